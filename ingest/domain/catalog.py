@@ -1,0 +1,124 @@
+"""The catalogue: what databases, fields, resources and segments exist."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class FieldType(StrEnum):
+    """What a field holds (contract section 5)."""
+
+    INT = "int"
+    FLOAT = "float"
+    UNICODE = "unicode"
+    DATE = "date"
+    BOOL = "bool"
+    ENUM = "enum"
+    IP = "ip"
+    TAGS = "tags"
+    OBJECT = "object"
+    ARR_OBJECT = "arr_object"
+    #: Subscription fields only, such as an operating system's version.
+    VERSION = "version"
+    #: System fields with rules of their own (contract 4.1, 4.4).
+    SEX = "sex"
+    COUNTRY = "country"
+    TIMEZONE = "timezone"
+    STATUS = "status"
+    #: A system field that may also be IPv6 (contract 14, point 39).
+    ANY_IP = "any_ip"
+
+
+class Channel(StrEnum):
+    """How a subscription reaches a person (contract 6.1)."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    PUSH = "push"
+    TELEGRAM_BOT = "telegram_bot"
+    WHATSAPP = "whatsapp"
+    VIBER = "viber"
+    NOTIFY = "notify"
+
+
+class SegmentKind(StrEnum):
+    """Only static segments take explicit members (contract section 8)."""
+
+    STATIC = "static"
+    DYNAMIC = "dynamic"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One field of a database, or one subscription field of a resource."""
+
+    name: str
+    type: FieldType
+    title: str = ""
+    #: Must be present when a profile is created.
+    required: bool = False
+    #: A canonical value stored on create when the field is absent; None for none.
+    default: object = None
+    #: What an enum may hold.
+    options: tuple[str, ...] = ()
+    #: Indexed, so that `custom` matching by it is fast and safe under concurrency.
+    match: bool = False
+    #: No two profiles of the database may hold the same value; implies `match`.
+    unique: bool = False
+    #: Subscription fields: the channels it exists on; empty for all.
+    channels: frozenset[Channel] = frozenset()
+    #: Defined by Penstock rather than by the catalogue.
+    system: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """A brand or site that people subscribe to."""
+
+    id: int
+    name: str
+    account_id: int
+    database_ids: frozenset[int]
+    channels: frozenset[Channel]
+    categories: frozenset[str] = frozenset()
+    #: Subscription fields by name, system ones included.
+    fields: Mapping[str, Field] = field(default_factory=dict)
+    #: A new subscription without a priority becomes the highest (0).
+    raise_new_priority: bool = False
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A named set of profiles of one database."""
+
+    id: int
+    name: str
+    database_id: int
+    kind: SegmentKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """A set of profiles that share fields and rules."""
+
+    id: int
+    name: str
+    account_id: int
+    #: Where a subscription without `resource_id` goes; None for nowhere.
+    default_resource_id: int | None = None
+    #: Accept and drop fields the catalogue does not name, instead of rejecting.
+    ignore_unknown_fields: bool = False
+    #: Fields by name, system ones included; not `email`, `phones`, `subscriptions`.
+    fields: Mapping[str, Field] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """Everything an import can refer to, as of one `version`."""
+
+    version: int
+    #: By id, each.
+    databases: Mapping[int, Database]
+    resources: Mapping[int, Resource]
+    segments: Mapping[int, Segment]

@@ -1,0 +1,121 @@
+"""Everything that can be wrong with an import, and what follows from it.
+
+PenstockError
+├── Rejected                 can never succeed as sent: answered, never retried
+│   ├── InvalidRequest       400  a parameter or value is missing or wrong
+│   ├── Unauthenticated      401  no token
+│   ├── Forbidden            403  token unknown, or without the right or database
+│   ├── NotFound             404  database, resource, segment or profile
+│   ├── AmbiguousMatch       409  more than one profile matches
+│   ├── ValueTaken           409  another profile holds a unique value
+│   ├── BodyTooLarge         413
+│   └── UnsupportedMediaType 415
+├── Overloaded               429  too much work is waiting: retry later
+├── Unavailable              503  the queue cannot be reached: retry later
+└── InvalidValue                  one value is wrong; its caller knows the path
+
+The codes are contract section 14, point 2.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing wrong with an import."""
+
+    #: The contract's error code, such as 400.
+    code: int
+    #: A short sentence without the path: ``Incorrect phone``.
+    message: str
+    #: Where: ``data.subscriptions[1].phone``; empty for the whole request.
+    path: str = ""
+
+    @property
+    def text(self) -> str:
+        """The sentence a caller reads: ``Incorrect phone: data.phones[0]``."""
+        return f"{self.message}: {self.path}" if self.path else self.message
+
+
+class PenstockError(Exception):
+    """Something Penstock says rather than a library."""
+
+    code: ClassVar[int] = 500
+
+
+class Rejected(PenstockError):
+    """The import can never succeed as sent; `faults` holds every reason, first first."""
+
+    code: ClassVar[int] = 400
+
+    def __init__(self, faults: str | Sequence[Fault], path: str = "") -> None:
+        if isinstance(faults, str):
+            faults = (Fault(code=self.code, message=faults, path=path),)
+        self.faults: tuple[Fault, ...] = tuple(faults)
+        super().__init__(self.faults[0].text)
+
+
+class InvalidRequest(Rejected):
+    """A parameter or value is missing or wrong."""
+
+
+class Unauthenticated(Rejected):
+    """No token was sent."""
+
+    code = 401
+
+
+class Forbidden(Rejected):
+    """The token is unknown, or lacks the right or the database."""
+
+    code = 403
+
+
+class NotFound(Rejected):
+    """A database, resource, segment or profile does not exist."""
+
+    code = 404
+
+
+class AmbiguousMatch(Rejected):
+    """More than one profile matches."""
+
+    code = 409
+
+
+class ValueTaken(Rejected):
+    """Another profile holds a value that must be unique."""
+
+    code = 409
+
+
+class BodyTooLarge(Rejected):
+    """The body is longer than the limit."""
+
+    code = 413
+
+
+class UnsupportedMediaType(Rejected):
+    """The body is neither JSON nor XML."""
+
+    code = 415
+
+
+class Overloaded(PenstockError):
+    """Too much work is waiting; retry after a while."""
+
+    code = 429
+
+
+class Unavailable(PenstockError):
+    """The queue cannot be reached; retry after a while."""
+
+    code = 503
+
+
+class InvalidValue(PenstockError, ValueError):
+    """One value is wrong; the message is a short sentence without a path."""
+
+    code = 400

@@ -1,0 +1,114 @@
+"""An import as accepted, and what came of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from ingest.domain.errors import Fault
+
+SUCCESS_TEXT = "Successful operation"
+
+
+class Matching(StrEnum):
+    """How an import finds its profile (contract 3.1)."""
+
+    EMAIL = "email"
+    EMAIL_PROFILE = "email_profile"
+    EMAIL_SUB = "email_sub"
+    PHONE = "phone"
+    PHONE_SUB = "phone_sub"
+    PROFILE_ID = "profile_id"
+    PUSH_SUB = "push_sub"
+    CUSTOM = "custom"
+    CUSTOM_SUB = "custom_sub"
+    EMAIL_PHONE = "email_phone"
+    EMAIL_PHONE_SUB = "email_phone_sub"
+
+
+class Operation(StrEnum):
+    """What the producer asked for; only `IMPORT` may both create and update."""
+
+    IMPORT = "import"
+    UPDATE = "update"
+    ADD = "add"
+
+
+class State(StrEnum):
+    """What came of an import."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    REJECTED = "rejected"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """The matching key as sent at top level; what a mode does not need is None.
+
+    Fallbacks from `data` (contract 3.3) are not filled in here.
+    """
+
+    email: str | None = None
+    phone: str | None = None
+    profile_id: str | None = None
+    provider: str | None = None
+    subscription_id: str | None = None
+    field_name: str | None = None
+    field_value: object = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """One accepted import: the envelope checked, `data` still as sent."""
+
+    #: UUIDv7, the proof that it is applied once.
+    import_id: UUID
+    #: When it was accepted (UTC).
+    accepted_at: datetime
+    #: `http`, `broker` or `file`.
+    door: str
+    token_id: int | None
+    database_id: int
+    matching: Matching
+    key: Key
+    #: Profile fields, still raw: values by field name.
+    data: Mapping[str, object]
+    operation: Operation = Operation.IMPORT
+    #: Narrows the subscription half of email and phone matching.
+    resource_id: int | None = None
+    skip_triggers: bool = False
+    skip_invalid_subscriptions: bool = False
+    detect_geo: bool = False
+    add_to_segments: tuple[int, ...] = ()
+    remove_from_segments: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of one import; the receipt holds it, the caller hears it."""
+
+    import_id: UUID
+    state: State
+    profile_id: str | None = None
+    #: Every fault of a rejected or dead import, the answered one first.
+    faults: tuple[Fault, ...] = ()
+    #: The kind of key that found the profile: `email`, `sms`, …; None if created.
+    matched_by: str | None = None
+    #: Field path → [old, new], both canonical; None for absent.
+    changes: Mapping[str, tuple[object, object]] = field(default_factory=dict)
+    #: Subscriptions dropped by `skip_invalid_subscriptions`, with the reason.
+    skipped: tuple[Fault, ...] = ()
+
+    @property
+    def error(self) -> int:
+        """The contract's `error`: 0 on success."""
+        return self.faults[0].code if self.faults else 0
+
+    @property
+    def error_text(self) -> str:
+        """The contract's `error_text`: the first fault, with its path."""
+        return self.faults[0].text if self.faults else SUCCESS_TEXT

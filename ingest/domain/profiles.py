@@ -1,0 +1,59 @@
+"""A profile as stored: contacts, fields, subscriptions and segments."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ingest.domain.catalog import Channel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionKey:
+    """What makes a subscription the same one inside a profile (contract 6.2)."""
+
+    resource_id: int
+    channel: Channel
+    #: The canonical contact: lower-case email, `+digits`, `provider:subscription_id`,
+    #: a chat id as text.
+    contact: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """One subscription of a profile."""
+
+    key: SubscriptionKey
+    #: The contact as read back: {"email": …}, {"phone": …},
+    #: {"provider": …, "subscription_id": …} or {"id": …} (contract 14, point 47a).
+    contact: Mapping[str, object]
+    #: A word of contract 6.3, such as `subscribed`.
+    status: str
+    #: 0 is the highest.
+    priority: int
+    #: Canonical values by field name.
+    custom_fields: Mapping[str, object] = field(default_factory=dict)
+    #: Category names, sorted.
+    categories: tuple[str, ...] = ()
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A customer, as one database knows them."""
+
+    #: 24 lower-case hexadecimal characters.
+    id: str
+    database_id: int
+    #: None when it has none; case of the local part as sent.
+    email: str | None = None
+    #: `+digits`, in the order sent, no duplicates.
+    phones: tuple[str, ...] = ()
+    #: Canonical JSON values by field name; absent fields are not there.
+    fields: Mapping[str, object] = field(default_factory=dict)
+    subscriptions: Mapping[SubscriptionKey, Subscription] = field(default_factory=dict)
+    #: Ids of the static segments it is in.
+    segments: frozenset[int] = frozenset()
+    #: 0 before it is first stored; each stored change adds one.
+    version: int = 0
+    created_at: datetime | None = None
+    updated_at: datetime | None = None

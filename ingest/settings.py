@@ -1,0 +1,69 @@
+"""Every setting, read once from the environment at the entry points."""
+
+from dataclasses import dataclass
+
+from environs import Env, EnvError, validate
+
+from ingest.domain.errors import PenstockError
+
+
+class InvalidSettings(PenstockError):
+    """A setting is missing or malformed; the message names it and what it takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How this deployment runs."""
+
+    #: libpq URL of Postgres.
+    database_url: str
+    #: URL of Redis or Valkey.
+    redis_url: str
+    #: Streams of accepted imports; fixed per deployment.
+    partitions: int = 4
+    #: Entries applied in one transaction, at most.
+    batch_size: int = 200
+    #: Seconds a caller waits for the outcome when it does not say.
+    wait_seconds: float = 10.0
+    #: Longest body accepted.
+    max_body_bytes: int = 10 * 1024 * 1024
+    #: Deepest nesting accepted.
+    max_depth: int = 32
+    #: Waiting imports over all partitions past which 429 is answered.
+    max_waiting: int = 100_000
+    #: Mirror the body's `error` into the HTTP status (contract 14, point 1).
+    mirror_errors: bool = False
+    #: Days a receipt is kept.
+    receipt_days: int = 30
+    log_level: str = "INFO"
+
+
+def read_settings() -> Settings:
+    """Read the process environment; raise InvalidSettings naming what is wrong.
+
+    `DATABASE_URL` and `REDIS_URL` are required. The rest are the fields of
+    Settings, upper-cased and prefixed `PENSTOCK_`, such as `PENSTOCK_PARTITIONS`.
+    """
+    env = Env()
+    positive = validate.Range(min=1)
+    try:
+        with env.prefixed("PENSTOCK_"):
+            return Settings(
+                database_url=Env().str("DATABASE_URL"),
+                redis_url=Env().str("REDIS_URL"),
+                partitions=env.int("PARTITIONS", 4, validate=positive),
+                batch_size=env.int("BATCH_SIZE", 200, validate=positive),
+                wait_seconds=env.float(
+                    "WAIT_SECONDS", 10.0, validate=validate.Range(min=0, max=300)
+                ),
+                max_body_bytes=env.int(
+                    "MAX_BODY_BYTES", 10 * 1024 * 1024, validate=positive
+                ),
+                max_depth=env.int("MAX_DEPTH", 32, validate=positive),
+                max_waiting=env.int("MAX_WAITING", 100_000, validate=positive),
+                mirror_errors=env.bool("MIRROR_ERRORS", False),
+                receipt_days=env.int("RECEIPT_DAYS", 30, validate=positive),
+                log_level=env.str("LOG_LEVEL", "INFO").upper(),
+            )
+    except EnvError as error:
+        raise InvalidSettings(str(error)) from error

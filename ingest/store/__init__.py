@@ -1,0 +1,1 @@
+"""Postgres: one module per noun, static statements, no commits."""

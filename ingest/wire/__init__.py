@@ -1,0 +1,1 @@
+"""Bodies to requests, and outcomes to replies."""

@@ -1,0 +1,1 @@
+"""Celery workers: drain accepted imports into Postgres and deliver their events."""
