@@ -1,0 +1,47 @@
+"""Connections to Postgres, each set up the same way."""
+
+import psycopg
+from psycopg import conninfo
+from psycopg.rows import TupleRow
+
+from ingest.domain.errors import PenstockError
+
+#: What libpq is told unless the URL says otherwise: a server that is gone is noticed
+#: in seconds rather than in the kernel's hours.
+_DEFAULTS = {
+    "connect_timeout": "5",
+    "keepalives": "1",
+    "keepalives_idle": "30",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+}
+
+
+class InvalidDatabaseUrl(PenstockError):
+    """The URL of Postgres cannot be read."""
+
+
+def connect(
+    url: str, *, application_name: str = "penstock"
+) -> psycopg.Connection[TupleRow]:
+    """Open a connection in autocommit mode whose session speaks UTC.
+
+    Whatever the URL itself sets wins. The connection is the caller's to close.
+    """
+    try:
+        told = conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        # Without the cause: libpq repeats the URL, and with it the password.
+        raise InvalidDatabaseUrl(
+            "The database URL cannot be read; it looks like "
+            "postgresql://user:password@host:5432/name"
+        ) from None
+
+    options = f"-c TimeZone=UTC {told.pop('options', '') or ''}".rstrip()
+    parameters = {
+        **_DEFAULTS,
+        "fallback_application_name": application_name,
+        **{name: str(value) for name, value in told.items()},
+        "options": options,
+    }
+    return psycopg.connect(conninfo.make_conninfo("", **parameters), autocommit=True)
