@@ -1,0 +1,189 @@
+"""Functional updates: what an import asks of one field (contract 9)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from ingest.domain import documents, fields, values
+from ingest.domain.catalog import Field, FieldType
+from ingest.domain.errors import InvalidValue
+
+
+class Action(StrEnum):
+    """What is done to the stored value (contract 9.1)."""
+
+    SET = "set"
+    UNSET = "unset"
+    INCR = "incr"
+    ADD = "add"
+    DELETE = "delete"
+    UPSERT = "upsert"
+
+
+_ACTIONS: Mapping[object, Action] = {action.value: action for action in Action}
+#: Types whose plain value may be a mapping with any keys.
+_MAPPING_TYPES = frozenset({FieldType.OBJECT, FieldType.ARR_OBJECT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """One action on one field, its value canonical."""
+
+    action: Action
+    #: None for `unset`, and for a `set` that clears.
+    value: object = None
+    #: `upsert` only: the dotted path of a property.
+    submatch: str | None = None
+
+
+def _path(update: Update) -> list[str]:
+    return (update.submatch or "").split(".")
+
+
+def _incr_int(update: Update, current: object) -> int:
+    start = 0 if current is None else values.parse_int(current)
+    return values.check_int(start + values.parse_int(update.value))
+
+
+def _incr_float(update: Update, current: object) -> float:
+    start = 0.0 if current is None else values.parse_float(current)
+    return values.check_float(start + values.parse_float(update.value))
+
+
+def _add_tags(update: Update, current: object) -> list[str]:
+    tags = [] if current is None else documents.parse_tags(current)
+    return list(dict.fromkeys(tags + documents.parse_tags(update.value)))
+
+
+def _delete_tags(update: Update, current: object) -> list[str] | None:
+    if current is None:
+        return None
+    deleted = documents.parse_tags(update.value)
+    return [tag for tag in documents.parse_tags(current) if tag not in deleted]
+
+
+def _add_objects(update: Update, current: object) -> list[dict[str, object]]:
+    elements = [] if current is None else documents.parse_objects(current)
+    return elements + documents.parse_objects(update.value)
+
+
+def _delete_objects(update: Update, current: object) -> list[dict[str, object]] | None:
+    if current is None:
+        return None
+    deleted = documents.parse_objects(update.value)
+    return [
+        element
+        for element in documents.parse_objects(current)
+        if not any(documents.equal_json(element, other) for other in deleted)
+    ]
+
+
+def _with_property(
+    node: Mapping[str, object], path: Sequence[str], value: object
+) -> dict[str, object]:
+    name, *rest = path
+    if not rest:
+        return {**node, name: value}
+    child = node.get(name)
+    if child is not None and not isinstance(child, Mapping):
+        raise InvalidValue("Submatch leads into what is not an object")
+    return {**node, name: _with_property(child or {}, rest, value)}
+
+
+def _upsert_property(update: Update, current: object) -> dict[str, object]:
+    stored = {} if current is None else documents.parse_object(current)
+    return documents.parse_object(_with_property(stored, _path(update), update.value))
+
+
+def _has_property(node: object, path: Sequence[str]) -> bool:
+    for name in path:
+        if not isinstance(node, Mapping) or name not in node:
+            return False
+        node = node[name]
+    return True
+
+
+def _upsert_elements(update: Update, current: object) -> list[dict[str, object]] | None:
+    """Merge the value into each element that has the property (14, point 32)."""
+    if current is None:
+        return None
+    path = _path(update)
+    members = documents.parse_object(update.value)
+    return [
+        {**element, **members} if _has_property(element, path) else element
+        for element in documents.parse_objects(current)
+    ]
+
+
+#: What each action does, by field type; `set` and `unset` go with every type.
+_EFFECTS: Mapping[tuple[FieldType, Action], Callable[[Update, object], object]] = (
+    MappingProxyType(
+        {
+            (FieldType.INT, Action.INCR): _incr_int,
+            (FieldType.FLOAT, Action.INCR): _incr_float,
+            (FieldType.TAGS, Action.ADD): _add_tags,
+            (FieldType.TAGS, Action.DELETE): _delete_tags,
+            (FieldType.ARR_OBJECT, Action.ADD): _add_objects,
+            (FieldType.ARR_OBJECT, Action.DELETE): _delete_objects,
+            (FieldType.ARR_OBJECT, Action.UPSERT): _upsert_elements,
+            (FieldType.OBJECT, Action.UPSERT): _upsert_property,
+        }
+    )
+)
+
+
+def _find_action(field: Field, raw: Mapping[str, object]) -> Action | None:
+    """Return the action of a function; None when `raw` is a plain value."""
+    word = raw.get("action")
+    if isinstance(word, str) and word in _ACTIONS:
+        return _ACTIONS[word]
+    if "action" in raw and field.type not in _MAPPING_TYPES:
+        raise InvalidValue("Unknown action")
+    return None
+
+
+def _parse_upsert(field: Field, value: object, submatch: object) -> Update:
+    if not isinstance(submatch, str) or not all(submatch.split(".")):
+        raise InvalidValue("Incorrect submatch")
+    if submatch.count(".") > documents.MAX_DEPTH:
+        raise InvalidValue("Nested too deeply")
+    values.check_text(submatch)
+
+    if field.type is FieldType.ARR_OBJECT:
+        value = documents.parse_object(value)
+    documents.check_json(value)
+    return Update(action=Action.UPSERT, value=value, submatch=submatch)
+
+
+def parse(field: Field, raw: object) -> Update:
+    """Return what `raw` asks of `field`; a plain value is a `set`.
+
+    A mapping is a function when its `action` is one of the six words. Otherwise it
+    is a plain value for `object` and `arr_object` fields, and refused for others
+    (contract 9.1; 14, point 34). Null never comes here: it asks for nothing.
+    """
+    action = _find_action(field, raw) if isinstance(raw, Mapping) else None
+    if action is None or not isinstance(raw, Mapping):
+        return Update(action=Action.SET, value=fields.parse(field, raw))
+    if action is Action.UNSET:
+        return Update(action=action)
+    if action is not Action.SET and (field.type, action) not in _EFFECTS:
+        raise InvalidValue(f"Action {action} does not fit the field")
+    value = raw.get("value")
+    if value is None:
+        raise InvalidValue("Value missing")
+
+    if action is Action.UPSERT:
+        return _parse_upsert(field, value, raw.get("submatch"))
+    return Update(action=action, value=fields.parse(field, value))
+
+
+def apply(field: Field, update: Update, current: object) -> object:
+    """Return the canonical value after `update`; None, both ways, for absent.
+
+    An absent value counts as 0, as no tags, or as an empty object; deleting from it
+    leaves it absent. Arguments are never changed.
+    """
+    effect = _EFFECTS.get((field.type, update.action))
+    return effect(update, current) if effect else update.value
