@@ -1,0 +1,41 @@
+"""The statuses of a subscription, as words and as numbers (contract 6.3)."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from ingest.domain.errors import InvalidValue
+
+DEFAULT_STATUS = "subscribed"
+
+STATUSES: Mapping[str, int] = MappingProxyType(
+    {
+        DEFAULT_STATUS: 0,
+        "unsubscribed": 1,
+        "complained": 2,
+        "hardbounced": 3,
+        "unconfirmed": 4,
+        "suspended": 5,
+        "invalid": 6,
+    }
+)
+
+#: What may be sent, and the word it stands for; None to leave the status as it is.
+_WORDS: Mapping[str | int, str | None] = {
+    -1: None,
+    "-1": None,
+    **{word: word for word in STATUSES},
+    **{number: word for word, number in STATUSES.items()},
+    **{str(number): word for word, number in STATUSES.items()},
+}
+
+
+def parse_status(raw: object) -> str | None:
+    """Read a word or a number of contract 6.3 as its word.
+
+    None means that -1 was sent: leave the status as it is (contract 14, point 45).
+    """
+    sent = raw.strip().lower() if isinstance(raw, str) else raw
+    # True and False are equal to 1 and 0, but they are no statuses.
+    if isinstance(sent, bool) or not isinstance(sent, str | int) or sent not in _WORDS:
+        raise InvalidValue("Unknown status")
+    return _WORDS[sent]
