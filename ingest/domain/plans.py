@@ -1,0 +1,217 @@
+"""What must change so that the catalogue is the declared one, and what that loses."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from ingest.domain.catalog import Database, Field, Resource, Segment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Who owns databases and resources."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredCatalog:
+    """The catalogue as an operator writes it: by id, without the system fields."""
+
+    accounts: Mapping[int, Account] = field(default_factory=dict)
+    databases: Mapping[int, Database] = field(default_factory=dict)
+    resources: Mapping[int, Resource] = field(default_factory=dict)
+    segments: Mapping[int, Segment] = field(default_factory=dict)
+
+
+class ChangeKind(StrEnum):
+    """What happens to a thing of the catalogue."""
+
+    ADD = "add"
+    CHANGE = "change"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One difference between the catalogue as it is and as declared."""
+
+    kind: ChangeKind
+    #: What it is about, by id and name: `databases.1.fields.points`.
+    path: str
+    #: What a reader wants to know of it: `type: int → float`.
+    detail: str = ""
+    #: Something stored can no longer be read after it.
+    loses_data: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChange:
+    """A custom field before and after; None where it does not exist."""
+
+    database_id: int
+    name: str
+    old: Field | None
+    new: Field | None
+
+    @property
+    def path(self) -> str:
+        """Name the field as a Change does."""
+        return f"databases.{self.database_id}.fields.{self.name}"
+
+    @property
+    def strands_values(self) -> bool:
+        """Say whether stored values may not be the new field's.
+
+        A field that is new may meet values of a removed one that bore its name.
+        """
+        if self.new is None:
+            return False
+        return (
+            self.old is None
+            or self.old.type != self.new.type
+            or not set(self.old.options) <= set(self.new.options)
+        )
+
+    @property
+    def moves_keys(self) -> bool:
+        """Say whether the match keys must be dropped, built or built anew."""
+        if self.old is None or self.new is None:
+            return any(each is not None and each.match for each in (self.old, self.new))
+        before = (self.old.match, self.old.unique)
+        after = (self.new.match, self.new.unique)
+        return before != after or (self.new.match and self.strands_values)
+
+
+#: What a record calls otherwise than the declared file.
+_NAMES = {
+    "account_id": "account",
+    "database_id": "database",
+    "database_ids": "databases",
+    "default_resource_id": "default_resource",
+}
+
+#: Not attributes: what identifies a record, what it holds, and where it comes from.
+_NOT_COMPARED = {"id", "fields", "system"}
+
+
+def _drops_options(old: object, new: object) -> bool:
+    match old, new:
+        case tuple(), tuple():
+            return not set(old) <= set(new)
+        case _:
+            return False
+
+
+#: By attribute: whether the change leaves something stored that no longer fits.
+_LOSES_DATA: Mapping[str, Callable[[object, object], bool]] = {
+    "type": lambda _old, _new: True,
+    "options": _drops_options,
+    # Members belong to profiles of the former database.
+    "database": lambda _old, _new: True,
+}
+
+Thing: TypeAlias = Account | Database | Field | Resource | Segment
+
+
+def _attributes(thing: Thing) -> dict[str, object]:
+    return {
+        _NAMES.get(each.name, each.name): getattr(thing, each.name)
+        for each in dataclasses.fields(thing)
+        if each.name not in _NOT_COMPARED
+    }
+
+
+def _things(catalog: DeclaredCatalog) -> Iterator[tuple[str, Thing]]:
+    for account in catalog.accounts.values():
+        yield f"accounts.{account.id}", account
+    for database in catalog.databases.values():
+        yield f"databases.{database.id}", database
+        for name, each in database.fields.items():
+            yield f"databases.{database.id}.fields.{name}", each
+    for resource in catalog.resources.values():
+        yield f"resources.{resource.id}", resource
+        for name, each in resource.fields.items():
+            yield f"resources.{resource.id}.fields.{name}", each
+    for segment in catalog.segments.values():
+        yield f"segments.{segment.id}", segment
+
+
+def _text(value: object) -> str:
+    match value:
+        case None | "":
+            return "none"
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return ", ".join(map(str, value)) or "none"
+        case frozenset():
+            return ", ".join(map(str, sorted(value))) or "none"
+        case _:
+            return str(value)
+
+
+def _changes_of(path: str, old: Thing, new: Thing) -> Iterator[Change]:
+    before, after = _attributes(old), _attributes(new)
+    for name, value in after.items():
+        if before[name] != value:
+            loses_data = _LOSES_DATA.get(name)
+            yield Change(
+                kind=ChangeKind.CHANGE,
+                path=path,
+                detail=f"{name}: {_text(before[name])} → {_text(value)}",
+                loses_data=loses_data is not None and loses_data(before[name], value),
+            )
+
+
+def plan(current: DeclaredCatalog, declared: DeclaredCatalog) -> list[Change]:
+    """List what turns `current` into `declared`: as declared, then what is removed."""
+    before, after = dict(_things(current)), dict(_things(declared))
+    changes: list[Change] = []
+    for path, thing in after.items():
+        if path in before:
+            changes += _changes_of(path, before[path], thing)
+        else:
+            detail = str(thing.type) if isinstance(thing, Field) else thing.name
+            changes.append(Change(kind=ChangeKind.ADD, path=path, detail=detail))
+
+    changes += [
+        Change(
+            kind=ChangeKind.REMOVE,
+            path=path,
+            # An account holds nothing of its own.
+            loses_data=not isinstance(thing, Account),
+        )
+        for path, thing in before.items()
+        if path not in after
+    ]
+    return changes
+
+
+def _database_fields(catalog: DeclaredCatalog) -> dict[tuple[int, str], Field]:
+    return {
+        (database.id, name): each
+        for database in catalog.databases.values()
+        for name, each in database.fields.items()
+    }
+
+
+def field_changes(
+    current: DeclaredCatalog, declared: DeclaredCatalog
+) -> list[FieldChange]:
+    """List the fields of databases that differ; what is stored may have to follow."""
+    old = _database_fields(current)
+    new = _database_fields(declared)
+    return [
+        FieldChange(
+            database_id=database_id,
+            name=name,
+            old=old.get((database_id, name)),
+            new=new.get((database_id, name)),
+        )
+        for database_id, name in sorted(old.keys() | new.keys())
+        if old.get((database_id, name)) != new.get((database_id, name))
+    ]

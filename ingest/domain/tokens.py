@@ -1,0 +1,32 @@
+"""What an API token may do, and where."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """A right that a token carries."""
+
+    #: Create and update profiles, and read the receipts of imports.
+    IMPORT = "import"
+    #: Read profiles, receipts and the catalogue.
+    READ = "read"
+    #: Delete profiles; never granted by default (contract 12.3).
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """An API token that was not revoked; its secret is known to its holder only."""
+
+    id: int
+    name: str
+    #: Empty for every database.
+    database_ids: frozenset[int]
+    actions: frozenset[Action]
+
+    def allows(self, action: Action, database_id: int) -> bool:
+        """Say whether the holder may take `action` in this database."""
+        return action in self.actions and (
+            not self.database_ids or database_id in self.database_ids
+        )

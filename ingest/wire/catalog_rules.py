@@ -1,0 +1,151 @@
+"""What is wrong with a catalogue file beyond its shape.
+
+The rules run on whatever part of the file is well shaped, so that an operator sees
+all faults at once; hence each looks only at values that are there.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ingest.domain import fields
+from ingest.domain.catalog import Field, FieldType
+from ingest.domain.errors import Fault, InvalidValue
+
+#: One table of the file, as far as it is well shaped.
+Table = Mapping[str, Any]
+
+_STRUCTURES = {FieldType.OBJECT, FieldType.ARR_OBJECT}
+_MANY_VALUED = {FieldType.TAGS, *_STRUCTURES}
+
+
+def _fault(path: str, message: str) -> Fault:
+    return Fault(code=400, message=message, path=path)
+
+
+def _repeated(path: str, tables: Sequence[Table], key: str) -> Iterator[Fault]:
+    seen: set[object] = set()
+    for index, table in enumerate(tables):
+        value = table.get(key)
+        if value is not None and value in seen:
+            yield _fault(f"{path}[{index}].{key}", f"{value} is declared twice.")
+        seen.add(value)
+
+
+def _enum_needs_options(table: Table) -> Iterator[tuple[str, str]]:
+    is_enum, options = table.get("type") == FieldType.ENUM, table.get("options", ())
+    if is_enum and not options:
+        yield "options", "An enum needs options."
+    if options and not is_enum:
+        yield "options", "Only an enum has options."
+    if len(set(options)) < len(options):
+        yield "options", "An option is declared twice."
+
+
+def _match_needs_text(table: Table) -> Iterator[tuple[str, str]]:
+    kind = table.get("type")
+    if table.get("unique") and kind in _MANY_VALUED:
+        yield "unique", f"A field of type {kind} cannot be unique."
+    elif table.get("match") and kind in _STRUCTURES:
+        yield "match", f"A field of type {kind} cannot be matched."
+
+
+def _default_fits_type(table: Table) -> Iterator[tuple[str, str]]:
+    if "default" not in table or not {"name", "type"} <= table.keys():
+        return
+    try:
+        value = parse_default(table)
+    except InvalidValue as error:
+        yield "default", f"{error}."
+    else:
+        if value is None:
+            yield "default", "Must not be empty."
+
+
+_FIELD_RULES: tuple[Callable[[Table], Iterator[tuple[str, str]]], ...] = (
+    _enum_needs_options,
+    _match_needs_text,
+    _default_fits_type,
+)
+
+
+def parse_default(table: Table) -> object:
+    """Parse a field's `default` by its type; raise InvalidValue where it does not fit.
+
+    None where there is none.
+    """
+    if "default" not in table:
+        return None
+    field = Field(
+        name=table["name"],
+        type=FieldType(table["type"]),
+        options=tuple(table.get("options", ())),
+    )
+    return fields.parse(field, table["default"])
+
+
+def _field_faults(path: str, tables: Sequence[Table]) -> Iterator[Fault]:
+    yield from _repeated(path, tables, "name")
+    for index, table in enumerate(tables):
+        for rule in _FIELD_RULES:
+            for key, message in rule(table):
+                yield _fault(f"{path}[{index}].{key}", message)
+
+
+def _by_id(tables: Sequence[Table]) -> dict[object, Table]:
+    return {table["id"]: table for table in tables if "id" in table}
+
+
+def _unknown(
+    path: str, table: Table, key: str, known: Mapping[object, Table]
+) -> Iterator[Fault]:
+    value = table.get(key)
+    if value is not None and value not in known:
+        yield _fault(f"{path}.{key}", f"{value} is not declared.")
+
+
+def _default_resource_faults(
+    path: str, database: Table, resources: Mapping[object, Table]
+) -> Iterator[Fault]:
+    yield from _unknown(path, database, "default_resource", resources)
+    resource = resources.get(database.get("default_resource"), {})
+    bound = resource.get("databases")
+    if bound is not None and database.get("id") not in bound:
+        yield _fault(
+            f"{path}.default_resource",
+            f"Resource {resource['id']} is not bound to this database.",
+        )
+
+
+def _binding_faults(
+    path: str, resource: Table, databases: Mapping[object, Table]
+) -> Iterator[Fault]:
+    for index, database_id in enumerate(resource.get("databases", ())):
+        here = f"{path}.databases[{index}]"
+        if database_id not in databases:
+            yield _fault(here, f"{database_id} is not declared.")
+            continue
+        owners = {databases[database_id].get("account"), resource.get("account")}
+        if None not in owners and len(owners) > 1:
+            yield _fault(here, f"Database {database_id} is of another account.")
+
+
+def find_faults(document: Table) -> Iterator[Fault]:
+    """Find every broken rule of a catalogue file."""
+    sections = ("accounts", "databases", "resources", "segments")
+    tables = {name: document.get(name, []) for name in sections}
+    accounts, databases, resources = (_by_id(tables[name]) for name in sections[:3])
+
+    for name in sections:
+        yield from _repeated(name, tables[name], "id")
+    for index, database in enumerate(tables["databases"]):
+        path = f"databases[{index}]"
+        yield from _unknown(path, database, "account", accounts)
+        yield from _default_resource_faults(path, database, resources)
+        yield from _field_faults(f"{path}.fields", database.get("own_fields", []))
+    for index, resource in enumerate(tables["resources"]):
+        path = f"resources[{index}]"
+        yield from _unknown(path, resource, "account", accounts)
+        yield from _binding_faults(path, resource, databases)
+        yield from _field_faults(f"{path}.fields", resource.get("own_fields", []))
+    for index, segment in enumerate(tables["segments"]):
+        yield from _unknown(f"segments[{index}]", segment, "database", databases)

@@ -1,0 +1,136 @@
+"""The shape of a catalogue file: its tables, their keys and the types of their values.
+
+Shape only: what needs two values at once is in `catalog_rules`.
+"""
+
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from ingest.domain.catalog import Channel, FieldType, SegmentKind
+
+#: Contract section 5; the other types belong to fields of the system's own.
+DATABASE_FIELD_TYPES = (
+    FieldType.INT,
+    FieldType.FLOAT,
+    FieldType.UNICODE,
+    FieldType.DATE,
+    FieldType.BOOL,
+    FieldType.ENUM,
+    FieldType.IP,
+    FieldType.TAGS,
+    FieldType.OBJECT,
+    FieldType.ARR_OBJECT,
+)
+RESOURCE_FIELD_TYPES = (*DATABASE_FIELD_TYPES, FieldType.VERSION)
+
+#: A custom field of such a name could not be told from the profile's own.
+RESERVED_NAMES = ("email", "phones", "subscriptions", "id", "db_id", "profile_id")
+
+_IDS = validate.Range(min=1, max=2**31 - 1)
+_TEXT = validate.And(
+    validate.Length(max=200), validate.Regexp(r"\s*\S", error="Must not be blank.")
+)
+_FIELD_NAME = validate.Regexp(
+    r"[A-Za-z][A-Za-z0-9_]{0,63}\Z",
+    error="Must be a letter, then letters, digits or _, at most 64 in all.",
+)
+_NOT_RESERVED = validate.NoneOf(RESERVED_NAMES, error="Is reserved.")
+
+
+def _id() -> fields.Integer:
+    return fields.Integer(strict=True, required=True, validate=_IDS)
+
+
+def _text() -> fields.String:
+    return fields.String(required=True, validate=_TEXT)
+
+
+def _flag() -> fields.Boolean:
+    return fields.Boolean(load_default=False, truthy={True}, falsy={False})
+
+
+def _list(inner: fields.Field[Any]) -> fields.List[Any]:
+    return fields.List(inner, load_default=list)
+
+
+def _own_fields(schema: type[Schema]) -> fields.List[Any]:
+    # `fields` itself is marshmallow's.
+    return fields.List(fields.Nested(schema), load_default=list, data_key="fields")
+
+
+class AccountSchema(Schema):
+    """One of `[[accounts]]`."""
+
+    id = _id()
+    name = _text()
+
+
+class ResourceFieldSchema(Schema):
+    """One of `[[resources.fields]]`."""
+
+    name = fields.String(required=True, validate=_FIELD_NAME)
+    type = fields.String(required=True, validate=validate.OneOf(RESOURCE_FIELD_TYPES))
+    title = fields.String(load_default="")
+    required = _flag()
+    options = _list(fields.String(validate=_TEXT))
+    channels = _list(fields.Enum(Channel, by_value=True))
+
+
+class DatabaseFieldSchema(Schema):
+    """One of `[[databases.fields]]`."""
+
+    name = fields.String(required=True, validate=[_FIELD_NAME, _NOT_RESERVED])
+    type = fields.String(required=True, validate=validate.OneOf(DATABASE_FIELD_TYPES))
+    title = fields.String(load_default="")
+    required = _flag()
+    default = fields.Raw()
+    options = _list(fields.String(validate=_TEXT))
+    match = _flag()
+    unique = _flag()
+
+
+class DatabaseSchema(Schema):
+    """One of `[[databases]]`."""
+
+    id = _id()
+    account = _id()
+    name = _text()
+    default_resource = fields.Integer(strict=True, validate=_IDS, load_default=None)
+    ignore_unknown_fields = _flag()
+    own_fields = _own_fields(DatabaseFieldSchema)
+
+
+class ResourceSchema(Schema):
+    """One of `[[resources]]`."""
+
+    id = _id()
+    account = _id()
+    name = _text()
+    url = fields.String(load_default="")
+    databases = _list(fields.Integer(strict=True, validate=_IDS))
+    channels = _list(fields.Enum(Channel, by_value=True))
+    categories = _list(fields.String(validate=_TEXT))
+    raise_new_priority = _flag()
+    own_fields = _own_fields(ResourceFieldSchema)
+
+
+class SegmentSchema(Schema):
+    """One of `[[segments]]`."""
+
+    id = _id()
+    database = _id()
+    name = _text()
+    kind = fields.Enum(SegmentKind, by_value=True, load_default=SegmentKind.STATIC)
+
+
+class CatalogSchema(Schema):
+    """The whole file."""
+
+    accounts = _list(fields.Nested(AccountSchema))
+    databases = _list(fields.Nested(DatabaseSchema))
+    resources = _list(fields.Nested(ResourceSchema))
+    segments = _list(fields.Nested(SegmentSchema))
+
+
+CATALOG = CatalogSchema()
