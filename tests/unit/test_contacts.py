@@ -1,0 +1,142 @@
+"""Emails and phones: contract 3.4, 4.5 and 14, points 25 and 28."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.domain.contacts import email_key, normalize_email, normalize_phone
+from ingest.domain.errors import InvalidValue
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        pytest.param("john@example.com", "john@example.com", id="plain"),
+        pytest.param("  john@example.com\n", "john@example.com", id="is trimmed"),
+        pytest.param("John@EXAMPLE.Com", "John@example.com", id="lowers the domain"),
+        pytest.param("a+tag@example.com", "a+tag@example.com", id="keeps a tag"),
+        pytest.param("a@shop.test", "a@shop.test", id="reserved for tests"),
+        pytest.param("имя@пример.рф", "имя@пример.рф", id="internationalised"),
+        pytest.param("a@xn--e1afmkfd.xn--p1ai", "a@пример.рф", id="punycode"),
+        pytest.param("a" * 248 + "@b.com", "a" * 248 + "@b.com", id="longest"),
+    ],
+)
+def test_email_is_canonical(raw: str, expected: str) -> None:
+    assert normalize_email(raw) == expected
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("   ", id="blank"),
+        pytest.param("john", id="no at-sign"),
+        pytest.param("@example.com", id="no local part"),
+        pytest.param("john@", id="no domain"),
+        pytest.param("john@localhost", id="placeholder of an absent email"),
+        pytest.param("john@test", id="domain without a dot"),
+        pytest.param("a@x.com;b@y.com", id="two addresses by semicolon"),
+        pytest.param("a@x.com,b@y.com", id="two addresses by comma"),
+        pytest.param("a@x.com b@y.com", id="two addresses by space"),
+        pytest.param("John <john@example.com>", id="display name"),
+        pytest.param("john..doe@example.com", id="two dots"),
+        pytest.param("john@exam\x00ple.com", id="NUL"),
+        pytest.param("john\ud800@example.com", id="lone surrogate"),
+        pytest.param("a" * 249 + "@b.com", id="longer than 254 characters"),
+        pytest.param("a@" + "b." * 200 + "com", id="domain too long"),
+        pytest.param(None, id="null"),
+        pytest.param(True, id="boolean"),
+        pytest.param(79001234567, id="number"),
+        pytest.param(["a@x.com"], id="list"),
+        pytest.param({"email": "a@x.com"}, id="object"),
+    ],
+)
+def test_incorrect_email_is_refused(raw: object) -> None:
+    with pytest.raises(InvalidValue, match=r"^Incorrect email$"):
+        normalize_email(raw)
+
+
+def test_emails_are_compared_without_case() -> None:
+    emails = {normalize_email(raw) for raw in ("John@Example.com", "JOHN@example.COM")}
+
+    assert {email_key(email) for email in emails} == {"john@example.com"}
+
+
+@given(st.emails())
+def test_normalizing_an_email_twice_changes_nothing(raw: str) -> None:
+    try:
+        email = normalize_email(raw)
+    except InvalidValue:
+        return  # RFC 5321 has quoted local parts and bare hosts, the contract not.
+
+    assert normalize_email(email) == email
+    assert email_key(email_key(email)) == email_key(email)
+
+
+@given(st.text())
+def test_any_text_is_an_email_or_incorrect(raw: str) -> None:
+    try:
+        email = normalize_email(raw)
+    except InvalidValue:
+        return
+
+    assert email.count("@") == 1
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        pytest.param("+79991234567", "+79991234567", id="plain"),
+        pytest.param("+790000000000", "+790000000000", id="the contract's sample"),
+        pytest.param("79991234567", "+79991234567", id="without plus"),
+        pytest.param(79991234567, "+79991234567", id="as a number"),
+        pytest.param(" +7 (999) 123-45-67 ", "+79991234567", id="punctuated"),
+        pytest.param("+7\u00a0[999]\u2013123\u20114567", "+79991234567", id="typeset"),
+        pytest.param("1234567", "+1234567", id="seven digits"),
+        pytest.param("+123456789012345", "+123456789012345", id="fifteen digits"),
+        pytest.param(999999999999999, "+999999999999999", id="largest number"),
+        pytest.param("+0000001", "+0000001", id="not only zeros"),
+    ],
+)
+def test_phone_is_canonical(raw: object, expected: str) -> None:
+    assert normalize_phone(raw) == expected
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param("12345", id="the contract's short sample"),
+        pytest.param("phone", id="the contract's word"),
+        pytest.param("+000000000000", id="the contract's zeros"),
+        pytest.param("+799912345678901234567890", id="the contract's long sample"),
+        pytest.param("123456", id="six digits"),
+        pytest.param("1234567890123456", id="sixteen digits"),
+        pytest.param("", id="empty"),
+        pytest.param("+", id="only plus"),
+        pytest.param("++79991234567", id="two plus signs"),
+        pytest.param("7999+1234567", id="plus inside"),
+        pytest.param("+7.999.123.45.67", id="dots"),
+        pytest.param("+7999123456x", id="letter"),
+        pytest.param("+٧٩٩٩١٢٣٤٥٦٧", id="digits of another script"),
+        pytest.param("+79991234567;+79991234568", id="two phones"),
+        pytest.param(123456, id="small number"),
+        pytest.param(-79991234567, id="negative number"),
+        pytest.param(10**15, id="number of sixteen digits"),
+        pytest.param(10**5000, id="huge number"),
+        pytest.param(79991234567.0, id="float"),
+        pytest.param(True, id="boolean"),
+        pytest.param(None, id="null"),
+        pytest.param(["+79991234567"], id="list"),
+    ],
+)
+def test_incorrect_phone_is_refused(raw: object) -> None:
+    with pytest.raises(InvalidValue, match=r"^Incorrect phone$"):
+        normalize_phone(raw)
+
+
+@given(st.from_regex(r"\A[1-9][0-9]{6,14}\Z"))
+def test_punctuation_does_not_change_a_phone(digits: str) -> None:
+    spaced = " - ".join(digits)
+
+    assert normalize_phone(digits) == normalize_phone(f"+({spaced})") == f"+{digits}"
+    assert normalize_phone(normalize_phone(digits)) == f"+{digits}"
