@@ -1,0 +1,151 @@
+"""The contact of a subscription: where a channel keeps it, and what identifies it."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ingest.domain import contacts, values
+from ingest.domain.catalog import Channel
+from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
+
+_INTEGER_TEXT = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_PROVIDER_LENGTH = 64
+_CHAT_ID_LENGTH = 64
+#: The contact is part of B-tree keys, which Postgres limits to 2,704 bytes.
+_SUBSCRIPTION_ID_BYTES = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """A contact as it identifies a subscription, and as it is read back."""
+
+    canonical: str
+    data: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """One value of a contact."""
+
+    #: What it is called when read back.
+    name: str
+    parse: Callable[[object], object]
+    #: Where it may stand in the subscription, the preferred place first.
+    places: tuple[tuple[str, ...], ...]
+
+
+def _parse_provider(raw: object) -> str:
+    """Read a push provider: any text without a colon (contract 6.6)."""
+    provider = values.scalar_text(raw).strip()
+    # A colon would blur where the provider ends in the canonical contact.
+    if not 0 < len(provider) <= _PROVIDER_LENGTH or ":" in provider:
+        raise InvalidValue("Incorrect provider")
+    return provider
+
+
+def _parse_subscription_id(raw: object) -> str:
+    text = values.scalar_text(raw).strip()
+    if not 0 < len(text.encode()) <= _SUBSCRIPTION_ID_BYTES:
+        raise InvalidValue("Incorrect subscription id")
+    return text
+
+
+def _parse_chat_id(raw: object) -> int | str:
+    """Read a chat id; the text of an integer, as XML sends it, becomes an int."""
+    text = values.scalar_text(raw).strip()
+    if isinstance(raw, bool) or not 0 < len(text) <= _CHAT_ID_LENGTH:
+        raise InvalidValue("Incorrect chat id")
+    if _INTEGER_TEXT.fullmatch(text) and int(text) in values.INT_RANGE:
+        return int(text)
+    return text
+
+
+_CC_PHONE = _Part(
+    name="phone",
+    parse=contacts.normalize_phone,
+    places=(
+        ("cc_data", "phone"),
+        ("cc_data", "user_phone"),
+        ("phone",),
+        ("phone_data", "phone"),
+    ),
+)
+
+#: Contract 6.1 and 14, point 47a; flat forms win over nested ones.
+_PARTS: Mapping[Channel, tuple[_Part, ...]] = {
+    Channel.EMAIL: (
+        _Part(
+            name="email",
+            parse=contacts.normalize_email,
+            places=(("email",), ("email_data", "email")),
+        ),
+    ),
+    Channel.SMS: (
+        _Part(
+            name="phone",
+            parse=contacts.normalize_phone,
+            places=(("phone",), ("phone_data", "phone")),
+        ),
+    ),
+    Channel.PUSH: (
+        _Part(
+            name="provider",
+            parse=_parse_provider,
+            places=(("provider",), ("push_data", "provider")),
+        ),
+        _Part(
+            name="subscription_id",
+            parse=_parse_subscription_id,
+            places=(("subscription_id",), ("push_data", "subscription_id")),
+        ),
+    ),
+    Channel.TELEGRAM_BOT: (
+        _Part(
+            name="id",
+            parse=_parse_chat_id,
+            places=(("cc_data", "id"), ("cc_data", "user_chat_id")),
+        ),
+    ),
+    Channel.WHATSAPP: (_CC_PHONE,),
+    Channel.VIBER: (_CC_PHONE,),
+    Channel.NOTIFY: (_CC_PHONE,),
+}
+
+
+def _value_at(document: object, place: tuple[str, ...]) -> object:
+    """Return the value at `place`; None where it is absent or empty."""
+    value = document
+    for name in place:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return None if value == "" else value
+
+
+def _parse_part(part: _Part, subscription: object) -> object:
+    for place in part.places:
+        raw = _value_at(subscription, place)
+        if raw is None:
+            continue
+        try:
+            return part.parse(raw)
+        except InvalidValue as error:
+            raise InvalidRequest(str(error), ".".join(place)) from error
+    raise InvalidRequest("Missing parameter", ".".join(part.places[0]))
+
+
+def _canonical(channel: Channel, data: Mapping[str, object]) -> str:
+    text = ":".join(str(value) for value in data.values())
+    return contacts.email_key(text) if channel is Channel.EMAIL else text
+
+
+def parse_contact(channel: Channel, subscription: object) -> Contact:
+    """Read the contact that `channel` needs, wherever the subscription keeps it."""
+    data: dict[str, object] = {}
+    faults: list[Fault] = []
+    for part in _PARTS[channel]:
+        try:
+            data[part.name] = _parse_part(part, subscription)
+        except InvalidRequest as error:
+            faults.extend(error.faults)
+    if faults:
+        raise InvalidRequest(faults)
+    return Contact(canonical=_canonical(channel, data), data=data)

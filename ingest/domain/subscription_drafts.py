@@ -1,0 +1,204 @@
+"""What an import says of subscriptions, read and checked (contract section 6)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
+
+from ingest.domain import values
+from ingest.domain.catalog import Catalog, Channel, Database, Resource
+from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
+from ingest.domain.profiles import SubscriptionKey
+from ingest.domain.statuses import parse_status
+from ingest.domain.subscription_contacts import parse_contact
+from ingest.domain.subscription_fields import parse_custom_fields
+from ingest.domain.updates import Update
+
+T = TypeVar("T")
+
+#: What PostgreSQL's integer holds.
+MAX_PRIORITY = 2**31 - 1
+
+_CHANNELS = {channel.value: channel for channel in Channel}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionDraft:
+    """The checked content of one listed subscription."""
+
+    #: Where it stood in the request.
+    index: int = 0
+    key: SubscriptionKey
+    #: The contact as read back.
+    contact: Mapping[str, object]
+    #: None to keep the stored one.
+    status: str | None = None
+    #: None to keep the stored one.
+    priority: int | None = None
+    #: Updates by field name.
+    custom_fields: Mapping[str, Update] = field(default_factory=dict)
+    #: Categories to add; None when not sent.
+    categories: tuple[str, ...] | None = None
+
+
+def indexed(faults: tuple[Fault, ...], index: int) -> list[Fault]:
+    """Return `faults` with paths that name the subscription they are in."""
+    start = f"subscriptions[{index}]"
+    return [
+        replace(fault, path=f"{start}.{fault.path}" if fault.path else start)
+        for fault in faults
+    ]
+
+
+def _parse_channel(raw: object) -> Channel:
+    if raw is None or raw == "":
+        raise InvalidValue("Missing parameter")
+    channel = _CHANNELS.get(raw.strip()) if isinstance(raw, str) else None
+    if channel is None:
+        raise InvalidValue("Unknown channel")
+    return channel
+
+
+def _find_resource(
+    database: Database, catalog: Catalog, channel: Channel | None, raw: object
+) -> Resource:
+    """Find the resource and check it (contract 6.4; its default: 14, point 47)."""
+    wanted = database.default_resource_id if raw is None else raw
+    if wanted is None:
+        raise InvalidValue("Missing parameter")
+    resource = catalog.resources.get(values.parse_int(wanted))
+    if resource is None:
+        raise InvalidValue("Unknown resource")
+    if database.id not in resource.database_ids:
+        raise InvalidValue("The resource is not bound to the database")
+    if channel is not None and channel not in resource.channels:
+        raise InvalidValue("The resource does not have the channel")
+    return resource
+
+
+def _parse_priority(raw: object) -> int | None:
+    """Read a priority; -1 is as good as none (contract 14, point 45)."""
+    priority = values.parse_int(raw)
+    if not -1 <= priority <= MAX_PRIORITY:
+        raise InvalidValue("Out of range")
+    return None if priority == -1 else priority
+
+
+def _parse_categories(resource: Resource, raw: object) -> tuple[str, ...]:
+    """Read category names; each must be one of the resource (contract 14, 48)."""
+    # XML writes an empty list as an empty text, and a list of one as a plain text.
+    listed = [] if raw == "" else raw if isinstance(raw, list) else [raw]
+    faults = [
+        Fault(code=400, message="Unknown category", path=f"cats[{index}]")
+        for index, name in enumerate(listed)
+        if not isinstance(name, str) or name not in resource.categories
+    ]
+    if faults:
+        raise InvalidRequest(faults)
+    return tuple(dict.fromkeys(listed))
+
+
+def _refuse_deletion(raw: object) -> None:
+    """Refuse the flag of the read-back shape, once set (contract 14, point 74)."""
+    if values.parse_bool(raw):
+        raise InvalidValue("An import cannot delete a subscription")
+
+
+def _read(
+    faults: list[Fault], path: str, parse_value: Callable[[object], T], raw: object
+) -> T | None:
+    """Return the parsed value; None, with its faults added, when it is wrong."""
+    try:
+        return parse_value(raw)
+    except InvalidValue as error:
+        faults.append(Fault(code=400, message=str(error), path=path))
+    except InvalidRequest as error:
+        faults.extend(error.faults)
+    return None
+
+
+def _read_sent(
+    faults: list[Fault], path: str, parse_value: Callable[[object], T], raw: object
+) -> T | None:
+    return None if raw is None else _read(faults, path, parse_value, raw)
+
+
+def parse(
+    raw: object, database: Database, catalog: Catalog, *, index: int = 0
+) -> SubscriptionDraft:
+    """Read one listed subscription; raise InvalidRequest with every fault.
+
+    Paths are relative to the subscription. Null is as good as absent, and what is
+    only ever read back, such as `hash_id`, is ignored.
+    """
+    if not isinstance(raw, Mapping):
+        raise InvalidRequest("Not an object")
+    faults: list[Fault] = []
+    channel = _read(faults, "channel", _parse_channel, raw.get("channel"))
+    find_resource = partial(_find_resource, database, catalog, channel)
+    resource = _read(faults, "resource_id", find_resource, raw.get("resource_id"))
+    contact, custom_fields, categories = None, None, None
+    if channel is not None:
+        contact = _read(faults, "", partial(parse_contact, channel), raw)
+    status = _read_sent(faults, "status", parse_status, raw.get("status"))
+    priority = _read_sent(faults, "priority", _parse_priority, raw.get("priority"))
+    if channel is not None and resource is not None:
+        parse_fields = partial(parse_custom_fields, database, resource, channel)
+        custom_fields = _read(faults, "", parse_fields, raw.get("custom_fields"))
+        parse_categories = partial(_parse_categories, resource)
+        categories = _read_sent(faults, "cats", parse_categories, raw.get("cats"))
+    _read_sent(faults, "is_delete", _refuse_deletion, raw.get("is_delete"))
+
+    # A fault stands for each None here; the tests for None are for the type checker.
+    if faults or channel is None or resource is None or contact is None:
+        raise InvalidRequest(faults)
+    return SubscriptionDraft(
+        index=index,
+        key=SubscriptionKey(
+            resource_id=resource.id, channel=channel, contact=contact.canonical
+        ),
+        contact=contact.data,
+        status=status,
+        priority=priority,
+        custom_fields=custom_fields or {},
+        categories=categories,
+    )
+
+
+def _listed(raw: object) -> list[object]:
+    """Return the listed subscriptions; one object is a list of one (14, point 73)."""
+    if raw is None or raw == "":  # Null is no change; XML's empty list is a text.
+        return []
+    if isinstance(raw, list):
+        return raw
+    if not isinstance(raw, Mapping):
+        raise InvalidRequest("Not a list", "subscriptions")
+    if "action" in raw:
+        message = "Subscriptions take no functions"
+        raise InvalidRequest(message, "subscriptions")
+    return [raw]
+
+
+def parse_all(
+    raw: object, database: Database, catalog: Catalog, *, skip_invalid: bool
+) -> tuple[tuple[SubscriptionDraft, ...], tuple[Fault, ...]]:
+    """Read `subscriptions`; return the valid ones, and the faults of those dropped.
+
+    Without `skip_invalid` every fault is raised together as InvalidRequest. Of two
+    that are the same subscription the later one counts, whole (14, point 49). A
+    value that lists no subscriptions, such as a function, is always refused (74).
+    """
+    drafts: dict[SubscriptionKey, SubscriptionDraft] = {}
+    faults: list[Fault] = []
+    for index, subscription in enumerate(_listed(raw)):
+        try:
+            draft = parse(subscription, database, catalog, index=index)
+        except InvalidRequest as error:
+            faults.extend(indexed(error.faults, index))
+            continue
+        # Taken out first, so that it stands where it was sent last.
+        drafts.pop(draft.key, None)
+        drafts[draft.key] = draft
+    if faults and not skip_invalid:
+        raise InvalidRequest(faults)
+    return tuple(drafts.values()), tuple(faults)

@@ -1,0 +1,110 @@
+"""Subscriptions: reading those of an import, and laying them over stored ones."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ingest.domain.catalog import Catalog, Resource
+from ingest.domain.documents import equal_json
+from ingest.domain.errors import Fault, InvalidRequest
+from ingest.domain.profiles import Subscription, SubscriptionKey
+from ingest.domain.statuses import DEFAULT_STATUS
+from ingest.domain.subscription_drafts import (
+    MAX_PRIORITY,
+    SubscriptionDraft,
+    indexed,
+    parse,
+    parse_all,
+)
+from ingest.domain.subscription_fields import (
+    SYSTEM_SUBSCRIPTION_FIELDS,
+    apply_updates,
+    check_required,
+)
+
+__all__ = [
+    "SYSTEM_SUBSCRIPTION_FIELDS",
+    "SubscriptionDraft",
+    "merge",
+    "parse",
+    "parse_all",
+]
+
+
+def _insert(
+    draft: SubscriptionDraft, resource: Resource, next_priority: int
+) -> Subscription:
+    """Make a new subscription (contract 14, point 44)."""
+    custom_fields = apply_updates(draft.custom_fields, resource, {})
+    check_required(custom_fields, resource, draft.key.channel)
+    priority = draft.priority
+    if priority is None:
+        priority = 0 if resource.raise_new_priority else next_priority
+    return Subscription(
+        key=draft.key,
+        contact=draft.contact,
+        status=draft.status or DEFAULT_STATUS,
+        priority=priority,
+        custom_fields=custom_fields,
+        categories=tuple(sorted(draft.categories or ())),
+    )
+
+
+def _update(
+    draft: SubscriptionDraft, resource: Resource, stored: Subscription
+) -> Subscription:
+    """Change a stored subscription, or return the identical one.
+
+    What the draft leaves out stays (contract 14, points 45, 46), categories only
+    gather (48), and a deleted one is restored with what it held.
+    """
+    stored_fields = stored.custom_fields
+    custom_fields = apply_updates(draft.custom_fields, resource, stored_fields)
+    # Compared by themselves: as a part of the whole, true would equal 1.
+    same_fields = equal_json(custom_fields, stored_fields)
+    updated = replace(
+        stored,
+        contact=draft.contact,
+        status=draft.status or stored.status,
+        priority=stored.priority if draft.priority is None else draft.priority,
+        custom_fields=stored_fields if same_fields else custom_fields,
+        categories=tuple(sorted({*stored.categories, *(draft.categories or ())})),
+        deleted=False,
+    )
+    return stored if same_fields and updated == stored else updated
+
+
+def merge(
+    existing: Mapping[SubscriptionKey, Subscription],
+    drafts: Sequence[SubscriptionDraft],
+    catalog: Catalog,
+    *,
+    skip_invalid: bool,
+) -> tuple[dict[SubscriptionKey, Subscription], tuple[Fault, ...]]:
+    """Return the subscriptions after `drafts`, and the faults of those dropped.
+
+    Those not listed stay, and unchanged ones are the identical objects. A new one
+    without a priority comes after the lowest of all that the profile has on any
+    resource and channel, deleted ones left out, and after those that this import
+    has set before it. Without `skip_invalid` every fault is raised together.
+    """
+    merged = dict(existing)
+    faults: list[Fault] = []
+    lowest = max(
+        (one.priority for one in existing.values() if not one.deleted), default=-1
+    )
+    for draft in drafts:
+        resource = catalog.resources[draft.key.resource_id]
+        stored = merged.get(draft.key)
+        try:
+            if stored is None:
+                after = _insert(draft, resource, min(lowest + 1, MAX_PRIORITY))
+            else:
+                after = _update(draft, resource, stored)
+        except InvalidRequest as error:
+            faults.extend(indexed(error.faults, draft.index))
+            continue
+        merged[draft.key] = after
+        lowest = max(lowest, after.priority)
+    if faults and not skip_invalid:
+        raise InvalidRequest(faults)
+    return merged, tuple(faults)
