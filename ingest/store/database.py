@@ -16,6 +16,10 @@ _DEFAULTS = {
     "keepalives_count": "3",
 }
 
+#: The first of the two ints of an advisory lock: "pens". Locks named by two ints never
+#: meet those named by one bigint, such as a match key's.
+LOCK_SPACE = 0x70656E73
+
 
 class InvalidDatabaseUrl(PenstockError):
     """The URL of Postgres cannot be read."""

@@ -10,14 +10,14 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from ingest.domain.errors import PenstockError
+from ingest.store.database import LOCK_SPACE
 
 #: The files travel with the package, so they are found in an installed wheel too.
 MIGRATIONS = resources.files("ingest.store") / "migrations"
 
 _NAME = re.compile(r"[0-9]{4}_[a-z0-9_]+\.sql")
 
-#: Two ints, so that it can meet no lock taken by one bigint, such as a match key's.
-_LOCK = {"space": 0x70656E73, "lock": 1}
+_LOCK = {"space": LOCK_SPACE, "lock": 1}
 
 
 class MigrationChanged(PenstockError):

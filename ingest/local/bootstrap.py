@@ -1,0 +1,57 @@
+"""Make a database ready for use: its schema and, for the demo, something in it."""
+
+from contextlib import suppress
+from importlib import resources
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from ingest.domain.tokens import Action
+from ingest.store import catalog, tokens
+from ingest.store.database import connect
+from ingest.store.migrate import migrate
+from ingest.wire.catalog_files import load_catalog_file
+
+#: The token of the import's public documentation, so that its samples run as they
+#: are. Anybody knows it: it is only ever made in the embedded default, whose database
+#: and intake listen on this machine alone, and never where DATABASE_URL is set.
+DEMO_SECRET = "abcdefghijklmnqrstuvwxyz"  # noqa: S105 (public by intent, see above)
+
+
+def _apply_demo_catalog(connection: psycopg.Connection[TupleRow]) -> None:
+    catalog.lock_catalog(connection)
+    if not catalog.load_declared(connection).databases:
+        file = resources.files("ingest.local") / "demo.toml"
+        demo = load_catalog_file(file.read_text(encoding="utf-8"))
+        catalog.save_catalog(connection, demo)
+
+
+def _ensure_demo_token(connection: psycopg.Connection[TupleRow]) -> str | None:
+    """Create the demo token unless it was made before; None if it was revoked."""
+    demo_hash = tokens.hash_secret(DEMO_SECRET)
+    if demo_hash not in tokens.load_tokens(connection):
+        # Made by another process just now, or revoked: either way left as it is.
+        with suppress(psycopg.errors.UniqueViolation):
+            tokens.create_token(
+                connection,
+                name="demo",
+                database_ids=(),
+                actions=Action,
+                secret=DEMO_SECRET,
+            )
+    return DEMO_SECRET if demo_hash in tokens.load_tokens(connection) else None
+
+
+def prepare(database_url: str, *, demo: bool) -> str | None:
+    """Migrate a database; for the demo, fill an empty catalogue and make a token.
+
+    Returns the demo token's secret, or None without `demo`. Every step is left out
+    where it was done before, so each start may call it.
+    """
+    with connect(database_url) as connection:
+        migrate(connection)
+        if not demo:
+            return None
+        with connection.transaction():
+            _apply_demo_catalog(connection)
+        return _ensure_demo_token(connection)

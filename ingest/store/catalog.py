@@ -1,0 +1,170 @@
+"""The catalogue in Postgres: what is declared, and at which version."""
+
+from dataclasses import replace
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from ingest.domain.catalog import Catalog
+from ingest.domain.errors import PenstockError
+from ingest.domain.fields import SYSTEM_FIELDS
+from ingest.domain.plans import Account, DeclaredCatalog, field_changes
+from ingest.domain.subscription_fields import SYSTEM_SUBSCRIPTION_FIELDS
+from ingest.store import catalog_rows, catalog_statements
+from ingest.store.backfill import follow_field
+from ingest.store.database import LOCK_SPACE
+
+_LOCK = {"space": LOCK_SPACE, "lock": 2}
+
+
+class DatabaseNotEmpty(PenstockError):
+    """A database that has profiles cannot be removed."""
+
+
+class StillReferenced(PenstockError):
+    """A trigger or an endpoint still refers to what was to be removed."""
+
+
+def load_version(connection: psycopg.Connection[TupleRow]) -> int:
+    """Load the version, which moves with each change of the catalogue or a token."""
+    row = connection.execute("SELECT version FROM catalog_version").fetchone()
+    return int(row[0]) if row else 0
+
+
+def bump_version(connection: psycopg.Connection[TupleRow]) -> None:
+    """Move the version, so that every cache loads the catalogue and tokens again."""
+    connection.execute("UPDATE catalog_version SET version = version + 1")
+
+
+def hold_catalog(connection: psycopg.Connection[TupleRow]) -> int:
+    """Keep the catalogue as it is until this transaction ends; load its version.
+
+    Takes a shared advisory lock. Whoever writes profiles holds it first, so that a
+    field whose stored values are being indexed meets no profile written without it.
+    """
+    connection.execute(
+        "SELECT pg_advisory_xact_lock_shared(%(space)s::integer, %(lock)s::integer)",
+        _LOCK,
+    )
+    return load_version(connection)
+
+
+def lock_catalog(connection: psycopg.Connection[TupleRow]) -> None:
+    """Become, until this transaction ends, the only one who changes the catalogue.
+
+    Takes the exclusive advisory lock: waits for all who hold the catalogue, and who
+    comes later waits for us.
+    """
+    connection.execute(
+        "SELECT pg_advisory_xact_lock(%(space)s::integer, %(lock)s::integer)", _LOCK
+    )
+
+
+def _load(connection: psycopg.Connection[TupleRow]) -> tuple[int, DeclaredCatalog]:
+    # One statement, hence one snapshot: never half of a change.
+    row = (
+        connection.execute(
+            """
+        SELECT (SELECT version FROM catalog_version),
+               (SELECT json_agg(account ORDER BY id) FROM accounts AS account),
+               (SELECT json_agg(database ORDER BY id) FROM databases AS database),
+               (SELECT json_agg(field ORDER BY name) FROM fields AS field),
+               (SELECT json_agg(resource ORDER BY id) FROM resources AS resource),
+               (SELECT json_agg(field ORDER BY name) FROM resource_fields AS field),
+               (SELECT json_agg(segment ORDER BY id) FROM segments AS segment)
+        """
+        ).fetchone()
+        or (0,) + (None,) * 6
+    )
+    # An empty table aggregates to null.
+    accounts, databases, fields, resources, resource_fields, segments = (
+        rows or [] for rows in row[1:]
+    )
+    return row[0], DeclaredCatalog(
+        accounts={each["id"]: Account(**each) for each in accounts},
+        databases={
+            each["id"]: catalog_rows.to_database(each, fields) for each in databases
+        },
+        resources={
+            each["id"]: catalog_rows.to_resource(each, resource_fields)
+            for each in resources
+        },
+        segments={each["id"]: catalog_rows.to_segment(each) for each in segments},
+    )
+
+
+def load_declared(connection: psycopg.Connection[TupleRow]) -> DeclaredCatalog:
+    """Load the catalogue as an operator would declare it."""
+    return _load(connection)[1]
+
+
+def load_catalog(connection: psycopg.Connection[TupleRow]) -> Catalog:
+    """Load the catalogue as an import sees it: with the system fields."""
+    version, declared = _load(connection)
+    return Catalog(
+        version=version,
+        databases={
+            each.id: replace(each, fields={**SYSTEM_FIELDS, **each.fields})
+            for each in declared.databases.values()
+        },
+        resources={
+            each.id: replace(each, fields={**SYSTEM_SUBSCRIPTION_FIELDS, **each.fields})
+            for each in declared.resources.values()
+        },
+        segments=declared.segments,
+    )
+
+
+def _refuse_to_lose_profiles(
+    connection: psycopg.Connection[TupleRow], removed: set[int]
+) -> None:
+    rows = connection.execute(
+        """
+        SELECT id
+          FROM unnest(%(ids)s::integer[]) AS removed (id)
+         WHERE EXISTS (SELECT FROM profiles WHERE database_id = removed.id)
+         ORDER BY id
+        """,
+        {"ids": list(removed)},
+    ).fetchall()
+    if rows:
+        ids = ", ".join(str(id_) for (id_,) in rows)
+        raise DatabaseNotEmpty(
+            f"A database that has profiles cannot be removed: {ids}. "
+            "Delete its profiles first"
+        )
+
+
+def save_catalog(
+    connection: psycopg.Connection[TupleRow], declared: DeclaredCatalog
+) -> None:
+    """Make the catalogue the declared one, and what is stored follow it.
+
+    Takes the catalogue's exclusive lock, which ends with the caller's transaction:
+    until then nobody writes profiles. Raises DatabaseNotEmpty, StillReferenced or
+    ValuesNotUnique, after which the transaction must be rolled back.
+    """
+    lock_catalog(connection)
+    current = load_declared(connection)
+    _refuse_to_lose_profiles(
+        connection, current.databases.keys() - declared.databases.keys()
+    )
+
+    catalog_statements.save_accounts(connection, declared)
+    catalog_statements.save_databases(connection, declared)
+    catalog_statements.save_resources(connection, declared)
+    catalog_statements.save_segments(connection, declared)
+    catalog_statements.save_fields(connection, declared)
+    catalog_statements.save_resource_fields(connection, declared)
+    catalog_statements.delete_members(connection, current, declared)
+    try:
+        catalog_statements.delete_undeclared(connection, declared)
+    except psycopg.errors.ForeignKeyViolation as error:
+        raise StillReferenced(
+            "Something still refers to what is to be removed: "
+            f"{error.diag.message_detail}"
+        ) from error
+
+    for change in field_changes(current, declared):
+        follow_field(connection, change)
+    bump_version(connection)

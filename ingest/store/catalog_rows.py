@@ -1,0 +1,123 @@
+"""Rows of the catalogue's tables ↔ its records."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ingest.domain.catalog import (
+    Channel,
+    Database,
+    Field,
+    FieldType,
+    Resource,
+    Segment,
+    SegmentKind,
+)
+
+#: A row as its column names and JSON values.
+Row = Mapping[str, Any]
+
+
+def _fields_of(owner: str, owner_id: int, rows: Iterable[Row]) -> dict[str, Field]:
+    return {
+        row["name"]: Field(
+            name=row["name"],
+            type=FieldType(row["type"]),
+            title=row["title"],
+            required=row["required"],
+            default=row.get("default_value"),
+            options=tuple(row["options"]),
+            match=row.get("match", False),
+            unique=row.get("is_unique", False),
+            channels=frozenset(map(Channel, row.get("channels", ()))),
+        )
+        for row in rows
+        if row[owner] == owner_id
+    }
+
+
+def to_database(row: Row, fields: Sequence[Row]) -> Database:
+    """Make a database of its row and the rows of all fields."""
+    return Database(
+        id=row["id"],
+        name=row["name"],
+        account_id=row["account_id"],
+        default_resource_id=row["default_resource_id"],
+        ignore_unknown_fields=row["ignore_unknown_fields"],
+        fields=_fields_of("database_id", row["id"], fields),
+    )
+
+
+def to_resource(row: Row, fields: Sequence[Row]) -> Resource:
+    """Make a resource of its row and the rows of all resource fields."""
+    return Resource(
+        id=row["id"],
+        name=row["name"],
+        account_id=row["account_id"],
+        database_ids=frozenset(row["database_ids"]),
+        channels=frozenset(map(Channel, row["channels"])),
+        categories=frozenset(row["categories"]),
+        fields=_fields_of("resource_id", row["id"], fields),
+        raise_new_priority=row["raise_new_priority"],
+        url=row["url"],
+    )
+
+
+def to_segment(row: Row) -> Segment:
+    """Make a segment of its row."""
+    return Segment(
+        id=row["id"],
+        name=row["name"],
+        database_id=row["database_id"],
+        kind=SegmentKind(row["kind"]),
+    )
+
+
+def from_database(database: Database) -> dict[str, object]:
+    """Make the row of a database."""
+    return {
+        "id": database.id,
+        "account_id": database.account_id,
+        "name": database.name,
+        "default_resource_id": database.default_resource_id,
+        "ignore_unknown_fields": database.ignore_unknown_fields,
+    }
+
+
+def from_resource(resource: Resource) -> dict[str, object]:
+    """Make the row of a resource."""
+    return {
+        "id": resource.id,
+        "account_id": resource.account_id,
+        "name": resource.name,
+        "url": resource.url,
+        "database_ids": sorted(resource.database_ids),
+        "channels": sorted(resource.channels),
+        "categories": sorted(resource.categories),
+        "raise_new_priority": resource.raise_new_priority,
+    }
+
+
+def from_segment(segment: Segment) -> dict[str, object]:
+    """Make the row of a segment."""
+    return {
+        "id": segment.id,
+        "database_id": segment.database_id,
+        "name": segment.name,
+        "kind": segment.kind,
+    }
+
+
+def from_field(owner_id: int, field: Field) -> dict[str, object]:
+    """Make the row of a field of a database or a resource."""
+    return {
+        "owner_id": owner_id,
+        "name": field.name,
+        "type": field.type,
+        "title": field.title,
+        "required": field.required,
+        "default_value": field.default,
+        "options": list(field.options),
+        "match": field.match,
+        "is_unique": field.unique,
+        "channels": sorted(field.channels),
+    }

@@ -1,0 +1,188 @@
+"""The statements that make the catalogue's tables the declared ones."""
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from ingest.domain.plans import DeclaredCatalog
+from ingest.store import catalog_rows
+from ingest.store.rows import execute_rows
+
+
+def save_accounts(
+    connection: psycopg.Connection[TupleRow], declared: DeclaredCatalog
+) -> None:
+    """Insert or update every declared account."""
+    execute_rows(
+        connection,
+        """
+        INSERT INTO accounts (id, name)
+        SELECT id, name
+          FROM jsonb_to_recordset(%(rows)s::jsonb) AS declared (id integer, name text)
+            ON CONFLICT (id) DO UPDATE
+           SET name = excluded.name
+        """,
+        [{"id": each.id, "name": each.name} for each in declared.accounts.values()],
+    )
+
+
+def save_databases(
+    connection: psycopg.Connection[TupleRow], declared: DeclaredCatalog
+) -> None:
+    """Insert or update every declared database."""
+    execute_rows(
+        connection,
+        """
+        INSERT INTO databases (id, account_id, name, default_resource_id,
+                               ignore_unknown_fields)
+        SELECT id, account_id, name, default_resource_id, ignore_unknown_fields
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS declared (id integer, account_id integer, name text,
+                            default_resource_id integer, ignore_unknown_fields boolean)
+            ON CONFLICT (id) DO UPDATE
+           SET account_id = excluded.account_id,
+               name = excluded.name,
+               default_resource_id = excluded.default_resource_id,
+               ignore_unknown_fields = excluded.ignore_unknown_fields
+        """,
+        [catalog_rows.from_database(each) for each in declared.databases.values()],
+    )
+
+
+def save_resources(
+    connection: psycopg.Connection[TupleRow], declared: DeclaredCatalog
+) -> None:
+    """Insert or update every declared resource."""
+    execute_rows(
+        connection,
+        """
+        INSERT INTO resources (id, account_id, name, url, database_ids, channels,
+                               categories, raise_new_priority)
+        SELECT id, account_id, name, url, database_ids, channels,
+               categories, raise_new_priority
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS declared (id integer, account_id integer, name text, url text,
+                            database_ids integer[], channels text[],
+                            categories text[], raise_new_priority boolean)
+            ON CONFLICT (id) DO UPDATE
+           SET account_id = excluded.account_id,
+               name = excluded.name,
+               url = excluded.url,
+               database_ids = excluded.database_ids,
+               channels = excluded.channels,
+               categories = excluded.categories,
+               raise_new_priority = excluded.raise_new_priority
+        """,
+        [catalog_rows.from_resource(each) for each in declared.resources.values()],
+    )
+
+
+def save_segments(
+    connection: psycopg.Connection[TupleRow], declared: DeclaredCatalog
+) -> None:
+    """Insert or update every declared segment."""
+    execute_rows(
+        connection,
+        """
+        INSERT INTO segments (id, database_id, name, kind)
+        SELECT id, database_id, name, kind
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS declared (id integer, database_id integer, name text, kind text)
+            ON CONFLICT (id) DO UPDATE
+           SET database_id = excluded.database_id,
+               name = excluded.name,
+               kind = excluded.kind
+        """,
+        [catalog_rows.from_segment(each) for each in declared.segments.values()],
+    )
+
+
+def save_fields(
+    connection: psycopg.Connection[TupleRow], declared: DeclaredCatalog
+) -> None:
+    """Replace the custom fields of every database."""
+    connection.execute("DELETE FROM fields")
+    execute_rows(
+        connection,
+        """
+        INSERT INTO fields (database_id, name, type, title, required, default_value,
+                            options, match, is_unique)
+        SELECT owner_id, name, type, title, required, default_value,
+               options, match, is_unique
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS declared (owner_id integer, name text, type text, title text,
+                            required boolean, default_value jsonb, options text[],
+                            match boolean, is_unique boolean)
+        """,
+        [
+            catalog_rows.from_field(database.id, field)
+            for database in declared.databases.values()
+            for field in database.fields.values()
+        ],
+    )
+
+
+def save_resource_fields(
+    connection: psycopg.Connection[TupleRow], declared: DeclaredCatalog
+) -> None:
+    """Replace the custom subscription fields of every resource."""
+    connection.execute("DELETE FROM resource_fields")
+    execute_rows(
+        connection,
+        """
+        INSERT INTO resource_fields (resource_id, name, type, title, required,
+                                     options, channels)
+        SELECT owner_id, name, type, title, required, options, channels
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS declared (owner_id integer, name text, type text, title text,
+                            required boolean, options text[], channels text[])
+        """,
+        [
+            catalog_rows.from_field(resource.id, field)
+            for resource in declared.resources.values()
+            for field in resource.fields.values()
+        ],
+    )
+
+
+def delete_members(
+    connection: psycopg.Connection[TupleRow],
+    current: DeclaredCatalog,
+    declared: DeclaredCatalog,
+) -> None:
+    """Empty the segments that are gone, or belong to another database now."""
+    gone = {(each.database_id, each.id) for each in current.segments.values()} - {
+        (each.database_id, each.id) for each in declared.segments.values()
+    }
+    execute_rows(
+        connection,
+        """
+        DELETE FROM segment_members
+         USING jsonb_to_recordset(%(rows)s::jsonb)
+               AS gone (database_id integer, id integer)
+         WHERE segment_members.database_id = gone.database_id
+           AND segment_members.segment_id = gone.id
+        """,
+        [{"database_id": database_id, "id": id_} for database_id, id_ in gone],
+    )
+
+
+def delete_undeclared(
+    connection: psycopg.Connection[TupleRow], declared: DeclaredCatalog
+) -> None:
+    """Delete every segment, resource, database and account that is not declared."""
+    connection.execute(
+        "DELETE FROM segments WHERE id <> ALL (%(ids)s::integer[])",
+        {"ids": list(declared.segments)},
+    )
+    connection.execute(
+        "DELETE FROM resources WHERE id <> ALL (%(ids)s::integer[])",
+        {"ids": list(declared.resources)},
+    )
+    connection.execute(
+        "DELETE FROM databases WHERE id <> ALL (%(ids)s::integer[])",
+        {"ids": list(declared.databases)},
+    )
+    connection.execute(
+        "DELETE FROM accounts WHERE id <> ALL (%(ids)s::integer[])",
+        {"ids": list(declared.accounts)},
+    )

@@ -1,0 +1,144 @@
+"""API tokens in Postgres: created, listed, revoked; the secrets are not stored."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from ingest.domain.errors import PenstockError
+from ingest.domain.tokens import Action, Token
+from ingest.store.catalog import bump_version
+
+
+class UnknownDatabase(PenstockError):
+    """A token was to be limited to a database that does not exist."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedToken:
+    """A token and its dates, for whoever administers them."""
+
+    token: Token
+    created_at: datetime
+    #: None while it is good.
+    revoked_at: datetime | None
+
+
+def hash_secret(secret: str) -> bytes:
+    """Hash a secret as it is stored and looked up.
+
+    A fast hash is right here: unlike a password, a secret is 128 random bits that
+    nobody can guess, so slowness would protect nothing and cost every request.
+    """
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def _refuse_unknown_databases(
+    connection: psycopg.Connection[TupleRow], database_ids: list[int]
+) -> None:
+    rows = connection.execute(
+        """
+        SELECT wanted.id
+          FROM unnest(%(ids)s::integer[]) AS wanted (id)
+         WHERE NOT EXISTS (SELECT FROM databases WHERE databases.id = wanted.id)
+         ORDER BY wanted.id
+        """,
+        {"ids": database_ids},
+    ).fetchall()
+    if rows:
+        ids = ", ".join(str(id_) for (id_,) in rows)
+        raise UnknownDatabase(f"The catalogue has no such database: {ids}")
+
+
+def create_token(
+    connection: psycopg.Connection[TupleRow],
+    *,
+    name: str,
+    database_ids: Iterable[int],
+    actions: Iterable[Action],
+    secret: str | None = None,
+) -> tuple[int, str]:
+    """Create a token; return its id and its secret, which cannot be read again.
+
+    No database ids stand for every database. The secret is made here unless given.
+    """
+    limited_to = sorted(set(database_ids))
+    # 32 lower-case hexadecimal characters, as documented (contract 1.1).
+    secret = secrets.token_hex(16) if secret is None else secret
+    with connection.transaction():
+        _refuse_unknown_databases(connection, limited_to)
+        row = connection.execute(
+            """
+            INSERT INTO tokens (name, secret_hash, database_ids, actions)
+            VALUES (%(name)s, %(secret_hash)s, %(database_ids)s::integer[],
+                    %(actions)s::text[])
+            RETURNING id
+            """,
+            {
+                "name": name,
+                "secret_hash": hash_secret(secret),
+                "database_ids": limited_to,
+                "actions": sorted(set(actions)),
+            },
+        ).fetchone()
+        bump_version(connection)
+    return (row[0] if row else 0), secret
+
+
+def _token(id_: int, name: str, database_ids: list[int], actions: list[str]) -> Token:
+    return Token(
+        id=id_,
+        name=name,
+        database_ids=frozenset(database_ids),
+        actions=frozenset(map(Action, actions)),
+    )
+
+
+def list_tokens(connection: psycopg.Connection[TupleRow]) -> list[IssuedToken]:
+    """List every token, the revoked ones too, in the order of their making."""
+    rows = connection.execute(
+        """
+        SELECT id, name, database_ids, actions, created_at, revoked_at
+          FROM tokens
+         ORDER BY id
+        """
+    ).fetchall()
+    return [
+        IssuedToken(
+            token=_token(*columns), created_at=created_at, revoked_at=revoked_at
+        )
+        for *columns, created_at, revoked_at in rows
+    ]
+
+
+def load_tokens(connection: psycopg.Connection[TupleRow]) -> Mapping[bytes, Token]:
+    """Load the good tokens by the hash of their secret."""
+    rows = connection.execute(
+        """
+        SELECT secret_hash, id, name, database_ids, actions
+          FROM tokens
+         WHERE revoked_at IS NULL
+        """
+    ).fetchall()
+    return {secret_hash: _token(*columns) for secret_hash, *columns in rows}
+
+
+def revoke_token(connection: psycopg.Connection[TupleRow], token_id: int) -> bool:
+    """Revoke a token for good; say whether there was a good one of that id."""
+    with connection.transaction():
+        revoked = connection.execute(
+            """
+            UPDATE tokens
+               SET revoked_at = now()
+             WHERE id = %(id)s
+               AND revoked_at IS NULL
+            """,
+            {"id": token_id},
+        ).rowcount
+        if revoked:
+            bump_version(connection)
+    return bool(revoked)
