@@ -1,0 +1,90 @@
+"""What profiles are found by: kinds of key, lookups, and the keys a profile holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ingest.domain import fields
+from ingest.domain.catalog import Channel, Database
+from ingest.domain.contacts import email_key
+from ingest.domain.profiles import Profile
+
+#: Kinds of key held by a profile itself; a matched custom field is `field:NAME`.
+EMAIL = "email"
+PHONE = "phone"
+FIELD_PREFIX = "field:"
+#: Kinds held by its subscriptions; the channel is what the table is searched by.
+SUBSCRIPTION_CHANNELS: Mapping[str, Channel] = {
+    "email_sub": Channel.EMAIL,
+    "phone_sub": Channel.SMS,
+    "push_sub": Channel.PUSH,
+}
+_CHANNEL_KINDS = {channel: kind for kind, channel in SUBSCRIPTION_CHANNELS.items()}
+#: The profile's own id.
+PROFILE_ID = "profile_id"
+#: Searches without an index: a field that is not `match`, a subscription's field.
+FIELD_SCAN = "scan"
+SUBSCRIPTION_SCAN = "scan_sub"
+
+#: Kinds that hold the same sort of value exclude each other while being written.
+_LOCK_CLASSES = {"email_sub": EMAIL, "phone_sub": PHONE}
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One thing to look for; a profile that has it is a candidate."""
+
+    kind: str
+    #: Canonical text; of a scan, the field's name and text.
+    value: str
+    #: Only subscriptions of this resource count; None for any.
+    resource_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Everything an import is matched by; empty for an import that never searches."""
+
+    lookups: tuple[Lookup, ...]
+    #: Several tags: a profile must have all of them (contract 14, point 11).
+    every: bool = False
+    #: Scans compare this document, {field name: value}, with what is stored.
+    document: Mapping[str, object] | None = None
+    #: What to store in a profile created for want of a match (contract 3.3, rule 3).
+    email: str | None = None
+    phone: str | None = None
+    field: tuple[str, object] | None = None
+
+
+NO_SEARCH = Search(lookups=())
+
+
+def lock_name(database_id: int, lookup: Lookup) -> str:
+    """Name the exclusion that guards the value of `lookup` in its database."""
+    kind = _LOCK_CLASSES.get(lookup.kind, lookup.kind)
+    return f"{database_id}\0{kind}\0{lookup.value}"
+
+
+def profile_keys(profile: Profile, database: Database) -> set[Lookup]:
+    """Return the keys under which `profile` itself is found, as `match_keys` holds."""
+    keys = {Lookup(PHONE, phone) for phone in profile.phones}
+    if profile.email is not None:
+        keys.add(Lookup(EMAIL, email_key(profile.email)))
+    for field in database.fields.values():
+        if field.match and field.name in profile.fields:
+            values = fields.match_value(field, profile.fields[field.name])
+            keys.update(Lookup(FIELD_PREFIX + field.name, value) for value in values)
+    return keys
+
+
+def subscription_keys(profile: Profile) -> set[Lookup]:
+    """Return the keys under which the subscriptions of `profile` are found.
+
+    Any status counts, deleted ones do not (contract 14, point 13).
+    """
+    keys = set()
+    for key, subscription in profile.subscriptions.items():
+        kind = _CHANNEL_KINDS.get(key.channel)
+        if kind is not None and not subscription.deleted:
+            keys.add(Lookup(kind, key.contact))
+            keys.add(Lookup(kind, key.contact, key.resource_id))
+    return keys

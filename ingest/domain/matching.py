@@ -1,0 +1,274 @@
+"""How an import finds its profile: modes to searches (contract section 3)."""
+
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import blake2b
+
+from ingest.domain import fields
+from ingest.domain.catalog import Catalog, Channel, Database, Field, FieldType
+from ingest.domain.contacts import email_key, normalize_email, normalize_phone
+from ingest.domain.errors import InvalidRequest, InvalidValue, NotFound
+from ingest.domain.imports import Import, Matching, Operation
+from ingest.domain.lookups import (
+    EMAIL,
+    FIELD_PREFIX,
+    FIELD_SCAN,
+    NO_SEARCH,
+    PHONE,
+    PROFILE_ID,
+    SUBSCRIPTION_CHANNELS,
+    SUBSCRIPTION_SCAN,
+    Lookup,
+    Search,
+    lock_name,
+)
+
+
+def build_search(import_: Import, catalog: Catalog) -> Search:
+    """Return what finds the profile of `import_`; InvalidRequest without a key."""
+    if import_.operation is Operation.ADD:
+        return NO_SEARCH
+    return _BUILDERS[import_.matching](import_, catalog)
+
+
+def route(import_: Import, catalog: Catalog, partitions: int) -> int:
+    """Return the partition for `import_`: one for all imports of one key.
+
+    Raises InvalidRequest when the matching key is missing or malformed.
+    """
+    lookups = build_search(import_, catalog).lookups
+    name = lock_name(import_.database_id, lookups[0]) if lookups else ""
+    name = name or str(import_.import_id)
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest()) % partitions
+
+
+def _email_values(import_: Import, *, subscriptions: bool) -> list[str]:
+    if import_.key.email is not None:
+        return [_normal(normalize_email, import_.key.email, "email")]
+    value = _plain(import_.data.get("email"))
+    if value is not None:
+        return [_normal(normalize_email, value, "data.email")]
+    if not subscriptions:
+        return []
+    return _from_subscriptions(import_, Channel.EMAIL, "email", normalize_email)
+
+
+def _phone_values(import_: Import, *, subscriptions: bool) -> list[str]:
+    if import_.key.phone is not None:
+        return [_normal(normalize_phone, import_.key.phone, "phone")]
+    value = _plain(import_.data.get("phones"))
+    if isinstance(value, list):
+        paths = [(phone, f"data.phones[{i}]") for i, phone in enumerate(value)]
+    else:
+        paths = [] if value is None else [(value, "data.phones")]
+    found = [_normal(normalize_phone, phone, path) for phone, path in paths]
+    if found or not subscriptions:
+        return found
+    return _from_subscriptions(import_, Channel.SMS, "phone", normalize_phone)
+
+
+def _from_subscriptions(
+    import_: Import, channel: Channel, name: str, normalize: Callable[[object], str]
+) -> list[str]:
+    """Return the contacts of every listed subscription on `channel` (contract 3.3)."""
+    found = []
+    for index, subscription in enumerate(_subscriptions(import_)):
+        if subscription.get("channel") != channel:
+            continue
+        nested = subscription.get(f"{name}_data")
+        value = subscription.get(name)
+        if value is None and isinstance(nested, Mapping):
+            value = nested.get(name)
+        if value is not None:
+            path = f"data.subscriptions[{index}].{name}"
+            found.append(_normal(normalize, value, path))
+    return found
+
+
+def _subscriptions(import_: Import) -> Iterable[Mapping[str, object]]:
+    listed = import_.data.get("subscriptions")
+    if isinstance(listed, Mapping):
+        listed = [listed]
+    if not isinstance(listed, list):
+        return []
+    return [item if isinstance(item, Mapping) else {} for item in listed]
+
+
+def _plain(raw: object) -> object:
+    """Return the value a field is set to; None for nothing or another function."""
+    if isinstance(raw, Mapping):
+        raw = raw.get("value") if raw.get("action") == "set" else None
+    return None if raw == "" else raw
+
+
+def _normal(normalize: Callable[[object], str], raw: object, path: str) -> str:
+    try:
+        return normalize(raw)
+    except InvalidValue as error:
+        raise InvalidRequest(str(error), path) from error
+
+
+def _missing(path: str) -> InvalidRequest:
+    return InvalidRequest("Missing matching key", path)
+
+
+def _by_contacts(
+    *,
+    email: tuple[str, ...] = (),
+    phone: tuple[str, ...] = (),
+) -> Callable[[Import, Catalog], Search]:
+    """Return the builder for a mode that searches these kinds of key."""
+    in_subscriptions = not {EMAIL, PHONE} & {*email, *phone}
+
+    def build(import_: Import, _: Catalog) -> Search:
+        wanted: dict[str, list[str]] = {}
+        if email:
+            wanted["email"] = _email_values(import_, subscriptions=in_subscriptions)
+        if phone:
+            wanted["phone"] = _phone_values(import_, subscriptions=in_subscriptions)
+        if not any(wanted.values()):
+            raise _missing(" or ".join(wanted))
+        emails, phones = wanted.get("email", []), wanted.get("phone", [])
+        lookups = [
+            *(
+                _lookup(kind, email_key(value), import_)
+                for value in emails
+                for kind in email
+            ),
+            *(_lookup(kind, value, import_) for value in phones for kind in phone),
+        ]
+        return Search(
+            lookups=tuple(dict.fromkeys(lookups)),
+            email=emails[0] if emails and EMAIL in email else None,
+            phone=phones[0] if phones and PHONE in phone else None,
+        )
+
+    return build
+
+
+def _lookup(kind: str, value: str, import_: Import) -> Lookup:
+    scoped = kind in SUBSCRIPTION_CHANNELS
+    return Lookup(kind, value, import_.resource_id if scoped else None)
+
+
+def _by_profile_id(import_: Import, _: Catalog) -> Search:
+    if import_.key.profile_id is None:
+        raise _missing("profile_id")
+    return Search(lookups=(Lookup(PROFILE_ID, import_.key.profile_id.lower()),))
+
+
+def _by_push(import_: Import, _: Catalog) -> Search:
+    provider, device = import_.key.provider, import_.key.subscription_id
+    if provider is None or device is None:
+        provider, device = _listed_push(import_)
+    if provider is None or device is None:
+        raise _missing("provider" if provider is None else "subscription_id")
+    return Search(lookups=(_lookup("push_sub", f"{provider}:{device}", import_),))
+
+
+def _listed_push(import_: Import) -> tuple[str | None, str | None]:
+    """Return the first listed push subscription's provider and id (contract 3.3)."""
+    for subscription in _subscriptions(import_):
+        if subscription.get("channel") == Channel.PUSH:
+            nested = subscription.get("push_data")
+            pair = (
+                {**nested, **subscription}
+                if isinstance(nested, Mapping)
+                else (subscription)
+            )
+            provider, device = pair.get("provider"), pair.get("subscription_id")
+            return (
+                provider if isinstance(provider, str) and provider else None,
+                device if isinstance(device, str) and device else None,
+            )
+    return None, None
+
+
+def _by_field(import_: Import, catalog: Catalog) -> Search:
+    name = _field_name(import_)
+    database = _database(import_, catalog)
+    if name == "email":
+        email = _normal(normalize_email, _field_value(import_, name), "field_value")
+        return Search(lookups=(Lookup(EMAIL, email_key(email)),), email=email)
+    field = database.fields.get(name)
+    if field is None:
+        raise InvalidRequest(f"Unknown field {name!r}", "field_name")
+    value, texts = _field_texts(field, import_)
+    if field.match:
+        lookups = tuple(Lookup(FIELD_PREFIX + name, text) for text in texts)
+        return Search(lookups=lookups, every=True, field=(name, value))
+    scan = Lookup(FIELD_SCAN, f"{name}={','.join(texts)}")
+    return Search(lookups=(scan,), document={name: value}, field=(name, value))
+
+
+def _by_subscription_field(import_: Import, catalog: Catalog) -> Search:
+    name = _field_name(import_)
+    field = _subscription_field(import_, catalog, name)
+    if field is None:
+        raise InvalidRequest(f"Unknown subscription field {name!r}", "field_name")
+    value, texts = _field_texts(field, import_)
+    text = f"{name}={','.join(texts)}"
+    scan = Lookup(SUBSCRIPTION_SCAN, text, import_.resource_id)
+    return Search(lookups=(scan,), document={name: value})
+
+
+def _subscription_field(import_: Import, catalog: Catalog, name: str) -> Field | None:
+    for resource in catalog.resources.values():
+        wanted = import_.resource_id in (None, resource.id)
+        if wanted and import_.database_id in resource.database_ids:
+            field = resource.fields.get(name)
+            if field is not None:
+                return field
+    return None
+
+
+def _field_name(import_: Import) -> str:
+    if import_.key.field_name is None:
+        raise _missing("field_name")
+    return import_.key.field_name
+
+
+def _field_value(import_: Import, name: str) -> object:
+    value = import_.key.field_value
+    if value is None:
+        value = _plain(import_.data.get(name))
+    if value is None:
+        raise _missing("field_value")
+    return value
+
+
+def _field_texts(field: Field, import_: Import) -> tuple[object, list[str]]:
+    """Return the canonical value to look for, and its texts."""
+    raw = _field_value(import_, field.name)
+    try:
+        value = fields.parse(field, raw)
+        texts = [] if value is None else fields.match_value(field, value)
+    except InvalidValue as error:
+        raise InvalidRequest(str(error), "field_value") from error
+    if not texts:
+        raise _missing("field_value")
+    if field.type is FieldType.TAGS:
+        texts = sorted(texts)
+    return value, texts
+
+
+def _database(import_: Import, catalog: Catalog) -> Database:
+    database = catalog.databases.get(import_.database_id)
+    if database is None:
+        raise NotFound("Unknown database", "db_id")
+    return database
+
+
+_BUILDERS: Mapping[Matching, Callable[[Import, Catalog], Search]] = {
+    Matching.EMAIL: _by_contacts(email=(EMAIL, "email_sub")),
+    Matching.EMAIL_PROFILE: _by_contacts(email=(EMAIL,)),
+    Matching.EMAIL_SUB: _by_contacts(email=("email_sub",)),
+    Matching.PHONE: _by_contacts(phone=(PHONE, "phone_sub")),
+    Matching.PHONE_SUB: _by_contacts(phone=("phone_sub",)),
+    Matching.PROFILE_ID: _by_profile_id,
+    Matching.PUSH_SUB: _by_push,
+    Matching.CUSTOM: _by_field,
+    Matching.CUSTOM_SUB: _by_subscription_field,
+    # The developer page's scope: profile fields only (contract 14, point 9).
+    Matching.EMAIL_PHONE: _by_contacts(email=(EMAIL,), phone=(PHONE,)),
+    Matching.EMAIL_PHONE_SUB: _by_contacts(email=("email_sub",), phone=("phone_sub",)),
+}
