@@ -1,0 +1,122 @@
+"""One import after another, applied to a workspace: the pipeline's pure heart."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ingest.domain import fields, merge
+from ingest.domain.catalog import Catalog, Database
+from ingest.domain.contacts import email_key
+from ingest.domain.drafts import Draft
+from ingest.domain.errors import Fault, InvalidValue, NotFound, Rejected
+from ingest.domain.imports import Import, Matching, Operation, Outcome, State
+from ingest.domain.lookups import (
+    EMAIL,
+    FIELD_PREFIX,
+    NO_SEARCH,
+    PHONE,
+    PROFILE_ID,
+    SUBSCRIPTION_CHANNELS,
+    Lookup,
+    Search,
+)
+from ingest.domain.updates import Action
+from ingest.domain.workspace import Workspace
+
+_SUBSCRIPTION_KINDS = {channel: kind for kind, channel in SUBSCRIPTION_CHANNELS.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """An import whose values have been read; nothing has been looked up yet."""
+
+    import_: Import
+    search: Search = NO_SEARCH
+    draft: Draft = field(default_factory=Draft)
+    #: Why it can never succeed; empty when it may.
+    faults: tuple[Fault, ...] = ()
+
+
+def written_keys(prepared: Prepared, catalog: Catalog) -> Iterable[Lookup]:
+    """Return the keys that the draft's profile will be found by afterwards.
+
+    They are looked up (is a unique one taken?) and locked (who else brings it?).
+    What a function will compute is not among them; the unique index is the judge.
+    """
+    draft = prepared.draft
+    if draft.email is not None:
+        yield Lookup(EMAIL, email_key(draft.email))
+    if draft.phones is not None and isinstance(draft.phones.value, list):
+        yield from (Lookup(PHONE, phone) for phone in draft.phones.value)
+    for subscription in draft.subscriptions:
+        kind = _SUBSCRIPTION_KINDS.get(subscription.key.channel)
+        if kind is not None:
+            yield Lookup(kind, subscription.key.contact)
+    yield from _written_fields(draft, catalog.databases[prepared.import_.database_id])
+
+
+def _written_fields(draft: Draft, database: Database) -> Iterable[Lookup]:
+    for name, update in draft.fields.items():
+        declared = database.fields[name]
+        if declared.match and update.action in (Action.SET, Action.ADD):
+            try:
+                values = fields.match_value(declared, update.value)
+            except InvalidValue:
+                continue  # cleared: a None has no text to be found by
+            yield from (Lookup(FIELD_PREFIX + name, value) for value in values)
+
+
+def apply_import(
+    workspace: Workspace, prepared: Prepared, catalog: Catalog, new_id: str
+) -> Outcome:
+    """Apply one import to `workspace` and return what came of it.
+
+    A rejected import leaves the workspace as it was. `new_id` is the id of the
+    profile, should one be created.
+    """
+    import_ = prepared.import_
+    if prepared.faults:
+        return reject(import_, prepared.faults)
+    try:
+        return _apply(workspace, prepared, catalog, new_id)
+    except Rejected as error:
+        return reject(import_, error.faults)
+
+
+def reject(import_: Import, faults: tuple[Fault, ...]) -> Outcome:
+    """Return the outcome of an import that cannot be applied."""
+    return Outcome(import_id=import_.import_id, state=State.REJECTED, faults=faults)
+
+
+def _apply(
+    workspace: Workspace, prepared: Prepared, catalog: Catalog, new_id: str
+) -> Outcome:
+    import_, draft = prepared.import_, prepared.draft
+    found = workspace.find(import_.database_id, prepared.search)
+    if found is None:
+        _refuse_create(import_)
+        merged = merge.create(new_id, import_, draft, prepared.search, catalog)
+        state, matched_by = State.CREATED, None
+    else:
+        profile, matched_by = found
+        merged = merge.update(profile, import_, draft, catalog)
+        state = State.UPDATED if merged.changes else State.UNCHANGED
+    if state is not State.UNCHANGED:
+        workspace.put(merged.profile)
+    return Outcome(
+        import_id=import_.import_id,
+        state=state,
+        profile_id=merged.profile.id,
+        matched_by=matched_by,
+        changes=merged.changes,
+        skipped=merged.skipped,
+    )
+
+
+def _refuse_create(import_: Import) -> None:
+    """Raise NotFound where no match means no profile (contract 3.2)."""
+    if import_.operation is Operation.UPDATE:
+        raise NotFound("No profile matches")
+    if import_.operation is Operation.IMPORT and (
+        import_.matching is Matching.PROFILE_ID
+    ):
+        raise NotFound("Unknown profile", PROFILE_ID)

@@ -1,0 +1,72 @@
+"""What an import asks of a profile, once every value has been read and checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ingest.domain.contacts import normalize_phone
+from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
+from ingest.domain.subscriptions import SubscriptionDraft
+from ingest.domain.updates import Action, Update
+
+#: What `phones` may be told (contract 14, point 29).
+_PHONE_ACTIONS = {Action.SET, Action.UNSET, Action.ADD, Action.DELETE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """The checked content of an import's `data`."""
+
+    #: The profile's new email; None to leave it.
+    email: str | None = None
+    #: What becomes of the phone list; None to leave it.
+    phones: Update | None = None
+    #: Updates by field name.
+    fields: Mapping[str, Update] = field(default_factory=dict)
+    subscriptions: tuple[SubscriptionDraft, ...] = ()
+    #: Subscriptions dropped because they were invalid.
+    skipped: tuple[Fault, ...] = ()
+
+
+def parse_phones(raw: object) -> Update:
+    """Return what `phones` is told: a list, one phone, or a function.
+
+    Raises InvalidRequest with a path inside the list, such as `[1]`.
+    """
+    action = Action.SET
+    if isinstance(raw, Mapping):
+        action = _phone_action(raw.get("action"))
+        raw = raw.get("value")
+    if action is Action.UNSET:
+        return Update(action=action)
+    listed = raw if isinstance(raw, list) else [raw]
+    phones: dict[str, None] = {}
+    faults = []
+    for index, phone in enumerate(listed):
+        try:
+            phones[normalize_phone(phone)] = None
+        except InvalidValue as error:
+            path = f"[{index}]" if isinstance(raw, list) else ""
+            faults.append(Fault(code=400, message=str(error), path=path))
+    if faults:
+        raise InvalidRequest(faults)
+    return Update(action=action, value=list(phones))
+
+
+def _phone_action(word: object) -> Action:
+    try:
+        action = Action(str(word))
+    except ValueError:
+        raise InvalidRequest("Unknown action") from None
+    if action not in _PHONE_ACTIONS:
+        raise InvalidRequest(f"Phones cannot be told to {action}")
+    return action
+
+
+def apply_phones(update: Update, current: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the phone list after `update`: order kept, no duplicates."""
+    named = update.value if isinstance(update.value, list) else []
+    if update.action is Action.ADD:
+        return tuple(dict.fromkeys((*current, *named)))
+    if update.action is Action.DELETE:
+        return tuple(phone for phone in current if phone not in named)
+    return tuple(named)

@@ -1,0 +1,196 @@
+"""One import laid over one profile: what the profile becomes and what changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ingest.domain import subscriptions, updates
+from ingest.domain.catalog import Catalog, Database, SegmentKind
+from ingest.domain.drafts import Draft, apply_phones
+from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
+from ingest.domain.imports import Import
+from ingest.domain.lookups import Search
+from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
+from ingest.domain.updates import Action, Update
+
+#: Old and new value by path, both canonical; None for absent.
+Changes = dict[str, tuple[object, object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """What became of a profile."""
+
+    profile: Profile
+    changes: Changes
+    #: Subscriptions dropped while merging.
+    skipped: tuple[Fault, ...]
+
+
+def check_segments(import_: Import, catalog: Catalog) -> list[Fault]:
+    """Return a fault for every segment that cannot take members (contract 14, 52)."""
+    named = [
+        (number, f"{parameter}[{index}]")
+        for parameter in ("add_to_segments", "remove_from_segments")
+        for index, number in enumerate(getattr(import_, parameter))
+    ]
+    faults = []
+    for number, path in named:
+        segment = catalog.segments.get(number)
+        if segment is None or segment.database_id != import_.database_id:
+            faults.append(Fault(code=404, message="Unknown segment", path=path))
+        elif segment.kind is not SegmentKind.STATIC:
+            message = "Only a static segment takes members"
+            faults.append(Fault(code=400, message=message, path=path))
+    return faults
+
+
+def create(
+    profile_id: str, import_: Import, draft: Draft, search: Search, catalog: Catalog
+) -> Merged:
+    """Return the new profile that `import_` makes; raise InvalidRequest if it cannot.
+
+    The matching key is stored where `data` lacks it (contract 3.3, rule 3), absent
+    fields take their defaults, and required ones must be there (14, 22 and 23).
+    """
+    database = catalog.databases[import_.database_id]
+    started = _with_key(draft, search, database)
+    empty = Profile(id=profile_id, database_id=database.id)
+    merged = update(empty, import_, started, catalog)
+    missing = [
+        Fault(code=400, message="Required field is missing", path=f"data.{field.name}")
+        for field in database.fields.values()
+        if field.required and field.name not in merged.profile.fields
+    ]
+    if missing:
+        raise InvalidRequest(missing)
+    return merged
+
+
+def update(profile: Profile, import_: Import, draft: Draft, catalog: Catalog) -> Merged:
+    """Return `profile` after `import_`; raise InvalidRequest with every fault.
+
+    Returns the identical profile when nothing changes.
+    """
+    database = catalog.databases[import_.database_id]
+    fields, faults = _apply_fields(profile.fields, draft.fields, database)
+    merged_subscriptions, skipped = _merge_subscriptions(
+        profile.subscriptions, draft, catalog, import_, faults
+    )
+    if faults:
+        raise InvalidRequest(faults)
+    phones = profile.phones
+    if draft.phones is not None:
+        phones = apply_phones(draft.phones, phones)
+    after = replace(
+        profile,
+        email=profile.email if draft.email is None else draft.email,
+        phones=phones,
+        fields=fields,
+        subscriptions=merged_subscriptions,
+        segments=(profile.segments | set(import_.add_to_segments))
+        - set(import_.remove_from_segments),
+    )
+    changes = compare(profile, after)
+    return Merged(
+        profile=after if changes else profile, changes=changes, skipped=skipped
+    )
+
+
+def compare(before: Profile, after: Profile) -> Changes:
+    """Return what differs: old and new value by path, as the receipt shows it."""
+    changes: Changes = {}
+    if before.email != after.email:
+        changes["email"] = (before.email, after.email)
+    if before.phones != after.phones:
+        changes["phones"] = (list(before.phones), list(after.phones))
+    for name in {**before.fields, **after.fields}:
+        old, new = before.fields.get(name), after.fields.get(name)
+        if not _same(old, new):
+            changes[name] = (old, new)
+    for key, subscription in after.subscriptions.items():
+        stored = before.subscriptions.get(key)
+        if stored is not subscription:
+            path = f"subscriptions[{key.resource_id}/{key.channel}/{key.contact}]"
+            changes[path] = (_shown(stored), _shown(subscription))
+    if before.segments != after.segments:
+        changes["segments"] = (sorted(before.segments), sorted(after.segments))
+    return changes
+
+
+def _same(old: object, new: object) -> bool:
+    """Compare canonical values; true is not 1 and 1 is not 1.0."""
+    return old == new and type(old) is type(new)
+
+
+def _shown(subscription: Subscription | None) -> object:
+    if subscription is None:
+        return None
+    return {
+        "status": subscription.status,
+        "priority": subscription.priority,
+        "custom_fields": dict(subscription.custom_fields),
+        "cats": list(subscription.categories),
+    }
+
+
+def _with_key(draft: Draft, search: Search, database: Database) -> Draft:
+    """Return `draft` with the key that found no profile, where it lacks it."""
+    if search.email is not None and draft.email is None:
+        draft = replace(draft, email=search.email)
+    if search.phone is not None and draft.phones is None:
+        phones = Update(action=Action.SET, value=[search.phone])
+        draft = replace(draft, phones=phones)
+    given = dict(draft.fields)
+    if search.field is not None:
+        name, value = search.field
+        given.setdefault(name, Update(action=Action.SET, value=value))
+    for field in database.fields.values():
+        if field.default is not None:
+            given.setdefault(field.name, Update(action=Action.SET, value=field.default))
+    return replace(draft, fields=given)
+
+
+def _apply_fields(
+    current: Mapping[str, object], given: Mapping[str, Update], database: Database
+) -> tuple[Mapping[str, object], list[Fault]]:
+    after = dict(current)
+    faults = []
+    for name, change in given.items():
+        try:
+            value = updates.apply(database.fields[name], change, current.get(name))
+        except InvalidValue as error:
+            faults.append(Fault(code=400, message=str(error), path=f"data.{name}"))
+            continue
+        if value is None:
+            after.pop(name, None)
+        else:
+            after[name] = value
+    return after, faults
+
+
+def _merge_subscriptions(
+    current: Mapping[SubscriptionKey, Subscription],
+    draft: Draft,
+    catalog: Catalog,
+    import_: Import,
+    faults: list[Fault],
+) -> tuple[Mapping[SubscriptionKey, Subscription], tuple[Fault, ...]]:
+    """Return the subscriptions after the draft's and the dropped; add to `faults`."""
+    if not draft.subscriptions:
+        return current, draft.skipped
+    try:
+        merged, skipped = subscriptions.merge(
+            current,
+            draft.subscriptions,
+            catalog,
+            skip_invalid=import_.skip_invalid_subscriptions,
+        )
+    except InvalidRequest as error:
+        faults.extend(prefixed(error.faults, "data."))
+        return current, draft.skipped
+    return merged, (*draft.skipped, *prefixed(skipped, "data."))
+
+
+def prefixed(faults: tuple[Fault, ...], prefix: str) -> list[Fault]:
+    """Return `faults` with `prefix` before each path."""
+    return [replace(fault, path=prefix + fault.path) for fault in faults]

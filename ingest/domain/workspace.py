@@ -1,0 +1,185 @@
+"""The profiles that one batch works on, findable as the batch changes them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from ingest.domain.catalog import Catalog
+from ingest.domain.errors import AmbiguousMatch, Fault, ValueTaken
+from ingest.domain.lookups import (
+    EMAIL,
+    FIELD_PREFIX,
+    FIELD_SCAN,
+    PROFILE_ID,
+    SUBSCRIPTION_SCAN,
+    Lookup,
+    Search,
+    profile_keys,
+    subscription_keys,
+)
+from ingest.domain.profiles import Profile
+
+#: A lookup in its database.
+Address = tuple[int, Lookup]
+
+
+class Workspace:
+    """A batch's profiles in memory; imports apply to it one after another.
+
+    It starts as what Postgres holds and locks for the batch, so that the second
+    import of a profile in one batch sees what the first did.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        profiles: Iterable[Profile],
+        scans: Mapping[Address, Sequence[str]],
+    ) -> None:
+        self.catalog = catalog
+        self.loaded = {
+            (profile.database_id, profile.id): profile for profile in profiles
+        }
+        self.current = dict(self.loaded)
+        self._held: dict[tuple[int, str], set[Lookup]] = {}
+        self._holders: dict[Address, dict[str, None]] = defaultdict(dict)
+        self._scans = scans
+        for profile in self.loaded.values():
+            self._index(profile)
+
+    def find(self, database_id: int, search: Search) -> tuple[Profile, str] | None:
+        """Return the one profile that `search` finds and the kind of key that did.
+
+        Raises AmbiguousMatch, naming the candidates, when there are several
+        (contract 14, point 8).
+        """
+        found: dict[str, str] = {}
+        for number, lookup in enumerate(search.lookups):
+            hits = self._hits(database_id, lookup, search)
+            if search.every and number:
+                found = {id_: kind for id_, kind in found.items() if id_ in hits}
+            else:
+                for profile_id in hits:
+                    found.setdefault(profile_id, lookup.kind)
+        if len(found) > 1:
+            names = ", ".join(sorted(found))
+            raise AmbiguousMatch(f"More than one profile matches ({names})")
+        for profile_id, kind in found.items():
+            return self.current[database_id, profile_id], kind
+        return None
+
+    def put(self, profile: Profile) -> None:
+        """Hold `profile` from now on; raise ValueTaken, changing nothing.
+
+        An email and a unique field's value belong to one profile (contract 3.3).
+        """
+        address = (profile.database_id, profile.id)
+        keys = self._keys(profile)
+        fresh = keys - self._held.get(address, set())
+        faults = [
+            fault for lookup in fresh if (fault := self._conflict(profile, lookup))
+        ]
+        if faults:
+            raise ValueTaken(sorted(faults, key=lambda fault: fault.path))
+        for lookup in self._held.get(address, set()) - keys:
+            self._holders[profile.database_id, lookup].pop(profile.id, None)
+        self._index(profile)
+        self.current[address] = profile
+
+    def changed(self) -> Iterator[tuple[Profile | None, Profile]]:
+        """Return each profile that is no longer as it was loaded: before and after."""
+        for address, profile in self.current.items():
+            loaded = self.loaded.get(address)
+            if profile is not loaded:
+                yield loaded, profile
+
+    def is_exclusive(self, database_id: int, lookup: Lookup) -> bool:
+        """Tell whether at most one profile may hold `lookup`."""
+        if lookup.kind == EMAIL:
+            return True
+        name = lookup.kind.removeprefix(FIELD_PREFIX)
+        field = self.catalog.databases[database_id].fields.get(name)
+        return name != lookup.kind and field is not None and field.unique
+
+    def stale(self, hits: Mapping[Address, Sequence[str]]) -> bool:
+        """Tell whether a profile no longer holds the key that found it.
+
+        Between finding and locking, somebody else may have changed it.
+        """
+        return any(
+            (database_id, id_) not in self.loaded
+            or lookup not in self._held[database_id, id_]
+            for (database_id, lookup), ids in hits.items()
+            for id_ in ids
+        )
+
+    def _hits(self, database_id: int, lookup: Lookup, search: Search) -> list[str]:
+        if lookup.kind == PROFILE_ID:
+            known = (database_id, lookup.value) in self.current
+            return [lookup.value] if known else []
+        if search.document is None:
+            return list(self._holders.get((database_id, lookup), ()))
+        untouched = (
+            id_
+            for id_ in self._scans.get((database_id, lookup), ())
+            if self.current.get((database_id, id_))
+            is self.loaded.get((database_id, id_))
+        )
+        touched = (
+            profile.id
+            for address, profile in self.current.items()
+            if address[0] == database_id
+            and profile is not self.loaded.get(address)
+            and _holds_document(profile, lookup, search.document)
+        )
+        return [*untouched, *touched]
+
+    def _keys(self, profile: Profile) -> set[Lookup]:
+        database = self.catalog.databases[profile.database_id]
+        keys = profile_keys(profile, database) | subscription_keys(profile)
+        keys.add(Lookup(PROFILE_ID, profile.id))
+        return keys
+
+    def _index(self, profile: Profile) -> None:
+        keys = self._keys(profile)
+        self._held[profile.database_id, profile.id] = keys
+        for lookup in keys:
+            self._holders[profile.database_id, lookup][profile.id] = None
+
+    def _conflict(self, profile: Profile, lookup: Lookup) -> Fault | None:
+        if not self.is_exclusive(profile.database_id, lookup):
+            return None
+        others = self._holders.get((profile.database_id, lookup), {}).keys()
+        if not others - {profile.id}:
+            return None
+        name = (
+            "email" if lookup.kind == EMAIL else lookup.kind.removeprefix(FIELD_PREFIX)
+        )
+        message = "Another profile holds this value"
+        return Fault(code=ValueTaken.code, message=message, path=f"data.{name}")
+
+
+def _holds_document(
+    profile: Profile, lookup: Lookup, document: Mapping[str, object]
+) -> bool:
+    """Tell whether a scan for `document` finds `profile`, as jsonb containment does."""
+    if lookup.kind == FIELD_SCAN:
+        return _contains(profile.fields, document)
+    if lookup.kind == SUBSCRIPTION_SCAN:
+        return any(
+            _contains(subscription.custom_fields, document)
+            for key, subscription in profile.subscriptions.items()
+            if not subscription.deleted
+            and lookup.resource_id in (None, key.resource_id)
+        )
+    return False
+
+
+def _contains(stored: Mapping[str, object], document: Mapping[str, object]) -> bool:
+    for name, wanted in document.items():
+        value = stored.get(name)
+        if isinstance(wanted, list):
+            if not isinstance(value, list) or not set(wanted) <= set(value):
+                return False
+        elif value != wanted or isinstance(value, bool) is not isinstance(wanted, bool):
+            return False
+    return True
