@@ -1,0 +1,154 @@
+"""Which profiles hold a match key: one statement per kind of search, for a batch."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+from psycopg.types.json import Jsonb
+
+from ingest.domain.lookups import (
+    FIELD_SCAN,
+    PROFILE_ID,
+    SUBSCRIPTION_CHANNELS,
+    SUBSCRIPTION_SCAN,
+)
+from ingest.domain.workspace import Address
+
+#: Candidates read per lookup: more than one is ambiguous, so more are not needed.
+#: A few spare ones keep the answer exact while a batch changes some of them.
+CANDIDATES = 5
+
+Hits = dict[Address, list[str]]
+
+
+def find_profiles(connection: Connection[TupleRow], wanted: Iterable[Address]) -> Hits:
+    """Return the ids of the profiles that hold each of the indexed keys `wanted`.
+
+    Ids of profiles that are looked for by id are returned unchecked.
+    """
+    addresses = list(wanted)
+    hits: Hits = defaultdict(list)
+    own = [at for at in addresses if at[1].kind not in SUBSCRIPTION_CHANNELS]
+    by_id = [at for at in own if at[1].kind == PROFILE_ID]
+    for address in by_id:
+        hits[address].append(address[1].value)
+    _collect(hits, _find_by_keys(connection, [at for at in own if at not in by_id]))
+    listed = [at for at in addresses if at[1].kind in SUBSCRIPTION_CHANNELS]
+    _collect(hits, _find_by_subscriptions(connection, listed))
+    return hits
+
+
+def scan_profiles(
+    connection: Connection[TupleRow],
+    wanted: Mapping[Address, Mapping[str, object]],
+) -> Hits:
+    """Return the ids found by documents no index covers: reads whole databases."""
+    hits: Hits = defaultdict(list)
+    for address, document in wanted.items():
+        _collect(hits, _scan(connection, address, document))
+    return hits
+
+
+def _collect(hits: Hits, found: Iterable[tuple[Address, str]]) -> None:
+    for address, profile_id in found:
+        hits[address].append(profile_id)
+
+
+def _find_by_keys(
+    connection: Connection[TupleRow], addresses: Sequence[Address]
+) -> Iterable[tuple[Address, str]]:
+    if not addresses:
+        return []
+    rows = connection.execute(
+        """
+        -- One probe of the primary key for each wanted key.
+        SELECT wanted.number, found.profile_id
+          FROM unnest(%(databases)s::integer[], %(kinds)s::text[], %(values)s::text[])
+               WITH ORDINALITY AS wanted (database_id, kind, value, number)
+         CROSS JOIN LATERAL (
+               SELECT profile_id
+                 FROM match_keys
+                WHERE match_keys.database_id = wanted.database_id
+                  AND match_keys.kind = wanted.kind
+                  AND match_keys.value = wanted.value
+                LIMIT %(candidates)s) AS found
+        """,
+        {
+            "databases": [database_id for database_id, _ in addresses],
+            "kinds": [lookup.kind for _, lookup in addresses],
+            "values": [lookup.value for _, lookup in addresses],
+            "candidates": CANDIDATES,
+        },
+    )
+    return [(addresses[number - 1], profile_id) for number, profile_id in rows]
+
+
+def _find_by_subscriptions(
+    connection: Connection[TupleRow], addresses: Sequence[Address]
+) -> Iterable[tuple[Address, str]]:
+    if not addresses:
+        return []
+    rows = connection.execute(
+        """
+        -- Served by subscriptions_contact; any status counts, deleted ones do not.
+        SELECT wanted.number, found.profile_id
+          FROM unnest(%(databases)s::integer[], %(channels)s::text[],
+                      %(values)s::text[], %(resources)s::integer[])
+               WITH ORDINALITY
+               AS wanted (database_id, channel, value, resource_id, number)
+         CROSS JOIN LATERAL (
+               SELECT DISTINCT profile_id
+                 FROM subscriptions
+                WHERE subscriptions.database_id = wanted.database_id
+                  AND subscriptions.channel = wanted.channel
+                  AND subscriptions.contact = wanted.value
+                  AND subscriptions.channel IN ('email', 'sms', 'push')
+                  AND NOT subscriptions.is_deleted
+                  AND (wanted.resource_id IS NULL
+                       OR subscriptions.resource_id = wanted.resource_id)
+                LIMIT %(candidates)s) AS found
+        """,
+        {
+            "databases": [database_id for database_id, _ in addresses],
+            "channels": [SUBSCRIPTION_CHANNELS[at.kind].value for _, at in addresses],
+            "values": [lookup.value for _, lookup in addresses],
+            "resources": [lookup.resource_id for _, lookup in addresses],
+            "candidates": CANDIDATES,
+        },
+    )
+    return [(addresses[number - 1], profile_id) for number, profile_id in rows]
+
+
+def _scan(
+    connection: Connection[TupleRow], address: Address, document: Mapping[str, object]
+) -> Iterable[tuple[Address, str]]:
+    database_id, lookup = address
+    parameters = {
+        "database_id": database_id,
+        "document": Jsonb(dict(document)),
+        "resource_id": lookup.resource_id,
+        "candidates": CANDIDATES,
+    }
+    rows = connection.execute(_SCANS[lookup.kind], parameters)
+    return [(address, profile_id) for (profile_id,) in rows]
+
+
+_SCANS = {
+    FIELD_SCAN: """
+        SELECT id
+          FROM profiles
+         WHERE database_id = %(database_id)s
+           AND fields @> %(document)s
+         LIMIT %(candidates)s
+        """,
+    SUBSCRIPTION_SCAN: """
+        SELECT DISTINCT profile_id
+          FROM subscriptions
+         WHERE database_id = %(database_id)s
+           AND custom_fields @> %(document)s
+           AND NOT is_deleted
+           AND (%(resource_id)s::integer IS NULL OR resource_id = %(resource_id)s)
+         LIMIT %(candidates)s
+        """,
+}

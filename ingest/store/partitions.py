@@ -1,0 +1,50 @@
+"""The lease and the position of each stream."""
+
+from datetime import datetime
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+
+def ensure_partitions(connection: Connection[TupleRow], count: int) -> None:
+    """Make a row for each of `count` partitions, where missing."""
+    connection.execute(
+        """
+        INSERT INTO partitions (partition)
+        SELECT generate_series(0, %(count)s - 1)
+            ON CONFLICT DO NOTHING
+        """,
+        {"count": count},
+    )
+
+
+def lease_partition(connection: Connection[TupleRow], partition: int) -> str | None:
+    """Lock the row of `partition` until the transaction ends; return its position.
+
+    Returns None while another drain works on it.
+    """
+    row = connection.execute(
+        """
+        SELECT position
+          FROM partitions
+         WHERE partition = %(partition)s
+           FOR NO KEY UPDATE SKIP LOCKED
+        """,
+        {"partition": partition},
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def advance_partition(
+    connection: Connection[TupleRow], partition: int, position: str, now: datetime
+) -> None:
+    """Record that everything up to entry `position` has been applied."""
+    connection.execute(
+        """
+        UPDATE partitions
+           SET position = %(position)s,
+               drained_at = %(now)s
+         WHERE partition = %(partition)s
+        """,
+        {"partition": partition, "position": position, "now": now},
+    )

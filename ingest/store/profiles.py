@@ -1,0 +1,117 @@
+"""Profile rows: locked and loaded, inserted and updated, by the batch."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest.domain.profiles import Profile
+from ingest.store.rows import Id, execute_rows
+from ingest.store.segments import load_segments
+from ingest.store.subscriptions import load_subscriptions
+
+
+def lock_profiles(connection: Connection[TupleRow], ids: Iterable[Id]) -> list[Profile]:
+    """Lock the rows of `ids` in one order and return those that exist, complete."""
+    wanted = sorted(set(ids))
+    if not wanted:
+        return []
+    parameters = {
+        "databases": [database_id for database_id, _ in wanted],
+        "profiles": [profile_id for _, profile_id in wanted],
+    }
+    rows = connection.execute(
+        """
+        -- FOR NO KEY UPDATE: nothing refers to a profile by a foreign key.
+        SELECT profiles.database_id, profiles.id, email, phones, fields,
+               version, created_at, updated_at
+          FROM profiles
+          JOIN unnest(%(databases)s::integer[], %(profiles)s::text[])
+               AS wanted (database_id, id)
+            ON profiles.database_id = wanted.database_id
+           AND profiles.id = wanted.id
+         ORDER BY profiles.database_id, profiles.id
+           FOR NO KEY UPDATE OF profiles
+        """,
+        parameters,
+    ).fetchall()
+    subscriptions = load_subscriptions(connection, parameters)
+    segments = load_segments(connection, parameters)
+    return [
+        Profile(
+            id=id_,
+            database_id=database_id,
+            email=email,
+            phones=tuple(phones),
+            fields=fields,
+            subscriptions=subscriptions.get((database_id, id_), {}),
+            segments=frozenset(segments.get((database_id, id_), ())),
+            version=version,
+            created_at=created_at,
+            updated_at=updated_at,
+        )
+        for (
+            database_id,
+            id_,
+            email,
+            phones,
+            fields,
+            version,
+            created_at,
+            updated_at,
+        ) in rows
+    ]
+
+
+def insert_profiles(
+    connection: Connection[TupleRow], profiles: Sequence[Profile], now: datetime
+) -> None:
+    """Insert `profiles`, which must be new."""
+    execute_rows(
+        connection,
+        """
+        INSERT INTO profiles
+               (database_id, id, email, phones, fields, version, created_at, updated_at)
+        SELECT database_id, id, email, phones, fields, 1, %(now)s, %(now)s
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS fresh (database_id integer, id text, email text, phones text[],
+                         fields jsonb)
+        """,
+        [_profile_row(profile) for profile in profiles],
+        now,
+    )
+
+
+def update_profiles(
+    connection: Connection[TupleRow], profiles: Sequence[Profile], now: datetime
+) -> None:
+    """Write the changed `profiles`, whose rows the caller has locked."""
+    execute_rows(
+        connection,
+        """
+        UPDATE profiles
+           SET email = changed.email,
+               phones = changed.phones,
+               fields = changed.fields,
+               version = profiles.version + 1,
+               updated_at = %(now)s
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS changed (database_id integer, id text, email text, phones text[],
+                           fields jsonb)
+         WHERE profiles.database_id = changed.database_id
+           AND profiles.id = changed.id
+        """,
+        [_profile_row(profile) for profile in profiles],
+        now,
+    )
+
+
+def _profile_row(profile: Profile) -> dict[str, object]:
+    return {
+        "database_id": profile.database_id,
+        "id": profile.id,
+        "email": profile.email,
+        "phones": profile.phones,
+        "fields": profile.fields,
+    }

@@ -1,0 +1,179 @@
+"""Receipts: one row for every accepted import, and the proof that it was applied."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
+
+import orjson
+from psycopg import Connection, errors, sql
+from psycopg.rows import TupleRow
+
+from ingest.domain.errors import Fault
+from ingest.domain.imports import Import, Outcome
+from ingest.store.database import LOCK_SPACE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """An import, what came of it, and when it was worked on."""
+
+    import_: Import
+    outcome: Outcome
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the caller of an import is told, read back from its receipt."""
+
+    import_id: UUID
+    error: int
+    error_text: str
+    profile_id: str | None
+
+
+def find_answers(
+    connection: Connection[TupleRow], import_ids: Iterable[UUID]
+) -> dict[UUID, Answer]:
+    """Return the answers of those of `import_ids` that have been applied."""
+    rows = connection.execute(
+        """
+        SELECT import_id, error, error_text, profile_id
+          FROM imports
+         WHERE import_id = ANY(%(ids)s::uuid[])
+        """,
+        {"ids": list(import_ids)},
+    )
+    return {
+        import_id: Answer(
+            import_id=import_id, error=error, error_text=text, profile_id=profile_id
+        )
+        for import_id, error, text, profile_id in rows
+    }
+
+
+def insert_receipts(
+    connection: Connection[TupleRow], receipts: Sequence[Receipt], now: datetime
+) -> None:
+    """Insert `receipts`; raise UniqueViolation if an import already has one.
+
+    That is what makes an import's effect happen once: the transaction that applies
+    it cannot commit without being the first to write its receipt.
+    """
+    if not receipts:
+        return
+    rows = [_row(receipt) for receipt in receipts]
+    connection.execute(
+        """
+        INSERT INTO imports
+               (import_id, database_id, door, token_id, operation, matching,
+                matched_by, state, error, error_text, faults, profile_id, changes,
+                skipped, skip_triggers, accepted_at, started_at, applied_at)
+        SELECT import_id, database_id, door, token_id, operation, matching,
+               matched_by, state, error, error_text, faults, profile_id, changes,
+               skipped, skip_triggers, accepted_at, started_at, %(now)s
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS fresh (import_id uuid, database_id integer, door text,
+                         token_id integer, operation text, matching text,
+                         matched_by text, state text, error integer, error_text text,
+                         faults jsonb, profile_id text, changes jsonb, skipped jsonb,
+                         skip_triggers boolean, accepted_at timestamptz,
+                         started_at timestamptz)
+        """,
+        {"rows": orjson.dumps(rows).decode(), "now": now},
+    )
+
+
+def _row(receipt: Receipt) -> dict[str, object]:
+    import_, outcome = receipt.import_, receipt.outcome
+    return {
+        "import_id": import_.import_id,
+        "database_id": import_.database_id,
+        "door": import_.door,
+        "token_id": import_.token_id,
+        "operation": import_.operation,
+        "matching": import_.matching,
+        "matched_by": outcome.matched_by,
+        "state": outcome.state,
+        "error": outcome.error,
+        "error_text": outcome.error_text,
+        "faults": _shown(outcome.faults),
+        "profile_id": outcome.profile_id,
+        "changes": outcome.changes,
+        "skipped": _shown(outcome.skipped),
+        "skip_triggers": import_.skip_triggers,
+        "accepted_at": import_.accepted_at,
+        "started_at": receipt.started_at,
+    }
+
+
+def _shown(faults: Sequence[Fault]) -> list[dict[str, object]]:
+    return [asdict(fault) for fault in faults]
+
+
+def create_daily_partitions(
+    connection: Connection[TupleRow], today: date, days: int
+) -> None:
+    """Create the tables of `today` and the `days` after it, where missing.
+
+    Opens its own transaction. A day that already has receipts in the default table
+    stays there: Postgres refuses to make a table for it.
+    """
+    for offset in range(days + 1):
+        day = today + timedelta(days=offset)
+        with suppress(errors.CheckViolation), connection.transaction():
+            _create_partition(connection, day)
+
+
+def _create_partition(connection: Connection[TupleRow], day: date) -> None:
+    # Several workers start at once; and asking first spares the lock on `imports`.
+    lock = {"space": LOCK_SPACE, "lock": 3}
+    connection.execute("SELECT pg_advisory_xact_lock(%(space)s, %(lock)s)", lock)
+    name = _partition_name(day)
+    known = connection.execute("SELECT to_regclass(%(name)s)", {"name": name})
+    if known.fetchone() == (None,):
+        connection.execute(
+            sql.SQL(
+                "CREATE TABLE {} PARTITION OF imports FOR VALUES FROM ({}) TO ({})"
+            ).format(
+                sql.Identifier(name),
+                sql.Literal(str(_first_id(day))),
+                sql.Literal(str(_first_id(day + timedelta(days=1)))),
+            )
+        )
+
+
+def drop_receipts(connection: Connection[TupleRow], before: date) -> list[str]:
+    """Drop the receipts of the days before `before`; return the tables dropped."""
+    rows = connection.execute(
+        """
+        SELECT child.relname
+          FROM pg_inherits
+          JOIN pg_class AS child ON child.oid = pg_inherits.inhrelid
+         WHERE pg_inherits.inhparent = 'imports'::regclass
+           AND child.relname ~ '^imports_[0-9]{8}$'
+           AND child.relname < %(oldest_kept)s
+         ORDER BY child.relname
+        """,
+        {"oldest_kept": _partition_name(before)},
+    )
+    names = [str(name) for (name,) in rows]
+    for name in names:
+        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+    connection.execute(
+        "DELETE FROM imports_default WHERE import_id < %(first)s",
+        {"first": _first_id(before)},
+    )
+    return names
+
+
+def _partition_name(day: date) -> str:
+    return f"imports_{day:%Y%m%d}"
+
+
+def _first_id(day: date) -> UUID:
+    """Return the smallest id a UUIDv7 of `day` (UTC) can sort after."""
+    midnight = datetime.combine(day, time(), UTC)
+    return UUID(int=int(midnight.timestamp() * 1000) << 80)
