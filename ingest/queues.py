@@ -1,0 +1,42 @@
+"""The names of queues, tasks and Redis keys, in one place."""
+
+#: The Celery queue that carries doorbells and nothing else.
+DRAINS = "drains"
+#: The Celery queue of scheduled upkeep.
+UPKEEP = "upkeep"
+
+#: Argument: the partition that has work.
+DRAIN_TASK = "penstock.drain"
+SWEEP_TASK = "penstock.sweep"
+PARTITION_RECEIPTS_TASK = "penstock.partition_receipts"
+
+#: Prefix of every key that Celery and kombu make, so that ours and theirs never meet.
+CELERY_KEY_PREFIX = "penstock:celery:"
+
+#: Set while a drain has promised to look at every stream again: no bell is needed.
+LISTENER_KEY = "penstock:listener"
+
+#: A doorbell nobody answered in this time is void; the sweep rings again.
+BELL_EXPIRES_SECONDS = 10
+#: While this guard lives, one bell for the partition is pending.
+BELL_GUARD_SECONDS = 1
+
+
+def stream_key(partition: int) -> str:
+    """Name the stream of `partition`; the braces are a Redis Cluster hash tag."""
+    return f"penstock:imports:{{{partition}}}"
+
+
+def bell_key(partition: int) -> str:
+    """Name the guard that keeps bells for `partition` from piling up."""
+    return f"penstock:bell:{{{partition}}}"
+
+
+def outcomes_channel(reply_to: str) -> str:
+    """Name the pub/sub channel on which intake process `reply_to` hears outcomes."""
+    return f"penstock:outcomes:{reply_to}"
+
+
+def worker_key(name: str) -> str:
+    """Name the key that tells that the Celery worker `name` is ready."""
+    return f"penstock:worker:{name}"

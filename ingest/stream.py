@@ -1,0 +1,139 @@
+"""Redis as workers use it: read accepted imports, drop applied ones, tell outcomes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import redis
+
+from ingest.queues import (
+    BELL_GUARD_SECONDS,
+    LISTENER_KEY,
+    bell_key,
+    outcomes_channel,
+    stream_key,
+)
+
+#: No reply for this long, and the connection is given up.
+_SOCKET_TIMEOUT_SECONDS = 5.0
+#: A listener that is not heard of for this long is gone, and bells ring again.
+_ATTEND_MILLISECONDS = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry of a stream: an accepted import, still encoded."""
+
+    #: Redis's own id, such as `1700000000000-0`.
+    id: str
+    payload: bytes
+    #: The intake process whose caller may be waiting; empty for none.
+    reply_to: str
+
+
+class Stream:
+    """The streams of accepted imports, one per partition."""
+
+    def __init__(self, client: redis.Redis, partitions: int) -> None:
+        self._redis = client
+        self._keys = [stream_key(partition) for partition in range(partitions)]
+
+    def waiting(self) -> list[int]:
+        """Return the partitions that have entries, the one with the oldest first."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for key in self._keys:
+            pipeline.xrange(key, count=1)
+        heads = [
+            (_order(rows[0][0]), partition)
+            for partition, rows in enumerate(pipeline.execute())
+            if rows
+        ]
+        return [partition for _, partition in sorted(heads)]
+
+    def read(self, partition: int, count: int) -> list[Entry]:
+        """Return the first `count` entries of `partition`, in the order accepted."""
+        rows = self._redis.xrange(self._keys[partition], count=count)
+        return [_entry(id_, fields) for id_, fields in rows or ()]
+
+    def settle(
+        self,
+        partition: int,
+        ids: Sequence[str],
+        outcomes: Mapping[str, Sequence[Mapping[str, object]]],
+    ) -> None:
+        """Drop applied entries and tell each intake process its `outcomes`."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for reply_to, told in outcomes.items():
+            pipeline.publish(outcomes_channel(reply_to), orjson.dumps(told))
+        pipeline.xdel(self._keys[partition], *ids)
+        pipeline.execute()
+
+    def attend(self, name: str) -> bool:
+        """Claim, or keep, the listener's place for `name`; False if it is another's.
+
+        While the place is taken intakes ring no bell: the listener has promised to
+        look at every stream again after each batch. The promise expires with it.
+        """
+        if self._redis.set(LISTENER_KEY, name, nx=True, px=_ATTEND_MILLISECONDS):
+            return True
+        if self._redis.get(LISTENER_KEY) != name.encode():
+            return False
+        self._redis.pexpire(LISTENER_KEY, _ATTEND_MILLISECONDS)
+        return True
+
+    def leave(self) -> None:
+        """Give the listener's place up; the caller must look once more after it."""
+        self._redis.delete(LISTENER_KEY)
+
+    def wait(self, seconds: float, busy: Iterable[int]) -> bool:
+        """Wait up to `seconds` for a new entry; tell whether one came.
+
+        The partitions in `busy` have entries that another drain works on: only newer
+        ones count there.
+        """
+        last: dict[Any, Any] = dict.fromkeys(self._keys, "0-0")
+        for partition in busy:
+            rows = self._redis.xrevrange(self._keys[partition], count=1)
+            last[self._keys[partition]] = rows[0][0] if rows else "0-0"
+        return bool(self._redis.xread(last, count=1, block=int(seconds * 1000)))
+
+    def answer_bells(self) -> None:
+        """Clear the guards of pending bells, so that the next append rings again."""
+        self._redis.delete(*(bell_key(number) for number in range(len(self._keys))))
+
+    def claim_bell(self, partition: int) -> bool:
+        """Claim the right to ring for `partition`; False while a bell is pending."""
+        claimed = self._redis.set(
+            bell_key(partition), b"1", nx=True, ex=BELL_GUARD_SECONDS
+        )
+        return bool(claimed)
+
+    def close(self) -> None:
+        """Give up the connections to Redis."""
+        self._redis.close()
+
+
+def open_stream(redis_url: str, partitions: int) -> Stream:
+    """Connect lazily to Redis at `redis_url`."""
+    client = redis.Redis.from_url(
+        redis_url,
+        socket_timeout=_SOCKET_TIMEOUT_SECONDS,
+        socket_connect_timeout=_SOCKET_TIMEOUT_SECONDS,
+        socket_keepalive=True,
+    )
+    return Stream(client, partitions)
+
+
+def _entry(id_: Any, fields: Any) -> Entry:
+    """Read one row of XRANGE, whose bytes redis-py types as anything."""
+    return Entry(
+        id=id_.decode(),
+        payload=fields.get(b"import", b""),
+        reply_to=fields.get(b"reply_to", b"").decode(errors="replace"),
+    )
+
+
+def _order(id_: bytes) -> tuple[int, int]:
+    milliseconds, _, sequence = id_.partition(b"-")
+    return int(milliseconds), int(sequence)

@@ -1,0 +1,79 @@
+"""The Celery application: doorbells in one queue, upkeep in another."""
+
+import redis
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init, worker_ready
+from celery.worker.consumer import Consumer
+
+from ingest.logs import configure_logging
+from ingest.queues import (
+    CELERY_KEY_PREFIX,
+    DRAIN_TASK,
+    DRAINS,
+    PARTITION_RECEIPTS_TASK,
+    SWEEP_TASK,
+    UPKEEP,
+    worker_key,
+)
+from ingest.settings import read_settings
+from workers.parents import end_with_parent
+
+settings = read_settings()
+
+app = Celery("penstock", broker=settings.redis_url, include=["workers.tasks"])
+app.conf.update(
+    accept_content=["json"],
+    task_ignore_result=True,
+    task_acks_late=False,  # a doorbell that is lost is rung again by the sweep
+    task_routes={
+        DRAIN_TASK: {"queue": DRAINS},
+        SWEEP_TASK: {"queue": UPKEEP},
+        PARTITION_RECEIPTS_TASK: {"queue": UPKEEP},
+    },
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    # Remote control notices a Redis that has restarted; without it a worker can hang.
+    worker_enable_remote_control=True,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={
+        "global_keyprefix": CELERY_KEY_PREFIX,
+        "socket_timeout": 10,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+    },
+    beat_schedule={
+        "ring for what waits": {
+            "task": SWEEP_TASK,
+            "schedule": 1.0,
+            "options": {"expires": 2},
+        },
+        "make and drop days of receipts": {
+            "task": PARTITION_RECEIPTS_TASK,
+            "schedule": 3600.0,
+            "options": {"expires": 3600},
+        },
+    },
+)
+
+
+@setup_logging.connect
+def _log_as_json(**_: object) -> None:
+    configure_logging(settings.log_level)
+
+
+@worker_process_init.connect
+def _die_with_the_worker(**_: object) -> None:
+    """End this pool process when its worker is killed, rather than work on alone."""
+    end_with_parent()
+
+
+@worker_ready.connect
+def _tell_ready(sender: Consumer, **_kwargs: object) -> None:
+    """Leave a key for whoever waits for the worker, such as the supervisor."""
+    name = sender.hostname.partition("@")[0]
+    client = redis.Redis.from_url(settings.redis_url)
+    client.set(worker_key(name), b"ready")
+    client.close()

@@ -1,0 +1,150 @@
+"""One batch of one partition, applied in the caller's transaction.
+
+The steps: load, find, lock, merge, write. Whatever the batch's size, it costs a fixed
+number of statements (design section 4).
+"""
+
+import logging
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest.domain.batches import apply_import
+from ingest.domain.errors import Fault
+from ingest.domain.identities import new_profile_id
+from ingest.domain.imports import Import, Outcome, State
+from ingest.store.dead_letters import DeadLetter, insert_dead_letter
+from ingest.store.receipts import Answer, Receipt, find_answers, insert_receipts
+from ingest.wire.profile_schemas import ProfileSchemas
+from workers.attempts import TRANSIENT
+from workers.load import load_workspace
+from workers.save import save_workspace
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """An accepted import and the entry it came in."""
+
+    import_: Import
+    entry_id: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What came of a batch."""
+
+    #: One for each import that this batch was the first to apply.
+    outcomes: list[Outcome] = field(default_factory=list)
+    #: One for each import whose receipt was there already.
+    repeated: list[Answer] = field(default_factory=list)
+
+
+def apply_batch(
+    connection: Connection[TupleRow],
+    partition: int,
+    batch: Sequence[Accepted],
+    schemas: ProfileSchemas,
+) -> Applied:
+    """Apply `batch` in order.
+
+    Must run inside a transaction, which the caller commits. An unexpected error
+    halves the batch until the culprit is alone: it becomes a dead letter and the
+    rest are applied. Transient errors are raised.
+    """
+    try:
+        return _apply_again(connection, batch, schemas)
+    except TRANSIENT:
+        raise
+    # A bug of ours, or a value Postgres refuses, must not stop the neighbours, and
+    # nothing narrower covers a bug.
+    except Exception as error:  # noqa: BLE001
+        if len(batch) == 1:
+            return _bury(connection, partition, batch[0], error)
+    middle = len(batch) // 2
+    first = apply_batch(connection, partition, batch[:middle], schemas)
+    second = apply_batch(connection, partition, batch[middle:], schemas)
+    return Applied(
+        outcomes=first.outcomes + second.outcomes,
+        repeated=first.repeated + second.repeated,
+    )
+
+
+def _apply_again(
+    connection: Connection[TupleRow], batch: Sequence[Accepted], schemas: ProfileSchemas
+) -> Applied:
+    """Apply `batch`; once more when another transaction took a unique value first.
+
+    The second look sees what the other has committed: a receipt, or a key.
+    """
+    try:
+        with connection.transaction():
+            return _apply(connection, batch, schemas)
+    except psycopg.errors.UniqueViolation:
+        logger.info("unique value taken meanwhile", extra={"imports": len(batch)})
+    with connection.transaction():
+        return _apply(connection, batch, schemas)
+
+
+def _apply(
+    connection: Connection[TupleRow], batch: Sequence[Accepted], schemas: ProfileSchemas
+) -> Applied:
+    started_at = datetime.now(UTC)
+    imports = {accepted.import_.import_id: accepted.import_ for accepted in batch}
+    known = find_answers(connection, imports)
+    prepared = [
+        schemas.prepare(import_) for id_, import_ in imports.items() if id_ not in known
+    ]
+    workspace = load_workspace(connection, prepared, schemas.catalog)
+    outcomes = [
+        apply_import(workspace, one, schemas.catalog, new_profile_id(started_at))
+        for one in prepared
+    ]
+    now = datetime.now(UTC)
+    receipts = [
+        Receipt(import_=one.import_, outcome=outcome, started_at=started_at)
+        for one, outcome in zip(prepared, outcomes, strict=True)
+    ]
+    with connection.pipeline():
+        save_workspace(connection, workspace, now)
+        insert_receipts(connection, receipts, now)
+    return Applied(outcomes=outcomes, repeated=list(known.values()))
+
+
+def _bury(
+    connection: Connection[TupleRow],
+    partition: int,
+    accepted: Accepted,
+    error: Exception,
+) -> Applied:
+    """Keep an import that cannot be applied as a dead letter, with its receipt."""
+    now = datetime.now(UTC)
+    import_ = accepted.import_
+    letter = DeadLetter(
+        import_id=import_.import_id,
+        partition=partition,
+        entry_id=accepted.entry_id,
+        payload=accepted.payload,
+        error=f"{type(error).__name__}: {error}",
+        traceback="".join(traceback.format_exception(error)),
+    )
+    fault = Fault(code=500, message="Internal error; the import is kept for replay")
+    outcome = Outcome(import_id=import_.import_id, state=State.DEAD, faults=(fault,))
+    insert_dead_letter(connection, letter, now)
+    receipt = Receipt(import_=import_, outcome=outcome, started_at=now)
+    insert_receipts(connection, [receipt], now)
+    logger.error(
+        "import died",
+        extra={
+            "import_id": str(import_.import_id),
+            "error_class": type(error).__name__,
+        },
+    )
+    return Applied(outcomes=[outcome])

@@ -1,0 +1,31 @@
+"""Run a task's work once; a fault that passes is logged and left to the sweep."""
+
+import logging
+from collections.abc import Callable
+
+import kombu.exceptions
+import psycopg
+import redis
+
+logger = logging.getLogger(__name__)
+
+#: Postgres or Redis is away, restarting, or chose us to end a deadlock.
+TRANSIENT = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    redis.RedisError,
+    kombu.exceptions.OperationalError,
+)
+
+
+def attempt(work: Callable[[], None], task: str) -> bool:
+    """Run `work`; return False, having logged it, when a transient fault ended it."""
+    try:
+        work()
+    except TRANSIENT as error:
+        logger.warning(
+            "task put off",
+            extra={"task": task, "error_class": type(error).__name__},
+        )
+        return False
+    return True

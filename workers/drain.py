@@ -1,0 +1,215 @@
+"""Lease, read, apply, commit; then drop the entries and tell the callers."""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest import metrics
+from ingest.domain.imports import Outcome, State
+from ingest.settings import Settings
+from ingest.store.catalog import hold_catalog, load_catalog
+from ingest.store.database import connect
+from ingest.store.dead_letters import DeadLetter, insert_dead_letter
+from ingest.store.partitions import (
+    advance_partition,
+    ensure_partitions,
+    lease_partition,
+)
+from ingest.store.receipts import Answer, create_daily_partitions
+from ingest.stream import Entry, Stream, open_stream
+from ingest.wire.entries import MalformedEntry, decode
+from ingest.wire.profile_schemas import ProfileSchemas
+from workers.apply import Accepted, Applied, apply_batch
+from workers.upkeep import DAYS_AHEAD
+
+logger = logging.getLogger(__name__)
+
+#: How long a drain listens for more before it gives its process back.
+LINGER_SECONDS = 0.5
+#: After this long a drain hands over, so that no process is held for ever.
+LIFETIME_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one lease brought: entries in the order accepted."""
+
+    entries: Sequence[Entry]
+    accepted: Sequence[Accepted]
+    applied: Applied
+
+
+class Drain:
+    """Applies what waits on the streams; one per worker process, opened lazily."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self._settings = settings
+        self._name = name
+        self._stream: Stream = open_stream(settings.redis_url, settings.partitions)
+        self._connection: Connection[TupleRow] | None = None
+        self._schemas: ProfileSchemas | None = None
+
+    def run(self, ring: Callable[[int], None]) -> None:
+        """Apply everything that waits, then listen a while for more.
+
+        Returns when nothing comes for LINGER_SECONDS, when another drain listens
+        already, or, ringing for a successor, after LIFETIME_SECONDS. Errors of
+        Postgres and Redis are raised with nothing acknowledged: the entries stay and
+        the sweep rings again.
+        """
+        ends_at = time.monotonic() + LIFETIME_SECONDS
+        listens = self._stream.attend(self._name)
+        self._stream.answer_bells()
+        while time.monotonic() < ends_at:
+            busy = self._work(ring)
+            listens = self._stream.attend(self._name)
+            if not listens or not self._stream.wait(LINGER_SECONDS, busy):
+                break
+        if listens:
+            self._stream.leave()
+        # Nobody rang for what came while the place was taken: look once more.
+        if self._drain_each(self._stream.waiting()):
+            ring(0)
+
+    def close(self) -> None:
+        """Give up the connection to Postgres, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _work(self, ring: Callable[[int], None]) -> list[int]:
+        """Drain until every waiting partition is another drain's; return those."""
+        while True:
+            waiting = self._stream.waiting()
+            if not waiting:
+                return []
+            if len(waiting) > 1 and self._stream.claim_bell(waiting[-1]):
+                ring(waiting[-1])
+            if not self._drain_each(waiting):
+                return waiting
+
+    def _drain_each(self, partitions: Sequence[int]) -> int:
+        """Apply a batch of each of `partitions`; return how many had one for us."""
+        return sum([self.drain_partition(partition) for partition in partitions])
+
+    def drain_partition(self, partition: int) -> bool:
+        """Apply the first batch of `partition`; False if there is none to take."""
+        started = time.perf_counter()
+        connection = self._connect()
+        with connection.transaction():
+            if lease_partition(connection, partition) is None:
+                return False
+            entries = self._stream.read(partition, self._settings.batch_size)
+            if not entries:
+                return False
+            schemas = self._catalog(connection)
+            now = datetime.now(UTC)
+            accepted, letters = _decode(partition, entries)
+            for letter in letters:
+                insert_dead_letter(connection, letter, now)
+            applied = apply_batch(connection, partition, accepted, schemas)
+            advance_partition(connection, partition, entries[-1].id, now)
+        self._settle(partition, Batch(entries, accepted, applied))
+        metrics.DRAIN_SECONDS.observe(time.perf_counter() - started)
+        return True
+
+    def _connect(self) -> Connection[TupleRow]:
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(
+                self._settings.database_url, application_name=self._name
+            )
+            ensure_partitions(self._connection, self._settings.partitions)
+            today = datetime.now(UTC).date()
+            create_daily_partitions(self._connection, today, DAYS_AHEAD)
+        return self._connection
+
+    def _catalog(self, connection: Connection[TupleRow]) -> ProfileSchemas:
+        """Return the schemas of the catalogue as this transaction holds it."""
+        version = hold_catalog(connection)
+        if self._schemas is None or self._schemas.catalog.version != version:
+            self._schemas = ProfileSchemas(load_catalog(connection))
+            logger.info("catalogue loaded", extra={"version": version})
+        return self._schemas
+
+    def _settle(self, partition: int, batch: Batch) -> None:
+        """Drop what has been committed and publish the outcomes.
+
+        If Redis fails here nothing is lost: the entries are read again, found
+        applied, and told again.
+        """
+        ids = [entry.id for entry in batch.entries]
+        self._stream.settle(partition, ids, _told(batch))
+        _count(batch)
+
+
+def _decode(
+    partition: int, entries: Iterable[Entry]
+) -> tuple[list[Accepted], list[DeadLetter]]:
+    """Decode `entries`; those that are no imports become dead letters."""
+    accepted, letters = [], []
+    for entry in entries:
+        try:
+            import_ = decode(entry.payload)
+        except MalformedEntry as error:
+            letters.append(
+                DeadLetter(
+                    import_id=None,
+                    partition=partition,
+                    entry_id=entry.id,
+                    payload=entry.payload,
+                    error=f"{type(error).__name__}: {error}",
+                    traceback="",
+                )
+            )
+            continue
+        accepted.append(
+            Accepted(import_=import_, entry_id=entry.id, payload=entry.payload)
+        )
+    return accepted, letters
+
+
+def _told(batch: Batch) -> dict[str, list[dict[str, object]]]:
+    """Return what each intake process is to hear, by its name."""
+    answers: dict[object, dict[str, object]] = {
+        outcome.import_id: _answer(outcome) for outcome in batch.applied.outcomes
+    }
+    answers |= {answer.import_id: _answer(answer) for answer in batch.applied.repeated}
+    reply_to = {entry.id: entry.reply_to for entry in batch.entries}
+    told: dict[str, list[dict[str, object]]] = defaultdict(list)
+    for accepted in batch.accepted:
+        name = reply_to[accepted.entry_id]
+        if name:
+            told[name].append(answers[accepted.import_.import_id])
+    return told
+
+
+def _answer(outcome: Outcome | Answer) -> dict[str, object]:
+    return {
+        "import_id": outcome.import_id,
+        "error": outcome.error,
+        "error_text": outcome.error_text,
+        "profile_id": outcome.profile_id,
+    }
+
+
+def _count(batch: Batch) -> None:
+    """Count what was committed."""
+    metrics.BATCH_SIZE.observe(len(batch.entries))
+    metrics.DEAD_LETTERS.inc(len(batch.entries) - len(batch.accepted))
+    accepted_at = {
+        accepted.import_.import_id: accepted.import_.accepted_at
+        for accepted in batch.accepted
+    }
+    now = datetime.now(UTC)
+    for outcome in batch.applied.outcomes:
+        metrics.APPLIED.labels(outcome.state.value, str(outcome.error)).inc()
+        age = now - accepted_at[outcome.import_id]
+        metrics.ACCEPTED_TO_APPLIED_SECONDS.observe(max(0.0, age.total_seconds()))
+        if outcome.state is State.DEAD:
+            metrics.DEAD_LETTERS.inc()

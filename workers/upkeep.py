@@ -1,0 +1,36 @@
+"""What runs on a schedule: the sweep, and the days of receipts."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from ingest.settings import Settings
+from ingest.store.database import connect
+from ingest.store.receipts import create_daily_partitions, drop_receipts
+from ingest.stream import open_stream
+
+logger = logging.getLogger(__name__)
+
+#: Days for which tables of receipts are made ahead.
+DAYS_AHEAD = 3
+
+
+def sweep(settings: Settings, ring: Callable[[int], None]) -> None:
+    """Ring for each partition with waiting entries whose bell nobody heard."""
+    stream = open_stream(settings.redis_url, settings.partitions)
+    try:
+        for partition in stream.waiting():
+            if stream.claim_bell(partition):
+                ring(partition)
+    finally:
+        stream.close()
+
+
+def partition_receipts(settings: Settings) -> None:
+    """Make the tables of the coming days and drop what is past retention."""
+    today = datetime.now(UTC).date()
+    with connect(settings.database_url, application_name="penstock-upkeep") as opened:
+        create_daily_partitions(opened, today, DAYS_AHEAD)
+        dropped = drop_receipts(opened, today - timedelta(days=settings.receipt_days))
+    if dropped:
+        logger.info("receipts dropped", extra={"tables": dropped})
