@@ -1,7 +1,7 @@
 """Canonical values of the field types that hold more than one value."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 from ingest.domain.errors import InvalidValue
 from ingest.domain.values import (
@@ -50,18 +50,19 @@ def check_json(value: object, depth: int = 0) -> None:
         check_json(member, depth + 1)
 
 
-def equal_json(left: object, right: object) -> bool:
-    """Tell whether two JSON values are equal; unlike Python, true is not 1."""
-    match left, right:
-        case Mapping(), Mapping():
-            return left.keys() == right.keys() and all(
-                equal_json(member, right[name]) for name, member in left.items()
-            )
-        case list(), list():
-            return len(left) == len(right) and all(map(equal_json, left, right))
+def json_key(value: object) -> Hashable:
+    """Return a key that equal JSON values share; unlike in Python, true is not 1."""
+    match value:
+        case Mapping():
+            return frozenset((name, json_key(one)) for name, one in value.items())
+        case list():
+            return tuple(map(json_key, value))
+        case bool():
+            return (bool, value)
+        case int() | float() | str():
+            return value
         case _:
-            same_kind = isinstance(left, bool) == isinstance(right, bool)
-            return same_kind and left == right
+            return None
 
 
 def parse_object(raw: object) -> dict[str, object]:

@@ -59,7 +59,7 @@ def _add_tags(update: Update, current: object) -> list[str]:
 def _delete_tags(update: Update, current: object) -> list[str] | None:
     if current is None:
         return None
-    deleted = documents.parse_tags(update.value)
+    deleted = frozenset(documents.parse_tags(update.value))
     return [tag for tag in documents.parse_tags(current) if tag not in deleted]
 
 
@@ -71,11 +71,11 @@ def _add_objects(update: Update, current: object) -> list[dict[str, object]]:
 def _delete_objects(update: Update, current: object) -> list[dict[str, object]] | None:
     if current is None:
         return None
-    deleted = documents.parse_objects(update.value)
+    deleted = frozenset(map(documents.json_key, documents.parse_objects(update.value)))
     return [
         element
         for element in documents.parse_objects(current)
-        if not any(documents.equal_json(element, other) for other in deleted)
+        if documents.json_key(element) not in deleted
     ]
 
 

@@ -15,7 +15,7 @@ from ingest.domain.errors import InvalidValue
 INT_RANGE = range(-(2**63), 2**63)
 
 _WHOLE_NUMBER = re.compile(r"([+-]?[0-9]+)(?:\.0*)?")
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 #: UTF-8 cannot carry a lone surrogate, nor PostgreSQL's text a NUL.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 

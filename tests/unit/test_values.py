@@ -189,6 +189,7 @@ def test_value_is_canonical(type_: str, raw: object, expected: object) -> None:
             id="object, lone surrogate",
         ),
         pytest.param("object", {"a": math.inf}, "Out of range", id="object, infinity"),
+        pytest.param("object", {"a": b"b"}, "Not a JSON value", id="object, bytes"),
         pytest.param("object", {"a": 2**63}, "Out of range", id="object, too big int"),
         pytest.param("object", nested(65), "Nested too deeply", id="object, too deep"),
         pytest.param(
