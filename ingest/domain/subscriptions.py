@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ingest.domain.catalog import Catalog, Resource
-from ingest.domain.documents import equal_json
+from ingest.domain.documents import json_key
 from ingest.domain.errors import Fault, InvalidRequest
 from ingest.domain.profiles import Subscription, SubscriptionKey
 from ingest.domain.statuses import DEFAULT_STATUS
@@ -59,8 +59,10 @@ def _update(
     """
     stored_fields = stored.custom_fields
     custom_fields = apply_updates(draft.custom_fields, resource, stored_fields)
-    # Compared by themselves: as a part of the whole, true would equal 1.
-    same_fields = equal_json(custom_fields, stored_fields)
+    # Compared by key: to Python, true is 1.
+    same_fields = not draft.custom_fields or (
+        json_key(custom_fields) == json_key(stored_fields)
+    )
     updated = replace(
         stored,
         contact=draft.contact,
