@@ -22,8 +22,7 @@ def _apply_demo_catalog(connection: psycopg.Connection[TupleRow]) -> None:
     catalog.lock_catalog(connection)
     if not catalog.load_declared(connection).databases:
         file = resources.files("ingest.local") / "demo.toml"
-        demo = load_catalog_file(file.read_text(encoding="utf-8"))
-        catalog.save_catalog(connection, demo)
+        catalog.save_catalog(connection, load_catalog_file(file.read_bytes()))
 
 
 def _ensure_demo_token(connection: psycopg.Connection[TupleRow]) -> str | None:

@@ -1,0 +1,115 @@
+"""The state directory: its lock, its passwords and ports, and its records."""
+
+import fcntl
+import json
+import os
+import random
+import secrets
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from ingest.domain.errors import PenstockError
+
+#: Below the range from which systems take ports of outgoing connections, so that none
+#: of those sits on a server's port while it restarts.
+_PORTS = range(20_000, 32_000)
+
+
+class StateInUse(PenstockError):
+    """Another process runs on this state directory."""
+
+
+def open_state(path: Path) -> Path:
+    """Make the state directory, for its owner only, and return its absolute path."""
+    state = path.absolute()
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return state.resolve()
+
+
+@contextmanager
+def locked(state: Path) -> Iterator[None]:
+    """Hold the directory for this process; raise StateInUse if another does.
+
+    The lock goes with the process, however it dies; its file says who holds it.
+    """
+    file = os.open(state / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(file)
+        raise StateInUse(f"{state} is in use by process {holder(state)}") from error
+    try:
+        os.truncate(file, 0)
+        os.write(file, str(os.getpid()).encode())
+        yield
+    finally:
+        os.close(file)
+
+
+def holder(state: Path) -> int | None:
+    """Read which process took the lock last."""
+    text = (state / "lock").read_text()
+    return int(text) if text.isdigit() else None
+
+
+def read_record(path: Path) -> dict[str, object]:
+    """Read a JSON object; empty when there is none, or it was not finished."""
+    try:
+        document = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def write_private(path: Path, content: str) -> None:
+    """Replace a file at once, readable by its owner only."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    with open(new, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(content)
+    new.replace(path)
+
+
+def write_record(path: Path, document: Mapping[str, object]) -> None:
+    """Replace a JSON object at once, readable by its owner only."""
+    write_private(path, json.dumps(document, indent=2) + "\n")
+
+
+def keep_password(state: Path, name: str) -> str:
+    """Return the password called `name`, made at its first use."""
+    path = state / f"{name}.password"
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(24))
+    return path.read_text().strip()
+
+
+def _is_free(port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def find_free_port() -> int:
+    """Find a port of 127.0.0.1 on which nobody listens."""
+    choices = random.sample(_PORTS, 200)
+    port = next((port for port in choices if _is_free(port)), None)
+    if port is None:
+        raise PenstockError("no port of 127.0.0.1 is free")
+    return port
+
+
+def keep_port(state: Path, name: str) -> int:
+    """Return the port called `name`: the last one while it is free, or a new one."""
+    ports = read_record(state / "ports.json")
+    kept = ports.get(name)
+    if isinstance(kept, int) and _is_free(kept):
+        return kept
+    port = find_free_port()
+    write_record(state / "ports.json", {**ports, name: port})
+    return port

@@ -1,0 +1,109 @@
+"""An embedded Valkey or Redis: its settings, its program, and whether it answers."""
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+
+from ingest.local.binaries import Binaries, find_valkey
+from ingest.local.processes import Program, command_line, end_stranger, identity
+from ingest.local.state import keep_password, keep_port, write_private
+
+_STRANGER_SECONDS = 10.0
+
+_SETTINGS = """\
+bind 127.0.0.1
+port {port}
+requirepass "{password}"
+dir "{directory}"
+pidfile "{pid_file}"
+daemonize no
+save ""
+appendonly {appendonly}
+appendfsync always
+maxmemory-policy noeviction
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeper:
+    """One directory of Valkey's and what serves it."""
+
+    binaries: Binaries
+    directory: Path
+    port: int
+    password: str
+    log: Path
+    durable: bool
+
+    @property
+    def url(self) -> str:
+        """Return the URL of its first database."""
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+
+
+def _quote(path: Path) -> str:
+    return str(path).replace("\\", "\\\\").replace('"', '\\"')
+
+
+def prepare_valkey(state: Path, *, durable: bool, environ: Mapping[str, str]) -> Keeper:
+    """Find the program and write its settings."""
+    keeper = Keeper(
+        binaries=find_valkey(environ),
+        directory=state / "valkey",
+        port=keep_port(state, "valkey"),
+        password=keep_password(state, "valkey"),
+        log=state / "logs" / "valkey.log",
+        durable=durable,
+    )
+    keeper.directory.mkdir(mode=0o700, exist_ok=True)
+    clear_stale(keeper)
+    # In a file rather than in arguments, which everybody can list.
+    content = _SETTINGS.format(
+        port=keeper.port,
+        password=keeper.password,
+        directory=_quote(keeper.directory),
+        pid_file=_quote(keeper.directory / "valkey.pid"),
+        appendonly="yes" if durable else "no",
+    )
+    write_private(keeper.directory / "valkey.conf", content)
+    return keeper
+
+
+def clear_stale(keeper: Keeper) -> None:
+    """End the server that a dead supervisor left on this directory."""
+    pid_file = keeper.directory / "valkey.pid"
+    try:
+        pid = int(pid_file.read_text())
+    except (FileNotFoundError, ValueError):
+        return
+    name = identity(pid)
+    if name is not None and keeper.binaries.server.name in command_line(pid):
+        end_stranger(pid, name, signal.SIGTERM, _STRANGER_SECONDS)
+    pid_file.unlink(missing_ok=True)
+
+
+def valkey_program(keeper: Keeper) -> Program:
+    """Describe the server's process."""
+    settings = keeper.directory / "valkey.conf"
+    return Program(
+        name="redis",
+        argv=(str(keeper.binaries.server), str(settings)),
+        log=keeper.log,
+        directory=keeper.directory,
+        grace_seconds=30.0,
+    )
+
+
+def probe_valkey(keeper: Keeper) -> str | None:
+    """Ping it; return why it does not answer yet."""
+    try:
+        with redis.Redis.from_url(
+            keeper.url, socket_connect_timeout=2, socket_timeout=2
+        ) as client:
+            client.ping()
+    except redis.RedisError as error:
+        return str(error)
+    return None
