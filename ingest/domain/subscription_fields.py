@@ -39,12 +39,13 @@ def _fault(name: str, message: str) -> Fault:
     return Fault(code=400, message=message, path=f"custom_fields.{name}")
 
 
-def _fields_of_channel(resource: Resource, channel: Channel) -> dict[str, Field]:
-    return {
-        name: field
-        for name, field in resource.fields.items()
-        if not field.channels or channel in field.channels
-    }
+def _is_of_channel(field: Field, channel: Channel) -> bool:
+    return not field.channels or channel in field.channels
+
+
+def _find_field(resource: Resource, channel: Channel, name: str) -> Field | None:
+    field = resource.fields.get(name)
+    return field if field is not None and _is_of_channel(field, channel) else None
 
 
 def parse_custom_fields(
@@ -61,13 +62,13 @@ def parse_custom_fields(
     if not isinstance(raw, Mapping):
         raise InvalidRequest("Not an object", "custom_fields")
 
-    known = _fields_of_channel(resource, channel)
     parsed: dict[str, Update] = {}
     faults: list[Fault] = []
     for name in [name for name, value in raw.items() if value is not None]:
+        field = _find_field(resource, channel, name)
         try:
-            if name in known:
-                parsed[name] = updates.parse(known[name], raw[name])
+            if field is not None:
+                parsed[name] = updates.parse(field, raw[name])
             elif not database.ignore_unknown_fields:
                 faults.append(_fault(name, "Unknown field"))
         except InvalidValue as error:
@@ -109,8 +110,8 @@ def check_required(
     """
     missing = [
         _fault(name, "Required field is missing")
-        for name, field in _fields_of_channel(resource, channel).items()
-        if field.required and name not in values
+        for name, field in resource.fields.items()
+        if field.required and name not in values and _is_of_channel(field, channel)
     ]
     if missing:
         raise InvalidRequest(missing)
