@@ -1,0 +1,60 @@
+"""`penstock intake`: serve the HTTP door."""
+
+import math
+import socket
+
+import click
+import uvicorn
+
+from ingest.doors.http import create_app
+from ingest.logs import configure_logging
+from ingest.settings import Settings, read_settings
+
+#: Connections the kernel keeps for a process that is busy or being restarted.
+_BACKLOG = 2048
+#: Given to answers that are ready when the wait of their callers ends.
+_GRACE_SECONDS = 2
+
+
+def make_server(settings: Settings) -> uvicorn.Server:
+    """Return the server of one intake process.
+
+    On SIGTERM it takes no more connections, lets waiting callers have their outcome
+    for as long as the default wait, then tells the rest that it is accepted.
+    """
+    return uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=_BACKLOG,
+            timeout_graceful_shutdown=math.ceil(settings.wait_seconds) + _GRACE_SECONDS,
+        )
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket listening on `host` and `port`, of whichever family that is."""
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+    return socket.create_server(
+        (host, port), family=family, backlog=_BACKLOG, reuse_port=False
+    )
+
+
+@click.command(
+    epilog="Example: DATABASE_URL=... REDIS_URL=... penstock intake --port 8080"
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to bind.")
+@click.option("--port", default=8080, show_default=True, help="Port to bind; 0 is any.")
+@click.option("--fd", type=int, help="Serve on this inherited listening socket.")
+def intake(host: str, port: int, fd: int | None) -> None:
+    """Accept imports over HTTP until told to stop."""
+    settings = read_settings()
+    configure_logging(settings.log_level)
+    listener = listen(host, port) if fd is None else socket.socket(fileno=fd)
+    make_server(settings).run(sockets=[listener])

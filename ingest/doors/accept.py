@@ -1,0 +1,52 @@
+"""The one way in: what every door does with a request before it queues it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from uuid_utils.compat import uuid7
+
+from ingest.domain.catalog import Catalog
+from ingest.domain.errors import Forbidden, NotFound
+from ingest.domain.imports import Import
+from ingest.domain.matching import route
+from ingest.domain.tokens import Action, Token
+from ingest.wire.envelopes import Envelope, to_import
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """An import that may be queued, and where."""
+
+    import_: Import
+    partition: int
+
+
+def check_right(token: Token, database_id: int, *actions: Action) -> None:
+    """Raise Forbidden unless `token` allows one of `actions` in this database."""
+    if not any(token.allows(action, database_id) for action in actions):
+        missing = " or ".join(actions)
+        if token.actions.isdisjoint(actions):
+            raise Forbidden(f"The API token has no right to {missing}", "token")
+        raise Forbidden("The API token has no access to the database", "db_id")
+
+
+def accept(
+    envelope: Envelope, *, token: Token, catalog: Catalog, partitions: int, door: str
+) -> Accepted:
+    """Give the import of `envelope` its id and its place in the order.
+
+    Raises Forbidden, NotFound for its database, or InvalidRequest when the matching
+    key is missing or malformed: without one there is no place.
+    """
+    check_right(token, envelope.database_id, Action.IMPORT)
+    if envelope.database_id not in catalog.databases:
+        raise NotFound("Unknown database", "db_id")
+    import_ = to_import(
+        envelope,
+        import_id=uuid7(),
+        accepted_at=datetime.now(UTC),
+        door=door,
+        token_id=token.id,
+    )
+    partition = route(import_, catalog, partitions)
+    return Accepted(import_=import_, partition=partition)

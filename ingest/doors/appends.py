@@ -1,0 +1,173 @@
+"""Group commit: imports accepted at the same time share one pipeline to Redis."""
+
+import asyncio
+from asyncio import Future, Task
+from collections import deque
+from dataclasses import dataclass
+
+from redis.exceptions import RedisError
+from redis.typing import EncodableT, FieldT
+
+from ingest import metrics
+from ingest.domain.errors import Overloaded, Unavailable
+from ingest.doors.backlog import Backlog
+from ingest.doors.connections import connect
+from ingest.queues import LISTENER_KEY, stream_key
+
+#: What one pipeline carries at most: a batch must fit a socket timeout.
+_MAX_ENTRIES = 500
+_MAX_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appended:
+    """Redis acknowledged the entry."""
+
+    entry_id: bytes
+    #: A drain listens on every stream: no bell is needed.
+    listened: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    stream: str
+    payload: bytes
+    #: A caller of this process waits for the outcome.
+    awaited: bool
+    done: Future[Appended]
+
+
+class Appends:
+    """Appends imports to their streams, one pipeline in flight at a time.
+
+    While one pipeline is under way the next gathers: alone, an import waits for
+    nobody; in a crowd, a thousand cost little more than one.
+    """
+
+    def __init__(
+        self, redis_url: str, *, partitions: int, max_waiting: int, reply_to: str
+    ) -> None:
+        self._redis = connect(redis_url, client_name="penstock-intake")
+        self._streams = [stream_key(partition) for partition in range(partitions)]
+        self._max_waiting = max_waiting
+        self._reply_to: dict[FieldT, EncodableT] = {b"reply_to": reply_to.encode()}
+        self._backlog = Backlog()
+        self._gathered: deque[_Entry] = deque()
+        self._flight: Task[None] | None = None
+
+    async def admit(self) -> None:
+        """Raise Overloaded while too many imports wait, Unavailable without Redis."""
+        if self._backlog.waiting <= self._max_waiting:
+            return
+        now = asyncio.get_running_loop().time()
+        if not self._backlog.is_fresh(now):
+            await self._send([])
+        if self._backlog.waiting > self._max_waiting:
+            raise Overloaded("Too many imports are waiting")
+
+    def retry_after_seconds(self) -> int:
+        """Return when an overloaded caller had better come back."""
+        return self._backlog.retry_after_seconds()
+
+    async def append(
+        self, partition: int, payload: bytes, *, awaited: bool
+    ) -> Appended:
+        """Append `payload` to the stream of `partition`.
+
+        Returns once Redis has acknowledged this very entry; drains tell this process
+        of its outcome if that is `awaited`. Unavailable means that it was perhaps
+        appended all the same; its import_id makes a repeat harmless.
+        """
+        loop = asyncio.get_running_loop()
+        stream = self._streams[partition]
+        entry = _Entry(stream, payload, awaited, loop.create_future())
+        self._gathered.append(entry)
+        if self._flight is None:
+            self._flight = loop.create_task(self._fly())
+        return await entry.done
+
+    async def ping(self) -> bool:
+        """Say whether Redis answers."""
+        try:
+            await self._redis.ping()
+        except (RedisError, OSError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Wait for what is under way, then disconnect."""
+        if self._flight is not None:
+            await self._flight
+        await self._redis.aclose()
+
+    async def _fly(self) -> None:
+        """Send batch after batch until nothing more has gathered."""
+        batch: list[_Entry] = []
+        try:
+            while self._gathered:
+                batch = self._take_batch()
+                await self._send(batch)
+        except Unavailable as error:
+            # What gathered meanwhile had only found the same Redis, seconds later.
+            _refuse([*batch, *self._gathered], error)
+            self._gathered.clear()
+        finally:
+            self._flight = None
+
+    def _take_batch(self) -> list[_Entry]:
+        batch = [self._gathered.popleft()]
+        size = len(batch[0].payload)
+        while self._gathered and len(batch) < _MAX_ENTRIES:
+            size += len(self._gathered[0].payload)
+            if size > _MAX_BYTES:
+                break
+            batch.append(self._gathered.popleft())
+        return batch
+
+    async def _send(self, batch: list[_Entry]) -> None:
+        """Append `batch` and look at the backlog, in one round trip."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for entry in batch:
+            fields = self._reply_to if entry.awaited else {}
+            pipeline.xadd(entry.stream, {b"import": entry.payload, **fields})
+        pipeline.exists(LISTENER_KEY)
+        for stream in self._streams:
+            pipeline.xlen(stream)
+        try:
+            replies = await pipeline.execute(raise_on_error=False)
+        except (RedisError, OSError) as error:
+            raise Unavailable("The queue cannot be reached") from error
+
+        split = len(batch)
+        acknowledged, listeners, lengths = (
+            replies[:split],
+            replies[split],
+            replies[split + 1 :],
+        )
+        for entry, reply in zip(batch, acknowledged, strict=True):
+            _settle(entry.done, reply, listened=listeners == 1)
+        if batch:
+            metrics.APPEND_BATCH_SIZE.observe(len(batch))
+        self._backlog.note(
+            asyncio.get_running_loop().time(),
+            waiting=sum(length for length in lengths if isinstance(length, int)),
+            accepted=sum(isinstance(reply, bytes) for reply in acknowledged),
+        )
+
+
+def _settle(done: Future[Appended], reply: object, *, listened: bool) -> None:
+    """Tell the waiter: an error of Redis (OOM, READONLY, MISCONF) means not taken."""
+    if done.done():
+        return
+    if isinstance(reply, bytes):
+        done.set_result(Appended(entry_id=reply, listened=listened))
+    else:
+        refusal = Unavailable("The queue takes no imports now")
+        refusal.__cause__ = reply if isinstance(reply, Exception) else None
+        done.set_exception(refusal)
+
+
+def _refuse(entries: list[_Entry], error: Unavailable) -> None:
+    for entry in entries:
+        if not entry.done.done():
+            entry.done.set_exception(error)

@@ -1,0 +1,145 @@
+"""The catalogue and the tokens, kept so that accepting an import needs no Postgres."""
+
+import asyncio
+import logging
+from asyncio import Task
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from ingest.domain.catalog import Catalog
+from ingest.domain.errors import Forbidden, Unauthenticated, Unavailable
+from ingest.domain.tokens import Token
+from ingest.store import catalog as catalogs
+from ingest.store import tokens
+from ingest.store.database import connect
+
+logger = logging.getLogger(__name__)
+
+_POLL_SECONDS = 1.0
+#: The longest that a caller with an unknown token waits for a second look.
+_SECOND_LOOK_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    catalog: Catalog
+    version: int
+    #: By the hash of their secrets.
+    tokens: Mapping[bytes, Token]
+
+
+class CatalogCache:
+    """What the catalogue and the tokens were at most a second ago.
+
+    While Postgres is away, the last ones known stay good.
+    """
+
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+        self._snapshot: _Snapshot | None = None
+        # Used by one thread at a time: `_refreshing` is the only one under way.
+        self._connection: psycopg.Connection[TupleRow] | None = None
+        self._refreshing: Task[None] | None = None
+        self._refreshed_at = float("-inf")
+        self._poll: Task[None] | None = None
+
+    async def start(self) -> None:
+        """Load once, if Postgres is there, and keep looking."""
+        await self._refresh()
+        self._poll = asyncio.get_running_loop().create_task(self._keep_fresh())
+
+    async def stop(self) -> None:
+        """Stop looking."""
+        if self._poll is not None:
+            self._poll.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._poll
+        if self._refreshing is not None:
+            await asyncio.wait([self._refreshing], timeout=_SECOND_LOOK_SECONDS)
+        self._disconnect()
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether there is a catalogue at all."""
+        return self._snapshot is not None
+
+    def get_catalog(self) -> Catalog:
+        """Return the catalogue; Unavailable before it could first be read."""
+        return self._get_snapshot().catalog
+
+    async def get_token(self, secret: str | None) -> Token:
+        """Return the token of `secret`; Unauthenticated, or Forbidden when unknown.
+
+        An unknown one may be new: it is looked for again, at most once a second.
+        """
+        if not secret:
+            raise Unauthenticated("API token required", "token")
+        hashed = tokens.hash_secret(secret)
+        token = self._get_snapshot().tokens.get(hashed)
+        if token is None and self._now() - self._refreshed_at >= _POLL_SECONDS:
+            await asyncio.wait([self._start_refresh()], timeout=_SECOND_LOOK_SECONDS)
+            token = self._get_snapshot().tokens.get(hashed)
+        if token is None:
+            raise Forbidden("Unknown API token", "token")
+        return token
+
+    def _get_snapshot(self) -> _Snapshot:
+        if self._snapshot is None:
+            raise Unavailable("The catalogue is not loaded yet")
+        return self._snapshot
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def _keep_fresh(self) -> None:
+        while True:
+            await asyncio.sleep(_POLL_SECONDS)
+            # Whatever becomes of this look, there is a next one.
+            await asyncio.wait([self._start_refresh()])
+
+    def _start_refresh(self) -> Task[None]:
+        """Return the refresh under way; begin one if there is none."""
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.get_running_loop().create_task(self._refresh())
+        return self._refreshing
+
+    async def _refresh(self) -> None:
+        self._refreshed_at = self._now()
+        try:
+            fresh = await asyncio.to_thread(self._load)
+        except psycopg.Error as error:
+            self._disconnect()
+            logger.warning(
+                "catalogue not refreshed", extra={"reason": type(error).__name__}
+            )
+            return
+        if fresh is not None:
+            self._snapshot = fresh
+            logger.info("catalogue loaded", extra={"version": fresh.version})
+
+    def _load(self) -> _Snapshot | None:
+        """Read everything if the version has moved; None if it has not.
+
+        The version first: what changes in between is then read again, not missed.
+        """
+        if self._connection is None:
+            self._connection = connect(
+                self._database_url, application_name="penstock-intake"
+            )
+        version = catalogs.load_version(self._connection)
+        if self._snapshot is not None and self._snapshot.version == version:
+            return None
+        return _Snapshot(
+            catalog=catalogs.load_catalog(self._connection),
+            version=version,
+            tokens=tokens.load_tokens(self._connection),
+        )
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

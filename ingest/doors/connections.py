@@ -1,0 +1,26 @@
+"""How a door speaks to Redis: with deadlines, and without repeating itself."""
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+#: A Redis that takes longer to answer counts as unreachable.
+SOCKET_TIMEOUT_SECONDS = 5.0
+CONNECT_TIMEOUT_SECONDS = 2.0
+
+
+def connect(redis_url: str, *, client_name: str) -> Redis:
+    """Return a client that never repeats a command by itself.
+
+    A command whose reply was late may have been done: whether to repeat it is for
+    those to say who know what it was.
+    """
+    client: Redis = Redis.from_url(
+        redis_url,
+        client_name=client_name,
+        socket_timeout=SOCKET_TIMEOUT_SECONDS,
+        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return client

@@ -1,0 +1,64 @@
+"""The HTTP door: routes, and the lifetime of what stands behind them."""
+
+import re
+from collections.abc import Mapping
+
+import falcon.asgi
+from falcon.asgi import Request, Response
+
+from ingest.domain.errors import PenstockError
+from ingest.domain.imports import Operation
+from ingest.doors.http_health import LiveResource, ReadyResource
+from ingest.doors.http_imports import ImportResource, ReceiptResource
+from ingest.doors.http_replies import Faults, serialize_http_error
+from ingest.doors.intake import Intake
+from ingest.settings import Settings
+
+_SLASHES = re.compile("//+")
+
+
+class _Lifetime:
+    """Starts the intake before the first request and stops it after the last."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    async def process_startup(
+        self, scope: Mapping[str, object], event: Mapping[str, object]
+    ) -> None:
+        """Open what accepting needs."""
+        await self._intake.start()
+
+    async def process_shutdown(
+        self, scope: Mapping[str, object], event: Mapping[str, object]
+    ) -> None:
+        """Close it; every request has been answered."""
+        await self._intake.stop()
+
+
+class _TolerantPaths:
+    """Takes `//profiles/import/` for `/profiles/import` (contract section 1)."""
+
+    async def process_request(self, req: Request, resp: Response) -> None:
+        """Rewrite the path before it is routed."""
+        if "//" in req.path or req.path.endswith("/"):
+            req.path = _SLASHES.sub("/", req.path).rstrip("/") or "/"
+
+
+def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:
+    """Return the application; it connects when its server starts it."""
+    intake = Intake(settings)
+    faults = Faults(intake)
+    app: falcon.asgi.App[Request, Response] = falcon.asgi.App()
+    app.add_middleware(_Lifetime(intake))
+    app.add_middleware(_TolerantPaths())
+    app.add_error_handler(Exception, faults.handle_unexpected)
+    app.add_error_handler(PenstockError, faults.handle_penstock_error)
+    # Over the handler of every Exception, which would take these for bugs.
+    app.set_error_serializer(serialize_http_error)
+
+    app.add_route("/api/v1.1/profiles/import", ImportResource(intake, Operation.IMPORT))
+    app.add_route("/api/v1.1/imports/{import_id}", ReceiptResource(intake))
+    app.add_route("/health/live", LiveResource())
+    app.add_route("/health/ready", ReadyResource(intake))
+    return app

@@ -1,0 +1,34 @@
+"""Whether this process lives, and whether it can accept imports now."""
+
+from falcon.asgi import Request, Response
+
+from ingest.doors.http_replies import reply
+from ingest.doors.intake import Intake
+
+
+class LiveResource:
+    """The process answers."""
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        """Answer 200 whatever else is away: a restart would not bring it back."""
+        reply(req, resp, 200, {"error": 0, "error_text": "Alive"})
+
+
+class ReadyResource:
+    """The process can accept imports."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        """Answer 200, or 503 naming what is missing; accepting needs no Postgres."""
+        missing = []
+        if not self._intake.catalog.is_loaded:
+            missing.append("catalogue")
+        if not await self._intake.appends.ping():
+            missing.append("redis")
+        if missing:
+            text = f"Not ready: {', '.join(missing)}"
+            reply(req, resp, 503, {"error": 503, "error_text": text})
+        else:
+            reply(req, resp, 200, {"error": 0, "error_text": "Ready"})

@@ -1,0 +1,112 @@
+"""Documents to HTTP replies: statuses, headers and faults, in one place."""
+
+import logging
+from collections.abc import Mapping
+from uuid import uuid4
+
+from falcon import HTTPError
+from falcon.asgi import Request, Response
+
+from ingest import metrics
+from ingest.domain.errors import Overloaded, PenstockError, Rejected, Unavailable
+from ingest.doors.http_requests import get_format, is_parsed
+from ingest.doors.intake import Intake
+from ingest.store.receipts import Answer
+from ingest.wire.replies import CONTENT_TYPES, dump, fault_answer
+
+logger = logging.getLogger(__name__)
+
+#: How soon to try again when the queue cannot be reached.
+_UNAVAILABLE_RETRY_SECONDS = 2
+
+
+def reply(
+    req: Request, resp: Response, status: int, said: Mapping[str, object]
+) -> None:
+    """Answer with `said` in the format the caller asked for."""
+    format_ = get_format(req)
+    resp.status = status
+    resp.content_type = CONTENT_TYPES[format_]
+    resp.data = dump(said, format_)
+
+
+def reply_answer(req: Request, resp: Response, answer: Answer, *, mirror: bool) -> None:
+    """Answer with the outcome of an import (contract 2.2)."""
+    said: dict[str, object] = {"error": answer.error, "error_text": answer.error_text}
+    if not answer.error:
+        said["profile_id"] = answer.profile_id
+    reply(req, resp, answer.error if mirror and answer.error else 200, said)
+
+
+def reply_accepted(req: Request, resp: Response, import_id: str) -> None:
+    """Answer that an import is safe and will be applied, and where to ask."""
+    resp.set_header("Location", f"/api/v1.1/imports/{import_id}")
+    reply(
+        req,
+        resp,
+        202,
+        {"error": 0, "error_text": "Accepted", "import_id": import_id},
+    )
+
+
+class Faults:
+    """Turns whatever was raised into a reply."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    async def handle_penstock_error(
+        self, req: Request, resp: Response, error: PenstockError, _: object
+    ) -> None:
+        """Answer with a fault of ours or of the request."""
+        said = fault_answer(error)
+        code = int(str(said["error"]))
+        retry_after = self._find_retry_after(error)
+        if retry_after is not None:
+            resp.set_header("Retry-After", str(retry_after))
+        if code == 500:
+            self._log_internal(resp, error)
+        if req.method == "POST":
+            metrics.REFUSED.labels("http", code).inc()
+        reply(req, resp, self._choose_status(req, resp, error, code), said)
+
+    async def handle_unexpected(
+        self, req: Request, resp: Response, error: Exception, _: object
+    ) -> None:
+        """Answer without a word of what broke; the log has it."""
+        self._log_internal(resp, error)
+        if req.method == "POST":
+            metrics.REFUSED.labels("http", 500).inc()
+        reply(req, resp, 500, {"error": 500, "error_text": "Internal error"})
+
+    def _choose_status(
+        self, req: Request, resp: Response, error: PenstockError, code: int
+    ) -> int:
+        """Return 200 for what the application decided (contract 13.1)."""
+        decided = isinstance(error, Rejected) and is_parsed(req)
+        if decided and not self._intake.settings.mirror_errors:
+            return 200
+        if code == 401:
+            resp.set_header("WWW-Authenticate", "Bearer")
+        return code
+
+    def _find_retry_after(self, error: PenstockError) -> int | None:
+        match error:
+            case Overloaded():
+                return self._intake.appends.retry_after_seconds()
+            case Unavailable():
+                return _UNAVAILABLE_RETRY_SECONDS
+        return None
+
+    def _log_internal(self, resp: Response, error: Exception) -> None:
+        correlation_id = uuid4().hex
+        resp.set_header("Correlation-Id", correlation_id)
+        logger.error(
+            "request failed", exc_info=error, extra={"correlation_id": correlation_id}
+        )
+
+
+def serialize_http_error(req: Request, resp: Response, error: HTTPError) -> None:
+    """Answer with what the framework refused: an unknown path, a wrong method."""
+    said = {"error": error.status_code, "error_text": error.title or error.status}
+    reply(req, resp, error.status_code, said)

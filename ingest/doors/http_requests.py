@@ -1,0 +1,78 @@
+"""HTTP requests to documents, and what else they say about themselves."""
+
+from dataclasses import dataclass
+
+from falcon.asgi import Request
+
+from ingest.domain.errors import BodyTooLarge
+from ingest.settings import Settings
+from ingest.wire.bodies import Format, decode
+from ingest.wire.envelopes import peek_format, peek_token
+from ingest.wire.replies import choose_format
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded:
+    """A request whose body could be read; its parameters are still unchecked."""
+
+    document: dict[str, object]
+    #: The secret of an API token, wherever it was sent.
+    secret: str | None
+
+
+async def read_body(req: Request, limit_bytes: int) -> bytes:
+    """Return the body; BodyTooLarge, before reading it where it says its length."""
+    if (req.content_length or 0) > limit_bytes:
+        raise BodyTooLarge(f"The body is longer than {limit_bytes} bytes")
+    body = await req.stream.read(limit_bytes + 1)
+    if len(body) > limit_bytes:
+        raise BodyTooLarge(f"The body is longer than {limit_bytes} bytes")
+    return body
+
+
+async def read_request(req: Request, settings: Settings) -> Decoded:
+    """Read and decode the body.
+
+    From here on the request counts as parsed: what is wrong with it is an answer of
+    the application, not a fault of the transport (contract 13.1).
+    """
+    body = await read_body(req, settings.max_body_bytes)
+    sent_as, document = decode(body, req.content_type, max_depth=settings.max_depth)
+    req.context.parsed = True
+    req.context.sent_as = sent_as
+    req.context.format = _choose_format(req, peek_format(document), sent_as)
+    return Decoded(document=document, secret=peek_token(document) or find_secret(req))
+
+
+def find_secret(req: Request) -> str | None:
+    """Return the token of the Authorization header, else of the query, if any."""
+    scheme, _, credentials = (req.auth or "").partition(" ")
+    if scheme.lower() == "bearer" and credentials.strip():
+        return credentials.strip()
+    return req.get_param("token")
+
+
+def is_parsed(req: Request) -> bool:
+    """Say whether the body could be read."""
+    return getattr(req.context, "parsed", False)
+
+
+def get_format(req: Request) -> Format:
+    """Return the format to reply in, as far as the request got to tell."""
+    chosen: Format | None = getattr(req.context, "format", None)
+    if chosen is None:
+        chosen = choose_format(None, req.get_header("Accept"), _guess_sent_as(req))
+    return chosen
+
+
+def _choose_format(req: Request, explicit: str | None, sent_as: Format) -> Format:
+    return choose_format(
+        explicit or req.get_param("format"), req.get_header("Accept"), sent_as
+    )
+
+
+def _guess_sent_as(req: Request) -> Format:
+    """Return what the request was sent as, or would have been."""
+    guess = Format.XML if "xml" in (req.content_type or "") else Format.JSON
+    sent_as: Format = getattr(req.context, "sent_as", guess)
+    return sent_as
