@@ -29,10 +29,10 @@ class InvalidCatalogFile(PenstockError):
         )
 
 
-def _decode(text: str) -> dict[str, object]:
+def _decode(body: bytes) -> dict[str, object]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads(body.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         fault = Fault(code=400, message=f"The file is not TOML: {error}.")
         raise InvalidCatalogFile([fault]) from error
 
@@ -133,9 +133,9 @@ def _catalog(document: Mapping[str, Any]) -> DeclaredCatalog:
     )
 
 
-def load_catalog_file(text: str) -> DeclaredCatalog:
+def load_catalog_file(body: bytes) -> DeclaredCatalog:
     """Read a catalogue file; raise InvalidCatalogFile with every fault at once."""
-    document = {key: _without_dates(value) for key, value in _decode(text).items()}
+    document = {key: _without_dates(value) for key, value in _decode(body).items()}
     faults: list[Fault] = []
     try:
         tables = CATALOG.load(document)

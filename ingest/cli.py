@@ -1,0 +1,132 @@
+"""The `penstock` command: names its subcommands and loads the one that is run."""
+
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+
+import click
+
+# Loaded for the table below, which looks errors up among what is loaded.
+import ingest.domain.errors  # noqa: F401
+
+#: Name → where the click command is, and what `penstock --help` says of it. Loading
+#: them all to ask them would take longer than most of them run.
+_COMMANDS: dict[str, tuple[str, str, str]] = {
+    "demo": ("ingest.commands.demo", "demo", "Show a first import, from nothing."),
+    "up": ("ingest.commands.up", "up", "Run everything, servers included."),
+    "intake": ("ingest.commands.intake", "intake", "Accept imports over HTTP."),
+    "exporter": ("ingest.commands.exporter", "exporter", "Serve metrics."),
+    "migrate": ("ingest.commands.migrate", "migrate", "Bring the schema up to date."),
+    "catalog": ("ingest.commands.catalog", "catalog", "Plan, apply, show what exists."),
+    "token": ("ingest.commands.token", "token", "Create, list and revoke API tokens."),
+}
+
+
+class _Misconfigured(click.ClickException):
+    """It was not started rightly, as with a wrong option."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Explanation:
+    """What an operator is told of an error, instead of a traceback."""
+
+    module: str
+    error: str
+    text: str
+    failure: type[click.ClickException] = click.ClickException
+
+
+#: The first that fits is told. A library that is not loaded has raised nothing, and
+#: loading it here would slow down every `--help`.
+_EXPLANATIONS = (
+    _Explanation(
+        module="psycopg.errors",
+        error="UndefinedTable",
+        text="The database lacks Penstock's tables; run: penstock migrate",
+    ),
+    _Explanation(
+        module="psycopg",
+        error="OperationalError",
+        text="Postgres: {} (Does it run? Does DATABASE_URL name it?)",
+    ),
+    _Explanation(
+        module="redis.exceptions",
+        error="ConnectionError",
+        text="Redis: {} (Does it run? Does REDIS_URL name it?)",
+    ),
+    _Explanation(
+        module="ingest.settings",
+        error="InvalidSettings",
+        text="{}",
+        failure=_Misconfigured,
+    ),
+    _Explanation(module="ingest.domain.errors", error="PenstockError", text="{}"),
+)
+
+
+def _explained_errors() -> dict[type[BaseException], _Explanation]:
+    return {
+        getattr(sys.modules[each.module], each.error): each
+        for each in _EXPLANATIONS
+        if each.module in sys.modules
+    }
+
+
+def _explain(error: BaseException) -> click.ClickException:
+    explanation = next(
+        explanation
+        for class_, explanation in _explained_errors().items()
+        if isinstance(error, class_)
+    )
+    # Libraries speak in several lines.
+    text = " ".join(str(error).split())
+    return explanation.failure(explanation.text.format(text))
+
+
+class _Commands(click.Group):
+    """The subcommands, loaded when asked for; their known errors in one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the subcommands in the order in which they are first needed."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load a subcommand."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name, _ = _COMMANDS[cmd_name]
+        command = getattr(import_module(module), name)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """List the subcommands without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, row[2]) for name, row in _COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the subcommand; explain an error that an operator can do away with."""
+        try:
+            return super().invoke(ctx)
+        except tuple(_explained_errors()) as error:
+            raise _explain(error) from error
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Example:
+  penstock up
+  DATABASE_URL=postgresql://… REDIS_URL=redis://… penstock intake""",
+)
+@click.version_option(package_name="penstock")
+def main() -> None:
+    """Take in customer profiles: nothing lost, nothing applied twice."""
+
+
+if __name__ == "__main__":
+    main()

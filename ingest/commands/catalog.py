@@ -1,0 +1,118 @@
+"""`penstock catalog`: plan and apply what databases, fields and resources exist."""
+
+from typing import BinaryIO
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from ingest.commands.databases import database_options
+from ingest.domain.plans import Change, ChangeKind, DeclaredCatalog, plan
+from ingest.store.catalog import load_declared, lock_catalog, save_catalog
+from ingest.store.database import connect
+from ingest.wire.catalog_dumps import dump_catalog_file
+from ingest.wire.catalog_files import InvalidCatalogFile, load_catalog_file
+
+#: How each kind of change is marked, and in which colour.
+_MARKS = {
+    ChangeKind.ADD: ("+", "green"),
+    ChangeKind.CHANGE: ("~", "yellow"),
+    ChangeKind.REMOVE: ("-", "red"),
+}
+
+
+@click.group(epilog="\b\nExample:\n  penstock catalog apply catalog.toml --dry-run")
+def catalog() -> None:
+    """Plan, apply and show what databases, fields, resources and segments exist."""
+
+
+def _read(file: BinaryIO) -> DeclaredCatalog:
+    try:
+        return load_catalog_file(file.read())
+    except InvalidCatalogFile as error:
+        faults = "\n  ".join(str(error).splitlines())
+        raise click.ClickException(f"{file.name} is refused:\n  {faults}") from error
+
+
+def _line(change: Change) -> Text:
+    mark, colour = _MARKS[change.kind]
+    line = Text(f"{mark} {change.path}", style=colour)
+    if change.detail:
+        line.append(f"  {change.detail}", style="default")
+    if change.loses_data:
+        line.append("  loses data", style="bold red")
+    return line
+
+
+def _show_plan(changes: list[Change]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    for change in changes:
+        console.print(_line(change))
+    counts = (
+        f"{sum(change.kind is kind for change in changes)} to {kind}"
+        for kind in ChangeKind
+    )
+    console.print(", ".join(counts))
+
+
+def _refuse_loss(changes: list[Change]) -> None:
+    lossy = sum(change.loses_data for change in changes)
+    if lossy:
+        raise click.ClickException(
+            f"Nothing was applied: {lossy} of these changes lose what is stored. "
+            "To apply them nevertheless, add --allow-data-loss"
+        )
+
+
+def _save(
+    database_url: str, planned: DeclaredCatalog, declared: DeclaredCatalog
+) -> None:
+    with connect(database_url) as connection, connection.transaction():
+        lock_catalog(connection)
+        if load_declared(connection) != planned:
+            raise click.ClickException(
+                "Nothing was applied: somebody else has changed the catalogue "
+                "meanwhile. Look at the new plan first"
+            )
+        save_catalog(connection, declared)
+
+
+@catalog.command(epilog="\b\nExample:\n  penstock catalog apply catalog.toml --dry-run")
+@click.argument("file", type=click.File("rb"))
+@click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
+@click.option("--allow-data-loss", is_flag=True, help="Apply what loses stored data.")
+@click.option("--yes", is_flag=True, help="Apply without asking.")
+@database_options
+def apply(
+    file: BinaryIO, dry_run: bool, allow_data_loss: bool, yes: bool, database_url: str
+) -> None:
+    """Make the catalogue what FILE declares, after showing the plan.
+
+    All of it is applied, or nothing. While stored profiles follow a changed field,
+    accepted imports wait; they are applied afterwards.
+    """
+    declared = _read(file)
+    with connect(database_url) as connection:
+        current = load_declared(connection)
+    changes = plan(current, declared)
+    if not changes:
+        click.echo("nothing to change")
+        return
+
+    _show_plan(changes)
+    if dry_run:
+        return
+    if not allow_data_loss:
+        _refuse_loss(changes)
+    if not yes:
+        click.confirm("Apply?", abort=True)
+    _save(database_url, current, declared)
+    click.echo("applied")
+
+
+@catalog.command(epilog="\b\nExample:\n  penstock catalog show > catalog.toml")
+@database_options
+def show(database_url: str) -> None:
+    """Print the catalogue as a file that `apply` takes."""
+    with connect(database_url) as connection:
+        click.echo(dump_catalog_file(load_declared(connection)), nl=False)

@@ -1,0 +1,113 @@
+"""`penstock token`: create, list and revoke API tokens."""
+
+import json
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ingest.commands.databases import database_options
+from ingest.domain.tokens import Action
+from ingest.store import tokens
+from ingest.store.database import connect
+from ingest.store.tokens import IssuedToken
+
+
+@click.group(epilog="\b\nExample:\n  penstock token create shop --database 1")
+def token() -> None:
+    """Create, list and revoke API tokens."""
+
+
+@token.command(
+    epilog="\b\nExample:\n  penstock token create shop --database 1 --action import"
+)
+@click.argument("name")
+@click.option(
+    "--database",
+    "database_ids",
+    type=int,
+    multiple=True,
+    metavar="ID",
+    help="Allow this database only; may be repeated.  [default: every database]",
+)
+@click.option(
+    "--action",
+    "actions",
+    type=click.Choice(Action, case_sensitive=False),
+    multiple=True,
+    default=(Action.IMPORT, Action.READ),
+    show_default=True,
+    help="Allow this; may be repeated.",
+)
+@database_options
+def create(
+    name: str,
+    database_ids: tuple[int, ...],
+    actions: tuple[Action, ...],
+    database_url: str,
+) -> None:
+    """Create a token and print its secret, once."""
+    with connect(database_url) as connection:
+        token_id, secret = tokens.create_token(
+            connection, name=name, database_ids=database_ids, actions=actions
+        )
+    click.echo(secret)
+    # Apart from the secret, so that a script reads that alone.
+    click.echo(
+        f"Token {token_id} ({name}). Keep the secret: it is not stored, and cannot be "
+        f"shown again. To take it back: penstock token revoke {token_id}",
+        err=True,
+    )
+
+
+def _document(issued: IssuedToken) -> dict[str, object]:
+    return {
+        "id": issued.token.id,
+        "name": issued.token.name,
+        "databases": sorted(issued.token.database_ids),
+        "actions": sorted(issued.token.actions),
+        "created_at": issued.created_at.isoformat(),
+        "revoked_at": issued.revoked_at and issued.revoked_at.isoformat(),
+    }
+
+
+def _row(issued: IssuedToken) -> tuple[str, ...]:
+    revoked_at = issued.revoked_at
+    return (
+        str(issued.token.id),
+        issued.token.name,
+        ", ".join(map(str, sorted(issued.token.database_ids))) or "all",
+        ", ".join(sorted(issued.token.actions)),
+        f"{issued.created_at:%Y-%m-%d %H:%M}",
+        f"{revoked_at:%Y-%m-%d %H:%M}" if revoked_at else "",
+    )
+
+
+@token.command("list", epilog="\b\nExample:\n  penstock token list --json")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@database_options
+def list_(as_json: bool, database_url: str) -> None:
+    """List the tokens, the revoked ones too; times are UTC."""
+    with connect(database_url) as connection:
+        issued = tokens.list_tokens(connection)
+    if as_json:
+        click.echo(json.dumps([_document(each) for each in issued], indent=2))
+        return
+
+    table = Table("id", "name", "databases", "actions", "created", "revoked")
+    for each in issued:
+        table.add_row(*_row(each))
+    Console(markup=False).print(table)
+
+
+@token.command(epilog="\b\nExample:\n  penstock token revoke 3")
+@click.argument("token_id", metavar="ID", type=int)
+@database_options
+def revoke(token_id: int, database_url: str) -> None:
+    """Revoke a token for good; every intake refuses it within a second or so."""
+    with connect(database_url) as connection:
+        if not tokens.revoke_token(connection, token_id):
+            raise click.ClickException(
+                f"There is no good token {token_id}; see: penstock token list"
+            )
+    click.echo(f"revoked token {token_id}")
