@@ -1,0 +1,55 @@
+"""Bodies to documents, whichever format they came in."""
+
+import re
+from enum import StrEnum
+
+from ingest.domain.errors import InvalidRequest, UnsupportedMediaType
+from ingest.wire import json_bodies, xml_bodies
+
+
+class Format(StrEnum):
+    """What a body is written in; the values are those of `format`."""
+
+    JSON = "json"
+    XML = "xml"
+
+
+_MEDIA_TYPES = {
+    "application/json": Format.JSON,
+    "text/json": Format.JSON,
+    "application/xml": Format.XML,
+    "text/xml": Format.XML,
+}
+
+_DECODERS = {Format.JSON: json_bodies.decode, Format.XML: xml_bodies.decode}
+_SUFFIXES = {"json": Format.JSON, "xml": Format.XML}
+#: How a body starts; XML may also be UTF-16.
+_STARTS = {
+    Format.JSON: re.compile(rb"(\xef\xbb\xbf)?\s*\{"),
+    Format.XML: re.compile(rb"(\xef\xbb\xbf)?\s*<|\xff\xfe<\x00|\xfe\xff\x00<"),
+}
+
+
+def _declared_format(content_type: str | None) -> Format | None:
+    media_type = (content_type or "").partition(";")[0].strip().lower()
+    return _MEDIA_TYPES.get(media_type) or _SUFFIXES.get(media_type.rpartition("+")[2])
+
+
+def _sniffed_format(body: bytes) -> Format:
+    for format_, start in _STARTS.items():
+        if start.match(body):
+            return format_
+    raise UnsupportedMediaType("The body is neither JSON nor XML")
+
+
+def decode(
+    body: bytes, content_type: str | None, *, max_depth: int
+) -> tuple[Format, dict[str, object]]:
+    """Read `body` by its `content_type`, or by how it starts when that says nothing.
+
+    Raises InvalidRequest, or UnsupportedMediaType (contract 14, point 65).
+    """
+    if not body or body.isspace():
+        raise InvalidRequest("The body is empty")
+    format_ = _declared_format(content_type) or _sniffed_format(body)
+    return format_, _DECODERS[format_](body, max_depth=max_depth)

@@ -1,0 +1,247 @@
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.domain.errors import InvalidRequest
+from ingest.wire import xml_bodies
+
+
+def decode(body: str | bytes, max_depth: int = 32) -> dict[str, object]:
+    return xml_bodies.decode(
+        body.encode() if isinstance(body, str) else body, max_depth=max_depth
+    )
+
+
+def fault(body: str | bytes, max_depth: int = 32) -> str:
+    with pytest.raises(InvalidRequest) as caught:
+        decode(body, max_depth)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "document"),
+    [
+        pytest.param("<xml/>", {}, id="empty root"),
+        pytest.param("<xml>\n \t</xml>", {}, id="blank root"),
+        pytest.param("<xml><a>1</a></xml>", {"a": "1"}, id="leaf stays text"),
+        pytest.param("<xml><a> 1\n</a></xml>", {"a": " 1\n"}, id="leaf is verbatim"),
+        pytest.param("<xml><a/></xml>", {"a": ""}, id="empty element"),
+        pytest.param("<xml><_fname>O</_fname></xml>", {"_fname": "O"}, id="underscore"),
+        pytest.param(
+            "<xml>\n <a>\n  <b>1</b>\n </a>\n</xml>",
+            {"a": {"b": "1"}},
+            id="blanks between elements are ignored",
+        ),
+        pytest.param(
+            "<xml><a array='true'>1</a></xml>", {"a": ["1"]}, id="one marked is a list"
+        ),
+        pytest.param("<xml><a array='true'/></xml>", {"a": []}, id="empty marked"),
+        pytest.param("<xml><a array='true'>\n</a></xml>", {"a": []}, id="blank marked"),
+        pytest.param(
+            "<xml><a array='true'>1</a><a>2</a></xml>",
+            {"a": ["1", "2"]},
+            id="the first of two marked",
+        ),
+        pytest.param(
+            "<xml><a>1</a><a>2</a></xml>", {"a": ["1", "2"]}, id="two unmarked"
+        ),
+        pytest.param(
+            "<xml><a>1</a><b/><a>2</a></xml>",
+            {"a": ["1", "2"], "b": ""},
+            id="equal names apart",
+        ),
+        pytest.param(
+            "<xml><a array='false'>1</a></xml>", {"a": "1"}, id="marked as no array"
+        ),
+        pytest.param("<xml><a b='c'>1</a></xml>", {"a": "1"}, id="other attributes"),
+        pytest.param(
+            "<xml><s array='true'><c array='true'>1</c></s>"
+            "<s><c>2</c><c>3</c></s></xml>",
+            {"s": [{"c": ["1"]}, {"c": ["2", "3"]}]},
+            id="lists within objects within a list",
+        ),
+        pytest.param(
+            '<n:xml xmlns:n="urn:n"><n:a>1</n:a></n:xml>', {"a": "1"}, id="namespaces"
+        ),
+        pytest.param(
+            "<?xml version='1.0'?><!-- c --><?p i?><xml><!-- c --><a>1</a></xml>",
+            {"a": "1"},
+            id="prolog, comments and instructions",
+        ),
+        pytest.param(
+            "<xml><a>1<!-- c -->2<?p i?>3<![CDATA[<4>]]></a></xml>",
+            {"a": "123<4>"},
+            id="comments and CDATA inside a leaf",
+        ),
+        pytest.param(
+            "<xml><a>&lt;&amp;&#1071;</a></xml>",
+            {"a": "<&Я"},
+            id="character references",
+        ),
+        pytest.param(
+            "<xml><a><![CDATA[<!DOCTYPE html>]]></a></xml>",
+            {"a": "<!DOCTYPE html>"},
+            id="a document type as text",
+        ),
+        pytest.param("\ufeff<xml/>", {}, id="byte order mark"),
+    ],
+)
+def test_elements_become_a_document(body: str, document: dict[str, object]) -> None:
+    assert decode(body) == document
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1", "us-ascii"])
+def test_the_declared_encoding_is_followed(encoding: str) -> None:
+    letter = "O" if encoding == "us-ascii" else "é"
+    body = f'<?xml version="1.0" encoding="{encoding}"?><xml><a>{letter}</a></xml>'
+
+    assert decode(body.encode(encoding)) == {"a": letter}
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        pytest.param(
+            "<?xml version='1.0' encoding='utf-7'?><xml/>",
+            "The encoding utf-7 is not allowed",
+            id="encoding that hides characters",
+        ),
+        pytest.param(
+            "<json/>", "The root element is not xml: <json>", id="another root"
+        ),
+        pytest.param(
+            "<xml>\n<a>text<b/></a></xml>",
+            "Text stands beside elements in <a> at line 2",
+            id="text before an element",
+        ),
+        pytest.param(
+            "<xml><a><b/>text</a></xml>",
+            "Text stands beside elements in <a> at line 1",
+            id="text after an element",
+        ),
+        pytest.param(
+            "<xml>text<a/></xml>",
+            "Text stands beside elements in <xml> at line 1",
+            id="text in the root",
+        ),
+        pytest.param(
+            "<xml>text</xml>",
+            "Text stands beside elements in <xml> at line 1",
+            id="a root of text",
+        ),
+    ],
+)
+def test_what_is_no_document_is_refused(body: str, text: str) -> None:
+    assert fault(body) == text
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        pytest.param(b"<xml>\n<a></b></xml>", "line 2, column 8", id="tag mismatch"),
+        pytest.param(b"<xml>", "line 1, column 6", id="cut short"),
+        pytest.param(b"<xml/><xml/>", "line 1, column 7", id="two documents"),
+        pytest.param(b"<xml>&name;</xml>", "line 1, column 12", id="unknown entity"),
+        pytest.param(b"<xml>\x00</xml>", "line 1, column 6", id="NUL"),
+        pytest.param(b"<xml>&#0;</xml>", "line 1, column 10", id="NUL by reference"),
+        pytest.param(b"<xml><a>\xff</a></xml>", "line 1, column 9", id="not UTF-8"),
+        pytest.param(b"<xml><a b='1' b='2'/></xml>", "line 1", id="equal attributes"),
+    ],
+)
+def test_what_is_not_xml_is_refused_naming_the_place(body: bytes, place: str) -> None:
+    text = fault(body)
+
+    assert text.startswith("The body is not XML: ")
+    assert f" at {place}" in text
+    assert "\n" not in text
+
+
+def laughing_doctype() -> str:
+    entities = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, 12))
+    return f'<!DOCTYPE xml [<!ENTITY l0 "{"ha" * 50}">{entities}]>'
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize(
+    "use",
+    [
+        pytest.param("<xml><a>&l11;</a></xml>", id="in text"),
+        pytest.param("<xml a='&l11;'/>", id="in an attribute"),
+    ],
+)
+def test_entities_do_not_grow(use: str) -> None:
+    assert fault(laughing_doctype() + use)
+
+
+@pytest.mark.parametrize(
+    "doctype",
+    [
+        pytest.param("<!DOCTYPE xml>", id="empty"),
+        pytest.param("<!DOCTYPE xml [<!ENTITY e 'text'>]>", id="internal entity"),
+        pytest.param("<!DOCTYPE xml SYSTEM '{file}'>", id="external subset"),
+        pytest.param("<!DOCTYPE xml PUBLIC 'p' '{file}'>", id="public subset"),
+        pytest.param("<!DOCTYPE xml [<!ENTITY e SYSTEM '{file}'>]>", id="file"),
+        pytest.param(
+            "<!DOCTYPE xml [<!ENTITY % e SYSTEM '{file}'> %e;]>", id="parameter entity"
+        ),
+        pytest.param(
+            "<!DOCTYPE xml SYSTEM 'http://example.invalid/x.dtd'>", id="network"
+        ),
+        pytest.param(
+            "<!DOCTYPE xml [<!ATTLIST a array CDATA 'true'>]>", id="default attribute"
+        ),
+    ],
+)
+def test_any_document_type_is_refused_unread(doctype: str, tmp_path: Path) -> None:
+    # Not a DTD: were it opened, the fault would be about its content.
+    file = tmp_path / "secret"
+    file.write_text("secret")
+
+    body = doctype.replace("{file}", file.as_uri()) + "<xml><a>1</a></xml>"
+
+    assert fault(body) == "A document type (DOCTYPE) is not allowed"
+
+
+def test_a_document_type_in_utf_16_is_refused() -> None:
+    body = "<?xml version='1.0' encoding='utf-16'?><!DOCTYPE xml><xml/>"
+
+    assert fault(body.encode("utf-16")) == "A document type (DOCTYPE) is not allowed"
+
+
+def test_includes_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "secret.xml").write_text("<secret>1</secret>")
+    body = (
+        '<xml xmlns:xi="http://www.w3.org/2001/XInclude">'
+        f'<a><xi:include href="{(tmp_path / "secret.xml").as_uri()}"/></a></xml>'
+    )
+
+    assert decode(body) == {"a": {"include": ""}}
+
+
+def test_nesting_is_limited() -> None:
+    body = "<xml><a><b><c>1</c></b></a></xml>"
+
+    assert decode(body, max_depth=3) == {"a": {"b": {"c": "1"}}}
+    assert fault(body, max_depth=2) == "The body is nested deeper than 2 levels"
+
+
+def test_nesting_beyond_the_parser_is_refused() -> None:
+    body = "<xml>" * 100_000 + "</xml>" * 100_000
+
+    assert "depth" in fault(body, max_depth=100_000).lower()
+
+
+MARKUP = [
+    *("<xml>", "</xml>", "<a>", "</a>", "<a array='true'>", "<b/>", "&lt;", "&x;"),
+    *("<![CDATA[", "]]>", "<!--", "-->", "<?xml version='1.0'?>", "<?p ", "?>"),
+    *("<!DOCTYPE xml", "[", "<!ENTITY x 'y'>", "]>", "1", " ", "\n", "é", "\0"),
+]
+
+
+@given(st.lists(st.sampled_from(MARKUP), max_size=20))
+def test_any_markup_is_read_or_refused(parts: list[str]) -> None:
+    with suppress(InvalidRequest):
+        decode("<xml>" + "".join(parts) + "</xml>")
