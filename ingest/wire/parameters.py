@@ -1,0 +1,110 @@
+"""What request parameters may look like, for marshmallow schemas.
+
+Each parser takes the text form too, since every leaf of an XML body is text
+(contract 14, points 63, 64), and raises marshmallow's ValidationError.
+"""
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from marshmallow import ValidationError, fields
+
+from ingest.domain.imports import Matching
+
+_T = TypeVar("_T")
+
+_MAX_ID = 2**31 - 1
+_INTEGER = re.compile(r"-?[0-9]+")
+_FLAGS = {"true": True, "false": False, "1": True, "0": False}
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def parse_text(value: object) -> str:
+    """Take a string."""
+    if not isinstance(value, str):
+        raise ValidationError("Not a string")
+    return value
+
+
+def parse_phone(value: object) -> str:
+    """Take a string, or a whole number for its digits."""
+    return str(value) if _is_integer(value) else parse_text(value)
+
+
+def parse_id(value: object) -> int:
+    """Take a positive 32-bit integer."""
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
+        # Longer than any id; int() refuses thousands of digits.
+        value = int(value) if len(value) <= 20 else _MAX_ID + 1
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValidationError("Not an integer")
+    if not 0 < value <= _MAX_ID:
+        raise ValidationError("Out of range")
+    return value
+
+
+def parse_ids(value: object) -> tuple[int, ...]:
+    """Take a list of ids; one id stands for a list of one."""
+    if not isinstance(value, list):
+        return (parse_id(value),)
+
+    found, faults = [], {}
+    for index, item in enumerate(value):
+        try:
+            found.append(parse_id(item))
+        except ValidationError as error:
+            faults[index] = error.messages
+    if faults:
+        raise ValidationError(faults)
+    return tuple(found)
+
+
+def parse_flag(value: object) -> bool:
+    """Take true, false, 1 or 0, as such or as text."""
+    text = str(value).lower() if isinstance(value, str | int) else ""
+    if text not in _FLAGS:
+        raise ValidationError("Not a boolean")
+    return _FLAGS[text]
+
+
+def parse_mode(value: object) -> Matching:
+    """Take the name of a matching mode (contract 3.1)."""
+    try:
+        return Matching(parse_text(value))
+    except ValueError as error:
+        raise ValidationError("Unknown matching mode") from error
+
+
+def parse_scalar(value: object) -> str | int | float:
+    """Take one value of any kind, as sent."""
+    if not isinstance(value, str | int | float):
+        raise ValidationError("Not a single value")
+    return value
+
+
+def parse_document(value: object) -> dict[str, object]:
+    """Take an object; an XML element without children is an empty one."""
+    if isinstance(value, str) and not value.strip():
+        return {}
+    if not isinstance(value, dict):
+        raise ValidationError("Not an object")
+    return value
+
+
+class Parameter(fields.Field[_T]):
+    """A parameter read by `parse`, which never sees an absent one."""
+
+    def __init__(self, parse: Callable[[object], _T], data_key: str | None = None):
+        super().__init__(data_key=data_key)
+        self._parse = parse
+
+    def deserialize(self, value: object, *_: object, **__: object) -> _T:
+        """Parse `value`, without the steps of marshmallow's that have nothing to do.
+
+        They are a third of the time that a request takes to load.
+        """
+        return self._parse(value)

@@ -1,0 +1,236 @@
+from contextlib import suppress
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.domain.errors import InvalidRequest
+from ingest.domain.imports import Import, Key, Matching, Operation
+from ingest.wire.envelopes import (
+    Envelope,
+    load_envelope,
+    peek_format,
+    peek_token,
+    to_import,
+)
+
+FLAGS = ["skip_triggers", "skip_invalid_subscriptions", "detect_geo"]
+TEXTS = ["token", "format", "email", "profile_id", "provider", "subscription_id"]
+SEGMENTS = ["add_to_segments", "remove_from_segments"]
+
+
+def load(**parameters: object) -> Envelope:
+    return load_envelope({"db_id": 1, "data": {}} | parameters)
+
+
+def faults(document: dict[str, object]) -> list[str]:
+    with pytest.raises(InvalidRequest) as caught:
+        load_envelope(document)
+    assert all(fault.code == 400 for fault in caught.value.faults)
+    return [fault.text for fault in caught.value.faults]
+
+
+def test_the_least_request_takes_the_defaults() -> None:
+    assert load() == Envelope(
+        database_id=1,
+        data={},
+        key=Key(),
+        matching=Matching.EMAIL,
+        operation=Operation.IMPORT,
+        token=None,
+        format=None,
+        synchronous=True,
+        resource_id=None,
+        skip_triggers=False,
+        skip_invalid_subscriptions=False,
+        detect_geo=False,
+        add_to_segments=(),
+        remove_from_segments=(),
+    )
+
+
+def test_every_parameter_is_loaded() -> None:
+    document: dict[str, object] = {
+        "token": "abc",
+        "format": "xml",
+        "sync": False,
+        "db_id": 7,
+        "matching": "custom",
+        "email": "a@b.c",
+        "phone": "+79000000000",
+        "profile_id": "54759eb3c090d83494e2d804",
+        "provider": "android-firebase",
+        "subscription_id": "a81c264a938b475",
+        "field_name": "number",
+        "field_value": 5,
+        "resource_id": 2,
+        "skip_triggers": True,
+        "skip_invalid_subscriptions": True,
+        "detect_geo": True,
+        "add_to_segments": [1, 2],
+        "remove_from_segments": [3],
+        "data": {"_fname": "Olly"},
+    }
+
+    assert load_envelope(document, operation=Operation.UPDATE) == Envelope(
+        token="abc",
+        format="xml",
+        synchronous=False,
+        database_id=7,
+        matching=Matching.CUSTOM,
+        operation=Operation.UPDATE,
+        key=Key(
+            email="a@b.c",
+            phone="+79000000000",
+            profile_id="54759eb3c090d83494e2d804",
+            provider="android-firebase",
+            subscription_id="a81c264a938b475",
+            field_name="number",
+            field_value=5,
+        ),
+        resource_id=2,
+        skip_triggers=True,
+        skip_invalid_subscriptions=True,
+        detect_geo=True,
+        add_to_segments=(1, 2),
+        remove_from_segments=(3,),
+        data={"_fname": "Olly"},
+    )
+
+
+def test_unknown_parameters_are_ignored() -> None:
+    assert load(_bdate="1990-01-01", operation="add", key={}) == load()
+
+
+@pytest.mark.parametrize("empty", [None, ""], ids=["null", "empty"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("sync", "matching", "phone", "field_name", "field_value", "resource_id"),
+        *TEXTS,
+        *FLAGS,
+        *SEGMENTS,
+    ],
+)
+def test_an_empty_parameter_is_absent(name: str, empty: str | None) -> None:
+    assert load(**{name: empty}) == load()
+
+
+@pytest.mark.parametrize(
+    ("document", "texts"),
+    [
+        pytest.param(
+            {}, ["Missing parameter: db_id", "Missing parameter: data"], id="all"
+        ),
+        pytest.param({"db_id": 1}, ["Missing parameter: data"], id="data"),
+        pytest.param({"data": {}}, ["Missing parameter: db_id"], id="database"),
+        pytest.param(
+            {"db_id": None, "data": None},
+            ["Missing parameter: db_id", "Missing parameter: data"],
+            id="null",
+        ),
+        pytest.param(
+            {"db_id": "", "data": {}}, ["Missing parameter: db_id"], id="empty"
+        ),
+    ],
+)
+def test_a_missing_parameter_is_a_fault(
+    document: dict[str, object], texts: list[str]
+) -> None:
+    assert faults(document) == texts
+
+
+def test_all_faults_are_told_together() -> None:
+    texts = faults(
+        {"db_id": "x", "matching": "y", "detect_geo": "z", "add_to_segments": [0, 1]}
+    )
+
+    assert sorted(texts) == [
+        "Missing parameter: data",
+        "Not a boolean: detect_geo",
+        "Not an integer: db_id",
+        "Out of range: add_to_segments[0]",
+        "Unknown matching mode: matching",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("document", "found"),
+    [
+        pytest.param({"token": "t", "format": "t", "db_id": []}, "t", id="text"),
+        pytest.param({}, None, id="absent"),
+        pytest.param({"token": "", "format": ""}, None, id="empty"),
+        pytest.param({"token": None, "format": None}, None, id="null"),
+        pytest.param({"token": 1, "format": ["xml"]}, None, id="not text"),
+    ],
+)
+def test_token_and_format_are_found_in_a_faulty_request(
+    document: dict[str, object], found: str | None
+) -> None:
+    assert peek_token(document) == found
+    assert peek_format(document) == found
+
+
+def test_an_envelope_becomes_an_import() -> None:
+    envelope = load_envelope(
+        {
+            "db_id": 7,
+            "matching": "phone",
+            "phone": "+79000000000",
+            "resource_id": 2,
+            "skip_triggers": True,
+            "skip_invalid_subscriptions": True,
+            "detect_geo": True,
+            "add_to_segments": [1],
+            "remove_from_segments": [2],
+            "data": {"_fname": "Olly"},
+        },
+        operation=Operation.UPDATE,
+    )
+    import_id = UUID("01936b4c-0000-7000-8000-000000000000")
+    accepted_at = datetime(2025, 1, 2, tzinfo=UTC)
+
+    assert to_import(
+        envelope, import_id=import_id, accepted_at=accepted_at, door="http", token_id=3
+    ) == Import(
+        import_id=import_id,
+        accepted_at=accepted_at,
+        door="http",
+        token_id=3,
+        database_id=7,
+        matching=Matching.PHONE,
+        key=Key(phone="+79000000000"),
+        data={"_fname": "Olly"},
+        operation=Operation.UPDATE,
+        resource_id=2,
+        skip_triggers=True,
+        skip_invalid_subscriptions=True,
+        detect_geo=True,
+        add_to_segments=(1,),
+        remove_from_segments=(2,),
+    )
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            ["db_id", "data", "matching", "phone", "field_value", *FLAGS, *SEGMENTS]
+        ),
+        VALUES,
+    )
+)
+def test_any_document_is_loaded_or_refused(document: dict[str, object]) -> None:
+    with suppress(InvalidRequest):
+        load_envelope(document)
