@@ -1,0 +1,130 @@
+"""Outcomes and faults to replies, in JSON or XML."""
+
+import re
+from collections.abc import Mapping
+
+import orjson
+from falcon.errors import InvalidMediaType
+from falcon.util import mediatypes
+from lxml import etree
+
+from ingest.domain.errors import InvalidRequest, PenstockError, Rejected
+from ingest.domain.imports import Outcome
+from ingest.wire.bodies import Format
+
+CONTENT_TYPES: Mapping[Format, str] = {
+    Format.JSON: "application/json",
+    Format.XML: "application/xml; charset=utf-8",
+}
+
+# The productions Char, NameStartChar and NameChar of XML 1.0, without the colon.
+_NOT_TEXT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NAME_START = (
+    "A-Z_a-z\xc0-\xd6\xd8-\xf6\xf8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c-\u200d"
+    "\u2070-\u218f\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd"
+    "\U00010000-\U000effff"
+)
+_NOT_NAME = re.compile(f"[^{_NAME_START}.0-9\xb7\u0300-\u036f\u203f-\u2040-]")
+_NAME_STARTS = re.compile(f"[{_NAME_START}]")
+_ROOT = "xml"
+#: Names the elements of a list within a list, which repetition cannot tell apart.
+_ITEM = "item"
+
+
+def _element_name(key: str) -> str:
+    name = _NOT_NAME.sub("_", key)
+    return name if _NAME_STARTS.match(name) else f"_{name}"
+
+
+def _append(parent: etree._Element, key: str, value: object) -> None:
+    """Add `value` as one element, or as one per item; nothing as an empty one."""
+    name = _element_name(key)
+    for item in (value or [None]) if isinstance(value, list) else [value]:
+        _fill(etree.SubElement(parent, name), item)
+
+
+def _fill(element: etree._Element, value: object) -> None:
+    match value:
+        case None:
+            return
+        case dict():
+            for key in sorted(value):
+                _append(element, key, value[key])
+        case list():
+            for item in value:
+                _append(element, _ITEM, item)
+        case bool():
+            element.text = "true" if value else "false"
+        case _:
+            element.text = _NOT_TEXT.sub("\ufffd", str(value))
+
+
+def _dump_json(document: Mapping[str, object]) -> bytes:
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)
+
+
+def _dump_xml(document: Mapping[str, object]) -> bytes:
+    root = etree.Element(_ROOT)
+    # By way of JSON, so that moments, ids and words read alike in both formats.
+    _fill(root, orjson.loads(_dump_json(document)))
+    return etree.tostring(root, encoding="UTF-8")
+
+
+_DUMPERS = {Format.JSON: _dump_json, Format.XML: _dump_xml}
+
+
+def dump(document: Mapping[str, object], fmt: Format) -> bytes:
+    """Write `document`, its keys in alphabetical order (contract section 11).
+
+    What XML cannot hold is replaced: U+FFFD in text, an underscore in a name.
+    """
+    return _DUMPERS[fmt](document)
+
+
+_REPLY_TYPES = {"application/json": Format.JSON, "application/xml": Format.XML}
+#: The same, the request's format first: a wildcard in Accept takes the first.
+_OFFERS = {
+    Format.JSON: ["application/json", "application/xml"],
+    Format.XML: ["application/xml", "application/json"],
+}
+
+
+def choose_format(explicit: str | None, accept: str | None, request: Format) -> Format:
+    """Pick the reply's format: `explicit`, then the `accept` header, then `request`.
+
+    An unknown `explicit` is refused; an `accept` that cannot be met is not
+    (contract 11; contract 14, point 68).
+    """
+    if explicit:
+        try:
+            return Format(explicit.lower())
+        except ValueError as error:
+            raise InvalidRequest("Unknown format", "format") from error
+
+    # Whoever asks for text/xml is served by application/xml, and so for JSON.
+    ranges = (accept or "*/*").lower().replace("text/", "application/")
+    try:
+        best = mediatypes.best_match(_OFFERS[request], ranges)
+    except InvalidMediaType:
+        return request
+    return _REPLY_TYPES.get(best, request)
+
+
+def answer(outcome: Outcome) -> dict[str, object]:
+    """Say what came of an import: `profile_id` on success only (contract 2.2)."""
+    said: dict[str, object] = {
+        "error": outcome.error,
+        "error_text": outcome.error_text,
+    }
+    return said if outcome.error else said | {"profile_id": outcome.profile_id}
+
+
+def fault_answer(error: PenstockError) -> dict[str, object]:
+    """Say why there is no outcome; of many faults, the first."""
+    match error:
+        case Rejected(faults=[fault, *_]):
+            return {"error": fault.code, "error_text": fault.text}
+        case PenstockError(code=500):
+            # What broke inside is for the log, not for the caller.
+            return {"error": 500, "error_text": "Internal error"}
+    return {"error": error.code, "error_text": str(error)}
