@@ -1,4 +1,4 @@
-"""Real servers for every test that wants them: one pair a session, one database a test."""
+"""Real servers for the tests that want them: one pair a session."""
 
 import os
 from collections.abc import Iterator

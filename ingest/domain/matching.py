@@ -1,6 +1,7 @@
 """How an import finds its profile: modes to searches (contract section 3)."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from hashlib import blake2b
 
 from ingest.domain import fields
@@ -21,6 +22,7 @@ from ingest.domain.lookups import (
     Search,
     lock_name,
 )
+from ingest.domain.subscription_contacts import Contact, parse_contact
 
 
 def build_search(import_: Import, catalog: Catalog) -> Search:
@@ -49,7 +51,7 @@ def _email_values(import_: Import, *, subscriptions: bool) -> list[str]:
         return [_normal(normalize_email, value, "data.email")]
     if not subscriptions:
         return []
-    return _from_subscriptions(import_, Channel.EMAIL, "email", normalize_email)
+    return [at.canonical for at in _listed_contacts(import_, Channel.EMAIL)]
 
 
 def _phone_values(import_: Import, *, subscriptions: bool) -> list[str]:
@@ -63,34 +65,25 @@ def _phone_values(import_: Import, *, subscriptions: bool) -> list[str]:
     found = [_normal(normalize_phone, phone, path) for phone, path in paths]
     if found or not subscriptions:
         return found
-    return _from_subscriptions(import_, Channel.SMS, "phone", normalize_phone)
+    return [at.canonical for at in _listed_contacts(import_, Channel.SMS)]
 
 
-def _from_subscriptions(
-    import_: Import, channel: Channel, name: str, normalize: Callable[[object], str]
-) -> list[str]:
-    """Return the contacts of every listed subscription on `channel` (contract 3.3)."""
-    found = []
-    for index, subscription in enumerate(_subscriptions(import_)):
-        if subscription.get("channel") != channel:
-            continue
-        nested = subscription.get(f"{name}_data")
-        value = subscription.get(name)
-        if value is None and isinstance(nested, Mapping):
-            value = nested.get(name)
-        if value is not None:
-            path = f"data.subscriptions[{index}].{name}"
-            found.append(_normal(normalize, value, path))
-    return found
+def _listed_contacts(import_: Import, channel: Channel) -> list[Contact]:
+    """Return the contacts of every listed subscription on `channel` (contract 3.3).
 
-
-def _subscriptions(import_: Import) -> Iterable[Mapping[str, object]]:
+    Those without a valid contact are passed over: whoever reads the subscriptions
+    says what is wrong with them.
+    """
     listed = import_.data.get("subscriptions")
-    if isinstance(listed, Mapping):
-        listed = [listed]
-    if not isinstance(listed, list):
-        return []
-    return [item if isinstance(item, Mapping) else {} for item in listed]
+    found = []
+    for subscription in listed if isinstance(listed, list) else [listed]:
+        wanted = isinstance(subscription, Mapping) and (
+            subscription.get("channel") == channel
+        )
+        if wanted:
+            with suppress(InvalidRequest):
+                found.append(parse_contact(channel, subscription))
+    return found
 
 
 def _plain(raw: object) -> object:
@@ -157,30 +150,19 @@ def _by_profile_id(import_: Import, _: Catalog) -> Search:
 
 
 def _by_push(import_: Import, _: Catalog) -> Search:
-    provider, device = import_.key.provider, import_.key.subscription_id
-    if provider is None or device is None:
-        provider, device = _listed_push(import_)
-    if provider is None or device is None:
-        raise _missing("provider" if provider is None else "subscription_id")
-    return Search(lookups=(_lookup("push_sub", f"{provider}:{device}", import_),))
-
-
-def _listed_push(import_: Import) -> tuple[str | None, str | None]:
-    """Return the first listed push subscription's provider and id (contract 3.3)."""
-    for subscription in _subscriptions(import_):
-        if subscription.get("channel") == Channel.PUSH:
-            nested = subscription.get("push_data")
-            pair = (
-                {**nested, **subscription}
-                if isinstance(nested, Mapping)
-                else (subscription)
-            )
-            provider, device = pair.get("provider"), pair.get("subscription_id")
-            return (
-                provider if isinstance(provider, str) and provider else None,
-                device if isinstance(device, str) and device else None,
-            )
-    return None, None
+    key = import_.key
+    if key.provider is None and key.subscription_id is None:
+        listed = _listed_contacts(import_, Channel.PUSH)
+        if not listed:
+            raise _missing("provider")
+        contact = listed[0]
+    else:
+        if key.provider is None or key.subscription_id is None:
+            missing = "provider" if key.provider is None else "subscription_id"
+            raise _missing(missing)
+        pair = {"provider": key.provider, "subscription_id": key.subscription_id}
+        contact = parse_contact(Channel.PUSH, pair)
+    return Search(lookups=(_lookup("push_sub", contact.canonical, import_),))
 
 
 def _by_field(import_: Import, catalog: Catalog) -> Search:

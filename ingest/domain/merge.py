@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from ingest.domain import subscriptions, updates
 from ingest.domain.catalog import Catalog, Database, SegmentKind
+from ingest.domain.documents import json_key
 from ingest.domain.drafts import Draft, apply_phones
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
 from ingest.domain.imports import Import
@@ -118,18 +119,24 @@ def compare(before: Profile, after: Profile) -> Changes:
 
 
 def _same(old: object, new: object) -> bool:
-    """Compare canonical values; true is not 1 and 1 is not 1.0."""
-    return old == new and type(old) is type(new)
+    """Compare canonical values; true is not 1, at any depth."""
+    if old != new:
+        return False
+    if isinstance(new, Mapping | list):
+        return json_key(old) == json_key(new)
+    return type(old) is type(new)
 
 
 def _shown(subscription: Subscription | None) -> object:
     if subscription is None:
         return None
     return {
+        **subscription.contact,
         "status": subscription.status,
         "priority": subscription.priority,
         "custom_fields": dict(subscription.custom_fields),
         "cats": list(subscription.categories),
+        "is_delete": subscription.deleted,
     }
 
 

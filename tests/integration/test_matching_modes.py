@@ -1,0 +1,243 @@
+"""Eleven modes by one match, no match, several and a missing key: contract 3.1, 3.2."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from ingest.domain.imports import Matching, Outcome, State
+from tests.factories import make_import
+from tests.pipeline import Pipeline
+
+EMAIL = {"channel": "email", "email": "ann@example.com", "resource_id": 1}
+SMS = {"channel": "sms", "phone": "+79000000000", "resource_id": 1}
+PUSH = {
+    "channel": "push",
+    "provider": "android-firebase",
+    "subscription_id": "d1",
+    "resource_id": 1,
+}
+FIELDS = {"custom_fields": {"custom_field_1": "x"}}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A mode, its key, and two ways to hold that key."""
+
+    key: dict[str, Any]
+    #: What a profile must have to be found.
+    holder: dict[str, Any]
+    #: What a second one must have to be found as well; None if there can be none.
+    second: dict[str, Any] | None = None
+    #: What the new profile holds of the key when nobody was found.
+    stored: dict[str, Any] = field(default_factory=dict)
+
+
+CASES = {
+    "email": Case(
+        key={"email": "Ann@example.com"},
+        holder={"email": "ann@example.com"},
+        second={"email": "b@example.com", "subscriptions": [EMAIL]},
+        stored={"email": "Ann@example.com"},
+    ),
+    "email_profile": Case(
+        key={"email": "ann@example.com"},
+        holder={"email": "ann@example.com"},
+        stored={"email": "ann@example.com"},
+    ),
+    "email_sub": Case(
+        key={"email": "ann@example.com"},
+        holder={"email": "a@example.com", "subscriptions": [EMAIL]},
+        second={"email": "b@example.com", "subscriptions": [EMAIL]},
+    ),
+    "phone": Case(
+        key={"phone": "+79000000000"},
+        holder={"email": "a@example.com", "phones": ["+7 900 000-00-00"]},
+        second={"email": "b@example.com", "subscriptions": [SMS]},
+        stored={"phones": ["+79000000000"]},
+    ),
+    "phone_sub": Case(
+        key={"phone": "+79000000000"},
+        holder={"email": "a@example.com", "subscriptions": [SMS]},
+        second={"email": "b@example.com", "subscriptions": [SMS]},
+    ),
+    "push_sub": Case(
+        key={"provider": "android-firebase", "subscription_id": "d1"},
+        holder={"email": "a@example.com", "subscriptions": [PUSH]},
+        second={"email": "b@example.com", "subscriptions": [PUSH]},
+    ),
+    "custom": Case(
+        key={"field_name": "interests", "field_value": "dance, yoga"},
+        holder={"email": "a@example.com", "interests": ["yoga", "dance", "tea"]},
+        second={"email": "b@example.com", "interests": "dance|yoga"},
+        stored={"interests": ["dance", "yoga"]},
+    ),
+    "custom_sub": Case(
+        key={"field_name": "custom_field_1", "field_value": "x"},
+        holder={"email": "a@example.com", "subscriptions": [EMAIL | FIELDS]},
+        second={"email": "b@example.com", "subscriptions": [EMAIL | FIELDS]},
+    ),
+    "email_phone": Case(
+        key={"email": "ann@example.com", "phone": "+79000000000"},
+        holder={"email": "ann@example.com"},
+        second={"email": "b@example.com", "phones": ["+79000000000"]},
+        stored={"email": "ann@example.com", "phones": ["+79000000000"]},
+    ),
+    "email_phone_sub": Case(
+        key={"email": "ann@example.com", "phone": "+79000000000"},
+        holder={"email": "a@example.com", "subscriptions": [EMAIL]},
+        second={"email": "b@example.com", "subscriptions": [SMS]},
+    ),
+}
+MODES = pytest.mark.parametrize(
+    ("mode", "case"),
+    [pytest.param(mode, case, id=mode) for mode, case in CASES.items()],
+)
+
+
+def test_every_mode_has_a_case() -> None:
+    assert {*CASES, "profile_id"} == set(Matching)
+
+
+def import_by(pipeline: Pipeline, mode: str, key: dict[str, Any]) -> Outcome:
+    (outcome,) = pipeline.apply(make_import(mode, {"_fname": "Ann"}, key=key))
+    return outcome
+
+
+@MODES
+def test_one_match_is_updated(pipeline: Pipeline, mode: str, case: Case) -> None:
+    profile_id = pipeline.create(case.holder)
+    pipeline.create({"email": "bystander@example.com", "phones": ["+79999999999"]})
+
+    outcome = import_by(pipeline, mode, case.key)
+
+    assert (outcome.state, outcome.profile_id) == (State.UPDATED, profile_id)
+    assert pipeline.profile(profile_id)["fields"]["_fname"] == "Ann"
+
+
+@MODES
+def test_no_match_creates_and_stores_the_key(
+    pipeline: Pipeline, mode: str, case: Case
+) -> None:
+    outcome = import_by(pipeline, mode, case.key)
+
+    assert outcome.state is State.CREATED
+    row = pipeline.profile(str(outcome.profile_id))
+    fields = row.pop("fields")
+    found = {"email": row["email"], "phones": row["phones"], **fields}
+    expected = {"email": None, "phones": [], "_fname": "Ann", **case.stored}
+    assert found == expected
+
+
+@MODES
+def test_several_matches_change_nothing(
+    pipeline: Pipeline, mode: str, case: Case
+) -> None:
+    if case.second is None:
+        pytest.skip("the key is unique: there can be no second holder")
+    ids = [pipeline.create(case.holder), pipeline.create(case.second)]
+
+    outcome = import_by(pipeline, mode, case.key)
+
+    assert (outcome.error, outcome.profile_id) == (409, None)
+    assert all(id_ in outcome.error_text for id_ in ids)
+    assert [pipeline.profile(id_)["version"] for id_ in ids] == [1, 1]
+    assert pipeline.count("profiles") == 2
+
+
+@pytest.mark.parametrize("mode", [*Matching])
+def test_a_missing_key_is_rejected_and_writes_nothing(
+    pipeline: Pipeline, mode: Matching
+) -> None:
+    outcome = import_by(pipeline, mode, {})
+
+    assert outcome.error == 400
+    assert outcome.error_text.startswith("Missing matching key: ")
+    assert pipeline.count("profiles") == 0
+    assert pipeline.count("imports") == 1
+
+
+def test_an_email_cannot_have_two_holders(pipeline: Pipeline) -> None:
+    pipeline.create({"email": "ann@example.com"})
+    other = pipeline.create({"email": "b@example.com"})
+    import_ = make_import(
+        "profile_id", {"email": "ANN@example.com"}, key={"profile_id": other}
+    )
+
+    (outcome,) = pipeline.apply(import_)
+
+    assert outcome.error == 409
+    assert outcome.error_text == "Another profile holds this value: data.email"
+    assert pipeline.profile(other)["email"] == "b@example.com"
+
+
+def test_profile_id_updates_only(pipeline: Pipeline) -> None:
+    profile_id = pipeline.create({"email": "ann@example.com"})
+
+    found = import_by(pipeline, "profile_id", {"profile_id": profile_id})
+    unknown = import_by(pipeline, "profile_id", {"profile_id": "0" * 24})
+
+    assert (found.state, found.profile_id) == (State.UPDATED, profile_id)
+    assert (unknown.error, unknown.error_text) == (404, "Unknown profile: profile_id")
+    assert pipeline.count("profiles") == 1
+
+
+def test_one_profile_found_twice_is_one_match(pipeline: Pipeline) -> None:
+    profile_id = pipeline.create({"email": "ann@example.com", "subscriptions": [EMAIL]})
+
+    outcome = import_by(pipeline, "email", {"email": "ann@example.com"})
+
+    assert (outcome.state, outcome.profile_id) == (State.UPDATED, profile_id)
+
+
+def test_a_tag_short_is_no_match(pipeline: Pipeline) -> None:
+    pipeline.create({"email": "a@example.com", "interests": ["yoga"]})
+
+    outcome = import_by(
+        pipeline, "custom", {"field_name": "interests", "field_value": "yoga, tea"}
+    )
+
+    assert outcome.state is State.CREATED
+
+
+@pytest.mark.parametrize(
+    ("resource_id", "state"),
+    [
+        pytest.param(1, State.UPDATED, id="same resource"),
+        pytest.param(2, State.CREATED, id="other resource"),
+        pytest.param(None, State.UPDATED, id="any resource"),
+    ],
+)
+def test_resource_id_narrows_subscriptions(
+    pipeline: Pipeline, resource_id: int | None, state: State
+) -> None:
+    pipeline.create({"email": "a@example.com", "subscriptions": [SMS]})
+    import_ = make_import(
+        "phone_sub",
+        {"_fname": "Ann"},
+        key={"phone": "+79000000000"},
+        resource_id=resource_id,
+    )
+
+    (outcome,) = pipeline.apply(import_)
+
+    assert outcome.state is state
+
+
+def test_a_field_without_an_index_is_found_by_a_scan(pipeline: Pipeline) -> None:
+    profile_id = pipeline.create({"email": "a@example.com", "_vendor": "form_#31"})
+
+    outcome = import_by(
+        pipeline, "custom", {"field_name": "_vendor", "field_value": "form_#31"}
+    )
+
+    assert (outcome.state, outcome.profile_id) == (State.UPDATED, profile_id)
+
+
+def test_databases_do_not_see_each_other(pipeline: Pipeline) -> None:
+    pipeline.create({"email": "ann@example.com"})
+    import_ = make_import("email", key={"email": "ann@example.com"}, database_id=2)
+
+    (outcome,) = pipeline.apply(import_)
+
+    assert outcome.state is State.CREATED
