@@ -28,8 +28,11 @@ RESOURCE_FIELD_TYPES = (*DATABASE_FIELD_TYPES, FieldType.VERSION)
 RESERVED_NAMES = ("email", "phones", "subscriptions", "id", "db_id", "profile_id")
 
 _IDS = validate.Range(min=1, max=2**31 - 1)
+_STORABLE = validate.Regexp(r"[^\0]*\Z", error="Must not hold a NUL character.")
 _TEXT = validate.And(
-    validate.Length(max=200), validate.Regexp(r"\s*\S", error="Must not be blank.")
+    validate.Length(max=200),
+    validate.Regexp(r"\s*\S", error="Must not be blank."),
+    _STORABLE,
 )
 _FIELD_NAME = validate.Regexp(
     r"[A-Za-z][A-Za-z0-9_]{0,63}\Z",
@@ -71,7 +74,7 @@ class ResourceFieldSchema(Schema):
 
     name = fields.String(required=True, validate=_FIELD_NAME)
     type = fields.String(required=True, validate=validate.OneOf(RESOURCE_FIELD_TYPES))
-    title = fields.String(load_default="")
+    title = fields.String(load_default="", validate=_STORABLE)
     required = _flag()
     options = _list(fields.String(validate=_TEXT))
     channels = _list(fields.Enum(Channel, by_value=True))
@@ -82,7 +85,7 @@ class DatabaseFieldSchema(Schema):
 
     name = fields.String(required=True, validate=[_FIELD_NAME, _NOT_RESERVED])
     type = fields.String(required=True, validate=validate.OneOf(DATABASE_FIELD_TYPES))
-    title = fields.String(load_default="")
+    title = fields.String(load_default="", validate=_STORABLE)
     required = _flag()
     default = fields.Raw()
     options = _list(fields.String(validate=_TEXT))
@@ -107,7 +110,7 @@ class ResourceSchema(Schema):
     id = _id()
     account = _id()
     name = _text()
-    url = fields.String(load_default="")
+    url = fields.String(load_default="", validate=_STORABLE)
     databases = _list(fields.Integer(strict=True, validate=_IDS))
     channels = _list(fields.Enum(Channel, by_value=True))
     categories = _list(fields.String(validate=_TEXT))

@@ -1,0 +1,157 @@
+"""Declared catalogues for tests: one made by hand, and any that is well-formed."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from ingest.domain.catalog import (
+    Channel,
+    Database,
+    Field,
+    FieldType,
+    Resource,
+    Segment,
+    SegmentKind,
+)
+from ingest.domain.plans import Account, DeclaredCatalog
+
+
+def make_field(name: str = "points", **changes: Any) -> Field:
+    return Field(**{"name": name, "type": FieldType.INT, **changes})
+
+
+def make_declared(
+    *fields: Field,
+    resource_fields: tuple[Field, ...] = (),
+    segments: tuple[Segment, ...] = (),
+) -> DeclaredCatalog:
+    """One account, database 1 with `fields`, and resource 1 bound to it."""
+    return DeclaredCatalog(
+        accounts={1: Account(id=1, name="Acme")},
+        databases={
+            1: Database(
+                id=1,
+                name="Customers",
+                account_id=1,
+                default_resource_id=1,
+                fields={field.name: field for field in fields},
+            )
+        },
+        resources={
+            1: Resource(
+                id=1,
+                name="Shop",
+                account_id=1,
+                database_ids=frozenset({1}),
+                channels=frozenset({Channel.EMAIL}),
+                fields={field.name: field for field in resource_fields},
+            )
+        },
+        segments={segment.id: segment for segment in segments},
+    )
+
+
+def make_segment(**changes: Any) -> Segment:
+    attributes = {"id": 1, "name": "New", "database_id": 1, "kind": SegmentKind.STATIC}
+    return Segment(**{**attributes, **changes})
+
+
+_texts = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20
+)
+_names = _texts.filter(lambda text: bool(text.strip()))
+_ids = st.integers(1, 2**31 - 1)
+_options = st.lists(_names, min_size=1, max_size=4, unique=True).map(tuple)
+_channels = st.frozensets(st.sampled_from(Channel))
+_field_names = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,20}", fullmatch=True).filter(
+    lambda name: (
+        name not in {"email", "phones", "subscriptions", "id", "db_id", "profile_id"}
+    )
+)
+#: By type, what a default may be.
+_defaults: dict[FieldType, st.SearchStrategy[object]] = {
+    FieldType.INT: st.integers(-(2**63), 2**63 - 1),
+    FieldType.FLOAT: st.floats(allow_nan=False, allow_infinity=False),
+    FieldType.BOOL: st.booleans(),
+    FieldType.UNICODE: _texts.filter(bool),
+    FieldType.DATE: st.just("1990-02-22T21:00:00Z"),
+    FieldType.IP: st.just("127.0.0.1"),
+    FieldType.OBJECT: st.just({"a b": [1, True, {"c": "d"}]}),
+}
+
+
+@st.composite
+def _database_fields(draw: st.DrawFn) -> Field:
+    kind = draw(st.sampled_from([*_defaults, FieldType.ENUM, FieldType.TAGS]))
+    unique = kind not in {FieldType.TAGS, FieldType.OBJECT} and draw(st.booleans())
+    return Field(
+        name=draw(_field_names),
+        type=kind,
+        title=draw(_texts),
+        required=draw(st.booleans()),
+        default=draw(st.none() | _defaults.get(kind, st.none())),
+        options=draw(_options) if kind is FieldType.ENUM else (),
+        match=unique or (kind is not FieldType.OBJECT and draw(st.booleans())),
+        unique=unique,
+    )
+
+
+@st.composite
+def _resource_fields(draw: st.DrawFn) -> Field:
+    return Field(
+        name=draw(_field_names),
+        type=draw(st.sampled_from([FieldType.UNICODE, FieldType.VERSION])),
+        title=draw(_texts),
+        required=draw(st.booleans()),
+        channels=draw(_channels),
+    )
+
+
+def _by_name(fields: list[Field]) -> dict[str, Field]:
+    return {field.name: field for field in fields}
+
+
+@st.composite
+def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
+    """Any catalogue that a file can declare, of one account."""
+    database_ids = draw(st.lists(_ids, max_size=3, unique=True))
+    resource_ids = draw(st.lists(_ids, max_size=3, unique=True))
+    segment_ids = draw(st.lists(_ids, max_size=3, unique=True)) if database_ids else []
+    return DeclaredCatalog(
+        accounts={7: Account(id=7, name=draw(_names))},
+        databases={
+            id_: Database(
+                id=id_,
+                name=draw(_names),
+                account_id=7,
+                default_resource_id=draw(st.sampled_from([None, *resource_ids])),
+                ignore_unknown_fields=draw(st.booleans()),
+                fields=_by_name(draw(st.lists(_database_fields(), max_size=3))),
+            )
+            for id_ in database_ids
+        },
+        resources={
+            id_: Resource(
+                id=id_,
+                name=draw(_names),
+                account_id=7,
+                # Bound to all, so that each may be any database's default.
+                database_ids=frozenset(database_ids),
+                channels=draw(_channels),
+                categories=draw(st.frozensets(_names, max_size=2)),
+                fields=_by_name(draw(st.lists(_resource_fields(), max_size=2))),
+                raise_new_priority=draw(st.booleans()),
+                url=draw(_texts),
+            )
+            for id_ in resource_ids
+        },
+        segments={
+            id_: Segment(
+                id=id_,
+                name=draw(_names),
+                database_id=draw(st.sampled_from(database_ids)),
+                kind=draw(st.sampled_from(SegmentKind)),
+            )
+            for id_ in segment_ids
+        },
+    )
