@@ -78,7 +78,8 @@ class Drain:
             ring(0)
 
     def close(self) -> None:
-        """Give up the connection to Postgres, if there is one."""
+        """Give up the connections; the next run opens new ones."""
+        self._stream.close()
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -46,7 +46,7 @@ class PenstockError(Exception):
 
 
 class Rejected(PenstockError):
-    """The import can never succeed as sent; `faults` holds every reason, first first."""
+    """The import can never succeed as sent; `faults` holds every reason."""
 
     code: ClassVar[int] = 400
 

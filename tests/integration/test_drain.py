@@ -1,0 +1,286 @@
+"""A drain on a real stream and a real database: design section 2."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import psycopg
+import pytest
+import redis
+
+from ingest.domain.imports import Import
+from ingest.queues import LISTENER_KEY, bell_key, outcomes_channel, stream_key
+from ingest.settings import Settings
+from ingest.store.partitions import lease_partition
+from ingest.wire.entries import encode
+from tests.conftest import Connection
+from tests.factories import make_import
+from workers.drain import Drain
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[redis.Redis]:
+    opened = redis.Redis.from_url(redis_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def drain(settings: Settings) -> Iterator[Drain]:
+    opened = Drain(settings, "test-drain")
+    yield opened
+    opened.close()
+
+
+def by_email(email: str, data: dict[str, Any] | None = None) -> Import:
+    return make_import("email", data, key={"email": email})
+
+
+def append(client: redis.Redis, partition: int, *imports: Import) -> None:
+    for import_ in imports:
+        fields: dict[Any, Any] = {"import": encode(import_), "reply_to": "intake-1"}
+        client.xadd(stream_key(partition), fields)
+
+
+def run(drain: Drain) -> list[int]:
+    """Run the drain; return the partitions it rang for."""
+    rung: list[int] = []
+    drain.run(rung.append)
+    return rung
+
+
+def count(connection: Connection, table: str) -> int:
+    row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def waiting(client: redis.Redis) -> int:
+    return sum(int(client.xlen(stream_key(number))) for number in range(4))
+
+
+def test_everything_waiting_is_applied_and_dropped(
+    drain: Drain, client: redis.Redis, connection: Connection
+) -> None:
+    for partition in range(4):
+        append(
+            client,
+            partition,
+            *(by_email(f"n{n}.{partition}@example.com") for n in range(3)),
+        )
+
+    run(drain)
+
+    assert waiting(client) == 0
+    assert count(connection, "profiles") == 12
+    assert count(connection, "imports") == 12
+
+
+def test_outcomes_are_published_to_the_intake_that_waits(
+    drain: Drain, client: redis.Redis
+) -> None:
+    pubsub = client.pubsub(ignore_subscribe_messages=True)
+    pubsub.subscribe(outcomes_channel("intake-1"))
+    pubsub.get_message(timeout=5)
+    good, bad = by_email("ann@example.com"), by_email("b@example.com", {"points": "x"})
+    append(client, 1, good, bad)
+
+    run(drain)
+
+    message = pubsub.get_message(timeout=5)
+    assert message is not None
+    first, second = orjson.loads(message["data"])
+    assert first["import_id"] == str(good.import_id)
+    assert (first["error"], len(first["profile_id"])) == (0, 24)
+    assert second == {
+        "import_id": str(bad.import_id),
+        "error": 400,
+        "error_text": "Not an integer: data.points",
+        "profile_id": None,
+    }
+    pubsub.close()
+
+
+def test_more_than_one_batch_is_applied_in_order(
+    settings: Settings, client: redis.Redis, connection: Connection
+) -> None:
+    drain = Drain(replace(settings, batch_size=3), "test-drain")
+    append(
+        client, 2, *(by_email("ann@example.com", {"_fname": f"n{n}"}) for n in range(8))
+    )
+
+    run(drain)
+    drain.close()
+
+    row = connection.execute(
+        "SELECT fields ->> '_fname', version FROM profiles"
+    ).fetchone()
+    assert row == ("n7", 3)  # each batch wrote once
+    assert count(connection, "imports") == 8
+
+
+def test_an_entry_read_again_after_its_commit_is_not_applied_twice(
+    drain: Drain, client: redis.Redis, connection: Connection
+) -> None:
+    import_ = by_email("a@example.com", {"points": {"action": "incr", "value": 5}})
+    append(client, 0, import_)
+    run(drain)
+
+    append(client, 3, import_)
+    run(drain)
+
+    row = connection.execute("SELECT fields -> 'points' FROM profiles").fetchone()
+    assert row == (5,)
+    assert waiting(client) == 0
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"import": b"\xff not json"}, id="not JSON"),
+        pytest.param({"import": b'{"v":1}'}, id="no import"),
+        pytest.param({"other": b"x"}, id="no payload"),
+    ],
+)
+def test_an_entry_that_is_no_import_is_buried_and_stops_nobody(
+    drain: Drain, client: redis.Redis, connection: Connection, fields: dict[Any, Any]
+) -> None:
+    client.xadd(stream_key(0), fields)
+    append(client, 0, by_email("ann@example.com"))
+
+    run(drain)
+
+    assert waiting(client) == 0
+    assert count(connection, "profiles") == 1
+    row = connection.execute("SELECT import_id, payload FROM dead_letters").fetchone()
+    assert row == (None, fields.get("import", b""))
+
+
+def test_a_partition_leased_by_another_drain_is_left_to_it(
+    drain: Drain, client: redis.Redis, connection: Connection
+) -> None:
+    append(client, 0, by_email("first@example.com"))
+    run(drain)
+    append(client, 0, by_email("a@example.com"))
+    append(client, 1, by_email("b@example.com"))
+
+    with connection.transaction():
+        assert lease_partition(connection, 0) is not None
+        run(drain)
+        left = waiting(client)
+
+    assert left == 1
+    assert count(connection, "profiles") == 2
+    run(drain)
+    assert waiting(client) == 0
+
+
+def test_nothing_is_lost_while_postgres_is_away(
+    settings: Settings, client: redis.Redis, connection: Connection
+) -> None:
+    lost = replace(settings, database_url="postgresql://nobody@127.0.0.1:1/none")
+    append(client, 0, by_email("a@example.com"))
+
+    lost_drain = Drain(lost, "lost-drain")
+    with pytest.raises(psycopg.OperationalError):
+        run(lost_drain)
+    lost_drain.close()
+
+    assert waiting(client) == 1
+    found = Drain(settings, "test-drain")
+    run(found)
+    found.close()
+    assert count(connection, "profiles") == 1
+
+
+def test_a_batch_that_fails_to_commit_leaves_no_trace(
+    drain: Drain, client: redis.Redis, connection: Connection
+) -> None:
+    run(drain)
+    connection.execute(
+        """
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+            AS $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '40001'; END $$;
+        CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON profiles
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()
+        """
+    )
+    append(client, 0, by_email("a@example.com"))
+
+    with pytest.raises(psycopg.errors.SerializationFailure):
+        run(drain)
+
+    assert (count(connection, "profiles"), count(connection, "imports")) == (0, 0)
+    assert waiting(client) == 1
+
+
+def test_a_drain_that_listens_applies_what_comes_without_a_bell(
+    drain: Drain, client: redis.Redis, connection: Connection
+) -> None:
+    thread = threading.Thread(target=run, args=(drain,))
+    thread.start()
+    waiter = client.pubsub(ignore_subscribe_messages=True)
+    waiter.subscribe(outcomes_channel("intake-1"))
+    waiter.get_message(timeout=5)
+    append(client, 2, by_email("ann@example.com"))
+
+    told = waiter.get_message(timeout=5)
+    thread.join(timeout=10)
+
+    assert told is not None
+    assert not thread.is_alive()
+    assert count(connection, "profiles") == 1
+    assert client.exists(LISTENER_KEY) == 0
+    waiter.close()
+
+
+def test_only_one_drain_listens(
+    drain: Drain, settings: Settings, client: redis.Redis
+) -> None:
+    client.set(LISTENER_KEY, "somebody else", px=60_000)
+    append(client, 0, by_email("ann@example.com"))
+
+    run(drain)
+
+    assert waiting(client) == 0
+    assert client.get(LISTENER_KEY) == b"somebody else"
+
+
+def test_a_drain_with_work_on_several_partitions_calls_for_help(
+    drain: Drain, client: redis.Redis
+) -> None:
+    append(client, 0, by_email("a@example.com"))
+    append(client, 3, by_email("b@example.com"))
+
+    rung = run(drain)
+
+    assert rung == [3]
+
+
+def test_a_drain_clears_the_bells_it_answers(drain: Drain, client: redis.Redis) -> None:
+    client.set(bell_key(0), "1", ex=60)
+
+    run(drain)
+
+    assert client.exists(bell_key(0)) == 0
+
+
+def test_a_change_of_the_catalogue_is_seen_by_the_next_batch(
+    drain: Drain, client: redis.Redis, connection: Connection
+) -> None:
+    append(client, 0, by_email("a@example.com", {"brand_new": "x"}))
+    run(drain)
+    with connection.transaction():
+        connection.execute(
+            "INSERT INTO fields (database_id, name, type)"
+            " VALUES (1, 'brand_new', 'unicode')"
+        )
+        connection.execute("UPDATE catalog_version SET version = version + 1")
+    append(client, 0, by_email("a@example.com", {"brand_new": "x"}))
+
+    run(drain)
+
+    states = connection.execute("SELECT state FROM imports ORDER BY accepted_at")
+    assert [state for (state,) in states] == ["rejected", "created"]
