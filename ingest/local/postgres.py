@@ -15,6 +15,7 @@ from ingest.local.binaries import Binaries, find_postgres
 from ingest.local.processes import (
     Account,
     Program,
+    ask_stranger,
     command_line,
     end_stranger,
     identity,
@@ -99,6 +100,7 @@ def _run_initdb(cluster: Cluster, half: Path, locale: tuple[str, ...]) -> str:
             text=True,
             stdin=subprocess.DEVNULL,
             cwd="/",
+            start_new_session=True,
             timeout=_INITDB_SECONDS,
         )
     finally:
@@ -132,6 +134,24 @@ def _check_major(home: Path, major: int) -> None:
         )
 
 
+def clear_stale(data: Path) -> None:
+    """End the server that a dead supervisor left on `data`, and its pid file.
+
+    PostgreSQL refuses to start while the number in that file is any live process.
+    """
+    pid_file = data / "postmaster.pid"
+    try:
+        pid = int(pid_file.read_text().split("\n", 1)[0])
+    except (FileNotFoundError, ValueError):
+        return
+    name = identity(pid)
+    # The trailing space keeps pg1 from being taken for pg18.
+    if name is not None and f" -D {data} " in command_line(pid):
+        ask_stranger(pid, name, signal.SIGINT)
+        end_stranger(pid, name, _STRANGER_SECONDS)
+    pid_file.unlink(missing_ok=True)
+
+
 def prepare_postgres(
     state: Path,
     *,
@@ -145,38 +165,23 @@ def prepare_postgres(
     home = accounts.choose_home(state, account)
     major = binaries.version[0]
     _check_major(home, major)
+    data = home / f"pg{major}"
+    if data.exists():
+        accounts.check_owner(data, account)
+        clear_stale(data)
+
     cluster = Cluster(
         binaries=accounts.reachable_binaries(binaries, home, account),
         account=account,
-        data=home / f"pg{major}",
+        data=data,
         port=keep_port(state, "postgres"),
         password=keep_password(state, "postgres"),
         log=state / "logs" / "postgres.log",
         durable=durable,
     )
-    if cluster.data.exists():
-        accounts.check_owner(cluster.data, account)
-        clear_stale(cluster)
-    else:
+    if not data.exists():
         _set_up(cluster)
     return cluster
-
-
-def clear_stale(cluster: Cluster) -> None:
-    """End the server that a dead supervisor left on this data, and its pid file.
-
-    PostgreSQL refuses to start while the number in that file is any live process.
-    """
-    pid_file = cluster.data / "postmaster.pid"
-    try:
-        pid = int(pid_file.read_text().split("\n", 1)[0])
-    except (FileNotFoundError, ValueError):
-        return
-    name = identity(pid)
-    # The trailing space keeps pg1 from being taken for pg18.
-    if name is not None and f" -D {cluster.data} " in command_line(pid):
-        end_stranger(pid, name, signal.SIGINT, _STRANGER_SECONDS)
-    pid_file.unlink(missing_ok=True)
 
 
 def postgres_program(cluster: Cluster) -> Program:
@@ -195,6 +200,7 @@ def postgres_program(cluster: Cluster) -> Program:
         # A fast shutdown: rolls back what is open and writes a checkpoint.
         stop_signal=signal.SIGINT,
         grace_seconds=30.0,
+        orphan_seconds=_STRANGER_SECONDS,
     )
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -52,6 +53,8 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     #: After this time it is killed.
     grace_seconds: float = 10.0
+    #: The same when we have died, and what it works with may be gone.
+    orphan_seconds: float = 3.0
     descriptors: tuple[int, ...] = ()
 
 
@@ -89,11 +92,9 @@ def start(program: Program) -> subprocess.Popen[bytes]:
 
 def kill_group(pid: int) -> None:
     """Kill the process group led by `pid`, as far as it is still there."""
-    try:
+    # macOS answers EPERM for a group of zombies.
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        # macOS answers EPERM for a group of zombies.
-        return
 
 
 def stop(program: Program, process: subprocess.Popen[bytes]) -> bool:
@@ -177,14 +178,18 @@ def wait_gone(pid: int, name: str, seconds: float) -> bool:
     return True
 
 
-def end_stranger(pid: int, name: str, sign: signal.Signals, seconds: float) -> None:
-    """End a process that is not our child: ask with `sign`, then kill its group."""
-    if identity(pid) != name:
-        return
-    try:
-        os.kill(pid, sign)
-    except ProcessLookupError:
-        return
-    if not wait_gone(pid, name, seconds):
+def ask_stranger(pid: int, name: str, sign: signal.Signals) -> None:
+    """Send `sign` to a process that is not our child, unless it is another by now."""
+    if identity(pid) == name:
+        with suppress(ProcessLookupError):
+            os.kill(pid, sign)
+
+
+def end_stranger(pid: int, name: str, seconds: float) -> None:
+    """Wait for a process that was asked to end; then kill what is left of its group.
+
+    The number of a dead leader is not used again while its group has members.
+    """
+    if not wait_gone(pid, name, seconds) or identity(pid) is None:
         kill_group(pid)
         wait_gone(pid, name, seconds)

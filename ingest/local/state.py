@@ -104,12 +104,18 @@ def find_free_port() -> int:
     return port
 
 
+def find_port(state: Path, name: str) -> int | None:
+    """Return the port that was called `name` at the last start."""
+    port = read_record(state / "ports.json").get(name)
+    return port if isinstance(port, int) else None
+
+
 def keep_port(state: Path, name: str) -> int:
     """Return the port called `name`: the last one while it is free, or a new one."""
-    ports = read_record(state / "ports.json")
-    kept = ports.get(name)
-    if isinstance(kept, int) and _is_free(kept):
+    kept = find_port(state, name)
+    if kept is not None and _is_free(kept):
         return kept
     port = find_free_port()
+    ports = read_record(state / "ports.json")
     write_record(state / "ports.json", {**ports, name: port})
     return port

@@ -8,8 +8,14 @@ from pathlib import Path
 import redis
 
 from ingest.local.binaries import Binaries, find_valkey
-from ingest.local.processes import Program, command_line, end_stranger, identity
-from ingest.local.state import keep_password, keep_port, write_private
+from ingest.local.processes import (
+    Program,
+    ask_stranger,
+    command_line,
+    end_stranger,
+    identity,
+)
+from ingest.local.state import find_port, keep_password, keep_port, write_private
 
 _STRANGER_SECONDS = 10.0
 
@@ -48,18 +54,34 @@ def _quote(path: Path) -> str:
     return str(path).replace("\\", "\\\\").replace('"', '\\"')
 
 
+def _clear_stale(directory: Path, port: int | None) -> None:
+    """End the server that a dead supervisor left on `directory`."""
+    pid_file = directory / "valkey.pid"
+    try:
+        pid = int(pid_file.read_text())
+    except (FileNotFoundError, ValueError):
+        return
+    name = identity(pid)
+    # It calls itself `valkey-server 127.0.0.1:PORT`.
+    if name is not None and f"-server 127.0.0.1:{port}" in command_line(pid):
+        ask_stranger(pid, name, signal.SIGTERM)
+        end_stranger(pid, name, _STRANGER_SECONDS)
+    pid_file.unlink(missing_ok=True)
+
+
 def prepare_valkey(state: Path, *, durable: bool, environ: Mapping[str, str]) -> Keeper:
     """Find the program and write its settings."""
+    directory = state / "valkey"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    _clear_stale(directory, find_port(state, "valkey"))
     keeper = Keeper(
         binaries=find_valkey(environ),
-        directory=state / "valkey",
+        directory=directory,
         port=keep_port(state, "valkey"),
         password=keep_password(state, "valkey"),
         log=state / "logs" / "valkey.log",
         durable=durable,
     )
-    keeper.directory.mkdir(mode=0o700, exist_ok=True)
-    clear_stale(keeper)
     # In a file rather than in arguments, which everybody can list.
     content = _SETTINGS.format(
         port=keeper.port,
@@ -72,19 +94,6 @@ def prepare_valkey(state: Path, *, durable: bool, environ: Mapping[str, str]) ->
     return keeper
 
 
-def clear_stale(keeper: Keeper) -> None:
-    """End the server that a dead supervisor left on this directory."""
-    pid_file = keeper.directory / "valkey.pid"
-    try:
-        pid = int(pid_file.read_text())
-    except (FileNotFoundError, ValueError):
-        return
-    name = identity(pid)
-    if name is not None and keeper.binaries.server.name in command_line(pid):
-        end_stranger(pid, name, signal.SIGTERM, _STRANGER_SECONDS)
-    pid_file.unlink(missing_ok=True)
-
-
 def valkey_program(keeper: Keeper) -> Program:
     """Describe the server's process."""
     settings = keeper.directory / "valkey.conf"
@@ -94,6 +103,7 @@ def valkey_program(keeper: Keeper) -> Program:
         log=keeper.log,
         directory=keeper.directory,
         grace_seconds=30.0,
+        orphan_seconds=_STRANGER_SECONDS,
     )
 
 

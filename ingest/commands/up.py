@@ -1,0 +1,97 @@
+"""`penstock up`: run everything on this machine, servers included."""
+
+import json
+import os
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import click
+
+from ingest.local.answers import attach
+from ingest.local.group import Answer, Options, run_group
+from ingest.local.state import StateInUse, open_state
+
+_SUMMARY = """\
+Penstock is {state}.
+
+  HTTP      {http}
+  metrics   {metrics}
+  database  {database}
+  redis     {redis}
+  token     {token}
+  logs      {logs}
+"""
+
+
+def _tell(line: str) -> None:
+    """Tell a person what happens; a terminal that is gone ends nothing."""
+    with suppress(OSError):
+        click.echo(f"penstock: {line}", err=True)
+
+
+def _announce(answer: Answer, *, as_json: bool, logs: Path, state: str) -> None:
+    if as_json:
+        click.echo(json.dumps(answer))
+        return
+    shown = {**answer, "token": answer["token"] or "(penstock token create NAME)"}
+    click.echo(_SUMMARY.format(**shown, logs=logs, state=state))
+
+
+@click.command(epilog="Example: penstock up --http-port 8080 --workers 2")
+@click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".state"),
+    show_default=True,
+    help="Keep data, logs and passwords here; the next start goes on with them.",
+)
+@click.option(
+    "--http-port",
+    type=click.IntRange(0, 65535),
+    help="Accept imports on this port; 0 is any.  [default: 8080, or any if taken]",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Processes that apply imports.",
+)
+@click.option(
+    "--intakes",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes that accept imports.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one line when ready.")
+def up(
+    state_dir: Path, http_port: int | None, workers: int, intakes: int, as_json: bool
+) -> None:
+    """Run everything until Ctrl-C: servers, intakes, workers.
+
+    PostgreSQL and Redis are those of DATABASE_URL and REDIS_URL where these are set.
+    Otherwise they are started: from the directories that PENSTOCK_POSTGRES_BIN and
+    PENSTOCK_REDIS_BIN name, from the installed wheels, or from PATH.
+
+    Run again on the same state directory, it tells of the group that runs there.
+    """
+    options = Options(
+        state_dir=state_dir, http_port=http_port, workers=workers, intakes=intakes
+    )
+    announce = partial(_announce, as_json=as_json, logs=state_dir / "logs")
+    ready = "ready; Ctrl-C stops it"
+    while True:
+        try:
+            run_group(
+                options, os.environ, tell=_tell, announce=partial(announce, state=ready)
+            )
+        except StateInUse as error:
+            _tell(f"already running: {error}")
+            answer = attach(open_state(state_dir), _tell)
+            if answer is None:
+                _tell("it has ended; starting again")
+                continue
+            announce(answer, state="already running; attached")
+        return

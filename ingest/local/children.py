@@ -1,0 +1,138 @@
+"""What runs beside the servers: intakes, workers, beat and the exporter."""
+
+import http.client
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import redis
+
+from ingest.local.processes import Program
+from ingest.local.supervisor import Child
+from ingest.queues import DRAINS, UPKEEP, worker_key
+
+_PROBE_SECONDS = 2.0
+#: An intake lets its waiting callers have their outcome first.
+_INTAKE_GRACE_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How many of each there are, and where they meet."""
+
+    state: Path
+    environ: Mapping[str, str]
+    redis_url: str
+    #: The socket on which every intake accepts.
+    listener: int
+    http_port: int
+    exporter_port: int
+    intakes: int
+    workers: int
+
+
+def probe_http(port: int, path: str) -> str | None:
+    """Ask `path` of a server on this machine; return why it is not well, or None."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PROBE_SECONDS)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        body = response.read(200).decode(errors="replace")
+    except (OSError, http.client.HTTPException) as error:
+        return str(error) or type(error).__name__
+    finally:
+        connection.close()
+    return None if response.status == 200 else f"HTTP {response.status} {body}"
+
+
+def _probe_worker(redis_url: str, name: str) -> str | None:
+    """Look for the key that a worker sets when it is ready."""
+    try:
+        with redis.Redis.from_url(redis_url, socket_timeout=_PROBE_SECONDS) as client:
+            ready = client.exists(worker_key(name))
+    except redis.RedisError as error:
+        return str(error)
+    return None if ready else "not ready yet"
+
+
+def forget_workers(redis_url: str) -> None:
+    """Delete what earlier workers said of themselves."""
+    with redis.Redis.from_url(redis_url, socket_timeout=_PROBE_SECONDS) as client:
+        client.delete(worker_key(DRAINS), worker_key(UPKEEP))
+
+
+def _program(
+    layout: Layout,
+    name: str,
+    argv: Iterable[str],
+    *,
+    grace_seconds: float = 10.0,
+    descriptors: tuple[int, ...] = (),
+) -> Program:
+    return Program(
+        name=name,
+        argv=(sys.executable, "-m", *argv),
+        log=layout.state / "logs" / f"{name}.log",
+        environ=layout.environ,
+        grace_seconds=grace_seconds,
+        descriptors=descriptors,
+    )
+
+
+def _celery(*arguments: str) -> tuple[str, ...]:
+    return ("celery", "-A", "workers.app", *arguments, "--loglevel", "warning")
+
+
+def _worker(queue: str, *arguments: str) -> tuple[str, ...]:
+    return _celery("worker", "-Q", queue, "-n", f"{queue}@%h", *arguments)
+
+
+def _list_intakes(layout: Layout) -> Iterator[Child]:
+    for number in range(1, layout.intakes + 1):
+        yield Child(
+            program=_program(
+                layout,
+                f"intake-{number}",
+                ("ingest.cli", "intake", "--fd", str(layout.listener)),
+                grace_seconds=_INTAKE_GRACE_SECONDS,
+                descriptors=(layout.listener,),
+            ),
+            probe=partial(probe_http, layout.http_port, "/health/ready"),
+            stop_order=0,
+        )
+
+
+def _list_workers(layout: Layout) -> Iterator[Child]:
+    commands = {
+        DRAINS: ("-c", str(layout.workers), "--prefetch-multiplier", "1"),
+        UPKEEP: ("-c", "1", "--pool", "solo"),
+    }
+    for queue, arguments in commands.items():
+        yield Child(
+            program=_program(layout, queue, _worker(queue, *arguments)),
+            probe=partial(_probe_worker, layout.redis_url, queue),
+            stop_order=2,
+        )
+
+
+def list_children(layout: Layout) -> list[Child]:
+    """List every child in the order in which they start.
+
+    They stop in another: intakes first, whose callers wait for what workers do.
+    """
+    schedule = str(layout.state / "beat")
+    beat = _celery("beat", "--schedule", schedule, "--pidfile=")
+    port = str(layout.exporter_port)
+    exporter = ("ingest.cli", "exporter", "--port", port)
+    return [
+        *_list_workers(layout),
+        *_list_intakes(layout),
+        Child(program=_program(layout, "beat", beat), stop_order=1),
+        Child(
+            program=_program(layout, "exporter", exporter),
+            probe=partial(probe_http, layout.exporter_port, "/metrics"),
+            stop_order=1,
+        ),
+    ]

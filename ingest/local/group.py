@@ -1,0 +1,174 @@
+"""The one-command default: boot everything, keep it running, stop it in order."""
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ingest.domain.errors import PenstockError
+from ingest.local.answers import answer_path, group_pids
+from ingest.local.bootstrap import prepare
+from ingest.local.children import Layout, forget_workers, list_children
+from ingest.local.leftovers import end_leftovers
+from ingest.local.servers import ServerUrls
+from ingest.local.services import Tell, choose_postgres, choose_redis
+from ingest.local.signals import Signals
+from ingest.local.state import keep_port, locked, open_state, write_record
+from ingest.local.supervisor import Supervisor
+from ingest.local.watchdog import watched
+
+_DEFAULT_PORT = 8080
+_BACKLOG = 2048
+_READY_SECONDS = 60.0
+#: A server that was killed reads its log back first, and answers that it does.
+_RECOVERY_SECONDS = 300.0
+
+Answer = dict[str, object]
+
+
+class PortTaken(PenstockError):
+    """The port that was asked for cannot be used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the caller of `penstock up` chooses."""
+
+    state_dir: Path
+    #: None is the default one, or any if that is taken; 0 is any.
+    http_port: int | None
+    workers: int
+    intakes: int
+
+
+def _listen(wanted: int | None, tell: Tell) -> socket.socket:
+    """Listen for all intakes, so that the port stays open while one restarts."""
+    port = _DEFAULT_PORT if wanted is None else wanted
+    try:
+        return socket.create_server(("127.0.0.1", port), backlog=_BACKLOG)
+    except OSError as error:
+        if wanted is not None:
+            raise PortTaken(
+                f"port {wanted} cannot be used: {error.strerror}; choose another with "
+                "--http-port, or 0 for any"
+            ) from error
+    listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
+    tell(f"port {port} is taken; using {listener.getsockname()[1]} instead")
+    return listener
+
+
+def _clear(state: Path, tell: Tell) -> None:
+    """Do away with what an earlier group left that must not be mistaken for ours."""
+    answer_path(state).unlink(missing_ok=True)
+    tell(f"state is kept in {state}")
+    end_leftovers(state)
+    shutil.rmtree(state / "metrics", ignore_errors=True)
+    for name in ("metrics", "logs"):
+        (state / name).mkdir(mode=0o700, exist_ok=True)
+
+
+def _start_servers(
+    supervisor: Supervisor, state: Path, environ: Mapping[str, str], tell: Tell
+) -> tuple[ServerUrls, str | None]:
+    """Start what no URL names, and bring the database up to date."""
+    services = {
+        "postgres": choose_postgres(state, environ, tell),
+        "redis": choose_redis(state, environ, tell),
+    }
+    supervisor.add(service.child for service in services.values() if service.child)
+    probes = {name: service.probe for name, service in services.items()}
+    supervisor.wait_ready(probes, seconds=_RECOVERY_SECONDS)
+
+    postgres = services["postgres"]
+    tell("bringing the database up to date")
+    # The demo's catalogue and public token are for a database of our own only.
+    token = prepare(postgres.url, demo=postgres.child is not None)
+    return ServerUrls(database_url=postgres.url, redis_url=services["redis"].url), token
+
+
+def _start_children(supervisor: Supervisor, layout: Layout, tell: Tell) -> None:
+    forget_workers(layout.redis_url)
+    children = list_children(layout)
+    tell(f"starting {', '.join(child.program.name for child in children)}")
+    supervisor.add(children)
+    probes = {child.program.name: child.probe for child in children}
+    supervisor.wait_ready(probes, seconds=_READY_SECONDS)
+
+
+def _make_layout(
+    options: Options,
+    state: Path,
+    environ: Mapping[str, str],
+    listener: socket.socket,
+    urls: ServerUrls,
+) -> Layout:
+    own = {
+        "DATABASE_URL": urls.database_url,
+        "REDIS_URL": urls.redis_url,
+        "PROMETHEUS_MULTIPROC_DIR": str(state / "metrics"),
+    }
+    return Layout(
+        state=state,
+        environ={**environ, **own},
+        redis_url=urls.redis_url,
+        listener=listener.fileno(),
+        http_port=listener.getsockname()[1],
+        exporter_port=keep_port(state, "exporter"),
+        intakes=options.intakes,
+        workers=options.workers,
+    )
+
+
+def _publish(
+    supervisor: Supervisor, layout: Layout, urls: ServerUrls, token: str | None
+) -> Answer:
+    """Write down where the group answers, for attaching and for other commands."""
+    answer: Answer = {
+        "http": f"http://127.0.0.1:{layout.http_port}",
+        "metrics": f"http://127.0.0.1:{layout.exporter_port}/metrics",
+        "database": urls.database_url,
+        "redis": urls.redis_url,
+        "token": token,
+        "pids": group_pids(supervisor.pids, os.getpid()),
+    }
+    write_record(answer_path(layout.state), answer)
+    return answer
+
+
+def run_group(
+    options: Options,
+    environ: Mapping[str, str],
+    *,
+    tell: Tell,
+    announce: Callable[[Answer], None],
+) -> None:
+    """Boot the group, announce it when ready, and keep it until a signal says stop.
+
+    Call it in the main thread. Raise StateInUse when another process runs on the
+    directory. Whatever ends it, every process has ended when it returns.
+    """
+    state = open_state(options.state_dir)
+    with ExitStack() as stack:
+        stack.enter_context(locked(state))
+        signals = stack.enter_context(Signals())
+        _clear(state, tell)
+        stack.callback(answer_path(state).unlink, missing_ok=True)
+        listener = stack.enter_context(_listen(options.http_port, tell))
+        stack.enter_context(watched(state))
+        supervisor = Supervisor(state=state, signals=signals, tell=tell)
+        stack.callback(supervisor.stop)
+        # First of all at the end: a caller is refused rather than left waiting.
+        stack.callback(listener.close)
+
+        urls, token = _start_servers(supervisor, state, environ, tell)
+        layout = _make_layout(options, state, environ, listener, urls)
+        _start_children(supervisor, layout, tell)
+
+        publish = partial(_publish, supervisor, layout, urls, token)
+        supervisor.on_change = publish
+        announce(publish())
+        supervisor.run()
