@@ -79,7 +79,7 @@ class Receipts:
             async with self._pool.connection() as connection:
                 cursor = await connection.execute(query, parameters)
                 return await cursor.fetchall()
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             raise Unavailable("Receipts cannot be read now") from error
 
 

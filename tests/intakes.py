@@ -1,0 +1,142 @@
+"""A served intake, and the worker's part played by hand."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import httpx
+import orjson
+
+from ingest.commands.intake import make_server
+from ingest.domain.errors import Fault
+from ingest.domain.imports import Import, Outcome, State
+from ingest.settings import Settings
+from ingest.store.database import connect
+from ingest.store.receipts import Receipt, insert_receipts
+from ingest.stream import Entry, open_stream
+from ingest.wire.entries import decode
+
+DEADLINE_SECONDS = 10.0
+PROFILE_ID = "54759eb3c090d83494e2d804"
+T = TypeVar("T")
+
+
+def wait_until(check: Callable[[], T]) -> T:
+    """Return the first truthy result of `check`."""
+    ends_at = time.monotonic() + DEADLINE_SECONDS
+    while not (result := check()):
+        assert time.monotonic() < ends_at, "it did not happen in time"
+        threading.Event().wait(0.005)
+    return result
+
+
+@dataclass(frozen=True)
+class Taken:
+    """An accepted import as a worker reads it."""
+
+    partition: int
+    entry: Entry
+    import_: Import
+
+
+class Worker:
+    """Reads streams, writes receipts and tells outcomes, one at a time, when told."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stream = open_stream(settings.redis_url, settings.partitions)
+
+    def take(self) -> Taken:
+        """Return the oldest waiting import, as soon as there is one."""
+        partition = wait_until(self._stream.waiting)[0]
+        entry = self._stream.read(partition, 1)[0]
+        return Taken(partition, entry, decode(entry.payload))
+
+    def write_receipt(self, taken: Taken, *faults: Fault, **changes: Any) -> Outcome:
+        """Commit what came of an import, telling nobody."""
+        created = None if faults else PROFILE_ID
+        outcome = Outcome(
+            import_id=taken.import_.import_id,
+            state=State.REJECTED if faults else State.CREATED,
+            profile_id=created,
+            faults=faults,
+            **changes,
+        )
+        now = datetime.now(UTC)
+        receipt = Receipt(import_=taken.import_, outcome=outcome, started_at=now)
+        with connect(self._settings.database_url) as connection:
+            insert_receipts(connection, [receipt], now)
+        return outcome
+
+    def tell(self, taken: Taken, outcome: Outcome) -> None:
+        """Drop the entry and publish what came of it."""
+        told = {
+            "import_id": str(outcome.import_id),
+            "error": outcome.error,
+            "error_text": outcome.error_text,
+            "profile_id": outcome.profile_id,
+        }
+        outcomes = {taken.entry.reply_to: [told]} if taken.entry.reply_to else {}
+        self._stream.settle(taken.partition, [taken.entry.id], outcomes)
+
+    def apply(self, *faults: Fault) -> Taken:
+        """Apply the oldest waiting import, or refuse it for `faults`."""
+        taken = self.take()
+        self.tell(taken, self.write_receipt(taken, *faults))
+        return taken
+
+
+@dataclass(frozen=True)
+class ServedIntake:
+    """An intake behind a real server."""
+
+    settings: Settings
+    url: str
+    client: httpx.Client
+    worker: Worker = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "worker", Worker(self.settings))
+
+    def post(
+        self,
+        document: Mapping[str, object] | bytes,
+        headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+        path: str = "/api/v1.1/profiles/import",
+    ) -> httpx.Response:
+        """Send an import; bytes go as they are."""
+        body = document if isinstance(document, bytes) else orjson.dumps(document)
+        return self.client.post(path, content=body, headers=headers or None)
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return self.client.get(path, **options)
+
+
+@contextmanager
+def served(settings: Settings) -> Iterator[ServedIntake]:
+    """Serve an intake on a free port, ready before the first request."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server = make_server(settings)
+    thread = threading.Thread(target=server.run, args=[[listener]], daemon=True)
+    thread.start()
+    try:
+        wait_until(lambda: server.started)
+        with httpx.Client(base_url=url, timeout=DEADLINE_SECONDS) as client:
+            yield ServedIntake(settings, url, client)
+    finally:
+        server.should_exit = True
+        thread.join(DEADLINE_SECONDS)
+        assert not thread.is_alive(), "the intake did not stop"
+
+
+def make_document(token: str, /, **changes: object) -> dict[str, object]:
+    """Return a minimal import of the demo catalogue's first database."""
+    data = {"_fname": "John"}
+    key = {"matching": "email", "email": "john@example.com"}
+    return {"token": token, "db_id": 1, **key, "data": data, **changes}

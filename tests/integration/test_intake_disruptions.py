@@ -1,0 +1,240 @@
+"""What an intake does when Postgres, Redis or its own process is disturbed."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import httpx
+import psycopg
+import pytest
+import redis
+from psycopg import sql
+
+from ingest.queues import (
+    CELERY_KEY_PREFIX,
+    DRAIN_TASK,
+    DRAINS,
+    LISTENER_KEY,
+    outcomes_channel,
+)
+from ingest.settings import Settings
+from ingest.store.database import connect
+from tests.conftest import Servers
+from tests.intakes import (
+    PROFILE_ID,
+    ServedIntake,
+    Worker,
+    make_document,
+    served,
+    wait_until,
+)
+
+AT_ONCE = {"Prefer": "respond-async"}
+BELLS = CELERY_KEY_PREFIX + DRAINS
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def intake(settings: Settings) -> Iterator[ServedIntake]:
+    with served(settings) as running:
+        yield running
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor() as executor:
+        yield executor
+
+
+def test_an_import_rings_for_a_drain_of_its_partition(
+    intake: ServedIntake, client: redis.Redis, token: str
+) -> None:
+    intake.post(make_document(token), AT_ONCE)
+    partition = intake.worker.take().partition
+
+    wait_until(lambda: client.llen(BELLS))
+    (bell,) = client.lrange(BELLS, 0, -1)
+
+    headers = json.loads(bell)["headers"]
+    assert (headers["task"], headers["argsrepr"]) == (DRAIN_TASK, f"[{partition}]")
+    assert headers["ignore_result"]
+    assert headers["expires"] is not None
+
+
+def test_one_bell_is_pending_however_many_imports_wait(
+    intake: ServedIntake, client: redis.Redis, token: str
+) -> None:
+    for _ in range(20):
+        intake.post(make_document(token), AT_ONCE)
+
+    wait_until(lambda: client.llen(BELLS))
+    assert client.llen(BELLS) == 1
+
+
+def test_no_bell_rings_while_a_drain_listens(
+    settings: Settings, client: redis.Redis, token: str
+) -> None:
+    client.set(LISTENER_KEY, "somebody")
+    with served(settings) as intake:
+        intake.post(make_document(token), AT_ONCE)
+
+    assert client.llen(BELLS) == 0
+
+
+def test_an_outcome_told_while_the_subscription_was_broken_is_heard(
+    intake: ServedIntake,
+    client: redis.Redis,
+    pool: ThreadPoolExecutor,
+    token: str,
+) -> None:
+    answer = pool.submit(intake.post, make_document(token), {"Prefer": "wait=60"})
+    intake.worker.write_receipt(intake.worker.take())
+
+    client.client_kill_filter(_type="pubsub")
+
+    assert answer.result().json()["profile_id"] == PROFILE_ID
+
+
+def test_a_message_that_is_no_outcome_disturbs_nobody(
+    intake: ServedIntake,
+    client: redis.Redis,
+    pool: ThreadPoolExecutor,
+    token: str,
+) -> None:
+    answer = pool.submit(intake.post, make_document(token))
+    taken = intake.worker.take()
+    (channel,) = client.pubsub_channels()
+    for message in (b"", b"{}", b"[1]", b'[{"import_id": "x"}]', b'[{"import_id": 1}]'):
+        client.publish(channel, message)
+    intake.worker.apply()
+
+    assert answer.result().json()["profile_id"] == PROFILE_ID
+    assert channel == outcomes_channel(taken.entry.reply_to).encode()
+
+
+def test_connections_that_redis_dropped_are_replaced(
+    intake: ServedIntake, client: redis.Redis, token: str
+) -> None:
+    assert intake.post(make_document(token), AT_ONCE).status_code == 202
+
+    client.client_kill_filter(_type="normal", skipme=True)
+
+    wait_until(lambda: intake.post(make_document(token), AT_ONCE).status_code == 202)
+    assert intake.get("/health/ready").status_code == 200
+
+
+@contextmanager
+def postgres_away(servers: Servers, database_url: str) -> Iterator[None]:
+    """Refuse every connection to the test's database, and end those there are."""
+    name = str(psycopg.conninfo.conninfo_to_dict(database_url)["dbname"])
+    allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+    with connect(servers.database_url) as admin:
+        admin.execute(allow.format(sql.Identifier(name), sql.SQL("false")))
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+            [name],
+        )
+        yield
+        admin.execute(allow.format(sql.Identifier(name), sql.SQL("true")))
+
+
+def test_imports_are_accepted_while_postgres_is_away(
+    servers: Servers, intake: ServedIntake, token: str
+) -> None:
+    location = intake.post(make_document(token), AT_ONCE).headers["Location"]
+    with postgres_away(servers, intake.settings.database_url):
+        ready = intake.get("/health/ready")
+        accepted = intake.post(make_document(token), {"Prefer": "wait=1"})
+        unknown = intake.post(make_document("f" * 32))
+        receipt = intake.get(location, params={"token": token})
+    wait_until(lambda: intake.get(location, params={"token": token}).status_code == 404)
+
+    assert ready.status_code == 200
+    assert accepted.status_code == 202
+    assert unknown.json()["error"] == 403
+    assert receipt.status_code == 503
+    assert receipt.json() == {
+        "error": 503,
+        "error_text": "Receipts cannot be read now",
+    }
+
+
+@contextmanager
+def intake_process(settings: Settings) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Run `penstock intake` on an inherited socket, as the supervisor does."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    environ = {
+        **os.environ,
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "PENSTOCK_WAIT_SECONDS": str(settings.wait_seconds),
+    }
+    command = [sys.executable, "-m", "ingest.cli", "intake"]
+    process = subprocess.Popen(
+        [*command, "--fd", str(listener.fileno())],
+        env=environ,
+        pass_fds=[listener.fileno()],
+        stderr=subprocess.PIPE,
+    )
+    try:
+        yield process, f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        process.kill()
+        process.communicate()
+        listener.close()
+
+
+def test_a_terminated_intake_lets_waiting_callers_hear_their_outcome(
+    settings: Settings, pool: ThreadPoolExecutor, token: str
+) -> None:
+    worker = Worker(settings)
+    with intake_process(settings) as (process, url):
+        answer = pool.submit(
+            httpx.post,
+            f"{url}/api/v1.1/profiles/import",
+            json=make_document(token),
+            timeout=30,
+        )
+        taken = worker.take()
+        process.send_signal(signal.SIGTERM)
+        worker.tell(taken, worker.write_receipt(taken))
+
+        assert answer.result().json()["profile_id"] == PROFILE_ID
+        _, log = process.communicate(timeout=30)
+
+    assert process.returncode in (0, -signal.SIGTERM)
+    assert all(json.loads(line)["event"] for line in log.splitlines())
+
+
+def test_a_terminated_intake_tells_who_would_wait_too_long_that_it_is_accepted(
+    settings: Settings, pool: ThreadPoolExecutor, token: str
+) -> None:
+    short = Settings(
+        database_url=settings.database_url,
+        redis_url=settings.redis_url,
+        wait_seconds=0.1,
+    )
+    with intake_process(short) as (process, url):
+        answer = pool.submit(
+            httpx.post,
+            f"{url}/api/v1.1/profiles/import",
+            json=make_document(token),
+            headers={"Prefer": "wait=120"},
+            timeout=30,
+        )
+        Worker(settings).take()
+        process.send_signal(signal.SIGTERM)
+
+        assert answer.result().status_code == 202
+        process.communicate(timeout=30)
