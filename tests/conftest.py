@@ -76,7 +76,7 @@ def connection(database_url: str) -> Iterator[Connection]:
 def redis_url(servers: Servers) -> str:
     """An emptied Redis; tests that share it do not run at the same time."""
     client = redis.Redis.from_url(servers.redis_url)
-    client.flushall()
+    client.flushdb()
     client.close()
     return servers.redis_url
 
