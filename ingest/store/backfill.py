@@ -154,8 +154,8 @@ def _build_keys(
         duplicates += refused
     if duplicates:
         raise ValuesNotUnique(
-            f"{change.path} cannot be unique: {duplicates} more of its values are held "
-            f"by another profile already, such as one that {example} share"
+            f"{change.path} cannot be unique. Profiles whose value another one holds: "
+            f"{duplicates}, such as {example}"
         )
 
 

@@ -17,6 +17,14 @@ from ingest.domain.catalog import (
 Row = Mapping[str, Any]
 
 
+def _default(row: Row) -> object:
+    value = row.get("default_value")
+    # JSON has one kind of number: a whole float comes back as an int.
+    if row["type"] == FieldType.FLOAT and value is not None:
+        return float(value)
+    return value
+
+
 def _fields_of(owner: str, owner_id: int, rows: Iterable[Row]) -> dict[str, Field]:
     return {
         row["name"]: Field(
@@ -24,7 +32,7 @@ def _fields_of(owner: str, owner_id: int, rows: Iterable[Row]) -> dict[str, Fiel
             type=FieldType(row["type"]),
             title=row["title"],
             required=row["required"],
-            default=row.get("default_value"),
+            default=_default(row),
             options=tuple(row["options"]),
             match=row.get("match", False),
             unique=row.get("is_unique", False),

@@ -1,0 +1,176 @@
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import TupleRow
+
+from ingest.store.database import InvalidDatabaseUrl, connect
+from ingest.store.migrate import (
+    MigrationChanged,
+    MigrationFailed,
+    migrate,
+    read_migrations,
+)
+from tests.conftest import Servers
+
+Connection = psycopg.Connection[TupleRow]
+
+
+@pytest.fixture
+def empty_url(servers: Servers) -> Iterator[str]:
+    """A database without any table."""
+    name = f"penstock_empty_{uuid4().hex[:8]}"
+    with connect(servers.database_url) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield make_conninfo(servers.database_url, dbname=name)
+        admin.execute(
+            sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+        )
+
+
+@pytest.fixture
+def empty(empty_url: str) -> Iterator[Connection]:
+    with connect(empty_url) as opened:
+        yield opened
+
+
+def write(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(text, encoding="utf-8")
+
+
+def test_an_empty_database_gets_every_migration_in_order(empty: Connection) -> None:
+    names = [migration.name for migration in read_migrations()]
+
+    assert migrate(empty) == names
+    assert names == sorted(names)
+    recorded = empty.execute("SELECT name FROM migrations ORDER BY name").fetchall()
+    assert [name for (name,) in recorded] == names
+
+
+def test_a_migrated_database_needs_nothing(empty: Connection) -> None:
+    migrate(empty)
+
+    assert migrate(empty) == []
+
+
+def test_only_missing_migrations_are_applied(empty: Connection, tmp_path: Path) -> None:
+    write(tmp_path, "0001_first.sql", "CREATE TABLE first ()")
+    migrate(empty, tmp_path)
+    write(tmp_path, "0002_second.sql", "CREATE TABLE second (); SELECT '%', '%s'")
+    write(tmp_path, "notes.md", "not a migration")
+
+    assert migrate(empty, tmp_path) == ["0002_second.sql"]
+
+
+def test_a_migration_that_fails_leaves_nothing_of_itself(
+    empty: Connection, tmp_path: Path
+) -> None:
+    write(tmp_path, "0001_first.sql", "CREATE TABLE first ()")
+    write(tmp_path, "0002_second.sql", "CREATE TABLE second (); SELECT 1/0")
+
+    with pytest.raises(MigrationFailed, match=r"0002_second\.sql: division by zero"):
+        migrate(empty, tmp_path)
+
+    tables = empty.execute("SELECT to_regclass('first'), to_regclass('second')")
+    assert tables.fetchone() == ("first", None)
+    write(tmp_path, "0002_second.sql", "CREATE TABLE second ()")
+    assert migrate(empty, tmp_path) == ["0002_second.sql"]
+
+
+def test_a_migration_edited_after_it_was_applied_is_refused(
+    empty: Connection, tmp_path: Path
+) -> None:
+    write(tmp_path, "0001_first.sql", "CREATE TABLE first ()")
+    migrate(empty, tmp_path)
+    write(tmp_path, "0001_first.sql", "CREATE TABLE first (id integer)")
+    write(tmp_path, "0002_second.sql", "CREATE TABLE second ()")
+
+    with pytest.raises(MigrationChanged, match=r"0001_first\.sql was applied"):
+        migrate(empty, tmp_path)
+
+    assert empty.execute("SELECT to_regclass('second')").fetchone() == (None,)
+
+
+def test_migrations_of_a_newer_release_are_left_alone(
+    empty: Connection, tmp_path: Path
+) -> None:
+    write(tmp_path, "0001_first.sql", "CREATE TABLE first ()")
+    write(tmp_path, "0002_newer.sql", "CREATE TABLE newer ()")
+    migrate(empty, tmp_path)
+    (tmp_path / "0002_newer.sql").unlink()
+
+    assert migrate(empty, tmp_path) == []
+
+
+def test_processes_that_start_together_apply_each_migration_once(
+    empty_url: str, tmp_path: Path
+) -> None:
+    names = [f"{number:04}_step.sql" for number in range(1, 6)]
+    for name in names:
+        write(tmp_path, name, f"CREATE TABLE step_{name[:4]} ()")
+    barrier = threading.Barrier(4)
+    applied: list[str] = []
+
+    def run() -> None:
+        with connect(empty_url) as connection:
+            barrier.wait(timeout=10)
+            applied.extend(migrate(connection, tmp_path))
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+
+    assert sorted(applied) == names
+
+
+def test_a_migration_does_not_wait_long_for_a_table_in_use(
+    empty_url: str, empty: Connection, tmp_path: Path
+) -> None:
+    write(tmp_path, "0001_first.sql", "CREATE TABLE first ()")
+    migrate(empty, tmp_path)
+    write(tmp_path, "0002_second.sql", "ALTER TABLE first ADD COLUMN id integer")
+
+    with connect(empty_url) as other, other.transaction():
+        other.execute("SELECT FROM first")
+        with pytest.raises(MigrationFailed, match="lock timeout"):
+            migrate(empty, tmp_path)
+
+    assert migrate(empty, tmp_path) == ["0002_second.sql"]
+
+
+def test_a_session_speaks_utc_and_names_itself(connection: Connection) -> None:
+    row = connection.execute(
+        "SELECT current_setting('TimeZone'), current_setting('application_name')"
+    ).fetchone()
+
+    assert row == ("UTC", "penstock")
+    assert connection.autocommit
+
+
+def test_what_the_url_sets_wins(database_url: str) -> None:
+    url = make_conninfo(
+        database_url, application_name="mine", options="-c work_mem=5MB"
+    )
+
+    with connect(url) as connection:
+        row = connection.execute(
+            "SELECT current_setting('TimeZone'), current_setting('application_name'),"
+            " current_setting('work_mem')"
+        ).fetchone()
+
+    assert row == ("UTC", "mine", "5MB")
+
+
+def test_an_unreadable_url_is_refused_without_its_password() -> None:
+    with pytest.raises(InvalidDatabaseUrl) as raised:
+        connect("postgresql://penstock:hush@[::1/name")
+
+    assert "hush" not in str(raised.value)
+    assert raised.value.__suppress_context__
