@@ -64,9 +64,15 @@ def launch_argv(argv: tuple[str, ...], account: Account, death: int) -> list[str
     return [sys.executable, "-I", "-S", str(_LAUNCHER), *map(str, tie), *argv]
 
 
-def _rotate(log: Path) -> None:
-    if log.exists() and log.stat().st_size > _LOG_LIMIT_BYTES:
+def rotate(log: Path) -> int:
+    """Put an overlong log aside; return how long it is now."""
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not log.exists():
+        return 0
+    if log.stat().st_size > _LOG_LIMIT_BYTES:
         log.replace(log.with_suffix(f"{log.suffix}.1"))
+        return 0
+    return log.stat().st_size
 
 
 def start(program: Program) -> subprocess.Popen[bytes]:
@@ -74,8 +80,7 @@ def start(program: Program) -> subprocess.Popen[bytes]:
 
     Call it from the main thread: the kernel ties the child to the calling thread.
     """
-    program.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _rotate(program.log)
+    rotate(program.log)
     argv = launch_argv(program.argv, program.account, program.stop_signal)
     with program.log.open("ab") as log:
         return subprocess.Popen(  # noqa: S603 - our own programs
@@ -109,12 +114,12 @@ def stop(program: Program, process: subprocess.Popen[bytes]) -> bool:
     return True
 
 
-def tail(log: Path, lines: int = 10) -> str:
-    """Return the last `lines` of `log`, indented."""
+def tail(log: Path, since: int = 0, lines: int = 10) -> str:
+    """Return the last `lines` of what `log` holds after byte `since`, indented."""
     if not log.exists():
         return ""
     with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        file.seek(max(since, log.stat().st_size - _TAIL_BYTES))
         text = file.read().decode(errors="replace")
     return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
 

@@ -21,11 +21,20 @@ class StateInUse(PenstockError):
     """Another process runs on this state directory."""
 
 
+class StateUnusable(PenstockError):
+    """The state directory cannot be made or written to."""
+
+
 def open_state(path: Path) -> Path:
     """Make the state directory, for its owner only, and return its absolute path."""
-    state = path.absolute()
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return state.resolve()
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state = path.resolve(strict=True)
+    except OSError as error:
+        raise StateUnusable(f"{path} cannot be used: {error.strerror}") from error
+    if not os.access(state, os.R_OK | os.W_OK | os.X_OK):
+        raise StateUnusable(f"{state} is not ours to write to; choose --state-dir")
+    return state
 
 
 @contextmanager

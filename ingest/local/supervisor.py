@@ -63,6 +63,8 @@ class _Life:
     child: Child
     process: subprocess.Popen[bytes]
     started_at: float
+    #: Length of the log when it started.
+    log_start: int
     deaths: int = 0
     #: None while it runs.
     due_at: float | None = None
@@ -77,6 +79,14 @@ def restart_delay(deaths: int) -> float:
     # The exponent is bounded: a float overflows after some hours of deaths.
     doubled = _FIRST_DELAY_SECONDS * 2.0 ** min(deaths - 1, 16)
     return min(doubled, _LONGEST_DELAY_SECONDS)
+
+
+def _begin(child: Child, deaths: int = 0) -> _Life:
+    if child.before:
+        child.before()
+    log_start = processes.rotate(child.program.log)
+    process = processes.start(child.program)
+    return _Life(child, process, time.monotonic(), log_start, deaths)
 
 
 class Supervisor:
@@ -113,10 +123,7 @@ class Supervisor:
     def add(self, children: Iterable[Child]) -> None:
         """Start children, to be kept running from now on."""
         for child in children:
-            if child.before:
-                child.before()
-            life = _Life(child, processes.start(child.program), time.monotonic())
-            self._lives[life.name] = life
+            self._lives[child.program.name] = _begin(child)
             self._record()
 
     def _bury(self, life: _Life, code: int) -> None:
@@ -133,28 +140,26 @@ class Supervisor:
             f"{life.name} (process {life.process.pid}) ended: {reason}; "
             f"it starts again in {delay:g} s"
         )
-        if lived < _SHORT_SECONDS:
+        # What a signal ended had no time to write why.
+        if lived < _SHORT_SECONDS and code >= 0:
             self._tell_log(life)
 
     def _tell_log(self, life: _Life) -> None:
         log = life.child.program.log
-        text = processes.tail(log)
+        text = processes.tail(log, life.log_start)
         if text:
             self._tell(f"the end of {log}:\n{text}")
 
-    def _revive(self, life: _Life) -> None:
-        if life.child.before:
-            life.child.before()
-        life.process = processes.start(life.child.program)
-        life.started_at = time.monotonic()
-        life.due_at = None
+    def _revive(self, dead: _Life) -> None:
+        life = _begin(dead.child, dead.deaths)
+        self._lives[life.name] = life
         self._tell(f"{life.name} started again (process {life.process.pid})")
         self._record()
         self.on_change()
 
     def tick(self, seconds: float) -> None:
         """See who died and who is due, then wait for a signal or `seconds`."""
-        for life in self._lives.values():
+        for life in list(self._lives.values()):
             if life.due_at is None:
                 code = life.process.poll()
                 if code is not None:
