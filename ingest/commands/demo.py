@@ -137,7 +137,9 @@ def _show_step(console: Console, at: Mapping[str, Any], step: Step) -> list[str]
     kind = step.sample.rpartition(".")[2]
     console.rule(step.title)
     console.print("→ POST /api/v1.1/profiles/import")
-    console.print(Syntax(body.rstrip(), kind, background_color="default"))
+    console.print(
+        Syntax(body.rstrip(), kind, background_color="default", word_wrap=True)
+    )
     answer = httpx.post(
         f"{at['http']}/api/v1.1/profiles/import",
         content=body,
@@ -147,9 +149,11 @@ def _show_step(console: Console, at: Mapping[str, Any], step: Step) -> list[str]
         },
         timeout=30,
     )
-    console.print(f"← {answer.status_code} {answer.text.strip()}", markup=False)
+    console.print(
+        f"← {answer.status_code} {answer.text.strip()}", markup=False, soft_wrap=True
+    )
     profile = _read_profile(at["database"], step.email)
-    console.print("profile:", "none" if profile is None else "")
+    console.print("profile: none" if profile is None else "profile:")
     if profile is not None:
         console.print_json(data=profile)
     return [*_check_answer(step, answer), *_check_profile(step, profile)]
