@@ -120,6 +120,8 @@ def compare(before: Profile, after: Profile) -> Changes:
 
 def _same(old: object, new: object) -> bool:
     """Compare canonical values; true is not 1, at any depth."""
+    if isinstance(new, float) and type(old) is int:
+        return float(old) == new  # a large float comes back from jsonb without a point
     if old != new:
         return False
     if isinstance(new, Mapping | list):

@@ -173,6 +173,16 @@ def test_true_is_not_one_even_inside_an_object() -> None:
     assert merged.changes == {"box": ({"vip": 1}, {"vip": True})}
 
 
+def test_a_large_float_that_postgres_returns_as_an_integer_is_no_change() -> None:
+    catalog = make_catalog(Field(name="score", type=FieldType.FLOAT))
+    value = 8.847778683039163e16
+    stored = replace(STORED, fields={"score": 88477786830391630})
+    import_ = make_import("email", {"score": value}, key={"email": "a@b.example"})
+    prepared = ProfileSchemas(catalog).prepare(import_)
+
+    assert merge.update(stored, import_, prepared.draft, catalog).changes == {}
+
+
 VALUES = st.fixed_dictionaries(
     {},
     optional={
