@@ -59,7 +59,9 @@ def read_settings() -> Settings:
                 max_body_bytes=env.int(
                     "MAX_BODY_BYTES", 10 * 1024 * 1024, validate=positive
                 ),
-                max_depth=env.int("MAX_DEPTH", 32, validate=positive),
+                max_depth=env.int(
+                    "MAX_DEPTH", 32, validate=validate.Range(min=1, max=128)
+                ),
                 max_waiting=env.int("MAX_WAITING", 100_000, validate=positive),
                 mirror_errors=env.bool("MIRROR_ERRORS", False),
                 receipt_days=env.int("RECEIPT_DAYS", 30, validate=positive),
