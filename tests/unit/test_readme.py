@@ -1,0 +1,56 @@
+"""The README is true: what it names exists, and what exists is named."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+from ingest.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+SOURCES = [
+    path.read_text()
+    for room in ("ingest", "workers")
+    for path in (ROOT / room).rglob("*.py")
+]
+TESTS = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+
+
+def test_every_setting_is_in_the_table() -> None:
+    names = {field.name.upper() for field in dataclasses.fields(Settings)}
+    table = README.partition("## Settings")[2].partition("\n## ")[0]
+    prefixed = set(re.findall(r"`PENSTOCK_([A-Z_]+)`", table))
+
+    documented = prefixed | {"DATABASE_URL", "REDIS_URL"}
+
+    assert documented - names == {"POSTGRES_BIN", "REDIS_BIN"}
+    assert names <= documented
+
+
+def test_every_metric_is_explained() -> None:
+    defined = {
+        name for text in SOURCES for name in re.findall(r'"(penstock_\w+)"', text)
+    }
+
+    assert {name for name in defined if name not in README} == set()
+
+
+def test_every_promise_names_a_test_that_exists() -> None:
+    promised = set(re.findall(r"`(test_\w+)`", README))
+
+    assert len(promised) >= 8
+    assert {name for name in promised if f"def {name}(" not in TESTS} == set()
+
+
+def test_every_link_leads_somewhere() -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)", README)
+
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_module_of_the_map_exists() -> None:
+    rooms = re.findall(r"^(ingest/\w+/|workers/) ", README, re.MULTILINE)
+
+    assert len(rooms) == 7
+    assert all((ROOT / room).is_dir() for room in rooms)
