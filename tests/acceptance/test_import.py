@@ -189,7 +189,7 @@ def test_imports_of_one_profile_apply_in_the_order_accepted(
 
 
 #: Keys of one new person, by modes that share at least one with each other.
-MIXED = [
+MIXED: list[dict[str, Any]] = [
     {"matching": "email", "email": "twin@example.com"},
     {"matching": "phone", "phone": "+12025550199"},
     {"matching": "email_phone", "email": "TWIN@example.com", "phone": "+12025550199"},

@@ -279,7 +279,7 @@ def test_the_receipt_explains_the_change(pipeline: Pipeline) -> None:
 
 
 PERSON = {"email": "ann@example.com", "phones": ["+79000000000"], "code": 7}
-MIXED = [
+MIXED: list[tuple[str, dict[str, Any]]] = [
     ("email", {"email": "ann@example.com"}),
     ("email_profile", {"email": "ANN@example.com"}),
     ("phone", {"phone": "+79000000000"}),

@@ -9,6 +9,7 @@ import orjson
 import psycopg
 import pytest
 import redis
+from redis.client import PubSub
 
 from ingest.domain.imports import Import
 from ingest.queues import LISTENER_KEY, bell_key, outcomes_channel, stream_key
@@ -42,6 +43,15 @@ def append(client: redis.Redis, partition: int, *imports: Import) -> None:
     for import_ in imports:
         fields: dict[Any, Any] = {"import": encode(import_), "reply_to": "intake-1"}
         client.xadd(stream_key(partition), fields)
+
+
+def subscribe(client: redis.Redis) -> PubSub:
+    """Hear what the intake `intake-1` is told from now on."""
+    # redis-py leaves this one untyped.
+    pubsub: PubSub = client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+    pubsub.subscribe(outcomes_channel("intake-1"))
+    assert pubsub.get_message(timeout=5) is None  # the confirmation, swallowed
+    return pubsub
 
 
 def run(drain: Drain) -> list[int]:
@@ -81,9 +91,7 @@ def test_everything_waiting_is_applied_and_dropped(
 def test_outcomes_are_published_to_the_intake_that_waits(
     drain: Drain, client: redis.Redis
 ) -> None:
-    pubsub = client.pubsub(ignore_subscribe_messages=True)
-    pubsub.subscribe(outcomes_channel("intake-1"))
-    pubsub.get_message(timeout=5)
+    pubsub = subscribe(client)
     good, bad = by_email("ann@example.com"), by_email("b@example.com", {"points": "x"})
     append(client, 1, good, bad)
 
@@ -221,9 +229,7 @@ def test_a_drain_that_listens_applies_what_comes_without_a_bell(
 ) -> None:
     thread = threading.Thread(target=run, args=(drain,))
     thread.start()
-    waiter = client.pubsub(ignore_subscribe_messages=True)
-    waiter.subscribe(outcomes_channel("intake-1"))
-    waiter.get_message(timeout=5)
+    waiter = subscribe(client)
     append(client, 2, by_email("ann@example.com"))
 
     told = waiter.get_message(timeout=5)
