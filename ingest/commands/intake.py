@@ -28,6 +28,7 @@ def make_server(settings: Settings) -> uvicorn.Server:
             loop="uvloop",
             http="httptools",
             ws="none",
+            proxy_headers=False,
             lifespan="on",
             log_config=None,
             access_log=False,

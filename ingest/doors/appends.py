@@ -4,6 +4,7 @@ import asyncio
 from asyncio import Future, Task
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 
 from redis.exceptions import RedisError
 from redis.typing import EncodableT, FieldT
@@ -12,7 +13,7 @@ from ingest import metrics
 from ingest.domain.errors import Overloaded, Unavailable
 from ingest.doors.backlog import Backlog
 from ingest.doors.connections import connect
-from ingest.queues import LISTENER_KEY, stream_key
+from ingest.queues import LISTENER_KEY, bell_key, stream_key
 
 #: What one pipeline carries at most: a batch must fit a socket timeout.
 _MAX_ENTRIES = 500
@@ -24,13 +25,14 @@ class Appended:
     """Redis acknowledged the entry."""
 
     entry_id: bytes
-    #: A drain listens on every stream: no bell is needed.
-    listened: bool
+    #: A drain listens on every stream, or a bell for this one is pending: whichever
+    #: it is will find the entry, for it looks again after that is over.
+    attended: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    stream: str
+    partition: int
     payload: bytes
     #: A caller of this process waits for the outcome.
     awaited: bool
@@ -79,8 +81,7 @@ class Appends:
         appended all the same; its import_id makes a repeat harmless.
         """
         loop = asyncio.get_running_loop()
-        stream = self._streams[partition]
-        entry = _Entry(stream, payload, awaited, loop.create_future())
+        entry = _Entry(partition, payload, awaited, loop.create_future())
         self._gathered.append(entry)
         if self._flight is None:
             self._flight = loop.create_task(self._fly())
@@ -125,42 +126,44 @@ class Appends:
         return batch
 
     async def _send(self, batch: list[_Entry]) -> None:
-        """Append `batch` and look at the backlog, in one round trip."""
+        """Append `batch`, then look who attends and how much waits: one round trip."""
+        rung = sorted({entry.partition for entry in batch})
         pipeline = self._redis.pipeline(transaction=False)
         for entry in batch:
             fields = self._reply_to if entry.awaited else {}
-            pipeline.xadd(entry.stream, {b"import": entry.payload, **fields})
+            stream = self._streams[entry.partition]
+            pipeline.xadd(stream, {b"import": entry.payload, **fields})
         pipeline.exists(LISTENER_KEY)
+        for partition in rung:
+            pipeline.exists(bell_key(partition))
         for stream in self._streams:
             pipeline.xlen(stream)
         try:
-            replies = await pipeline.execute(raise_on_error=False)
+            replies = iter(await pipeline.execute(raise_on_error=False))
         except (RedisError, OSError) as error:
             raise Unavailable("The queue cannot be reached") from error
 
-        split = len(batch)
-        acknowledged, listeners, lengths = (
-            replies[:split],
-            replies[split],
-            replies[split + 1 :],
-        )
+        acknowledged = list(islice(replies, len(batch)))
+        listened = next(replies) == 1
+        bells = dict(zip(rung, replies, strict=False))
         for entry, reply in zip(batch, acknowledged, strict=True):
-            _settle(entry.done, reply, listened=listeners == 1)
+            attended = listened or bells[entry.partition] == 1
+            _settle(entry.done, reply, attended=attended)
         if batch:
             metrics.APPEND_BATCH_SIZE.observe(len(batch))
         self._backlog.note(
             asyncio.get_running_loop().time(),
-            waiting=sum(length for length in lengths if isinstance(length, int)),
+            waiting=sum(length for length in replies if isinstance(length, int)),
             accepted=sum(isinstance(reply, bytes) for reply in acknowledged),
         )
 
 
-def _settle(done: Future[Appended], reply: object, *, listened: bool) -> None:
+def _settle(done: Future[Appended], reply: object, *, attended: bool) -> None:
     """Tell the waiter: an error of Redis (OOM, READONLY, MISCONF) means not taken."""
     if done.done():
         return
     if isinstance(reply, bytes):
-        done.set_result(Appended(entry_id=reply, listened=listened))
+        done.set_result(Appended(entry_id=reply, attended=attended))
     else:
         refusal = Unavailable("The queue takes no imports now")
         refusal.__cause__ = reply if isinstance(reply, Exception) else None

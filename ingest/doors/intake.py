@@ -61,7 +61,7 @@ class Intake:
             appended = await self.appends.append(
                 accepted.partition, encode(import_), awaited=awaited
             )
-            if not appended.listened:
+            if not appended.attended:
                 self._doorbell.ring(accepted.partition)
             metrics.ACCEPTED.labels(import_.door).inc()
             logger.debug("accepted", extra={"import_id": str(import_.import_id)})

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 from ingest.domain.errors import Unavailable
 from ingest.doors.appends import Appended, Appends
-from ingest.queues import LISTENER_KEY, stream_key
+from ingest.queues import LISTENER_KEY, bell_key, stream_key
 
 
 def run(redis_url: str, act: Callable[[Appends], Awaitable[None]]) -> None:
@@ -39,7 +39,7 @@ def test_appends_at_the_same_time_share_round_trips(redis_url: str) -> None:
             *(appends.append(0, payload, awaited=False) for payload in payloads)
         )
         assert len({one.entry_id for one in appended}) == len(payloads)
-        assert not any(one.listened for one in appended)
+        assert not any(one.attended for one in appended)
 
     run(redis_url, act)
 
@@ -60,8 +60,24 @@ def test_an_append_is_acknowledged_with_what_redis_knows(redis_url: str) -> None
         run(redis_url, act)
         ((entry_id, fields),) = client.xrange(stream_key(1))
 
-    assert seen == [Appended(entry_id=entry_id, listened=True)]
+    assert seen == [Appended(entry_id=entry_id, attended=True)]
     assert fields == {b"import": b"one", b"reply_to": b"me"}
+
+
+def test_a_pending_bell_attends_its_own_partition_only(redis_url: str) -> None:
+    attended: list[bool] = []
+
+    async def act(appends: Appends) -> None:
+        both = await asyncio.gather(
+            *(appends.append(partition, b"x", awaited=False) for partition in (0, 1))
+        )
+        attended.extend(appended.attended for appended in both)
+
+    with redis.Redis.from_url(redis_url) as client:
+        client.set(bell_key(1), 1)
+        run(redis_url, act)
+
+    assert attended == [False, True]
 
 
 def test_one_refused_entry_fails_alone(redis_url: str) -> None:
