@@ -48,9 +48,12 @@ class Batch:
 class Drain:
     """Applies what waits on the streams; one per worker process, opened lazily."""
 
-    def __init__(self, settings: Settings, name: str) -> None:
+    def __init__(
+        self, settings: Settings, name: str, lifetime_seconds: float = LIFETIME_SECONDS
+    ) -> None:
         self._settings = settings
         self._name = name
+        self._lifetime_seconds = lifetime_seconds
         self._stream: Stream = open_stream(settings.redis_url, settings.partitions)
         self._connection: Connection[TupleRow] | None = None
         self._schemas: ProfileSchemas | None = None
@@ -59,17 +62,22 @@ class Drain:
         """Apply everything that waits, then listen a while for more.
 
         Returns when nothing comes for LINGER_SECONDS, when another drain listens
-        already, or, ringing for a successor, after LIFETIME_SECONDS. Errors of
+        already, or, ringing for a successor, after its lifetime. Errors of
         Postgres and Redis are raised with nothing acknowledged: the entries stay and
         the sweep rings again.
         """
-        ends_at = time.monotonic() + LIFETIME_SECONDS
+        ends_at = time.monotonic() + self._lifetime_seconds
         listens = self._stream.attend(self._name)
         self._stream.answer_bells()
         while time.monotonic() < ends_at:
-            busy = self._work(ring)
+            waiting = self._stream.waiting()
+            self._call_for_help(waiting, ring)
+            drained = self._drain_each(waiting)
             listens = self._stream.attend(self._name)
-            if not listens or not self._stream.wait(LINGER_SECONDS, busy):
+            if drained:
+                continue
+            # What still waits is another drain's, which will look again after it.
+            if not listens or not self._stream.wait(LINGER_SECONDS, waiting):
                 break
         if listens:
             self._stream.leave()
@@ -84,16 +92,12 @@ class Drain:
             self._connection.close()
             self._connection = None
 
-    def _work(self, ring: Callable[[int], None]) -> list[int]:
-        """Drain until every waiting partition is another drain's; return those."""
-        while True:
-            waiting = self._stream.waiting()
-            if not waiting:
-                return []
-            if len(waiting) > 1 and self._stream.claim_bell(waiting[-1]):
-                ring(waiting[-1])
-            if not self._drain_each(waiting):
-                return waiting
+    def _call_for_help(
+        self, waiting: Sequence[int], ring: Callable[[int], None]
+    ) -> None:
+        """Ring for another process when there is work for two."""
+        if len(waiting) > 1 and self._stream.claim_bell(waiting[-1]):
+            ring(waiting[-1])
 
     def _drain_each(self, partitions: Sequence[int]) -> int:
         """Apply a batch of each of `partitions`; return how many had one for us."""

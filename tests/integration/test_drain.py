@@ -290,3 +290,17 @@ def test_a_change_of_the_catalogue_is_seen_by_the_next_batch(
 
     states = connection.execute("SELECT state FROM imports ORDER BY accepted_at")
     assert [state for (state,) in states] == ["rejected", "created"]
+
+
+def test_a_drain_that_never_runs_dry_hands_over(
+    settings: Settings, client: redis.Redis
+) -> None:
+    drain = Drain(replace(settings, batch_size=5), "busy", lifetime_seconds=0.3)
+    append(client, 0, *(by_email(f"n{number}@example.com") for number in range(500)))
+
+    rung = run(drain)
+    drain.close()
+
+    assert rung == [0]
+    assert 0 < waiting(client) < 500
+    assert client.exists(LISTENER_KEY) == 0
