@@ -37,10 +37,19 @@ def route(import_: Import, catalog: Catalog, partitions: int) -> int:
 
     Raises InvalidRequest when the matching key is missing or malformed.
     """
-    lookups = build_search(import_, catalog).lookups
+    lookups = _route_lookups(import_, catalog)
     name = lock_name(import_.database_id, lookups[0]) if lookups else ""
     name = name or str(import_.import_id)
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest()) % partitions
+
+
+def _route_lookups(import_: Import, catalog: Catalog) -> tuple[Lookup, ...]:
+    if import_.operation is not Operation.ADD:
+        return build_search(import_, catalog).lookups
+    # It searches nothing, yet what comes later for its email must stay behind it.
+    with suppress(InvalidRequest):
+        return _BUILDERS[Matching.EMAIL](import_, catalog).lookups
+    return ()
 
 
 def _email_values(import_: Import, *, subscriptions: bool) -> list[str]:

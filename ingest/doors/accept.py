@@ -30,6 +30,13 @@ def check_right(token: Token, database_id: int, *actions: Action) -> None:
         raise Forbidden("The API token has no access to the database", "db_id")
 
 
+def check_access(token: Token, database_id: int, catalog: Catalog) -> None:
+    """Raise Forbidden or NotFound unless `token` may import into the database."""
+    check_right(token, database_id, Action.IMPORT)
+    if database_id not in catalog.databases:
+        raise NotFound("Unknown database", "db_id")
+
+
 def accept(
     envelope: Envelope, *, token: Token, catalog: Catalog, partitions: int, door: str
 ) -> Accepted:
@@ -38,9 +45,7 @@ def accept(
     Raises Forbidden, NotFound for its database, or InvalidRequest when the matching
     key is missing or malformed: without one there is no place.
     """
-    check_right(token, envelope.database_id, Action.IMPORT)
-    if envelope.database_id not in catalog.databases:
-        raise NotFound("Unknown database", "db_id")
+    check_access(token, envelope.database_id, catalog)
     import_ = to_import(
         envelope,
         import_id=uuid7(),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import partial
 
 import falcon.asgi
 from falcon.asgi import Request, Response
@@ -9,11 +10,22 @@ from falcon.asgi import Request, Response
 from ingest.domain.errors import PenstockError
 from ingest.domain.imports import Operation
 from ingest.doors.http_health import LiveResource, ReadyResource
-from ingest.doors.http_imports import ImportResource, ReceiptResource
+from ingest.doors.http_imports import ImportResource, Load, ReceiptResource
 from ingest.doors.http_replies import Faults, serialize_http_error
 from ingest.doors.intake import Intake
 from ingest.settings import Settings
+from ingest.wire.envelopes import load_envelope
+from ingest.wire.shorthands import load_membership, load_subscription
 
+#: How the endpoints of one import each read a request (contract 2.3).
+_LOADERS: Mapping[str, Load] = {
+    "/api/v1.1/profiles/import": load_envelope,
+    "/api/v1.1/profiles/update": partial(load_envelope, operation=Operation.UPDATE),
+    "/api/v1.1/profiles/add": partial(load_envelope, operation=Operation.ADD),
+    "/api/v1.1/profiles/segstatic/add": partial(load_membership, member=True),
+    "/api/v1.1/profiles/segstatic/remove": partial(load_membership, member=False),
+    "/api/v1.1/subscriptions/set": load_subscription,
+}
 _SLASHES = re.compile("//+")
 
 
@@ -57,7 +69,8 @@ def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:
     # Over the handler of every Exception, which would take these for bugs.
     app.set_error_serializer(serialize_http_error)
 
-    app.add_route("/api/v1.1/profiles/import", ImportResource(intake, Operation.IMPORT))
+    for path, load in _LOADERS.items():
+        app.add_route(path, ImportResource(intake, load))
     app.add_route("/api/v1.1/imports/{import_id}", ReceiptResource(intake))
     app.add_route("/health/live", LiveResource())
     app.add_route("/health/ready", ReadyResource(intake))

@@ -1,27 +1,31 @@
-"""The import endpoint and its receipts."""
+"""The endpoints of one import each, and the receipts of all."""
 
+from collections.abc import Callable, Mapping
 from uuid import UUID
 
 from falcon.asgi import Request, Response
 
 from ingest import metrics
 from ingest.domain.errors import NotFound
-from ingest.domain.imports import Operation
 from ingest.domain.tokens import Action
 from ingest.doors.accept import Accepted, accept, check_right
 from ingest.doors.http_replies import reply, reply_accepted, reply_answer
 from ingest.doors.http_requests import Decoded, find_secret, read_request
 from ingest.doors.intake import Intake
 from ingest.doors.prefer import choose_wait, dump_applied, parse_prefer
-from ingest.wire.envelopes import Envelope, load_envelope
+from ingest.store.receipts import Answer
+from ingest.wire.envelopes import Envelope
+
+#: Reads the parameters of a request; raises InvalidRequest.
+Load = Callable[[Mapping[str, object]], Envelope]
 
 
 class ImportResource:
-    """POST of one profile."""
+    """POST of one profile, whose request `load` understands."""
 
-    def __init__(self, intake: Intake, operation: Operation) -> None:
+    def __init__(self, intake: Intake, load: Load) -> None:
         self._intake = intake
-        self._operation = operation
+        self._load = load
         self._seconds = metrics.INTAKE_SECONDS.labels("http")
 
     async def on_post(self, req: Request, resp: Response) -> None:
@@ -30,23 +34,11 @@ class ImportResource:
             envelope, accepted = await self._accept(
                 await read_request(req, self._intake.settings)
             )
-            await self._intake.appends.admit()
-            import_id = str(accepted.import_.import_id)
-            resp.set_header("Import-Id", import_id)
-
-            preferences = parse_prefer(req.get_header("Prefer"))
-            answer = await self._intake.enqueue(
-                accepted,
-                wait_seconds=choose_wait(
-                    preferences,
-                    synchronous=envelope.synchronous,
-                    default_seconds=self._intake.settings.wait_seconds,
-                ),
+            answer = await submit(
+                self._intake, req, resp, accepted, synchronous=envelope.synchronous
             )
-            if applied := dump_applied(preferences, answered_async=answer is None):
-                resp.set_header("Preference-Applied", applied)
             if answer is None:
-                reply_accepted(req, resp, import_id)
+                reply_accepted(req, resp, str(accepted.import_.import_id))
             else:
                 mirror = self._intake.settings.mirror_errors
                 reply_answer(req, resp, answer, mirror=mirror)
@@ -54,7 +46,7 @@ class ImportResource:
     async def _accept(self, request: Decoded) -> tuple[Envelope, Accepted]:
         """Check who asks, then what is asked."""
         token = await self._intake.catalog.get_token(request.secret)
-        envelope = load_envelope(request.document, operation=self._operation)
+        envelope = self._load(request.document)
         accepted = accept(
             envelope,
             token=token,
@@ -63,6 +55,31 @@ class ImportResource:
             door="http",
         )
         return envelope, accepted
+
+
+async def submit(
+    intake: Intake,
+    req: Request,
+    resp: Response,
+    accepted: Accepted,
+    *,
+    synchronous: bool,
+) -> Answer | None:
+    """Queue an import and wait as the caller prefers; None if it is not applied yet."""
+    await intake.appends.admit()
+    resp.set_header("Import-Id", str(accepted.import_.import_id))
+    preferences = parse_prefer(req.get_header("Prefer"))
+    answer = await intake.enqueue(
+        accepted,
+        wait_seconds=choose_wait(
+            preferences,
+            synchronous=synchronous,
+            default_seconds=intake.settings.wait_seconds,
+        ),
+    )
+    if applied := dump_applied(preferences, answered_async=answer is None):
+        resp.set_header("Preference-Applied", applied)
+    return answer
 
 
 class ReceiptResource:

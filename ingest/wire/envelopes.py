@@ -1,7 +1,7 @@
 """Documents to envelopes: what a request asks for, around the profile's data."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -117,15 +117,31 @@ def load_envelope(
         for name, wire_name in _REQUIRED.items()
         if name not in present and wire_name not in wrong
     }
+    _refuse(missing | wrong)
+    parts = _pop_key_parts(present)
+    return Envelope(key=Key(**parts), operation=operation, **present)
+
+
+def override(envelope: Envelope, document: Mapping[str, object]) -> Envelope:
+    """Return `envelope` with what `document` says instead; raise InvalidRequest.
+
+    What is said in neither, or as null or empty, stays as it is.
+    """
+    present, wrong = _load(document)
+    _refuse(wrong)
+    parts = _pop_key_parts(present)
+    return replace(envelope, key=replace(envelope.key, **parts), **present)
+
+
+def _refuse(wrong: Mapping[str, object]) -> None:
     if faults := [
-        fault
-        for name, messages in (missing | wrong).items()
-        for fault in _faults(messages, name)
+        fault for name, messages in wrong.items() for fault in _faults(messages, name)
     ]:
         raise InvalidRequest(faults)
 
-    parts = {name: present.pop(name) for name in _KEY_PARTS & present.keys()}
-    return Envelope(key=Key(**parts), operation=operation, **present)
+
+def _pop_key_parts(present: dict[str, Any]) -> dict[str, Any]:
+    return {name: present.pop(name) for name in _KEY_PARTS & present.keys()}
 
 
 def peek_token(document: Mapping[str, object]) -> str | None:

@@ -1,0 +1,102 @@
+"""Requests that change one thing of a known profile: imports in other words.
+
+Each becomes an update by `profile_id`, so that it is ordered, applied once and
+receipted like any other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from marshmallow import ValidationError
+
+from ingest.domain.catalog import Channel
+from ingest.domain.errors import Fault, InvalidRequest
+from ingest.domain.imports import Matching, Operation
+from ingest.domain.subscription_contacts import parse_contact
+from ingest.wire.envelopes import Envelope, load_envelope
+from ingest.wire.parameters import parse_id
+
+#: What says who asks, about whom, and how to answer.
+_COMMON = ("token", "format", "sync", "db_id", "profile_id", "skip_triggers")
+#: What `subscriptions/set` says of the subscription (contract 6.1). Its `date`, `ip`
+#: and `url` are accepted and dropped: there is nothing they would change.
+_SUBSCRIPTION = (
+    "resource_id",
+    "channel",
+    "status",
+    "priority",
+    "custom_fields",
+    "cats",
+    "email",
+    "email_data",
+    "phone",
+    "phone_data",
+    "provider",
+    "subscription_id",
+    "push_data",
+    "cc_data",
+)
+
+
+def _is_sent(value: object) -> bool:
+    return value is not None and value != ""
+
+
+def _pick(document: Mapping[str, object], names: tuple[str, ...]) -> dict[str, object]:
+    return {name: document[name] for name in names if _is_sent(document.get(name))}
+
+
+def _find_missing(document: Mapping[str, object], *names: str) -> list[Fault]:
+    return [
+        Fault(code=400, message="Missing parameter", path=name)
+        for name in names
+        if not _is_sent(document.get(name))
+    ]
+
+
+def _find_contact_faults(document: Mapping[str, object]) -> list[Fault]:
+    channel = document.get("channel")
+    if not _is_sent(channel):
+        return []
+    try:
+        parse_contact(Channel(str(channel).strip()), document)
+    except ValueError:
+        return [Fault(code=400, message="Unknown channel", path="channel")]
+    except InvalidRequest as error:
+        return list(error.faults)
+    return []
+
+
+def load_subscription(document: Mapping[str, object]) -> Envelope:
+    """Read a `subscriptions/set`: the profile gains or changes one subscription."""
+    faults = [
+        *_find_missing(document, "db_id", "profile_id", "resource_id", "channel"),
+        *_find_contact_faults(document),
+    ]
+    if faults:
+        raise InvalidRequest(faults)
+    subscription = _pick(document, _SUBSCRIPTION)
+    return _load_update(document, data={"subscriptions": [subscription]})
+
+
+def load_membership(document: Mapping[str, object], *, member: bool) -> Envelope:
+    """Read a `profiles/segstatic/add` or `remove` (contract section 8)."""
+    if faults := _find_missing(document, "db_id", "profile_id", "segment_id"):
+        raise InvalidRequest(faults)
+    try:
+        segments = (parse_id(document["segment_id"]),)
+    except ValidationError as error:
+        raise InvalidRequest(str(error.messages[0]), "segment_id") from error
+    envelope = _load_update(document, data={})
+    if member:
+        return replace(envelope, add_to_segments=segments)
+    return replace(envelope, remove_from_segments=segments)
+
+
+def _load_update(
+    document: Mapping[str, object], *, data: Mapping[str, object]
+) -> Envelope:
+    parameters = {"matching": Matching.PROFILE_ID.value, "data": data}
+    return load_envelope(
+        _pick(document, _COMMON) | parameters, operation=Operation.UPDATE
+    )

@@ -1,0 +1,31 @@
+"""A real worker beside a served intake, so that answers are real."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ingest.settings import Settings
+from tests.intakes import DEADLINE_SECONDS
+from workers.drain import Drain
+
+
+@contextmanager
+def draining(settings: Settings) -> Iterator[None]:
+    """Apply whatever is accepted until the block ends."""
+    ended = threading.Event()
+    drain = Drain(settings, "test-drain")
+
+    def work() -> None:
+        # Should it fail, pytest says so: no thread may end with an exception.
+        while not ended.is_set():
+            drain.run(lambda _: None)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(DEADLINE_SECONDS)
+        assert not thread.is_alive(), "the drain did not stop"
+        drain.close()
