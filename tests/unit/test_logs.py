@@ -2,7 +2,6 @@
 
 import json
 import logging
-import sys
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -74,10 +73,10 @@ def test_an_exception_is_told_without_the_values_after_its_first_line() -> None:
     def fail() -> None:
         raise ValueError("duplicate key\nDETAIL: Key (email)=(john@example.com)")
 
-    try:
+    with pytest.raises(ValueError, match="duplicate") as raised:
         fail()
-    except ValueError:
-        line = make_line(exc_info=sys.exc_info())
+    error = raised.value
+    line = make_line(exc_info=(type(error), error, error.__traceback__))
 
     assert line["exception"] == "ValueError"
     assert line["exception_text"] == "duplicate key"
