@@ -105,7 +105,7 @@ def measure_backlog(target: Target, count: int, seconds: float) -> Figures:
             keep=("import_id",),
         )
     )
-    figures = summarize("not waiting", _BACKLOG_CONNECTIONS, accepted, waited=False)
+    figures = summarize("no waiting", _BACKLOG_CONNECTIONS, accepted, waited=False)
     import_ids = tuple(str(import_id) for (import_id,) in accepted.kept)
     if not import_ids:
         return figures
