@@ -5,9 +5,13 @@ DRAINS = "drains"
 #: The Celery queue of scheduled upkeep.
 UPKEEP = "upkeep"
 
+#: The Celery queue of hints that events wait for delivery.
+DELIVERIES = "deliveries"
+
 #: Argument: the partition that has work.
 DRAIN_TASK = "penstock.drain"
 SWEEP_TASK = "penstock.sweep"
+DELIVER_TASK = "penstock.deliver"
 PARTITION_RECEIPTS_TASK = "penstock.partition_receipts"
 
 #: Prefix of every key that Celery and kombu make, so that ours and theirs never meet.
@@ -15,6 +19,9 @@ CELERY_KEY_PREFIX = "penstock:celery:"
 
 #: Set while a drain has promised to look at every stream again: no bell is needed.
 LISTENER_KEY = "penstock:listener"
+
+#: Set while a hint to deliver is pending.
+DELIVERY_HINT_KEY = "penstock:delivery-hint"
 
 #: A doorbell nobody answered in this time is void; the sweep rings again.
 BELL_EXPIRES_SECONDS = 10

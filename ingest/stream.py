@@ -9,6 +9,7 @@ import redis
 
 from ingest.queues import (
     BELL_GUARD_SECONDS,
+    DELIVERY_HINT_KEY,
     LISTENER_KEY,
     bell_key,
     outcomes_channel,
@@ -108,6 +109,17 @@ class Stream:
             bell_key(partition), b"1", nx=True, ex=BELL_GUARD_SECONDS
         )
         return bool(claimed)
+
+    def claim_hint(self) -> bool:
+        """Claim the right to hint that events wait; False while a hint is pending."""
+        claimed = self._redis.set(
+            DELIVERY_HINT_KEY, b"1", nx=True, ex=BELL_GUARD_SECONDS
+        )
+        return bool(claimed)
+
+    def answer_hint(self) -> None:
+        """Clear the guard of a pending hint; the caller must look after it."""
+        self._redis.delete(DELIVERY_HINT_KEY)
 
     def close(self) -> None:
         """Give up the connections to Redis."""

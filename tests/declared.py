@@ -7,11 +7,15 @@ from hypothesis import strategies as st
 from ingest.domain.catalog import (
     Channel,
     Database,
+    Endpoint,
+    EventKind,
     Field,
     FieldType,
+    Novelty,
     Resource,
     Segment,
     SegmentKind,
+    Trigger,
 )
 from ingest.domain.plans import Account, DeclaredCatalog
 
@@ -111,11 +115,66 @@ def _by_name(fields: list[Field]) -> dict[str, Field]:
     return {field.name: field for field in fields}
 
 
+def make_endpoint(**changes: Any) -> Endpoint:
+    attributes = {"id": 1, "name": "CRM", "account_id": 1, "url": "https://crm.test/in"}
+    return Endpoint(**{**attributes, **changes})
+
+
+def make_trigger(**changes: Any) -> Trigger:
+    attributes = {"id": 1, "name": "Tell", "database_id": 1, "endpoint_id": 1}
+    return Trigger(**{**attributes, "event": EventKind.IMPORT, **changes})
+
+
+_endpoints = st.builds(
+    make_endpoint, id=_ids, name=_names, account_id=st.just(7)
+) | st.builds(
+    make_endpoint,
+    id=_ids,
+    name=_names,
+    account_id=st.just(7),
+    url=st.just(""),
+    queue=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True),
+)
+
+
+@st.composite
+def _triggers(
+    draw: st.DrawFn, database_ids: list[int], resources: list[int], endpoint: int
+) -> Trigger:
+    event = draw(st.sampled_from(EventKind))
+    conditions: dict[str, Any] = {}
+    if event is EventKind.SUBSCRIPTION:
+        conditions = {
+            "resource_id": draw(st.sampled_from([None, *resources])),
+            "channel": draw(st.none() | st.sampled_from(Channel)),
+            "novelties": draw(st.frozensets(st.sampled_from(Novelty))),
+        }
+    elif event in {EventKind.PROFILE_CREATED, EventKind.PROFILE_UPDATED}:
+        conditions = {"fields": draw(st.frozensets(st.just("email")))}
+    return make_trigger(
+        id=draw(_ids),
+        name=draw(_names),
+        database_id=draw(st.sampled_from(database_ids)),
+        endpoint_id=endpoint,
+        event=event,
+        **conditions,
+    )
+
+
+def _by_id(things: list[Any]) -> dict[int, Any]:
+    return {thing.id: thing for thing in things}
+
+
 @st.composite
 def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
     """Any catalogue that a file can declare, of one account."""
     database_ids = draw(st.lists(_ids, max_size=3, unique=True))
     resource_ids = draw(st.lists(_ids, max_size=3, unique=True))
+    endpoints = _by_id(draw(st.lists(_endpoints, max_size=2)))
+    triggers: list[Trigger] = []
+    if endpoints and database_ids:
+        rule = _triggers(database_ids, resource_ids, min(endpoints))
+        triggers = draw(st.lists(rule, max_size=3))
     segment_ids = draw(st.lists(_ids, max_size=3, unique=True)) if database_ids else []
     return DeclaredCatalog(
         accounts={7: Account(id=7, name=draw(_names))},
@@ -154,4 +213,6 @@ def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
             )
             for id_ in segment_ids
         },
+        endpoints=endpoints,
+        triggers=_by_id(triggers),
     )

@@ -19,6 +19,7 @@ from ingest.domain.errors import Fault
 from ingest.domain.identities import new_profile_id
 from ingest.domain.imports import Import, Outcome, State
 from ingest.store.dead_letters import DeadLetter, insert_dead_letter
+from ingest.store.events import insert_events
 from ingest.store.receipts import Answer, Receipt, find_answers, insert_receipts
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.attempts import TRANSIENT
@@ -45,6 +46,8 @@ class Applied:
     outcomes: list[Outcome] = field(default_factory=list)
     #: One for each import whose receipt was there already.
     repeated: list[Answer] = field(default_factory=list)
+    #: How many events were written to the outbox.
+    events: int = 0
 
 
 def apply_batch(
@@ -74,6 +77,7 @@ def apply_batch(
     return Applied(
         outcomes=first.outcomes + second.outcomes,
         repeated=first.repeated + second.repeated,
+        events=first.events + second.events,
     )
 
 
@@ -103,19 +107,25 @@ def _apply(
         schemas.prepare(import_) for id_, import_ in imports.items() if id_ not in known
     ]
     workspace = load_workspace(connection, prepared, schemas.catalog)
-    outcomes = [
+    steps = [
         apply_import(workspace, one, schemas.catalog, new_profile_id(started_at))
         for one in prepared
     ]
     now = datetime.now(UTC)
     receipts = [
-        Receipt(import_=one.import_, outcome=outcome, started_at=started_at)
-        for one, outcome in zip(prepared, outcomes, strict=True)
+        Receipt(import_=one.import_, outcome=step.outcome, started_at=started_at)
+        for one, step in zip(prepared, steps, strict=True)
     ]
+    events = [event for step in steps for event in step.events]
     with connection.pipeline():
         save_workspace(connection, workspace, now)
         insert_receipts(connection, receipts, now)
-    return Applied(outcomes=outcomes, repeated=list(known.values()))
+        insert_events(connection, events, now)
+    return Applied(
+        outcomes=[step.outcome for step in steps],
+        repeated=list(known.values()),
+        events=len(events),
+    )
 
 
 def _bury(

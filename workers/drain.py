@@ -49,9 +49,15 @@ class Drain:
     """Applies what waits on the streams; one per worker process, opened lazily."""
 
     def __init__(
-        self, settings: Settings, name: str, lifetime_seconds: float = LIFETIME_SECONDS
+        self,
+        settings: Settings,
+        name: str,
+        lifetime_seconds: float = LIFETIME_SECONDS,
+        announce: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
+        # Called after a commit that left events to deliver.
+        self._announce = announce
         self._name = name
         self._lifetime_seconds = lifetime_seconds
         self._stream: Stream = open_stream(settings.redis_url, settings.partitions)
@@ -151,6 +157,8 @@ class Drain:
         ids = [entry.id for entry in batch.entries]
         self._stream.settle(partition, ids, _told(batch))
         _count(batch)
+        if batch.applied.events:
+            self._announce()
 
 
 def _decode(

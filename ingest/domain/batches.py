@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ingest.domain import fields, merge
+from ingest.domain import events, fields, merge
 from ingest.domain.catalog import Catalog, Database
 from ingest.domain.contacts import email_key
 from ingest.domain.drafts import Draft
 from ingest.domain.errors import Fault, InvalidValue, NotFound, Rejected
+from ingest.domain.events import Event
 from ingest.domain.imports import Import, Matching, Operation, Outcome, State
 from ingest.domain.lookups import (
     EMAIL,
@@ -34,6 +35,15 @@ class Prepared:
     draft: Draft = field(default_factory=Draft)
     #: Why it can never succeed; empty when it may.
     faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One import applied: what came of it, and what it caused."""
+
+    outcome: Outcome
+    #: For the triggers that listen, in the order to deliver (contract 14, point 56).
+    events: tuple[Event, ...] = ()
 
 
 def written_keys(prepared: Prepared, catalog: Catalog) -> Iterable[Lookup]:
@@ -67,7 +77,7 @@ def _written_fields(draft: Draft, database: Database) -> Iterable[Lookup]:
 
 def apply_import(
     workspace: Workspace, prepared: Prepared, catalog: Catalog, new_id: str
-) -> Outcome:
+) -> Step:
     """Apply one import to `workspace` and return what came of it.
 
     A rejected import leaves the workspace as it was. `new_id` is the id of the
@@ -75,11 +85,11 @@ def apply_import(
     """
     import_ = prepared.import_
     if prepared.faults:
-        return reject(import_, prepared.faults)
+        return Step(outcome=reject(import_, prepared.faults))
     try:
         return _apply(workspace, prepared, catalog, new_id)
     except Rejected as error:
-        return reject(import_, error.faults)
+        return Step(outcome=reject(import_, error.faults))
 
 
 def reject(import_: Import, faults: tuple[Fault, ...]) -> Outcome:
@@ -89,27 +99,31 @@ def reject(import_: Import, faults: tuple[Fault, ...]) -> Outcome:
 
 def _apply(
     workspace: Workspace, prepared: Prepared, catalog: Catalog, new_id: str
-) -> Outcome:
+) -> Step:
     import_, draft = prepared.import_, prepared.draft
     found = workspace.find(import_.database_id, prepared.search)
-    if found is None:
+    before, matched_by = found or (None, None)
+    if before is None:
         _refuse_create(import_)
         merged = merge.create(new_id, import_, draft, prepared.search, catalog)
-        state, matched_by = State.CREATED, None
+        state = State.CREATED
     else:
-        profile, matched_by = found
-        merged = merge.update(profile, import_, draft, catalog)
+        merged = merge.update(before, import_, draft, catalog)
         state = State.UPDATED if merged.changes else State.UNCHANGED
     if state is not State.UNCHANGED:
         workspace.put(merged.profile)
-    return Outcome(
+    outcome = Outcome(
         import_id=import_.import_id,
         state=state,
         profile_id=merged.profile.id,
+        # The profile is saved; only its trigger could not be started (14, point 72).
+        faults=events.start_faults(import_, catalog),
         matched_by=matched_by,
         changes=merged.changes,
         skipped=merged.skipped,
     )
+    caused = events.derive(before, merged, import_, catalog)
+    return Step(outcome=outcome, events=tuple(caused))
 
 
 def _refuse_create(import_: Import) -> None:

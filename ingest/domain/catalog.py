@@ -1,4 +1,4 @@
-"""The catalogue: what databases, fields, resources and segments exist."""
+"""The catalogue: what databases, fields, resources, segments and triggers exist."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -46,6 +46,32 @@ class SegmentKind(StrEnum):
 
     STATIC = "static"
     DYNAMIC = "dynamic"
+
+
+class EventKind(StrEnum):
+    """What a trigger listens for (contract 7.1)."""
+
+    #: Every import that was not rejected, one without a change too (14, point 57).
+    IMPORT = "import"
+    PROFILE_CREATED = "profile_created"
+    PROFILE_UPDATED = "profile_updated"
+    SUBSCRIPTION = "subscription"
+    SEGMENT_ENTERED = "segment_entered"
+    SEGMENT_LEFT = "segment_left"
+    #: An explicit start with an import (contract 7.3).
+    API_CALL = "api_call"
+
+
+class Novelty(StrEnum):
+    """What is new about a subscription (contract 7.1)."""
+
+    #: The profile had no subscription on this resource.
+    NEW_SUBSCRIPTION = "new_subscription"
+    #: It had none of this channel on this resource.
+    NEW_CHANNEL = "new_channel"
+    #: This contact was not subscribed.
+    NEW_CONTACT = "new_contact"
+    STATUS_CHANGED = "status_changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +140,38 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where events are delivered: a webhook's URL, or a message queue."""
+
+    id: int
+    name: str
+    account_id: int
+    #: Either this is empty or `queue` is.
+    url: str = ""
+    queue: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """A rule: which events of a database go to which endpoint."""
+
+    id: int
+    name: str
+    database_id: int
+    endpoint_id: int
+    event: EventKind
+    #: Subscription events: on this resource and channel only; None for any.
+    resource_id: int | None = None
+    channel: Channel | None = None
+    #: Subscription events: with one of these only; empty for any change.
+    novelties: frozenset[Novelty] = frozenset()
+    #: Segment events: of this segment only; None for any.
+    segment_id: int | None = None
+    #: Created and updated profiles: when one of these changed; empty for any change.
+    fields: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
     """Everything an import can refer to, as of one `version`."""
 
@@ -122,3 +180,5 @@ class Catalog:
     databases: Mapping[int, Database]
     resources: Mapping[int, Resource]
     segments: Mapping[int, Segment]
+    #: Those whose endpoint takes deliveries.
+    triggers: Mapping[int, Trigger] = field(default_factory=dict)

@@ -62,6 +62,15 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A trigger to start once its import is applied (contract 7.3)."""
+
+    trigger_id: int
+    #: `custom_data`, `content`, `timeout` and `attach`, passed on as sent.
+    payload: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Import:
     """One accepted import: the envelope checked, `data` still as sent."""
 
@@ -85,6 +94,7 @@ class Import:
     detect_geo: bool = False
     add_to_segments: tuple[int, ...] = ()
     remove_from_segments: tuple[int, ...] = ()
+    start: Start | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

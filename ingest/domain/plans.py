@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from ingest.domain.catalog import Database, Field, Resource, Segment
+from ingest.domain.catalog import (
+    Database,
+    Endpoint,
+    Field,
+    Resource,
+    Segment,
+    Trigger,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +32,8 @@ class DeclaredCatalog:
     databases: Mapping[int, Database] = field(default_factory=dict)
     resources: Mapping[int, Resource] = field(default_factory=dict)
     segments: Mapping[int, Segment] = field(default_factory=dict)
+    endpoints: Mapping[int, Endpoint] = field(default_factory=dict)
+    triggers: Mapping[int, Trigger] = field(default_factory=dict)
 
 
 class ChangeKind(StrEnum):
@@ -92,6 +101,9 @@ _NAMES = {
     "database_id": "database",
     "database_ids": "databases",
     "default_resource_id": "default_resource",
+    "endpoint_id": "endpoint",
+    "resource_id": "resource",
+    "segment_id": "segment",
 }
 
 #: Not attributes: what identifies a record, what it holds, and where it comes from.
@@ -110,11 +122,14 @@ def _drops_options(old: object, new: object) -> bool:
 _LOSES_DATA: Mapping[str, Callable[[object, object], bool]] = {
     "type": lambda _old, _new: True,
     "options": _drops_options,
+}
+#: The same, where it is so for one kind of record.
+_LOSES_DATA_OF: Mapping[tuple[type, str], Callable[[object, object], bool]] = {
     # Members belong to profiles of the former database.
-    "database": lambda _old, _new: True,
+    (Segment, "database"): lambda _old, _new: True,
 }
 
-Thing: TypeAlias = Account | Database | Field | Resource | Segment
+Thing: TypeAlias = Account | Database | Endpoint | Field | Resource | Segment | Trigger
 
 
 def _attributes(thing: Thing) -> dict[str, object]:
@@ -136,8 +151,9 @@ def _things(catalog: DeclaredCatalog) -> Iterator[tuple[str, Thing]]:
         yield f"resources.{resource.id}", resource
         for name, each in resource.fields.items():
             yield f"resources.{resource.id}.fields.{name}", each
-    for segment in catalog.segments.values():
-        yield f"segments.{segment.id}", segment
+    yield from ((f"segments.{id_}", each) for id_, each in catalog.segments.items())
+    yield from ((f"endpoints.{id_}", each) for id_, each in catalog.endpoints.items())
+    yield from ((f"triggers.{id_}", each) for id_, each in catalog.triggers.items())
 
 
 def _text(value: object) -> str:
@@ -158,7 +174,7 @@ def _changes_of(path: str, old: Thing, new: Thing) -> Iterator[Change]:
     before, after = _attributes(old), _attributes(new)
     for name, value in after.items():
         if before[name] != value:
-            loses_data = _LOSES_DATA.get(name)
+            loses_data = _LOSES_DATA_OF.get((type(new), name), _LOSES_DATA.get(name))
             yield Change(
                 kind=ChangeKind.CHANGE,
                 path=path,
@@ -182,8 +198,9 @@ def plan(current: DeclaredCatalog, declared: DeclaredCatalog) -> list[Change]:
         Change(
             kind=ChangeKind.REMOVE,
             path=path,
-            # An account holds nothing of its own.
-            loses_data=not isinstance(thing, Account),
+            # The others hold nothing of their own; with an endpoint go the events
+            # that it has not taken yet.
+            loses_data=not isinstance(thing, Account | Trigger),
         )
         for path, thing in before.items()
         if path not in after

@@ -21,10 +21,6 @@ class DatabaseNotEmpty(PenstockError):
     """A database that has profiles cannot be removed."""
 
 
-class StillReferenced(PenstockError):
-    """A trigger or an endpoint still refers to what was to be removed."""
-
-
 def load_version(connection: psycopg.Connection[TupleRow]) -> int:
     """Load the version, which moves with each change of the catalogue or a token."""
     row = connection.execute("SELECT version FROM catalog_version").fetchone()
@@ -60,7 +56,10 @@ def lock_catalog(connection: psycopg.Connection[TupleRow]) -> None:
     )
 
 
-def _load(connection: psycopg.Connection[TupleRow]) -> tuple[int, DeclaredCatalog]:
+def _load(
+    connection: psycopg.Connection[TupleRow],
+) -> tuple[int, DeclaredCatalog, set[int]]:
+    """Load the version, the catalogue, and the ids of the disabled endpoints."""
     # One statement, hence one snapshot: never half of a change.
     row = (
         connection.execute(
@@ -71,16 +70,26 @@ def _load(connection: psycopg.Connection[TupleRow]) -> tuple[int, DeclaredCatalo
                (SELECT json_agg(field ORDER BY name) FROM fields AS field),
                (SELECT json_agg(resource ORDER BY id) FROM resources AS resource),
                (SELECT json_agg(field ORDER BY name) FROM resource_fields AS field),
-               (SELECT json_agg(segment ORDER BY id) FROM segments AS segment)
+               (SELECT json_agg(segment ORDER BY id) FROM segments AS segment),
+               (SELECT json_agg(endpoint ORDER BY id) FROM endpoints AS endpoint),
+               (SELECT json_agg(rule ORDER BY id) FROM triggers AS rule)
         """
         ).fetchone()
-        or (0,) + (None,) * 6
+        or (0,) + (None,) * 8
     )
     # An empty table aggregates to null.
-    accounts, databases, fields, resources, resource_fields, segments = (
-        rows or [] for rows in row[1:]
-    )
-    return row[0], DeclaredCatalog(
+    (
+        accounts,
+        databases,
+        fields,
+        resources,
+        resource_fields,
+        segments,
+        endpoints,
+        triggers,
+    ) = (rows or [] for rows in row[1:])
+    disabled = {each["id"] for each in endpoints if each["disabled_at"]}
+    declared = DeclaredCatalog(
         accounts={each["id"]: Account(**each) for each in accounts},
         databases={
             each["id"]: catalog_rows.to_database(each, fields) for each in databases
@@ -90,7 +99,10 @@ def _load(connection: psycopg.Connection[TupleRow]) -> tuple[int, DeclaredCatalo
             for each in resources
         },
         segments={each["id"]: catalog_rows.to_segment(each) for each in segments},
+        endpoints={each["id"]: catalog_rows.to_endpoint(each) for each in endpoints},
+        triggers={each["id"]: catalog_rows.to_trigger(each) for each in triggers},
     )
+    return row[0], declared, disabled
 
 
 def load_declared(connection: psycopg.Connection[TupleRow]) -> DeclaredCatalog:
@@ -100,7 +112,7 @@ def load_declared(connection: psycopg.Connection[TupleRow]) -> DeclaredCatalog:
 
 def load_catalog(connection: psycopg.Connection[TupleRow]) -> Catalog:
     """Load the catalogue as an import sees it: with the system fields."""
-    version, declared = _load(connection)
+    version, declared, disabled = _load(connection)
     return Catalog(
         version=version,
         databases={
@@ -112,6 +124,11 @@ def load_catalog(connection: psycopg.Connection[TupleRow]) -> Catalog:
             for each in declared.resources.values()
         },
         segments=declared.segments,
+        triggers={
+            each.id: each
+            for each in declared.triggers.values()
+            if each.endpoint_id not in disabled
+        },
     )
 
 
@@ -141,8 +158,8 @@ def save_catalog(
     """Make the catalogue the declared one, and what is stored follow it.
 
     Takes the catalogue's exclusive lock, which ends with the caller's transaction:
-    until then nobody writes profiles. Raises DatabaseNotEmpty, StillReferenced or
-    ValuesNotUnique, after which the transaction must be rolled back.
+    until then nobody writes profiles. Raises DatabaseNotEmpty or ValuesNotUnique,
+    after which the transaction must be rolled back.
     """
     lock_catalog(connection)
     current = load_declared(connection)
@@ -154,16 +171,12 @@ def save_catalog(
     catalog_statements.save_databases(connection, declared)
     catalog_statements.save_resources(connection, declared)
     catalog_statements.save_segments(connection, declared)
+    catalog_statements.save_endpoints(connection, declared)
+    catalog_statements.save_triggers(connection, declared)
     catalog_statements.save_fields(connection, declared)
     catalog_statements.save_resource_fields(connection, declared)
     catalog_statements.delete_members(connection, current, declared)
-    try:
-        catalog_statements.delete_undeclared(connection, declared)
-    except psycopg.errors.ForeignKeyViolation as error:
-        raise StillReferenced(
-            "Something still refers to what is to be removed: "
-            f"{error.diag.message_detail}"
-        ) from error
+    catalog_statements.delete_undeclared(connection, declared)
 
     for change in field_changes(current, declared):
         follow_field(connection, change)

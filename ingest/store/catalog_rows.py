@@ -6,11 +6,15 @@ from typing import Any
 from ingest.domain.catalog import (
     Channel,
     Database,
+    Endpoint,
+    EventKind,
     Field,
     FieldType,
+    Novelty,
     Resource,
     Segment,
     SegmentKind,
+    Trigger,
 )
 
 #: A row as its column names and JSON values.
@@ -80,6 +84,33 @@ def to_segment(row: Row) -> Segment:
     )
 
 
+def to_endpoint(row: Row) -> Endpoint:
+    """Make an endpoint of its row."""
+    return Endpoint(
+        id=row["id"],
+        name=row["name"],
+        account_id=row["account_id"],
+        url=row["url"],
+        queue=row["queue"],
+    )
+
+
+def to_trigger(row: Row) -> Trigger:
+    """Make a trigger of its row."""
+    return Trigger(
+        id=row["id"],
+        name=row["name"],
+        database_id=row["database_id"],
+        endpoint_id=row["endpoint_id"],
+        event=EventKind(row["event"]),
+        resource_id=row["resource_id"],
+        channel=Channel(row["channel"]) if row["channel"] else None,
+        novelties=frozenset(map(Novelty, row["novelties"])),
+        segment_id=row["segment_id"],
+        fields=frozenset(row["fields"]),
+    )
+
+
 def from_database(database: Database) -> dict[str, object]:
     """Make the row of a database."""
     return {
@@ -112,6 +143,33 @@ def from_segment(segment: Segment) -> dict[str, object]:
         "database_id": segment.database_id,
         "name": segment.name,
         "kind": segment.kind,
+    }
+
+
+def from_endpoint(endpoint: Endpoint) -> dict[str, object]:
+    """Make the row of an endpoint, but for its secret."""
+    return {
+        "id": endpoint.id,
+        "account_id": endpoint.account_id,
+        "name": endpoint.name,
+        "url": endpoint.url,
+        "queue": endpoint.queue,
+    }
+
+
+def from_trigger(trigger: Trigger) -> dict[str, object]:
+    """Make the row of a trigger."""
+    return {
+        "id": trigger.id,
+        "database_id": trigger.database_id,
+        "endpoint_id": trigger.endpoint_id,
+        "name": trigger.name,
+        "event": trigger.event,
+        "resource_id": trigger.resource_id,
+        "channel": trigger.channel,
+        "novelties": sorted(trigger.novelties),
+        "segment_id": trigger.segment_id,
+        "fields": sorted(trigger.fields),
     }
 
 

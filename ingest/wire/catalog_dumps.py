@@ -3,7 +3,15 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from ingest.domain.catalog import Database, Field, Resource, Segment, SegmentKind
+from ingest.domain.catalog import (
+    Database,
+    Endpoint,
+    Field,
+    Resource,
+    Segment,
+    SegmentKind,
+    Trigger,
+)
 from ingest.domain.plans import Account, DeclaredCatalog
 
 
@@ -102,6 +110,37 @@ def _segment(segment: Segment) -> Iterator[str]:
     )
 
 
+def _endpoint(endpoint: Endpoint) -> Iterator[str]:
+    yield from _table(
+        "endpoints",
+        {
+            "id": endpoint.id,
+            "account": endpoint.account_id,
+            "name": endpoint.name,
+            "url": endpoint.url or None,
+            "queue": endpoint.queue or None,
+        },
+    )
+
+
+def _trigger(trigger: Trigger) -> Iterator[str]:
+    yield from _table(
+        "triggers",
+        {
+            "id": trigger.id,
+            "name": trigger.name,
+            "database": trigger.database_id,
+            "endpoint": trigger.endpoint_id,
+            "event": trigger.event,
+            "resource": trigger.resource_id,
+            "channel": trigger.channel,
+            "novelties": sorted(trigger.novelties) or None,
+            "segment": trigger.segment_id,
+            "fields": sorted(trigger.fields) or None,
+        },
+    )
+
+
 def dump_catalog_file(declared: DeclaredCatalog) -> str:
     """Write the file that `load_catalog_file` reads as `declared`."""
     lines = [
@@ -109,5 +148,7 @@ def dump_catalog_file(declared: DeclaredCatalog) -> str:
         *(line for each in declared.databases.values() for line in _database(each)),
         *(line for each in declared.resources.values() for line in _resource(each)),
         *(line for each in declared.segments.values() for line in _segment(each)),
+        *(line for each in declared.endpoints.values() for line in _endpoint(each)),
+        *(line for each in declared.triggers.values() for line in _trigger(each)),
     ]
     return "\n".join(lines).lstrip("\n") + "\n"

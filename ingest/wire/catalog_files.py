@@ -7,7 +7,15 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from ingest.domain.catalog import Database, Field, FieldType, Resource, Segment
+from ingest.domain.catalog import (
+    Database,
+    Endpoint,
+    Field,
+    FieldType,
+    Resource,
+    Segment,
+    Trigger,
+)
 from ingest.domain.errors import Fault, PenstockError
 from ingest.domain.plans import Account, DeclaredCatalog
 from ingest.wire.catalog_rules import Table, find_faults, parse_default
@@ -121,6 +129,31 @@ def _segment(table: Table) -> Segment:
     )
 
 
+def _endpoint(table: Table) -> Endpoint:
+    return Endpoint(
+        id=table["id"],
+        name=table["name"],
+        account_id=table["account"],
+        url=table["url"],
+        queue=table["queue"],
+    )
+
+
+def _trigger(table: Table) -> Trigger:
+    return Trigger(
+        id=table["id"],
+        name=table["name"],
+        database_id=table["database"],
+        endpoint_id=table["endpoint"],
+        event=table["event"],
+        resource_id=table["resource"],
+        channel=table["channel"],
+        novelties=frozenset(table["novelties"]),
+        segment_id=table["segment"],
+        fields=frozenset(table["changed"]),
+    )
+
+
 def _catalog(document: Mapping[str, Any]) -> DeclaredCatalog:
     return DeclaredCatalog(
         accounts={
@@ -130,6 +163,8 @@ def _catalog(document: Mapping[str, Any]) -> DeclaredCatalog:
         databases={table["id"]: _database(table) for table in document["databases"]},
         resources={table["id"]: _resource(table) for table in document["resources"]},
         segments={table["id"]: _segment(table) for table in document["segments"]},
+        endpoints={table["id"]: _endpoint(table) for table in document["endpoints"]},
+        triggers={table["id"]: _trigger(table) for table in document["triggers"]},
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from ingest.domain import fields
 from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import Fault, InvalidValue
+from ingest.wire.trigger_rules import endpoint_faults, trigger_faults
 
 #: One table of the file, as far as it is well shaped.
 Table = Mapping[str, Any]
@@ -129,9 +130,26 @@ def _binding_faults(
             yield _fault(here, f"Database {database_id} is of another account.")
 
 
+def _delivery_faults(tables: Mapping[str, Sequence[Table]]) -> Iterator[Fault]:
+    known = {name: _by_id(rows) for name, rows in tables.items()}
+    for index, endpoint in enumerate(tables["endpoints"]):
+        for key, message in endpoint_faults(endpoint, known):
+            yield _fault(f"endpoints[{index}].{key}", message)
+    for index, trigger in enumerate(tables["triggers"]):
+        for key, message in trigger_faults(trigger, known):
+            yield _fault(f"triggers[{index}].{key}", message)
+
+
 def find_faults(document: Table) -> Iterator[Fault]:
     """Find every broken rule of a catalogue file."""
-    sections = ("accounts", "databases", "resources", "segments")
+    sections = (
+        "accounts",
+        "databases",
+        "resources",
+        "segments",
+        "endpoints",
+        "triggers",
+    )
     tables = {name: document.get(name, []) for name in sections}
     accounts, databases, resources = (_by_id(tables[name]) for name in sections[:3])
 
@@ -149,3 +167,4 @@ def find_faults(document: Table) -> Iterator[Fault]:
         yield from _field_faults(f"{path}.fields", resource.get("own_fields", []))
     for index, segment in enumerate(tables["segments"]):
         yield from _unknown(f"segments[{index}]", segment, "database", databases)
+    yield from _delivery_faults(tables)

@@ -7,7 +7,13 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from ingest.domain.catalog import Channel, FieldType, SegmentKind
+from ingest.domain.catalog import (
+    Channel,
+    EventKind,
+    FieldType,
+    Novelty,
+    SegmentKind,
+)
 
 #: Contract section 5; the other types belong to fields of the system's own.
 DATABASE_FIELD_TYPES = (
@@ -38,6 +44,14 @@ _FIELD_NAME = validate.Regexp(
     r"[A-Za-z][A-Za-z0-9_]{0,63}\Z",
     error="Must be a letter, then letters, digits or _, at most 64 in all.",
 )
+_URL = validate.And(
+    validate.URL(schemes={"http", "https"}, require_tld=False),
+    _STORABLE,
+)
+_QUEUE = validate.Regexp(
+    r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z",
+    error="Must be letters, digits, '.', '_' or '-', at most 100 in all.",
+)
 _NOT_RESERVED = validate.NoneOf(RESERVED_NAMES, error="Is reserved.")
 
 
@@ -47,6 +61,10 @@ def _id() -> fields.Integer:
 
 def _text() -> fields.String:
     return fields.String(required=True, validate=_TEXT)
+
+
+def _optional_id() -> fields.Integer:
+    return fields.Integer(strict=True, validate=_IDS, load_default=None)
 
 
 def _flag() -> fields.Boolean:
@@ -99,7 +117,7 @@ class DatabaseSchema(Schema):
     id = _id()
     account = _id()
     name = _text()
-    default_resource = fields.Integer(strict=True, validate=_IDS, load_default=None)
+    default_resource = _optional_id()
     ignore_unknown_fields = _flag()
     own_fields = _own_fields(DatabaseFieldSchema)
 
@@ -127,6 +145,33 @@ class SegmentSchema(Schema):
     kind = fields.Enum(SegmentKind, by_value=True, load_default=SegmentKind.STATIC)
 
 
+class EndpointSchema(Schema):
+    """One of `[[endpoints]]`."""
+
+    id = _id()
+    account = _id()
+    name = _text()
+    url = fields.String(load_default="", validate=_URL)
+    queue = fields.String(load_default="", validate=_QUEUE)
+
+
+class TriggerSchema(Schema):
+    """One of `[[triggers]]`."""
+
+    id = _id()
+    name = _text()
+    database = _id()
+    endpoint = _id()
+    event = fields.Enum(EventKind, by_value=True, required=True)
+    resource = _optional_id()
+    channel = fields.Enum(Channel, by_value=True, load_default=None)
+    novelties = _list(fields.Enum(Novelty, by_value=True))
+    segment = _optional_id()
+    changed = fields.List(
+        fields.String(validate=_TEXT), load_default=list, data_key="fields"
+    )
+
+
 class CatalogSchema(Schema):
     """The whole file."""
 
@@ -134,6 +179,8 @@ class CatalogSchema(Schema):
     databases = _list(fields.Nested(DatabaseSchema))
     resources = _list(fields.Nested(ResourceSchema))
     segments = _list(fields.Nested(SegmentSchema))
+    endpoints = _list(fields.Nested(EndpointSchema))
+    triggers = _list(fields.Nested(TriggerSchema))
 
 
 CATALOG = CatalogSchema()

@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 
 from ingest.domain.errors import PenstockError
-from ingest.domain.imports import Import, Key, Matching, Operation
+from ingest.domain.imports import Import, Key, Matching, Operation, Start
 
 _T = TypeVar("_T")
 
@@ -85,6 +85,16 @@ def _parse_key(value: object) -> Key:
     return Key(**{name: _KEY_PARSERS[name](part) for name, part in parts.items()})
 
 
+def _parse_start(value: object) -> Start:
+    parts = _exactly(dict, value)
+    if parts.keys() != {"trigger_id", "payload"}:
+        raise ValueError("a start of another form")
+    return Start(
+        trigger_id=_exactly(int, parts["trigger_id"]),
+        payload=_exactly(dict, parts["payload"]),
+    )
+
+
 _Parser = Callable[[object], Any]
 
 _KEY_PARSERS: Mapping[str, _Parser] = dict.fromkeys(
@@ -107,6 +117,7 @@ _PARSERS: Mapping[str, _Parser] = {
     "detect_geo": partial(_exactly, bool),
     "add_to_segments": _parse_ids,
     "remove_from_segments": _parse_ids,
+    "start": _parse_start,
 }
 _REQUIRED = frozenset(
     member.name for member in fields(Import) if member.default is MISSING

@@ -18,7 +18,6 @@ from ingest.local.bootstrap import prepare
 from ingest.store.backfill import ValuesNotUnique
 from ingest.store.catalog import (
     DatabaseNotEmpty,
-    StillReferenced,
     hold_catalog,
     load_catalog,
     load_declared,
@@ -128,16 +127,6 @@ def test_a_database_that_has_profiles_is_not_removed(connection: Connection) -> 
         save(connection, DeclaredCatalog())
 
     assert load_declared(connection) == make_declared()
-
-
-def test_an_account_with_an_endpoint_is_not_removed(connection: Connection) -> None:
-    save(connection, make_declared())
-    connection.execute(
-        "INSERT INTO endpoints (id, account_id, url) VALUES (1, 1, 'http://localhost')"
-    )
-
-    with pytest.raises(StillReferenced, match="endpoints"):
-        save(connection, DeclaredCatalog())
 
 
 def test_a_removed_segment_forgets_its_members(connection: Connection) -> None:

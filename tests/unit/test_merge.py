@@ -231,7 +231,7 @@ def test_a_rejected_import_leaves_the_workspace_as_it_was() -> None:
     workspace = Workspace(CATALOG, [STORED, other], {})
     prepared = prepare({"email": "b@example.com", "_fname": "X"})
 
-    outcome = apply_import(workspace, prepared, CATALOG, "3" * 24)
+    outcome = apply_import(workspace, prepared, CATALOG, "3" * 24).outcome
 
     assert (outcome.state, outcome.error) == (State.REJECTED, 409)
     assert list(workspace.changed()) == []

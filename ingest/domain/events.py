@@ -1,0 +1,205 @@
+"""What an import causes, for the triggers that listen (contract section 7)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from uuid import UUID, uuid5
+
+from ingest.domain.catalog import Catalog, EventKind, Novelty, Trigger
+from ingest.domain.errors import Fault
+from ingest.domain.imports import Import
+from ingest.domain.merge import Changes, Merged
+from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened to a profile, and who is to hear of it."""
+
+    #: Made of the import's id and `sequence`: a receiver sees the same one always.
+    id: UUID
+    import_id: UUID
+    database_id: int
+    profile_id: str
+    kind: EventKind
+    #: Its place among the events of its import.
+    sequence: int
+    #: What its kind tells of it, as JSON values.
+    detail: Mapping[str, object]
+    #: The triggers that listen, by the endpoint they deliver to; never empty.
+    listeners: Mapping[int, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fact:
+    """What happened, before anyone is known to listen."""
+
+    kind: EventKind
+    detail: Mapping[str, object]
+    #: Of a created or updated profile: names of the changed fields.
+    fields: frozenset[str] = frozenset()
+    #: Of a subscription event.
+    key: SubscriptionKey | None = None
+    novelties: frozenset[Novelty] = frozenset()
+    #: Of a segment event.
+    segment_id: int | None = None
+    #: Of `api_call`: the one trigger that is started.
+    trigger_id: int | None = None
+
+
+def start_faults(import_: Import, catalog: Catalog) -> tuple[Fault, ...]:
+    """Return why the trigger of `import_` cannot be started; empty if it can."""
+    if import_.start is None:
+        return ()
+    trigger = catalog.triggers.get(import_.start.trigger_id)
+    if trigger is None or trigger.database_id != import_.database_id:
+        return (Fault(code=404, message="Unknown trigger", path="trigger_id"),)
+    if trigger.event is not EventKind.API_CALL:
+        message = "The trigger is not started by an API call"
+        return (Fault(code=400, message=message, path="trigger_id"),)
+    return ()
+
+
+def derive(
+    before: Profile | None, merged: Merged, import_: Import, catalog: Catalog
+) -> Iterator[Event]:
+    """Return what `import_` caused where a trigger listens, in contract order.
+
+    That is the import, then subscriptions, then segments (contract 14, point 56).
+    `skip_triggers` silences all of it but the trigger that the import itself starts
+    (contract 7.2).
+    """
+    triggers = [
+        trigger
+        for trigger in catalog.triggers.values()
+        if trigger.database_id == import_.database_id
+    ]
+    if not triggers:
+        return
+    sequence = 0
+    for fact in _facts(before, merged, import_):
+        listeners = _listeners(triggers, fact)
+        if listeners:
+            yield Event(
+                id=uuid5(import_.import_id, str(sequence)),
+                import_id=import_.import_id,
+                database_id=import_.database_id,
+                profile_id=merged.profile.id,
+                kind=fact.kind,
+                sequence=sequence,
+                detail=fact.detail,
+                listeners=listeners,
+            )
+            sequence += 1
+
+
+def _facts(before: Profile | None, merged: Merged, import_: Import) -> Iterator[_Fact]:
+    if not import_.skip_triggers:
+        yield from _import_facts(before, merged.changes)
+        yield from _subscription_facts(before, merged.profile)
+        yield from _segment_facts(before, merged.profile)
+    if import_.start is not None:
+        yield _Fact(
+            kind=EventKind.API_CALL,
+            detail=import_.start.payload,
+            trigger_id=import_.start.trigger_id,
+        )
+
+
+def _import_facts(before: Profile | None, changes: Changes) -> Iterator[_Fact]:
+    shown = {path: {"old": old, "new": new} for path, (old, new) in changes.items()}
+    if before is None:
+        state, kind = "created", EventKind.PROFILE_CREATED
+    else:
+        state, kind = "updated", EventKind.PROFILE_UPDATED
+    detail = {"state": state if changes or before is None else "unchanged"}
+    yield _Fact(kind=EventKind.IMPORT, detail=detail)
+    if changes or before is None:
+        yield _Fact(kind=kind, detail={"changes": shown}, fields=frozenset(changes))
+
+
+def _subscription_facts(before: Profile | None, after: Profile) -> Iterator[_Fact]:
+    old = {} if before is None else before.subscriptions
+    live = {key for key, subscription in old.items() if not subscription.deleted}
+    for key, subscription in after.subscriptions.items():
+        stored = old.get(key)
+        if subscription is stored:
+            continue
+        novelties = _novelties(key, subscription, stored, live)
+        yield _Fact(
+            kind=EventKind.SUBSCRIPTION,
+            detail=_shown(key, subscription, novelties),
+            key=key,
+            novelties=novelties,
+        )
+
+
+def _novelties(
+    key: SubscriptionKey,
+    after: Subscription,
+    stored: Subscription | None,
+    live: set[SubscriptionKey],
+) -> frozenset[Novelty]:
+    """Tell what is new against the subscriptions that were `live` before.
+
+    A deleted one that comes back is as new as one that never was.
+    """
+    beside = [other for other in live if other.resource_id == key.resource_id]
+    known = key in live and stored is not None
+    answers = {
+        Novelty.NEW_SUBSCRIPTION: not beside,
+        Novelty.NEW_CHANNEL: all(other.channel != key.channel for other in beside),
+        Novelty.NEW_CONTACT: not known,
+        Novelty.STATUS_CHANGED: (
+            stored is not None and known and stored.status != after.status
+        ),
+    }
+    return frozenset(novelty for novelty, holds in answers.items() if holds)
+
+
+def _shown(
+    key: SubscriptionKey, subscription: Subscription, novelties: frozenset[Novelty]
+) -> dict[str, object]:
+    return {
+        "resource_id": key.resource_id,
+        "channel": key.channel,
+        **subscription.contact,
+        "status": subscription.status,
+        "priority": subscription.priority,
+        "custom_fields": dict(subscription.custom_fields),
+        "cats": list(subscription.categories),
+        "novelties": sorted(novelties),
+    }
+
+
+def _segment_facts(before: Profile | None, after: Profile) -> Iterator[_Fact]:
+    old = frozenset() if before is None else before.segments
+    moved = (
+        (EventKind.SEGMENT_ENTERED, after.segments - old),
+        (EventKind.SEGMENT_LEFT, old - after.segments),
+    )
+    for kind, segments in moved:
+        for number in sorted(segments):
+            yield _Fact(kind=kind, detail={"segment_id": number}, segment_id=number)
+
+
+def _listeners(triggers: list[Trigger], fact: _Fact) -> dict[int, tuple[int, ...]]:
+    heard: dict[int, tuple[int, ...]] = {}
+    for trigger in triggers:
+        if trigger.event is fact.kind and _admits(trigger, fact):
+            known = heard.get(trigger.endpoint_id, ())
+            heard[trigger.endpoint_id] = (*known, trigger.id)
+    return heard
+
+
+def _admits(trigger: Trigger, fact: _Fact) -> bool:
+    """Tell whether every condition of `trigger` holds; one not set always does."""
+    key = fact.key
+    conditions = (
+        fact.trigger_id in (None, trigger.id),
+        not trigger.fields or not trigger.fields.isdisjoint(fact.fields),
+        not trigger.novelties or not trigger.novelties.isdisjoint(fact.novelties),
+        trigger.segment_id in (None, fact.segment_id),
+        trigger.resource_id is None or (key and trigger.resource_id == key.resource_id),
+        trigger.channel is None or (key and trigger.channel is key.channel),
+    )
+    return all(conditions)
