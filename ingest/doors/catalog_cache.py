@@ -46,6 +46,8 @@ class CatalogCache:
         self._refreshing: Task[None] | None = None
         self._refreshed_at = float("-inf")
         self._poll: Task[None] | None = None
+        # Whether the last look failed; only the first failure is logged.
+        self._stale = False
 
     async def start(self) -> None:
         """Load once, if Postgres is there, and keep looking."""
@@ -113,10 +115,12 @@ class CatalogCache:
             fresh = await asyncio.to_thread(self._load)
         except psycopg.Error as error:
             self._disconnect()
-            logger.warning(
-                "catalogue not refreshed", extra={"reason": type(error).__name__}
-            )
+            if not self._stale:
+                reason = type(error).__name__
+                logger.warning("catalogue not refreshed", extra={"reason": reason})
+            self._stale = True
             return
+        self._stale = False
         if fresh is not None:
             self._snapshot = fresh
             logger.info("catalogue loaded", extra={"version": fresh.version})

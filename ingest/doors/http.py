@@ -66,7 +66,7 @@ def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:
     app.add_middleware(_TolerantPaths())
     app.add_error_handler(Exception, faults.handle_unexpected)
     app.add_error_handler(PenstockError, faults.handle_penstock_error)
-    # Over the handler of every Exception, which would take these for bugs.
+    # What the framework refuses has a handler of its own, which asks this for words.
     app.set_error_serializer(serialize_http_error)
 
     for path, load in _LOADERS.items():

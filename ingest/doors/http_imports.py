@@ -10,7 +10,7 @@ from ingest.domain.errors import NotFound
 from ingest.domain.tokens import Action
 from ingest.doors.accept import Accepted, accept, check_right
 from ingest.doors.http_replies import reply, reply_accepted, reply_answer
-from ingest.doors.http_requests import Decoded, find_secret, read_request
+from ingest.doors.http_requests import Decoded, find_secret, read_request, settle_format
 from ingest.doors.intake import Intake
 from ingest.doors.prefer import choose_wait, dump_applied, parse_prefer
 from ingest.store.receipts import Answer
@@ -90,6 +90,7 @@ class ReceiptResource:
 
     async def on_get(self, req: Request, resp: Response, import_id: str) -> None:
         """Answer with the receipt, to those who may read or import there."""
+        settle_format(req)
         token = await self._intake.catalog.get_token(find_secret(req))
         receipt = await self._intake.receipts.find_receipt(_parse_import_id(import_id))
         if receipt is None:

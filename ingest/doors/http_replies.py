@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from http import HTTPStatus
 from uuid import uuid4
 
 from falcon import HTTPError
@@ -108,5 +109,6 @@ class Faults:
 
 def serialize_http_error(req: Request, resp: Response, error: HTTPError) -> None:
     """Answer with what the framework refused: an unknown path, a wrong method."""
-    said = {"error": error.status_code, "error_text": error.title or error.status}
+    phrase = HTTPStatus(error.status_code).phrase
+    said = {"error": error.status_code, "error_text": phrase}
     reply(req, resp, error.status_code, said)

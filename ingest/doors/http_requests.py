@@ -40,7 +40,7 @@ async def read_request(req: Request, settings: Settings) -> Decoded:
     sent_as, document = decode(body, req.content_type, max_depth=settings.max_depth)
     req.context.parsed = True
     req.context.sent_as = sent_as
-    req.context.format = _choose_format(req, peek_format(document), sent_as)
+    settle_format(req, peek_format(document))
     return Decoded(document=document, secret=peek_token(document) or find_secret(req))
 
 
@@ -50,6 +50,15 @@ def find_secret(req: Request) -> str | None:
     if scheme.lower() == "bearer" and credentials.strip():
         return credentials.strip()
     return req.get_param("token")
+
+
+def settle_format(req: Request, explicit: str | None = None) -> None:
+    """Decide the format of the reply; InvalidRequest for one unknown."""
+    req.context.format = choose_format(
+        explicit or req.get_param("format"),
+        req.get_header("Accept"),
+        _guess_sent_as(req),
+    )
 
 
 def is_parsed(req: Request) -> bool:
@@ -63,12 +72,6 @@ def get_format(req: Request) -> Format:
     if chosen is None:
         chosen = choose_format(None, req.get_header("Accept"), _guess_sent_as(req))
     return chosen
-
-
-def _choose_format(req: Request, explicit: str | None, sent_as: Format) -> Format:
-    return choose_format(
-        explicit or req.get_param("format"), req.get_header("Accept"), sent_as
-    )
 
 
 def _guess_sent_as(req: Request) -> Format:

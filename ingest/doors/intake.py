@@ -9,6 +9,7 @@ from ingest.doors.appends import Appends
 from ingest.doors.catalog_cache import CatalogCache
 from ingest.doors.doorbell import Doorbell
 from ingest.doors.outcomes import OutcomeBoard
+from ingest.doors.readers import Readers
 from ingest.doors.receipts import Receipts
 from ingest.settings import Settings
 from ingest.store.receipts import Answer
@@ -26,6 +27,7 @@ class Intake:
         self.settings = settings
         self.catalog = CatalogCache(settings.database_url)
         self.receipts = Receipts(settings.database_url)
+        self.readers = Readers(settings.database_url)
         self.appends = Appends(
             settings.redis_url,
             partitions=settings.partitions,
@@ -47,6 +49,7 @@ class Intake:
         await self._board.stop()
         await self.catalog.stop()
         await self.receipts.close()
+        await self.readers.close()
         self._doorbell.stop()
 
     async def enqueue(

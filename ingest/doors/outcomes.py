@@ -38,6 +38,7 @@ class OutcomeBoard:
         self._channel = outcomes_channel(reply_to)
         self._waiting: dict[UUID, Future[Answer]] = {}
         self._listener: Task[None] | None = None
+        self._interrupted = False
 
     def start(self) -> None:
         """Start listening."""
@@ -92,10 +93,15 @@ class OutcomeBoard:
                     await subscription.subscribe(self._channel)
                     await self._hear(subscription)
                 except (RedisError, OSError) as error:
-                    logger.warning(
-                        "outcomes interrupted", extra={"reason": type(error).__name__}
-                    )
+                    self._note_interruption(error)
             await asyncio.sleep(_RECONNECT_SECONDS)
+
+    def _note_interruption(self, error: Exception) -> None:
+        """Log the first failure of an outage, not each attempt to end it."""
+        if not self._interrupted:
+            reason = type(error).__name__
+            logger.warning("outcomes interrupted", extra={"reason": reason})
+        self._interrupted = True
 
     async def _hear(self, subscription: PubSub) -> None:
         """Resolve what arrives until the connection breaks or falls silent."""
@@ -111,10 +117,15 @@ class OutcomeBoard:
             asked = False
             if message["type"] == "message":
                 self._resolve(_load_answers(message["data"]))
-            elif message["type"] == "subscribe" and self._waiting:
-                # What was published before now, this process may have missed.
-                answers = await self._find_answers(list(self._waiting))
-                self._resolve(answers.values())
+            elif message["type"] == "subscribe":
+                self._interrupted = False
+                await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        """Read the receipts of all who wait: what was published is perhaps missed."""
+        if self._waiting:
+            answers = await self._find_answers(list(self._waiting))
+            self._resolve(answers.values())
 
     def _resolve(self, answers: Iterable[Answer]) -> None:
         for answer in answers:

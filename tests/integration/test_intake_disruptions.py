@@ -21,6 +21,7 @@ from ingest.queues import (
     DRAIN_TASK,
     DRAINS,
     LISTENER_KEY,
+    bell_key,
     outcomes_channel,
 )
 from ingest.settings import Settings
@@ -90,6 +91,22 @@ def test_no_bell_rings_while_a_drain_listens(
         intake.post(make_document(token), AT_ONCE)
 
     assert client.llen(BELLS) == 0
+
+
+def test_bells_ring_again_after_redis_dropped_every_connection(
+    intake: ServedIntake, client: redis.Redis, token: str
+) -> None:
+    def rings() -> bool:
+        intake.post(make_document(token), AT_ONCE)
+        return client.llen(BELLS) > 0
+
+    for _ in range(3):
+        wait_until(rings)
+        client.client_kill_filter(_type="normal", skipme=True)
+        client.delete(BELLS, *(bell_key(partition) for partition in range(4)))
+    wait_until(rings)
+
+    assert intake.get("/health/ready").status_code == 200
 
 
 def test_an_outcome_told_while_the_subscription_was_broken_is_heard(

@@ -59,22 +59,38 @@ def test_a_refused_import_s_receipt_holds_every_fault(
     ]
 
 
+@pytest.mark.parametrize(
+    ("params", "headers"),
+    [
+        pytest.param({}, {"Accept": "application/xml"}, id="by Accept"),
+        pytest.param({"format": "xml"}, {}, id="by the query"),
+    ],
+)
 def test_a_receipt_is_told_in_xml_when_preferred(
-    intake: ServedIntake, token: str
+    intake: ServedIntake, token: str, params: dict[str, str], headers: dict[str, str]
 ) -> None:
     location = intake.post(make_document(token), AT_ONCE).headers["Location"]
     intake.worker.write_receipt(
         intake.worker.take(), changes={"data.tags[1]": (None, "<b>")}
     )
 
-    response = intake.get(
-        location, params={"token": token}, headers={"Accept": "application/xml"}
-    )
+    response = intake.get(location, params={"token": token, **params}, headers=headers)
 
     document = etree.fromstring(response.content)
     assert document.findtext("state") == "created"
     assert document.findtext("changes/path") == "data.tags[1]"
     assert document.findtext("changes/new") == "<b>"
+
+
+def test_a_receipt_in_an_unknown_format_is_refused(
+    intake: ServedIntake, token: str
+) -> None:
+    response = intake.get(
+        "/api/v1.1/imports/any", params={"token": token, "format": "yaml"}
+    )
+
+    assert response.status_code == 400
+    assert response.json() == {"error": 400, "error_text": "Unknown format: format"}
 
 
 def test_an_import_that_waits_has_no_receipt_yet(

@@ -1,0 +1,48 @@
+"""The endpoints that tell what is stored, and the one that deletes it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from falcon.asgi import Request, Response
+
+from ingest.domain.catalog import Catalog
+from ingest.domain.imports import SUCCESS_TEXT
+from ingest.domain.tokens import Token
+from ingest.doors.http_replies import reply
+from ingest.doors.http_requests import read_request
+from ingest.doors.intake import Intake
+from ingest.doors.readers import Readers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A question: who asks what, and where to look."""
+
+    document: Mapping[str, object]
+    token: Token
+    catalog: Catalog
+    readers: Readers
+
+
+#: What the answer says beside that all is well.
+Query = Callable[[Asked], Awaitable[dict[str, object]]]
+
+
+class QueryResource:
+    """POST of a question, answered by `query`."""
+
+    def __init__(self, intake: Intake, query: Query) -> None:
+        self._intake = intake
+        self._query = query
+
+    async def on_post(self, req: Request, resp: Response) -> None:
+        """Decode, ask, reply."""
+        request = await read_request(req, self._intake.settings)
+        asked = Asked(
+            document=request.document,
+            token=await self._intake.catalog.get_token(request.secret),
+            catalog=self._intake.catalog.get_catalog(),
+            readers=self._intake.readers,
+        )
+        said = await self._query(asked)
+        reply(req, resp, 200, {"error": 0, "error_text": SUCCESS_TEXT, **said})

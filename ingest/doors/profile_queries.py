@@ -1,0 +1,150 @@
+"""What is asked about profiles and their subscriptions (contract 12)."""
+
+from datetime import UTC, datetime
+from functools import partial
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+from uuid_utils.compat import uuid7
+
+from ingest.domain.catalog import Catalog
+from ingest.domain.errors import InvalidRequest, NotFound
+from ingest.domain.imports import Matching
+from ingest.domain.lookups import Search
+from ingest.domain.matching import build_search
+from ingest.domain.profiles import Profile
+from ingest.domain.tokens import Action
+from ingest.domain.views import (
+    view_flat_subscription,
+    view_profile,
+    view_subscription,
+)
+from ingest.doors.accept import check_right
+from ingest.doors.http_queries import Asked
+from ingest.store.deletions import delete_profile
+from ingest.store.profiles import list_ids, load_profiles
+from ingest.store.workspaces import read_workspace, split_search
+from ingest.wire.envelopes import Envelope, to_import
+from ingest.wire.queries import (
+    Page,
+    load_deletion,
+    load_match,
+    load_page,
+    load_subscription_key,
+)
+
+
+async def get_profile(asked: Asked) -> dict[str, object]:
+    """Answer `profiles/get`: the one profile that matches."""
+    profile = await _find_profile(asked, load_match(asked.document))
+    return {"data": view_profile(profile)}
+
+
+async def list_profiles(asked: Asked) -> dict[str, object]:
+    """Answer `profiles/list`: a page, and `from_id` for the next if there may be one."""
+    page = load_page(asked.document)
+    check_database(asked, page.database_id, Action.READ)
+    profiles = await asked.readers.read(partial(_read_page, page=page))
+    said: dict[str, object] = {"data": [view_profile(profile) for profile in profiles]}
+    return said | {"from_id": profiles[-1].id} if len(profiles) == page.limit else said
+
+
+async def delete(asked: Asked) -> dict[str, object]:
+    """Answer `profiles/delete`: the one profile that matches is no more."""
+    envelope = load_deletion(asked.document)
+    check_database(asked, envelope.database_id, Action.DELETE)
+    search = _build_search(asked, envelope)
+    profile_id = await asked.readers.write(
+        partial(
+            delete_profile,
+            catalog=asked.catalog,
+            database_id=envelope.database_id,
+            search=search,
+        )
+    )
+    return {"data": {"profile_id": profile_id}}
+
+
+async def get_subscription(asked: Asked) -> dict[str, object]:
+    """Answer `subscriptions/get`: one of a profile, by what identifies it (6.2)."""
+    envelope = _load_owner(asked)
+    key = load_subscription_key(asked.document)
+    profile = await _find_profile(asked, envelope)
+    subscription = profile.subscriptions.get(key)
+    if subscription is None:
+        raise NotFound("Unknown subscription")
+    return {"data": view_subscription(profile, subscription)}
+
+
+async def list_subscriptions(asked: Asked) -> dict[str, object]:
+    """Answer `subscriptions/list`: those of a profile that are not deleted."""
+    profile = await _find_profile(asked, _load_owner(asked))
+    return {
+        "data": [
+            view_flat_subscription(subscription)
+            for subscription in profile.subscriptions.values()
+            if not subscription.deleted
+        ]
+    }
+
+
+def check_database(asked: Asked, database_id: int, action: Action) -> None:
+    """Raise Forbidden or NotFound unless the asker may do this in the database."""
+    check_right(asked.token, database_id, action)
+    if database_id not in asked.catalog.databases:
+        raise NotFound("Unknown database", "db_id")
+
+
+def _load_owner(asked: Asked) -> Envelope:
+    """Read whose subscriptions are asked for; by id, for the contact is theirs."""
+    names = ("token", "format", "db_id", "profile_id")
+    sent = {name: asked.document.get(name) for name in names}
+    return load_match({**sent, "matching": Matching.PROFILE_ID.value})
+
+
+async def _find_profile(asked: Asked, envelope: Envelope) -> Profile:
+    check_database(asked, envelope.database_id, Action.READ)
+    search = _build_search(asked, envelope)
+    found = await asked.readers.read(
+        partial(
+            _read_match,
+            catalog=asked.catalog,
+            database_id=envelope.database_id,
+            search=search,
+        )
+    )
+    if found is None:
+        raise NotFound("No profile matches")
+    return found
+
+
+def _build_search(asked: Asked, envelope: Envelope) -> Search:
+    """Return what an import with the same parameters would be matched by."""
+    import_ = to_import(
+        envelope,
+        import_id=uuid7(),
+        accepted_at=datetime.now(UTC),
+        door="http",
+        token_id=asked.token.id,
+    )
+    resource_id = envelope.resource_id
+    if resource_id is not None and resource_id not in asked.catalog.resources:
+        raise InvalidRequest("Unknown resource", "resource_id")
+    return build_search(import_, asked.catalog)
+
+
+def _read_match(
+    connection: Connection[TupleRow],
+    catalog: Catalog,
+    database_id: int,
+    search: Search,
+) -> Profile | None:
+    searched, scanned = split_search(database_id, search)
+    workspace = read_workspace(connection, catalog, searched, scanned)
+    found = workspace.find(database_id, search)
+    return found[0] if found else None
+
+
+def _read_page(connection: Connection[TupleRow], page: Page) -> list[Profile]:
+    ids = list_ids(connection, page.database_id, page.after, page.limit)
+    return load_profiles(connection, [(page.database_id, id_) for id_ in ids])

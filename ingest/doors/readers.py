@@ -1,0 +1,84 @@
+"""Work on Postgres for those who ask about profiles; never for an acceptance."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import psycopg
+from psycopg import Connection, IsolationLevel
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool
+
+from ingest.domain.errors import Unavailable
+
+_T = TypeVar("_T")
+
+#: Whoever cannot have a connection in this time is told that there is none.
+_PATIENCE_SECONDS = 2.0
+_MAX_CONNECTIONS = 4
+#: More would wait for longer than their callers do.
+_MAX_WAITING = 200
+
+
+class Readers:
+    """Runs work on a few threads, each with a connection, opened when first needed.
+
+    The threads are its own: those of the loop are also needed where a second matters.
+    """
+
+    def __init__(self, database_url: str) -> None:
+        self._pool: ConnectionPool[Connection[TupleRow]] = ConnectionPool(
+            database_url,
+            kwargs={
+                "autocommit": True,
+                "connect_timeout": 3,
+                "application_name": "penstock-intake",
+                "options": "-c TimeZone=UTC -c statement_timeout=10000",
+            },
+            check=ConnectionPool.check_connection,
+            min_size=0,
+            max_size=_MAX_CONNECTIONS,
+            timeout=_PATIENCE_SECONDS,
+            open=False,
+        )
+        self._threads = ThreadPoolExecutor(_MAX_CONNECTIONS, "readers")
+        self._waiting = 0
+
+    async def close(self) -> None:
+        """End the threads and close every connection."""
+        await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._pool.close)
+
+    async def read(self, work: Callable[[Connection[TupleRow]], _T]) -> _T:
+        """Return what `work` reads, all of it from one snapshot."""
+        return await self._run(work, IsolationLevel.REPEATABLE_READ)
+
+    async def write(self, work: Callable[[Connection[TupleRow]], _T]) -> _T:
+        """Commit what `work` does in one transaction, unless it raises."""
+        return await self._run(work, IsolationLevel.READ_COMMITTED)
+
+    async def _run(
+        self, work: Callable[[Connection[TupleRow]], _T], isolation: IsolationLevel
+    ) -> _T:
+        if self._waiting >= _MAX_WAITING:
+            raise Unavailable("Too many requests for profiles are waiting")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._threads, self._work, work, isolation
+            )
+        except psycopg.OperationalError as error:
+            raise Unavailable("Profiles cannot be reached now") from error
+        finally:
+            self._waiting -= 1
+
+    def _work(
+        self, work: Callable[[Connection[TupleRow]], _T], isolation: IsolationLevel
+    ) -> _T:
+        # Does nothing when it is open.
+        self._pool.open()
+        with self._pool.connection() as connection:
+            connection.isolation_level = isolation
+            with connection.transaction():
+                return work(connection)
