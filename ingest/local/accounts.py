@@ -1,4 +1,4 @@
-"""Which user PostgreSQL runs as when we are root, which it refuses to be."""
+"""Which user PostgreSQL runs as: it refuses to be root, or one without a name."""
 
 import os
 import pwd
@@ -48,12 +48,22 @@ def _find_nobody() -> pwd.struct_passwd:
     )
 
 
+def _is_known(uid: int) -> bool:
+    """Tell whether the system has a name for `uid`; containers often have none."""
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
+
+
 def choose_account(binaries: Binaries) -> Account:
     """Choose how the server runs: as we are, in a user namespace, or as nobody.
 
     The namespace comes first: it makes no user, and leaves every owner and mode as is.
     """
-    if os.geteuid() != 0:
+    is_root = os.geteuid() == 0
+    if not is_root and _is_known(os.geteuid()):
         return Account()
     nobody = _find_nobody()
     namespace = Account(
@@ -61,6 +71,11 @@ def choose_account(binaries: Binaries) -> Account:
     )
     if sys.platform == "linux" and _runs(binaries.server, namespace):
         return namespace
+    if not is_root:
+        raise PenstockError(
+            f"PostgreSQL refuses to run as user {os.geteuid()}, which has no name on "
+            "this system: add one to /etc/passwd, or set DATABASE_URL"
+        )
     return Account(isolation=Isolation.USER, uid=nobody.pw_uid, gid=nobody.pw_gid)
 
 
