@@ -23,7 +23,13 @@ _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {
 #: Their own handlers would write a second, unreadable line.
 _LIBRARIES = ("uvicorn", "uvicorn.error", "celery", "kombu", "psycopg.pool", "falcon")
 #: These tell of every request or task at INFO.
-_TALKATIVE = ("httpx", "httpcore", "celery.worker.strategy", "celery.app.trace")
+_TALKATIVE = (
+    "httpx",
+    "httpcore",
+    "celery.beat",
+    "celery.worker.strategy",
+    "celery.app.trace",
+)
 
 _import_id: ContextVar[str | None] = ContextVar("import_id", default=None)
 
