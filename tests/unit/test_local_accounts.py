@@ -1,6 +1,6 @@
 """Which user PostgreSQL runs as."""
 
-import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,21 +17,22 @@ print(choose_account(find_postgres(os.environ)).isolation.value)
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-@pytest.mark.skipif(sys.platform != "linux", reason="user namespaces are Linux's")
+UNSHARE = shutil.which("unshare")
+
+
+@pytest.mark.skipif(UNSHARE is None, reason="unshare is not on this machine")
 def test_a_user_without_a_name_gets_a_namespace() -> None:
+    as_nobody_known = [str(UNSHARE), "--user", "--map-user=54321"]
+    if subprocess.run([*as_nobody_known, "true"], check=False).returncode:
+        pytest.skip("user namespaces are not allowed here")
+
     done = subprocess.run(
-        [sys.executable, "-c", _CHOOSE],
+        [*as_nobody_known, sys.executable, "-c", _CHOOSE],
         cwd=ROOT,
-        user=54321,
-        group=54321,
-        extra_groups=[],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    if "ermission" in done.stderr:
-        pytest.skip("another user may not read this checkout")
 
     assert done.stdout.strip() == "namespace", done.stderr
