@@ -40,7 +40,8 @@ def _from_text(raw: str) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _dump(moment: datetime) -> str:
+def dump_date(moment: datetime) -> str:
+    """Write a moment in UTC as RFC 3339, a fraction only when it is not zero."""
     text = moment.replace(tzinfo=None).isoformat()
     return (text.rstrip("0") if moment.microsecond else text) + "Z"
 
@@ -56,7 +57,8 @@ def parse_date(raw: object) -> str:
         raise InvalidValue("Incorrect date")
 
     try:
-        return _dump(_from_text(raw) if isinstance(raw, str) else _from_epoch(raw))
+        moment = _from_text(raw) if isinstance(raw, str) else _from_epoch(raw)
+        return dump_date(moment)
     # No such day, or outside of the years 1 to 9999.
     except (ValueError, OverflowError) as error:
         raise InvalidValue("Incorrect date") from error

@@ -8,7 +8,7 @@ from psycopg.rows import TupleRow
 from uuid_utils.compat import uuid7
 
 from ingest.domain.catalog import Catalog
-from ingest.domain.errors import InvalidRequest, NotFound
+from ingest.domain.errors import NotFound
 from ingest.domain.imports import Matching
 from ingest.domain.lookups import Search
 from ingest.domain.matching import build_search
@@ -41,12 +41,12 @@ async def get_profile(asked: Asked) -> dict[str, object]:
 
 
 async def list_profiles(asked: Asked) -> dict[str, object]:
-    """Answer `profiles/list`: a page, and `from_id` for the next if there may be one."""
+    """Answer `profiles/list`: a page, and `from_id` if another may follow."""
     page = load_page(asked.document)
     check_database(asked, page.database_id, Action.READ)
-    profiles = await asked.readers.read(partial(_read_page, page=page))
-    said: dict[str, object] = {"data": [view_profile(profile) for profile in profiles]}
-    return said | {"from_id": profiles[-1].id} if len(profiles) == page.limit else said
+    shown = await asked.readers.read(partial(_read_page, page=page))
+    said: dict[str, object] = {"data": shown}
+    return said | {"from_id": shown[-1]["id"]} if len(shown) == page.limit else said
 
 
 async def delete(asked: Asked) -> dict[str, object]:
@@ -127,9 +127,6 @@ def _build_search(asked: Asked, envelope: Envelope) -> Search:
         door="http",
         token_id=asked.token.id,
     )
-    resource_id = envelope.resource_id
-    if resource_id is not None and resource_id not in asked.catalog.resources:
-        raise InvalidRequest("Unknown resource", "resource_id")
     return build_search(import_, asked.catalog)
 
 
@@ -145,6 +142,7 @@ def _read_match(
     return found[0] if found else None
 
 
-def _read_page(connection: Connection[TupleRow], page: Page) -> list[Profile]:
+def _read_page(connection: Connection[TupleRow], page: Page) -> list[dict[str, object]]:
     ids = list_ids(connection, page.database_id, page.after, page.limit)
-    return load_profiles(connection, [(page.database_id, id_) for id_ in ids])
+    profiles = load_profiles(connection, [(page.database_id, id_) for id_ in ids])
+    return [view_profile(profile) for profile in profiles]

@@ -1,6 +1,6 @@
 """Profile rows: locked and loaded, inserted and updated, by the batch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from psycopg import Connection
@@ -17,10 +17,7 @@ def lock_profiles(connection: Connection[TupleRow], ids: Iterable[Id]) -> list[P
     wanted = sorted(set(ids))
     if not wanted:
         return []
-    parameters = {
-        "databases": [database_id for database_id, _ in wanted],
-        "profiles": [profile_id for _, profile_id in wanted],
-    }
+    parameters = _arrays(wanted)
     rows = connection.execute(
         """
         -- FOR NO KEY UPDATE: nothing refers to a profile by a foreign key.
@@ -36,6 +33,62 @@ def lock_profiles(connection: Connection[TupleRow], ids: Iterable[Id]) -> list[P
         """,
         parameters,
     ).fetchall()
+    return _complete(connection, parameters, rows)
+
+
+def load_profiles(connection: Connection[TupleRow], ids: Iterable[Id]) -> list[Profile]:
+    """Return the profiles of `ids` that exist, complete, in order; locks nothing."""
+    wanted = sorted(set(ids))
+    if not wanted:
+        return []
+    parameters = _arrays(wanted)
+    rows = connection.execute(
+        """
+        SELECT profiles.database_id, profiles.id, email, phones, fields,
+               version, created_at, updated_at
+          FROM profiles
+          JOIN unnest(%(databases)s::integer[], %(profiles)s::text[])
+               AS wanted (database_id, id)
+            ON profiles.database_id = wanted.database_id
+           AND profiles.id = wanted.id
+         ORDER BY profiles.database_id, profiles.id
+        """,
+        parameters,
+    ).fetchall()
+    return _complete(connection, parameters, rows)
+
+
+def list_ids(
+    connection: Connection[TupleRow], database_id: int, after: str, limit: int
+) -> list[str]:
+    """Return the ids of at most `limit` profiles that follow `after`, in order."""
+    rows = connection.execute(
+        """
+        SELECT id
+          FROM profiles
+         WHERE database_id = %(database_id)s
+           AND id > %(after)s
+         ORDER BY id
+         LIMIT %(limit)s
+        """,
+        {"database_id": database_id, "after": after, "limit": limit},
+    )
+    return [str(id_) for (id_,) in rows]
+
+
+def _arrays(wanted: Sequence[Id]) -> dict[str, object]:
+    return {
+        "databases": [database_id for database_id, _ in wanted],
+        "profiles": [profile_id for _, profile_id in wanted],
+    }
+
+
+def _complete(
+    connection: Connection[TupleRow],
+    parameters: Mapping[str, object],
+    rows: Iterable[TupleRow],
+) -> list[Profile]:
+    """Return the profiles of `rows` with their subscriptions and segments."""
     subscriptions = load_subscriptions(connection, parameters)
     segments = load_segments(connection, parameters)
     return [

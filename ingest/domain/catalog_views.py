@@ -1,0 +1,91 @@
+"""The catalogue as it is read back (contract 6.4, 6.5 and 12)."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from ingest.domain.catalog import Channel, Database, Field, FieldType, Resource
+
+#: System fields have types of their own; callers know only those of contract 5.
+_API_TYPES: Mapping[FieldType, FieldType] = {
+    FieldType.SEX: FieldType.ENUM,
+    FieldType.COUNTRY: FieldType.UNICODE,
+    FieldType.TIMEZONE: FieldType.UNICODE,
+    FieldType.STATUS: FieldType.INT,
+    FieldType.ANY_IP: FieldType.IP,
+}
+#: Which list the values of a system field are from (contract 6.5).
+_DICTIONARIES: Mapping[str, str] = {
+    "_device_type": "devices",
+    "_os_tz": "tz",
+    "_os_language": "languages",
+    "_tz": "tz",
+}
+#: Of subscriptions alone: a profile's `_os` is any text.
+_SUBSCRIPTION_DICTIONARIES = {**_DICTIONARIES, "_os": "oses"}
+_SEXES = ("male", "female")
+#: A database has these too, though no import reads them by a type.
+_CONTACTS = (
+    Field(name="email", type=FieldType.UNICODE, title="Email", system=True),
+    # A list of text, as tags are.
+    Field(name="phones", type=FieldType.TAGS, title="Phones", system=True),
+)
+
+
+def view_database(database: Database) -> dict[str, object]:
+    """Show a database without its fields, which have an endpoint of their own."""
+    return {"id": database.id, "name": database.name}
+
+
+def view_database_fields(database: Database) -> list[dict[str, object]]:
+    """List what `data` may hold, system fields first."""
+    return _view_fields([*_CONTACTS, *database.fields.values()], _DICTIONARIES)
+
+
+def view_resource(
+    resource: Resource, database_ids: Collection[int]
+) -> dict[str, object]:
+    """Show a resource; of its databases, those among `database_ids`."""
+    return {
+        "id": resource.id,
+        "name": resource.name,
+        "url": resource.url,
+        "channels": sorted(resource.channels),
+        "dbs_ids": sorted(resource.database_ids & set(database_ids)),
+        "cats": sorted(resource.categories),
+    }
+
+
+def view_resource_fields(
+    resource: Resource, channel: Channel | None
+) -> list[dict[str, object]]:
+    """List what `custom_fields` may hold on `channel`, or on any (contract 6.5)."""
+    fields = [
+        field
+        for field in resource.fields.values()
+        if channel is None or not field.channels or channel in field.channels
+    ]
+    return _view_fields(fields, _SUBSCRIPTION_DICTIONARIES)
+
+
+def _view_fields(
+    fields: Iterable[Field], dictionaries: Mapping[str, str]
+) -> list[dict[str, object]]:
+    return [
+        _view_field(field, dictionaries.get(field.name, ""))
+        for field in sorted(fields, key=lambda field: not field.system)
+    ]
+
+
+def _view_field(field: Field, dictionary: str) -> dict[str, object]:
+    shown: dict[str, object] = {
+        "category": "system" if field.system else "custom",
+        "name": field.name,
+        "required": field.required,
+        "title": field.title or field.name,
+        "type": _API_TYPES.get(field.type, field.type),
+    }
+    options = _SEXES if field.type is FieldType.SEX else field.options
+    if options:
+        shown["options"] = list(options)
+    if field.system and dictionary:
+        shown["dictionary"] = dictionary
+    return shown

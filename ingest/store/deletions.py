@@ -1,0 +1,96 @@
+"""Deleting a profile with everything that is known of it (contract 12.3)."""
+
+from dataclasses import replace
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest.domain.catalog import Catalog, Database, FieldType
+from ingest.domain.errors import NotFound
+from ingest.domain.lookups import Lookup, Search, profile_keys
+from ingest.domain.profiles import Profile
+from ingest.store.keys import delete_keys
+from ingest.store.workspaces import lock_workspace, split_search
+
+
+def delete_profile(
+    connection: Connection[TupleRow],
+    catalog: Catalog,
+    database_id: int,
+    search: Search,
+) -> str:
+    """Delete the one profile that `search` finds and return its id.
+
+    Raises NotFound or AmbiguousMatch. Must run inside a transaction (READ COMMITTED),
+    which the caller commits. It takes the locks that an import with the same key takes,
+    so the two happen one after the other: an import that is applied later no longer
+    finds the profile, and creates another or is refused, as its operation says.
+    """
+    searched, scanned = split_search(database_id, search)
+    workspace = lock_workspace(connection, catalog, searched, scanned)
+    found = workspace.find(database_id, search)
+    if found is None:
+        raise NotFound("No profile matches")
+    profile, _ = found
+    with connection.pipeline():
+        _delete(connection, profile, catalog.databases[database_id])
+    return profile.id
+
+
+def _delete(
+    connection: Connection[TupleRow], profile: Profile, database: Database
+) -> None:
+    """Delete a profile, whose row the caller has locked, and all that hangs on it.
+
+    Its receipts stay, for they prove that their imports were applied, but no longer
+    say what was in them; the id in them leads nowhere. Deliveries go with their events.
+    """
+    owner = (profile.database_id, profile.id)
+    delete_keys(connection, [(owner, key) for key in _possible_keys(profile, database)])
+    parameters = {"database_id": profile.database_id, "profile_id": profile.id}
+    for statement in _STATEMENTS:
+        connection.execute(statement, parameters)
+
+
+def _possible_keys(profile: Profile, database: Database) -> set[Lookup]:
+    """Return the keys of `profile`, of fields that are matched since a moment too.
+
+    No index finds keys by their profile: it would cost every import to serve this.
+    """
+    fields = {
+        name: replace(field, match=True)
+        for name, field in database.fields.items()
+        if field.type not in _UNMATCHABLE
+    }
+    return profile_keys(profile, replace(database, fields=fields))
+
+
+_UNMATCHABLE = frozenset({FieldType.OBJECT, FieldType.ARR_OBJECT})
+_STATEMENTS = (
+    """
+    DELETE FROM subscriptions
+     WHERE database_id = %(database_id)s
+       AND profile_id = %(profile_id)s
+    """,
+    """
+    DELETE FROM segment_members
+     WHERE database_id = %(database_id)s
+       AND profile_id = %(profile_id)s
+    """,
+    """
+    DELETE FROM events
+     WHERE database_id = %(database_id)s
+       AND profile_id = %(profile_id)s
+    """,
+    """
+    UPDATE imports
+       SET changes = '{}', skipped = '[]'
+     WHERE database_id = %(database_id)s
+       AND profile_id = %(profile_id)s
+    """,
+    """
+    DELETE FROM profiles
+     WHERE database_id = %(database_id)s
+       AND id = %(profile_id)s
+    """,
+)

@@ -1,0 +1,104 @@
+"""Documents to what is asked: which profile, page, resource or subscription."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from marshmallow import ValidationError
+
+from ingest.domain.catalog import Channel
+from ingest.domain.errors import InvalidRequest
+from ingest.domain.imports import Matching
+from ingest.domain.profiles import SubscriptionKey
+from ingest.domain.subscription_contacts import parse_contact
+from ingest.wire.envelopes import Envelope, load_envelope
+from ingest.wire.parameters import parse_id, parse_text
+
+_T = TypeVar("_T")
+
+#: What a deletion may be matched by (contract 12.3).
+_DELETE_MODES = frozenset(
+    {Matching.EMAIL, Matching.PHONE, Matching.PROFILE_ID, Matching.CUSTOM}
+)
+_DEFAULT_LIMIT = 100
+_MAX_LIMIT = 1000
+_CURSOR = re.compile("[0-9a-f]{24}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A part of a database's profiles, in the order of their ids."""
+
+    database_id: int
+    #: Those after this id; empty for the first page.
+    after: str
+    limit: int
+
+
+def load_match(document: Mapping[str, object]) -> Envelope:
+    """Read which profile is asked for: as an import says it, without `data`."""
+    return load_envelope({**document, "data": {}})
+
+
+def load_deletion(document: Mapping[str, object]) -> Envelope:
+    """Read which profile is to be deleted (contract 12.3)."""
+    envelope = load_match(document)
+    if envelope.matching not in _DELETE_MODES:
+        raise InvalidRequest("Not a matching mode of a deletion", "matching")
+    return envelope
+
+
+def load_page(document: Mapping[str, object]) -> Page:
+    """Read which page of a database is asked for (contract 12.2)."""
+    limit = _find(document, "limit", parse_id) or _DEFAULT_LIMIT
+    if limit > _MAX_LIMIT:
+        raise InvalidRequest(f"More than {_MAX_LIMIT}", "limit")
+    after = (_find(document, "from_id", parse_text) or "").strip().lower()
+    if after and not _CURSOR.fullmatch(after):
+        raise InvalidRequest("Not a profile id", "from_id")
+    return Page(database_id=load_id(document, "db_id"), after=after, limit=limit)
+
+
+def load_id(document: Mapping[str, object], name: str) -> int:
+    """Read a required id."""
+    found = _find(document, name, parse_id)
+    if found is None:
+        raise InvalidRequest("Missing parameter", name)
+    return found
+
+
+def find_channel(document: Mapping[str, object]) -> Channel | None:
+    """Read the channel, if any."""
+    return _find(document, "channel", _parse_channel)
+
+
+def load_subscription_key(document: Mapping[str, object]) -> SubscriptionKey:
+    """Read which subscription of a profile is asked for (contract 6.2)."""
+    channel = find_channel(document)
+    if channel is None:
+        raise InvalidRequest("Missing parameter", "channel")
+    return SubscriptionKey(
+        resource_id=load_id(document, "resource_id"),
+        channel=channel,
+        contact=parse_contact(channel, document).canonical,
+    )
+
+
+def _parse_channel(value: object) -> Channel:
+    try:
+        return Channel(parse_text(value).strip())
+    except ValueError as error:
+        raise ValidationError("Unknown channel") from error
+
+
+def _find(
+    document: Mapping[str, object], name: str, parse: Callable[[object], _T]
+) -> _T | None:
+    value = document.get(name)
+    if value is None or value == "":
+        return None
+    try:
+        return parse(value)
+    except ValidationError as error:
+        raise InvalidRequest(str(error.messages[0]), name) from error
