@@ -27,6 +27,8 @@ class Settings:
     wait_seconds: float = 10.0
     #: Longest body accepted.
     max_body_bytes: int = 10 * 1024 * 1024
+    #: Most elements of one batch.
+    max_batch_elements: int = 10_000
     #: Deepest nesting accepted.
     max_depth: int = 32
     #: Waiting imports over all partitions past which 429 is answered.
@@ -58,6 +60,9 @@ def read_settings() -> Settings:
                 ),
                 max_body_bytes=env.int(
                     "MAX_BODY_BYTES", 10 * 1024 * 1024, validate=positive
+                ),
+                max_batch_elements=env.int(
+                    "MAX_BATCH_ELEMENTS", 10_000, validate=positive
                 ),
                 max_depth=env.int(
                     "MAX_DEPTH", 32, validate=validate.Range(min=1, max=128)

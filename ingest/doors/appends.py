@@ -80,12 +80,18 @@ class Appends:
         of its outcome if that is `awaited`. Unavailable means that it was perhaps
         appended all the same; its import_id makes a repeat harmless.
         """
+        return await self.enlist(partition, payload, awaited=awaited)
+
+    def enlist(
+        self, partition: int, payload: bytes, *, awaited: bool
+    ) -> Future[Appended]:
+        """Do as `append` without waiting: what is enlisted first stands first."""
         loop = asyncio.get_running_loop()
         entry = _Entry(partition, payload, awaited, loop.create_future())
         self._gathered.append(entry)
         if self._flight is None:
             self._flight = loop.create_task(self._fly())
-        return await entry.done
+        return entry.done
 
     async def ping(self) -> bool:
         """Say whether Redis answers."""

@@ -9,6 +9,7 @@ from falcon.asgi import Request, Response
 
 from ingest.domain.errors import PenstockError
 from ingest.domain.imports import Operation
+from ingest.doors.http_batches import BatchResource
 from ingest.doors.http_health import LiveResource, ReadyResource
 from ingest.doors.http_imports import ImportResource, Load, ReceiptResource
 from ingest.doors.http_replies import Faults, serialize_http_error
@@ -25,6 +26,11 @@ _LOADERS: Mapping[str, Load] = {
     "/api/v1.1/profiles/segstatic/add": partial(load_membership, member=True),
     "/api/v1.1/profiles/segstatic/remove": partial(load_membership, member=False),
     "/api/v1.1/subscriptions/set": load_subscription,
+}
+_BATCHES = {
+    "/api/v1.1/profiles/import_batch": Operation.IMPORT,
+    "/api/v1.1/profiles/update_batch": Operation.UPDATE,
+    "/api/v1.1/profiles/add_batch": Operation.ADD,
 }
 _SLASHES = re.compile("//+")
 
@@ -71,6 +77,8 @@ def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:
 
     for path, load in _LOADERS.items():
         app.add_route(path, ImportResource(intake, load))
+    for path, operation in _BATCHES.items():
+        app.add_route(path, BatchResource(intake, operation))
     app.add_route("/api/v1.1/imports/{import_id}", ReceiptResource(intake))
     app.add_route("/health/live", LiveResource())
     app.add_route("/health/ready", ReadyResource(intake))

@@ -31,12 +31,18 @@ def reply(
     resp.data = dump(said, format_)
 
 
-def reply_answer(req: Request, resp: Response, answer: Answer, *, mirror: bool) -> None:
-    """Answer with the outcome of an import (contract 2.2)."""
+def describe(answer: Answer) -> dict[str, object]:
+    """Say what came of an import (contract 2.2)."""
     said: dict[str, object] = {"error": answer.error, "error_text": answer.error_text}
     if not answer.error:
         said["profile_id"] = answer.profile_id
-    reply(req, resp, answer.error if mirror and answer.error else 200, said)
+    return said
+
+
+def reply_answer(req: Request, resp: Response, answer: Answer, *, mirror: bool) -> None:
+    """Answer with the outcome of an import."""
+    status = answer.error if mirror and answer.error else 200
+    reply(req, resp, status, describe(answer))
 
 
 def reply_accepted(req: Request, resp: Response, import_id: str) -> None:

@@ -1,6 +1,8 @@
 """HTTP requests to documents, and what else they say about themselves."""
 
+import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 from falcon.asgi import Request
 
@@ -9,6 +11,8 @@ from ingest.settings import Settings
 from ingest.wire.bodies import Format, decode
 from ingest.wire.envelopes import peek_format, peek_token
 from ingest.wire.replies import choose_format
+
+_LARGE_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +41,10 @@ async def read_request(req: Request, settings: Settings) -> Decoded:
     the application, not a fault of the transport (contract 13.1).
     """
     body = await read_body(req, settings.max_body_bytes)
-    sent_as, document = decode(body, req.content_type, max_depth=settings.max_depth)
+    read = partial(decode, body, req.content_type, max_depth=settings.max_depth)
+    # A body of megabytes takes a while, in which the others shall have their turns.
+    large = len(body) > _LARGE_BYTES
+    sent_as, document = await asyncio.to_thread(read) if large else read()
     req.context.parsed = True
     req.context.sent_as = sent_as
     settle_format(req, peek_format(document))

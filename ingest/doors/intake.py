@@ -1,11 +1,17 @@
 """Everything the HTTP door of one process needs, with one lifetime."""
 
+import asyncio
 import logging
+from asyncio import Future
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from secrets import token_hex
+from uuid import UUID
 
 from ingest import metrics
+from ingest.domain.errors import Unavailable
 from ingest.doors.accept import Accepted
-from ingest.doors.appends import Appends
+from ingest.doors.appends import Appended, Appends
 from ingest.doors.catalog_cache import CatalogCache
 from ingest.doors.doorbell import Doorbell
 from ingest.doors.outcomes import OutcomeBoard
@@ -71,3 +77,58 @@ class Intake:
             if not awaited:
                 return None
             return await self._board.wait(import_.import_id, outcome, wait_seconds)
+
+    async def enqueue_all(
+        self, chunks: Iterable[Sequence[Accepted]], *, wait_seconds: float
+    ) -> dict[UUID, Answer]:
+        """Queue imports in their order; return the answers that come in time.
+
+        The next chunk is taken when Redis has this one, so that a long batch holds
+        up nobody. Unavailable may come half-way, and says how far it got.
+        """
+        awaited = wait_seconds > 0
+        outcomes: dict[UUID, Future[Answer]] = {}
+        count = 0
+        with ExitStack() as expected:
+            for chunk in chunks:
+                for id_ in [one.import_.import_id for one in chunk if awaited]:
+                    outcomes[id_] = expected.enter_context(self._board.expecting(id_))
+                appended, failure = await self._append_chunk(chunk, awaited=awaited)
+                count += appended
+                if failure is not None:
+                    raise _failed_after(count) from failure
+            return await self._board.wait_all(outcomes, wait_seconds)
+
+    async def _append_chunk(
+        self, chunk: Sequence[Accepted], *, awaited: bool
+    ) -> tuple[int, BaseException | None]:
+        """Append `chunk`; return how many Redis has, and why it has not all."""
+        replies = await asyncio.gather(
+            # A chunk of none must give way too.
+            asyncio.sleep(0),
+            *(
+                self.appends.enlist(one.partition, encode(one.import_), awaited=awaited)
+                for one in chunk
+            ),
+            return_exceptions=True,
+        )
+        count, failure = 0, None
+        for one, reply in zip(chunk, replies[1:], strict=True):
+            if isinstance(reply, BaseException):
+                failure = reply
+                continue
+            count += 1
+            if isinstance(reply, Appended) and not reply.attended:
+                self._doorbell.ring(one.partition)
+            metrics.ACCEPTED.labels(one.import_.door).inc()
+        return count, failure
+
+
+def _failed_after(count: int) -> Unavailable:
+    """Say what a caller must know before it sends a batch again."""
+    if not count:
+        return Unavailable("The queue cannot be reached")
+    return Unavailable(
+        f"The queue failed half-way: {count} elements were accepted and will be"
+        " applied; of the others, some may be"
+    )

@@ -7,7 +7,7 @@ time is up, and for everyone who waits when the subscription was interrupted.
 import asyncio
 import logging
 from asyncio import Future, Task
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from uuid import UUID
 
@@ -77,6 +77,21 @@ class OutcomeBoard:
             return None
         except TimeoutError:
             return (await self._find_answers([import_id])).get(import_id)
+
+    async def wait_all(
+        self, outcomes: Mapping[UUID, Future[Answer]], seconds: float
+    ) -> dict[UUID, Answer]:
+        """Return the answers that come within `seconds`, as `wait` does for one."""
+        if not outcomes:
+            return {}
+        try:
+            await asyncio.wait(outcomes.values(), timeout=seconds)
+            late = [id_ for id_, outcome in outcomes.items() if not outcome.done()]
+            found = await self._find_answers(late) if late else {}
+        except asyncio.CancelledError:
+            found = {}
+        told = {id_: one.result() for id_, one in outcomes.items() if one.done()}
+        return told | found
 
     async def _find_answers(self, import_ids: list[UUID]) -> dict[UUID, Answer]:
         """Read receipts; none while Postgres is away, which a waiter can bear."""

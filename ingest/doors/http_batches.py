@@ -1,0 +1,112 @@
+"""The endpoints of many imports in one request (contract 10.1 to 10.3)."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from uuid import UUID
+
+from falcon.asgi import Request, Response
+
+from ingest import metrics
+from ingest.domain.errors import Rejected
+from ingest.domain.imports import SUCCESS_TEXT, Operation
+from ingest.domain.tokens import Token
+from ingest.doors.accept import Accepted, accept, check_access
+from ingest.doors.http_replies import describe, reply
+from ingest.doors.http_requests import Decoded, read_request
+from ingest.doors.intake import Intake
+from ingest.doors.prefer import choose_wait, dump_applied, parse_prefer
+from ingest.store.receipts import Answer
+from ingest.wire.batches import Batch, load_batch, load_element
+from ingest.wire.replies import fault_answer
+
+#: Elements accepted between two turns of the event loop: a few milliseconds.
+_CHUNK = 200
+
+#: What became of an element at the door: its import's id, or why there is none.
+Place = UUID | Rejected
+
+
+class BatchResource:
+    """POST of many profiles, each an import with a receipt of its own."""
+
+    def __init__(self, intake: Intake, operation: Operation) -> None:
+        self._intake = intake
+        self._operation = operation
+        self._seconds = metrics.INTAKE_SECONDS.labels("http")
+
+    async def on_post(self, req: Request, resp: Response) -> None:
+        """Decode, accept, wait, reply; what is wrong with an element is its own."""
+        with self._seconds.time():
+            batch, token = await self._load(
+                await read_request(req, self._intake.settings)
+            )
+            await self._intake.appends.admit()
+            preferences = parse_prefer(req.get_header("Prefer"))
+            places: list[Place] = []
+            answers = await self._intake.enqueue_all(
+                self._accept_all(batch, token, places),
+                wait_seconds=choose_wait(
+                    preferences,
+                    synchronous=batch.shared.synchronous,
+                    default_seconds=self._intake.settings.wait_seconds,
+                ),
+            )
+            ids = [place for place in places if isinstance(place, UUID)]
+            late = len(answers) < len(ids)
+            if applied := dump_applied(preferences, answered_async=late):
+                resp.set_header("Preference-Applied", applied)
+            said: dict[str, object] = {
+                "error": 0,
+                "error_text": "Accepted" if late else SUCCESS_TEXT,
+                "result": [_describe(place, answers) for place in places],
+            }
+            if late:
+                said["import_ids"] = ids
+            # Ten thousand elements of XML take a while to write.
+            await asyncio.to_thread(reply, req, resp, 202 if late else 200, said)
+
+    async def _load(self, request: Decoded) -> tuple[Batch, Token]:
+        """Check who asks, then what is asked of all elements."""
+        token = await self._intake.catalog.get_token(request.secret)
+        batch = load_batch(
+            request.document,
+            operation=self._operation,
+            max_elements=self._intake.settings.max_batch_elements,
+        )
+        catalog = self._intake.catalog.get_catalog()
+        check_access(token, batch.shared.database_id, catalog)
+        return batch, token
+
+    def _accept_all(
+        self, batch: Batch, token: Token, places: list[Place]
+    ) -> Iterator[list[Accepted]]:
+        """Accept chunk after chunk, adding to `places` what became of each element."""
+        catalog = self._intake.catalog.get_catalog()
+        for start in range(0, len(batch.elements), _CHUNK):
+            chunk = []
+            for element in batch.elements[start : start + _CHUNK]:
+                try:
+                    accepted = accept(
+                        load_element(batch.shared, element),
+                        token=token,
+                        catalog=catalog,
+                        partitions=self._intake.settings.partitions,
+                        door="http",
+                    )
+                except Rejected as error:
+                    metrics.REFUSED.labels("http", error.faults[0].code).inc()
+                    places.append(error)
+                else:
+                    chunk.append(accepted)
+                    places.append(accepted.import_.import_id)
+            yield chunk
+
+
+def _describe(place: Place, answers: Mapping[UUID, Answer]) -> dict[str, object]:
+    """Say what came of one element, or that it waits and where to ask."""
+    if isinstance(place, Rejected):
+        return fault_answer(place)
+    answer = answers.get(place)
+    if answer is None:
+        return {"error": 0, "error_text": "Accepted", "import_id": place}
+    return describe(answer)

@@ -1,0 +1,92 @@
+"""Documents of many imports to envelopes (contract 10.1 to 10.3)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ingest.domain.errors import InvalidRequest
+from ingest.domain.imports import Matching, Operation
+from ingest.wire.envelopes import Envelope, load_envelope, override
+
+#: What a wrapped element may say for itself, instead of the request.
+_OWN = frozenset(
+    {
+        "matching",
+        "email",
+        "phone",
+        "profile_id",
+        "provider",
+        "subscription_id",
+        "field_name",
+        "field_value",
+        "resource_id",
+        "skip_triggers",
+        "skip_invalid_subscriptions",
+        "detect_geo",
+        "add_to_segments",
+        "remove_from_segments",
+        "data",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A request whose own parameters are checked, and its elements as sent."""
+
+    #: What holds for every element that does not say otherwise; its data is empty.
+    shared: Envelope
+    elements: Sequence[object]
+
+
+def load_batch(
+    document: Mapping[str, object], *, operation: Operation, max_elements: int
+) -> Batch:
+    """Check everything but the elements; raise InvalidRequest.
+
+    One object stands for an array of one, as XML writes it.
+    """
+    listed = document.get("data")
+    shared = load_envelope(
+        {**document, "data": None if listed is None else {}}, operation=operation
+    )
+    if isinstance(listed, dict):
+        listed = [listed]
+    elif listed == "":
+        listed = []
+    if not isinstance(listed, list):
+        raise InvalidRequest("Not an array", "data")
+    if len(listed) > max_elements:
+        raise InvalidRequest(f"More than {max_elements} elements", "data")
+    return Batch(shared=shared, elements=listed)
+
+
+def load_element(shared: Envelope, element: object) -> Envelope:
+    """Read one element, plain fields or `{"data": {fields}, key, …}`.
+
+    An object called `data` is what tells the second form (contract 14, point 62).
+    Paths of faults are those of an import of its own.
+    """
+    # An element without children, in XML.
+    fields = {} if element == "" else element
+    if not isinstance(fields, dict):
+        raise InvalidRequest("Not an object", "data")
+    if _is_wrapped(fields):
+        own = {name: fields[name] for name in _OWN & fields.keys()}
+        return _with_id(override(shared, own))
+    return _with_id(replace(shared, data=fields))
+
+
+def _is_wrapped(element: Mapping[str, object]) -> bool:
+    return isinstance(element.get("data"), dict) or element.get("data") == ""
+
+
+def _with_id(envelope: Envelope) -> Envelope:
+    """Take the profile's id from the fields, where it is no field (contract 3.3)."""
+    if envelope.matching is not Matching.PROFILE_ID:
+        return envelope
+    data = dict(envelope.data)
+    found = data.pop("profile_id", None) or data.get("id")
+    key = envelope.key
+    if key.profile_id is None and isinstance(found, str) and found:
+        key = replace(key, profile_id=found)
+    return replace(envelope, key=key, data=data)
