@@ -27,15 +27,21 @@ def find_profiles(connection: Connection[TupleRow], wanted: Iterable[Address]) -
 
     Ids of profiles that are looked for by id are returned unchecked.
     """
-    addresses = list(wanted)
+    own, listed = [], []
     hits: Hits = defaultdict(list)
-    own = [at for at in addresses if at[1].kind not in SUBSCRIPTION_CHANNELS]
-    by_id = [at for at in own if at[1].kind == PROFILE_ID]
-    for address in by_id:
-        hits[address].append(address[1].value)
-    _collect(hits, _find_by_keys(connection, [at for at in own if at not in by_id]))
-    listed = [at for at in addresses if at[1].kind in SUBSCRIPTION_CHANNELS]
-    _collect(hits, _find_by_subscriptions(connection, listed))
+    for address in wanted:
+        _, lookup = address
+        if lookup.kind == PROFILE_ID:
+            hits[address].append(lookup.value)
+        elif lookup.kind in SUBSCRIPTION_CHANNELS:
+            listed.append(address)
+        else:
+            own.append(address)
+    # Both are sent before either is read: in pipeline mode, one round trip.
+    by_keys = _find_by_keys(connection, own)
+    by_subscriptions = _find_by_subscriptions(connection, listed)
+    _collect(hits, by_keys)
+    _collect(hits, by_subscriptions)
     return hits
 
 
@@ -81,7 +87,7 @@ def _find_by_keys(
             "candidates": CANDIDATES,
         },
     )
-    return [(addresses[number - 1], profile_id) for number, profile_id in rows]
+    return ((addresses[number - 1], profile_id) for number, profile_id in rows)
 
 
 def _find_by_subscriptions(
@@ -117,7 +123,7 @@ def _find_by_subscriptions(
             "candidates": CANDIDATES,
         },
     )
-    return [(addresses[number - 1], profile_id) for number, profile_id in rows]
+    return ((addresses[number - 1], profile_id) for number, profile_id in rows)
 
 
 def _scan(

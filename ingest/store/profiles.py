@@ -32,7 +32,7 @@ def lock_profiles(connection: Connection[TupleRow], ids: Iterable[Id]) -> list[P
            FOR NO KEY UPDATE OF profiles
         """,
         parameters,
-    ).fetchall()
+    )
     return _complete(connection, parameters, rows)
 
 
@@ -54,7 +54,7 @@ def load_profiles(connection: Connection[TupleRow], ids: Iterable[Id]) -> list[P
          ORDER BY profiles.database_id, profiles.id
         """,
         parameters,
-    ).fetchall()
+    )
     return _complete(connection, parameters, rows)
 
 
