@@ -9,9 +9,11 @@ from falcon.asgi import Request, Response
 
 from ingest.domain.errors import PenstockError
 from ingest.domain.imports import Operation
+from ingest.doors import catalog_queries, profile_queries
 from ingest.doors.http_batches import BatchResource
 from ingest.doors.http_health import LiveResource, ReadyResource
 from ingest.doors.http_imports import ImportResource, Load, ReceiptResource
+from ingest.doors.http_queries import Query, QueryResource
 from ingest.doors.http_replies import Faults, serialize_http_error
 from ingest.doors.intake import Intake
 from ingest.settings import Settings
@@ -26,6 +28,19 @@ _LOADERS: Mapping[str, Load] = {
     "/api/v1.1/profiles/segstatic/add": partial(load_membership, member=True),
     "/api/v1.1/profiles/segstatic/remove": partial(load_membership, member=False),
     "/api/v1.1/subscriptions/set": load_subscription,
+}
+#: What the reading endpoints answer with, and the deleting one (contract 12).
+_QUERIES: Mapping[str, Query] = {
+    "/api/v1.1/profiles/get": profile_queries.get_profile,
+    "/api/v1.1/profiles/list": profile_queries.list_profiles,
+    "/api/v1.1/profiles/delete": profile_queries.delete,
+    "/api/v1.1/subscriptions/get": profile_queries.get_subscription,
+    "/api/v1.1/subscriptions/list": profile_queries.list_subscriptions,
+    "/api/v1.1/databases/list": catalog_queries.list_databases,
+    "/api/v1.1/databases/fields_get": catalog_queries.list_database_fields,
+    "/api/v1.1/resources/list": catalog_queries.list_resources,
+    "/api/v1.1/resources/get": catalog_queries.get_resource,
+    "/api/v1.1/resources/fields_get": catalog_queries.list_resource_fields,
 }
 _BATCHES = {
     "/api/v1.1/profiles/import_batch": Operation.IMPORT,
@@ -77,6 +92,8 @@ def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:
 
     for path, load in _LOADERS.items():
         app.add_route(path, ImportResource(intake, load))
+    for path, query in _QUERIES.items():
+        app.add_route(path, QueryResource(intake, query))
     for path, operation in _BATCHES.items():
         app.add_route(path, BatchResource(intake, operation))
     app.add_route("/api/v1.1/imports/{import_id}", ReceiptResource(intake))
