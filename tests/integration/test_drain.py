@@ -224,6 +224,31 @@ def test_a_batch_that_fails_to_commit_leaves_no_trace(
     assert waiting(client) == 1
 
 
+def test_a_poison_import_is_buried_and_its_neighbours_are_applied(
+    drain: Drain, client: redis.Redis, connection: Connection
+) -> None:
+    connection.execute(
+        "ALTER TABLE profiles ADD CONSTRAINT no_poison"
+        " CHECK (fields ->> '_fname' IS DISTINCT FROM 'poison')"
+    )
+    names = ["ok", "poison", "ok", "ok", "poison"]
+    append(
+        client,
+        1,
+        *(by_email(f"n{n}@example.com", {"_fname": x}) for n, x in enumerate(names)),
+    )
+
+    run(drain)
+
+    assert waiting(client) == 0
+    assert count(connection, "profiles") == 3
+    assert count(connection, "dead_letters") == 2
+    states = connection.execute("SELECT state FROM imports ORDER BY accepted_at")
+    assert [state for (state,) in states] == [
+        "dead" if name == "poison" else "created" for name in names
+    ]
+
+
 def test_a_drain_that_listens_applies_what_comes_without_a_bell(
     drain: Drain, client: redis.Redis, connection: Connection
 ) -> None:
