@@ -14,6 +14,7 @@ from ingest.doors.http_batches import BatchResource
 from ingest.doors.http_health import LiveResource, ReadyResource
 from ingest.doors.http_imports import ImportResource, Load, ReceiptResource
 from ingest.doors.http_queries import Query, QueryResource
+from ingest.doors.http_quick import QuickResource
 from ingest.doors.http_replies import Faults, serialize_http_error
 from ingest.doors.intake import Intake
 from ingest.settings import Settings
@@ -96,6 +97,7 @@ def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:
         app.add_route(path, QueryResource(intake, query))
     for path, operation in _BATCHES.items():
         app.add_route(path, BatchResource(intake, operation))
+    app.add_route("/api/integrations/any/profile_import", QuickResource(intake))
     app.add_route("/api/v1.1/imports/{import_id}", ReceiptResource(intake))
     app.add_route("/health/live", LiveResource())
     app.add_route("/health/ready", ReadyResource(intake))

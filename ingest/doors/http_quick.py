@@ -1,0 +1,87 @@
+"""The quick import of web forms, which answers with HTTP statuses (contract 10.4)."""
+
+from dataclasses import replace
+
+from falcon.asgi import Request, Response
+
+from ingest import metrics
+from ingest.domain.errors import Rejected
+from ingest.domain.tokens import Token
+from ingest.doors.accept import Accepted, accept
+from ingest.doors.http_imports import submit
+from ingest.doors.http_requests import find_secret, read_body
+from ingest.doors.intake import Intake
+from ingest.wire.bodies import decode
+from ingest.wire.envelopes import peek_token
+from ingest.wire.quick import QuickImport, decode_form, is_form, load_quick
+
+#: The contract's list has one status for every fault of a token.
+_STATUSES = {401: 403}
+
+
+class QuickResource:
+    """POST of one profile by flat parameters, in the URL or the body."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self._seconds = metrics.INTAKE_SECONDS.labels("http")
+
+    async def on_post(self, req: Request, resp: Response) -> None:
+        """Decode, accept, wait, reply."""
+        with self._seconds.time():
+            try:
+                accepted, synchronous = await self._accept(req)
+            except Rejected as error:
+                code = error.faults[0].code
+                metrics.REFUSED.labels("http", code).inc()
+                _say(resp, code, error.faults[0].text)
+                return
+            answer = await submit(
+                self._intake, req, resp, accepted, synchronous=synchronous
+            )
+            if answer is None:
+                import_id = accepted.import_.import_id
+                resp.set_header("Location", f"/api/v1.1/imports/{import_id}")
+                _say(resp, 202, "Accepted")
+            else:
+                _say(resp, answer.error or 200, answer.error_text)
+
+    async def _accept(self, req: Request) -> tuple[Accepted, bool]:
+        """Check who asks, then what is asked; tell whether to wait."""
+        body = await self._read_body(req)
+        token = await self._intake.catalog.get_token(
+            peek_token(body) or find_secret(req)
+        )
+        quick = load_quick(
+            {**req.params, **body},
+            self._intake.catalog.get_catalog(),
+            referer=req.referer,
+        )
+        return self._place(quick, token), quick.envelope.synchronous
+
+    async def _read_body(self, req: Request) -> dict[str, object]:
+        settings = self._intake.settings
+        body = await read_body(req, settings.max_body_bytes)
+        if not body:
+            return {}
+        if is_form(req.content_type):
+            return decode_form(body)
+        return decode(body, req.content_type, max_depth=settings.max_depth)[1]
+
+    def _place(self, quick: QuickImport, token: Token) -> Accepted:
+        accepted = accept(
+            quick.envelope,
+            token=token,
+            catalog=self._intake.catalog.get_catalog(),
+            partitions=self._intake.settings.partitions,
+            door="http",
+        )
+        started = replace(accepted.import_, start=quick.start)
+        return replace(accepted, import_=started)
+
+
+def _say(resp: Response, code: int, text: str) -> None:
+    """Answer with a status and its description."""
+    resp.status = _STATUSES.get(code, code)
+    resp.content_type = "text/plain; charset=utf-8"
+    resp.text = text

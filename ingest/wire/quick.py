@@ -1,0 +1,153 @@
+"""Quick imports: flat parameters of a web form to an envelope (contract 10.4)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl
+
+from marshmallow import ValidationError
+
+from ingest.domain.catalog import Catalog, Channel
+from ingest.domain.errors import InvalidRequest, NotFound
+from ingest.domain.imports import Matching, Start
+from ingest.wire.envelopes import Envelope, load_envelope
+from ingest.wire.parameters import parse_id
+
+_FORM_TYPE = "application/x-www-form-urlencoded"
+#: Fields in one form, at most.
+_MAX_FIELDS = 1000
+
+#: Parameters with a meaning of their own; whatever else is sent is a field. There
+#: are no workflows to start: their id is passed over.
+_COMMON = ("token", "sync", "db_id", "skip_triggers")
+_KEYS = ("email", "phone", "field_name", "field_value")
+_RESERVED = frozenset(
+    {
+        *_COMMON,
+        *_KEYS,
+        "format",
+        "matching",
+        "resource_id",
+        "trigger_id",
+        "workflow_id",
+    }
+)
+_MODES = frozenset({Matching.EMAIL, Matching.EMAIL_PROFILE, Matching.PHONE})
+#: What asks for the field that `field_name` names.
+_BY_FIELD = frozenset({"field_name", Matching.CUSTOM})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuickImport:
+    """A form as read: what to import, and the trigger to start after it."""
+
+    envelope: Envelope
+    start: Start | None
+
+
+def is_form(content_type: str | None) -> bool:
+    """Say whether a body is a form that a page has sent."""
+    return (content_type or "").partition(";")[0].strip().lower() == _FORM_TYPE
+
+
+def decode_form(body: bytes) -> dict[str, object]:
+    """Read a form; of repeated names, all values in a list."""
+    try:
+        pairs = parse_qsl(body.decode(), max_num_fields=_MAX_FIELDS)
+    except ValueError as error:
+        raise InvalidRequest("The body is not a form") from error
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return {
+        name: values if len(values) > 1 else values[0] for name, values in found.items()
+    }
+
+
+def load_quick(
+    sent: Mapping[str, object], catalog: Catalog, *, referer: str | None
+) -> QuickImport:
+    """Read the parameters of a form; raise InvalidRequest or NotFound.
+
+    An input left empty is as good as absent, since a form sends all it has.
+    """
+    given = {name: value for name, value in sent.items() if value not in ("", None)}
+    _refuse_nul(given)
+    fields = {name: value for name, value in given.items() if name not in _RESERVED}
+    if not fields and not given.keys() & {"email", "phone"}:
+        raise InvalidRequest("At least one field is required")
+    matching = _choose_matching(given)
+    data = _add_contacts(fields, given, matching["matching"])
+    if referer and "\0" not in referer:
+        data.setdefault("_regurl", referer)
+    envelope = load_envelope(
+        {name: given[name] for name in (*_COMMON, *_KEYS) if name in given}
+        # Where a visitor is follows from the address that the form sends along.
+        | {"data": data, "detect_geo": True, **matching}
+    )
+    listed = _list_subscriptions(given, envelope.database_id, catalog)
+    if listed:
+        envelope = replace(envelope, data={**data, "subscriptions": listed})
+    return QuickImport(envelope=envelope, start=_parse_start(given))
+
+
+def _refuse_nul(given: Mapping[str, object]) -> None:
+    for name, value in given.items():
+        texts = value if isinstance(value, list) else [value]
+        if any("\0" in str(text) for text in [name, *texts]):
+            raise InvalidRequest("A NUL character cannot be stored", name[:100])
+
+
+def _choose_matching(given: Mapping[str, object]) -> dict[str, object]:
+    """Return the mode; a word that is none is the name of a field to match by."""
+    word = str(given.get("matching", Matching.EMAIL))
+    if word in _MODES:
+        return {"matching": word}
+    by_field: dict[str, object] = {"matching": Matching.CUSTOM.value}
+    return by_field if word in _BY_FIELD else {**by_field, "field_name": word}
+
+
+def _add_contacts(
+    fields: Mapping[str, object], given: Mapping[str, object], mode: object
+) -> dict[str, object]:
+    """Return the fields with the contacts that are not the key (which finds them)."""
+    data = dict(fields)
+    if "email" in given and mode not in (Matching.EMAIL, Matching.EMAIL_PROFILE):
+        data["email"] = given["email"]
+    if "phone" in given and mode != Matching.PHONE:
+        data.setdefault("phones", {"action": "add", "value": [given["phone"]]})
+    return data
+
+
+def _list_subscriptions(
+    given: Mapping[str, object], database_id: int, catalog: Catalog
+) -> list[dict[str, object]]:
+    """Return a subscription on the resource for each contact that it has a channel for.
+
+    Raises NotFound for a resource that is not there or not of this database.
+    """
+    if "resource_id" not in given:
+        return []
+    resource_id = _parse_id(given, "resource_id")
+    resource = catalog.resources.get(resource_id)
+    known = database_id in catalog.databases
+    if known and (resource is None or database_id not in resource.database_ids):
+        raise NotFound("Unknown resource", "resource_id")
+    channels = resource.channels if resource is not None else frozenset()
+    return [
+        {"resource_id": resource_id, "channel": channel, name: given[name]}
+        for name, channel in (("email", Channel.EMAIL), ("phone", Channel.SMS))
+        if name in given and channel in channels
+    ]
+
+
+def _parse_start(given: Mapping[str, object]) -> Start | None:
+    if "trigger_id" not in given:
+        return None
+    return Start(trigger_id=_parse_id(given, "trigger_id"))
+
+
+def _parse_id(given: Mapping[str, object], name: str) -> int:
+    try:
+        return parse_id(given[name])
+    except ValidationError as error:
+        raise InvalidRequest(str(error.messages[0]), name) from error
