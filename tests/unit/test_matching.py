@@ -279,3 +279,19 @@ def test_one_key_has_one_partition_whatever_its_case_and_mode(
 
     assert len(partitions) == 1
     assert 0 <= partitions.pop() < count
+
+
+def test_an_add_stands_behind_what_came_before_for_its_email() -> None:
+    catalog = make_catalog()
+    sent = {"email": "ann@example.com"}
+    partition = route(make_import("email", sent), catalog, 1000)
+
+    added = make_import("email", sent, operation=Operation.ADD)
+
+    assert route(added, catalog, 1000) == partition
+
+
+def test_adds_without_an_email_are_spread() -> None:
+    adds = [make_import("email", operation=Operation.ADD) for _ in range(20)]
+
+    assert len({route(one, make_catalog(), 1000) for one in adds}) > 1

@@ -1,0 +1,110 @@
+"""Forms to envelopes: contract 10.4."""
+
+from typing import Any
+
+import pytest
+
+from ingest.domain.errors import InvalidRequest, NotFound
+from ingest.domain.imports import Key, Matching, Start
+from ingest.wire.quick import QuickImport, decode_form, is_form, load_quick
+from tests.factories import make_catalog
+
+EMAIL = {"email": "a@b.io"}
+
+
+def load(referer: str | None = None, **sent: Any) -> QuickImport:
+    return load_quick({"db_id": "1", **sent}, make_catalog(), referer=referer)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "expected"),
+    [
+        pytest.param("application/x-www-form-urlencoded", True, id="plain"),
+        pytest.param("Application/X-WWW-Form-Urlencoded; x=y", True, id="with more"),
+        pytest.param("application/json", False, id="another"),
+        pytest.param(None, False, id="none"),
+    ],
+)
+def test_a_form_is_known_by_its_type(content_type: str | None, expected: bool) -> None:
+    assert is_form(content_type) is expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(b"", {}, id="nothing"),
+        pytest.param(b"a=1&b=x+y%26z", {"a": "1", "b": "x y&z"}, id="escapes"),
+        pytest.param(b"a=1&a=2", {"a": ["1", "2"]}, id="repeated"),
+        pytest.param(b"a=&b=1", {"b": "1"}, id="empty inputs"),
+        pytest.param("a=é".encode(), {"a": "é"}, id="raw UTF-8"),
+    ],
+)
+def test_a_form_is_read(body: bytes, expected: dict[str, object]) -> None:
+    assert decode_form(body) == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"\xff=1", id="not UTF-8"),
+        pytest.param(b"a=1&" * 1001, id="a thousand and one inputs"),
+    ],
+)
+def test_what_is_no_form_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="not a form"):
+        decode_form(body)
+
+
+def test_what_has_no_meaning_of_its_own_is_a_field() -> None:
+    loaded = load(
+        **EMAIL, _fname="A", points="5", format="x", workflow_id="7", token="t"
+    )
+
+    assert loaded.envelope.data == {"_fname": "A", "points": "5"}
+    assert loaded.envelope.key == Key(email="a@b.io")
+    assert loaded.envelope.detect_geo is True
+    assert loaded.start is None
+
+
+def test_a_referer_alone_is_not_a_field() -> None:
+    with pytest.raises(InvalidRequest, match="At least one field"):
+        load("https://a.io")
+
+
+def test_the_key_of_another_mode_is_contact_data() -> None:
+    loaded = load(**EMAIL, phone="+79001234567", matching="phone")
+
+    assert loaded.envelope.matching is Matching.PHONE
+    assert loaded.envelope.data == EMAIL
+
+
+def test_a_word_that_is_no_mode_names_the_field_to_match_by() -> None:
+    loaded = load(matching="code", code="7")
+
+    assert loaded.envelope.matching is Matching.CUSTOM
+    assert loaded.envelope.key == Key(field_name="code")
+
+
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [
+        pytest.param("404", NotFound, id="unknown"),
+        pytest.param("x", InvalidRequest, id="no number"),
+    ],
+)
+def test_a_resource_must_be_there(number: str, error: type[Exception]) -> None:
+    with pytest.raises(error, match="resource_id"):
+        load(**EMAIL, resource_id=number)
+
+
+def test_a_resource_of_another_database_is_not_found() -> None:
+    with pytest.raises(NotFound, match="Unknown resource"):
+        load(**EMAIL, db_id="2", resource_id="1")
+
+
+def test_a_trigger_is_started_with_the_import() -> None:
+    assert load(**EMAIL, trigger_id="5").start == Start(trigger_id=5)
+
+
+def test_a_referer_that_cannot_be_stored_is_left_out() -> None:
+    assert load("https://a.io/\0", **EMAIL).envelope.data == {}
