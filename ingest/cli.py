@@ -19,6 +19,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "migrate": ("ingest.commands.migrate", "migrate", "Bring the schema up to date."),
     "catalog": ("ingest.commands.catalog", "catalog", "Plan, apply, show what exists."),
     "token": ("ingest.commands.token", "token", "Create, list and revoke API tokens."),
+    "endpoint": ("ingest.commands.endpoint", "endpoint", "Show where events go."),
 }
 
 

@@ -71,7 +71,17 @@ DRAIN_SECONDS = Histogram(
     "Seconds that one batch took, from reading the stream to the commit.",
     buckets=_SECONDS,
 )
+GEO_LOOKUPS = Counter(
+    "penstock_geo_lookups_total",
+    "IPs looked up for detect_geo: found, unknown, failed (the database is unusable).",
+    ["result"],
+)
 DEAD_LETTERS = Counter(
     "penstock_dead_letters_total",
     "Imports kept as dead letters through a fault of ours.",
+)
+DELIVERIES = Counter(
+    "penstock_deliveries_total",
+    "Attempts to deliver an event, by what became of it: delivered, pending, failed.",
+    ["state"],
 )

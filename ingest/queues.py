@@ -2,11 +2,8 @@
 
 #: The Celery queue that carries doorbells and nothing else.
 DRAINS = "drains"
-#: The Celery queue of scheduled upkeep.
+#: The Celery queue of scheduled upkeep, and of hints that events wait for delivery.
 UPKEEP = "upkeep"
-
-#: The Celery queue of hints that events wait for delivery.
-DELIVERIES = "deliveries"
 
 #: Argument: the partition that has work.
 DRAIN_TASK = "penstock.drain"

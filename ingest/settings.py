@@ -37,6 +37,10 @@ class Settings:
     mirror_errors: bool = False
     #: Days a receipt is kept.
     receipt_days: int = 30
+    #: Addresses, networks and host names that webhooks may reach though not public.
+    webhook_allow: tuple[str, ...] = ()
+    #: kombu URL of the broker of queue endpoints; empty for `redis_url`.
+    events_broker: str = ""
     log_level: str = "INFO"
 
 
@@ -70,6 +74,8 @@ def read_settings() -> Settings:
                 max_waiting=env.int("MAX_WAITING", 100_000, validate=positive),
                 mirror_errors=env.bool("MIRROR_ERRORS", False),
                 receipt_days=env.int("RECEIPT_DAYS", 30, validate=positive),
+                webhook_allow=tuple(env.list("WEBHOOK_ALLOW", [])),
+                events_broker=env.str("EVENTS_BROKER", ""),
                 log_level=env.str("LOG_LEVEL", "INFO").upper(),
             )
     except EnvError as error:

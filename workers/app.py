@@ -5,9 +5,11 @@ from celery import Celery
 from celery.signals import setup_logging, worker_process_init, worker_ready
 from celery.worker.consumer import Consumer
 
+from ingest.geo import open_locator
 from ingest.logs import configure_logging
 from ingest.queues import (
     CELERY_KEY_PREFIX,
+    DELIVER_TASK,
     DRAIN_TASK,
     DRAINS,
     PARTITION_RECEIPTS_TASK,
@@ -29,6 +31,7 @@ app.conf.update(
         DRAIN_TASK: {"queue": DRAINS},
         SWEEP_TASK: {"queue": UPKEEP},
         PARTITION_RECEIPTS_TASK: {"queue": UPKEEP},
+        DELIVER_TASK: {"queue": UPKEEP},
     },
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
@@ -47,6 +50,11 @@ app.conf.update(
     beat_schedule={
         "ring for what waits": {
             "task": SWEEP_TASK,
+            "schedule": 1.0,
+            "options": {"expires": 2},
+        },
+        "deliver what is due": {
+            "task": DELIVER_TASK,
             "schedule": 1.0,
             "options": {"expires": 2},
         },
@@ -77,3 +85,9 @@ def _tell_ready(sender: Consumer, **_kwargs: object) -> None:
     client = redis.Redis.from_url(settings.redis_url)
     client.set(worker_key(name), b"ready")
     client.close()
+
+
+@worker_ready.connect
+def _check_geo_database(**_: object) -> None:
+    """Say what is wrong with the file at start, rather than at the first import."""
+    open_locator(settings.geoip_database)

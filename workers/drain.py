@@ -12,6 +12,7 @@ from psycopg.rows import TupleRow
 
 from ingest import metrics
 from ingest.domain.imports import Outcome, State
+from ingest.geo import open_locator
 from ingest.settings import Settings
 from ingest.store.catalog import hold_catalog, load_catalog
 from ingest.store.database import connect
@@ -63,6 +64,7 @@ class Drain:
         self._stream: Stream = open_stream(settings.redis_url, settings.partitions)
         self._connection: Connection[TupleRow] | None = None
         self._schemas: ProfileSchemas | None = None
+        self._locate = open_locator(settings.geoip_database)
 
     def run(self, ring: Callable[[int], None]) -> None:
         """Apply everything that waits, then listen a while for more.
@@ -154,7 +156,7 @@ class Drain:
         """Return the schemas of the catalogue as this transaction holds it."""
         version = hold_catalog(connection)
         if self._schemas is None or self._schemas.catalog.version != version:
-            self._schemas = ProfileSchemas(load_catalog(connection))
+            self._schemas = ProfileSchemas(load_catalog(connection), self._locate)
             logger.info("catalogue loaded", extra={"version": version})
         return self._schemas
 
@@ -167,7 +169,7 @@ class Drain:
         ids = [entry.id for entry in batch.entries]
         self._stream.settle(partition, ids, _told(batch))
         _count(batch)
-        if batch.applied.events:
+        if batch.applied.events and self._stream.claim_hint():
             self._announce()
 
 

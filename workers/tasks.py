@@ -3,23 +3,42 @@
 import functools
 import os
 
+from celery.signals import worker_process_shutdown, worker_shutdown
+
 from ingest.queues import (
     BELL_EXPIRES_SECONDS,
+    DELIVER_TASK,
     DRAIN_TASK,
     DRAINS,
     PARTITION_RECEIPTS_TASK,
     SWEEP_TASK,
+    UPKEEP,
 )
+from ingest.stream import Stream, open_stream
 from workers import upkeep
 from workers.app import app, settings
 from workers.attempts import attempt
 from workers.drain import Drain
+from workers.triggers import Courier
 
 
 @functools.cache
 def _drain() -> Drain:
     """Return this process's drain; its connections belong to the process."""
-    return Drain(settings, name=f"penstock-drain-{os.getpid()}")
+    name = f"penstock-drain-{os.getpid()}"
+    return Drain(settings, name=name, announce=hint)
+
+
+@functools.cache
+def _stream() -> Stream:
+    """Return this process's connection to Redis, for hints."""
+    return open_stream(settings.redis_url, settings.partitions)
+
+
+@functools.cache
+def _courier() -> Courier:
+    """Return this process's courier."""
+    return Courier(settings)
 
 
 def ring(partition: int) -> None:
@@ -31,6 +50,31 @@ def ring(partition: int) -> None:
         expires=BELL_EXPIRES_SECONDS,
         ignore_result=True,
     )
+
+
+def hint() -> None:
+    """Say that events wait for delivery; the schedule says so each second anyway."""
+    app.send_task(
+        DELIVER_TASK,
+        queue=UPKEEP,
+        expires=BELL_EXPIRES_SECONDS,
+        ignore_result=True,
+    )
+
+
+@app.task(name=DELIVER_TASK)
+def deliver() -> None:
+    """Wake the courier; its thread delivers while other tasks go on."""
+    attempt(_stream().answer_hint, DELIVER_TASK)
+    _courier().wake()
+
+
+@worker_shutdown.connect
+@worker_process_shutdown.connect
+def _finish_deliveries(**_: object) -> None:
+    """Finish what is under way, so that no receiver is told twice of it."""
+    if _courier.cache_info().currsize:
+        _courier().close()
 
 
 @app.task(name=DRAIN_TASK)

@@ -1,4 +1,4 @@
-"""What runs on a schedule: the sweep, and the days of receipts."""
+"""What runs on a schedule: the sweep, and the days of receipts and events."""
 
 import logging
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from ingest.settings import Settings
 from ingest.store.database import connect
+from ingest.store.events import drop_events
 from ingest.store.receipts import create_daily_partitions, drop_receipts
 from ingest.stream import open_stream
 
@@ -28,9 +29,11 @@ def sweep(settings: Settings, ring: Callable[[int], None]) -> None:
 
 def partition_receipts(settings: Settings) -> None:
     """Make the tables of the coming days and drop what is past retention."""
-    today = datetime.now(UTC).date()
+    now = datetime.now(UTC)
+    today = now.date()
     with connect(settings.database_url, application_name="penstock-upkeep") as opened:
         create_daily_partitions(opened, today, DAYS_AHEAD)
+        drop_events(opened, now - timedelta(days=settings.receipt_days))
         dropped = drop_receipts(opened, today - timedelta(days=settings.receipt_days))
     if dropped:
         logger.info("receipts dropped", extra={"tables": dropped})

@@ -1,0 +1,99 @@
+"""`penstock endpoint`: how deliveries stand, secrets, and back into service."""
+
+import json
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ingest.commands.databases import database_options
+from ingest.store import endpoints
+from ingest.store.database import connect
+from ingest.store.endpoints import EndpointState
+
+
+@click.group(epilog="\b\nExample:\n  penstock endpoint secret 1")
+def endpoint() -> None:
+    """Show endpoints of events and take them back into service.
+
+    What endpoints there are is declared in the catalogue.
+    """
+
+
+def _unknown(endpoint_id: int) -> click.ClickException:
+    return click.ClickException(
+        f"There is no endpoint {endpoint_id}; see: penstock endpoint list"
+    )
+
+
+def _document(state: EndpointState) -> dict[str, object]:
+    return {
+        "id": state.id,
+        "name": state.name,
+        "target": state.target,
+        "pending": state.pending,
+        "failed": state.failed,
+        "paused_until": state.paused_until and state.paused_until.isoformat(),
+        "disabled_at": state.disabled_at and state.disabled_at.isoformat(),
+    }
+
+
+def _row(state: EndpointState) -> tuple[str, ...]:
+    return (
+        str(state.id),
+        state.name,
+        state.target,
+        str(state.pending),
+        str(state.failed),
+        f"{state.paused_until:%Y-%m-%d %H:%M}" if state.paused_until else "",
+        f"{state.disabled_at:%Y-%m-%d %H:%M}" if state.disabled_at else "",
+    )
+
+
+@endpoint.command("list", epilog="\b\nExample:\n  penstock endpoint list --json")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@database_options
+def list_(as_json: bool, database_url: str) -> None:
+    """List the endpoints with what is pending and what was given up; times are UTC."""
+    with connect(database_url) as connection:
+        states = endpoints.list_endpoints(connection)
+    if as_json:
+        click.echo(json.dumps([_document(each) for each in states], indent=2))
+        return
+
+    table = Table("id", "name", "to", "pending", "failed", "paused until", "disabled")
+    for each in states:
+        table.add_row(*_row(each))
+    Console(markup=False).print(table)
+
+
+@endpoint.command(epilog="\b\nExample:\n  penstock endpoint secret 1")
+@click.argument("endpoint_id", metavar="ID", type=int)
+@database_options
+def secret(endpoint_id: int, database_url: str) -> None:
+    """Print the secret that signs what an endpoint is sent.
+
+    It is made when the endpoint is first applied, and kept, for it must sign.
+    """
+    with connect(database_url) as connection:
+        found = endpoints.find_secret(connection, endpoint_id)
+    if found is None:
+        raise _unknown(endpoint_id)
+    click.echo(found)
+
+
+@endpoint.command(epilog="\b\nExample:\n  penstock endpoint enable 1 --retry-failed")
+@click.argument("endpoint_id", metavar="ID", type=int)
+@click.option("--retry-failed", is_flag=True, help="Try again what was given up.")
+@database_options
+def enable(endpoint_id: int, retry_failed: bool, database_url: str) -> None:
+    """Take an endpoint back into service after its 410 Gone, or before its pause ends.
+
+    What was pending is delivered first of all.
+    """
+    with connect(database_url) as connection:
+        if not endpoints.enable_endpoint(
+            connection, endpoint_id, retry_failed=retry_failed
+        ):
+            raise _unknown(endpoint_id)
+    click.echo(f"enabled endpoint {endpoint_id}")

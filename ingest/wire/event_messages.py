@@ -1,0 +1,38 @@
+"""Events to messages: what a receiver reads, signed as Standard Webhooks."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import orjson
+from standardwebhooks import Webhook
+
+
+def dump_event(
+    *,
+    kind: str,
+    created_at: datetime,
+    ids: Mapping[str, object],
+    trigger_ids: Sequence[int],
+    detail: Mapping[str, object],
+) -> bytes:
+    """Write the body: the same bytes at every attempt."""
+    return orjson.dumps(
+        {
+            "type": kind,
+            "timestamp": created_at,
+            "data": {**ids, "trigger_ids": trigger_ids, kind: detail},
+        },
+        option=orjson.OPT_UTC_Z | orjson.OPT_SORT_KEYS,
+    )
+
+
+def sign(secret: str, event_id: UUID, moment: datetime, body: bytes) -> dict[str, str]:
+    """Return the headers that prove who sent `body` and when (UTC)."""
+    message_id = str(event_id)
+    signature = Webhook(secret).sign(message_id, moment, body.decode())
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(moment.timestamp())),
+        "webhook-signature": signature,
+    }

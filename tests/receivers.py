@@ -1,0 +1,80 @@
+"""A webhook receiver on a real socket, and the events it is to be told of."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+#: What to answer: a status and headers.
+Answer = tuple[int, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Received:
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Receiver:
+    """Keeps what it received; answers as told."""
+
+    url: str = ""
+    received: list[Received] = field(default_factory=list)
+    answer: Callable[[int], Answer] = lambda _: (204, {})
+    #: Set to let held answers go.
+    released: threading.Event = field(default_factory=threading.Event)
+    holds: bool = False
+
+    def take(self, received: Received) -> Answer:
+        self.received.append(received)
+        if self.holds:
+            self.released.wait(30)
+        return self.answer(len(self.received))
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    """Serve a receiver on a free port of this machine."""
+    receiver = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            length = int(self.headers["content-length"])
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            body = self.rfile.read(length)
+            status, extra = receiver.take(Received(self.path, headers, body))
+            self.send_response(status)
+            for name, value in extra.items():
+                self.send_header(name, value)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            receiver.received.append(Received(self.path, {}, b""))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            """Say nothing."""
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        #: Couriers connect many times at once.
+        request_queue_size = 128
+
+    server = Server(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=[0.02], daemon=True)
+    thread.start()
+    receiver.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield receiver
+    finally:
+        receiver.released.set()
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,158 @@
+"""Delivers events: a thread beside the tasks, with a lane for each endpoint.
+
+Tasks only wake it, so that no slow endpoint holds a worker. The outbox is the truth:
+what a lane had claimed when its process died is due again when its lease ends.
+"""
+
+import asyncio
+import functools
+import logging
+import ssl
+from asyncio import AbstractEventLoop, Task
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Thread
+from typing import TypeVar
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest.domain.addresses import parse_allow_list
+from ingest.settings import Settings
+from ingest.store.database import connect
+from ingest.store.deliveries import find_targets
+from workers.lanes import Lane
+from workers.webhooks import TIMEOUT_SECONDS
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+
+class Courier:
+    """Delivers whatever is due; one per worker process, started when first woken."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._allowed = parse_allow_list(settings.webhook_allow)
+        self._context = ssl.create_default_context()
+        self._loop: AbstractEventLoop | None = None
+        self._thread: Thread | None = None
+        # One thread: the connection is used by one at a time.
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="courier-database")
+        self._connection: Connection[TupleRow] | None = None
+        self._lanes: dict[int, Task[None]] = {}
+        self._visit: Task[None] | None = None
+        self._visit_again = False
+        self._stopping = False
+
+    def wake(self) -> None:
+        """Look for what is due; never blocks."""
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = Thread(
+                target=self._loop.run_forever, name="courier", daemon=True
+            )
+            self._thread.start()
+        self._loop.call_soon_threadsafe(self._start_visit)
+
+    def close(self) -> None:
+        """Finish what is under way, claim nothing more, and stop."""
+        if self._loop is None or self._thread is None:
+            return
+        finished = asyncio.run_coroutine_threadsafe(self._finish(), self._loop)
+        finished.result(timeout=2 * TIMEOUT_SECONDS)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self._executor.shutdown()
+        self._disconnect()
+        self._loop = None
+
+    async def _finish(self) -> None:
+        self._stopping = True
+        if self._visit is not None:
+            await asyncio.wait([self._visit])
+        if self._lanes:
+            await asyncio.wait(self._lanes.values(), timeout=TIMEOUT_SECONDS)
+        for lane in self._lanes.values():
+            lane.cancel()
+
+    def _start_visit(self) -> None:
+        if self._stopping:
+            return
+        if self._visit is not None and not self._visit.done():
+            self._visit_again = True
+            return
+        self._visit_again = False
+        self._visit = asyncio.get_running_loop().create_task(self._look())
+        self._visit.add_done_callback(self._end_visit)
+
+    async def _look(self) -> None:
+        """Open a lane for each endpoint that something is due at."""
+        for target in await self._database(find_targets):
+            if target.id not in self._lanes:
+                lane = Lane(
+                    target,
+                    self._database,
+                    broker_url=(
+                        self._settings.events_broker or self._settings.redis_url
+                    ),
+                    context=self._context,
+                    allowed=self._allowed,
+                )
+                task = asyncio.get_running_loop().create_task(lane.run())
+                self._lanes[target.id] = task
+                task.add_done_callback(functools.partial(self._end_lane, target.id))
+
+    def _end_visit(self, visit: Task[None]) -> None:
+        if _complain(visit):
+            return
+        if self._visit_again:
+            self._start_visit()
+
+    def _end_lane(self, number: int, lane: Task[None]) -> None:
+        del self._lanes[number]
+        if not _complain(lane):
+            # For what came due between its last look and now.
+            self._start_visit()
+
+    async def _database(self, work: Callable[[Connection[TupleRow]], _T]) -> _T:
+        """Run `work` on the connection, in its thread."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._executor, self._run, work
+        )
+
+    def _run(self, work: Callable[[Connection[TupleRow]], _T]) -> _T:
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(
+                self._settings.database_url, application_name="penstock-courier"
+            )
+        try:
+            return work(self._connection)
+        except psycopg.Error:
+            self._disconnect()
+            raise
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _complain(task: Task[None]) -> bool:
+    """Log what ended `task`, if something did; the next wake tries again."""
+    if task.cancelled():
+        return True
+    error = task.exception()
+    if error is None:
+        return False
+    known = isinstance(error, psycopg.Error)
+    logger.log(
+        logging.WARNING if known else logging.ERROR,
+        "delivery put off",
+        extra={"error_class": type(error).__name__},
+        exc_info=None if known else error,
+    )
+    return True
