@@ -41,14 +41,17 @@ class Settings:
     webhook_allow: tuple[str, ...] = ()
     #: kombu URL of the broker of queue endpoints; empty for `redis_url`.
     events_broker: str = ""
+    #: Path of a City database in MaxMind's format, for `detect_geo`; empty for none.
+    geoip_database: str = ""
     log_level: str = "INFO"
 
 
 def read_settings() -> Settings:
     """Read the process environment; raise InvalidSettings naming what is wrong.
 
-    `DATABASE_URL` and `REDIS_URL` are required. The rest are the fields of
-    Settings, upper-cased and prefixed `PENSTOCK_`, such as `PENSTOCK_PARTITIONS`.
+    `DATABASE_URL` and `REDIS_URL` are required, `GEOIP_DATABASE` is optional. The
+    rest are the fields of Settings, upper-cased and prefixed `PENSTOCK_`, such as
+    `PENSTOCK_PARTITIONS`.
     """
     env = Env()
     positive = validate.Range(min=1)
@@ -76,6 +79,7 @@ def read_settings() -> Settings:
                 receipt_days=env.int("RECEIPT_DAYS", 30, validate=positive),
                 webhook_allow=tuple(env.list("WEBHOOK_ALLOW", [])),
                 events_broker=env.str("EVENTS_BROKER", ""),
+                geoip_database=Env().str("GEOIP_DATABASE", ""),
                 log_level=env.str("LOG_LEVEL", "INFO").upper(),
             )
     except EnvError as error:

@@ -19,9 +19,11 @@ Connection = psycopg.Connection[TupleRow]
 class Pipeline:
     """Applies imports to one database as a worker does."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(
+        self, connection: Connection, schemas: ProfileSchemas | None = None
+    ) -> None:
         self.connection = connection
-        self._schemas = ProfileSchemas(load_catalog(connection))
+        self._schemas = schemas or ProfileSchemas(load_catalog(connection))
 
     def apply(self, *imports: Import) -> list[Outcome]:
         """Apply `imports` as one batch; return their outcomes, in order."""

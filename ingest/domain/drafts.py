@@ -22,6 +22,8 @@ class Draft:
     phones: Update | None = None
     #: Updates by field name.
     fields: Mapping[str, Update] = field(default_factory=dict)
+    #: Canonical values by field name, found by the IPs; explicit ones win.
+    located: Mapping[str, object] = field(default_factory=dict)
     subscriptions: tuple[SubscriptionDraft, ...] = ()
     #: Subscriptions dropped because they were invalid.
     skipped: tuple[Fault, ...] = ()

@@ -73,7 +73,8 @@ def update(profile: Profile, import_: Import, draft: Draft, catalog: Catalog) ->
     Returns the identical profile when nothing changes.
     """
     database = catalog.databases[import_.database_id]
-    fields, faults = _apply_fields(profile.fields, draft.fields, database)
+    located = {**profile.fields, **draft.located}
+    fields, faults = _apply_fields(located, draft.fields, database)
     merged_subscriptions, skipped = _merge_subscriptions(
         profile.subscriptions, draft, catalog, import_, faults
     )

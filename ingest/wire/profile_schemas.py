@@ -5,11 +5,12 @@ database and catalogue version.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields
 
-from ingest.domain import matching, merge, subscriptions, updates
+from ingest.domain import geo, matching, merge, subscriptions, updates
 from ingest.domain.batches import Prepared
 from ingest.domain.catalog import Catalog, Database, Field
 from ingest.domain.contacts import normalize_email
@@ -59,10 +60,14 @@ class _PhonesField(fields.Field[Any]):
 
 
 class ProfileSchemas:
-    """Prepares imports against one version of the catalogue."""
+    """Prepares imports against one version of the catalogue.
 
-    def __init__(self, catalog: Catalog) -> None:
+    `locate` tells where an IP is, for imports that ask for it; None: nobody knows.
+    """
+
+    def __init__(self, catalog: Catalog, locate: geo.Locate | None = None) -> None:
         self.catalog = catalog
+        self._locate = locate
         self._schemas: dict[int, Schema] = {}
 
     def prepare(self, import_: Import) -> Prepared:
@@ -84,6 +89,11 @@ class ProfileSchemas:
         except Rejected as error:
             known = {fault.path for fault in faults}
             faults.extend(fault for fault in error.faults if fault.path not in known)
+        if import_.detect_geo and self._locate and not faults:
+            # A profile stays where its key finds it.
+            kept = () if search.field is None else search.field[:1]
+            located = geo.fill(draft.fields, self._locate, kept)
+            draft = replace(draft, located=located)
         return Prepared(
             import_=import_, search=search, draft=draft, faults=tuple(faults)
         )

@@ -48,8 +48,8 @@ def words(service: str, key: str = "command") -> list[str]:
 
 def environment_name(field: str) -> str:
     """Name the variable that ingest.settings reads `field` from."""
-    urls = {"database_url", "redis_url"}
-    return field.upper() if field in urls else f"PENSTOCK_{field.upper()}"
+    bare = {"database_url", "redis_url", "geoip_database"}
+    return field.upper() if field in bare else f"PENSTOCK_{field.upper()}"
 
 
 def option(arguments: list[str], name: str) -> str:

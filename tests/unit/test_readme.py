@@ -21,7 +21,7 @@ def test_every_setting_is_in_the_table() -> None:
     table = README.partition("## Settings")[2].partition("\n## ")[0]
     prefixed = set(re.findall(r"`PENSTOCK_([A-Z_]+)`", table))
 
-    documented = prefixed | {"DATABASE_URL", "REDIS_URL"}
+    documented = prefixed | {"DATABASE_URL", "REDIS_URL", "GEOIP_DATABASE"}
 
     assert documented - names == {"POSTGRES_BIN", "REDIS_BIN"}
     assert names <= documented
