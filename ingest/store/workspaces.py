@@ -6,7 +6,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.domain.catalog import Catalog
-from ingest.domain.lookups import PROFILE_ID, Lookup, Search, lock_name
+from ingest.domain.lookups import PROFILE_ID, Search, lock_name
 from ingest.domain.workspace import Address, Workspace
 from ingest.store.locks import lock_names
 from ingest.store.lookups import Hits, find_profiles, scan_profiles
@@ -29,18 +29,21 @@ def lock_workspace(
     same key, the second searches after the first has committed, so it finds what the
     first created. Then the profiles found are locked, in one order. A profile that was
     changed or deleted between the two steps no longer has the key that found it, and
-    the search is repeated.
+    the search is repeated. A key that leads to a deleted profile even then is an
+    orphan, and is passed over.
     """
     searched = list(searched)
     lock_names(connection, (lock_name(*address) for address in (*searched, *scanned)))
+    deleted: set[Id] = set()
     while True:
-        hits = find_profiles(connection, searched)
+        hits = _without(deleted, find_profiles(connection, searched))
         scans = scan_profiles(connection, scanned) if scanned else {}
         profiles = lock_profiles(connection, _ids(hits, scans))
         workspace = Workspace(catalog, profiles, scans)
-        gone = _ids(scans) - workspace.loaded.keys()
+        gone = _ids(_indexed(hits), scans) - workspace.loaded.keys()
         if not gone and not workspace.stale(_indexed(hits)):
             return workspace
+        deleted |= gone
 
 
 def read_workspace(
@@ -77,7 +80,14 @@ def _ids(*found: Hits) -> set[Id]:
     }
 
 
-def _indexed(hits: Hits) -> dict[tuple[int, Lookup], list[str]]:
+def _without(deleted: set[Id], hits: Hits) -> Hits:
+    return {
+        (database_id, lookup): [id_ for id_ in ids if (database_id, id_) not in deleted]
+        for (database_id, lookup), ids in hits.items()
+    }
+
+
+def _indexed(hits: Hits) -> Hits:
     """Return the hits that came from a key; an id sent by a caller may not exist."""
     return {
         address: ids for address, ids in hits.items() if address[1].kind != PROFILE_ID

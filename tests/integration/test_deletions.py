@@ -155,3 +155,14 @@ def test_no_key_stays_of_a_field_that_was_matched_a_moment_ago(
     delete(connection, JOHN)
 
     assert pipeline.count("match_keys") == 0
+
+
+def test_a_key_of_no_profile_does_not_hold_up_an_import(pipeline: Pipeline) -> None:
+    pipeline.connection.execute(
+        "INSERT INTO match_keys VALUES (1, 'phone', '+79001234567', %s, false)",
+        ("f" * 24,),
+    )
+
+    (outcome,) = pipeline.apply(make_import("phone", {}, key={"phone": "+79001234567"}))
+
+    assert outcome.state == "created"
