@@ -18,8 +18,10 @@ from ingest.doors.http_quick import QuickResource
 from ingest.doors.http_replies import Faults, serialize_http_error
 from ingest.doors.intake import Intake
 from ingest.settings import Settings
+from ingest.wire.batches import load_batch
 from ingest.wire.envelopes import load_envelope
 from ingest.wire.shorthands import load_membership, load_subscription
+from ingest.wire.starts import load_start, load_start_batch
 
 #: How the endpoints of one import each read a request (contract 2.3).
 _LOADERS: Mapping[str, Load] = {
@@ -48,6 +50,8 @@ _BATCHES = {
     "/api/v1.1/profiles/update_batch": Operation.UPDATE,
     "/api/v1.1/profiles/add_batch": Operation.ADD,
 }
+#: Import, then start a trigger (contract 7.3).
+_START = "/api/v1.1/campaigns/triggers/import_and_start"
 _SLASHES = re.compile("//+")
 
 
@@ -96,7 +100,13 @@ def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:
     for path, query in _QUERIES.items():
         app.add_route(path, QueryResource(intake, query))
     for path, operation in _BATCHES.items():
-        app.add_route(path, BatchResource(intake, operation))
+        load_many = partial(load_batch, operation=operation)
+        app.add_route(path, BatchResource(intake, load_many))
+    get_catalog = intake.catalog.get_catalog
+    start_one = partial(load_start, get_catalog=get_catalog)
+    start_many = partial(load_start_batch, get_catalog=get_catalog)
+    app.add_route(_START, ImportResource(intake, start_one))
+    app.add_route(f"{_START}_batch", BatchResource(intake, start_many))
     app.add_route("/api/integrations/any/profile_import", QuickResource(intake))
     app.add_route("/api/v1.1/imports/{import_id}", ReceiptResource(intake))
     app.add_route("/health/live", LiveResource())

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from typing import Protocol
 from uuid import UUID
 
 from falcon.asgi import Request, Response
 
 from ingest import metrics
 from ingest.domain.errors import Rejected
-from ingest.domain.imports import SUCCESS_TEXT, Operation
+from ingest.domain.imports import SUCCESS_TEXT
 from ingest.domain.tokens import Token
 from ingest.doors.accept import Accepted, accept, check_access
 from ingest.doors.http_replies import describe, reply
@@ -16,22 +17,30 @@ from ingest.doors.http_requests import Decoded, read_request
 from ingest.doors.intake import Intake
 from ingest.doors.prefer import choose_wait, dump_applied, parse_prefer
 from ingest.store.receipts import Answer
-from ingest.wire.batches import Batch, load_batch, load_element
+from ingest.wire.batches import Batch, load_element
 from ingest.wire.replies import fault_answer
 
 #: Elements accepted between two turns of the event loop: a few milliseconds.
 _CHUNK = 200
+
+
+class Load(Protocol):
+    """Reads the parameters of a request; raises InvalidRequest."""
+
+    def __call__(self, document: Mapping[str, object], *, max_elements: int) -> Batch:
+        """Return what holds for all elements, and those unread."""
+
 
 #: What became of an element at the door: its import's id, or why there is none.
 Place = UUID | Rejected
 
 
 class BatchResource:
-    """POST of many profiles, each an import with a receipt of its own."""
+    """POST of many profiles, whose request `load` understands; each has a receipt."""
 
-    def __init__(self, intake: Intake, operation: Operation) -> None:
+    def __init__(self, intake: Intake, load: Load) -> None:
         self._intake = intake
-        self._operation = operation
+        self._load_batch = load
         self._seconds = metrics.INTAKE_SECONDS.labels("http")
 
     async def on_post(self, req: Request, resp: Response) -> None:
@@ -68,10 +77,8 @@ class BatchResource:
     async def _load(self, request: Decoded) -> tuple[Batch, Token]:
         """Check who asks, then what is asked of all elements."""
         token = await self._intake.catalog.get_token(request.secret)
-        batch = load_batch(
-            request.document,
-            operation=self._operation,
-            max_elements=self._intake.settings.max_batch_elements,
+        batch = self._load_batch(
+            request.document, max_elements=self._intake.settings.max_batch_elements
         )
         catalog = self._intake.catalog.get_catalog()
         check_access(token, batch.shared.database_id, catalog)

@@ -32,9 +32,12 @@ def reply(
 
 
 def describe(answer: Answer) -> dict[str, object]:
-    """Say what came of an import (contract 2.2)."""
+    """Say what came of an import (contract 2.2).
+
+    An error names a profile only where one was saved all the same (14, point 72).
+    """
     said: dict[str, object] = {"error": answer.error, "error_text": answer.error_text}
-    if not answer.error:
+    if answer.profile_id is not None:
         said["profile_id"] = answer.profile_id
     return said
 

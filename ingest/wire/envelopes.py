@@ -1,6 +1,6 @@
 """Documents to envelopes: what a request asks for, around the profile's data."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from uuid import UUID
 from marshmallow import EXCLUDE, Schema, ValidationError
 
 from ingest.domain.errors import Fault, InvalidRequest
-from ingest.domain.imports import Import, Key, Matching, Operation
+from ingest.domain.imports import Import, Key, Matching, Operation, Start
 from ingest.wire.parameters import (
     Parameter,
     parse_document,
@@ -45,6 +45,8 @@ class Envelope:
     detect_geo: bool = False
     add_to_segments: tuple[int, ...] = ()
     remove_from_segments: tuple[int, ...] = ()
+    #: Told by a document of another kind (contract 7.3).
+    start: Start | None = None
 
 
 class _EnvelopeSchema(Schema):
@@ -73,6 +75,12 @@ class _EnvelopeSchema(Schema):
 
 # Partial: marshmallow then passes over what is absent, which is most, at no cost.
 _SCHEMA = _EnvelopeSchema(partial=True, unknown=EXCLUDE)
+#: What reads each parameter, by the name it is sent under.
+PARSERS: Mapping[str, Callable[[object], object]] = {
+    parameter.data_key or name: parameter.parse
+    for name, parameter in _SCHEMA.fields.items()
+    if isinstance(parameter, Parameter)
+}
 #: Wire name by attribute.
 _REQUIRED = {"database_id": "db_id", "data": "data"}
 _KEY_PARTS = frozenset(part.name for part in fields(Key))
@@ -181,4 +189,5 @@ def to_import(
         detect_geo=envelope.detect_geo,
         add_to_segments=envelope.add_to_segments,
         remove_from_segments=envelope.remove_from_segments,
+        start=envelope.start,
     )
