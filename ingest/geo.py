@@ -16,16 +16,21 @@ logger = logging.getLogger(__name__)
 CHECK_SECONDS = 1.0
 #: What DB-IP says of addresses that are in no country.
 _NOWHERE = "ZZ"
-#: A broken file, one that is not there, and text in it that is none.
-_FAULTS = (maxminddb.InvalidDatabaseError, OSError, ValueError)
+#: What a file raises that is not there, or damaged somewhere.
+_FAULTS = (
+    maxminddb.InvalidDatabaseError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 class Locator:
     """Looks addresses up in the file at `path`, as it is at the time.
 
     A missing or broken file is a warning, once, and finds nothing until it is
-    replaced. Replace it by renaming, as geoipupdate does: it is mapped into memory,
-    and must not shrink under a reader.
+    replaced.
     """
 
     def __init__(self, path: str, check_seconds: float = CHECK_SECONDS) -> None:
@@ -82,7 +87,9 @@ class Locator:
         self._checks_at = time.monotonic() + self._check_seconds
         self._warned = False
         try:
-            self._reader = maxminddb.open_database(self._path)
+            # In memory and in Python: the C reader crashes on a damaged file, and a
+            # mapped one that is overwritten ends the process. Ours may do neither.
+            self._reader = maxminddb.open_database(self._path, maxminddb.MODE_MEMORY)
         except _FAULTS as error:
             self._warn(error)
             return

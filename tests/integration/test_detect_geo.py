@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ingest import metrics
+from ingest.domain.geo import Place
 from ingest.domain.imports import Outcome, State
 from ingest.geo import Locator, open_locator
 from ingest.settings import Settings
@@ -237,6 +240,49 @@ def test_a_file_broken_inside_is_no_error_of_the_import(
 
     assert location(located, outcome) == {}
     assert count("failed") - failed == 1
+
+
+@given(
+    damage=st.lists(
+        st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=6
+    ),
+    kept=st.floats(0, 1) | st.just(1.0),
+)
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_no_damage_to_the_file_raises_or_ends_the_process(
+    tmp_path: Path, damage: list[tuple[float, int]], kept: float
+) -> None:
+    path = tmp_path / "city.mmdb"
+    write_geo_file(path)
+    content = bytearray(path.read_bytes())
+    for where, byte in damage:
+        content[int(where * len(content))] = byte
+    path.write_bytes(content[: round(kept * len(content))])
+
+    locator = Locator(str(path))
+    place = locator.locate(SEED_IP)
+    locator.close()
+
+    assert place is None or isinstance(place, Place)
+
+
+def test_a_file_that_is_overwritten_in_place_is_picked_up(
+    locator: Locator, geo_file: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.mmdb"
+    write_geo_file(other, {"94.231.119.0/24": LONDON})
+    geo_file.write_bytes(b"")
+    emptied = locator.locate(SEED_IP)
+    geo_file.write_bytes(other.read_bytes())
+    place = locator.locate(SEED_IP)
+
+    assert emptied is None
+    assert place is not None
+    assert place.city == "London"
 
 
 def test_the_setting_leads_from_a_request_to_a_place(
