@@ -10,20 +10,24 @@ from typing import Any
 
 import orjson
 import pytest
+import redis
 from kombu import Connection as Broker
 from standardwebhooks import Webhook
 
 from ingest.domain.deliveries import BREAKER_FAILURES
+from ingest.queues import stream_key
 from ingest.settings import Settings
 from ingest.store.catalog import load_catalog, load_declared, save_catalog
 from ingest.store.deliveries import claim_deliveries
 from ingest.store.endpoints import enable_endpoint, find_secret, list_endpoints
+from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.declared import make_endpoint, make_trigger
 from tests.factories import make_import
 from tests.intakes import wait_until
 from tests.pipeline import Pipeline
 from tests.receivers import Receiver, receiving
+from workers.drain import Drain
 from workers.triggers import Courier
 
 
@@ -347,6 +351,27 @@ def test_many_events_reach_their_receiver_once_each(
 
     ids = [received.headers["webhook-id"] for received in receiver.received]
     assert len(ids) == len(set(ids)) == 100
+
+
+def test_a_drain_hints_once_that_events_wait_and_only_then(
+    connection: Connection, settings: Settings
+) -> None:
+    hints: list[str] = []
+    drain = Drain(settings, "test-drain", announce=lambda: hints.append("deliver"))
+    stream = redis.Redis.from_url(settings.redis_url)
+
+    with closing(drain), closing(stream):
+        for declares in (False, True):
+            if declares:
+                declare(connection, "https://example.com")
+            for number in range(3):
+                import_ = make_import("email", key={"email": f"{number}@example.com"})
+                fields: dict[Any, Any] = {"import": encode(import_), "reply_to": ""}
+                stream.xadd(stream_key(number), fields)
+            drain.run(lambda _: None)
+            assert len(hints) == int(declares)
+
+    assert len(deliveries(connection)) == 3
 
 
 def test_a_queue_gets_the_same_message(

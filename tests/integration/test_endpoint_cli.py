@@ -1,0 +1,63 @@
+"""`penstock endpoint` on a real database."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ingest.cli import main
+from ingest.store.catalog import load_declared, save_catalog
+from tests.conftest import Connection
+from tests.declared import make_endpoint, make_trigger
+
+
+@pytest.fixture(autouse=True)
+def endpoints(connection: Connection) -> None:
+    with connection.transaction():
+        declared = replace(
+            load_declared(connection),
+            endpoints={1: make_endpoint()},
+            triggers={1: make_trigger()},
+        )
+        save_catalog(connection, declared)
+
+
+def run(url: str, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["endpoint", *arguments], env={"DATABASE_URL": url})
+
+
+def test_the_secret_is_made_once_and_shown_when_asked_for(
+    connection: Connection, database_url: str
+) -> None:
+    first = run(database_url, "secret", "1").output
+    with connection.transaction():
+        save_catalog(connection, load_declared(connection))
+
+    assert first.startswith("whsec_")
+    assert run(database_url, "secret", "1").output == first
+    assert first.strip() not in run(database_url, "list", "--json").output
+
+
+def test_a_disabled_endpoint_is_listed_and_taken_back(
+    connection: Connection, database_url: str
+) -> None:
+    connection.execute("UPDATE endpoints SET disabled_at = now(), failures = 9")
+
+    (before,) = json.loads(run(database_url, "list", "--json").output)
+    enabled = run(database_url, "enable", "1", "--retry-failed")
+    (after,) = json.loads(run(database_url, "list", "--json").output)
+
+    assert (before["target"], before["pending"]) == ("https://crm.test/in", 0)
+    assert before["disabled_at"]
+    assert enabled.output == "enabled endpoint 1\n"
+    assert after["disabled_at"] is None
+    assert "CRM" in run(database_url, "list").output
+
+
+@pytest.mark.parametrize("command", ["secret", "enable"])
+def test_an_unknown_endpoint_is_told(database_url: str, command: str) -> None:
+    result = run(database_url, command, "7")
+
+    assert result.exit_code == 1
+    assert "There is no endpoint 7" in result.output

@@ -1,0 +1,174 @@
+"""Endpoints and triggers in catalogue files."""
+
+import pytest
+
+from ingest.domain.catalog import Channel, EventKind, Novelty
+from ingest.domain.plans import Change, ChangeKind, plan
+from ingest.wire.catalog_files import InvalidCatalogFile, load_catalog_file
+from tests.declared import make_endpoint, make_trigger
+
+HEAD = """
+[[accounts]]
+id = 1
+name = "Acme"
+
+[[accounts]]
+id = 2
+name = "Other"
+
+[[databases]]
+id = 1
+account = 1
+name = "Customers"
+
+[[databases.fields]]
+name = "tier"
+type = "unicode"
+
+[[resources]]
+id = 1
+account = 1
+name = "Shop"
+databases = [1]
+
+[[resources]]
+id = 2
+account = 1
+name = "Unbound"
+
+[[databases]]
+id = 2
+account = 2
+name = "Elsewhere"
+
+[[segments]]
+id = 9
+database = 2
+name = "Foreign"
+
+[[endpoints]]
+id = 1
+account = 1
+name = "CRM"
+url = "https://crm.test/in"
+"""
+TRIGGER = HEAD + '\n[[triggers]]\nid = 1\nname = "Tell"\ndatabase = 1\nendpoint = 1\n'
+
+
+def faults(text: str) -> list[str]:
+    with pytest.raises(InvalidCatalogFile) as raised:
+        load_catalog_file(text.encode())
+    return [f"{fault.path}: {fault.message}" for fault in raised.value.faults]
+
+
+def test_a_file_declares_endpoints_and_triggers() -> None:
+    lines = """
+event = "subscription"
+resource = 1
+channel = "sms"
+novelties = ["new_contact", "status_changed"]
+
+[[endpoints]]
+id = 2
+account = 1
+name = "Queue"
+queue = "crm-events"
+"""
+    # The second endpoint ends the trigger's table.
+    declared = load_catalog_file((TRIGGER + lines).encode())
+
+    assert declared.endpoints == {
+        1: make_endpoint(),
+        2: make_endpoint(id=2, name="Queue", url="", queue="crm-events"),
+    }
+    assert declared.triggers == {
+        1: make_trigger(
+            event=EventKind.SUBSCRIPTION,
+            resource_id=1,
+            channel=Channel.SMS,
+            novelties=frozenset({Novelty.NEW_CONTACT, Novelty.STATUS_CHANGED}),
+        )
+    }
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        pytest.param(
+            'event = "birthday"',
+            "event: Must be one of: import, profile_created, profile_updated, "
+            "subscription, segment_entered, segment_left, api_call.",
+            id="unknown event",
+        ),
+        pytest.param(
+            'event = "import"\nchannel = "sms"',
+            "channel: Does not go with the event import.",
+            id="a condition of another event",
+        ),
+        pytest.param(
+            'event = "profile_updated"\nfields = ["tier", "teir"]',
+            "fields[1]: The database has no field teir.",
+            id="unknown field",
+        ),
+        pytest.param(
+            'event = "segment_left"\nsegment = 9',
+            "segment: Is of another database.",
+            id="a segment of another database",
+        ),
+        pytest.param(
+            'event = "segment_left"\nsegment = 5',
+            "segment: 5 is not declared.",
+            id="unknown segment",
+        ),
+        pytest.param(
+            'event = "subscription"\nresource = 2',
+            "resource: Is not bound to this database.",
+            id="a resource that is not bound",
+        ),
+    ],
+)
+def test_a_bad_trigger_is_refused_with_its_path(lines: str, fault: str) -> None:
+    assert faults(TRIGGER + lines) == [f"triggers[0].{fault}"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param("", id="neither"),
+        pytest.param('url = "https://a.test"\nqueue = "q"', id="both"),
+    ],
+)
+def test_an_endpoint_has_either_a_url_or_a_queue(lines: str) -> None:
+    text = f'{HEAD}\n[[endpoints]]\nid = 2\naccount = 1\nname = "x"\n{lines}'
+
+    assert faults(text) == [
+        "endpoints[1].url: An endpoint has either a url or a queue."
+    ]
+
+
+@pytest.mark.parametrize("url", ["ftp://a.test", "crm", "javascript:alert(1)"])
+def test_an_endpoint_takes_http_urls_only(url: str) -> None:
+    text = f'{HEAD}\n[[endpoints]]\nid = 2\naccount = 1\nname = "x"\nurl = "{url}"'
+
+    assert faults(text) == ["endpoints[1].url: Not a valid URL."]
+
+
+def test_an_endpoint_of_another_account_is_refused() -> None:
+    text = HEAD + (
+        '\n[[triggers]]\nid = 1\nname = "x"\ndatabase = 2\nendpoint = 1\n'
+        'event = "import"'
+    )
+
+    assert faults(text) == ["triggers[0].endpoint: Is of another account."]
+
+
+def test_removing_an_endpoint_loses_what_it_has_not_taken_but_a_trigger_nothing() -> (
+    None
+):
+    full = load_catalog_file((TRIGGER + 'event = "import"').encode())
+    bare = load_catalog_file(HEAD.partition("[[endpoints]]")[0].encode())
+
+    assert plan(full, bare) == [
+        Change(kind=ChangeKind.REMOVE, path="endpoints.1", loses_data=True),
+        Change(kind=ChangeKind.REMOVE, path="triggers.1"),
+    ]
