@@ -100,11 +100,11 @@ class Parameter(fields.Field[_T]):
 
     def __init__(self, parse: Callable[[object], _T], data_key: str | None = None):
         super().__init__(data_key=data_key)
-        self._parse = parse
+        self.parse = parse
 
     def deserialize(self, value: object, *_: object, **__: object) -> _T:
         """Parse `value`, without the steps of marshmallow's that have nothing to do.
 
         They are a third of the time that a request takes to load.
         """
-        return self._parse(value)
+        return self.parse(value)
