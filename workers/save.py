@@ -7,7 +7,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.domain.catalog import Catalog
-from ingest.domain.lookups import Lookup, profile_keys
+from ingest.domain.lookups import Lookup, is_exclusive, profile_keys
 from ingest.domain.profiles import Profile, Subscription
 from ingest.domain.workspace import Workspace
 from ingest.store.keys import delete_keys, insert_keys
@@ -39,7 +39,7 @@ def save_workspace(
     insert_keys(
         connection,
         [
-            (at, key, workspace.is_exclusive(at[0], key))
+            (at, key, is_exclusive(workspace.catalog.databases[at[0]], key))
             for at, _, fresh in keys
             for key in fresh
         ],

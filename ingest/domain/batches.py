@@ -49,7 +49,8 @@ class Step:
 def written_keys(prepared: Prepared, catalog: Catalog) -> Iterable[Lookup]:
     """Return the keys that the draft's profile will be found by afterwards.
 
-    They are looked up (is a unique one taken?) and locked (who else brings it?).
+    They are locked (who else brings it?), and the exclusive ones are looked up (is it
+    taken?).
     What a function will compute is not among them; the unique index is the judge.
     """
     draft = prepared.draft

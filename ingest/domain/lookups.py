@@ -64,6 +64,15 @@ def lock_name(database_id: int, lookup: Lookup) -> str:
     return f"{database_id}\0{kind}\0{lookup.value}"
 
 
+def is_exclusive(database: Database, lookup: Lookup) -> bool:
+    """Tell whether at most one profile of `database` may hold `lookup`."""
+    if lookup.kind == EMAIL:
+        return True
+    name = lookup.kind.removeprefix(FIELD_PREFIX)
+    field = database.fields.get(name)
+    return name != lookup.kind and field is not None and field.unique
+
+
 def profile_keys(profile: Profile, database: Database) -> set[Lookup]:
     """Return the keys under which `profile` itself is found, as `match_keys` holds."""
     keys = {Lookup(PHONE, phone) for phone in profile.phones}

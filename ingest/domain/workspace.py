@@ -13,6 +13,7 @@ from ingest.domain.lookups import (
     SUBSCRIPTION_SCAN,
     Lookup,
     Search,
+    is_exclusive,
     profile_keys,
     subscription_keys,
 )
@@ -92,14 +93,6 @@ class Workspace:
             if profile is not loaded:
                 yield loaded, profile
 
-    def is_exclusive(self, database_id: int, lookup: Lookup) -> bool:
-        """Tell whether at most one profile may hold `lookup`."""
-        if lookup.kind == EMAIL:
-            return True
-        name = lookup.kind.removeprefix(FIELD_PREFIX)
-        field = self.catalog.databases[database_id].fields.get(name)
-        return name != lookup.kind and field is not None and field.unique
-
     def stale(self, hits: Mapping[Address, Sequence[str]]) -> bool:
         """Tell whether a profile no longer holds the key that found it.
 
@@ -146,7 +139,8 @@ class Workspace:
             self._holders[profile.database_id, lookup][profile.id] = None
 
     def _conflict(self, profile: Profile, lookup: Lookup) -> Fault | None:
-        if not self.is_exclusive(profile.database_id, lookup):
+        database = self.catalog.databases[profile.database_id]
+        if not is_exclusive(database, lookup):
             return None
         others = self._holders.get((profile.database_id, lookup), {}).keys()
         if not others - {profile.id}:

@@ -23,7 +23,7 @@ from ingest.doors.accept import check_right
 from ingest.doors.http_queries import Asked
 from ingest.store.deletions import delete_profile
 from ingest.store.profiles import list_ids, load_profiles
-from ingest.store.workspaces import read_workspace, split_search
+from ingest.store.workspaces import read_workspace, want
 from ingest.wire.envelopes import Envelope, to_import
 from ingest.wire.queries import (
     Page,
@@ -136,8 +136,7 @@ def _read_match(
     database_id: int,
     search: Search,
 ) -> Profile | None:
-    searched, scanned = split_search(database_id, search)
-    workspace = read_workspace(connection, catalog, searched, scanned)
+    workspace = read_workspace(connection, catalog, want(database_id, search))
     found = workspace.find(database_id, search)
     return found[0] if found else None
 

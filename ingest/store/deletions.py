@@ -10,7 +10,7 @@ from ingest.domain.errors import NotFound
 from ingest.domain.lookups import Lookup, Search, profile_keys
 from ingest.domain.profiles import Profile
 from ingest.store.keys import delete_keys
-from ingest.store.workspaces import lock_workspace, split_search
+from ingest.store.workspaces import lock_workspace, want
 
 
 def delete_profile(
@@ -26,8 +26,7 @@ def delete_profile(
     so the two happen one after the other: an import that is applied later no longer
     finds the profile, and creates another or is refused, as its operation says.
     """
-    searched, scanned = split_search(database_id, search)
-    workspace = lock_workspace(connection, catalog, searched, scanned)
+    workspace = lock_workspace(connection, catalog, want(database_id, search))
     found = workspace.find(database_id, search)
     if found is None:
         raise NotFound("No profile matches")

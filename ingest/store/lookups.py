@@ -45,6 +45,36 @@ def find_profiles(connection: Connection[TupleRow], wanted: Iterable[Address]) -
     return hits
 
 
+def find_holders_of_all(
+    connection: Connection[TupleRow], addresses: Sequence[Address]
+) -> list[str]:
+    """Return the ids of the profiles that hold every key of `addresses`.
+
+    They are keys of one kind in one database.
+    """
+    database_id, first = addresses[0]
+    rows = connection.execute(
+        """
+        -- One range of the primary key a value; a profile holds a value once.
+        SELECT profile_id
+          FROM match_keys
+         WHERE database_id = %(database_id)s
+           AND kind = %(kind)s
+           AND value = ANY(%(values)s::text[])
+         GROUP BY profile_id
+        HAVING count(*) = cardinality(%(values)s::text[])
+         LIMIT %(candidates)s
+        """,
+        {
+            "database_id": database_id,
+            "kind": first.kind,
+            "values": [lookup.value for _, lookup in addresses],
+            "candidates": CANDIDATES,
+        },
+    )
+    return [str(profile_id) for (profile_id,) in rows]
+
+
 def scan_profiles(
     connection: Connection[TupleRow],
     wanted: Mapping[Address, Mapping[str, object]],

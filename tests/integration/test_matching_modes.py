@@ -241,3 +241,16 @@ def test_databases_do_not_see_each_other(pipeline: Pipeline) -> None:
     (outcome,) = pipeline.apply(import_)
 
     assert outcome.state is State.CREATED
+
+
+def test_several_tags_find_their_holder_among_many_of_each(pipeline: Pipeline) -> None:
+    for number in range(8):
+        tag = "tea" if number % 2 else "yoga"
+        pipeline.create({"email": f"n{number}@example.com", "interests": [tag]})
+    profile_id = pipeline.create({"email": "z@example.com", "interests": "tea,yoga"})
+
+    outcome = import_by(
+        pipeline, "custom", {"field_name": "interests", "field_value": "yoga,tea"}
+    )
+
+    assert (outcome.state, outcome.profile_id) == (State.UPDATED, profile_id)

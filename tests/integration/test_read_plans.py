@@ -9,7 +9,7 @@ from ingest.domain.lookups import EMAIL, PHONE, PROFILE_ID, Lookup, Search
 from ingest.store.catalog import load_catalog
 from ingest.store.deletions import delete_profile
 from ingest.store.profiles import list_ids, load_profiles
-from ingest.store.workspaces import read_workspace, split_search
+from ingest.store.workspaces import read_workspace, want
 from tests.conftest import Connection
 
 ROWS = 100_000
@@ -122,7 +122,7 @@ def test_a_profile_is_read_and_deleted_by_index(filled: Connection) -> None:
     def read_and_delete() -> None:
         for number, search in searches.items():
             with filled.transaction():
-                workspace = read_workspace(filled, catalog, *split_search(1, search))
+                workspace = read_workspace(filled, catalog, want(1, search))
                 found = workspace.find(1, search)
                 assert found is not None
                 assert found[0].id == f"{number:024x}"
