@@ -15,6 +15,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("ingest.commands.demo", "demo", "Show a first import, from nothing."),
     "up": ("ingest.commands.up", "up", "Run everything, servers included."),
     "intake": ("ingest.commands.intake", "intake", "Accept imports over HTTP."),
+    "consume": ("ingest.commands.consume", "consume", "Accept imports from a queue."),
     "exporter": ("ingest.commands.exporter", "exporter", "Serve metrics."),
     "migrate": ("ingest.commands.migrate", "migrate", "Bring the schema up to date."),
     "catalog": ("ingest.commands.catalog", "catalog", "Plan, apply, show what exists."),

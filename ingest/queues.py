@@ -44,3 +44,8 @@ def outcomes_channel(reply_to: str) -> str:
 def worker_key(name: str) -> str:
     """Name the key that tells that the Celery worker `name` is ready."""
     return f"penstock:worker:{name}"
+
+
+def pending_results_key(door: str) -> str:
+    """Name the hash of the imports whose results the broker door `door` owes."""
+    return f"penstock:pending-results:{door}"

@@ -74,7 +74,7 @@ class Start:
 class Import:
     """One accepted import: the envelope checked, `data` still as sent."""
 
-    #: UUIDv7, the proof that it is applied once.
+    #: UUIDv7, or made from a producer's name for it; the proof that it is applied once.
     import_id: UUID
     #: When it was accepted (UTC).
     accepted_at: datetime

@@ -53,5 +53,9 @@ def accept(
         door=door,
         token_id=token.id,
     )
-    partition = route(import_, catalog, partitions)
-    return Accepted(import_=import_, partition=partition)
+    return place(import_, catalog, partitions)
+
+
+def place(import_: Import, catalog: Catalog, partitions: int) -> Accepted:
+    """Give an import its place in the order; InvalidRequest without a matching key."""
+    return Accepted(import_=import_, partition=route(import_, catalog, partitions))

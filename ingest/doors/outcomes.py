@@ -131,7 +131,7 @@ class OutcomeBoard:
                 continue
             asked = False
             if message["type"] == "message":
-                self._resolve(_load_answers(message["data"]))
+                self._resolve(load_answers(message["data"]))
             elif message["type"] == "subscribe":
                 self._interrupted = False
                 await self._catch_up()
@@ -149,7 +149,7 @@ class OutcomeBoard:
                 future.set_result(answer)
 
 
-def _load_answers(data: bytes) -> list[Answer]:
+def load_answers(data: bytes) -> list[Answer]:
     """Read one message; nothing from one that is not ours."""
     try:
         return [

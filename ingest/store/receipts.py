@@ -162,9 +162,11 @@ def drop_receipts(connection: Connection[TupleRow], before: date) -> list[str]:
     names = [str(name) for (name,) in rows]
     for name in names:
         connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+    # Their ids tell no time that could be trusted.
+    moment = {"first": datetime.combine(before, time(), UTC)}
+    connection.execute("DELETE FROM imports_named WHERE applied_at < %(first)s", moment)
     connection.execute(
-        "DELETE FROM imports_default WHERE import_id < %(first)s",
-        {"first": _first_id(before)},
+        "DELETE FROM imports_default WHERE applied_at < %(first)s", moment
     )
     return names
 

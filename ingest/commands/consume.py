@@ -1,0 +1,155 @@
+"""`penstock consume`: serve the broker door."""
+
+import logging
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from secrets import token_hex
+from threading import Event
+
+import click
+
+from ingest.doors.broker import Consumer
+from ingest.doors.broker_amqp import QueueOutlet, QueueSource
+from ingest.doors.broker_appends import BrokerAppends
+from ingest.doors.broker_catalog import BrokerCatalog
+from ingest.doors.broker_redis import StreamOutlet, StreamSource
+from ingest.doors.broker_results import Reporter
+from ingest.doors.brokers import Outlet, Source
+from ingest.logs import configure_logging
+from ingest.settings import Settings, read_settings
+
+logger = logging.getLogger(__name__)
+
+_SCHEMES = ("amqp://", "amqps://", "pyamqp://")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """Which queue to consume, and how."""
+
+    #: Names the stream or the queue; results go to it with `_result` behind.
+    queue: str = "database_import"
+    #: None for the Redis that imports are queued in.
+    amqp_url: str | None = None
+    prefetch: int = 200
+    claim_after_seconds: float = 10.0
+    ttl_seconds: float = 86_400.0
+
+
+def _make_source(settings: Settings, door: Door) -> Source:
+    if door.amqp_url is not None:
+        return QueueSource(door.amqp_url, door.queue, prefetch=door.prefetch)
+    return StreamSource(
+        settings.redis_url,
+        door.queue,
+        consumer=f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}",
+        count=door.prefetch,
+        claim_after_seconds=door.claim_after_seconds,
+    )
+
+
+def _make_outlet(settings: Settings, door: Door) -> Outlet:
+    """Return an outlet; each thread needs its own."""
+    if door.amqp_url is not None:
+        return QueueOutlet(door.amqp_url, door.queue, ttl_seconds=door.ttl_seconds)
+    return StreamOutlet(settings.redis_url, door.queue, ttl_seconds=door.ttl_seconds)
+
+
+def serve(settings: Settings, door: Door, stop: Event) -> None:
+    """Consume messages and publish results until told to stop.
+
+    Then what has been read is accepted and acknowledged, and results are published
+    for as long as the default wait.
+    """
+    reply_to = token_hex(8)
+    source = _make_source(settings, door)
+    appends = BrokerAppends(settings, door=source.name, reply_to=reply_to)
+    catalog = BrokerCatalog(settings.database_url)
+    reporter = Reporter(
+        settings, _make_outlet(settings, door), door=source.name, reply_to=reply_to
+    )
+    consumer = Consumer(
+        settings,
+        source=source,
+        outlet=_make_outlet(settings, door),
+        appends=appends,
+        catalog=catalog,
+    )
+    appends.start()
+    reporter.start()
+    try:
+        consumer.run(stop)
+    finally:
+        appends.close()
+        reporter.stop()
+        catalog.close()
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  penstock consume
+  penstock consume --amqp amqp://user:password@rabbit:5672/vhost"""
+)
+@click.option("--redis-stream", metavar="NAME", help="Read this stream of REDIS_URL.")
+@click.option(
+    "--amqp", metavar="URL", envvar="PENSTOCK_AMQP_URL", help="Read a queue there."
+)
+@click.option("--queue", default="database_import", show_default=True, metavar="NAME")
+@click.option(
+    "--prefetch",
+    type=click.IntRange(1, 1000),
+    default=200,
+    show_default=True,
+    help="Messages taken at once, at most.",
+)
+@click.option(
+    "--claim-after",
+    type=click.FloatRange(1),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Streams: take over what another consumer has held for so long.",
+)
+@click.option(
+    "--result-ttl",
+    type=click.FloatRange(1),
+    default=86_400.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long results are kept.",
+)
+def consume(
+    redis_stream: str | None,
+    amqp: str | None,
+    queue: str,
+    prefetch: int,
+    claim_after: float,
+    result_ttl: float,
+) -> None:
+    """Accept imports from a queue until told to stop.
+
+    Reads JSON messages from the Redis stream `database_import`, or from the AMQP
+    queue of that name; results go to `database_import_result`, messages that can
+    never be imported to `database_import_dead`.
+    """
+    if amqp and redis_stream:
+        raise click.UsageError("--redis-stream and --amqp exclude each other")
+    if amqp and not amqp.startswith(_SCHEMES):
+        raise click.UsageError(f"--amqp takes {', '.join(_SCHEMES)}…")
+    settings = read_settings()
+    configure_logging(settings.log_level)
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    door = Door(
+        queue=redis_stream or queue,
+        amqp_url=amqp or None,
+        prefetch=prefetch,
+        claim_after_seconds=claim_after,
+        ttl_seconds=result_ttl,
+    )
+    logger.info("consuming", extra={"queue": door.queue, "amqp": bool(amqp)})
+    serve(settings, door, stop)

@@ -1,0 +1,208 @@
+"""The broker door: messages of a queue become accepted imports (contract 10.5).
+
+A message is acknowledged when Redis has acknowledged its import, so none is lost; a
+message delivered again gives the import id it gave before, so none is applied twice:
+
+- with a `feedback_id`, the id is a hash of it, its account and its database: whatever
+  message comes under that name is the same import, for as long as its receipt is kept;
+- else the broker's name for the message makes it: the id of a stream's entry, or the
+  `message_id` that an AMQP producer set;
+- an AMQP message with neither is told apart by nothing. Should the consumer be killed
+  between the acceptance and the acknowledgement, it is applied again.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from threading import Event
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from ingest import metrics
+from ingest.domain.catalog import Catalog
+from ingest.domain.errors import (
+    BodyTooLarge,
+    Forbidden,
+    NotFound,
+    Rejected,
+    Unavailable,
+)
+from ingest.domain.identities import derive_import_id
+from ingest.doors.accept import place
+from ingest.doors.broker_appends import BrokerAppends, Taken
+from ingest.doors.broker_catalog import BrokerCatalog
+from ingest.doors.brokers import Message, Outlet, Refusal, Source
+from ingest.settings import Settings
+from ingest.wire.envelopes import to_import
+from ingest.wire.json_bodies import decode
+from ingest.wire.messages import (
+    Order,
+    Result,
+    load_order,
+    peek_feedback_id,
+    peek_matching,
+)
+
+logger = logging.getLogger(__name__)
+
+#: Between two looks at a backlog that is too long, or at a server that is away.
+_PAUSE_SECONDS = 0.5
+
+
+class Consumer:
+    """Turns the messages of one source into accepted imports."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        source: Source,
+        outlet: Outlet,
+        appends: BrokerAppends,
+        catalog: BrokerCatalog,
+    ) -> None:
+        self._settings = settings
+        self._source = source
+        self._outlet = outlet
+        self._appends = appends
+        self._catalog = catalog
+        # Whether the last attempt failed; only the first failure is logged.
+        self._interrupted = False
+
+    def run(self, stop: Event) -> None:
+        """Consume until told to stop; what is in hand then is finished first."""
+        while not stop.is_set():
+            try:
+                self._consume(stop)
+                self._interrupted = False
+            except Unavailable as error:
+                self._complain(error)
+                self._disconnect()
+                stop.wait(_PAUSE_SECONDS)
+        self._disconnect()
+
+    def _complain(self, error: Unavailable) -> None:
+        if not self._interrupted:
+            reason = type(error.__cause__ or error).__name__
+            logger.warning(
+                "consuming interrupted", extra={"reason": reason, "text": str(error)}
+            )
+        self._interrupted = True
+
+    def _disconnect(self) -> None:
+        self._source.close()
+        self._outlet.close()
+
+    def _consume(self, stop: Event) -> None:
+        """Read, accept, acknowledge: in this order, and nothing in between is lost."""
+        # Before it there is no telling whose a message is.
+        self._catalog.get()
+        messages = self._source.read()
+        if not messages or not self._await_room(stop):
+            return
+        taken, refusals = self._judge_all(messages)
+        self._appends.append(taken)
+        if refusals:
+            self._outlet.publish([refusal.result for refusal in refusals])
+            self._outlet.bury(refusals)
+        self._source.acknowledge(messages)
+        metrics.ACCEPTED.labels("broker").inc(len(taken))
+        for refusal in refusals:
+            _note(refusal)
+
+    def _await_room(self, stop: Event) -> bool:
+        """Wait while too many imports wait; False if told to stop meanwhile."""
+        while not self._appends.has_room():
+            if stop.wait(_PAUSE_SECONDS):
+                return False
+            self._source.keep_alive()
+        return True
+
+    def _judge_all(
+        self, messages: Sequence[Message]
+    ) -> tuple[list[Taken], list[Refusal]]:
+        catalog = self._catalog.get()
+        judged = [self._judge(message, catalog) for message in messages]
+        return (
+            [one for one in judged if isinstance(one, Taken)],
+            [one for one in judged if isinstance(one, Refusal)],
+        )
+
+    def _judge(self, message: Message, catalog: Catalog) -> Taken | Refusal:
+        """Accept a message, or say why not; never raise for what it holds."""
+        document: dict[str, object] = {}
+        try:
+            document = self._decode(message.body)
+            return self._accept(load_order(document), message, catalog)
+        except Rejected as error:
+            code, text = error.faults[0].code, error.faults[0].text
+        # A bug of ours must not stop the queue for good, which a message that is
+        # delivered again and again would; nothing narrower covers a bug.
+        except Exception:
+            logger.exception("message not understood")
+            code, text = 500, "Internal error"
+        result = Result(
+            error=code,
+            error_text=text,
+            feedback_id=peek_feedback_id(document),
+            matching_field=peek_matching(document) if document else "",
+        )
+        return Refusal(message=message, result=result)
+
+    def _decode(self, body: bytes) -> dict[str, object]:
+        if len(body) > self._settings.max_body_bytes:
+            raise BodyTooLarge("The message is too long")
+        return decode(body, max_depth=self._settings.max_depth)
+
+    def _accept(self, order: Order, message: Message, catalog: Catalog) -> Taken:
+        check_owner(order, catalog)
+        import_ = to_import(
+            order.envelope,
+            import_id=self._name(order, message),
+            accepted_at=datetime.now(UTC),
+            door="broker",
+            token_id=None,
+        )
+        return Taken(
+            accepted=place(import_, catalog, self._settings.partitions), order=order
+        )
+
+    def _name(self, order: Order, message: Message) -> UUID:
+        """Return the import's id, the same for every delivery of the message."""
+        if order.feedback_id:
+            database = str(order.envelope.database_id)
+            return derive_import_id(
+                "feedback", str(order.account_id), database, order.feedback_id
+            )
+        if message.id:
+            return derive_import_id(
+                self._source.name, message.id, milliseconds=message.milliseconds
+            )
+        return uuid7()
+
+
+def check_owner(order: Order, catalog: Catalog) -> None:
+    """Raise unless the message's account may import into its database.
+
+    Forbidden for an unknown account or another's database (contract 14, point 71),
+    NotFound for no database at all.
+    """
+    known = {database.account_id for database in catalog.databases.values()}
+    known |= {resource.account_id for resource in catalog.resources.values()}
+    if order.account_id not in known:
+        raise Forbidden("Unknown account", "account_id")
+    database = catalog.databases.get(order.envelope.database_id)
+    if database is None:
+        raise NotFound("Unknown database", "db_id")
+    if database.account_id != order.account_id:
+        raise Forbidden("The account does not own the database", "db_id")
+
+
+def _note(refusal: Refusal) -> None:
+    result = refusal.result
+    metrics.REFUSED.labels("broker", str(result.error)).inc()
+    logger.warning(
+        "message refused",
+        extra={"feedback_id": result.feedback_id, "code": result.error},
+    )

@@ -1,0 +1,104 @@
+"""Acceptance without a loop: a batch of messages' imports in one transaction."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+from redis.exceptions import RedisError
+from redis.typing import EncodableT, FieldT
+
+from ingest.domain.errors import Unavailable
+from ingest.doors.accept import Accepted
+from ingest.doors.backlog import FRESH_SECONDS
+from ingest.doors.connections import connect_blocking
+from ingest.doors.doorbell import Doorbell
+from ingest.queues import LISTENER_KEY, pending_results_key, stream_key
+from ingest.settings import Settings
+from ingest.wire.entries import encode
+from ingest.wire.messages import Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """An import that may be queued, and the message that asked for it."""
+
+    accepted: Accepted
+    order: Order
+
+
+class BrokerAppends:
+    """Appends imports to their streams, and notes that their results are owed."""
+
+    def __init__(self, settings: Settings, *, door: str, reply_to: str) -> None:
+        self._redis = connect_blocking(
+            settings.redis_url, client_name="penstock-consume"
+        )
+        self._doorbell = Doorbell(settings.redis_url)
+        self._streams = [stream_key(number) for number in range(settings.partitions)]
+        self._max_waiting = settings.max_waiting
+        self._pending = pending_results_key(door)
+        self._reply_to = reply_to.encode()
+        self._waiting = 0
+        self._counted_at = float("-inf")
+
+    def start(self) -> None:
+        """Start ringing for drains."""
+        self._doorbell.start()
+
+    def close(self) -> None:
+        """Ring what is pending, then disconnect."""
+        self._doorbell.stop()
+        self._redis.close()
+
+    def has_room(self) -> bool:
+        """Say whether imports may be appended; raise Unavailable without Redis."""
+        if time.monotonic() - self._counted_at > FRESH_SECONDS:
+            self._send([])
+        return self._waiting <= self._max_waiting
+
+    def append(self, batch: Sequence[Taken]) -> None:
+        """Append all of `batch` in its order, or none; raise Unavailable for none.
+
+        After a lost reply nobody knows which; the import ids make a repeat harmless.
+        """
+        if batch:
+            self._send(batch)
+
+    def _send(self, batch: Sequence[Taken]) -> None:
+        now = time.time()
+        pipeline = self._redis.pipeline(transaction=True)
+        for taken in batch:
+            import_ = taken.accepted.import_
+            pipeline.hset(
+                self._pending, str(import_.import_id), _owed(taken, now).decode()
+            )
+            fields: dict[FieldT, EncodableT] = {
+                b"import": encode(import_),
+                b"reply_to": self._reply_to,
+            }
+            pipeline.xadd(self._streams[taken.accepted.partition], fields)
+        pipeline.exists(LISTENER_KEY)
+        for stream in self._streams:
+            pipeline.xlen(stream)
+        try:
+            replies = pipeline.execute()
+        except (RedisError, OSError) as error:
+            raise Unavailable("The queue cannot be reached") from error
+        listened, *lengths = replies[2 * len(batch) :]
+        self._waiting = sum(lengths)
+        self._counted_at = time.monotonic()
+        if not listened:
+            for partition in sorted({taken.accepted.partition for taken in batch}):
+                self._doorbell.ring(partition)
+
+
+def _owed(taken: Taken, now: float) -> bytes:
+    """Write what a result needs to know of its message."""
+    return orjson.dumps(
+        {
+            "feedback_id": taken.order.feedback_id,
+            "matching_field": taken.order.envelope.matching.value,
+            "at": now,
+        }
+    )

@@ -1,0 +1,59 @@
+"""The catalogue as the broker door sees it: at most a second old."""
+
+import time
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from ingest.domain.catalog import Catalog
+from ingest.domain.errors import Unavailable
+from ingest.store.catalog import load_catalog, load_version
+from ingest.store.database import connect
+
+_FRESH_SECONDS = 1.0
+
+
+class BrokerCatalog:
+    """Reads the catalogue when it has changed.
+
+    While Postgres is away, the last one known stays good.
+    """
+
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+        self._connection: psycopg.Connection[TupleRow] | None = None
+        self._catalog: Catalog | None = None
+        self._version: int | None = None
+        self._looked_at = float("-inf")
+
+    def get(self) -> Catalog:
+        """Return the catalogue; Unavailable before it could first be read."""
+        now = time.monotonic()
+        if self._catalog is None or now - self._looked_at >= _FRESH_SECONDS:
+            self._looked_at = now
+            self._look()
+        if self._catalog is None:
+            raise Unavailable("The catalogue is not loaded yet")
+        return self._catalog
+
+    def close(self) -> None:
+        """Disconnect."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _look(self) -> None:
+        try:
+            if self._connection is None:
+                self._connection = connect(
+                    self._database_url, application_name="penstock-consume"
+                )
+            # First: what changes while the rest is read is then read again.
+            version = load_version(self._connection)
+            if version != self._version:
+                self._catalog = load_catalog(self._connection)
+                self._version = version
+        except psycopg.Error as error:
+            self.close()
+            if self._catalog is None:
+                raise Unavailable("The catalogue cannot be read") from error

@@ -1,0 +1,182 @@
+"""Results for a broker's producers, from a thread of their own.
+
+What is owed stands in a hash in Redis, written with the acceptance and removed when
+the result has been published: at least once, whatever is killed meanwhile. Outcomes
+are heard over pub/sub; those that are lost are found by their receipts.
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from threading import Event, Thread
+from typing import Any
+from uuid import UUID
+
+import orjson
+import psycopg
+from psycopg.rows import TupleRow
+from redis.client import PubSub
+from redis.exceptions import RedisError
+
+from ingest.domain.errors import Unavailable
+from ingest.doors.brokers import Outlet
+from ingest.doors.connections import connect_blocking
+from ingest.doors.outcomes import load_answers
+from ingest.queues import outcomes_channel, pending_results_key
+from ingest.settings import Settings
+from ingest.store.database import connect
+from ingest.store.receipts import Answer, find_answers
+from ingest.wire.messages import Result
+
+logger = logging.getLogger(__name__)
+
+#: A result owed for longer was perhaps told to a consumer that is no more.
+_OVERDUE_SECONDS = 2.0
+#: A sweep takes at most this part of the time.
+_SWEEP_SHARE = 0.1
+_PAUSE_SECONDS = 0.5
+_PAGE = 1000
+
+
+class Reporter:
+    """Publishes what came of messages."""
+
+    def __init__(
+        self, settings: Settings, outlet: Outlet, *, door: str, reply_to: str
+    ) -> None:
+        self._settings = settings
+        self._outlet = outlet
+        self._redis = connect_blocking(
+            settings.redis_url, client_name="penstock-results"
+        )
+        self._pending = pending_results_key(door)
+        self._channel = outcomes_channel(reply_to)
+        self._connection: psycopg.Connection[TupleRow] | None = None
+        self._ended = Event()
+        self._ends_at = float("inf")
+        self._sweeps_at = 0.0
+        self._interrupted = False
+        self._thread = Thread(target=self._run, name="reporter", daemon=True)
+
+    def start(self) -> None:
+        """Start listening."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Publish what comes within the usual wait; the rest is owed by the next."""
+        self._ends_at = time.monotonic() + self._settings.wait_seconds
+        self._ended.set()
+        self._thread.join()
+        self._redis.close()
+        self._disconnect()
+
+    def _run(self) -> None:
+        """Listen, over every interruption, until stopped."""
+        while not self._is_done():
+            try:
+                # redis-py leaves this one untyped.
+                subscription: PubSub = self._redis.pubsub()  # type: ignore[no-untyped-call]
+                with subscription:
+                    subscription.subscribe(self._channel)
+                    while not self._is_done():
+                        self._hear(subscription)
+            except (RedisError, OSError, Unavailable) as error:
+                self._complain(error)
+                self._disconnect()
+                time.sleep(_PAUSE_SECONDS)
+
+    def _is_done(self) -> bool:
+        """Say whether to stop: when told to, and nothing is owed or it is late."""
+        if not self._ended.is_set():
+            return False
+        try:
+            owed = self._redis.hlen(self._pending)
+        except (RedisError, OSError):
+            return True
+        return not owed or time.monotonic() >= self._ends_at
+
+    def _complain(self, error: Exception) -> None:
+        if not self._interrupted:
+            reason = type(error.__cause__ or error).__name__
+            logger.warning("results interrupted", extra={"reason": reason})
+        self._interrupted = True
+
+    def _disconnect(self) -> None:
+        self._outlet.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _hear(self, subscription: PubSub) -> None:
+        """Report what is told within a moment; sweep when it is time."""
+        message = subscription.get_message(timeout=_PAUSE_SECONDS)
+        if message is not None and message["type"] == "message":
+            self._report(load_answers(message["data"]))
+        if time.monotonic() >= self._sweeps_at:
+            started_at = time.monotonic()
+            self._sweep()
+            self._outlet.expire()
+            now = time.monotonic()
+            pause = max(_OVERDUE_SECONDS, (now - started_at) / _SWEEP_SHARE)
+            self._sweeps_at = now + pause
+            self._interrupted = False
+
+    def _sweep(self) -> None:
+        """Publish what is overdue, whichever consumer accepted it."""
+        cursor, overdue_at = -1, time.time() - _OVERDUE_SECONDS
+        while cursor:
+            # Bytes, which redis-py types as anything.
+            page: Any
+            cursor, page = self._redis.hscan(self._pending, max(0, cursor), count=_PAGE)
+            overdue = [
+                UUID(id_.decode())
+                for id_, owed in page.items()
+                if orjson.loads(owed)["at"] <= overdue_at
+            ]
+            if overdue:
+                self._report(self._find_answers(overdue).values())
+
+    def _find_answers(self, import_ids: list[UUID]) -> Mapping[UUID, Answer]:
+        try:
+            if self._connection is None:
+                self._connection = connect(
+                    self._settings.database_url, application_name="penstock-results"
+                )
+            return find_answers(self._connection, import_ids)
+        except psycopg.Error as error:
+            raise Unavailable("Receipts cannot be read now") from error
+
+    def _report(self, answers: Iterable[Answer]) -> None:
+        """Publish the results of `answers` that are still owed, then owe them no more.
+
+        Several messages may have named one import: they get one result, or more.
+        """
+        by_id = {str(answer.import_id): answer for answer in answers}
+        if not by_id:
+            return
+        owed = self._redis.hmget(self._pending, list(by_id))
+        results = [
+            _result(answer, orjson.loads(told))
+            for answer, told in zip(by_id.values(), owed, strict=True)
+            if told is not None
+        ]
+        if not results:
+            return
+        self._outlet.publish(results)
+        self._redis.hdel(self._pending, *by_id)
+        for result in results:
+            if result.error:
+                logger.warning(
+                    "import rejected",
+                    extra={"feedback_id": result.feedback_id, "code": result.error},
+                )
+
+
+def _result(answer: Answer, owed: Mapping[str, str]) -> Result:
+    return Result(
+        error=answer.error,
+        error_text=answer.error_text if answer.error else "",
+        feedback_id=owed["feedback_id"],
+        matching_field=owed["matching_field"],
+        profile_id=answer.profile_id,
+    )

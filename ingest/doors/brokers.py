@@ -1,0 +1,64 @@
+"""What the broker door wants of a broker, whichever it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ingest.wire.messages import Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message as its broker delivered it."""
+
+    #: Its name, the same at each delivery; empty for none.
+    id: str
+    body: bytes
+    #: What acknowledges this delivery.
+    tag: str
+    #: The moment that belongs to the id, where the broker tells one.
+    milliseconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A message that becomes no import: answered, kept aside, never tried again."""
+
+    message: Message
+    result: Result
+
+
+class Source(Protocol):
+    """Where messages come from; every method may raise Unavailable."""
+
+    @property
+    def name(self) -> str:
+        """What tells this source's messages from another's."""
+
+    def read(self) -> Sequence[Message]:
+        """Return the next messages; none if none comes within a second."""
+
+    def acknowledge(self, messages: Sequence[Message]) -> None:
+        """Let the broker forget `messages`, all that the last `read` returned."""
+
+    def keep_alive(self) -> None:
+        """Do what the broker expects of a consumer that reads nothing for a while."""
+
+    def close(self) -> None:
+        """Disconnect; what was not acknowledged will be delivered again."""
+
+
+class Outlet(Protocol):
+    """Where results go; every method may raise Unavailable."""
+
+    def publish(self, results: Sequence[Result]) -> None:
+        """Send `results`, each at least once."""
+
+    def bury(self, refusals: Sequence[Refusal]) -> None:
+        """Keep messages that can never be imported (contract 14, point 70)."""
+
+    def expire(self) -> None:
+        """Drop results that are past their time, where the broker does not."""
+
+    def close(self) -> None:
+        """Disconnect."""
