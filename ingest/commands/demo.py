@@ -1,13 +1,14 @@
 """`penstock demo`: the main job once, from nothing, with every answer checked."""
 
 import json
+import os
+import queue
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
@@ -16,78 +17,25 @@ import httpx
 from rich.console import Console
 from rich.syntax import Syntax
 
+from ingest.commands.demo_receiver import Receiver, declare_trigger
+from ingest.commands.demo_steps import (
+    CREATED,
+    STEPS,
+    Step,
+    check_answer,
+    check_profile,
+)
 from ingest.domain.errors import PenstockError
 from ingest.store.database import connect
 
 #: How long a stop may take: callers are answered and batches finished first.
 _STOP_SECONDS = 60
+#: How long a delivery may take: a beat, at most, and a second.
+_DELIVERY_SECONDS = 20
 
 
 class DemoFailed(PenstockError):
     """Something was not as it should be; the lines before say what."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One sample: what is sent, and what must come of it."""
-
-    title: str
-    #: A file of ingest/local/samples.
-    sample: str
-    error: int = 0
-    error_text: str = "Successful operation"
-    #: Of the profile that results; empty where none may exist.
-    email: str
-    expected: Mapping[str, Any] = field(default_factory=dict)
-
-
-STEPS = (
-    Step(
-        title="JSON: a new profile, found by nobody's email",
-        sample="create.json",
-        email="ada@example.com",
-        expected={
-            "phones": ["+442079460018"],
-            "points": 10,
-            "_sex": "female",
-            "interests": ["engines", "poetry"],
-            "subscriptions": ["1/email subscribed", "1/telegram_bot subscribed"],
-            "segments": [1],
-        },
-    ),
-    Step(
-        title="XML: another one, matched by phone",
-        sample="create.xml",
-        email="grace@example.com",
-        expected={
-            "phones": ["+12025550143"],
-            "_fname": "Grace",
-            "interests": ["compilers", "ships"],
-            "subscriptions": ["1/sms subscribed"],
-            "segments": [],
-        },
-    ),
-    Step(
-        title="Update: functions, a status and a segment, matched by phone",
-        sample="update.json",
-        email="ada@example.com",
-        expected={
-            "_fname": "Ada",
-            "_lname": None,
-            "points": 42,
-            "interests": ["engines", "poetry", "mathematics"],
-            "subscriptions": ["1/email unsubscribed", "1/telegram_bot subscribed"],
-            "segments": [],
-        },
-    ),
-    Step(
-        title="Error: one bad request, refused whole",
-        sample="error.json",
-        error=400,
-        error_text="Not an integer: data.points",
-        email="eve@example.com",
-    ),
-)
 
 
 @click.command(epilog="Example:\n\n    penstock demo")
@@ -95,17 +43,22 @@ def demo() -> None:
     """Show a first import, from nothing.
 
     Starts real servers, an intake and workers in a temporary directory, sends the
-    samples, prints each answer and the profile that results, and stops everything.
-    Exits 0 only if all is as it should be.
+    samples, prints each answer and the profile that results, shows the trigger that
+    the new profiles fired, and stops everything. Exits 0 only if all is as it should
+    be.
     """
     console = Console()
+    receiver = Receiver()
     with (
+        receiver.running(),
         tempfile.TemporaryDirectory(prefix="penstock-demo-") as state,
         _up(state) as at,
     ):
+        secret = declare_trigger(at["database"], receiver.url)
         failures = [
             failure for step in STEPS for failure in _show_step(console, at, step)
         ]
+        failures += _show_deliveries(console, receiver, secret)
         console.rule("stopping")
     for failure in failures:
         console.print(f"[red]✗[/red] {failure}")
@@ -119,7 +72,10 @@ def _up(state: str) -> Iterator[dict[str, Any]]:
     """Run `penstock up` and yield what it says when it is ready."""
     argv = [sys.executable, "-m", "ingest.cli", "up", "--json", "--http-port", "0"]
     process = subprocess.Popen(  # noqa: S603  # our own command
-        [*argv, "--state-dir", state], stdout=subprocess.PIPE, text=True
+        [*argv, "--state-dir", state],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PENSTOCK_WEBHOOK_ALLOW": "127.0.0.1"},
     )
     try:
         line = process.stdout.readline() if process.stdout else ""
@@ -136,12 +92,12 @@ def _show_step(console: Console, at: Mapping[str, Any], step: Step) -> list[str]
     body = resources.files("ingest.local").joinpath("samples", step.sample).read_text()
     kind = step.sample.rpartition(".")[2]
     console.rule(step.title)
-    console.print("→ POST /api/v1.1/profiles/import")
+    console.print(f"→ POST /api/v1.1/{step.method}")
     console.print(
         Syntax(body.rstrip(), kind, background_color="default", word_wrap=True)
     )
     answer = httpx.post(
-        f"{at['http']}/api/v1.1/profiles/import",
+        f"{at['http']}/api/v1.1/{step.method}",
         content=body,
         headers={
             "Content-Type": f"application/{kind}",
@@ -156,23 +112,22 @@ def _show_step(console: Console, at: Mapping[str, Any], step: Step) -> list[str]
     console.print("profile: none" if profile is None else "profile:")
     if profile is not None:
         console.print_json(data=profile)
-    return [*_check_answer(step, answer), *_check_profile(step, profile)]
+    return [*check_answer(step, answer.text), *check_profile(step, profile)]
 
 
-def _check_answer(step: Step, answer: httpx.Response) -> Iterator[str]:
-    expected = [f"{step.error}", step.error_text]
-    if not all(text in answer.text for text in expected):
-        yield f"{step.sample}: expected {' and '.join(expected)} in the answer"
-
-
-def _check_profile(step: Step, profile: Mapping[str, Any] | None) -> Iterator[str]:
-    if (profile is None) is not (not step.expected):
-        wanted = "exist" if step.expected else "not exist"
-        yield f"{step.sample}: the profile should {wanted}"
-    for name, value in step.expected.items():
-        found = (profile or {}).get(name)
-        if found != value:
-            yield f"{step.sample}: {name} is {found!r}, should be {value!r}"
+def _show_deliveries(console: Console, receiver: Receiver, secret: str) -> list[str]:
+    """Print what the trigger's receiver was told; return what it was not."""
+    console.rule("Trigger: each new profile, delivered to a receiver here, signed")
+    known = {}
+    for _ in CREATED:
+        try:
+            message = receiver.take(secret, _DELIVERY_SECONDS)
+        except queue.Empty:
+            break
+        console.print_json(data=message)
+        known[message["data"]["profile_id"]] = message
+    missing = len(CREATED) - len(known)
+    return [f"{missing} deliveries did not arrive"] if missing else []
 
 
 def _read_profile(database_url: str, email: str) -> dict[str, Any] | None:
