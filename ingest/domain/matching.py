@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 from ingest.domain import fields
 from ingest.domain.catalog import Catalog, Channel, Database, Field, FieldType
-from ingest.domain.contacts import email_key, normalize_email, normalize_phone
+from ingest.domain.contacts import email_key, normalize_email
 from ingest.domain.errors import InvalidRequest, InvalidValue, NotFound
 from ingest.domain.imports import Import, Matching, Operation
 from ingest.domain.lookups import (
@@ -22,7 +22,15 @@ from ingest.domain.lookups import (
     Search,
     lock_name,
 )
-from ingest.domain.subscription_contacts import Contact, parse_contact
+from ingest.domain.matching_keys import (
+    email_values,
+    listed_contacts,
+    missing,
+    normal,
+    phone_values,
+    plain,
+)
+from ingest.domain.subscription_contacts import parse_contact
 
 
 def build_search(import_: Import, catalog: Catalog) -> Search:
@@ -52,67 +60,6 @@ def _route_lookups(import_: Import, catalog: Catalog) -> tuple[Lookup, ...]:
     return ()
 
 
-def _email_values(import_: Import, *, subscriptions: bool) -> list[str]:
-    if import_.key.email is not None:
-        return [_normal(normalize_email, import_.key.email, "email")]
-    value = _plain(import_.data.get("email"))
-    if value is not None:
-        return [_normal(normalize_email, value, "data.email")]
-    if not subscriptions:
-        return []
-    return [at.canonical for at in _listed_contacts(import_, Channel.EMAIL)]
-
-
-def _phone_values(import_: Import, *, subscriptions: bool) -> list[str]:
-    if import_.key.phone is not None:
-        return [_normal(normalize_phone, import_.key.phone, "phone")]
-    value = _plain(import_.data.get("phones"))
-    if isinstance(value, list):
-        paths = [(phone, f"data.phones[{i}]") for i, phone in enumerate(value)]
-    else:
-        paths = [] if value is None else [(value, "data.phones")]
-    found = [_normal(normalize_phone, phone, path) for phone, path in paths]
-    if found or not subscriptions:
-        return found
-    return [at.canonical for at in _listed_contacts(import_, Channel.SMS)]
-
-
-def _listed_contacts(import_: Import, channel: Channel) -> list[Contact]:
-    """Return the contacts of every listed subscription on `channel` (contract 3.3).
-
-    Those without a valid contact are passed over: whoever reads the subscriptions
-    says what is wrong with them.
-    """
-    listed = import_.data.get("subscriptions")
-    found = []
-    for subscription in listed if isinstance(listed, list) else [listed]:
-        wanted = isinstance(subscription, Mapping) and (
-            subscription.get("channel") == channel
-        )
-        if wanted:
-            with suppress(InvalidRequest):
-                found.append(parse_contact(channel, subscription))
-    return found
-
-
-def _plain(raw: object) -> object:
-    """Return the value a field is set to; None for nothing or another function."""
-    if isinstance(raw, Mapping):
-        raw = raw.get("value") if raw.get("action") == "set" else None
-    return None if raw == "" else raw
-
-
-def _normal(normalize: Callable[[object], str], raw: object, path: str) -> str:
-    try:
-        return normalize(raw)
-    except InvalidValue as error:
-        raise InvalidRequest(str(error), path) from error
-
-
-def _missing(path: str) -> InvalidRequest:
-    return InvalidRequest("Missing matching key", path)
-
-
 def _by_contacts(
     *,
     email: tuple[str, ...] = (),
@@ -124,11 +71,11 @@ def _by_contacts(
     def build(import_: Import, _: Catalog) -> Search:
         wanted: dict[str, list[str]] = {}
         if email:
-            wanted["email"] = _email_values(import_, subscriptions=in_subscriptions)
+            wanted["email"] = email_values(import_, subscriptions=in_subscriptions)
         if phone:
-            wanted["phone"] = _phone_values(import_, subscriptions=in_subscriptions)
+            wanted["phone"] = phone_values(import_, subscriptions=in_subscriptions)
         if not any(wanted.values()):
-            raise _missing(" or ".join(wanted))
+            raise missing(" or ".join(wanted))
         emails, phones = wanted.get("email", []), wanted.get("phone", [])
         lookups = [
             *(
@@ -154,21 +101,21 @@ def _lookup(kind: str, value: str, import_: Import) -> Lookup:
 
 def _by_profile_id(import_: Import, _: Catalog) -> Search:
     if import_.key.profile_id is None:
-        raise _missing("profile_id")
+        raise missing("profile_id")
     return Search(lookups=(Lookup(PROFILE_ID, import_.key.profile_id.lower()),))
 
 
 def _by_push(import_: Import, _: Catalog) -> Search:
     key = import_.key
     if key.provider is None and key.subscription_id is None:
-        listed = _listed_contacts(import_, Channel.PUSH)
+        listed = listed_contacts(import_, Channel.PUSH)
         if not listed:
-            raise _missing("provider")
+            raise missing("provider")
         contact = listed[0]
     else:
         if key.provider is None or key.subscription_id is None:
             missing = "provider" if key.provider is None else "subscription_id"
-            raise _missing(missing)
+            raise missing(missing)
         pair = {"provider": key.provider, "subscription_id": key.subscription_id}
         contact = parse_contact(Channel.PUSH, pair)
     return Search(lookups=(_lookup("push_sub", contact.canonical, import_),))
@@ -178,7 +125,7 @@ def _by_field(import_: Import, catalog: Catalog) -> Search:
     name = _field_name(import_)
     database = _database(import_, catalog)
     if name == "email":
-        email = _normal(normalize_email, _field_value(import_, name), "field_value")
+        email = normal(normalize_email, _field_value(import_, name), "field_value")
         return Search(lookups=(Lookup(EMAIL, email_key(email)),), email=email)
     field = database.fields.get(name)
     if field is None:
@@ -214,16 +161,16 @@ def _subscription_field(import_: Import, catalog: Catalog, name: str) -> Field |
 
 def _field_name(import_: Import) -> str:
     if import_.key.field_name is None:
-        raise _missing("field_name")
+        raise missing("field_name")
     return import_.key.field_name
 
 
 def _field_value(import_: Import, name: str) -> object:
     value = import_.key.field_value
     if value is None:
-        value = _plain(import_.data.get(name))
+        value = plain(import_.data.get(name))
     if value is None:
-        raise _missing("field_value")
+        raise missing("field_value")
     return value
 
 
@@ -236,7 +183,7 @@ def _field_texts(field: Field, import_: Import) -> tuple[object, list[str]]:
     except InvalidValue as error:
         raise InvalidRequest(str(error), "field_value") from error
     if not texts:
-        raise _missing("field_value")
+        raise missing("field_value")
     if field.type is FieldType.TAGS:
         texts = sorted(texts)
     return value, texts
