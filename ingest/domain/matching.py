@@ -114,8 +114,8 @@ def _by_push(import_: Import, _: Catalog) -> Search:
         contact = listed[0]
     else:
         if key.provider is None or key.subscription_id is None:
-            missing = "provider" if key.provider is None else "subscription_id"
-            raise missing(missing)
+            absent = "provider" if key.provider is None else "subscription_id"
+            raise missing(absent)
         pair = {"provider": key.provider, "subscription_id": key.subscription_id}
         contact = parse_contact(Channel.PUSH, pair)
     return Search(lookups=(_lookup("push_sub", contact.canonical, import_),))
