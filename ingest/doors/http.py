@@ -11,6 +11,7 @@ from ingest.domain.errors import PenstockError
 from ingest.domain.imports import Operation
 from ingest.doors import catalog_queries, profile_queries
 from ingest.doors.http_batches import BatchResource
+from ingest.doors.http_docs import make_docs
 from ingest.doors.http_health import LiveResource, ReadyResource
 from ingest.doors.http_imports import ImportResource, Load, ReceiptResource
 from ingest.doors.http_queries import Query, QueryResource
@@ -111,4 +112,6 @@ def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:
     app.add_route("/api/v1.1/imports/{import_id}", ReceiptResource(intake))
     app.add_route("/health/live", LiveResource())
     app.add_route("/health/ready", ReadyResource(intake))
+    for path, docs in make_docs().items():
+        app.add_route(path, docs)
     return app

@@ -1,0 +1,53 @@
+"""The OpenAPI document and its page: made once at start-up, open to anyone."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+
+import orjson
+from falcon.asgi import Request, Response
+
+from ingest.doors.openapi import build_document
+from ingest.doors.openapi_page import render_page
+
+#: A caller asks again after an hour, and is told in a line if nothing has changed.
+_CACHE_CONTROL = "public, max-age=3600"
+
+
+#: The page loads nothing, from nowhere, and runs nothing.
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class StaticResource:
+    """Content that stays as it is while the process lives."""
+
+    def __init__(
+        self, content: bytes, content_type: str, headers: Mapping[str, str]
+    ) -> None:
+        self._content = content
+        self._headers = {"Cache-Control": _CACHE_CONTROL, **headers}
+        self._content_type = content_type
+        self._etag = sha256(content).hexdigest()[:32]
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        """Answer with the content, unless the caller has it."""
+        resp.etag = self._etag
+        resp.set_headers(self._headers)
+        if any(tag in ("*", self._etag) for tag in req.if_none_match or ()):
+            resp.status = 304
+            return
+        resp.content_type = self._content_type
+        resp.data = self._content
+
+
+def make_docs() -> dict[str, StaticResource]:
+    """Return the resources by their paths."""
+    document = build_document()
+    page = render_page(document).encode()
+    return {
+        "/openapi.json": StaticResource(orjson.dumps(document), "application/json", {}),
+        "/docs": StaticResource(page, "text/html; charset=utf-8", _PAGE_HEADERS),
+    }

@@ -1,0 +1,169 @@
+"""The OpenAPI document: what the code takes and answers, for machines and for /docs."""
+
+from collections.abc import Mapping
+
+from lxml import etree
+
+from ingest.doors.openapi_answers import build_answer_schemas, refer
+from ingest.doors.openapi_operations import ASKINGS, Asking
+from ingest.doors.openapi_others import build_other_paths
+from ingest.doors.openapi_responses import (
+    build_responses,
+    describe_answers,
+    describe_faults,
+)
+from ingest.doors.openapi_schemas import Schema, build_request_schemas
+from ingest.wire.errors import ERRORS
+
+_ABOUT = """\
+Profiles are imported over a queue: an answer waits for the outcome, or comes as 202
+with the place of the receipt when that takes too long or is not asked for.
+
+An application error is HTTP 200 with an `error` other than 0, unless
+`PENSTOCK_MIRROR_ERRORS` mirrors it into the status. Bodies are JSON or XML, and so are
+answers: by `format`, else by `Accept`, else as the request was sent. Each parameter is
+also taken as text, which all of XML is; unknown ones are ignored. In XML the first
+element of a list has `array='true'`.
+
+The API token is sent as `token` in the body, as `Authorization: Bearer` or, though it
+then stands in logs, as `token` in the query."""
+
+
+def build_document() -> dict[str, object]:
+    """Return the document, made of the same tables as the code."""
+    paths: dict[str, object] = {asking.path: _describe(asking) for asking in ASKINGS}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Penstock",
+            # Of the contract, as in its paths.
+            "version": "1.1",
+            "summary": "Ingestion of customer profiles",
+            "description": _ABOUT,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [
+            {"name": name}
+            for name in ("Import", "Read", "Catalogue", "Receipts", "Health")
+        ],
+        "security": [{"bearer": []}, {"query": []}, {}],
+        "paths": paths | build_other_paths(),
+        "components": {
+            "schemas": build_request_schemas() | build_answer_schemas(),
+            "responses": build_responses(),
+            "parameters": _PARAMETERS,
+            "headers": _HEADERS,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "query": {"type": "apiKey", "in": "query", "name": "token"},
+            },
+        },
+        # What the page shows as a table.
+        "x-errors": [
+            {"code": row.code, "meaning": row.meaning, "http": row.http}
+            | {"advice": row.advice}
+            for row in ERRORS
+        ],
+    }
+
+
+_PARAMETERS: Mapping[str, Schema] = {
+    "Format": {
+        "name": "format",
+        "in": "query",
+        "description": "Format of the answer",
+        "schema": {"type": "string", "enum": ["json", "xml"]},
+    },
+    "Prefer": {
+        "name": "Prefer",
+        "in": "header",
+        "description": "`respond-async`, or `wait=N` for N seconds (RFC 7240)",
+        "schema": {"type": "string", "pattern": "^(respond-async|wait=[0-5])$"},
+        "example": "wait=5",
+    },
+}
+_HEADERS: Mapping[str, Schema] = {
+    "Import-Id": {
+        "description": "Names the receipt of the import",
+        "schema": {"type": "string", "format": "uuid"},
+    },
+    "Location": {
+        "description": "Where the receipt will be",
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {
+        "description": "Seconds after which to try again",
+        "schema": {"type": "integer"},
+    },
+    "Preference-Applied": {
+        "description": "What was heeded of `Prefer`",
+        "schema": {"type": "string"},
+    },
+}
+
+
+def _describe(asking: Asking) -> Schema:
+    schema = asking.describe_body()
+    parameters = ["Format", *(["Prefer"] if asking.accepted else [])]
+    return {
+        "post": {
+            "operationId": asking.path.removeprefix("/api/v1.1/").replace("/", "_"),
+            "tags": [asking.tag],
+            "summary": asking.summary,
+            "parameters": [
+                {"$ref": f"#/components/parameters/{name}"} for name in parameters
+            ],
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {
+                        "schema": schema,
+                        "example": dict(asking.example),
+                    },
+                    "application/xml": {
+                        "schema": schema,
+                        "example": dump_example(asking.example),
+                    },
+                },
+            },
+            "responses": _describe_responses(asking),
+        }
+    }
+
+
+def _describe_responses(asking: Asking) -> Schema:
+    outcome: Schema = {"anyOf": [refer(asking.answer), refer("Error")]}
+    described = {"200": describe_answers("Done, or refused: see `error`", outcome)}
+    if asking.accepted:
+        described["200"]["headers"] = _refer_headers("Preference-Applied")
+        described["202"] = {
+            **describe_answers("Safe, to be applied", refer(asking.accepted)),
+            "headers": _refer_headers("Location", "Preference-Applied"),
+        }
+    return {**described, **describe_faults(queues=bool(asking.accepted))}
+
+
+def _refer_headers(*names: str) -> Schema:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def dump_example(document: Mapping[str, object]) -> str:
+    """Write a request as XML, as a caller would (contract section 11)."""
+    root = etree.Element("xml")
+    _fill(root, document)
+    etree.indent(root)
+    return etree.tostring(root, encoding="unicode").replace('"', "'")
+
+
+def _fill(parent: etree._Element, value: object) -> None:
+    if not isinstance(value, Mapping):
+        parent.text = str(value).lower() if isinstance(value, bool) else str(value)
+        return
+    for name, member in value.items():
+        items = member if isinstance(member, list) else [member]
+        for index, item in enumerate(items):
+            element = etree.SubElement(parent, name)
+            if isinstance(member, list) and index == 0:
+                element.set("array", "true")
+            _fill(element, item)

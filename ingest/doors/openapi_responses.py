@@ -1,0 +1,71 @@
+"""The answers that come of more than one request, with their statuses."""
+
+from collections.abc import Mapping
+
+from ingest.doors.openapi_answers import refer
+from ingest.doors.openapi_schemas import Schema
+from ingest.wire.errors import ERRORS
+
+#: By HTTP status, what a request meets whose body is read or may be.
+_SHARED: Mapping[int, str] = {
+    400: "BadRequest",
+    401: "Unauthenticated",
+    403: "Forbidden",
+    404: "NotFound",
+    409: "Conflict",
+    413: "BodyTooLarge",
+    415: "UnsupportedMediaType",
+    429: "Overloaded",
+    500: "InternalError",
+    503: "Unavailable",
+}
+#: Met by those that queue something.
+_OF_QUEUES = frozenset({429})
+_RETRYABLE = frozenset({429, 503})
+#: Met with PENSTOCK_MIRROR_ERRORS only, where a body is read.
+_MIRRORED = (401, 403, 404, 409)
+_MEANINGS = {row.code: row.meaning for row in ERRORS}
+
+
+def describe_answers(description: str, schema: Schema) -> dict[str, object]:
+    """Return a response in either format."""
+    return {
+        "description": description,
+        "content": {
+            media_type: {"schema": schema}
+            for media_type in ("application/json", "application/xml")
+        },
+    }
+
+
+def build_responses() -> dict[str, object]:
+    """Return the responses that requests share, by name."""
+    return {name: _build(status) for status, name in _SHARED.items()}
+
+
+def _build(status: int) -> dict[str, object]:
+    described = describe_answers(_MEANINGS[status], refer("Error"))
+    names = ["Retry-After"] if status in _RETRYABLE else []
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+    return described | ({"headers": headers} if headers else {})
+
+
+def select_responses(*statuses: int) -> Schema:
+    """Return faults of a request, by their statuses."""
+    return {str(status): _refer(status, _MEANINGS[status]) for status in statuses}
+
+
+def describe_faults(*, queues: bool) -> Schema:
+    """Return the faults of a request with a body, which `queues` or only reads."""
+    statuses = [status for status in _SHARED if queues or status not in _OF_QUEUES]
+    return select_responses(*statuses) | {
+        str(status): _refer(
+            status, f"{_MEANINGS[status]} (with `PENSTOCK_MIRROR_ERRORS` only)"
+        )
+        for status in _MIRRORED
+    }
+
+
+def _refer(status: int, description: str) -> Schema:
+    name = _SHARED[status]
+    return {"$ref": f"#/components/responses/{name}", "description": description}

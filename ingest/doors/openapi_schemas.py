@@ -1,0 +1,222 @@
+"""The shapes of requests, as JSON Schema, made from what reads them.
+
+Told are the forms that a client should send; the text form of each is taken too.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from ingest.domain.catalog import Channel, Field, FieldType
+from ingest.domain.fields import SYSTEM_FIELDS
+from ingest.domain.imports import Matching
+from ingest.domain.statuses import STATUSES
+from ingest.domain.subscription_drafts import MAX_PRIORITY
+from ingest.domain.subscription_fields import SYSTEM_SUBSCRIPTION_FIELDS
+from ingest.domain.updates import Action
+from ingest.wire import envelopes, parameters
+
+Schema = dict[str, object]
+
+_TEXT: Schema = {"type": "string"}
+_INT64: Schema = {
+    "type": "integer",
+    "minimum": -(2**63),
+    "maximum": 2**63 - 1,
+}
+ID: Schema = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
+_ADDRESSES: tuple[Schema, ...] = (
+    {"type": "string", "format": "ipv4"},
+    {"type": "string", "format": "ipv6"},
+)
+_STATUS: Schema = {"enum": [*STATUSES, *STATUSES.values()]}
+_CHANNEL: Schema = {"type": "string", "enum": [*Channel]}
+PROFILE_ID: Schema = {
+    "type": "string",
+    "pattern": "^[0-9a-f]{24}$",
+    "examples": ["6b04f28ad691ecc2e1a166f2"],
+}
+
+_BY_PARSER: Mapping[Callable[[object], object], Schema] = {
+    parameters.parse_text: _TEXT,
+    parameters.parse_phone: _TEXT,
+    parameters.parse_id: ID,
+    parameters.parse_ids: {"type": "array", "items": ID},
+    parameters.parse_flag: {"type": "boolean"},
+    parameters.parse_mode: {"type": "string", "enum": [*Matching]},
+    parameters.parse_scalar: {"type": ["string", "number", "boolean"]},
+    parameters.parse_document: {"type": "object"},
+}
+#: What a value of each type may look like (contract 4.3, 4.4, 5).
+FIELD_TYPES: Mapping[FieldType, Schema] = {
+    FieldType.INT: _INT64,
+    FieldType.FLOAT: {"type": "number"},
+    FieldType.UNICODE: _TEXT,
+    FieldType.DATE: {
+        "anyOf": [
+            {"type": "string", "format": "date-time"},
+            {"type": "string", "format": "date"},
+        ]
+    },
+    FieldType.BOOL: {"type": "boolean"},
+    FieldType.ENUM: _TEXT,
+    FieldType.IP: _ADDRESSES[0],
+    FieldType.TAGS: {"type": "array", "items": _TEXT},
+    FieldType.OBJECT: {"type": "object"},
+    FieldType.ARR_OBJECT: {"type": "array", "items": {"type": "object"}},
+    FieldType.VERSION: _TEXT,
+    FieldType.SEX: {"enum": ["male", "female", 0, 1, 2]},
+    FieldType.COUNTRY: _TEXT,
+    FieldType.TIMEZONE: {"type": "string", "examples": ["Europe/Moscow"]},
+    FieldType.STATUS: _STATUS,
+    FieldType.ANY_IP: {"anyOf": [*_ADDRESSES]},
+}
+
+#: What each parameter means; those of an import are read by ingest.wire.envelopes.
+_MEANINGS: Mapping[str, str] = {
+    "token": "API token; the Authorization header or the query may carry it instead",
+    "format": "Format of the answer: `json` or `xml`",
+    "sync": "`false`: answer 202 as soon as the import is safe",
+    "db_id": "Profile database",
+    "matching": "How the profile is searched for; `email` unless said",
+    "email": "Key of the `email…` modes",
+    "phone": "Key of the `phone…` modes",
+    "profile_id": "Key of the mode `profile_id`",
+    "provider": "Key of the mode `push_sub`, with `subscription_id`",
+    "subscription_id": "Key of the mode `push_sub`, with `provider`",
+    "field_name": "Field that the modes `custom` and `custom_sub` search",
+    "field_value": "What the field `field_name` holds",
+    "resource_id": "Search subscriptions of this resource only",
+    "skip_triggers": "Fire no trigger events",
+    "skip_invalid_subscriptions": "Drop wrong subscriptions instead of failing",
+    "detect_geo": "Derive the location from `_ip` or `_regip`",
+    "add_to_segments": "Static segments that the profile enters",
+    "remove_from_segments": "Static segments that the profile leaves",
+    "data": "The profile: its fields, contacts and subscriptions",
+}
+#: Parameters with shapes of their own.
+_OTHERS: Mapping[str, Schema] = {
+    "format": {"type": "string", "enum": ["json", "xml"]},
+    "data": {"$ref": "#/components/schemas/ProfileData"},
+    "segment_id": {**ID, "description": "Static segment"},
+    "channel": {**_CHANNEL, "description": "Channel of the subscription"},
+    "id": {**ID, "description": "Resource"},
+    "from_id": {**PROFILE_ID, "description": "`from_id` of the previous answer"},
+    "limit": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 1000,
+        "default": 100,
+        "description": "Profiles in one answer, at most",
+    },
+    "elements": {
+        "type": "array",
+        "items": {
+            "anyOf": [
+                {"$ref": "#/components/schemas/ProfileData"},
+                {"$ref": "#/components/schemas/WrappedProfile"},
+            ]
+        },
+        "description": "Profiles, plain or each with parameters of its own",
+    },
+}
+
+
+def describe_parameter(name: str) -> Schema:
+    """Return the schema of a top-level parameter."""
+    read_by = envelopes.PARSERS.get(name)
+    schema = dict(_BY_PARSER[read_by]) if read_by else {}
+    if meaning := _MEANINGS.get(name):
+        schema["description"] = meaning
+    return schema | _OTHERS.get(name, {})
+
+
+def describe_parameters(
+    names: Iterable[str], required: Iterable[str], **others: Schema
+) -> Schema:
+    """Return the schema of an object with these parameters."""
+    shown: dict[str, object] = {name: describe_parameter(name) for name in names}
+    schema: Schema = {"type": "object", "properties": shown | others}
+    return schema | {"required": [*required], "xml": {"name": "xml"}}
+
+
+def _describe_fields(fields: Mapping[str, Field]) -> dict[str, object]:
+    return {name: _describe_field(field) for name, field in fields.items()}
+
+
+def _describe_field(field: Field) -> Schema:
+    change = {"$ref": "#/components/schemas/Change"}
+    schema: Schema = {"anyOf": [FIELD_TYPES[field.type], change, {"type": "null"}]}
+    return schema | ({"title": field.title} if field.title else {})
+
+
+_EMAIL: Schema = {"type": "string", "format": "email"}
+_PHONE: Schema = {"type": "string", "examples": ["+442079460018"]}
+
+
+def build_request_schemas() -> dict[str, Schema]:
+    """Return the shapes that several requests share, by name."""
+    own = [
+        *("matching", "email", "phone", "profile_id", "provider", "subscription_id"),
+        *("field_name", "field_value", "resource_id", "skip_triggers"),
+        *("skip_invalid_subscriptions", "detect_geo"),
+        *("add_to_segments", "remove_from_segments", "data"),
+    ]
+    return {
+        "ProfileData": {
+            "type": "object",
+            "description": "Fields by name: those below and those of the database."
+            " Null changes nothing, empty text clears.",
+            "properties": {
+                "email": _EMAIL,
+                "phones": {"type": "array", "items": _PHONE},
+                "subscriptions": {
+                    "type": "array",
+                    "items": {"$ref": "#/components/schemas/Subscription"},
+                },
+                **_describe_fields(SYSTEM_FIELDS),
+            },
+        },
+        "WrappedProfile": describe_parameters(own, ["data"]),
+        "Change": {
+            "type": "object",
+            "description": "An edit in place of a value",
+            "properties": {
+                "action": {"type": "string", "enum": [*Action]},
+                "value": {"description": "Operand; `unset` needs none"},
+                "submatch": {
+                    "type": "string",
+                    "description": "`upsert`: dotted path of a property",
+                },
+            },
+            "required": ["action"],
+        },
+        "Subscription": {
+            "type": "object",
+            "description": "Identified by resource, channel and contact;"
+            " each channel has a contact of its own",
+            "properties": build_subscription_properties(),
+            "required": ["channel"],
+        },
+    }
+
+
+def build_subscription_properties() -> dict[str, Schema]:
+    """Return what a subscription is sent as (contract 6.1)."""
+    chat: Schema = {
+        "type": "object",
+        "description": "telegram_bot: `id`; whatsapp, viber, notify: `phone`",
+        "properties": {"id": {"type": ["integer", "string"]}, "phone": _PHONE},
+    }
+    fields = _describe_fields(SYSTEM_SUBSCRIPTION_FIELDS)
+    return {
+        "resource_id": ID,
+        "channel": _CHANNEL,
+        "status": {"enum": [*STATUSES, *STATUSES.values(), -1]},
+        "priority": {"type": "integer", "minimum": -1, "maximum": MAX_PRIORITY},
+        "custom_fields": {"type": "object", "properties": fields},
+        "cats": {"type": "array", "items": _TEXT},
+        "email": _EMAIL,
+        "phone": _PHONE,
+        "provider": {"type": "string", "examples": ["android-firebase"]},
+        "subscription_id": _TEXT,
+        "cc_data": chat,
+    }
