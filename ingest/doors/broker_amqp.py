@@ -10,6 +10,7 @@ from kombu.exceptions import KombuError
 
 from ingest.domain.errors import Unavailable
 from ingest.doors.brokers import Message, Refusal
+from ingest.doors.confirms import Confirms
 from ingest.wire.messages import Result, dump_result
 
 _TIMEOUT_SECONDS = 5.0
@@ -155,7 +156,6 @@ class QueueOutlet:
             url,
             connect_timeout=_TIMEOUT_SECONDS,
             transport_options={
-                "confirm_publish": True,
                 "read_timeout": _TIMEOUT_SECONDS,
                 "write_timeout": _TIMEOUT_SECONDS,
             },
@@ -165,20 +165,30 @@ class QueueOutlet:
         self._dead = f"{queue}_dead"
         self._ttl_seconds = ttl_seconds
         self._producer: Producer | None = None
+        self._sent = 0
+        self._confirms = Confirms()
 
     def publish(self, results: Sequence[Result]) -> None:
         """Publish `results`; the broker drops each when its time is over."""
-        for result in results:
-            self._put(self._results, dump_result(result), expiration=self._ttl_seconds)
+        self._put(
+            self._results,
+            [(dump_result(result), {}) for result in results],
+            expiration=self._ttl_seconds,
+        )
 
     def bury(self, refusals: Sequence[Refusal]) -> None:
         """Publish the messages as they came; headers tell what was wrong."""
-        for refusal in refusals:
-            headers = {
-                "x-error": refusal.result.error,
-                "x-error-text": refusal.result.error_text,
-            }
-            self._put(self._dead, refusal.message.body, headers=headers)
+        letters = [
+            (
+                refusal.message.body,
+                {
+                    "x-error": refusal.result.error,
+                    "x-error-text": refusal.result.error_text,
+                },
+            )
+            for refusal in refusals
+        ]
+        self._put(self._dead, letters)
 
     def expire(self) -> None:
         """Do nothing: the broker does it."""
@@ -189,17 +199,29 @@ class QueueOutlet:
             self._connection.release()
         self._producer = None
 
-    def _put(self, queue: str, body: bytes, **options: Any) -> None:
+    def _put(
+        self,
+        queue: str,
+        messages: Sequence[tuple[bytes, dict[str, object]]],
+        **options: Any,
+    ) -> None:
+        """Publish all, then wait until the broker has confirmed the last of them."""
         try:
-            self._open().publish(
-                body,
-                exchange="",
-                routing_key=queue,
-                content_type="application/json",
-                content_encoding="utf-8",
-                delivery_mode=_PERSISTENT,
-                **options,
-            )
+            producer = self._open()
+            for body, headers in messages:
+                producer.publish(
+                    body,
+                    exchange="",
+                    routing_key=queue,
+                    content_type="application/json",
+                    content_encoding="utf-8",
+                    delivery_mode=_PERSISTENT,
+                    headers=headers,
+                    **options,
+                )
+            self._sent += len(messages)
+            while self._confirms.count < self._sent:
+                self._connection.drain_events(timeout=_TIMEOUT_SECONDS)
         except self._errors as error:
             raise Unavailable("Results cannot be told now") from error
 
@@ -208,5 +230,10 @@ class QueueOutlet:
             self._connection = self._connection.clone()
             for queue in (self._results, self._dead):
                 _declare(self._connection, queue)
-            self._producer = Producer(self._connection.channel())
+            channel: Any = self._connection.channel()
+            channel.confirm_select()
+            self._sent, self._confirms = 0, Confirms()
+            channel.events["basic_ack"].add(self._confirms.acknowledge)
+            channel.events["basic_nack"].add(self._confirms.refuse)
+            self._producer = Producer(channel)
         return self._producer

@@ -12,6 +12,7 @@ import redis
 
 from ingest.commands.consume import Door
 from ingest.doors.broker_redis import GROUP, StreamOutlet, StreamSource
+from ingest.local.servers import start_valkey
 from ingest.queues import pending_results_key, stream_key
 from ingest.settings import Settings
 from ingest.wire.messages import Result
@@ -353,3 +354,29 @@ def test_kills_under_a_backlog_lose_and_double_nothing(
     assert points(connection) == [1] * total
     assert count(connection, "SELECT count(*) FROM imports") == total
     assert all(one["error"] == 0 for one in results(client))
+
+
+@pytest.mark.timeout(180)
+def test_a_restart_of_redis_mid_stream_loses_and_doubles_nothing(
+    database_url: str, connection: Connection, tmp_path: Path
+) -> None:
+    total = 3000
+    server = start_valkey(tmp_path / "valkey", durable=True)
+    settings = Settings(database_url=database_url, redis_url=server.url, wait_seconds=1)
+    client = redis.Redis.from_url(server.url, protocol=2)
+    send(client, *map(make_message, range(total)))
+
+    with consuming(settings, replace(DOOR, prefetch=10)):
+        wait_until(lambda: client.xlen(STREAM) < total - 200)
+        server.process.kill()
+        server.process.wait()
+        server = start_valkey(tmp_path / "valkey", durable=True)
+        assert server.url == settings.redis_url
+        with draining(settings):
+            wait_until(lambda: len(points(connection)) == total)
+            names = {f"message-{number}" for number in range(total)}
+            wait_until(lambda: {one["feedback_id"] for one in results(client)} >= names)
+
+    assert points(connection) == [1] * total
+    client.close()
+    server.stop()
