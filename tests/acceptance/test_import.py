@@ -41,6 +41,7 @@ def profiles(database: Connection, email: str) -> list[Any]:
     ).fetchall()
 
 
+@pytest.mark.fact("4.1-samples")
 def test_the_seeds_json_is_imported_whole(
     http: httpx.Client, database: Connection
 ) -> None:
@@ -168,6 +169,7 @@ def test_a_bad_import_is_answered_clearly_and_writes_nothing(
     assert profiles(database, "x@example.com") == []
 
 
+@pytest.mark.fact("14.6-order")
 def test_imports_of_one_profile_apply_in_the_order_accepted(
     http: httpx.Client, database: Connection
 ) -> None:
@@ -198,6 +200,7 @@ MIXED: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.fact("14.6-order")
 def test_two_clients_importing_one_new_person_at_once_make_one_profile(
     running: dict[str, Any], database: Connection
 ) -> None:
@@ -252,6 +255,7 @@ def points(database: Connection, email: str) -> int:
     return int(rows[0][1].get("points", 0)) if rows else 0
 
 
+@pytest.mark.fact("11-text")
 def test_json_and_xml_say_the_same(http: httpx.Client) -> None:
     document = {"db_id": 1, "email": "same@example.com", "data": {"points": "x"}}
     body = (

@@ -42,6 +42,7 @@ def profile(connection: Connection) -> dict[str, Any]:
     return dict(zip(("email", "phones", "fields"), rows[0], strict=True))
 
 
+@pytest.mark.fact("10.4-flat")
 @pytest.mark.parametrize(
     "send",
     [
@@ -70,6 +71,7 @@ def test_flat_parameters_make_a_profile(
     }
 
 
+@pytest.mark.fact("10.4-flat")
 def test_the_body_goes_before_the_url(
     penstock: ServedIntake, connection: Connection, token: str
 ) -> None:
@@ -125,6 +127,7 @@ def test_a_contact_that_is_not_the_key_is_stored(
     assert profile(connection)["phones"] == ["+79001234567", "+79007654321"]
 
 
+@pytest.mark.fact("10.4-subscriptions")
 def test_a_resource_makes_subscriptions_of_the_contacts(
     penstock: ServedIntake, connection: Connection, token: str
 ) -> None:
@@ -138,6 +141,7 @@ def test_a_resource_makes_subscriptions_of_the_contacts(
     assert rows == [(28, "email", "a@example.com"), (28, "sms", "+79001234567")]
 
 
+@pytest.mark.fact("4.1-regurl")
 @pytest.mark.parametrize(
     ("sent", "stored"),
     [
@@ -160,6 +164,7 @@ def test_regurl_falls_back_to_the_referer(
     assert profile(connection)["fields"] == {"_regurl": stored}
 
 
+@pytest.mark.fact("10.4-status")
 @pytest.mark.parametrize(
     ("changes", "status", "text"),
     [
@@ -204,6 +209,7 @@ def test_a_fault_is_an_http_status_with_a_description(
     assert (response.status_code, response.text) == (status, text)
 
 
+@pytest.mark.fact("10.4-status")
 def test_more_than_one_match_is_409(
     penstock: ServedIntake, pipeline: Pipeline, token: str
 ) -> None:

@@ -39,6 +39,7 @@ def pipeline(connection: Connection) -> Pipeline:
     return Pipeline(connection)
 
 
+@pytest.mark.fact("10.1-import", "10.3-result")
 def test_each_element_is_answered_in_its_place(send: Send, pipeline: Pipeline) -> None:
     said = send(
         IMPORT,
@@ -75,6 +76,7 @@ def test_an_element_has_a_receipt_of_its_own(send: Send, pipeline: Pipeline) -> 
     assert pipeline.count("imports") == 2
 
 
+@pytest.mark.fact("14.62-forms")
 def test_both_element_forms_may_be_mixed(send: Send, pipeline: Pipeline) -> None:
     known = pipeline.create({"email": "a@example.com", "code": 7})
 
@@ -122,6 +124,7 @@ def test_the_id_may_come_from_the_element(
     assert pipeline.profile(known)["fields"] == {"_fname": "A"}
 
 
+@pytest.mark.fact("14.59-same")
 def test_rows_of_one_profile_apply_in_input_order(
     send: Send, pipeline: Pipeline
 ) -> None:
@@ -151,6 +154,7 @@ def test_parameters_of_the_request_hold_for_each_element(
     assert [number for (number,) in members] == [1, 2, 3]
 
 
+@pytest.mark.fact("10.1-update")
 def test_update_batch_never_creates(send: Send, pipeline: Pipeline) -> None:
     known = pipeline.create({"email": "a@example.com"})
 
@@ -163,6 +167,7 @@ def test_update_batch_never_creates(send: Send, pipeline: Pipeline) -> None:
     ]
 
 
+@pytest.mark.fact("6.3-minus-one")
 def test_minus_one_leaves_status_and_priority_in_update_batch(
     send: Send, connection: Connection
 ) -> None:
@@ -178,6 +183,7 @@ def test_minus_one_leaves_status_and_priority_in_update_batch(
     assert rows == [("suspended", 4)]
 
 
+@pytest.mark.fact("10.1-add")
 def test_add_batch_inserts_each_and_the_first_of_a_duplicate(
     send: Send, pipeline: Pipeline
 ) -> None:
@@ -197,6 +203,7 @@ def test_an_empty_array_is_done_at_once(send: Send) -> None:
     }
 
 
+@pytest.mark.fact("14.60-top")
 @pytest.mark.parametrize(
     ("changes", "error", "text"),
     [
@@ -217,6 +224,7 @@ def test_a_bad_request_is_the_only_top_level_error(
     assert said == {"error": error, "error_text": text}
 
 
+@pytest.mark.fact("10.2-limits", "14.58-batch")
 def test_more_elements_than_the_limit_are_400(send: Send, pipeline: Pipeline) -> None:
     said = send(ADD, [{}] * 10_001)
 
@@ -224,6 +232,7 @@ def test_more_elements_than_the_limit_are_400(send: Send, pipeline: Pipeline) ->
     assert pipeline.count("imports") == 0
 
 
+@pytest.mark.fact("1-size", "10.2-limits", "14.58-batch")
 def test_a_body_of_more_than_ten_megabytes_is_413(
     penstock: ServedIntake, token: str
 ) -> None:
@@ -239,6 +248,7 @@ def post_xml(penstock: ServedIntake, token: str, elements: str) -> httpx.Respons
     return penstock.post(body.encode(), path=f"{IMPORT}/")
 
 
+@pytest.mark.fact("14.61-xml")
 def test_xml_repeats_data_and_result(penstock: ServedIntake, token: str) -> None:
     response = post_xml(
         penstock,

@@ -68,6 +68,7 @@ def says(response: httpx.Response) -> tuple[int, int, str]:
     return response.status_code, body["error"], body["error_text"]
 
 
+@pytest.mark.fact("12.1-modes")
 @pytest.mark.parametrize(
     "key",
     [
@@ -133,6 +134,7 @@ def test_every_matching_mode_finds_the_profile(
     assert response.json()["data"]["id"] == profile_id
 
 
+@pytest.mark.fact("4.2-derived", "12.1-flat")
 def test_data_is_flat_with_what_is_set_and_what_is_derived(
     penstock: ServedIntake, token: str, profile_id: str
 ) -> None:
@@ -161,6 +163,7 @@ def test_data_is_flat_with_what_is_set_and_what_is_derived(
     }
 
 
+@pytest.mark.fact("12.1-subscriptions")
 def test_subscriptions_have_the_extended_shape(
     penstock: ServedIntake, token: str, profile_id: str
 ) -> None:
@@ -196,6 +199,7 @@ def test_subscriptions_have_the_extended_shape(
     assert by_channel["viber"]["phone_data"] == {"phone": "+79000000001"}
 
 
+@pytest.mark.fact("12.1-flat", "14.27-placeholder")
 def test_what_is_not_set_is_absent(
     penstock: ServedIntake, token: str, connection: Connection
 ) -> None:
@@ -294,6 +298,7 @@ def test_several_matches_are_ambiguous(
     assert "data" not in response.json()
 
 
+@pytest.mark.fact("1.1-rights")
 @pytest.mark.parametrize(
     ("secret", "text"),
     [

@@ -32,6 +32,7 @@ def secret(connection: Connection) -> str:
     return secret
 
 
+@pytest.mark.fact("12.2-cursor")
 def test_pages_follow_the_cursor_through_every_profile_once(
     penstock: ServedIntake, token: str, ids: list[str]
 ) -> None:
@@ -99,6 +100,7 @@ def test_it_refuses(
     assert said == {"error": error, "error_text": text}
 
 
+@pytest.mark.fact("1.1-rights")
 def test_a_token_lists_its_databases_only(secret: str, penstock: ServedIntake) -> None:
     asked = [{"token": secret, "db_id": number} for number in (1, 2)]
 

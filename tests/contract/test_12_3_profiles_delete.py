@@ -43,6 +43,7 @@ def secret(connection: Connection) -> str:
     return secret
 
 
+@pytest.mark.fact("12.3-delete", "12.3-modes")
 @pytest.mark.parametrize(
     "key",
     [
@@ -149,6 +150,7 @@ def test_an_update_that_comes_later_finds_nothing(
     assert said["error"] == 404
 
 
+@pytest.mark.fact("12.3-modes")
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
@@ -192,6 +194,7 @@ def test_of_several_matches_none_is_deleted(
     assert pipeline.count("profiles") == 2
 
 
+@pytest.mark.fact("1.1-delete")
 def test_it_needs_a_right_of_its_own(
     secret: str, penstock: ServedIntake, connection: Connection, profile_id: str
 ) -> None:

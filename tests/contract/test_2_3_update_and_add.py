@@ -18,6 +18,7 @@ def add(intake: ServedIntake, token: str, data: dict[str, Any]) -> dict[str, Any
     return said
 
 
+@pytest.mark.fact("2.3-update")
 def test_update_changes_the_profile_that_matches(
     penstock: ServedIntake, connection: Connection, token: str
 ) -> None:
@@ -34,6 +35,7 @@ def test_update_changes_the_profile_that_matches(
     assert pipeline.profile(known)["fields"]["_fname"] == "John"
 
 
+@pytest.mark.fact("2.3-update")
 @pytest.mark.parametrize(
     "key",
     [
@@ -65,6 +67,7 @@ def test_update_takes_xml(
     assert f"<profile_id>{known}</profile_id>" in response.text
 
 
+@pytest.mark.fact("2.3-add")
 def test_add_always_inserts(
     penstock: ServedIntake, connection: Connection, token: str
 ) -> None:
@@ -76,6 +79,7 @@ def test_add_always_inserts(
     assert Pipeline(connection).count("profiles") == 2
 
 
+@pytest.mark.fact("2.3-add-unique", "3.1-unique")
 @pytest.mark.parametrize(
     ("data", "path"),
     [
@@ -101,6 +105,7 @@ def test_add_refuses_a_duplicate_of_a_unique_value(
     assert Pipeline(connection).count("profiles") == 1
 
 
+@pytest.mark.fact("2.3-add-empty")
 def test_add_of_empty_data_makes_an_empty_profile(
     penstock: ServedIntake, connection: Connection, token: str
 ) -> None:
@@ -110,6 +115,7 @@ def test_add_of_empty_data_makes_an_empty_profile(
     assert (stored["email"], stored["phones"], stored["fields"]) == (None, [], {})
 
 
+@pytest.mark.fact("2.3-add")
 def test_add_has_no_key_and_stores_none(
     penstock: ServedIntake, connection: Connection, token: str
 ) -> None:

@@ -129,6 +129,7 @@ def test_a_custom_field_is_shown_as_declared(
     assert categories == sorted(categories, reverse=True)
 
 
+@pytest.mark.fact("6.4-get")
 def test_a_resource_names_its_channels_and_databases(
     penstock: ServedIntake, token: str
 ) -> None:
@@ -147,6 +148,7 @@ def test_a_resource_names_its_channels_and_databases(
     assert resource in listed
 
 
+@pytest.mark.fact("6.5-list")
 @pytest.mark.parametrize(
     "asked",
     [

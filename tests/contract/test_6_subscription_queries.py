@@ -42,6 +42,7 @@ def profile_id(connection: Connection) -> str:
     return Pipeline(connection).create(data)
 
 
+@pytest.mark.fact("6.3-read")
 def test_list_shows_them_as_they_are_sent_by_priority(
     penstock: ServedIntake, token: str, profile_id: str
 ) -> None:
@@ -61,6 +62,7 @@ def test_list_shows_them_as_they_are_sent_by_priority(
     }
 
 
+@pytest.mark.fact("6.2-read")
 @pytest.mark.parametrize(
     "key",
     [

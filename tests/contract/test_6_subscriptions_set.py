@@ -57,6 +57,7 @@ def test_it_adds_a_subscription_and_answers_as_an_import(
     assert stored(connection) == [(28, "email", "news@example.com", "subscribed", 0)]
 
 
+@pytest.mark.fact("6.2-identity")
 def test_the_same_contact_again_changes_the_subscription(
     subscribe: Subscribe, connection: Connection
 ) -> None:
@@ -70,6 +71,7 @@ def test_the_same_contact_again_changes_the_subscription(
     assert stored(connection) == [(28, "email", "news@example.com", "unsubscribed", 3)]
 
 
+@pytest.mark.fact("6.1-channels", "6.1-contacts")
 @pytest.mark.parametrize(
     "contact",
     [
@@ -94,6 +96,7 @@ def test_each_channel_takes_its_own_contact(
     assert [row[1] for row in stored(connection)] == [contact["channel"]]
 
 
+@pytest.mark.fact("6.1-registration")
 def test_its_date_ip_and_url_are_accepted(subscribe: Subscribe) -> None:
     response = subscribe(
         {"date": "2024-01-01T00:00:00Z", "ip": "127.0.0.1", "url": "https://a.io"}

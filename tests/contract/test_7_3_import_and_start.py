@@ -53,6 +53,7 @@ def events(connection: Connection) -> list[tuple[Any, ...]]:
     ).fetchall()
 
 
+@pytest.mark.fact("7.3-start", "7.3-db-id")
 def test_the_profile_is_imported_and_its_trigger_started_without_a_db_id(
     triggers: None, penstock: ServedIntake, connection: Connection, token: str
 ) -> None:
@@ -73,6 +74,7 @@ def test_the_profile_is_imported_and_its_trigger_started_without_a_db_id(
     ]
 
 
+@pytest.mark.fact("7.2-skip")
 def test_skip_triggers_does_not_suppress_the_explicit_trigger(
     triggers: None, penstock: ServedIntake, connection: Connection, token: str
 ) -> None:
@@ -82,6 +84,7 @@ def test_skip_triggers_does_not_suppress_the_explicit_trigger(
     assert events(connection) == [("api_call", {}, [7])]
 
 
+@pytest.mark.fact("14.72-saved")
 @pytest.mark.parametrize(
     ("trigger_id", "code"),
     [
@@ -131,6 +134,7 @@ def test_a_malformed_start_is_refused_and_nothing_is_saved(
     assert connection.execute("SELECT FROM profiles").fetchall() == []
 
 
+@pytest.mark.fact("7.3-batch")
 def test_each_element_of_a_batch_starts_the_trigger(
     triggers: None, penstock: ServedIntake, connection: Connection, token: str
 ) -> None:

@@ -65,6 +65,7 @@ def test_nothing_is_written_where_nobody_listens() -> None:
     assert Story(other).kinds(by_email(), add_to_segments=(1,)) == []
 
 
+@pytest.mark.fact("7.1-events", "14.56-events")
 def test_events_come_as_import_then_subscription_then_segment() -> None:
     story = Story(*to_all())
 
@@ -81,6 +82,7 @@ def test_events_come_as_import_then_subscription_then_segment() -> None:
     assert updated == ["import", "profile_updated", "segment_left"]
 
 
+@pytest.mark.fact("14.57-unchanged")
 def test_an_import_without_a_change_is_still_an_import() -> None:
     story = Story(*to_all())
     story.step(by_email())
@@ -100,6 +102,7 @@ def test_a_rejected_import_fires_nothing() -> None:
     assert step.events == ()
 
 
+@pytest.mark.fact("7.2-skip")
 def test_skip_triggers_suppresses_all_but_the_explicit_start() -> None:
     story = Story(*to_all())
     start = Start(trigger_id=7, payload={"custom_data": {"a": 1}})
@@ -113,6 +116,7 @@ def test_skip_triggers_suppresses_all_but_the_explicit_start() -> None:
     assert event.listeners == {1: (7,)}
 
 
+@pytest.mark.fact("14.72-saved")
 @pytest.mark.parametrize(
     ("trigger_id", "code"),
     [
@@ -132,6 +136,7 @@ def test_a_start_that_fails_leaves_the_profile_saved(
     assert story.profile.fields["tier"] == "gold"
 
 
+@pytest.mark.fact("14.54-repeat")
 def test_a_repeated_add_or_remove_fires_nothing() -> None:
     story = Story(*to_all())
     story.step(add_to_segments=(1,))
@@ -140,6 +145,7 @@ def test_a_repeated_add_or_remove_fires_nothing() -> None:
     assert story.kinds(remove_from_segments=(2,)) == ["import"]
 
 
+@pytest.mark.fact("7.1-novelty")
 @pytest.mark.parametrize(
     ("first", "second", "novelties"),
     [

@@ -31,6 +31,7 @@ def members(connection: Connection) -> list[int]:
     return [number for (number,) in rows]
 
 
+@pytest.mark.fact("8-requests", "14.54-repeat")
 @pytest.mark.parametrize(
     ("path", "segment_id", "expected"),
     [
@@ -75,6 +76,7 @@ def test_it_takes_xml_and_skip_triggers(
     assert skipped.fetchone() == (1,)
 
 
+@pytest.mark.fact("14.52-segments")
 @pytest.mark.parametrize(
     ("changes", "error", "text"),
     [

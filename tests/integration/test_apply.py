@@ -37,6 +37,7 @@ def test_the_second_import_of_a_batch_sees_the_first(pipeline: Pipeline) -> None
     assert row["email"] == "new@example.com"
 
 
+@pytest.mark.fact("3.3-change")
 def test_a_changed_email_is_found_by_the_new_one_only(pipeline: Pipeline) -> None:
     first, renamed, old, new = pipeline.apply(
         by_email("a@example.com", {}),
@@ -88,6 +89,7 @@ BAD = [
 ]  # fmt: skip
 
 
+@pytest.mark.fact("13.3-words", "14.17-unknown-field", "14.21-whole")
 @pytest.mark.parametrize(("data", "code", "text"), BAD)
 def test_a_bad_import_writes_nothing_and_its_neighbours_are_applied(
     pipeline: Pipeline, data: dict[str, Any], code: int, text: str | None
@@ -107,6 +109,7 @@ def test_a_bad_import_writes_nothing_and_its_neighbours_are_applied(
     assert pipeline.count("imports") == 3
 
 
+@pytest.mark.fact("8-static", "14.52-segments")
 @pytest.mark.parametrize(
     ("segments", "code", "text"),
     [
@@ -129,6 +132,7 @@ def test_a_segment_that_takes_no_members_rejects_the_import(
     assert pipeline.count("segment_members") == 0
 
 
+@pytest.mark.fact("8-add-remove", "14.53-remove-wins")
 def test_segments_are_joined_and_left_and_leaving_wins(pipeline: Pipeline) -> None:
     joined, repeated, left = pipeline.apply(
         by_email("ann@example.com", {}, add_to_segments=(1, 2)),
@@ -147,6 +151,7 @@ def test_segments_are_joined_and_left_and_leaving_wins(pipeline: Pipeline) -> No
     assert [number for (number,) in rows] == [2, 3]
 
 
+@pytest.mark.fact("14.21-whole")
 def test_all_faults_are_reported_together(pipeline: Pipeline) -> None:
     (outcome,) = pipeline.apply(
         by_email(
@@ -175,6 +180,7 @@ def test_all_faults_are_reported_together(pipeline: Pipeline) -> None:
     assert len(row[0]) == 7
 
 
+@pytest.mark.fact("6.7-skip")
 def test_skipped_subscriptions_are_listed_in_the_receipt(pipeline: Pipeline) -> None:
     (outcome,) = pipeline.apply(
         by_email(
@@ -194,6 +200,7 @@ def test_skipped_subscriptions_are_listed_in_the_receipt(pipeline: Pipeline) -> 
     assert pipeline.count("subscriptions") == 1
 
 
+@pytest.mark.fact("14.19-null", "14.20-empty")
 def test_null_changes_nothing_and_empty_text_clears(pipeline: Pipeline) -> None:
     profile_id = pipeline.create(
         {"email": "a@example.com", "_fname": "A", "_lname": "B"}
@@ -207,12 +214,14 @@ def test_null_changes_nothing_and_empty_text_clears(pipeline: Pipeline) -> None:
     assert pipeline.profile(profile_id)["fields"] == {"_fname": "A"}
 
 
+@pytest.mark.fact("4.2-read-only")
 def test_read_only_fields_are_ignored(pipeline: Pipeline) -> None:
     (outcome,) = pipeline.apply(by_email("a@example.com", {"_md5": "x", "id": "y"}))
 
     assert set(outcome.changes) == {"email"}
 
 
+@pytest.mark.fact("14.7-once")
 def test_an_import_is_applied_once_however_often_it_is_read(pipeline: Pipeline) -> None:
     import_ = by_email("a@example.com", {"points": {"action": "incr", "value": 5}})
 
@@ -226,6 +235,7 @@ def test_an_import_is_applied_once_however_often_it_is_read(pipeline: Pipeline) 
     assert pipeline.profile(str(answer.profile_id))["fields"]["points"] == 5
 
 
+@pytest.mark.fact("14.70-poison")
 def test_a_value_postgres_refuses_becomes_a_dead_letter_alone(
     pipeline: Pipeline,
 ) -> None:
@@ -255,6 +265,7 @@ def test_a_value_postgres_refuses_becomes_a_dead_letter_alone(
     assert row[2].startswith("CheckViolation")
 
 
+@pytest.mark.fact("13.2-404")
 def test_an_unknown_database_is_rejected_with_a_receipt(pipeline: Pipeline) -> None:
     (outcome,) = pipeline.apply(by_email("a@example.com", {}, database_id=77))
 
@@ -288,6 +299,7 @@ MIXED: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.fact("14.6-order")
 def test_one_person_imported_by_mixed_modes_at_once_is_one_profile(
     database_url: str, connection: Connection
 ) -> None:

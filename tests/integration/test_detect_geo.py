@@ -84,6 +84,7 @@ def location(pipeline: Pipeline, outcome: Outcome) -> dict[str, object]:
     }
 
 
+@pytest.mark.fact("14.42-geo")
 @pytest.mark.parametrize(
     ("data", "stored"),
     [
@@ -125,6 +126,7 @@ def test_an_import_that_does_not_ask_is_left_as_it_is(located: Pipeline) -> None
     assert location(located, outcome) == {}
 
 
+@pytest.mark.fact("14.43-explicit")
 def test_without_a_database_detect_geo_does_nothing(pipeline: Pipeline) -> None:
     assert location(pipeline, ask(pipeline, {"_ip": SEED_IP})) == {}
     assert open_locator("") is None

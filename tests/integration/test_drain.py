@@ -144,6 +144,7 @@ def test_an_entry_read_again_after_its_commit_is_not_applied_twice(
     assert waiting(client) == 0
 
 
+@pytest.mark.fact("14.70-poison")
 @pytest.mark.parametrize(
     "fields",
     [

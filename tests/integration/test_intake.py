@@ -35,6 +35,7 @@ def says(response: httpx.Response) -> tuple[int, int, str]:
     return response.status_code, body["error"], body["error_text"]
 
 
+@pytest.mark.fact("1.1-body", "2.2-success")
 def test_a_waiting_caller_hears_the_outcome(
     intake: ServedIntake, pool: ThreadPoolExecutor, token: str
 ) -> None:
@@ -52,6 +53,7 @@ def test_a_waiting_caller_hears_the_outcome(
     assert response.headers["Import-Id"] == str(taken.import_.import_id)
 
 
+@pytest.mark.fact("2.1-all")
 def test_an_entry_holds_the_import_as_sent(intake: ServedIntake, token: str) -> None:
     document = make_document(
         token,
@@ -71,6 +73,7 @@ def test_an_entry_holds_the_import_as_sent(intake: ServedIntake, token: str) -> 
     assert import_.import_id.version == 7
 
 
+@pytest.mark.fact("1-json", "1-xml")
 @pytest.mark.parametrize(
     ("sample", "content_type", "root"),
     [
@@ -104,6 +107,7 @@ def test_the_seed_is_answered_in_its_own_format(
         assert document.findtext("profile_id") == PROFILE_ID
 
 
+@pytest.mark.fact("13.1-body", "14.4-no-id")
 def test_an_outcome_with_a_fault_is_http_200_with_its_error(
     intake: ServedIntake, pool: ThreadPoolExecutor, token: str
 ) -> None:
@@ -114,6 +118,7 @@ def test_an_outcome_with_a_fault_is_http_200_with_its_error(
     assert "profile_id" not in answer.result().json()
 
 
+@pytest.mark.fact("10.6-async")
 @pytest.mark.parametrize(
     ("changes", "headers"),
     [
@@ -142,6 +147,7 @@ def test_a_caller_who_will_not_wait_hears_202_at_once(
     assert intake.worker.take().entry.reply_to == ""
 
 
+@pytest.mark.fact("14.5-wait")
 def test_a_caller_whose_wait_runs_out_hears_202(
     intake: ServedIntake, token: str
 ) -> None:
@@ -202,6 +208,7 @@ def test_imports_of_one_key_share_a_partition(intake: ServedIntake, token: str) 
     assert len(partitions) == 1
 
 
+@pytest.mark.fact("1-slashes")
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
@@ -225,6 +232,7 @@ def test_paths_are_tolerated_as_far_as_documented(
     assert response.json()["error"] == (0 if expected == 202 else 404)
 
 
+@pytest.mark.fact("1-post")
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD"])
 def test_an_import_is_posted_only(intake: ServedIntake, method: str) -> None:
     response = intake.client.request(method, "/api/v1.1/profiles/import")
@@ -252,6 +260,7 @@ def test_a_caller_who_leaves_leaves_the_import_to_be_applied(
     assert receipt.json()["state"] == "created"
 
 
+@pytest.mark.fact("14.1-mirror")
 def test_errors_are_mirrored_into_the_status_when_asked(
     settings: Settings, pool: ThreadPoolExecutor, token: str
 ) -> None:

@@ -23,6 +23,7 @@ def intake(settings: Settings) -> Iterator[ServedIntake]:
         yield running
 
 
+@pytest.mark.fact("14.5-wait")
 def test_an_applied_import_leaves_a_receipt(intake: ServedIntake, token: str) -> None:
     location = intake.post(make_document(token), AT_ONCE).headers["Location"]
     taken = intake.worker.take()

@@ -28,6 +28,17 @@ def says(response: httpx.Response) -> tuple[int, int, str]:
     return response.status_code, body["error"], body["error_text"]
 
 
+@pytest.mark.fact(
+    "2.1-db-id",
+    "2.1-data",
+    "3.2-unknown-mode",
+    "13.1-body",
+    "13.2-401",
+    "13.2-403",
+    "13.2-404",
+    "14.4-no-id",
+    "14.68-format",
+)
 @pytest.mark.parametrize(
     ("changes", "error", "text"),
     [
@@ -58,6 +69,7 @@ def test_what_the_application_refuses_is_http_200_with_an_error(
     assert "Import-Id" not in response.headers
 
 
+@pytest.mark.fact("13.1-transport")
 @pytest.mark.parametrize(
     ("body", "content_type", "status"),
     [
@@ -113,6 +125,7 @@ def test_a_fault_of_an_xml_request_is_told_in_xml(intake: ServedIntake) -> None:
     assert b"<error>401</error>" in response.content
 
 
+@pytest.mark.fact("1-query", "1-format")
 def test_format_and_accept_choose_the_reply(intake: ServedIntake, token: str) -> None:
     by_body = intake.post(make_document(token, format="xml"), AT_ONCE)
     by_query = intake.post(
@@ -126,6 +139,7 @@ def test_format_and_accept_choose_the_reply(intake: ServedIntake, token: str) ->
         assert b"<error_text>Accepted</error_text>" in response.content
 
 
+@pytest.mark.fact("1-size")
 @pytest.mark.parametrize(
     "declared",
     [pytest.param(True, id="by its length"), pytest.param(False, id="as it is read")],
@@ -143,6 +157,7 @@ def test_a_body_over_the_limit_is_413(
     assert after.status_code == 202
 
 
+@pytest.mark.fact("1-size")
 def test_a_body_at_the_limit_is_read(settings: Settings, token: str) -> None:
     body = b'{"token":"%s"}' % token.encode()
     with served(replace(settings, max_body_bytes=len(body))) as intake:
@@ -151,6 +166,7 @@ def test_a_body_at_the_limit_is_read(settings: Settings, token: str) -> None:
     assert says(response) == (200, 400, "Missing parameter: db_id")
 
 
+@pytest.mark.fact("1-query", "1.1-header", "1.1-query", "14.67-precedence")
 @pytest.mark.parametrize(
     ("headers", "query"),
     [
@@ -180,6 +196,7 @@ def test_a_token_may_come_beside_the_body(
     assert response.status_code == 202
 
 
+@pytest.mark.fact("1.1-body", "14.67-precedence")
 def test_a_token_in_the_body_counts_before_the_header(
     intake: ServedIntake, token: str
 ) -> None:
@@ -190,6 +207,7 @@ def test_a_token_in_the_body_counts_before_the_header(
     assert says(response) == (200, 403, "Unknown API token: token")
 
 
+@pytest.mark.fact("1.1-rights", "13.2-403")
 def test_a_token_is_good_for_its_databases_and_rights_only(
     intake: ServedIntake, connection: Connection
 ) -> None:

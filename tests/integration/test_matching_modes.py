@@ -104,6 +104,7 @@ def import_by(pipeline: Pipeline, mode: str, key: dict[str, Any]) -> Outcome:
     return outcome
 
 
+@pytest.mark.fact("2-update", "3.1-modes", "3.2-one", "14.10-custom-sub")
 @MODES
 def test_one_match_is_updated(pipeline: Pipeline, mode: str, case: Case) -> None:
     profile_id = pipeline.create(case.holder)
@@ -115,6 +116,7 @@ def test_one_match_is_updated(pipeline: Pipeline, mode: str, case: Case) -> None
     assert pipeline.profile(profile_id)["fields"]["_fname"] == "Ann"
 
 
+@pytest.mark.fact("2-create", "3.2-none", "3.3-create")
 @MODES
 def test_no_match_creates_and_stores_the_key(
     pipeline: Pipeline, mode: str, case: Case
@@ -129,6 +131,7 @@ def test_no_match_creates_and_stores_the_key(
     assert found == expected
 
 
+@pytest.mark.fact("3.2-several", "13.2-409", "14.8-half", "14.9-email-phone")
 @MODES
 def test_several_matches_change_nothing(
     pipeline: Pipeline, mode: str, case: Case
@@ -145,6 +148,7 @@ def test_several_matches_change_nothing(
     assert pipeline.count("profiles") == 2
 
 
+@pytest.mark.fact("3.2-missing-key")
 @pytest.mark.parametrize("mode", [*Matching])
 def test_a_missing_key_is_rejected_and_writes_nothing(
     pipeline: Pipeline, mode: Matching
@@ -157,6 +161,7 @@ def test_a_missing_key_is_rejected_and_writes_nothing(
     assert pipeline.count("imports") == 1
 
 
+@pytest.mark.fact("4.1-email-unique", "14.26-taken")
 def test_an_email_cannot_have_two_holders(pipeline: Pipeline) -> None:
     pipeline.create({"email": "ann@example.com"})
     other = pipeline.create({"email": "b@example.com"})
@@ -171,6 +176,7 @@ def test_an_email_cannot_have_two_holders(pipeline: Pipeline) -> None:
     assert pipeline.profile(other)["email"] == "b@example.com"
 
 
+@pytest.mark.fact("3.2-profile-id")
 def test_profile_id_updates_only(pipeline: Pipeline) -> None:
     profile_id = pipeline.create({"email": "ann@example.com"})
 
@@ -182,6 +188,7 @@ def test_profile_id_updates_only(pipeline: Pipeline) -> None:
     assert pipeline.count("profiles") == 1
 
 
+@pytest.mark.fact("3.2-one")
 def test_one_profile_found_twice_is_one_match(pipeline: Pipeline) -> None:
     profile_id = pipeline.create({"email": "ann@example.com", "subscriptions": [EMAIL]})
 
@@ -190,6 +197,7 @@ def test_one_profile_found_twice_is_one_match(pipeline: Pipeline) -> None:
     assert (outcome.state, outcome.profile_id) == (State.UPDATED, profile_id)
 
 
+@pytest.mark.fact("3.1-tags")
 def test_a_tag_short_is_no_match(pipeline: Pipeline) -> None:
     pipeline.create({"email": "a@example.com", "interests": ["yoga"]})
 
@@ -200,6 +208,7 @@ def test_a_tag_short_is_no_match(pipeline: Pipeline) -> None:
     assert outcome.state is State.CREATED
 
 
+@pytest.mark.fact("3.1-resource")
 @pytest.mark.parametrize(
     ("resource_id", "state"),
     [
@@ -224,6 +233,7 @@ def test_resource_id_narrows_subscriptions(
     assert outcome.state is state
 
 
+@pytest.mark.fact("14.12-system-field")
 def test_a_field_without_an_index_is_found_by_a_scan(pipeline: Pipeline) -> None:
     profile_id = pipeline.create({"email": "a@example.com", "_vendor": "form_#31"})
 

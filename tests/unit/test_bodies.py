@@ -49,6 +49,7 @@ def read_request(name: str) -> object:
     return as_text(asdict(load_envelope(document)))
 
 
+@pytest.mark.fact("11-elements", "11-arrays")
 @pytest.mark.parametrize(("json_name", "xml_name"), PAIRS.items(), ids=PAIRS)
 def test_twins_are_the_same_request(json_name: str, xml_name: str) -> None:
     assert read_request(json_name) == read_request(xml_name)
@@ -58,6 +59,7 @@ def test_every_xml_sample_has_a_twin() -> None:
     assert {path.name for path in SAMPLES.glob("*.xml")} == set(PAIRS.values())
 
 
+@pytest.mark.fact("1-json")
 @pytest.mark.parametrize(
     "content_type",
     [
@@ -75,6 +77,7 @@ def test_json_is_read_by_its_content_type(content_type: str) -> None:
         decode(XML_BODY, content_type)
 
 
+@pytest.mark.fact("1-xml")
 @pytest.mark.parametrize(
     "content_type",
     [
@@ -91,6 +94,7 @@ def test_xml_is_read_by_its_content_type(content_type: str) -> None:
         decode(JSON_BODY, content_type)
 
 
+@pytest.mark.fact("14.65-sniff")
 @pytest.mark.parametrize(
     "content_type",
     [
@@ -124,6 +128,7 @@ def test_an_undeclared_body_is_read_by_how_it_starts(
     assert decode(body, content_type) == (format_, {"a": "1"})
 
 
+@pytest.mark.fact("14.65-sniff")
 @pytest.mark.parametrize(
     "body",
     [

@@ -8,6 +8,7 @@ from ingest.domain.contacts import email_key, normalize_email, normalize_phone
 from ingest.domain.errors import InvalidValue
 
 
+@pytest.mark.fact("14.25-email")
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
@@ -25,6 +26,7 @@ def test_email_is_canonical(raw: str, expected: str) -> None:
     assert normalize_email(raw) == expected
 
 
+@pytest.mark.fact("14.25-email")
 @pytest.mark.parametrize(
     "raw",
     [
@@ -56,6 +58,7 @@ def test_incorrect_email_is_refused(raw: object) -> None:
         normalize_email(raw)
 
 
+@pytest.mark.fact("3.4-email")
 def test_emails_are_compared_without_case() -> None:
     emails = {normalize_email(raw) for raw in ("John@Example.com", "JOHN@example.COM")}
 
@@ -102,6 +105,7 @@ def test_phone_is_canonical(raw: object, expected: str) -> None:
     assert normalize_phone(raw) == expected
 
 
+@pytest.mark.fact("4.5-phone")
 @pytest.mark.parametrize(
     "raw",
     [
@@ -134,6 +138,7 @@ def test_incorrect_phone_is_refused(raw: object) -> None:
         normalize_phone(raw)
 
 
+@pytest.mark.fact("3.4-phone")
 @given(st.from_regex(r"\A[1-9][0-9]{6,14}\Z"))
 def test_punctuation_does_not_change_a_phone(digits: str) -> None:
     spaced = " - ".join(digits)

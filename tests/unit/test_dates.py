@@ -10,6 +10,7 @@ from ingest.domain.dates import parse_date
 from ingest.domain.errors import InvalidValue
 
 
+@pytest.mark.fact("4.3-forms", "4.3-output", "14.38-epoch")
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
@@ -64,6 +65,7 @@ def test_date_is_canonical(raw: object, expected: str) -> None:
     assert parse_date(raw) == expected
 
 
+@pytest.mark.fact("4.3-incorrect")
 @pytest.mark.parametrize(
     "raw",
     [
@@ -126,6 +128,7 @@ def test_date_names_the_moment_that_was_sent(moment: datetime) -> None:
     assert parse_date(text) == text
 
 
+@pytest.mark.fact("14.38-epoch")
 @given(st.integers(-62135596800, 253402300799))
 def test_epoch_number_names_the_same_moment_as_its_text(number: int) -> None:
     epoch = datetime(1970, 1, 1, tzinfo=UTC)

@@ -32,6 +32,7 @@ def faults(document: dict[str, object]) -> list[str]:
     return [fault.text for fault in caught.value.faults]
 
 
+@pytest.mark.fact("2.1-matching", "2.1-flags")
 def test_the_least_request_takes_the_defaults() -> None:
     assert load() == Envelope(
         database_id=1,
@@ -51,6 +52,7 @@ def test_the_least_request_takes_the_defaults() -> None:
     )
 
 
+@pytest.mark.fact("2.1-all", "3.1-top-level")
 def test_every_parameter_is_loaded() -> None:
     document: dict[str, object] = {
         "token": "abc",
@@ -100,10 +102,12 @@ def test_every_parameter_is_loaded() -> None:
     )
 
 
+@pytest.mark.fact("1-unknown-parameters")
 def test_unknown_parameters_are_ignored() -> None:
     assert load(_bdate="1990-01-01", operation="add", key={}) == load()
 
 
+@pytest.mark.fact("14.14-empty-key")
 @pytest.mark.parametrize("empty", [None, ""], ids=["null", "empty"])
 @pytest.mark.parametrize(
     "name",
@@ -118,6 +122,7 @@ def test_an_empty_parameter_is_absent(name: str, empty: str | None) -> None:
     assert load(**{name: empty}) == load()
 
 
+@pytest.mark.fact("2.1-db-id", "2.1-data")
 @pytest.mark.parametrize(
     ("document", "texts"),
     [

@@ -13,6 +13,7 @@ def field_of(type_: FieldType) -> Field:
     return Field(name="field", type=type_)
 
 
+@pytest.mark.fact("4.1-fields")
 def test_system_fields_are_those_of_the_contract() -> None:
     names = (
         "_fname _lname _bdate _sex _regdate _regip _regcity _regcountry _regurl _ip "
@@ -35,6 +36,7 @@ def test_every_type_has_a_parser() -> None:
     assert set(fields.PARSERS) == set(FieldType)
 
 
+@pytest.mark.fact("4.1-samples", "4.1-postal-code", "14.39-ipv6")
 @pytest.mark.parametrize(
     ("name", "raw", "expected"),
     [
@@ -57,6 +59,7 @@ def test_system_field_takes_the_documented_sample(
     assert fields.parse(fields.SYSTEM_FIELDS[name], raw) == expected
 
 
+@pytest.mark.fact("3.4-number")
 @pytest.mark.parametrize(
     ("type_", "value", "expected"),
     [

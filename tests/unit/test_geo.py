@@ -42,6 +42,7 @@ def sent(**values: object) -> dict[str, Update]:
     }
 
 
+@pytest.mark.fact("14.42-geo")
 @pytest.mark.parametrize(
     ("given_fields", "filled"),
     [
@@ -97,6 +98,7 @@ def test_a_kept_field_is_not_filled() -> None:
     assert filled == {"_country": "PT"}
 
 
+@pytest.mark.fact("14.43-explicit")
 @pytest.mark.parametrize(
     "ip",
     [
@@ -149,6 +151,7 @@ explicit = st.dictionaries(
 )
 
 
+@pytest.mark.fact("14.43-explicit")
 @given(place=places, explicit=explicit)
 def test_what_is_filled_is_canonical_and_never_explicit(
     place: Place, explicit: dict[str, object]

@@ -16,6 +16,7 @@ CATALOG = make_catalog()
 PUSH = {"provider": "android-firebase", "subscription_id": "d1"}
 
 
+@pytest.mark.fact("3.1-modes")
 @pytest.mark.parametrize(
     ("matching", "key", "expected"),
     [
@@ -125,6 +126,7 @@ def test_each_mode_searches_where_the_contract_says(
     assert list(search.lookups) == expected
 
 
+@pytest.mark.fact("3.3-fallback")
 @pytest.mark.parametrize(
     ("matching", "data", "expected"),
     [
@@ -180,6 +182,7 @@ def test_a_missing_key_is_taken_from_data(
     assert list(search.lookups) == expected
 
 
+@pytest.mark.fact("3.2-missing-key")
 @pytest.mark.parametrize(
     ("matching", "key", "path"),
     [
@@ -242,6 +245,7 @@ def test_a_malformed_key_is_refused(
     assert str(caught.value) == text
 
 
+@pytest.mark.fact("3.1-resource")
 def test_resource_id_narrows_only_the_subscription_half() -> None:
     import_ = make_import("email", key={"email": "a@b.example"}, resource_id=2)
 

@@ -107,6 +107,7 @@ def test_bad_phones_are_named(phones: object, text: str) -> None:
     assert prepared.faults[0].text == text
 
 
+@pytest.mark.fact("3.3-create", "14.23-defaults")
 def test_a_new_profile_stores_its_key_and_defaults() -> None:
     profile = created({"_fname": "Bea"}, email="Bea@Example.com")
 
@@ -126,6 +127,7 @@ def test_a_custom_key_is_stored_in_its_field() -> None:
     assert profile.fields["code"] == 7
 
 
+@pytest.mark.fact("14.23-defaults")
 def test_defaults_are_not_applied_on_update() -> None:
     bare = replace(STORED, fields={})
     prepared = prepare({"_fname": "A"})
@@ -135,6 +137,7 @@ def test_defaults_are_not_applied_on_update() -> None:
     assert merged.profile.fields == {"_fname": "A"}
 
 
+@pytest.mark.fact("14.22-required")
 def test_required_fields_are_asked_for_on_create_only() -> None:
     must = Field(name="must", type=FieldType.INT, required=True)
     catalog = make_catalog(must)
@@ -148,6 +151,7 @@ def test_required_fields_are_asked_for_on_create_only() -> None:
     assert merged.profile.fields["_fname"] == "A"
 
 
+@pytest.mark.fact("14.17-unknown-field")
 def test_unknown_fields_are_ignored_where_the_database_says_so() -> None:
     schemas = ProfileSchemas(make_catalog(ignore_unknown_fields=True))
 

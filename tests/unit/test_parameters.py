@@ -19,6 +19,7 @@ def faults_of(**parameters: object) -> list[str]:
     return [fault.text for fault in caught.value.faults]
 
 
+@pytest.mark.fact("1.2-numbers", "14.64-numbers")
 @pytest.mark.parametrize(
     ("value", "database_id"),
     [
@@ -34,6 +35,7 @@ def test_an_id_is_a_positive_integer(value: object, database_id: int) -> None:
     assert load(add_to_segments=[value]).add_to_segments == (database_id,)
 
 
+@pytest.mark.fact("1.2-numbers")
 @pytest.mark.parametrize("name", ["db_id", "resource_id", *SEGMENTS])
 @pytest.mark.parametrize(
     ("value", "message"),
@@ -89,6 +91,7 @@ def test_each_wrong_segment_is_a_fault() -> None:
     ]
 
 
+@pytest.mark.fact("14.63-flags")
 @pytest.mark.parametrize(
     ("value", "flag"),
     [
@@ -121,6 +124,7 @@ def test_each_matching_mode_is_known(matching: Matching) -> None:
     assert load(matching=str(matching)).matching is matching
 
 
+@pytest.mark.fact("3.2-unknown-mode")
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -56,6 +56,7 @@ def test_a_failure_tells_its_first_fault_and_no_profile() -> None:
     }
 
 
+@pytest.mark.fact("13.2-codes")
 @pytest.mark.parametrize(
     ("error", "code", "text"),
     [
@@ -90,6 +91,7 @@ def test_a_fault_is_told_by_code_and_text(
     assert replies.fault_answer(error) == {"error": code, "error_text": text}
 
 
+@pytest.mark.fact("2.2-success")
 def test_the_answer_in_json_is_that_of_the_contract() -> None:
     outcome = Outcome(import_id=IMPORT_ID, state=State.UPDATED, profile_id=PROFILE_ID)
 
@@ -101,6 +103,7 @@ def test_the_answer_in_json_is_that_of_the_contract() -> None:
     )
 
 
+@pytest.mark.fact("2.2-xml")
 def test_the_answer_in_xml_is_that_of_the_contract() -> None:
     outcome = Outcome(import_id=IMPORT_ID, state=State.UPDATED, profile_id=PROFILE_ID)
 
@@ -112,6 +115,7 @@ def test_the_answer_in_xml_is_that_of_the_contract() -> None:
     )
 
 
+@pytest.mark.fact("11-answer-arrays")
 @pytest.mark.parametrize(
     ("document", "inner"),
     [
@@ -150,6 +154,7 @@ def test_a_document_becomes_elements(
     assert dump_xml(document) == f"<xml>{inner}</xml>"
 
 
+@pytest.mark.fact("11-order")
 def test_keys_are_alphabetical_in_json() -> None:
     assert replies.dump({"b": {"d": 1, "c": 2}, "a": 3}, Format.JSON) == (
         b'{"a":3,"b":{"c":2,"d":1}}'
@@ -182,6 +187,7 @@ def test_what_is_written_in_xml_reads_back(document: dict[str, object]) -> None:
     assert bodies.decode(body, "text/xml", max_depth=3) == (Format.XML, document)
 
 
+@pytest.mark.fact("1-format", "11-mirror")
 @pytest.mark.parametrize("request_format", Format)
 @pytest.mark.parametrize(
     ("explicit", "accept", "chosen"),
@@ -212,6 +218,7 @@ def test_the_format_asked_for_is_chosen(
     assert replies.choose_format(explicit, accept, request_format) is chosen
 
 
+@pytest.mark.fact("11-mirror")
 @pytest.mark.parametrize("request_format", Format)
 @pytest.mark.parametrize(
     "accept",
@@ -231,6 +238,7 @@ def test_the_format_mirrors_the_request_otherwise(
     assert replies.choose_format(None, accept, request_format) is request_format
 
 
+@pytest.mark.fact("14.68-format")
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(InvalidRequest, match=r"^Unknown format: format$"):
         replies.choose_format("yaml", None, Format.JSON)

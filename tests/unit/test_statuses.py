@@ -6,6 +6,7 @@ from ingest.domain.errors import InvalidValue
 from ingest.domain.statuses import STATUSES, parse_status
 
 
+@pytest.mark.fact("6.3-words")
 def test_words_stand_for_the_numbers_of_the_contract() -> None:
     assert STATUSES == {
         "subscribed": 0,
@@ -18,6 +19,7 @@ def test_words_stand_for_the_numbers_of_the_contract() -> None:
     }
 
 
+@pytest.mark.fact("6.3-words")
 @pytest.mark.parametrize("word", STATUSES)
 def test_a_status_is_sent_as_word_number_or_digits(word: str) -> None:
     number = STATUSES[word]

@@ -12,6 +12,7 @@ PHONE = {"phone": "+79000000000"}
 PUSH = {"provider": "android-firebase", "subscription_id": "a81c264a938b475"}
 
 
+@pytest.mark.fact("6.1-contacts", "14.47a-cc-data")
 @pytest.mark.parametrize(
     ("channel", "subscription", "canonical", "data"),
     [
@@ -104,6 +105,7 @@ def test_a_contact_is_read_from_where_the_channel_keeps_it(
     assert contact.data == data
 
 
+@pytest.mark.fact("14.47a-cc-data")
 @pytest.mark.parametrize("channel", CC_PHONE_CHANNELS)
 @pytest.mark.parametrize(
     "subscription",
@@ -124,6 +126,7 @@ def test_messengers_are_known_by_phone(
     assert contact.data == {"phone": "+79000000000"}
 
 
+@pytest.mark.fact("6.1-nested")
 def test_the_flat_form_wins_over_the_nested() -> None:
     both = {"email": "flat@example.com", "email_data": {"email": "deep@example.com"}}
 
@@ -245,6 +248,7 @@ def test_a_bad_contact_is_refused_where_it_stands(
     assert [fault.text for fault in refused.value.faults] == texts
 
 
+@pytest.mark.fact("6.6-providers")
 @pytest.mark.parametrize(
     ("provider", "device"),
     [

@@ -71,6 +71,7 @@ def refusals(raw: object, database: Database = DATABASE) -> list[str]:
     return [fault.text for fault in refused.value.faults]
 
 
+@pytest.mark.fact("6.5-system")
 def test_system_subscription_fields_are_those_of_the_contract() -> None:
     names = (
         "_device_type _device_model _device_name _os _os_ver _os_tz _os_language "
@@ -131,6 +132,7 @@ def test_null_is_as_good_as_absent() -> None:
     assert read(custom_fields={"visits": None, "nobody": None}) == read()
 
 
+@pytest.mark.fact("6.1-channels")
 @pytest.mark.parametrize("channel", Channel)
 def test_every_channel_can_be_subscribed_to(channel: Channel) -> None:
     contacts = {
@@ -151,10 +153,12 @@ def test_a_resource_is_named_by_its_number(sent: object) -> None:
     assert read(resource_id=sent).key.resource_id == 2
 
 
+@pytest.mark.fact("14.47-default")
 def test_the_resource_is_by_default_that_of_the_database() -> None:
     assert read(resource_id=None).key.resource_id == 1
 
 
+@pytest.mark.fact("6.3-minus-one")
 @pytest.mark.parametrize("sent", [-1, "-1"], ids=["number", "text"])
 def test_minus_one_leaves_status_and_priority(sent: object) -> None:
     assert read(status=sent, priority=sent) == read()
@@ -172,6 +176,7 @@ def test_a_priority_is_a_number_from_0(sent: object, priority: int) -> None:
     assert read(priority=sent).priority == priority
 
 
+@pytest.mark.fact("14.48-cats")
 @pytest.mark.parametrize(
     ("sent", "categories"),
     [
@@ -226,6 +231,7 @@ def test_keys_that_are_only_read_back_are_ignored() -> None:
     assert read(hash_id="5f", is_delete=False, date="2020-01-01", extra=[1]) == read()
 
 
+@pytest.mark.fact("6.4-resource")
 @pytest.mark.parametrize(
     ("sent", "texts"),
     [
@@ -346,6 +352,7 @@ def test_an_invalid_subscription_is_refused_with_every_fault(
     assert refusals(sent) == texts
 
 
+@pytest.mark.fact("14.47-default")
 def test_a_resource_is_needed_where_the_database_has_no_default() -> None:
     sent = {"channel": "email", "email": "john@example.com"}
 
@@ -359,6 +366,7 @@ def test_no_subscriptions_are_no_fault(raw: object) -> None:
     assert read_all(raw) == ((), ())
 
 
+@pytest.mark.fact("14.73-single")
 def test_one_object_is_a_list_of_one() -> None:
     assert read_all(EMAIL) == read_all([EMAIL])
 
@@ -372,6 +380,7 @@ def test_drafts_know_where_they_stood() -> None:
     ]
 
 
+@pytest.mark.fact("14.74-functions")
 @pytest.mark.parametrize("skip_invalid", [False, True], ids=["strict", "skipping"])
 @pytest.mark.parametrize(
     ("raw", "text"),
@@ -392,6 +401,7 @@ def test_what_lists_no_subscriptions_is_always_refused(
         read_all(raw, skip_invalid=skip_invalid)
 
 
+@pytest.mark.fact("6.7-fail")
 def test_one_invalid_subscription_refuses_all_with_every_fault() -> None:
     with pytest.raises(InvalidRequest) as refused:
         read_all([EMAIL, BROKEN, "text"])
@@ -401,6 +411,7 @@ def test_one_invalid_subscription_refuses_all_with_every_fault() -> None:
     assert {fault.code for fault in refused.value.faults} == {400}
 
 
+@pytest.mark.fact("6.7-skip")
 def test_invalid_subscriptions_are_dropped_and_told_when_asked() -> None:
     drafts, faults = read_all([EMAIL, BROKEN, SMS], skip_invalid=True)
 
@@ -408,6 +419,7 @@ def test_invalid_subscriptions_are_dropped_and_told_when_asked() -> None:
     assert [fault.text for fault in faults] == BROKEN_TEXTS
 
 
+@pytest.mark.fact("14.49-last")
 def test_of_duplicates_the_last_counts_whole() -> None:
     first = {**EMAIL, "email": "JOHN@example.com", "status": "suspended"}
     last = {**EMAIL, "priority": 4}
@@ -426,6 +438,7 @@ def test_an_invalid_duplicate_does_not_replace_a_valid_one() -> None:
     assert [fault.path for fault in faults] == ["subscriptions[1].status"]
 
 
+@pytest.mark.fact("6.2-identity")
 @pytest.mark.parametrize(
     "other",
     [

@@ -107,11 +107,13 @@ def test_a_new_subscription_is_stored_as_sent() -> None:
     }
 
 
+@pytest.mark.fact("6.3-default")
 @pytest.mark.parametrize("sent", [{}, {"status": -1}], ids=["absent", "-1"])
 def test_a_new_subscription_is_subscribed_by_default(sent: dict[str, object]) -> None:
     assert inserted(sent).status == "subscribed"
 
 
+@pytest.mark.fact("14.44-priority")
 @pytest.mark.parametrize("sent", [{}, {"priority": -1}], ids=["absent", "-1"])
 def test_a_new_subscription_comes_after_all_of_the_profile(
     sent: dict[str, object],
@@ -146,10 +148,12 @@ def test_the_next_priority_stops_at_the_lowest_that_can_be_stored() -> None:
     assert inserted({}, {KEY: last}).priority == 2**31 - 1
 
 
+@pytest.mark.fact("14.44-priority")
 def test_a_resource_may_raise_new_subscriptions() -> None:
     assert inserted({"resource_id": 2}, {KEY: STORED}).priority == 0
 
 
+@pytest.mark.fact("14.44-priority")
 def test_a_priority_that_is_sent_is_not_raised() -> None:
     assert inserted({"resource_id": 2, "priority": 5}).priority == 5
 
@@ -194,6 +198,7 @@ def test_an_unchanged_subscription_is_the_identical_one(
     assert updated(sent) is STORED
 
 
+@pytest.mark.fact("14.48-cats")
 @pytest.mark.parametrize(
     ("sent", "changed"),
     [
@@ -255,6 +260,7 @@ def test_a_deleted_subscription_is_restored_with_its_data() -> None:
     assert after == replace(STORED, status="subscribed")
 
 
+@pytest.mark.fact("6.2-unlisted")
 def test_subscriptions_that_are_not_listed_stay() -> None:
     other = replace(STORED, key=replace(KEY, contact="jane@example.com"))
 

@@ -21,6 +21,7 @@ def fault(body: str | bytes, max_depth: int = 32) -> str:
     return str(caught.value)
 
 
+@pytest.mark.fact("11-root", "11-elements", "11-arrays", "11-marker", "11-whitespace")
 @pytest.mark.parametrize(
     ("body", "document"),
     [
@@ -101,6 +102,7 @@ def test_the_declared_encoding_is_followed(encoding: str) -> None:
     assert decode(body.encode(encoding)) == {"a": letter}
 
 
+@pytest.mark.fact("11-root")
 @pytest.mark.parametrize(
     ("body", "text"),
     [
@@ -164,6 +166,7 @@ def laughing_doctype() -> str:
     return f'<!DOCTYPE xml [<!ENTITY l0 "{"ha" * 50}">{entities}]>'
 
 
+@pytest.mark.fact("14.66-safe")
 @pytest.mark.timeout(5)
 @pytest.mark.parametrize(
     "use",
@@ -176,6 +179,7 @@ def test_entities_do_not_grow(use: str) -> None:
     assert fault(laughing_doctype() + use)
 
 
+@pytest.mark.fact("14.66-safe")
 @pytest.mark.parametrize(
     "doctype",
     [
@@ -221,6 +225,7 @@ def test_includes_are_not_followed(tmp_path: Path) -> None:
     assert decode(body) == {"a": {"include": ""}}
 
 
+@pytest.mark.fact("14.66-safe")
 def test_nesting_is_limited() -> None:
     body = "<xml><a><b><c>1</c></b></a></xml>"
 
