@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from lxml import etree
 
 from ingest.doors.openapi_answers import build_answer_schemas, refer
-from ingest.doors.openapi_operations import ASKINGS, Asking
+from ingest.doors.openapi_asking import Asking
+from ingest.doors.openapi_operations import ASKINGS
 from ingest.doors.openapi_others import build_other_paths
 from ingest.doors.openapi_responses import (
     build_responses,
@@ -45,7 +46,7 @@ def build_document() -> dict[str, object]:
         "servers": [{"url": "/"}],
         "tags": [
             {"name": name}
-            for name in ("Import", "Read", "Catalogue", "Receipts", "Health")
+            for name in ("Import", "Read", "Catalogue", "Receipts", "Service")
         ],
         "security": [{"bearer": []}, {"query": []}, {}],
         "paths": paths | build_other_paths(),

@@ -98,7 +98,7 @@ def _build_receipt() -> Schema:
 def _build_health(name: str, summary: str, *statuses: int) -> Schema:
     return {
         "operationId": f"health_{name}",
-        "tags": ["Health"],
+        "tags": ["Service"],
         "summary": summary,
         "security": [],
         "responses": {
@@ -115,7 +115,7 @@ def _build_static(name: str, summary: str, content: dict[str, Schema]) -> Schema
     shown = {media_type: {"schema": schema} for media_type, schema in content.items()}
     return {
         "operationId": name,
-        "tags": ["Health"],
+        "tags": ["Service"],
         "summary": summary,
         "security": [],
         "responses": {

@@ -53,7 +53,7 @@ def render_page(document: Document) -> str:
             '<a class="skip" href="#main">Skip to the content</a>',
             f"<header><h1>{title}</h1>",
             *(f"<p>{_prose(part)}</p>" for part in info["description"].split("\n\n")),
-            '<p>For machines: <a href="openapi.json">openapi.json</a></p></header>',
+            '<p>For machines: <a href="/openapi.json">openapi.json</a></p></header>',
             *_render_contents(sections),
             '<main id="main">',
             *(line for tag, found in sections for line in _render_tag(tag, found)),

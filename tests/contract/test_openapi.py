@@ -24,7 +24,8 @@ from schemathesis.specs.openapi.checks import (
 from ingest.domain.catalog import EventKind, FieldType
 from ingest.doors.http import create_app
 from ingest.doors.openapi import build_document
-from ingest.doors.openapi_operations import ASKINGS, PROFILE_ID
+from ingest.doors.openapi_asking import PROFILE_ID
+from ingest.doors.openapi_operations import ASKINGS
 from ingest.doors.openapi_page import render_page
 from ingest.doors.openapi_schemas import FIELD_TYPES, describe_parameter
 from ingest.settings import Settings
@@ -33,7 +34,8 @@ from ingest.wire.envelopes import PARSERS
 from ingest.wire.errors import ERRORS
 from tests.conftest import Connection
 from tests.declared import make_endpoint, make_trigger
-from tests.intakes import ServedIntake
+from tests.drains import draining
+from tests.intakes import ServedIntake, served
 
 DOCUMENT: Any = orjson.loads(orjson.dumps(build_document()))
 SCHEMA: Any = openapi.from_dict(DOCUMENT)
@@ -51,14 +53,13 @@ def triggers(connection: Connection) -> None:
         save_catalog(connection, declared)
 
 
-@pytest.fixture
-def profile_id(penstock: ServedIntake, token: str) -> str:
-    """The profile that the examples are about."""
+def make_profile(intake: ServedIntake, token: str) -> str:
+    """Create the profile that the examples are about; return its id."""
     sent = {"token": token, "db_id": 1, "email": "ada@example.com"}
     ada = {"email": "ada@example.com"}
     subscription = {"channel": "email", "resource_id": 1, **ada}
     data = {**ada, "subscriptions": [subscription]}
-    answer = penstock.post({**sent, "data": data}).json()
+    answer = intake.post({**sent, "data": data}).json()
     return str(answer["profile_id"])
 
 
@@ -107,9 +108,10 @@ def with_id(example: object, profile_id: str) -> bytes:
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "application/xml"])
-def test_every_example_succeeds(
-    triggers: None, penstock: ServedIntake, profile_id: str, token: str, media_type: str
+def test_every_example_succeeds_and_its_answer_is_as_documented(
+    triggers: None, penstock: ServedIntake, token: str, media_type: str
 ) -> None:
+    profile_id = make_profile(penstock, token)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": media_type}
     refused = {}
     for asking in ASKINGS:
@@ -121,6 +123,7 @@ def test_every_example_succeeds(
         sent_back = response.headers["Content-Type"].startswith(media_type)
         if (response.status_code, sent_back, find_errors(response)) != (200, True, {0}):
             refused[asking.path] = response.text
+        SCHEMA[asking.path]["POST"].validate_response(response)
     assert refused == {}
 
 
@@ -169,19 +172,20 @@ def takes_input(operation: Any) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("mode", "count"),
+    ("mode", "count", "mirror"),
     [
-        pytest.param(GenerationMode.POSITIVE, 8, id="as documented"),
-        pytest.param(GenerationMode.NEGATIVE, 4, id="against the document"),
+        pytest.param(GenerationMode.POSITIVE, 8, False, id="asked as documented"),
+        pytest.param(GenerationMode.NEGATIVE, 4, False, id="asked otherwise"),
+        pytest.param(GenerationMode.POSITIVE, 3, True, id="with mirrored errors"),
     ],
 )
 def test_nothing_is_answered_that_is_not_documented(
     triggers: None,
-    penstock: ServedIntake,
-    profile_id: str,
+    settings: Settings,
     token: str,
     mode: GenerationMode,
     count: int,
+    mirror: bool,
 ) -> None:
     @given(data=st.data())
     @effort(
@@ -194,17 +198,36 @@ def test_nothing_is_answered_that_is_not_documented(
     )
     def send(operation: Any, data: st.DataObject) -> None:
         case = data.draw(operation.as_strategy(generation_mode=mode))
-        if mode is GenerationMode.POSITIVE:
+        if mode is GenerationMode.POSITIVE and not mirror:
             point(case, profile_id)
         case.call_and_validate(
-            base_url=penstock.url,
+            base_url=intake.url,
             headers={"Authorization": f"Bearer {token}"},
             checks=CHECKS,
             timeout=10,
         )
 
-    for operation in filter(takes_input, OPERATIONS):
-        send(operation)
+    mirroring = replace(settings, mirror_errors=mirror)
+    with served(mirroring) as intake, draining(mirroring):
+        profile_id = make_profile(intake, token)
+        for operation in filter(takes_input, OPERATIONS):
+            send(operation)
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/xml"])
+def test_a_receipt_is_as_documented(
+    penstock: ServedIntake, token: str, accept: str
+) -> None:
+    headers = {"Authorization": f"Bearer {token}", "Accept": accept}
+    body = {"db_id": 1, "email": "ada@example.com", "data": {"_fname": "Ada"}}
+    made = penstock.post(body, headers)
+
+    receipt = penstock.get(
+        f"/api/v1.1/imports/{made.headers['Import-Id']}", headers=headers
+    )
+
+    assert receipt.status_code == 200
+    SCHEMA["/api/v1.1/imports/{import_id}"]["GET"].validate_response(receipt)
 
 
 def test_every_code_is_explained_on_the_page() -> None:
@@ -252,7 +275,7 @@ def test_the_page_is_whole_and_loads_nothing(penstock: ServedIntake) -> None:
     assert len(links.names) == len(set(links.names))
     inner = {target.removeprefix("#") for target in links.targets if "#" in target}
     assert inner <= set(links.names)
-    assert set(links.targets) - {f"#{name}" for name in inner} == {"openapi.json"}
+    assert set(links.targets) - {f"#{name}" for name in inner} == {"/openapi.json"}
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs"])

@@ -1,0 +1,116 @@
+"""A path that is asked with a body, and the kinds of these."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from ingest.doors.openapi_schemas import (
+    Schema,
+    describe_parameter,
+    describe_parameters,
+)
+
+#: The profile of the examples.
+PROFILE_ID = "6b04f28ad691ecc2e1a166f2"
+
+_SAID = ("token", "format")
+WHOSE = (*_SAID, "sync", "db_id")
+KEY_NAMES = (
+    *("matching", "email", "phone", "profile_id", "provider", "subscription_id"),
+    *("field_name", "field_value", "resource_id"),
+)
+_FLAGS = ("skip_triggers", "skip_invalid_subscriptions")
+_SEGMENTS = ("add_to_segments", "remove_from_segments")
+IMPORT = (*WHOSE, *KEY_NAMES, *_FLAGS, "detect_geo", *_SEGMENTS)
+_ADD = (*WHOSE, *_FLAGS, "detect_geo", *_SEGMENTS)
+_ONE = ("db_id", "data")
+#: The `data` of a batch.
+ELEMENTS: Schema = describe_parameter("elements")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """One path, what it is sent and what it answers when all is well."""
+
+    path: str
+    tag: Literal["Import", "Read", "Catalogue"]
+    summary: str
+    parameters: tuple[str, ...]
+    required: tuple[str, ...]
+    #: The name of the shape of the answer.
+    answer: str
+    #: A request that works on the demo catalogue, without its token.
+    example: Mapping[str, object]
+    #: The name of the shape of the answer to an import that still waits, if any.
+    accepted: str | None = None
+    others: Mapping[str, Schema] = field(default_factory=dict)
+
+    def describe_body(self) -> Schema:
+        """Return the schema of the request's body."""
+        return describe_parameters(self.parameters, self.required, **self.others)
+
+
+def describe_one(path: str, summary: str, *, example: Mapping[str, object]) -> Asking:
+    """Describe a request of one import."""
+    return Asking(
+        path=f"/api/v1.1/profiles/{path}",
+        tag="Import",
+        summary=summary,
+        parameters=(*(_ADD if path == "add" else IMPORT), "data"),
+        required=_ONE,
+        answer="Imported",
+        accepted="Accepted",
+        example=example,
+    )
+
+
+def describe_batch(path: str, summary: str, *, example: Mapping[str, object]) -> Asking:
+    """Describe a request of many imports."""
+    return Asking(
+        path=f"/api/v1.1/profiles/{path}",
+        tag="Import",
+        summary=summary,
+        parameters=_ADD if path == "add_batch" else IMPORT,
+        required=_ONE,
+        answer="ImportedBatch",
+        accepted="AcceptedBatch",
+        example=example,
+        others={"data": ELEMENTS},
+    )
+
+
+def describe_membership(path: str, summary: str) -> Asking:
+    """Describe a request that changes a segment's members."""
+    return Asking(
+        path=f"/api/v1.1/profiles/segstatic/{path}",
+        tag="Import",
+        summary=summary,
+        parameters=(*WHOSE, "profile_id", "segment_id", "skip_triggers"),
+        required=("db_id", "profile_id", "segment_id"),
+        answer="Imported",
+        accepted="Accepted",
+        example={"db_id": 1, "profile_id": PROFILE_ID, "segment_id": 1},
+    )
+
+
+def describe_query(
+    path: str,
+    summary: str,
+    answer: str,
+    *names: str,
+    required: tuple[str, ...] = (),
+    others: Mapping[str, Schema] = MappingProxyType({}),
+    example: Mapping[str, object] = MappingProxyType({}),
+) -> Asking:
+    """Describe a request that imports nothing."""
+    return Asking(
+        path=f"/api/v1.1/{path}",
+        tag="Read" if path.startswith(("profiles", "subscriptions")) else "Catalogue",
+        summary=summary,
+        parameters=(*_SAID, *names),
+        required=required,
+        answer=answer,
+        others=others,
+        example=example,
+    )
