@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ingest.domain import events, fields, merge
 from ingest.domain.catalog import Catalog, Database
-from ingest.domain.contacts import email_key
+from ingest.domain.contacts import email_key, phone_key
 from ingest.domain.drafts import Draft
 from ingest.domain.errors import Fault, InvalidValue, NotFound, Rejected
 from ingest.domain.events import Event
@@ -57,7 +57,7 @@ def written_keys(prepared: Prepared, catalog: Catalog) -> Iterable[Lookup]:
     if draft.email is not None:
         yield Lookup(EMAIL, email_key(draft.email))
     if draft.phones is not None and isinstance(draft.phones.value, list):
-        yield from (Lookup(PHONE, phone) for phone in draft.phones.value)
+        yield from (Lookup(PHONE, phone_key(one)) for one in draft.phones.value)
     for subscription in draft.subscriptions:
         kind = _SUBSCRIPTION_KINDS.get(subscription.key.channel)
         if kind is not None:

@@ -3,6 +3,7 @@
 import re
 from functools import lru_cache
 
+import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 from ingest.domain.errors import InvalidValue
@@ -52,8 +53,8 @@ def email_key(email: str) -> str:
 def normalize_phone(raw: object) -> str:
     """Return `+digits` (contract 14, point 28).
 
-    The phonenumbers library is not used: it refuses numbers of no known country,
-    and the contract accepts them, such as its own sample +790000000000.
+    This is what is stored, and what counts as a phone: the phonenumbers library
+    would refuse numbers the contract accepts, such as its own sample +790000000000.
     """
     if isinstance(raw, bool) or not isinstance(raw, str | int):
         raise InvalidValue("Incorrect phone")
@@ -64,3 +65,19 @@ def normalize_phone(raw: object) -> str:
     if digits is None or not digits[1].strip("0"):
         raise InvalidValue("Incorrect phone")
     return "+" + digits[1]
+
+
+@lru_cache(maxsize=65536)
+def phone_key(phone: str) -> str:
+    """Return the form of a normalized phone that is compared: E.164.
+
+    So +44 (0)20 7946 0018 and +44 20 7946 0018 are one phone. A number of no known
+    country is compared as it is.
+    """
+    try:
+        number = phonenumbers.parse(phone)
+    except phonenumbers.NumberParseException:
+        return phone
+    key = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    # A prefix that was stripped may have hidden another.
+    return phone_key(key) if len(key) < len(phone) else key

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ingest.domain import fields
 from ingest.domain.catalog import Channel, Database
-from ingest.domain.contacts import email_key
+from ingest.domain.contacts import email_key, phone_key
 from ingest.domain.profiles import Profile
 
 #: Kinds of key held by a profile itself; a matched custom field is `field:NAME`.
@@ -27,6 +27,11 @@ SUBSCRIPTION_SCAN = "scan_sub"
 
 #: Kinds that hold the same sort of value exclude each other while being written.
 _LOCK_CLASSES = {"email_sub": EMAIL, "phone_sub": PHONE}
+
+
+#: Candidates read per lookup: more than one is ambiguous, so more are not needed.
+#: A few spare ones keep the answer exact while a batch changes some of them.
+CANDIDATES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ def is_exclusive(database: Database, lookup: Lookup) -> bool:
 
 def profile_keys(profile: Profile, database: Database) -> set[Lookup]:
     """Return the keys under which `profile` itself is found, as `match_keys` holds."""
-    keys = {Lookup(PHONE, phone) for phone in profile.phones}
+    keys = {Lookup(PHONE, phone_key(phone)) for phone in profile.phones}
     if profile.email is not None:
         keys.add(Lookup(EMAIL, email_key(profile.email)))
     for field in database.fields.values():

@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 from ingest.domain import fields
 from ingest.domain.catalog import Catalog, Channel, Database, Field, FieldType
-from ingest.domain.contacts import email_key, normalize_email
+from ingest.domain.contacts import email_key, normalize_email, phone_key
 from ingest.domain.errors import InvalidRequest, InvalidValue, NotFound
 from ingest.domain.imports import Import, Matching, Operation
 from ingest.domain.lookups import (
@@ -83,7 +83,11 @@ def _by_contacts(
                 for value in emails
                 for kind in email
             ),
-            *(_lookup(kind, value, import_) for value in phones for kind in phone),
+            *(
+                _lookup(kind, phone_key(value), import_)
+                for value in phones
+                for kind in phone
+            ),
         ]
         return Search(
             lookups=tuple(dict.fromkeys(lookups)),

@@ -132,9 +132,20 @@ def _parse_part(part: _Part, subscription: object) -> object:
     raise InvalidRequest("Missing parameter", ".".join(part.places[0]))
 
 
+#: How a contact is compared, where it is not by its text.
+_KEYS: Mapping[Channel, Callable[[str], str]] = {
+    Channel.EMAIL: contacts.email_key,
+    Channel.SMS: contacts.phone_key,
+    Channel.WHATSAPP: contacts.phone_key,
+    Channel.VIBER: contacts.phone_key,
+    Channel.NOTIFY: contacts.phone_key,
+}
+
+
 def _canonical(channel: Channel, data: Mapping[str, object]) -> str:
     text = ":".join(str(value) for value in data.values())
-    return contacts.email_key(text) if channel is Channel.EMAIL else text
+    key = _KEYS.get(channel)
+    return text if key is None else key(text)
 
 
 def parse_contact(channel: Channel, subscription: object) -> Contact:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import AmbiguousMatch, Fault, ValueTaken
 from ingest.domain.lookups import (
+    CANDIDATES,
     EMAIL,
     FIELD_PREFIX,
     FIELD_SCAN,
@@ -50,7 +51,7 @@ class Workspace:
     def find(self, database_id: int, search: Search) -> tuple[Profile, str] | None:
         """Return the one profile that `search` finds and the kind of key that did.
 
-        Raises AmbiguousMatch, naming the candidates, when there are several
+        Raises AmbiguousMatch, naming how many and by which key, when there are several
         (contract 14, point 8).
         """
         found: dict[str, str] = {}
@@ -62,8 +63,7 @@ class Workspace:
                 for profile_id in hits:
                     found.setdefault(profile_id, lookup.kind)
         if len(found) > 1:
-            names = ", ".join(sorted(found))
-            raise AmbiguousMatch(f"More than one profile matches ({names})")
+            raise AmbiguousMatch(_name_candidates(found))
         for profile_id, kind in found.items():
             return self.current[database_id, profile_id], kind
         return None
@@ -150,6 +150,13 @@ class Workspace:
         )
         message = "Another profile holds this value"
         return Fault(code=ValueTaken.code, message=message, path=f"data.{name}")
+
+
+def _name_candidates(found: Mapping[str, str]) -> str:
+    """Say how many profiles match and by which key; no more are read than that."""
+    least = "At least " if len(found) >= CANDIDATES else ""
+    named = ", ".join(f"{id_} by {kind}" for id_, kind in sorted(found.items()))
+    return f"{least}{len(found)} profiles match: {named}"
 
 
 def _holds_document(

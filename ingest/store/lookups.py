@@ -8,16 +8,13 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
 from ingest.domain.lookups import (
+    CANDIDATES,
     FIELD_SCAN,
     PROFILE_ID,
     SUBSCRIPTION_CHANNELS,
     SUBSCRIPTION_SCAN,
 )
 from ingest.domain.workspace import Address
-
-#: Candidates read per lookup: more than one is ambiguous, so more are not needed.
-#: A few spare ones keep the answer exact while a batch changes some of them.
-CANDIDATES = 5
 
 Hits = dict[Address, list[str]]
 
