@@ -220,7 +220,7 @@ def test_more_than_one_match_is_409(
     response = in_url(penstock, {"token": token, "db_id": 1, **key})
 
     assert response.status_code == 409
-    assert response.text.startswith("More than one profile matches")
+    assert response.text.startswith("2 profiles match: ")
 
 
 def test_a_trigger_that_cannot_be_started_is_told_of_the_saved_profile(

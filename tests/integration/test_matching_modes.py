@@ -143,7 +143,8 @@ def test_several_matches_change_nothing(
     outcome = import_by(pipeline, mode, case.key)
 
     assert (outcome.error, outcome.profile_id) == (409, None)
-    assert all(id_ in outcome.error_text for id_ in ids)
+    assert outcome.error_text.startswith("2 profiles match: ")
+    assert all(f"{id_} by " in outcome.error_text for id_ in ids)
     assert [pipeline.profile(id_)["version"] for id_ in ids] == [1, 1]
     assert pipeline.count("profiles") == 2
 
@@ -262,5 +263,28 @@ def test_several_tags_find_their_holder_among_many_of_each(pipeline: Pipeline) -
     outcome = import_by(
         pipeline, "custom", {"field_name": "interests", "field_value": "yoga,tea"}
     )
+
+    assert (outcome.state, outcome.profile_id) == (State.UPDATED, profile_id)
+
+
+def test_a_crowd_of_candidates_is_counted_as_far_as_it_is_read(
+    pipeline: Pipeline,
+) -> None:
+    for number in range(7):
+        data = {"email": f"n{number}@example.com", "phones": ["+79000000000"]}
+        pipeline.create(data)
+
+    outcome = import_by(pipeline, "phone", {"phone": "+79000000000"})
+
+    assert outcome.error == 409
+    assert outcome.error_text.startswith("At least 5 profiles match: ")
+    assert outcome.error_text.count(" by phone") == 5
+
+
+def test_a_trunk_prefix_does_not_make_another_phone(pipeline: Pipeline) -> None:
+    stored = {"email": "a@example.com", "phones": ["+44 (0)20 7946 0018"]}
+    profile_id = pipeline.create(stored)
+
+    outcome = import_by(pipeline, "phone", {"phone": "+442079460018"})
 
     assert (outcome.state, outcome.profile_id) == (State.UPDATED, profile_id)

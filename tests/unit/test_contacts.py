@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.domain.contacts import email_key, normalize_email, normalize_phone
+from ingest.domain.contacts import (
+    email_key,
+    normalize_email,
+    normalize_phone,
+    phone_key,
+)
 from ingest.domain.errors import InvalidValue
 
 
@@ -145,3 +150,23 @@ def test_punctuation_does_not_change_a_phone(digits: str) -> None:
 
     assert normalize_phone(digits) == normalize_phone(f"+({spaced})") == f"+{digits}"
     assert normalize_phone(normalize_phone(digits)) == f"+{digits}"
+
+
+@pytest.mark.parametrize(
+    ("phone", "key"),
+    [
+        pytest.param("+79000000000", "+79000000000", id="international"),
+        pytest.param("+4402079460018", "+442079460018", id="a trunk zero"),
+        pytest.param("+790000000000", "+790000000000", id="the contract's sample"),
+        pytest.param("+999123456789", "+999123456789", id="no known country"),
+    ],
+)
+def test_phones_are_compared_as_e164(phone: str, key: str) -> None:
+    assert phone_key(phone) == key
+
+
+@given(st.from_regex(r"[1-9][0-9]{6,14}", fullmatch=True))
+def test_the_key_of_a_phone_is_its_own_key(digits: str) -> None:
+    key = phone_key(normalize_phone(digits))
+
+    assert phone_key(key) == key
