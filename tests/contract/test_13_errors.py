@@ -29,6 +29,7 @@ RECEIPT = "/api/v1.1/imports/01a20b4f-1cd3-744b-9db7-53600be31cb2"
 Provoke = Callable[[ServedIntake, str], httpx.Response]
 
 
+@pytest.mark.fact("13.2-codes")
 def test_every_error_of_the_code_is_in_the_table() -> None:
     raised = {
         kind.code
@@ -150,6 +151,7 @@ CASES = [
 ]
 
 
+@pytest.mark.fact("13.2-codes")
 @pytest.mark.parametrize(("code", "status", "provoke"), CASES)
 def test_a_code_is_met_as_the_table_says(
     penstock: ServedIntake, token: str, code: int, status: int, provoke: Provoke
@@ -176,6 +178,7 @@ def test_every_code_of_the_table_is_met_here() -> None:
     assert {row.code for row in ERRORS if row.http == "never sent"} == NEVER_SENT
 
 
+@pytest.mark.fact("13.2-codes")
 def test_429_while_too_much_waits(settings: Settings, token: str) -> None:
     with served(replace(settings, max_waiting=1)) as intake:
         for _ in range(2):
@@ -188,6 +191,7 @@ def test_429_while_too_much_waits(settings: Settings, token: str) -> None:
     check_row(429, 429)
 
 
+@pytest.mark.fact("13.2-codes")
 def test_500_for_a_fault_of_ours(
     penstock: ServedIntake, connection: Connection, token: str
 ) -> None:
@@ -203,6 +207,7 @@ def test_500_for_a_fault_of_ours(
     check_row(500, 500)
 
 
+@pytest.mark.fact("13.2-codes")
 def test_503_while_the_queue_is_away(settings: Settings, token: str) -> None:
     with served(replace(settings, redis_url="redis://127.0.0.1:1/0")) as intake:
         response = intake.post(make_document(token))

@@ -99,6 +99,7 @@ def points(connection: Connection) -> list[int]:
     return [int(value) for (value,) in found]
 
 
+@pytest.mark.fact("10.5-queue")
 def test_a_message_is_imported_and_its_result_lives_for_a_day(
     settings: Settings, rabbit: Rabbit, door: Door, connection: Connection
 ) -> None:
@@ -120,6 +121,7 @@ def test_a_message_is_imported_and_its_result_lives_for_a_day(
     assert depth(rabbit, QUEUE) == 0
 
 
+@pytest.mark.fact("14.70-poison")
 @pytest.mark.parametrize(
     ("message", "code"),
     [

@@ -28,6 +28,7 @@ MESSAGE: dict[str, Any] = {
 }
 
 
+@pytest.mark.fact("10.5-account")
 def test_a_message_is_an_import_for_an_account() -> None:
     order = load_order(MESSAGE | {"resource_id": 3, "skip_triggers": True})
 
@@ -40,6 +41,7 @@ def test_a_message_is_an_import_for_an_account() -> None:
     assert order.envelope.skip_triggers
 
 
+@pytest.mark.fact("10.5-update-only")
 @pytest.mark.parametrize("flag", [True, "true", 1])
 def test_update_only_asks_for_an_update(flag: object) -> None:
     order = load_order(MESSAGE | {"update_only": flag})
@@ -47,6 +49,7 @@ def test_update_only_asks_for_an_update(flag: object) -> None:
     assert order.envelope.operation is Operation.UPDATE
 
 
+@pytest.mark.fact("10.5-modes")
 @pytest.mark.parametrize("mode", list(Matching))
 def test_all_eleven_modes_are_taken(mode: Matching) -> None:
     assert load_order(MESSAGE | {"matching": mode.value}).envelope.matching is mode
@@ -57,6 +60,7 @@ def test_a_message_needs_no_feedback_id(name: object) -> None:
     assert load_order(MESSAGE | {"feedback_id": name}).feedback_id == ""
 
 
+@pytest.mark.fact("14.71-account")
 @pytest.mark.parametrize(
     "account",
     [pytest.param({}, id="absent"), pytest.param({"account_id": None}, id="null")],
@@ -98,6 +102,7 @@ def test_what_can_be_read_of_a_faulty_message_is_echoed() -> None:
     assert peek_matching({"matching": 5}) == "email"
 
 
+@pytest.mark.fact("10.5-result")
 def test_a_result_of_success_has_no_text_and_names_the_profile() -> None:
     result = Result(
         error=0, error_text="", feedback_id="a", matching_field="email", profile_id="f"
@@ -112,6 +117,7 @@ def test_a_result_of_success_has_no_text_and_names_the_profile() -> None:
     }
 
 
+@pytest.mark.fact("14.69-result")
 def test_a_result_of_failure_names_no_profile() -> None:
     result = Result(error=409, error_text="Taken", feedback_id="", matching_field="")
 
