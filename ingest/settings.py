@@ -43,6 +43,8 @@ class Settings:
     events_broker: str = ""
     #: Path of a City database in MaxMind's format, for `detect_geo`; empty for none.
     geoip_database: str = ""
+    #: AMQP URL of the queue that `penstock consume` reads; empty for a Redis stream.
+    amqp_broker: str = ""
     log_level: str = "INFO"
 
 
@@ -80,6 +82,7 @@ def read_settings() -> Settings:
                 webhook_allow=tuple(env.list("WEBHOOK_ALLOW", [])),
                 events_broker=env.str("EVENTS_BROKER", ""),
                 geoip_database=Env().str("GEOIP_DATABASE", ""),
+                amqp_broker=env.str("AMQP_BROKER", ""),
                 log_level=env.str("LOG_LEVEL", "INFO").upper(),
             )
     except EnvError as error:

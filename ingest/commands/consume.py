@@ -10,6 +10,7 @@ from threading import Event
 
 import click
 
+from ingest.domain.errors import PenstockError
 from ingest.doors.broker import Consumer
 from ingest.doors.broker_amqp import QueueOutlet, QueueSource
 from ingest.doors.broker_appends import BrokerAppends
@@ -68,7 +69,11 @@ def serve(settings: Settings, door: Door, stop: Event) -> None:
     appends = BrokerAppends(settings, door=source.name, reply_to=reply_to)
     catalog = BrokerCatalog(settings.database_url)
     reporter = Reporter(
-        settings, _make_outlet(settings, door), door=source.name, reply_to=reply_to
+        settings,
+        _make_outlet(settings, door),
+        door=source.name,
+        reply_to=reply_to,
+        stop=stop,
     )
     consumer = Consumer(
         settings,
@@ -85,6 +90,8 @@ def serve(settings: Settings, door: Door, stop: Event) -> None:
         appends.close()
         reporter.stop()
         catalog.close()
+    if reporter.has_failed:
+        raise PenstockError("Results could not be published; see the log")
 
 
 @click.command(
@@ -95,7 +102,7 @@ Examples:
 )
 @click.option("--redis-stream", metavar="NAME", help="Read this stream of REDIS_URL.")
 @click.option(
-    "--amqp", metavar="URL", envvar="PENSTOCK_AMQP_URL", help="Read a queue there."
+    "--amqp", metavar="URL", help="Read a queue there; or set PENSTOCK_AMQP_BROKER."
 )
 @click.option("--queue", default="database_import", show_default=True, metavar="NAME")
 @click.option(
@@ -137,19 +144,20 @@ def consume(
     """
     if amqp and redis_stream:
         raise click.UsageError("--redis-stream and --amqp exclude each other")
-    if amqp and not amqp.startswith(_SCHEMES):
-        raise click.UsageError(f"--amqp takes {', '.join(_SCHEMES)}…")
     settings = read_settings()
+    url = None if redis_stream else amqp or settings.amqp_broker or None
+    if url and not url.startswith(_SCHEMES):
+        raise click.UsageError(f"An AMQP URL begins with {' or '.join(_SCHEMES)}")
     configure_logging(settings.log_level)
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     door = Door(
         queue=redis_stream or queue,
-        amqp_url=amqp or None,
+        amqp_url=url,
         prefetch=prefetch,
         claim_after_seconds=claim_after,
         ttl_seconds=result_ttl,
     )
-    logger.info("consuming", extra={"queue": door.queue, "amqp": bool(amqp)})
+    logger.info("consuming", extra={"queue": door.queue, "amqp": bool(url)})
     serve(settings, door, stop)

@@ -42,9 +42,18 @@ class Reporter:
     """Publishes what came of messages."""
 
     def __init__(
-        self, settings: Settings, outlet: Outlet, *, door: str, reply_to: str
+        self,
+        settings: Settings,
+        outlet: Outlet,
+        *,
+        door: str,
+        reply_to: str,
+        stop: Event,
     ) -> None:
         self._settings = settings
+        # Set if this thread dies: a process that tells no results must not go on.
+        self._stop = stop
+        self.has_failed = False
         self._outlet = outlet
         self._redis = connect_blocking(
             settings.redis_url, client_name="penstock-results"
@@ -71,7 +80,17 @@ class Reporter:
         self._disconnect()
 
     def _run(self) -> None:
-        """Listen, over every interruption, until stopped."""
+        """Listen until stopped; whatever else ends it ends the process."""
+        try:
+            self._listen()
+        # A bug of ours, and nothing narrower covers one.
+        except Exception:
+            logger.exception("results stopped")
+            self.has_failed = True
+            self._stop.set()
+
+    def _listen(self) -> None:
+        """Listen, over every interruption."""
         while not self._is_done():
             try:
                 # redis-py leaves this one untyped.

@@ -9,7 +9,9 @@ from typing import Any
 import orjson
 import pytest
 import redis
+from click.testing import CliRunner
 
+from ingest.cli import main
 from ingest.commands.consume import Door
 from ingest.doors.broker_redis import GROUP, StreamOutlet, StreamSource
 from ingest.local.servers import start_valkey
@@ -293,8 +295,7 @@ def test_reading_stops_while_too_much_waits(
 
     with consuming(crowded, door):
         # A batch passes while there is room; the next is in hand, unacknowledged.
-        wait_until(lambda: _pending(client) == 5)
-        assert client.xlen(STREAM) == 25
+        wait_until(lambda: (client.xlen(STREAM), _pending(client)) == (25, 5))
         with draining(settings):
             await_results(client, 30)
 
@@ -306,6 +307,17 @@ def _pending(client: redis.Redis) -> int:
         return 0
     groups: Any = client.xinfo_groups(STREAM)
     return sum(group["pending"] for group in groups)
+
+
+def test_a_consumer_that_cannot_tell_results_stops(
+    settings: Settings, client: redis.Redis, tmp_path: Path
+) -> None:
+    client.hset(pending_results_key(f"redis:{STREAM}"), "no id", "no record")
+
+    with consumer_process(settings, tmp_path / "log") as process:
+        assert process.wait(timeout=20) == 1
+
+    assert "results stopped" in (tmp_path / "log").read_text()
 
 
 def test_results_are_dropped_after_their_time(
@@ -380,3 +392,30 @@ def test_a_restart_of_redis_mid_stream_loses_and_doubles_nothing(
     assert points(connection) == [1] * total
     client.close()
     server.stop()
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "text"),
+    [
+        pytest.param(
+            ["--amqp", "amqp://a", "--redis-stream", "b"], "", "exclude", id="both"
+        ),
+        pytest.param(["--amqp", "redis://a"], "", "begins with amqp://", id="option"),
+        pytest.param([], "redis://a", "begins with amqp://", id="variable"),
+    ],
+)
+def test_a_door_that_cannot_be_is_refused(
+    settings: Settings, options: list[str], environment: str, text: str
+) -> None:
+    told = CliRunner().invoke(
+        main,
+        ["consume", *options],
+        env={
+            "DATABASE_URL": settings.database_url,
+            "REDIS_URL": settings.redis_url,
+            "PENSTOCK_AMQP_BROKER": environment,
+        },
+    )
+
+    assert told.exit_code == 2
+    assert text in told.output

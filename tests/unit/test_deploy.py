@@ -130,7 +130,8 @@ def test_each_queue_has_a_worker_and_one_beat_rings() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in SERVICES if name not in {"migrate", "upkeep", "beat"}]
+    "name",
+    [name for name in SERVICES if name not in {"migrate", "consume", "upkeep", "beat"}],
 )
 def test_whoever_answers_is_asked_for_its_health(name: str) -> None:
     assert mapping(name, "healthcheck")["test"]
