@@ -116,3 +116,62 @@ def test_one_subscription_needs_no_array(pipeline: Pipeline, format_: Format) ->
 
     assert outcome.error == 0
     assert pipeline.count("subscriptions") == 1
+
+
+@pytest.mark.fact("6.6-providers")
+@FORMATS
+@pytest.mark.parametrize(
+    "provider", ["android-firebase", "yandex-Appmetrica-google-aid", "Firefox", "new"]
+)
+def test_a_push_provider_is_any_word(
+    pipeline: Pipeline, format_: Format, provider: str
+) -> None:
+    device = {"provider": provider, "subscription_id": "a81c", "resource_id": 1}
+
+    outcome = send(
+        pipeline, format_, {"subscriptions": [{"channel": "push", **device}]}
+    )
+
+    assert outcome.error == 0, outcome.error_text
+    assert subscriptions(pipeline) == [(1, "push", f"{provider}:a81c", "subscribed", 0)]
+
+
+@pytest.mark.fact("6.1-nested")
+@FORMATS
+@pytest.mark.parametrize(
+    ("contact", "stored"),
+    [
+        pytest.param(
+            {"channel": "email", "email_data": {"email": "ann@example.com"}},
+            "ann@example.com",
+            id="email_data",
+        ),
+        pytest.param(
+            {"channel": "sms", "phone_data": {"phone": "+79000000000"}},
+            "+79000000000",
+            id="phone_data",
+        ),
+        pytest.param(
+            {"channel": "push", "push_data": {"provider": "p", "subscription_id": "d"}},
+            "p:d",
+            id="push_data",
+        ),
+        pytest.param(
+            {"channel": "telegram_bot", "cc_data": {"user_chat_id": 42}},
+            "42",
+            id="cc_data with a chat",
+        ),
+        pytest.param(
+            {"channel": "viber", "cc_data": {"phone": "+79000000000"}},
+            "+79000000000",
+            id="cc_data with a phone",
+        ),
+    ],
+)
+def test_a_contact_may_be_nested(
+    pipeline: Pipeline, format_: Format, contact: dict[str, object], stored: str
+) -> None:
+    outcome = send(pipeline, format_, {"subscriptions": [contact]})
+
+    assert outcome.error == 0, outcome.error_text
+    assert subscriptions(pipeline) == [(1, contact["channel"], stored, "subscribed", 0)]

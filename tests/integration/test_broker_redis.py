@@ -96,6 +96,7 @@ def test_a_message_is_imported_and_its_result_told(
     assert client.hlen(pending_results_key(f"redis:{STREAM}")) == 0
 
 
+@pytest.mark.fact("14.69-result")
 def test_a_message_whose_import_is_rejected_has_an_error_and_no_profile(
     settings: Settings, client: redis.Redis
 ) -> None:
@@ -113,6 +114,7 @@ def test_a_message_whose_import_is_rejected_has_an_error_and_no_profile(
     assert client.xlen(f"{STREAM}_dead") == 0
 
 
+@pytest.mark.fact("10.5-update-only")
 def test_update_only_creates_nothing(
     settings: Settings, client: redis.Redis, connection: Connection
 ) -> None:
@@ -125,6 +127,7 @@ def test_update_only_creates_nothing(
     assert points(connection) == []
 
 
+@pytest.mark.fact("14.70-poison")
 @pytest.mark.parametrize(
     ("message", "code", "text"),
     [
@@ -185,6 +188,7 @@ def test_a_message_too_long_is_refused(settings: Settings, client: redis.Redis) 
     assert result["error"] == 413
 
 
+@pytest.mark.fact("14.7-once")
 def test_messages_of_one_feedback_id_are_applied_once(
     settings: Settings, client: redis.Redis, connection: Connection
 ) -> None:
@@ -214,6 +218,7 @@ def test_equal_messages_without_a_feedback_id_are_two(
     assert [one["feedback_id"] for one in told] == ["", ""]
 
 
+@pytest.mark.fact("14.7-once")
 def test_an_entry_delivered_again_is_applied_once(
     settings: Settings, client: redis.Redis, connection: Connection
 ) -> None:
