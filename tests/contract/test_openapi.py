@@ -151,6 +151,7 @@ CHECKS = [
 ]
 
 
+FIELDS = DOCUMENT["components"]["schemas"]["ProfileData"]["properties"].keys()
 OPERATIONS: list[Any] = [found.ok() for found in SCHEMA.get_all_operations()]
 
 
@@ -165,6 +166,9 @@ def point(case: Case[Any], profile_id: str) -> None:
     known["profile_id"] = profile_id
     for name in known.keys() & body.keys():
         body[name] = known[name]
+    body |= {"matching": "email", "email": "ada@example.com"}
+    if isinstance(data := body.get("data"), dict):
+        body["data"] = {name: data[name] for name in FIELDS & data.keys()}
 
 
 def takes_input(operation: Any) -> bool:
