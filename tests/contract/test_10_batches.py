@@ -136,6 +136,7 @@ def test_rows_of_one_profile_apply_in_input_order(
     assert pipeline.profile(profile_id)["fields"] == {"_fname": "n449"}
 
 
+@pytest.mark.fact("14.55-batch-segments")
 def test_parameters_of_the_request_hold_for_each_element(
     send: Send, connection: Connection
 ) -> None:

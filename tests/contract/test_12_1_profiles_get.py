@@ -210,6 +210,7 @@ def test_what_is_not_set_is_absent(
     assert set(response.json()["data"]) == {"id", "db_id", "phones", "_createtime"}
 
 
+@pytest.mark.fact("12.1-read-back")
 def test_what_was_read_can_be_imported_and_changes_nothing(
     penstock: ServedIntake, token: str, profile_id: str, connection: Connection
 ) -> None:

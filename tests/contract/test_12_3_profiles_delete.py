@@ -127,6 +127,7 @@ def test_other_profiles_stay(
     assert (outcome.profile_id, outcome.state) == (other, "unchanged")
 
 
+@pytest.mark.fact("12.3-later")
 def test_an_import_that_comes_later_creates_another(
     penstock: ServedIntake, token: str, profile_id: str
 ) -> None:

@@ -83,6 +83,7 @@ def test_reading_needs_the_right(
     }
 
 
+@pytest.mark.fact("4-list")
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -111,6 +112,7 @@ def test_a_system_field_has_a_type_of_the_contract(
     }
 
 
+@pytest.mark.fact("5-declared")
 def test_a_custom_field_is_shown_as_declared(
     penstock: ServedIntake, token: str
 ) -> None:

@@ -95,6 +95,7 @@ def test_an_import_without_a_change_is_still_an_import() -> None:
     ]
 
 
+@pytest.mark.fact("7.1-rejected")
 def test_a_rejected_import_fires_nothing() -> None:
     step = Story(*to_all()).step({"points": "many"})
 

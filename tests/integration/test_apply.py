@@ -89,7 +89,7 @@ BAD = [
 ]  # fmt: skip
 
 
-@pytest.mark.fact("13.3-words", "14.17-unknown-field", "14.21-whole")
+@pytest.mark.fact("13.3-words", "14.17-unknown-field", "14.21-whole", "14.3-text")
 @pytest.mark.parametrize(("data", "code", "text"), BAD)
 def test_a_bad_import_writes_nothing_and_its_neighbours_are_applied(
     pipeline: Pipeline, data: dict[str, Any], code: int, text: str | None
@@ -214,7 +214,7 @@ def test_null_changes_nothing_and_empty_text_clears(pipeline: Pipeline) -> None:
     assert pipeline.profile(profile_id)["fields"] == {"_fname": "A"}
 
 
-@pytest.mark.fact("4.2-read-only")
+@pytest.mark.fact("4.2-read-only", "14.18-read-only")
 def test_read_only_fields_are_ignored(pipeline: Pipeline) -> None:
     (outcome,) = pipeline.apply(by_email("a@example.com", {"_md5": "x", "id": "y"}))
 

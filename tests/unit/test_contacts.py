@@ -91,6 +91,7 @@ def test_any_text_is_an_email_or_incorrect(raw: str) -> None:
     assert email.count("@") == 1
 
 
+@pytest.mark.fact("14.28-phone")
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
@@ -110,7 +111,7 @@ def test_phone_is_canonical(raw: object, expected: str) -> None:
     assert normalize_phone(raw) == expected
 
 
-@pytest.mark.fact("4.5-phone")
+@pytest.mark.fact("4.5-phone", "14.28-phone")
 @pytest.mark.parametrize(
     "raw",
     [

@@ -254,6 +254,7 @@ def test_true_in_place_of_1_is_a_change() -> None:
     assert after is not stored
 
 
+@pytest.mark.fact("6.2-restored")
 def test_a_deleted_subscription_is_restored_with_its_data() -> None:
     after = updated({"status": 0}, replace(STORED, deleted=True))
 
@@ -271,6 +272,7 @@ def test_subscriptions_that_are_not_listed_stay() -> None:
     assert merged[other.key] is other
 
 
+@pytest.mark.fact("6.7-required")
 def test_a_required_field_must_come_with_a_new_subscription() -> None:
     with pytest.raises(InvalidRequest) as refused:
         lay([SMS, {**EMAIL, "resource_id": 3}])
@@ -288,6 +290,7 @@ def test_a_required_field_of_another_channel_is_not_asked_for() -> None:
     assert len(merged) == 1
 
 
+@pytest.mark.fact("6.7-required")
 def test_a_required_field_is_not_asked_for_again_on_update() -> None:
     key = replace(KEY, resource_id=3)
     stored = replace(STORED, key=key, custom_fields={})

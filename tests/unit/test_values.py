@@ -22,7 +22,7 @@ def nested(depth: int) -> dict[str, object]:
     return document
 
 
-@pytest.mark.fact("4.4-sex", "5-version")
+@pytest.mark.fact("4.4-sex", "5-version", "14.24-coercion")
 @pytest.mark.parametrize(
     ("type_", "raw", "expected"),
     [
@@ -115,7 +115,7 @@ def test_value_is_canonical(type_: str, raw: object, expected: object) -> None:
     assert type(value) is type(expected)
 
 
-@pytest.mark.fact("4.5-ip", "14.20-empty")
+@pytest.mark.fact("4.5-ip", "14.20-empty", "14.24-coercion")
 @pytest.mark.parametrize(
     ("type_", "raw", "message"),
     [
