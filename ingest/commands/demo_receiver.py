@@ -15,7 +15,8 @@ from ingest.store.catalog import load_declared, save_catalog
 from ingest.store.database import connect
 from ingest.store.endpoints import find_secret
 
-_NUMBER = 1
+#: Of the endpoint and the trigger, beside those of the demo catalogue.
+_NUMBER = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,8 @@ def declare_trigger(database_url: str, receiver_url: str) -> str:
                 connection,
                 replace(
                     declared,
-                    endpoints={_NUMBER: endpoint},
-                    triggers={_NUMBER: trigger},
+                    endpoints={**declared.endpoints, _NUMBER: endpoint},
+                    triggers={**declared.triggers, _NUMBER: trigger},
                 ),
             )
         return find_secret(connection, _NUMBER) or ""

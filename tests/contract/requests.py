@@ -1,0 +1,83 @@
+"""Every request as a line for the shell: the examples of the API's own document.
+
+Run it to bring the document up to date:
+`python -m tests.contract.requests > docs/requests.md`.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ingest.doors.openapi import build_document
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "requests.md"
+#: Stands in the examples for the id of a profile that exists.
+PROFILE_ID = "6b04f28ad691ecc2e1a166f2"
+#: Shown in XML too; the others differ from their JSON in the same way.
+_IN_XML = {"/api/v1.1/profiles/import", "/api/v1.1/profiles/import_batch"}
+_LAST = "/api/v1.1/profiles/delete"
+
+_HEAD = """\
+# Every request, by curl
+
+Made from the examples of `/openapi.json` by `python -m tests.contract.requests`. A test
+pastes every line into a shell, against `make up` with its demo catalogue. `/docs` on
+the server says what each takes and answers, in JSON and XML.
+
+```sh
+URL=http://127.0.0.1:8080
+TOKEN=abcdefghijklmnqrstuvwxyz
+```
+"""
+_FIND = """\
+Some need the id of a profile, which the first request answered:
+
+```sh
+PROFILE_ID=$(curl -sS "$URL/api/v1.1/profiles/get?token=$TOKEN" \\
+  -d '{"db_id": 1, "email": "ada@example.com"}' |
+  sed 's/.*"id":"\\([0-9a-f]*\\)".*/\\1/')
+```
+"""
+
+
+def make_lines() -> Iterator[str]:
+    """Return the document, piece by piece."""
+    yield _HEAD
+    paths = build_document()["paths"]
+    assert isinstance(paths, dict)
+    operations = [
+        (path, paths[path]["post"]) for path in paths if "post" in paths[path]
+    ]
+    operations.sort(key=lambda operation: operation[0] == _LAST)
+    for number, (path, operation) in enumerate(operations):
+        yield f"## {operation['summary']}\n"
+        content = operation["requestBody"]["content"]
+        yield _block(path, "json", _dump(content["application/json"]["example"]))
+        if path in _IN_XML:
+            yield _block(path, "xml", content["application/xml"]["example"])
+        if number == 0:
+            yield _FIND
+
+
+def _dump(example: Any) -> str:
+    return orjson.dumps(example).decode()
+
+
+def _block(path: str, kind: str, body: str) -> str:
+    quoted = body.replace("'", "'\\''").replace(PROFILE_ID, "'$PROFILE_ID'")
+    return (
+        f'```sh\ncurl -sS "$URL{path}" -H "Authorization: Bearer $TOKEN" \\\n'
+        f"  -H 'Content-Type: application/{kind}' -d '{quoted}'\n```\n"
+    )
+
+
+def make_document() -> str:
+    """Return the whole document."""
+    return "\n".join(make_lines())
+
+
+if __name__ == "__main__":
+    sys.stdout.write(make_document())
