@@ -2,6 +2,7 @@
 
 import functools
 import os
+import socket
 
 from celery.signals import worker_process_shutdown, worker_shutdown
 
@@ -25,7 +26,8 @@ from workers.triggers import Courier
 @functools.cache
 def _drain() -> Drain:
     """Return this process's drain; its connections belong to the process."""
-    name = f"penstock-drain-{os.getpid()}"
+    # Containers share process ids, and the listener's place goes by this name.
+    name = f"penstock-drain-{socket.gethostname()}-{os.getpid()}"
     return Drain(settings, name=name, announce=hint)
 
 
