@@ -29,9 +29,8 @@ def save_workspace(
     """
     pairs = list(workspace.changed())
     insert_profiles(connection, [new for old, new in pairs if old is None], now)
-    update_profiles(
-        connection, [new for old, new in pairs if _row_changed(old, new)], now
-    )
+    # A change of its subscriptions or segments alone counts: it moves `version`.
+    update_profiles(connection, [new for old, new in pairs if old is not None], now)
     keys = [
         (_id(new), *_key_changes(workspace.catalog, old, new)) for old, new in pairs
     ]
@@ -51,14 +50,6 @@ def save_workspace(
 
 def _id(profile: Profile) -> Id:
     return profile.database_id, profile.id
-
-
-def _row_changed(old: Profile | None, new: Profile) -> bool:
-    """Tell whether a stored profile is to be written.
-
-    A change of its subscriptions or segments alone counts: it moves `version`.
-    """
-    return old is not None and old is not new
 
 
 def _key_changes(

@@ -33,7 +33,7 @@ def _drain() -> Drain:
 
 @functools.cache
 def _stream() -> Stream:
-    """Return this process's connection to Redis, for hints."""
+    """Return this process's connection to Redis, for hints and the sweep."""
     return open_stream(settings.redis_url, settings.partitions)
 
 
@@ -92,7 +92,7 @@ def drain(partition: int) -> None:
 @app.task(name=SWEEP_TASK)
 def sweep() -> None:
     """Ring for each partition that has waiting entries."""
-    attempt(functools.partial(upkeep.sweep, settings, ring), SWEEP_TASK)
+    attempt(functools.partial(upkeep.sweep, _stream(), ring), SWEEP_TASK)
 
 
 @app.task(name=PARTITION_RECEIPTS_TASK)

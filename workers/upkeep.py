@@ -8,7 +8,7 @@ from ingest.settings import Settings
 from ingest.store.database import connect
 from ingest.store.events import drop_events
 from ingest.store.receipts import create_daily_partitions, drop_receipts
-from ingest.stream import open_stream
+from ingest.stream import Stream
 
 logger = logging.getLogger(__name__)
 
@@ -16,15 +16,11 @@ logger = logging.getLogger(__name__)
 DAYS_AHEAD = 3
 
 
-def sweep(settings: Settings, ring: Callable[[int], None]) -> None:
+def sweep(stream: Stream, ring: Callable[[int], None]) -> None:
     """Ring for each partition with waiting entries whose bell nobody heard."""
-    stream = open_stream(settings.redis_url, settings.partitions)
-    try:
-        for partition in stream.waiting():
-            if stream.claim_bell(partition):
-                ring(partition)
-    finally:
-        stream.close()
+    for partition in stream.waiting():
+        if stream.claim_bell(partition):
+            ring(partition)
 
 
 def partition_receipts(settings: Settings) -> None:

@@ -15,10 +15,12 @@ from ingest.domain.imports import Import
 from ingest.queues import LISTENER_KEY, bell_key, outcomes_channel, stream_key
 from ingest.settings import Settings
 from ingest.store.partitions import lease_partition
+from ingest.stream import open_stream
 from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.factories import make_import
 from workers.drain import Drain
+from workers.upkeep import sweep
 
 
 @pytest.fixture
@@ -330,3 +332,18 @@ def test_a_drain_that_never_runs_dry_hands_over(
     assert rung == [0]
     assert 0 < waiting(client) < 500
     assert client.exists(LISTENER_KEY) == 0
+
+
+def test_the_sweep_rings_once_for_what_waits(
+    client: redis.Redis, settings: Settings
+) -> None:
+    stream = open_stream(settings.redis_url, settings.partitions)
+    append(client, 2, by_email("ann@example.com"))
+    rung: list[int] = []
+
+    sweep(stream, rung.append)
+    sweep(stream, rung.append)
+    stream.close()
+
+    assert rung == [2]
+    assert waiting(client) == 1
