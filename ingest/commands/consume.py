@@ -11,13 +11,13 @@ from threading import Event
 import click
 
 from ingest.domain.errors import PenstockError
-from ingest.doors.broker import Consumer
-from ingest.doors.broker_amqp import QueueOutlet, QueueSource
-from ingest.doors.broker_appends import BrokerAppends
-from ingest.doors.broker_catalog import BrokerCatalog
-from ingest.doors.broker_redis import StreamOutlet, StreamSource
-from ingest.doors.broker_results import Reporter
-from ingest.doors.brokers import Outlet, Source
+from ingest.doors.broker.amqp_broker import QueueOutlet, QueueSource
+from ingest.doors.broker.appends import BrokerAppends
+from ingest.doors.broker.catalog import BrokerCatalog
+from ingest.doors.broker.consumer import Consumer
+from ingest.doors.broker.redis_stream import StreamOutlet, StreamSource
+from ingest.doors.broker.results import Reporter
+from ingest.doors.broker.sources import Outlet, Source
 from ingest.logs import configure_logging
 from ingest.settings import Settings, read_settings
 

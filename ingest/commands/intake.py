@@ -6,7 +6,7 @@ import socket
 import click
 import uvicorn
 
-from ingest.doors.http import create_app
+from ingest.doors.http.app import create_app
 from ingest.logs import configure_logging
 from ingest.settings import Settings, read_settings
 

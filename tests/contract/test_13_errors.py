@@ -13,8 +13,8 @@ import pytest
 
 from ingest.domain import errors
 from ingest.domain.errors import PenstockError
-from ingest.doors.openapi import build_document
-from ingest.doors.openapi_page import render_page
+from ingest.doors.openapi.document import build_document
+from ingest.doors.openapi.page import render_page
 from ingest.settings import Settings
 from ingest.wire.errors import ERRORS
 from tests.conftest import Connection

@@ -22,12 +22,12 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from ingest.domain.catalog import EventKind, FieldType
-from ingest.doors.http import create_app
-from ingest.doors.openapi import build_document
-from ingest.doors.openapi_asking import PROFILE_ID
-from ingest.doors.openapi_operations import ASKINGS
-from ingest.doors.openapi_page import render_page
-from ingest.doors.openapi_schemas import FIELD_TYPES, describe_parameter
+from ingest.doors.http.app import create_app
+from ingest.doors.openapi.asking import PROFILE_ID
+from ingest.doors.openapi.document import build_document
+from ingest.doors.openapi.operations import ASKINGS
+from ingest.doors.openapi.page import render_page
+from ingest.doors.openapi.schemas import FIELD_TYPES, describe_parameter
 from ingest.settings import Settings
 from ingest.store.catalog import load_declared, save_catalog
 from ingest.wire.envelopes import PARSERS

@@ -11,7 +11,7 @@ import redis
 from prometheus_client import REGISTRY
 
 from ingest.domain.errors import Unavailable
-from ingest.doors.appends import Appended, Appends
+from ingest.doors.http.appends import Appended, Appends
 from ingest.queues import LISTENER_KEY, bell_key, stream_key
 
 

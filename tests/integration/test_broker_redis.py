@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from ingest.cli import main
 from ingest.commands.consume import Door
-from ingest.doors.broker_redis import GROUP, StreamOutlet, StreamSource
+from ingest.doors.broker.redis_stream import GROUP, StreamOutlet, StreamSource
 from ingest.local.servers import start_valkey
 from ingest.queues import pending_results_key, stream_key
 from ingest.settings import Settings

@@ -8,7 +8,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.domain.errors import NotFound, Unavailable
-from ingest.doors.readers import Readers
+from ingest.doors.http.readers import Readers
 from tests.intakes import wait_until
 
 

@@ -5,7 +5,7 @@ from amqp.exceptions import MessageNacked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.doors.confirms import Confirms
+from ingest.doors.broker.confirms import Confirms
 
 
 @settings(max_examples=100)

@@ -17,7 +17,7 @@ from falcon import inspect
 from hatchling.builders.wheel import WheelBuilder
 
 from ingest import cli, queues
-from ingest.doors.http import create_app
+from ingest.doors.http.app import create_app
 from ingest.settings import Settings, read_settings
 
 ROOT = Path(__file__).parents[2]

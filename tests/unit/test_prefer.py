@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.doors.prefer import (
+from ingest.doors.http.prefer import (
     MAX_WAIT_SECONDS,
     Preferences,
     choose_wait,

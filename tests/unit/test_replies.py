@@ -18,7 +18,7 @@ from ingest.domain.errors import (
     Unavailable,
 )
 from ingest.domain.imports import Outcome, State
-from ingest.doors.http_replies import describe
+from ingest.doors.http.replies import describe
 from ingest.store.receipts import Answer
 from ingest.wire import bodies, replies
 from ingest.wire.bodies import Format

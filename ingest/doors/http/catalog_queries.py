@@ -9,8 +9,8 @@ from ingest.domain.catalog_views import (
 )
 from ingest.domain.errors import Forbidden, NotFound
 from ingest.domain.tokens import Action
-from ingest.doors.http_queries import Asked
-from ingest.doors.profile_queries import check_database
+from ingest.doors.http.profile_queries import check_database
+from ingest.doors.http.queries import Asked
 from ingest.wire.queries import find_channel, load_id
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from ingest.doors.openapi_answers import refer
-from ingest.doors.openapi_schemas import Schema
+from ingest.doors.openapi.answers import refer
+from ingest.doors.openapi.schemas import Schema
 from ingest.wire.errors import ERRORS
 
 #: By HTTP status, what a request meets whose body is read or may be.

@@ -9,10 +9,10 @@ from ingest import metrics
 from ingest.domain.errors import NotFound
 from ingest.domain.tokens import Action
 from ingest.doors.accept import Accepted, accept, check_right
-from ingest.doors.http_replies import reply, reply_accepted, reply_answer
-from ingest.doors.http_requests import Decoded, find_secret, read_request, settle_format
-from ingest.doors.intake import Intake
-from ingest.doors.prefer import choose_wait, dump_applied, parse_prefer
+from ingest.doors.http.intake import Intake
+from ingest.doors.http.prefer import choose_wait, dump_applied, parse_prefer
+from ingest.doors.http.replies import reply, reply_accepted, reply_answer
+from ingest.doors.http.requests import Decoded, find_secret, read_request, settle_format
 from ingest.store.receipts import Answer
 from ingest.wire.envelopes import Envelope
 

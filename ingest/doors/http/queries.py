@@ -8,10 +8,10 @@ from falcon.asgi import Request, Response
 from ingest.domain.catalog import Catalog
 from ingest.domain.imports import SUCCESS_TEXT
 from ingest.domain.tokens import Token
-from ingest.doors.http_replies import reply
-from ingest.doors.http_requests import read_request
-from ingest.doors.intake import Intake
-from ingest.doors.readers import Readers
+from ingest.doors.http.intake import Intake
+from ingest.doors.http.readers import Readers
+from ingest.doors.http.replies import reply
+from ingest.doors.http.requests import read_request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

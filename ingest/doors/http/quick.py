@@ -8,9 +8,9 @@ from ingest import metrics
 from ingest.domain.errors import Rejected
 from ingest.domain.tokens import Token
 from ingest.doors.accept import Accepted, accept
-from ingest.doors.http_imports import submit
-from ingest.doors.http_requests import find_secret, read_body
-from ingest.doors.intake import Intake
+from ingest.doors.http.imports import submit
+from ingest.doors.http.intake import Intake
+from ingest.doors.http.requests import find_secret, read_body
 from ingest.wire.bodies import decode
 from ingest.wire.envelopes import peek_token
 from ingest.wire.quick import QuickImport, decode_form, is_form, load_quick

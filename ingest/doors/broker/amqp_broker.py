@@ -9,8 +9,8 @@ from kombu import Connection, Consumer, Exchange, Producer, Queue
 from kombu.exceptions import KombuError
 
 from ingest.domain.errors import Unavailable
-from ingest.doors.brokers import Message, Refusal
-from ingest.doors.confirms import Confirms
+from ingest.doors.broker.confirms import Confirms
+from ingest.doors.broker.sources import Message, Refusal
 from ingest.wire.messages import Result, dump_result
 
 _TIMEOUT_SECONDS = 5.0

@@ -2,8 +2,8 @@
 
 from falcon.asgi import Request, Response
 
-from ingest.doors.http_replies import reply
-from ingest.doors.intake import Intake
+from ingest.doors.http.intake import Intake
+from ingest.doors.http.replies import reply
 
 
 class LiveResource:

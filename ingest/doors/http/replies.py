@@ -10,8 +10,8 @@ from falcon.asgi import Request, Response
 
 from ingest import metrics
 from ingest.domain.errors import Overloaded, PenstockError, Rejected, Unavailable
-from ingest.doors.http_requests import get_format, is_parsed
-from ingest.doors.intake import Intake
+from ingest.doors.http.intake import Intake
+from ingest.doors.http.requests import get_format, is_parsed
 from ingest.store.receipts import Answer
 from ingest.wire.replies import CONTENT_TYPES, dump, fault_answer
 

@@ -9,15 +9,15 @@ from falcon.asgi import Request, Response
 
 from ingest.domain.errors import PenstockError
 from ingest.domain.imports import Operation
-from ingest.doors import catalog_queries, profile_queries
-from ingest.doors.http_batches import BatchResource
-from ingest.doors.http_docs import make_docs
-from ingest.doors.http_health import LiveResource, ReadyResource
-from ingest.doors.http_imports import ImportResource, Load, ReceiptResource
-from ingest.doors.http_queries import Query, QueryResource
-from ingest.doors.http_quick import QuickResource
-from ingest.doors.http_replies import Faults, serialize_http_error
-from ingest.doors.intake import Intake
+from ingest.doors.http import catalog_queries, profile_queries
+from ingest.doors.http.batches import BatchResource
+from ingest.doors.http.docs import make_docs
+from ingest.doors.http.health import LiveResource, ReadyResource
+from ingest.doors.http.imports import ImportResource, Load, ReceiptResource
+from ingest.doors.http.intake import Intake
+from ingest.doors.http.queries import Query, QueryResource
+from ingest.doors.http.quick import QuickResource
+from ingest.doors.http.replies import Faults, serialize_http_error
 from ingest.settings import Settings
 from ingest.wire.batches import load_batch
 from ingest.wire.envelopes import load_envelope

@@ -20,7 +20,7 @@ from ingest.domain.views import (
     view_subscription,
 )
 from ingest.doors.accept import check_right
-from ingest.doors.http_queries import Asked
+from ingest.doors.http.queries import Asked
 from ingest.store.deletions import delete_profile
 from ingest.store.profiles import list_ids, load_profiles
 from ingest.store.workspaces import read_workspace, want

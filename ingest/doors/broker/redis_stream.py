@@ -15,7 +15,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.typing import EncodableT, FieldT
 
 from ingest.domain.errors import Unavailable
-from ingest.doors.brokers import Message, Refusal
+from ingest.doors.broker.sources import Message, Refusal
 from ingest.doors.connections import connect_blocking
 from ingest.wire.messages import Result, dump_result
 

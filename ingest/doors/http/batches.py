@@ -12,10 +12,10 @@ from ingest.domain.errors import Rejected
 from ingest.domain.imports import SUCCESS_TEXT
 from ingest.domain.tokens import Token
 from ingest.doors.accept import Accepted, accept, check_access
-from ingest.doors.http_replies import describe, reply
-from ingest.doors.http_requests import Decoded, read_request
-from ingest.doors.intake import Intake
-from ingest.doors.prefer import choose_wait, dump_applied, parse_prefer
+from ingest.doors.http.intake import Intake
+from ingest.doors.http.prefer import choose_wait, dump_applied, parse_prefer
+from ingest.doors.http.replies import describe, reply
+from ingest.doors.http.requests import Decoded, read_request
 from ingest.store.receipts import Answer
 from ingest.wire.batches import Batch, load_element
 from ingest.wire.replies import fault_answer

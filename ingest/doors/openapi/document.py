@@ -4,16 +4,16 @@ from collections.abc import Mapping
 
 from lxml import etree
 
-from ingest.doors.openapi_answers import build_answer_schemas, refer
-from ingest.doors.openapi_asking import Asking
-from ingest.doors.openapi_operations import ASKINGS
-from ingest.doors.openapi_others import build_other_paths
-from ingest.doors.openapi_responses import (
+from ingest.doors.openapi.answers import build_answer_schemas, refer
+from ingest.doors.openapi.asking import Asking
+from ingest.doors.openapi.operations import ASKINGS
+from ingest.doors.openapi.others import build_other_paths
+from ingest.doors.openapi.responses import (
     build_responses,
     describe_answers,
     describe_faults,
 )
-from ingest.doors.openapi_schemas import Schema, build_request_schemas
+from ingest.doors.openapi.schemas import Schema, build_request_schemas
 from ingest.wire.errors import ERRORS
 
 _ABOUT = """\

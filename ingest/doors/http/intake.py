@@ -11,11 +11,11 @@ from uuid import UUID
 from ingest import metrics
 from ingest.domain.errors import Unavailable
 from ingest.doors.accept import Accepted
-from ingest.doors.appends import Appended, Appends
-from ingest.doors.catalog_cache import CatalogCache
 from ingest.doors.doorbell import Doorbell
+from ingest.doors.http.appends import Appended, Appends
+from ingest.doors.http.catalog_cache import CatalogCache
+from ingest.doors.http.readers import Readers
 from ingest.doors.outcomes import OutcomeBoard
-from ingest.doors.readers import Readers
 from ingest.doors.receipts import Receipts
 from ingest.settings import Settings
 from ingest.store.receipts import Answer

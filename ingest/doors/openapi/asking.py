@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from ingest.doors.openapi_schemas import (
+from ingest.doors.openapi.schemas import (
     Schema,
     describe_parameter,
     describe_parameters,

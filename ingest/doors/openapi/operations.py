@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ingest.doors.openapi_asking import (
+from ingest.doors.openapi.asking import (
     ELEMENTS,
     IMPORT,
     KEY_NAMES,
@@ -14,7 +14,7 @@ from ingest.doors.openapi_asking import (
     describe_one,
     describe_query,
 )
-from ingest.doors.openapi_schemas import ID, Schema, build_subscription_properties
+from ingest.doors.openapi.schemas import ID, Schema, build_subscription_properties
 
 _START_PARTS: Mapping[str, Schema] = {
     "trigger_id": {**ID, "description": "Trigger that is started by a call"},

@@ -3,7 +3,7 @@
 from ingest.domain.catalog import Channel, FieldType
 from ingest.domain.imports import SUCCESS_TEXT, Matching, Operation, State
 from ingest.domain.statuses import STATUSES
-from ingest.doors.openapi_schemas import ID, PROFILE_ID, Schema
+from ingest.doors.openapi.schemas import ID, PROFILE_ID, Schema
 from ingest.wire.errors import ERRORS
 
 _TEXT: Schema = {"type": "string"}

@@ -19,7 +19,7 @@ from redis.client import PubSub
 from redis.exceptions import RedisError
 
 from ingest.domain.errors import Unavailable
-from ingest.doors.brokers import Outlet
+from ingest.doors.broker.sources import Outlet
 from ingest.doors.connections import connect_blocking
 from ingest.doors.outcomes import load_answers
 from ingest.queues import outcomes_channel, pending_results_key

@@ -30,9 +30,9 @@ from ingest.domain.errors import (
 )
 from ingest.domain.identities import derive_import_id
 from ingest.doors.accept import place
-from ingest.doors.broker_appends import BrokerAppends, Taken
-from ingest.doors.broker_catalog import BrokerCatalog
-from ingest.doors.brokers import Message, Outlet, Refusal, Source
+from ingest.doors.broker.appends import BrokerAppends, Taken
+from ingest.doors.broker.catalog import BrokerCatalog
+from ingest.doors.broker.sources import Message, Outlet, Refusal, Source
 from ingest.settings import Settings
 from ingest.wire.envelopes import to_import
 from ingest.wire.json_bodies import decode

@@ -1,8 +1,8 @@
 """The paths that are like no other: quick import, receipts, health and the document."""
 
-from ingest.doors.openapi_answers import refer
-from ingest.doors.openapi_responses import describe_answers, select_responses
-from ingest.doors.openapi_schemas import Schema, describe_parameter
+from ingest.doors.openapi.answers import refer
+from ingest.doors.openapi.responses import describe_answers, select_responses
+from ingest.doors.openapi.schemas import Schema, describe_parameter
 from ingest.wire.errors import ERRORS
 
 _MEANINGS = {row.code: row.meaning for row in ERRORS}
@@ -10,7 +10,7 @@ _FORMAT: Schema = {"$ref": "#/components/parameters/Format"}
 
 
 def build_other_paths() -> dict[str, object]:
-    """Return what there is beside the paths of ingest.doors.openapi_operations."""
+    """Return what there is beside the paths of ingest.doors.openapi.operations."""
     return {
         "/api/integrations/any/profile_import": {"post": _build_quick()},
         "/api/v1.1/imports/{import_id}": {"get": _build_receipt()},

@@ -1,0 +1,1 @@
+"""The broker door: messages of a queue become accepted imports."""

@@ -1,0 +1,1 @@
+"""The HTTP door: routes, requests, replies, and what stands behind them."""
