@@ -1,0 +1,46 @@
+"""What imports would do: the workers' own code, in a transaction that is taken back."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+from uuid_utils.compat import uuid7
+
+from ingest.domain.imports import Import, Outcome
+from ingest.wire.entries import encode
+from ingest.wire.profile_schemas import ProfileSchemas
+from workers.apply import Accepted, apply_batch
+
+#: No stream has it: what is rehearsed came from none.
+_NO_PARTITION = -1
+
+
+def rehearse(
+    connection: Connection[TupleRow], imports: Sequence[Import], schemas: ProfileSchemas
+) -> list[Outcome]:
+    """Return what would come of `imports`, applied now and in order; write nothing.
+
+    Each sees what those before it would have changed. They are applied under ids made
+    for the occasion, so that one whose receipt exists, of a dead letter say, is
+    rehearsed like any other; outcomes bear the ids of `imports`, in their order.
+
+    Locks are those of a batch, held until all is taken back: rehearse no more than a
+    batch at a time. Transient errors of Postgres are raised.
+    """
+    own: dict[UUID, Import] = {
+        passing: replace(one, import_id=passing)
+        for passing, one in ((uuid7(), one) for one in imports)
+    }
+    batch = [
+        Accepted(import_=one, entry_id=f"0-{number}", payload=encode(one))
+        for number, one in enumerate(own.values(), start=1)
+    ]
+    with connection.transaction(force_rollback=True):
+        applied = apply_batch(connection, _NO_PARTITION, batch, schemas)
+    outcomes = {outcome.import_id: outcome for outcome in applied.outcomes}
+    return [
+        replace(outcomes[passing], import_id=one.import_id)
+        for passing, one in zip(own, imports, strict=True)
+    ]
