@@ -1,4 +1,8 @@
-"""Requests to measure with: the documented sample, a new customer in each."""
+"""Requests to measure with: the documented sample, of as many customers as wanted.
+
+`@NUMBER@` stands for the customer's number, `@CHANGE@` for what differs from one import
+of a customer to the next: one field, and one of the subscriptions.
+"""
 
 import re
 import time
@@ -10,18 +14,20 @@ from pathlib import Path
 import orjson
 
 _SAMPLE = Path(__file__).parents[1] / "samples" / "seed.json"
-#: What stands for the customer's number in a request.
-_HOLE = b"@NUMBER@"
+_NUMBER, _CHANGE = b"@NUMBER@", b"@CHANGE@"
+_HOLES = re.compile(b"(%b|%b)" % (_NUMBER, _CHANGE))
 _DIGITS = 12
 _NUMBERS = 1_000_000_000_000
+#: All subscriptions of the sample.
+ALL = 6
 
 
-def _sample(token: str) -> bytes:
-    """Return the sample, all its contacts made from one number."""
+def make_sample(token: str, subscriptions: int = ALL) -> bytes:
+    """Return the sample with holes, all its contacts made from one number."""
     sample = orjson.loads(_SAMPLE.read_bytes())
     email, phone = "customer@NUMBER@@example.com", "+7@NUMBER@"
     sample |= {"token": token, "email": email}
-    sample["data"] |= {"email": email, "phones": [phone]}
+    sample["data"] |= {"email": email, "phones": [phone], "custom_field": "@CHANGE@"}
     contacts: dict[str, dict[str, object]] = {
         "email": {"email": email},
         "sms": {"phone": phone},
@@ -30,10 +36,28 @@ def _sample(token: str) -> bytes:
         "whatsapp": {"cc_data": {"user_phone": phone}},
         "viber": {"cc_data": {"user_phone": phone}},
     }
-    for subscription in sample["data"]["subscriptions"]:
+    listed = sample["data"]["subscriptions"][:subscriptions]
+    for subscription in listed:
         subscription.update(contacts[subscription["channel"]])
+    listed[0]["custom_fields"]["custom_field_1"] = "@CHANGE@"
+    sample["data"]["subscriptions"] = listed
     # A chat id is a number.
-    return orjson.dumps(sample).replace(b'"' + _HOLE + b'"', b"1" + _HOLE)
+    return orjson.dumps(sample).replace(b'"' + _NUMBER + b'"', b"1" + _NUMBER)
+
+
+class Template:
+    """A text with holes, filled fast."""
+
+    def __init__(self, text: bytes) -> None:
+        self._parts = _HOLES.split(text)
+
+    def fill(self, number: int, change: int = 0) -> bytes:
+        """Return the text for a customer and a change, always of one length."""
+        told = {
+            _NUMBER: b"%012d" % (number % _NUMBERS),
+            _CHANGE: b"%012d" % (change % _NUMBERS),
+        }
+        return b"".join([told.get(part, part) for part in self._parts])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,17 +70,17 @@ class Imports:
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield whole HTTP requests."""
-        body = _sample(self.token)
-        length = len(re.sub(_HOLE, b"0" * _DIGITS, body))
+        body = make_sample(self.token)
+        length = len(Template(body).fill(0))
         head = (
             f"POST /api/v1.1/profiles/import HTTP/1.1\r\nHost: {self.host}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {length}\r\n"
             f"{self.headers}\r\n"
         )
-        first, *rest = (head.encode() + body).split(_HOLE)
+        template = Template(head.encode() + body)
         # Microseconds: where no iteration before this one has come.
         for number in count(time.time_ns() // 1000):
-            yield (b"%012d" % (number % _NUMBERS)).join([first, *rest])
+            yield template.fill(number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from ingest.domain.imports import Operation
 from ingest.wire.envelopes import load_envelope
 from tests.benchmarks.figures import find_percentile, summarize
 from tests.benchmarks.load import Job, Result, parse_answer, send
-from tests.benchmarks.requests import Imports, Receipts
+from tests.benchmarks.requests import Imports, Receipts, Template, make_sample
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 
@@ -192,3 +192,22 @@ def test_figures_are_of_successes_and_in_milliseconds() -> None:
     assert (figures.per_second, figures.p50_ms, figures.p99_ms) == (2.0, 100.0, 200.0)
     assert (figures.late, figures.failed) == (1, 1)
     assert summarize("not waiting", 8, result, waited=False).late == 0
+
+
+def test_changes_keep_the_customer_and_differ_in_one_field_and_one_subscription() -> (
+    None
+):
+    template = Template(make_sample("t"))
+
+    first, second = (orjson.loads(template.fill(7, change)) for change in (1, 2))
+
+    changed = {
+        name for name, value in first["data"].items() if value != second["data"][name]
+    }
+    assert changed == {"custom_field", "subscriptions"}
+    pairs = zip(
+        first["data"]["subscriptions"], second["data"]["subscriptions"], strict=True
+    )
+    assert sum(one != other for one, other in pairs) == 1
+    assert len(template.fill(7, 1)) == len(template.fill(123_456, 0))
+    assert first["email"] == second["email"]
