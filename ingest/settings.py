@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from environs import Env, EnvError, validate
 
 from ingest.domain.errors import PenstockError
+from ingest.wire.limits import Limits
 
 
 class InvalidSettings(PenstockError):
@@ -31,6 +32,10 @@ class Settings:
     max_batch_elements: int = 10_000
     #: Deepest nesting accepted.
     max_depth: int = 32
+    #: Most members of one object of a body.
+    max_keys: int = 1000
+    #: Most values of a body in all.
+    max_values: int = 1_000_000
     #: Waiting imports over all partitions past which 429 is answered.
     max_waiting: int = 100_000
     #: Mirror the body's `error` into the HTTP status (contract 14, point 1).
@@ -46,6 +51,11 @@ class Settings:
     #: AMQP URL of the queue that `penstock consume` reads; empty for a Redis stream.
     amqp_broker: str = ""
     log_level: str = "INFO"
+
+    @property
+    def limits(self) -> Limits:
+        """What a body may hold, through any door."""
+        return Limits(depth=self.max_depth, keys=self.max_keys, values=self.max_values)
 
 
 def read_settings() -> Settings:
@@ -76,6 +86,8 @@ def read_settings() -> Settings:
                 max_depth=env.int(
                     "MAX_DEPTH", 32, validate=validate.Range(min=1, max=128)
                 ),
+                max_keys=env.int("MAX_KEYS", 1000, validate=positive),
+                max_values=env.int("MAX_VALUES", 1_000_000, validate=positive),
                 max_waiting=env.int("MAX_WAITING", 100_000, validate=positive),
                 mirror_errors=env.bool("MIRROR_ERRORS", False),
                 receipt_days=env.int("RECEIPT_DAYS", 30, validate=positive),

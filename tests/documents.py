@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 from ingest.domain.imports import Import, Outcome
 from ingest.wire.bodies import Format, decode
 from ingest.wire.envelopes import load_envelope, to_import
+from ingest.wire.limits import Limits
 from tests.pipeline import Pipeline
 
 
@@ -45,7 +46,7 @@ def write(document: Mapping[str, object], format_: Format) -> bytes:
 
 def read_import(body: bytes, format_: Format) -> Import:
     """Read an import as the HTTP door does."""
-    _, document = decode(body, f"application/{format_.value}", max_depth=64)
+    _, document = decode(body, f"application/{format_.value}", limits=Limits(depth=64))
     return to_import(
         load_envelope(document),
         import_id=uuid7(),

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from ingest.domain.errors import InvalidRequest, UnsupportedMediaType
 from ingest.wire import json_bodies, xml_bodies
+from ingest.wire.limits import DEFAULT_LIMITS, Limits
 
 
 class Format(StrEnum):
@@ -43,7 +44,7 @@ def _sniffed_format(body: bytes) -> Format:
 
 
 def decode(
-    body: bytes, content_type: str | None, *, max_depth: int
+    body: bytes, content_type: str | None, *, limits: Limits = DEFAULT_LIMITS
 ) -> tuple[Format, dict[str, object]]:
     """Read `body` by its `content_type`, or by how it starts when that says nothing.
 
@@ -52,4 +53,4 @@ def decode(
     if not body or body.isspace():
         raise InvalidRequest("The body is empty")
     format_ = _declared_format(content_type) or _sniffed_format(body)
-    return format_, _DECODERS[format_](body, max_depth=max_depth)
+    return format_, _DECODERS[format_](body, limits=limits)

@@ -81,9 +81,9 @@ ERRORS: tuple[ErrorCode, ...] = (
     ),
     ErrorCode(
         code=415,
-        meaning="The body is neither JSON nor XML",
+        meaning="The body is neither JSON nor XML, or is compressed",
         http="415",
-        advice="Set `Content-Type`",
+        advice="Set `Content-Type`; send no `Content-Encoding`",
     ),
     ErrorCode(
         code=429,

@@ -1,10 +1,10 @@
 """JSON bodies to documents."""
 
-from collections.abc import Iterable
-
 import orjson
 
 from ingest.domain.errors import InvalidRequest
+from ingest.wire.json_checks import check, check_size
+from ingest.wire.limits import DEFAULT_LIMITS, Limits
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -27,61 +27,20 @@ def _fault(body: bytes, error: orjson.JSONDecodeError) -> InvalidRequest:
     )
 
 
-def _children(node: object) -> Iterable[object]:
-    if isinstance(node, dict):
-        return node.values()
-    return node if isinstance(node, list) else ()
-
-
-def _check_depth(document: object, max_depth: int) -> None:
-    level = [document]
-    for _ in range(max_depth):
-        level = [
-            child
-            for node in level
-            for child in _children(node)
-            if isinstance(child, dict | list)
-        ]
-        if not level:
-            return
-    raise InvalidRequest(f"The body is nested deeper than {max_depth} levels")
-
-
-def _check_characters(document: object) -> None:
-    waiting = [("", document)]
-    while waiting:
-        path, node = waiting.pop()
-        match node:
-            case str() if "\0" in node:
-                raise InvalidRequest("A NUL character cannot be stored", path)
-            case dict():
-                if any("\0" in name for name in node):
-                    raise InvalidRequest("A NUL character cannot be stored", path)
-                waiting += [
-                    (f"{path}.{name}" if path else name, child)
-                    for name, child in node.items()
-                ]
-            case list():
-                waiting += [(f"{path}[{i}]", child) for i, child in enumerate(node)]
-
-
-def decode(body: bytes, *, max_depth: int) -> dict[str, object]:
+def decode(body: bytes, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, object]:
     """Read `body`, an object in UTF-8; raise InvalidRequest naming the place.
 
-    Of duplicate names the last wins. Lone surrogates, NaN and infinities are not
-    JSON; NUL is, but Postgres cannot hold it. An integer beyond 64 bits arrives as
-    a float, for the field that gets it to refuse.
+    Lone surrogates, NaN and infinities are not JSON. NUL is, but Postgres cannot hold
+    it; a name given twice is, but nobody can tell which was meant; an integer beyond
+    64 bits is, but it would arrive as another one.
     """
+    text = body.removeprefix(_BYTE_ORDER_MARK)
+    check_size(text, limits)
     try:
-        document: object = orjson.loads(body.removeprefix(_BYTE_ORDER_MARK))
+        document: object = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise _fault(body, error) from error
     if not isinstance(document, dict):
         raise InvalidRequest("The body is not an object")
-
-    # Both walks are rare: bytes tell that most bodies need neither.
-    if body.count(b"{") + body.count(b"[") > max_depth:
-        _check_depth(document, max_depth)
-    if b"\\u0000" in body:
-        _check_characters(document)
+    check(text, document, limits)
     return document

@@ -5,6 +5,7 @@ import re
 from lxml import etree
 
 from ingest.domain.errors import InvalidRequest
+from ingest.wire.limits import DEFAULT_LIMITS, Limits
 
 # Leave `collect_ids` alone: switching it off makes libxml2 load external DTDs.
 _PARSER = etree.XMLParser(
@@ -46,11 +47,11 @@ def _array(items: list[object]) -> list[object]:
 
 
 def _members(
-    element: etree._Element, max_depth: int, depth: int = 1
+    element: etree._Element, limits: Limits, depth: int = 1
 ) -> dict[str, object]:
     """Read the children of `element`: one is a scalar unless marked, two are a list."""
-    if depth > max_depth:
-        raise InvalidRequest(f"The body is nested deeper than {max_depth} levels")
+    if depth > limits.depth:
+        raise InvalidRequest(f"The body is nested deeper than {limits.depth} levels")
     texts = [element.text, *(child.tail for child in element)]
     if any(text and not text.isspace() for text in texts):
         where = f"<{_name(element)}> at line {element.sourceline}"
@@ -60,23 +61,32 @@ def _members(
     arrays: set[str] = set()
     for child in element:
         name = _name(child)
-        value = _members(child, max_depth, depth + 1) if len(child) else child.text
+        value = _members(child, limits, depth + 1) if len(child) else child.text
         values.setdefault(name, []).append(value or "")
         if _is_marked(child):
             arrays.add(name)
+    if len(values) > limits.keys:
+        raise InvalidRequest(f"An element has more than {limits.keys} members")
     return {
         name: _array(found) if name in arrays or len(found) > 1 else found[0]
         for name, found in values.items()
     }
 
 
-def decode(body: bytes, *, max_depth: int) -> dict[str, object]:
+def _check_size(body: bytes, max_values: int) -> None:
+    """Refuse more elements than allowed, before anything is made of them."""
+    if body.count(b"<") - body.count(b"</") > max_values:
+        raise InvalidRequest(f"The body holds more than {max_values} elements")
+
+
+def decode(body: bytes, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, object]:
     """Read `body`, whose root is `xml`; raise InvalidRequest naming the place.
 
     Leaves stay text: what they mean depends on the field. A document type is refused
     whatever it says, since entities could grow without bound, reach for files, or
     leave a value empty (contract 14, point 66).
     """
+    _check_size(body, limits.values)
     try:
         root = etree.fromstring(body, _PARSER)
     except etree.XMLSyntaxError as error:
@@ -89,4 +99,4 @@ def decode(body: bytes, *, max_depth: int) -> dict[str, object]:
         raise InvalidRequest(f"The encoding {about.encoding} is not allowed")
     if _name(root) != _ROOT:
         raise InvalidRequest(f"The root element is not {_ROOT}: <{_name(root)}>")
-    return _members(root, max_depth)
+    return _members(root, limits)

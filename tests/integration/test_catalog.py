@@ -364,7 +364,7 @@ def test_the_demo_catalogue_takes_the_documented_import_whole(
     connection: Connection, name: str
 ) -> None:
     body = (Path(__file__).parents[1] / "samples" / name).read_bytes()
-    _, document = decode(body, None, max_depth=32)
+    _, document = decode(body, None)
     envelope = load_envelope(document)
     catalog = load_catalog(connection)
     database = catalog.databases[envelope.database_id]

@@ -106,17 +106,6 @@ def test_what_breaks_inside_is_told_to_the_log_only(
     assert len(response.headers["Correlation-Id"]) == 32
 
 
-def test_a_number_no_field_can_hold_is_left_to_its_field(
-    intake: ServedIntake, token: str
-) -> None:
-    body = b'{"token":"%s","db_id":1,"email":"a@example.com","data":{"points":%s}}'
-
-    response = intake.post(body % (token.encode(), b"9" * 40), AT_ONCE)
-
-    assert response.status_code == 202
-    assert intake.worker.take().import_.data["points"] == 1e40
-
-
 def test_a_fault_of_an_xml_request_is_told_in_xml(intake: ServedIntake) -> None:
     response = intake.post(b"<xml><db_id>1</db_id></xml>")
 

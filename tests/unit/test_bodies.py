@@ -29,7 +29,7 @@ XML_BODY = b"<xml><a>1</a></xml>"
 def decode(
     body: bytes, content_type: str | None = None
 ) -> tuple[Format, dict[str, object]]:
-    return bodies.decode(body, content_type, max_depth=32)
+    return bodies.decode(body, content_type)
 
 
 def as_text(value: object) -> object:

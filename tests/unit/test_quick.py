@@ -47,7 +47,7 @@ def test_a_form_is_read(body: bytes, expected: dict[str, object]) -> None:
     "body",
     [
         pytest.param(b"\xff=1", id="not UTF-8"),
-        pytest.param(b"a=1&" * 1001, id="a thousand and one inputs"),
+        pytest.param(b"\xd1=1", id="half a character"),
     ],
 )
 def test_what_is_no_form_is_refused(body: bytes) -> None:

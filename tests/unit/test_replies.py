@@ -22,6 +22,7 @@ from ingest.doors.http.replies import describe
 from ingest.store.receipts import Answer
 from ingest.wire import bodies, replies
 from ingest.wire.bodies import Format
+from ingest.wire.limits import Limits
 
 IMPORT_ID = UUID("01936b4c-0000-7000-8000-000000000000")
 PROFILE_ID = "54759eb3c090d83494e2d804"
@@ -194,7 +195,10 @@ def test_any_document_is_written_well_formed(value: object) -> None:
 def test_what_is_written_in_xml_reads_back(document: dict[str, object]) -> None:
     body = replies.dump(document, Format.XML)
 
-    assert bodies.decode(body, "text/xml", max_depth=3) == (Format.XML, document)
+    assert bodies.decode(body, "text/xml", limits=Limits(depth=3)) == (
+        Format.XML,
+        document,
+    )
 
 
 @pytest.mark.fact("1-format", "11-mirror")

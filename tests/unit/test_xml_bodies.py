@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 
 from ingest.domain.errors import InvalidRequest
 from ingest.wire import xml_bodies
+from ingest.wire.limits import Limits
 
 
 def decode(body: str | bytes, max_depth: int = 32) -> dict[str, object]:
     return xml_bodies.decode(
-        body.encode() if isinstance(body, str) else body, max_depth=max_depth
+        body.encode() if isinstance(body, str) else body,
+        limits=Limits(depth=max_depth),
     )
 
 
@@ -237,6 +239,102 @@ def test_nesting_beyond_the_parser_is_refused() -> None:
     body = "<xml>" * 100_000 + "</xml>" * 100_000
 
     assert "depth" in fault(body, max_depth=100_000).lower()
+
+
+def wide(children: int) -> str:
+    return f"<xml><a>{''.join(f'<b{n}/>' for n in range(children))}</a></xml>"
+
+
+def test_the_members_of_one_element_are_limited() -> None:
+    assert xml_bodies.decode(wide(50).encode(), limits=Limits(keys=50))
+    with pytest.raises(InvalidRequest, match="more than 50 members"):
+        xml_bodies.decode(wide(51).encode(), limits=Limits(keys=50))
+
+
+def test_a_long_array_is_one_member() -> None:
+    body = f"<xml>{'<a>1</a>' * 100}</xml>".encode()
+
+    assert xml_bodies.decode(body, limits=Limits(keys=1)) == {"a": ["1"] * 100}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_the_elements_of_a_body_are_limited_before_they_are_read(encoding: str) -> None:
+    def body(elements: int, end: str) -> bytes:
+        return f"<xml>{'<a>1</a>' * elements}{end}".encode(encoding)
+
+    limits = Limits(values=250)
+    assert xml_bodies.decode(body(100, "</xml>"), limits=limits)
+    # Cut short, which nobody would notice who did not read it.
+    with pytest.raises(InvalidRequest, match="more than 250 elements"):
+        xml_bodies.decode(body(400, ""), limits=limits)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(
+            "<xml><a {}/></xml>".format(" ".join(f"b{n}=''" for n in range(200_000))),
+            id="attributes",
+        ),
+        pytest.param(
+            "<xml><a {}/></xml>".format(
+                " ".join(f"xmlns:b{n}='urn:{n}'" for n in range(100_000))
+            ),
+            id="namespaces",
+        ),
+        pytest.param(
+            "<xml><a b='%s'/></xml>" % ("x" * 9_000_000), id="one long attribute"
+        ),
+        pytest.param("<xml><a>%s</a></xml>" % ("x" * 9_000_000), id="one long text"),
+        pytest.param("<xml>%s</xml>" % ("<!---->" * 900_000), id="comments"),
+        pytest.param("<xml>%s</xml>" % ("<?p?>" * 900_000), id="instructions"),
+        pytest.param(
+            "<xml><a>%s</a></xml>" % ("<![CDATA[]]>" * 700_000), id="sections"
+        ),
+        pytest.param("<xml><a>%s</a></xml>" % ("&#65;" * 2_000_000), id="references"),
+        pytest.param(
+            "<!DOCTYPE xml [<!ENTITY e '{}'>]><xml><a>{}</a></xml>".format(
+                "e" * 100_000, "&e;" * 100_000
+            ),
+            id="quadratic blowup",
+        ),
+    ],
+)
+def test_large_bodies_take_time_in_proportion(body: str) -> None:
+    with suppress(InvalidRequest):
+        decode(body)
+
+
+def test_a_long_text_is_read_whole() -> None:
+    assert decode(f"<xml><a>{'x' * 9_000_000}</a></xml>") == {"a": "x" * 9_000_000}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(
+            b"<?xml version='1.0' encoding='utf-16'?><xml/>",
+            id="UTF-16 declared, UTF-8 sent",
+        ),
+        pytest.param(
+            "<?xml version='1.0' encoding='utf-8'?><xml><a>\xe9</a></xml>".encode(
+                "latin-1"
+            ),
+            id="UTF-8 declared, Latin-1 sent",
+        ),
+        pytest.param(
+            "<?xml version='1.0' encoding='us-ascii'?><xml><a>é</a></xml>".encode(),
+            id="ASCII declared, UTF-8 sent",
+        ),
+        pytest.param("<xml><a>é</a></xml>".encode("utf-32"), id="UTF-32"),
+        pytest.param("<xml><a>\xe9</a></xml>".encode("cp037"), id="EBCDIC"),
+        pytest.param(b"<xml><a>&#xD800;</a></xml>", id="half a character"),
+        pytest.param(b"<xml><a>&#x110000;</a></xml>", id="no character at all"),
+    ],
+)
+def test_a_body_that_is_not_what_it_declares_is_refused(body: bytes) -> None:
+    assert fault(body)
 
 
 MARKUP = [

@@ -153,7 +153,7 @@ class Consumer:
     def _decode(self, body: bytes) -> dict[str, object]:
         if len(body) > self._settings.max_body_bytes:
             raise BodyTooLarge("The message is too long")
-        return decode(body, max_depth=self._settings.max_depth)
+        return decode(body, limits=self._settings.limits)
 
     def _accept(self, order: Order, message: Message, catalog: Catalog) -> Taken:
         check_owner(order, catalog)

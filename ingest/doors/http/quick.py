@@ -13,7 +13,13 @@ from ingest.doors.http.intake import Intake
 from ingest.doors.http.requests import find_secret, read_body
 from ingest.wire.bodies import decode
 from ingest.wire.envelopes import peek_token
-from ingest.wire.quick import QuickImport, decode_form, is_form, load_quick
+from ingest.wire.quick import (
+    QuickImport,
+    check_form_size,
+    decode_form,
+    is_form,
+    load_quick,
+)
 
 #: The contract's list has one status for every fault of a token.
 _STATUSES = {401: 403}
@@ -61,12 +67,14 @@ class QuickResource:
 
     async def _read_body(self, req: Request) -> dict[str, object]:
         settings = self._intake.settings
+        check_form_size(req.query_string.encode(), settings.max_keys)
         body = await read_body(req, settings.max_body_bytes)
         if not body:
             return {}
         if is_form(req.content_type):
+            check_form_size(body, settings.max_keys)
             return decode_form(body)
-        return decode(body, req.content_type, max_depth=settings.max_depth)[1]
+        return decode(body, req.content_type, limits=settings.limits)[1]
 
     def _place(self, quick: QuickImport, token: Token) -> Accepted:
         accepted = accept(

@@ -6,7 +6,7 @@ from functools import partial
 
 from falcon.asgi import Request
 
-from ingest.domain.errors import BodyTooLarge
+from ingest.domain.errors import BodyTooLarge, UnsupportedMediaType
 from ingest.settings import Settings
 from ingest.wire.bodies import Format, decode
 from ingest.wire.envelopes import peek_format, peek_token
@@ -25,7 +25,13 @@ class Decoded:
 
 
 async def read_body(req: Request, limit_bytes: int) -> bytes:
-    """Return the body; BodyTooLarge, before reading it where it says its length."""
+    """Return the body; BodyTooLarge, before reading it where it says its length.
+
+    A compressed one is UnsupportedMediaType: a few bytes of it could grow to gigabytes.
+    """
+    encoding = req.get_header("Content-Encoding", default="identity")
+    if encoding.strip().lower() != "identity":
+        raise UnsupportedMediaType("A body with a Content-Encoding is not taken")
     if (req.content_length or 0) > limit_bytes:
         raise BodyTooLarge(f"The body is longer than {limit_bytes} bytes")
     body = await req.stream.read(limit_bytes + 1)
@@ -41,7 +47,7 @@ async def read_request(req: Request, settings: Settings) -> Decoded:
     the application, not a fault of the transport (contract 13.1).
     """
     body = await read_body(req, settings.max_body_bytes)
-    read = partial(decode, body, req.content_type, max_depth=settings.max_depth)
+    read = partial(decode, body, req.content_type, limits=settings.limits)
     # A body of megabytes takes a while, in which the others shall have their turns.
     large = len(body) > _LARGE_BYTES
     sent_as, document = await asyncio.to_thread(read) if large else read()
