@@ -1,12 +1,15 @@
 """The catalogue: what databases, fields, resources, segments and triggers exist."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 
 class FieldType(StrEnum):
     """What a field holds (contract section 5)."""
+
+    # Enum's own hash is a call into Python, and these are looked up all the time.
+    __hash__ = str.__hash__
 
     INT = "int"
     FLOAT = "float"
@@ -31,6 +34,9 @@ class FieldType(StrEnum):
 
 class Channel(StrEnum):
     """How a subscription reaches a person (contract 6.1)."""
+
+    # As with FieldType.
+    __hash__ = str.__hash__
 
     EMAIL = "email"
     SMS = "sms"
@@ -97,6 +103,13 @@ class Field:
     system: bool = False
 
 
+def _derive(
+    owner: "Resource | Database", name: str, chosen: Callable[[Field], bool]
+) -> None:
+    """Keep which of the fields are `chosen`, as every import of `owner` asks."""
+    object.__setattr__(owner, name, tuple(filter(chosen, owner.fields.values())))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """A brand or site that people subscribe to."""
@@ -112,6 +125,11 @@ class Resource:
     #: A new subscription without a priority becomes the highest (0).
     raise_new_priority: bool = False
     url: str = ""
+    #: Those of `fields` that a new subscription must have.
+    required_fields: tuple[Field, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _derive(self, "required_fields", lambda declared: declared.required)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +155,16 @@ class Database:
     ignore_unknown_fields: bool = False
     #: Fields by name, system ones included; not `email`, `phones`, `subscriptions`.
     fields: Mapping[str, Field] = field(default_factory=dict)
+    #: Those of `fields` that a new profile must have, that it gets unless it has them,
+    #: and that profiles are found by.
+    required_fields: tuple[Field, ...] = field(init=False, repr=False, compare=False)
+    defaulted_fields: tuple[Field, ...] = field(init=False, repr=False, compare=False)
+    match_fields: tuple[Field, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _derive(self, "required_fields", lambda declared: declared.required)
+        _derive(self, "defaulted_fields", lambda one: one.default is not None)
+        _derive(self, "match_fields", lambda declared: declared.match)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,22 +1,28 @@
 """Canonical emails and phones."""
 
 import re
-from functools import lru_cache
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
+from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES
 
 from ingest.domain.errors import InvalidValue
+from ingest.domain.memos import remembered
 
-#: The longest address SMTP can carry; longer ones are not worth a cache entry.
+#: The longest address SMTP can carry.
 _MAX_EMAIL_LENGTH = 254
+#: Nothing in the local part that the library would refuse or change, and a domain of
+#: which one letter is one byte.
+_PLAIN_EMAIL = re.compile(
+    r"(?=[^@]{1,64}@)([A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@((?!.*xn--)[A-Za-z0-9.-]+)",
+    re.IGNORECASE,
+)
 #: Spaces of every alphabet, hyphens and dashes, brackets: all written, none dialled.
 _PHONE_PUNCTUATION = re.compile(r"[\s\-\u2010-\u2015\u2212()\[\]]+")
 _PHONE = re.compile(r"\+?([0-9]{7,15})")
 
 
-@lru_cache(maxsize=65536)
-def _normalize_email(text: str) -> str:
+def _validate_email(text: str) -> str:
     try:
         # "Test environment" admits `.test`; the network is not asked either way.
         address = validate_email(
@@ -28,6 +34,23 @@ def _normalize_email(text: str) -> str:
         raise InvalidValue("Incorrect email")
 
     return address.normalized
+
+
+@remembered
+def _normalize_domain(domain: str) -> str:
+    return _validate_email(f"a@{domain}").removeprefix("a@")
+
+
+@remembered
+def _normalize_email(text: str) -> str:
+    """Ask the library for the address; of a plain one, for its domain only.
+
+    A new customer's address costs it 22 microseconds, and domains repeat.
+    """
+    plain = _PLAIN_EMAIL.fullmatch(text)
+    if plain is None or plain[1].lower() in CASE_INSENSITIVE_MAILBOX_NAMES:
+        return _validate_email(text)
+    return f"{plain[1]}@{_normalize_domain(plain[2])}"
 
 
 def normalize_email(raw: object) -> str:
@@ -50,6 +73,14 @@ def email_key(email: str) -> str:
     return email.lower()
 
 
+@remembered
+def _normalize_phone(text: str) -> str:
+    digits = _PHONE.fullmatch(_PHONE_PUNCTUATION.sub("", text))
+    if digits is None or not digits[1].strip("0"):
+        raise InvalidValue("Incorrect phone")
+    return "+" + digits[1]
+
+
 def normalize_phone(raw: object) -> str:
     """Return `+digits` (contract 14, point 28).
 
@@ -61,13 +92,10 @@ def normalize_phone(raw: object) -> str:
     if isinstance(raw, int):
         raw = str(raw) if 0 <= raw < 10**15 else ""
 
-    digits = _PHONE.fullmatch(_PHONE_PUNCTUATION.sub("", raw))
-    if digits is None or not digits[1].strip("0"):
-        raise InvalidValue("Incorrect phone")
-    return "+" + digits[1]
+    return _normalize_phone(raw)
 
 
-@lru_cache(maxsize=65536)
+@remembered
 def phone_key(phone: str) -> str:
     """Return the form of a normalized phone that is compared: E.164.
 

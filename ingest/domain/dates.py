@@ -1,9 +1,14 @@
 """Canonical dates: RFC 3339 text in UTC."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from ingest.domain.errors import InvalidValue
+from ingest.domain.memos import remembered
+
+T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Epoch numbers this far from zero are milliseconds (contract 14, point 38).
@@ -46,6 +51,19 @@ def dump_date(moment: datetime) -> str:
     return (text.rstrip("0") if moment.microsecond else text) + "Z"
 
 
+def _dump_valid(read: Callable[[T], datetime], raw: T) -> str:
+    try:
+        return dump_date(read(raw))
+    # No such day, or outside of the years 1 to 9999.
+    except (ValueError, OverflowError) as error:
+        raise InvalidValue("Incorrect date") from error
+
+
+@remembered
+def _parse_text(text: str) -> str:
+    return _dump_valid(_from_text, text)
+
+
 def parse_date(raw: object) -> str:
     """Return a date of any form of contract 4.3 as RFC 3339 in UTC.
 
@@ -53,12 +71,8 @@ def parse_date(raw: object) -> str:
     than rounded. Whole numbers, also as text of nine digits or more, are seconds
     since the epoch, or milliseconds from 10^11 on in either direction.
     """
-    if isinstance(raw, bool) or not isinstance(raw, str | int):
+    if isinstance(raw, str):
+        return _parse_text(raw)
+    if isinstance(raw, bool) or not isinstance(raw, int):
         raise InvalidValue("Incorrect date")
-
-    try:
-        moment = _from_text(raw) if isinstance(raw, str) else _from_epoch(raw)
-        return dump_date(moment)
-    # No such day, or outside of the years 1 to 9999.
-    except (ValueError, OverflowError) as error:
-        raise InvalidValue("Incorrect date") from error
+    return _dump_valid(_from_epoch, raw)

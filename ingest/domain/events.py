@@ -72,6 +72,8 @@ def derive(
         trigger
         for trigger in catalog.triggers.values()
         if trigger.database_id == import_.database_id
+        # Finding out what happened costs time: not for those who hear of a start only.
+        and (import_.start is not None or trigger.event is not EventKind.API_CALL)
     ]
     if not triggers:
         return

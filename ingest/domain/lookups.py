@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ingest.domain import fields
 from ingest.domain.catalog import Channel, Database
@@ -34,9 +35,11 @@ _LOCK_CLASSES = {"email_sub": EMAIL, "phone_sub": PHONE}
 CANDIDATES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """One thing to look for; a profile that has it is a candidate."""
+class Lookup(NamedTuple):
+    """One thing to look for; a profile that has it is a candidate.
+
+    A tuple, because an import hashes some fifty of these.
+    """
 
     kind: str
     #: Canonical text; of a scan, the field's name and text.
@@ -83,8 +86,8 @@ def profile_keys(profile: Profile, database: Database) -> set[Lookup]:
     keys = {Lookup(PHONE, phone_key(phone)) for phone in profile.phones}
     if profile.email is not None:
         keys.add(Lookup(EMAIL, email_key(profile.email)))
-    for field in database.fields.values():
-        if field.match and field.name in profile.fields:
+    for field in database.match_fields:
+        if field.name in profile.fields:
             values = fields.match_value(field, profile.fields[field.name])
             keys.update(Lookup(FIELD_PREFIX + field.name, value) for value in values)
     return keys

@@ -136,7 +136,7 @@ def _attributes(thing: Thing) -> dict[str, object]:
     return {
         _NAMES.get(each.name, each.name): getattr(thing, each.name)
         for each in dataclasses.fields(thing)
-        if each.name not in _NOT_COMPARED
+        if each.compare and each.name not in _NOT_COMPARED
     }
 
 

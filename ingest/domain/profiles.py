@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from ingest.domain.catalog import Channel
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriptionKey:
-    """What makes a subscription the same one inside a profile (contract 6.2)."""
+class SubscriptionKey(NamedTuple):
+    """What makes a subscription the same one inside a profile (contract 6.2).
+
+    A tuple, because an import hashes dozens of these.
+    """
 
     resource_id: int
     channel: Channel

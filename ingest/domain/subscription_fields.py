@@ -59,7 +59,7 @@ def parse_custom_fields(
     # XML writes an empty object as an empty text.
     if raw is None or raw == "":
         return {}
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict):
         raise InvalidRequest("Not an object", "custom_fields")
 
     parsed: dict[str, Update] = {}
@@ -109,9 +109,9 @@ def check_required(
     As with profiles, only an insert is held to it (contract 14, point 22).
     """
     missing = [
-        _fault(name, "Required field is missing")
-        for name, field in resource.fields.items()
-        if field.required and name not in values and _is_of_channel(field, channel)
+        _fault(field.name, "Required field is missing")
+        for field in resource.required_fields
+        if field.name not in values and _is_of_channel(field, channel)
     ]
     if missing:
         raise InvalidRequest(missing)

@@ -13,6 +13,9 @@ from ingest.domain.errors import InvalidValue
 class Action(StrEnum):
     """What is done to the stored value (contract 9.1)."""
 
+    # Enum's own hash is a call into Python, and these are looked up all the time.
+    __hash__ = str.__hash__
+
     SET = "set"
     UNSET = "unset"
     INCR = "incr"
@@ -163,8 +166,8 @@ def parse(field: Field, raw: object) -> Update:
     is a plain value for `object` and `arr_object` fields, and refused for others
     (contract 9.1; 14, point 34). Null never comes here: it asks for nothing.
     """
-    action = _find_action(field, raw) if isinstance(raw, Mapping) else None
-    if action is None or not isinstance(raw, Mapping):
+    action = _find_action(field, raw) if isinstance(raw, dict) else None
+    if action is None or not isinstance(raw, dict):
         return Update(action=Action.SET, value=fields.parse(field, raw))
     if action is Action.UNSET:
         return Update(action=action)
@@ -185,5 +188,7 @@ def apply(field: Field, update: Update, current: object) -> object:
     An absent value counts as 0, as no tags, or as an empty object; deleting from it
     leaves it absent. Arguments are never changed.
     """
+    if update.action is Action.SET:
+        return update.value
     effect = _EFFECTS.get((field.type, update.action))
     return effect(update, current) if effect else update.value

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
 
 from ingest.domain.errors import InvalidValue
+from ingest.domain.memos import remembered
 
 #: What both PostgreSQL's bigint and every JSON reader can hold.
 INT_RANGE = range(-(2**63), 2**63)
@@ -149,8 +150,13 @@ def parse_ip(raw: object) -> str:
     """
     if not isinstance(raw, str) or "%" in raw:
         raise InvalidValue("Incorrect ip")
+    return _parse_ip(raw)
+
+
+@remembered
+def _parse_ip(text: str) -> str:
     try:
-        address = ip_address(raw.strip())
+        address = ip_address(text.strip())
     except ValueError as error:
         raise InvalidValue("Incorrect ip") from error
 

@@ -1,7 +1,7 @@
 """The profiles that one batch works on, findable as the batch changes them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import AmbiguousMatch, Fault, ValueTaken
@@ -42,11 +42,12 @@ class Workspace:
             (profile.database_id, profile.id): profile for profile in profiles
         }
         self.current = dict(self.loaded)
-        self._held: dict[tuple[int, str], set[Lookup]] = {}
+        self._held: dict[tuple[int, str], Set[Lookup]] = {}
         self._holders: dict[Address, dict[str, None]] = defaultdict(dict)
         self._scans = scans
         for profile in self.loaded.values():
-            self._index(profile)
+            keys = self._keys(profile)
+            self._index(profile, keys, keys)
 
     def find(self, database_id: int, search: Search) -> tuple[Profile, str] | None:
         """Return the one profile that `search` finds and the kind of key that did.
@@ -74,16 +75,17 @@ class Workspace:
         An email and a unique field's value belong to one profile (contract 3.3).
         """
         address = (profile.database_id, profile.id)
-        keys = self._keys(profile)
-        fresh = keys - self._held.get(address, set())
+        keys, held = self._keys(profile), self._held.get(address, frozenset())
         faults = [
-            fault for lookup in fresh if (fault := self._conflict(profile, lookup))
+            fault
+            for lookup in keys - held
+            if (fault := self._conflict(profile, lookup))
         ]
         if faults:
             raise ValueTaken(sorted(faults, key=lambda fault: fault.path))
-        for lookup in self._held.get(address, set()) - keys:
+        for lookup in held - keys:
             self._holders[profile.database_id, lookup].pop(profile.id, None)
-        self._index(profile)
+        self._index(profile, keys, keys - held)
         self.current[address] = profile
 
     def changed(self) -> Iterator[tuple[Profile | None, Profile]]:
@@ -132,10 +134,12 @@ class Workspace:
         keys.add(Lookup(PROFILE_ID, profile.id))
         return keys
 
-    def _index(self, profile: Profile) -> None:
-        keys = self._keys(profile)
+    def _index(
+        self, profile: Profile, keys: Set[Lookup], fresh: Iterable[Lookup]
+    ) -> None:
+        """Hold `keys` for `profile`, of which `fresh` are not found yet."""
         self._held[profile.database_id, profile.id] = keys
-        for lookup in keys:
+        for lookup in fresh:
             self._holders[profile.database_id, lookup][profile.id] = None
 
     def _conflict(self, profile: Profile, lookup: Lookup) -> Fault | None:

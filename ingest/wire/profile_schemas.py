@@ -4,15 +4,16 @@ Building a schema costs a hundred times a load, so `ProfileSchemas` keeps one pe
 database and catalogue version.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields
 
 from ingest.domain import geo, matching, merge, subscriptions, updates
 from ingest.domain.batches import Prepared
-from ingest.domain.catalog import Catalog, Database, Field
+from ingest.domain.catalog import Catalog, Database
 from ingest.domain.contacts import normalize_email
 from ingest.domain.drafts import Draft, parse_phones
 from ingest.domain.errors import Fault, InvalidValue, NotFound, Rejected
@@ -21,42 +22,35 @@ from ingest.domain.imports import Import
 from ingest.domain.lookups import NO_SEARCH
 
 
-class _UpdateField(fields.Field[Any]):
-    """A value or function for one field of the catalogue (contract sections 5, 9)."""
+class _ParsedField(fields.Field[Any]):
+    """A field read by `parse`, which never sees an absent one or a null."""
 
-    def __init__(self, declared: Field) -> None:
+    def __init__(self, parse: Callable[[Any], Any]) -> None:
         super().__init__(allow_none=True)
-        self._declared = declared
+        self._parse = parse
 
-    def _deserialize(self, value: Any, *_: object, **__: object) -> updates.Update:
+    def deserialize(self, value: Any, *_: object, **__: object) -> Any:
+        """Parse `value`, without the steps of marshmallow's that have nothing to do.
+
+        They are half of the time that a profile takes to load.
+        """
+        if value is None:
+            return None
         try:
-            return updates.parse(self._declared, value)
+            return self._parse(value)
         except InvalidValue as error:
             raise ValidationError(str(error)) from error
-
-
-class _EmailField(fields.Field[Any]):
-    """The profile's email, which can be set but not unset (contract 4.1, 14.36)."""
-
-    def _deserialize(self, value: Any, *_: object, **__: object) -> str:
-        if isinstance(value, Mapping):
-            if value.get("action") != "set":
-                raise ValidationError("Email can only be set")
-            value = value.get("value")
-        try:
-            return normalize_email(value)
-        except InvalidValue as error:
-            raise ValidationError(str(error)) from error
-
-
-class _PhonesField(fields.Field[Any]):
-    """The profile's phone list (contract 14, points 28 and 29)."""
-
-    def _deserialize(self, value: Any, *_: object, **__: object) -> updates.Update:
-        try:
-            return parse_phones(value)
         except Rejected as error:
             raise ValidationError(list(error.faults)) from error
+
+
+def _parse_email(value: object) -> str:
+    """Read the profile's email: it can be set but not unset (contract 4.1, 14.36)."""
+    if isinstance(value, dict):
+        if value.get("action") != "set":
+            raise InvalidValue("Email can only be set")
+        value = value.get("value")
+    return normalize_email(value)
 
 
 class ProfileSchemas:
@@ -145,12 +139,19 @@ def build_schema(database: Database) -> Schema:
     unless the database says otherwise (17).
     """
     declared: dict[str, fields.Field[Any]] = {
-        field.name: _UpdateField(field) for field in database.fields.values()
+        # A value or function for one field of the catalogue (contract sections 5, 9).
+        field.name: _ParsedField(partial(updates.parse, field))
+        for field in database.fields.values()
     }
-    declared["email"] = _EmailField(allow_none=True)
-    declared["phones"] = _PhonesField(allow_none=True)
+    declared["email"] = _ParsedField(_parse_email)
+    # Contract 14, points 28 and 29.
+    declared["phones"] = _ParsedField(parse_phones)
     built = Schema.from_dict(declared, name=f"Profile{database.id}")
-    return built(unknown=EXCLUDE if database.ignore_unknown_fields else RAISE)
+    return built(
+        # Marshmallow then passes over what is absent, at no cost.
+        partial=True,
+        unknown=EXCLUDE if database.ignore_unknown_fields else RAISE,
+    )
 
 
 def _faults(error: ValidationError) -> list[Fault]:

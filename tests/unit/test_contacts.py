@@ -1,6 +1,7 @@
 """Emails and phones: contract 3.4, 4.5 and 14, points 25 and 28."""
 
 import pytest
+from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -171,3 +172,31 @@ def test_the_key_of_a_phone_is_its_own_key(digits: str) -> None:
     key = phone_key(normalize_phone(digits))
 
     assert phone_key(key) == key
+
+
+LETTERS = "abcXYZ019._+-"
+LOCALS = st.text(LETTERS, min_size=1, max_size=70) | st.sampled_from(
+    ["Info", "POSTMASTER", "www", "o'brien", '"a b"', "имя"]
+)
+DOMAINS = st.text("abZ09.-", min_size=1, max_size=70) | st.sampled_from(
+    ["Example.com", "shop.test", "a.local", "xn--e1afmkfd.xn--p1ai", "b.invalid"]
+)
+
+
+@given(local=LOCALS, domain=DOMAINS)
+def test_plain_emails_are_judged_as_the_library_judges_them(
+    local: str, domain: str
+) -> None:
+    text = f"{local}@{domain}"
+    try:
+        told = validate_email(text, check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        with pytest.raises(InvalidValue):
+            normalize_email(text)
+        return
+
+    if "." in told.domain:
+        assert normalize_email(text) == told.normalized
+    else:
+        with pytest.raises(InvalidValue):
+            normalize_email(text)

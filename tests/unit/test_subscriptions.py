@@ -118,7 +118,7 @@ def test_a_new_subscription_is_subscribed_by_default(sent: dict[str, object]) ->
 def test_a_new_subscription_comes_after_all_of_the_profile(
     sent: dict[str, object],
 ) -> None:
-    elsewhere = replace(STORED, key=replace(KEY, resource_id=2), priority=6)
+    elsewhere = replace(STORED, key=KEY._replace(resource_id=2), priority=6)
 
     assert inserted(sent).priority == 0
     assert inserted(sent, {KEY: STORED}).priority == 3
@@ -263,7 +263,7 @@ def test_a_deleted_subscription_is_restored_with_its_data() -> None:
 
 @pytest.mark.fact("6.2-unlisted")
 def test_subscriptions_that_are_not_listed_stay() -> None:
-    other = replace(STORED, key=replace(KEY, contact="jane@example.com"))
+    other = replace(STORED, key=KEY._replace(contact="jane@example.com"))
 
     merged, _ = lay(SMS, {KEY: STORED, other.key: other})
 
@@ -292,7 +292,7 @@ def test_a_required_field_of_another_channel_is_not_asked_for() -> None:
 
 @pytest.mark.fact("6.7-required")
 def test_a_required_field_is_not_asked_for_again_on_update() -> None:
-    key = replace(KEY, resource_id=3)
+    key = KEY._replace(resource_id=3)
     stored = replace(STORED, key=key, custom_fields={})
 
     merged, _ = lay({**EMAIL, "resource_id": 3}, {key: stored})
