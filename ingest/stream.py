@@ -139,11 +139,21 @@ def open_stream(redis_url: str, partitions: int) -> Stream:
 
 def _entry(id_: Any, fields: Any) -> Entry:
     """Read one row of XRANGE, whose bytes redis-py types as anything."""
+    payload = fields.get(b"import")
     return Entry(
         id=id_.decode(),
-        payload=fields.get(b"import", b""),
+        payload=_dump_fields(fields) if payload is None else payload,
         reply_to=fields.get(b"reply_to", b"").decode(errors="replace"),
     )
+
+
+def _dump_fields(fields: Mapping[bytes, bytes]) -> bytes:
+    """Keep an entry that holds no import: somebody's mistake, to be looked at."""
+    shown = {
+        name.decode(errors="backslashreplace"): value.decode(errors="backslashreplace")
+        for name, value in fields.items()
+    }
+    return orjson.dumps(shown)
 
 
 def _order(id_: bytes) -> tuple[int, int]:

@@ -5,7 +5,6 @@ number of statements (design section 4).
 """
 
 import logging
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from ingest.store.events import insert_events
 from ingest.store.receipts import Answer, Receipt, find_answers, insert_receipts
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.attempts import TRANSIENT
+from workers.letters import describe_error, describe_traceback
 from workers.load import load_workspace
 from workers.save import save_workspace
 
@@ -139,11 +139,12 @@ def _bury(
     import_ = accepted.import_
     letter = DeadLetter(
         import_id=import_.import_id,
+        database_id=import_.database_id,
         partition=partition,
         entry_id=accepted.entry_id,
         payload=accepted.payload,
-        error=f"{type(error).__name__}: {error}",
-        traceback="".join(traceback.format_exception(error)),
+        error=describe_error(error),
+        traceback=describe_traceback(error, sender=__file__),
     )
     fault = Fault(code=500, message="Internal error; the import is kept for replay")
     outcome = Outcome(import_id=import_.import_id, state=State.DEAD, faults=(fault,))

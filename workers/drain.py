@@ -24,9 +24,9 @@ from ingest.store.partitions import (
 )
 from ingest.store.receipts import Answer, create_daily_partitions
 from ingest.stream import Entry, Stream, open_stream
-from ingest.wire.entries import MalformedEntry, decode
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.apply import Accepted, Applied, apply_batch
+from workers.letters import read_entry
 from workers.upkeep import DAYS_AHEAD
 
 logger = logging.getLogger(__name__)
@@ -179,23 +179,13 @@ def _decode(
     """Decode `entries`; those that are no imports become dead letters."""
     accepted, letters = [], []
     for entry in entries:
-        try:
-            import_ = decode(entry.payload)
-        except MalformedEntry as error:
-            letters.append(
-                DeadLetter(
-                    import_id=None,
-                    partition=partition,
-                    entry_id=entry.id,
-                    payload=entry.payload,
-                    error=f"{type(error).__name__}: {error}",
-                    traceback="",
-                )
+        read = read_entry(partition, entry.id, entry.payload)
+        if isinstance(read, DeadLetter):
+            letters.append(read)
+        else:
+            accepted.append(
+                Accepted(import_=read, entry_id=entry.id, payload=entry.payload)
             )
-            continue
-        accepted.append(
-            Accepted(import_=import_, entry_id=entry.id, payload=entry.payload)
-        )
     return accepted, letters
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from ingest.settings import Settings
 from ingest.store.database import connect
+from ingest.store.dead_letters import drop_resolved_letters
 from ingest.store.events import drop_events
 from ingest.store.receipts import create_daily_partitions, drop_receipts
 from ingest.stream import Stream
@@ -30,6 +31,7 @@ def partition_receipts(settings: Settings) -> None:
     with connect(settings.database_url, application_name="penstock-upkeep") as opened:
         create_daily_partitions(opened, today, DAYS_AHEAD)
         drop_events(opened, now - timedelta(days=settings.receipt_days))
+        drop_resolved_letters(opened, now - timedelta(days=settings.receipt_days))
         dropped = drop_receipts(opened, today - timedelta(days=settings.receipt_days))
     if dropped:
         logger.info("receipts dropped", extra={"tables": dropped})

@@ -86,6 +86,24 @@ def insert_receipts(
     )
 
 
+def withdraw_dead_receipts(
+    connection: Connection[TupleRow], import_ids: Iterable[UUID]
+) -> None:
+    """Take back the receipts of those of `import_ids` that are dead.
+
+    For the transaction that applies them again and writes their receipts anew: nobody
+    else ever sees them without one, and whoever applies them at once waits here.
+    """
+    connection.execute(
+        """
+        DELETE FROM imports
+         WHERE import_id = ANY(%(ids)s::uuid[])
+           AND state = 'dead'
+        """,
+        {"ids": list(import_ids)},
+    )
+
+
 def _row(receipt: Receipt) -> dict[str, object]:
     import_, outcome = receipt.import_, receipt.outcome
     return {

@@ -27,6 +27,10 @@ class MalformedEntry(PenstockError):
     """A stream entry is not an import; no retry makes it one."""
 
 
+class UnknownForm(MalformedEntry):
+    """A stream entry is of a form, or has members, that another release may know."""
+
+
 def _given(record: Import | Key, defaults: Mapping[str, object]) -> dict[str, object]:
     return {
         name: value
@@ -49,8 +53,21 @@ def _exactly(kind: type[_T], value: object) -> _T:
     return value
 
 
-def _optional(kind: type[_T], value: object) -> _T | None:
-    return None if value is None else _exactly(kind, value)
+def _parse_number(value: object) -> int:
+    """Return an id that a column of Postgres holds."""
+    if abs(number := _exactly(int, value)) >= 2**31:
+        raise ValueError("an id out of range")
+    return number
+
+
+def _parse_token(value: object) -> int | None:
+    return None if value is None else _parse_number(value)
+
+
+def _parse_door(value: object) -> str:
+    if not (door := _exactly(str, value)).isprintable():
+        raise ValueError("a door with control characters")
+    return door
 
 
 def _parse_id(value: object) -> UUID:
@@ -104,9 +121,9 @@ _KEY_PARSERS: Mapping[str, _Parser] = dict.fromkeys(
 _PARSERS: Mapping[str, _Parser] = {
     "import_id": _parse_id,
     "accepted_at": _parse_moment,
-    "door": partial(_exactly, str),
-    "token_id": partial(_optional, int),
-    "database_id": partial(_exactly, int),
+    "door": _parse_door,
+    "token_id": _parse_token,
+    "database_id": _parse_number,
     "matching": _parse_matching,
     "key": _parse_key,
     "data": partial(_exactly, dict),
@@ -133,12 +150,10 @@ def decode(payload: bytes) -> Import:
     try:
         entry = _exactly(dict, orjson.loads(payload))
         if (version := _exactly(int, entry.pop("v", None))) != _VERSION:
-            raise MalformedEntry(f"The entry has an unknown form: {version}")
+            raise UnknownForm(f"The entry has an unknown form: {version}")
         members = {name: _PARSERS[name](value) for name, value in entry.items()}
     except KeyError as error:
-        raise MalformedEntry(
-            f"The entry has an unknown member: {error!s:.40}"
-        ) from error
+        raise UnknownForm(f"The entry has an unknown member: {error!s:.40}") from error
     except (ValueError, OverflowError) as error:
         raise MalformedEntry(f"The entry cannot be read: {error}") from error
 

@@ -2,6 +2,7 @@ import json
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from ingest.domain.imports import Import, Key, Matching, Operation
 from ingest.wire import entries
-from ingest.wire.entries import MalformedEntry
+from ingest.wire.entries import MalformedEntry, UnknownForm
 
 LEAST = Import(
     import_id=UUID("01936b4c-0000-7000-8000-000000000000"),
@@ -25,6 +26,7 @@ LEAST = Import(
 
 TEXTS = st.text(max_size=10)
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
+IDS_OF_OURS = st.integers(1, 2**31 - 1)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 OPTIONAL_TEXTS = st.none() | TEXTS
 DATA = st.dictionaries(
@@ -44,8 +46,8 @@ IMPORTS = st.builds(
     import_id=st.uuids(),
     accepted_at=st.datetimes(timezones=st.just(UTC)),
     door=st.sampled_from(["http", "broker", "file"]),
-    token_id=st.none() | INTEGERS,
-    database_id=INTEGERS,
+    token_id=st.none() | IDS_OF_OURS,
+    database_id=IDS_OF_OURS,
     matching=st.sampled_from(Matching),
     key=st.builds(
         Key,
@@ -132,6 +134,11 @@ def damage(**members: object) -> bytes:
         ),
         pytest.param(damage(database_id="1"), id="an integer as text"),
         pytest.param(damage(database_id=True), id="an integer as boolean"),
+        pytest.param(damage(database_id=2**31), id="a database beyond any"),
+        pytest.param(damage(token_id=-(2**31)), id="a token beyond any"),
+        pytest.param(damage(door="ht\0tp"), id="a door Postgres could not keep"),
+        pytest.param(b"[" * 100_000, id="nested without end"),
+        pytest.param(b'{"data":' * 2000 + b"1" + b"}" * 2000, id="nested too deep"),
         pytest.param(damage(matching="name"), id="an unknown matching"),
         pytest.param(damage(matching=[]), id="a matching that is a list"),
         pytest.param(damage(operation="drop"), id="an unknown operation"),
@@ -148,6 +155,15 @@ def damage(**members: object) -> bytes:
 def test_what_is_no_entry_is_refused(payload: bytes) -> None:
     with pytest.raises(MalformedEntry):
         entries.decode(payload)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [pytest.param({"v": 2}, id="form"), pytest.param({"urgent": True}, id="member")],
+)
+def test_what_another_release_may_know_is_told_apart(members: dict[str, Any]) -> None:
+    with pytest.raises(UnknownForm):
+        entries.decode(damage(**members))
 
 
 @pytest.mark.parametrize(

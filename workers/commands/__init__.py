@@ -1,0 +1,1 @@
+"""Commands that apply imports themselves, one module a command."""

@@ -1,0 +1,193 @@
+"""Apply dead letters again, each at most once, whoever asks and however often.
+
+An import is applied only by the transaction that writes its receipt. A dead letter has
+one already, of state `dead`; so the transaction that applies it takes that receipt back
+first, and whoever else would do the same waits for its row and finds it gone.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from uuid import UUID
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest.domain.imports import Import, Outcome, State
+from ingest.geo import open_locator
+from ingest.store.catalog import hold_catalog, load_catalog
+from ingest.store.dead_letters import (
+    OpenLetter,
+    Resolution,
+    Verdict,
+    claim_letters,
+    count_replays,
+    insert_dead_letter,
+    resolve_letters,
+)
+from ingest.store.letter_queries import Applied, count_overtaking
+from ingest.store.receipts import Answer, withdraw_dead_receipts
+from ingest.wire.profile_schemas import ProfileSchemas
+from workers.apply import Accepted, apply_batch
+from workers.letters import read_entry
+
+#: What a letter is that still cannot be decoded.
+UNDECODABLE = "undecodable"
+#: What a letter is whose import has been applied in the meantime.
+KNOWN = "known"
+
+#: Workers lock the same keys and profiles; one of two that meet has to try again.
+_ATTEMPTS = 5
+_COLLISIONS = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What came of one letter."""
+
+    letter_id: int
+    import_id: UUID | None
+    #: A state of imports, UNDECODABLE or KNOWN.
+    state: str
+    error: int
+    error_text: str
+    profile_id: str | None = None
+    #: The paths of the fields that changed.
+    changed: tuple[str, ...] = ()
+    #: Imports of the same profile, accepted later, that were applied before this one.
+    overtaken_by: int = 0
+
+    @property
+    def is_resolved(self) -> bool:
+        """Whether the letter needs no further replay."""
+        return self.state not in (State.DEAD, UNDECODABLE)
+
+
+class Replay:
+    """Replays letters of one Postgres, batch by batch."""
+
+    def __init__(
+        self, connection: Connection[TupleRow], *, by: str, geoip_database: str = ""
+    ) -> None:
+        self._connection = connection
+        self._verdict = Verdict(resolution=Resolution.REPLAYED, by=by)
+        self._locate = open_locator(geoip_database)
+
+    def run(self, letter_ids: Sequence[int], *, dry_run: bool) -> list[Replayed]:
+        """Apply those of `letter_ids` that are open, in one transaction.
+
+        In the order of their entries, partition by partition. With `dry_run` the
+        transaction is rolled back.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with self._connection.transaction(force_rollback=dry_run):
+                    return self._replay(letter_ids)
+            except _COLLISIONS:
+                if attempt == _ATTEMPTS:
+                    raise
+        return []
+
+    def _replay(self, letter_ids: Sequence[int]) -> list[Replayed]:
+        connection, started_at = self._connection, datetime.now(UTC)
+        letters = claim_letters(connection, letter_ids)
+        imports = self._read(letters)
+        withdraw_dead_receipts(connection, [one.import_id for one in imports.values()])
+        outcomes = self._apply(letters, imports)
+        overtaking = count_overtaking(
+            connection, list(_reached(imports.values(), outcomes)), started_at
+        )
+
+        replayed = [
+            _describe(letter, imports.get(letter.id), outcomes, overtaking)
+            for letter in letters
+        ]
+        resolved = [each.letter_id for each in replayed if each.is_resolved]
+        resolve_letters(connection, resolved, self._verdict, datetime.now(UTC))
+        count_replays(
+            connection, [each.letter_id for each in replayed if not each.is_resolved]
+        )
+        return replayed
+
+    def _read(self, letters: Iterable[OpenLetter]) -> dict[int, Import]:
+        """Decode `letters`; those that cannot be say what is wrong with them now."""
+        imports, now = {}, datetime.now(UTC)
+        for letter in letters:
+            read = read_entry(letter.partition, letter.entry_id, letter.payload)
+            if isinstance(read, Import):
+                imports[letter.id] = read
+            else:
+                insert_dead_letter(self._connection, read, now)
+        return imports
+
+    def _apply(
+        self, letters: Iterable[OpenLetter], imports: dict[int, Import]
+    ) -> dict[UUID, Outcome | Answer]:
+        """Apply `imports` as a drain would, a batch a partition."""
+        hold_catalog(self._connection)
+        schemas = ProfileSchemas(load_catalog(self._connection), self._locate)
+        outcomes: dict[UUID, Outcome | Answer] = {}
+        for partition, group in groupby(letters, key=lambda letter: letter.partition):
+            batch = [
+                Accepted(
+                    import_=imports[letter.id],
+                    entry_id=letter.entry_id,
+                    payload=letter.payload,
+                )
+                for letter in group
+                if letter.id in imports
+            ]
+            applied = apply_batch(self._connection, partition, batch, schemas)
+            # What an import came to first stays: a second letter of it is a repeat.
+            for each in applied.outcomes:
+                outcomes.setdefault(each.import_id, each)
+            for known in applied.repeated:
+                outcomes.setdefault(known.import_id, known)
+        return outcomes
+
+
+def _reached(
+    imports: Iterable[Import], outcomes: dict[UUID, Outcome | Answer]
+) -> Iterable[Applied]:
+    for import_ in imports:
+        outcome = outcomes[import_.import_id]
+        if isinstance(outcome, Outcome) and outcome.profile_id:
+            yield Applied(
+                import_id=import_.import_id,
+                database_id=import_.database_id,
+                profile_id=outcome.profile_id,
+                accepted_at=import_.accepted_at,
+            )
+
+
+def _describe(
+    letter: OpenLetter,
+    import_: Import | None,
+    outcomes: dict[UUID, Outcome | Answer],
+    overtaking: dict[UUID, int],
+) -> Replayed:
+    if import_ is None:
+        return Replayed(
+            letter_id=letter.id,
+            import_id=None,
+            state=UNDECODABLE,
+            error=500,
+            error_text="The entry cannot be decoded by this release",
+        )
+    outcome = outcomes[import_.import_id]
+    new = outcome if isinstance(outcome, Outcome) else None
+    return Replayed(
+        letter_id=letter.id,
+        import_id=import_.import_id,
+        state=new.state if new else KNOWN,
+        error=outcome.error,
+        error_text=outcome.error_text,
+        profile_id=outcome.profile_id,
+        changed=tuple(new.changes) if new else (),
+        overtaken_by=overtaking.get(import_.import_id, 0),
+    )
