@@ -10,7 +10,7 @@ KEY   := $(shell { pwd; cat requirements-dev.lock pyproject.toml 2>/dev/null; } 
 READY := .venv/.ready-$(KEY)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench lock clean
+.PHONY: help demo up test lint bench chaos lock clean
 
 help: ## Show this help
 	@echo "Usage: make TARGET [ARGS=\"...\"] [PYTHON=python3.13]"
@@ -33,6 +33,9 @@ lint: $(READY) ## Check format, style, types and import order
 
 bench: $(READY) ## Measure latency and throughput on this machine
 	@$(BIN)/python -m tests.benchmarks.first $(ARGS)
+
+chaos: $(READY) ## Break a loaded Penstock for ten minutes; prove that nothing is lost
+	@$(BIN)/python -m tests.chaos.run $(ARGS)
 
 # Versions stay as they are unless pyproject.toml forbids them; `make lock ARGS=--upgrade` renews them.
 LOCK = uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \

@@ -68,6 +68,9 @@ def receiving() -> Iterator[Receiver]:
         #: Couriers connect many times at once.
         request_queue_size = 128
 
+        def handle_error(self, request: object, client_address: object) -> None:
+            """Say nothing of couriers that die."""
+
     server = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=[0.02], daemon=True)
     thread.start()

@@ -5,11 +5,8 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,75 +16,9 @@ import pytest
 
 from ingest.local.processes import identity
 from ingest.store.database import connect
-from tests.acceptance.conftest import ROOT, STOP_SECONDS
+from tests.groups import STOP_SECONDS, Group, wait_for
 
 IMPORT = "/api/v1.1/profiles/import"
-RECOVERY_SECONDS = 40
-
-
-def wait_for(found: Callable[[], object], seconds: float = RECOVERY_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not found():
-        assert time.monotonic() < deadline, "not within the deadline"
-        time.sleep(0.05)
-
-
-class Group:
-    """One `penstock up` on a state directory, and what it said."""
-
-    def __init__(self, state: Path, *arguments: str, **environ: str) -> None:
-        self.state = state
-        self.errors = state.with_name(f"{state.name}.err")
-        argv = [sys.executable, "-m", "ingest.cli", "up", "--json", "--state-dir"]
-        with self.errors.open("w") as errors:
-            self.process = subprocess.Popen(
-                [*argv, str(state), "--http-port", "0", *arguments],
-                cwd=ROOT,
-                env={**os.environ, **environ},
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
-
-    @property
-    def said(self) -> str:
-        return self.errors.read_text()
-
-    def wait_ready(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line, self.said
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def pids(self) -> dict[str, Any]:
-        """The numbers of the processes as of now."""
-        document = json.loads((self.state / "servers.json").read_text())
-        pids: dict[str, Any] = document["pids"]
-        return pids
-
-    def processes(self) -> set[int]:
-        """Every process that the record names, and their children."""
-        record = json.loads((self.state / "processes.json").read_text())
-        leaders = {int(process["pid"]) for process in record["processes"]}
-        listing = subprocess.run(
-            ["ps", "-eo", "pid=,ppid="], check=True, capture_output=True, text=True
-        )
-        pairs = [map(int, line.split()) for line in listing.stdout.splitlines()]
-        return leaders | {pid for pid, parent in pairs if parent in leaders}
-
-    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        code = self.process.wait(STOP_SECONDS)
-        self.close()
-        return code
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
 
 
 def send(http: str, token: str, email: str) -> dict[str, Any]:

@@ -1,0 +1,223 @@
+"""Does what producers were told agree with what is in Postgres? Without I/O.
+
+An import that is applied sets `custom_field` of its profile to its own name, so that
+each receipt tells which import had been applied just before: the receipts of a profile
+must make one chain, from nothing to what the profile says now. A lost update breaks it,
+a second application forks it, and its order is the order applied.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tests.chaos.asks import Ask, Kind
+from tests.chaos.ledger import Ledger, Receipt
+from tests.chaos.workload import email
+
+
+class Breach(StrEnum):
+    """Which promise is broken."""
+
+    LOST = "lost"
+    DOUBLED = "doubled"
+    DISORDERED = "out of order"
+    #: Anything else that is not as the producers asked.
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One broken promise."""
+
+    breach: Breach
+    text: str
+
+
+def find_breaches(asks: Sequence[Ask], ledger: Ledger) -> list[Finding]:
+    """Return every broken promise; empty if all were kept."""
+    chains = {
+        profile_id: _chain(receipts)
+        for profile_id, receipts in _by_profile(ledger).items()
+    }
+    return [
+        *_check_receipts(asks, ledger),
+        *_check_refs(asks, ledger),
+        *_check_chains(ledger, chains),
+        *_check_order(asks, chains),
+        *_check_values(asks, ledger, chains),
+        *_check_persons(asks, ledger),
+        *_check_events(asks, ledger),
+        *(
+            Finding(Breach.WRONG, f"{count} {name}")
+            for name, count in ledger.orphans.items()
+            if count
+        ),
+    ]
+
+
+def _check_receipts(asks: Iterable[Ask], ledger: Ledger) -> Iterator[Finding]:
+    """Every accepted import has one receipt, which says what it must."""
+    receipts: dict[str, list[Receipt]] = defaultdict(list)
+    for receipt in ledger.receipts:
+        receipts[receipt.import_id].append(receipt)
+    for ask in asks:
+        if ask.import_id is None:
+            continue
+        found = receipts[ask.import_id]
+        if not found:
+            yield Finding(Breach.LOST, f"{ask.ref} ({ask.import_id}) has no receipt")
+        elif len(found) > 1:
+            yield Finding(Breach.DOUBLED, f"{ask.ref} has {len(found)} receipts")
+        elif (found[0].state == "rejected") != ask.kind.is_rejected:
+            yield Finding(
+                Breach.WRONG, f"{ask.ref} ({ask.kind}) ended as {found[0].state}"
+            )
+        elif not ask.kind.is_rejected and found[0].ref != ask.ref:
+            yield Finding(Breach.WRONG, f"{ask.ref} applied {found[0].ref}")
+
+
+def _check_refs(asks: Iterable[Ask], ledger: Ledger) -> Iterator[Finding]:
+    """Nothing is applied twice, by whatever id, and nothing that nobody asked for."""
+    asks = list(asks)
+    accepted = {ask.import_id for ask in asks if ask.import_id is not None}
+    in_doubt = {ask.ref for ask in asks if ask.import_id is None}
+    applied = Counter(receipt.ref for receipt in ledger.receipts if receipt.ref)
+    for ref, times in applied.items():
+        if times > 1:
+            yield Finding(Breach.DOUBLED, f"{ref} was applied {times} times")
+    strangers = [each for each in ledger.receipts if each.import_id not in accepted]
+    for receipt in strangers:
+        if receipt.state != "rejected" and receipt.ref not in in_doubt:
+            yield Finding(Breach.WRONG, f"{receipt.ref} was never asked for")
+    refused = sum(receipt.state == "rejected" for receipt in strangers)
+    if refused > sum(ask.kind.is_rejected for ask in asks if ask.import_id is None):
+        yield Finding(Breach.DOUBLED, f"{refused} rejections that nobody asked for")
+
+
+def _by_profile(ledger: Ledger) -> Mapping[str, list[Receipt]]:
+    receipts: dict[str, list[Receipt]] = defaultdict(list)
+    for receipt in ledger.receipts:
+        if receipt.profile_id is not None and receipt.ref is not None:
+            receipts[receipt.profile_id].append(receipt)
+    return receipts
+
+
+def _chain(receipts: Iterable[Receipt]) -> list[Receipt]:
+    """Put the receipts of one profile in the order applied, as far as it is one."""
+    following = {receipt.follows: receipt for receipt in receipts}
+    chain: list[Receipt] = []
+    ref: str | None = None
+    while (receipt := following.pop(ref, None)) is not None:
+        chain.append(receipt)
+        ref = receipt.ref
+    return chain
+
+
+def _check_chains(
+    ledger: Ledger, chains: Mapping[str, Sequence[Receipt]]
+) -> Iterator[Finding]:
+    """Every receipt of a profile is a link, and the last says what it is now."""
+    for profile_id, receipts in _by_profile(ledger).items():
+        chain = chains[profile_id]
+        if len(chain) != len(receipts):
+            text = f"{len(receipts) - len(chain)} receipts of {profile_id} do not link"
+            yield Finding(Breach.DISORDERED, text)
+            continue
+        profile = ledger.profiles.get(profile_id)
+        now = profile and profile.fields.get("custom_field")
+        if now != chain[-1].ref:
+            text = f"{profile_id} is at {now}, its last receipt at {chain[-1].ref}"
+            yield Finding(Breach.LOST, text)
+
+
+def _check_order(
+    asks: Iterable[Ask], chains: Mapping[str, Sequence[Receipt]]
+) -> Iterator[Finding]:
+    """What one line sent by one key was applied in the order of its answers."""
+    place = {
+        receipt.ref: place
+        for chain in chains.values()
+        for place, receipt in enumerate(chain)
+    }
+    last: dict[tuple[str, str], tuple[int, str]] = {}
+    for ask in asks:
+        if ask.import_id is None or ask.ref not in place:
+            continue
+        lane = ask.line, ask.key
+        before, ref = last.get(lane, (-1, ""))
+        if place[ask.ref] < before:
+            text = f"{ask.ref} was applied before {ref}, accepted earlier ({ask.key})"
+            yield Finding(Breach.DISORDERED, text)
+        last[lane] = max((before, ref), (place[ask.ref], ask.ref))
+
+
+def _check_values(
+    asks: Iterable[Ask], ledger: Ledger, chains: Mapping[str, Sequence[Receipt]]
+) -> Iterator[Finding]:
+    """Sums are exact, and a sequence stands at the last number that was applied."""
+    by_ref = {ask.ref: ask for ask in asks}
+    for profile_id, chain in chains.items():
+        profile = ledger.profiles.get(profile_id)
+        if profile is None:
+            yield Finding(Breach.LOST, f"{profile_id} does not exist")
+            continue
+        applied = [by_ref[each.ref] for each in chain if each.ref in by_ref]
+        total = sum(ask.value for ask in applied if ask.kind is not Kind.SEQUENCE)
+        if profile.fields.get("points", 0) != total:
+            text = f"{profile_id} has {profile.fields.get('points')}, not {total}"
+            breach = Breach.LOST
+            if profile.fields.get("points", 0) > total:
+                breach = Breach.DOUBLED
+            yield Finding(breach, text)
+        numbers = [ask.value for ask in applied if ask.kind is Kind.SEQUENCE]
+        if numbers and profile.fields.get("checks") != numbers[-1]:
+            text = f"{profile_id} is at {profile.fields.get('checks')} of {numbers[-1]}"
+            yield Finding(Breach.DISORDERED, text)
+
+
+def _check_persons(asks: Iterable[Ask], ledger: Ledger) -> Iterator[Finding]:
+    """One person is one profile, with the person's email."""
+    profile_of = {each.ref: each.profile_id for each in ledger.receipts if each.ref}
+    profiles: dict[str, set[str]] = defaultdict(set)
+    for ask in asks:
+        profile_id = profile_of.get(ask.ref)
+        if profile_id is not None:
+            profiles[ask.person].add(profile_id)
+    for person, ids in profiles.items():
+        emails = {ledger.profiles[id_].email for id_ in ids if id_ in ledger.profiles}
+        if len(ids) > 1 or emails != {email(person)}:
+            text = f"{person} is {len(ids)} profiles, with {emails}"
+            yield Finding(Breach.WRONG, text)
+    if len(ledger.profiles) != len(profiles):
+        text = f"{len(ledger.profiles)} profiles for {len(profiles)} persons"
+        yield Finding(Breach.WRONG, text)
+
+
+def _check_events(asks: Iterable[Ask], ledger: Ledger) -> Iterator[Finding]:
+    """Events are those of the receipts, each delivered under one id with one body."""
+    starts = {ask.ref for ask in asks if ask.kind is Kind.START}
+    expected = Counter(
+        (receipt.import_id, kind)
+        for receipt in ledger.receipts
+        for kind, fires in (
+            ("profile_created", receipt.state == "created"),
+            ("api_call", receipt.ref in starts),
+        )
+        if fires
+    )
+    written = Counter((event.import_id, event.kind) for event in ledger.events)
+    for name in expected - written:
+        yield Finding(Breach.LOST, f"no event {name}")
+    for name in written - expected:
+        yield Finding(Breach.DOUBLED, f"an event too many: {name}")
+    for event in ledger.events:
+        bodies = ledger.received.get(event.event_id)
+        if not event.delivered or not bodies:
+            yield Finding(Breach.LOST, f"event {event.event_id} was not delivered")
+        elif len(bodies) > 1:
+            text = f"event {event.event_id} was delivered with several bodies"
+            yield Finding(Breach.WRONG, text)
+    unknown = ledger.received.keys() - {event.event_id for event in ledger.events}
+    if unknown:
+        yield Finding(Breach.WRONG, f"{len(unknown)} deliveries of no event")

@@ -1,0 +1,147 @@
+"""What is in Postgres at the end, as the check needs it."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """One receipt."""
+
+    import_id: str
+    state: str
+    error: int
+    profile_id: str | None
+    #: Field → (old, new).
+    changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    @property
+    def ref(self) -> str | None:
+        """Which ask this applied; None if it changed nothing."""
+        ref: str | None = self.changes.get("custom_field", (None, None))[1]
+        return ref
+
+    @property
+    def follows(self) -> str | None:
+        """Which ask had been applied to the profile just before; None for none."""
+        ref: str | None = self.changes.get("custom_field", (None, None))[0]
+        return ref
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """One profile."""
+
+    profile_id: str
+    email: str | None
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One event of the outbox and how often it was delivered."""
+
+    event_id: str
+    import_id: str
+    kind: str
+    delivered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """Everything that imports leave behind."""
+
+    receipts: Sequence[Receipt]
+    profiles: Mapping[str, Profile]
+    events: Sequence[Event] = ()
+    #: Bodies received, by event id, each counted.
+    received: Mapping[str, Counter[bytes]] = field(default_factory=dict)
+    #: Rows that belong to nothing, by table.
+    orphans: Mapping[str, int] = field(default_factory=dict)
+
+
+_ORPHANS = {
+    "match_keys without a profile": """
+        SELECT count(*) FROM match_keys AS row
+         WHERE NOT EXISTS (SELECT FROM profiles
+                            WHERE profiles.database_id = row.database_id
+                              AND profiles.id = row.profile_id)
+    """,
+    "subscriptions without a profile": """
+        SELECT count(*) FROM subscriptions AS row
+         WHERE NOT EXISTS (SELECT FROM profiles
+                            WHERE profiles.database_id = row.database_id
+                              AND profiles.id = row.profile_id)
+    """,
+    "segment_members without a profile": """
+        SELECT count(*) FROM segment_members AS row
+         WHERE NOT EXISTS (SELECT FROM profiles
+                            WHERE profiles.database_id = row.database_id
+                              AND profiles.id = row.profile_id)
+    """,
+    "events without a receipt": """
+        SELECT count(*) FROM events AS row
+         WHERE NOT EXISTS (SELECT FROM imports
+                            WHERE imports.import_id = row.import_id)
+    """,
+    "profiles without a match key for their email": """
+        SELECT count(*) FROM profiles AS row
+         WHERE email IS NOT NULL
+           AND NOT EXISTS (SELECT FROM match_keys
+                            WHERE match_keys.database_id = row.database_id
+                              AND match_keys.profile_id = row.id
+                              AND match_keys.kind = 'email')
+    """,
+    "keys of several profiles": """
+        SELECT count(*)
+          FROM (SELECT FROM match_keys
+                 GROUP BY database_id, kind, value
+                HAVING count(*) > 1) AS shared
+    """,
+    "dead letters": "SELECT count(*) FROM dead_letters",
+}
+
+
+def load_ledger(
+    connection: psycopg.Connection[TupleRow],
+    received: Mapping[str, Counter[bytes]],
+) -> Ledger:
+    """Read the whole ledger; `received` is what the receiver of events has had."""
+    receipts = connection.execute(
+        "SELECT import_id::text, state, error, profile_id, changes FROM imports"
+    )
+    profiles = connection.execute("SELECT id, email, fields FROM profiles")
+    events = connection.execute(
+        """
+        SELECT events.id::text, import_id::text, kind,
+               coalesce(bool_and(deliveries.state = 'delivered'), false)
+          FROM events
+          LEFT JOIN deliveries ON deliveries.event_id = events.id
+         GROUP BY events.id
+        """
+    )
+    names = ("import_id", "state", "error", "profile_id", "changes")
+    return Ledger(
+        receipts=[Receipt(**dict(zip(names, row, strict=True))) for row in receipts],
+        profiles={
+            id_: Profile(profile_id=id_, email=email, fields=fields)
+            for id_, email, fields in profiles
+        },
+        events=[
+            Event(event_id=id_, import_id=import_id, kind=kind, delivered=delivered)
+            for id_, import_id, kind, delivered in events
+        ],
+        received=received,
+        orphans={name: _count(connection, sql) for name, sql in _ORPHANS.items()},
+    )
+
+
+def _count(connection: psycopg.Connection[TupleRow], query: str) -> int:
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return int(row[0])

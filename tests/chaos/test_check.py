@@ -1,0 +1,218 @@
+"""The check of chaos runs finds what it is there to find."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from tests.chaos.asks import Ask, Kind
+from tests.chaos.check import Breach, find_breaches
+from tests.chaos.ledger import Event, Ledger, Profile, Receipt
+from tests.chaos.workload import email
+
+
+def make_ask(number: int, **changes: object) -> Ask:
+    attributes: dict[str, object] = {
+        "ref": f"r{number}",
+        "kind": Kind.SEQUENCE,
+        "line": "0.0",
+        "person": "sequence-0.0-1",
+        "key": "email:sequence-0.0-1",
+        "value": number,
+        "import_id": f"id-{number}",
+    }
+    return Ask(**{**attributes, **changes})  # type: ignore[arg-type]
+
+
+def make_receipt(number: int, follows: int | None = None) -> Receipt:
+    old = None if follows is None else f"r{follows}"
+    return Receipt(
+        import_id=f"id-{number}",
+        state="updated" if follows else "created",
+        error=0,
+        profile_id="p",
+        changes={"custom_field": (old, f"r{number}")},
+    )
+
+
+def make_profile(**fields: object) -> Profile:
+    return Profile(profile_id="p", email=email("sequence-0.0-1"), fields=fields)
+
+
+ASKS = [make_ask(number) for number in (1, 2, 3)]
+#: What must be left of ASKS.
+KEPT = Ledger(
+    receipts=[make_receipt(1), make_receipt(2, 1), make_receipt(3, 2)],
+    profiles={"p": make_profile(custom_field="r3", checks=3)},
+    events=[
+        Event(event_id="e", import_id="id-1", kind="profile_created", delivered=True)
+    ],
+    received={"e": Counter({b"body": 2})},
+    orphans={"match_keys without a profile": 0},
+)
+
+
+def breaches(asks: list[Ask], ledger: Ledger) -> set[Breach]:
+    return {finding.breach for finding in find_breaches(asks, ledger)}
+
+
+def test_a_ledger_that_agrees_is_clean() -> None:
+    assert find_breaches(ASKS, KEPT) == []
+
+
+def test_what_was_in_doubt_may_be_applied_or_not() -> None:
+    doubtful = make_ask(4, import_id=None)
+    applied = replace(
+        KEPT,
+        receipts=[*KEPT.receipts, make_receipt(4, 3)],
+        profiles={"p": make_profile(custom_field="r4", checks=4)},
+    )
+
+    assert find_breaches([*ASKS, doubtful], KEPT) == []
+    assert find_breaches([*ASKS, doubtful], applied) == []
+
+
+@pytest.mark.parametrize(
+    ("ledger", "breach"),
+    [
+        pytest.param(
+            replace(KEPT, receipts=KEPT.receipts[:2]), Breach.LOST, id="receipt"
+        ),
+        pytest.param(
+            replace(KEPT, profiles={"p": make_profile(custom_field="r2", checks=2)}),
+            Breach.LOST,
+            id="last write",
+        ),
+        pytest.param(replace(KEPT, events=[], received={}), Breach.LOST, id="event"),
+        pytest.param(replace(KEPT, received={}), Breach.LOST, id="delivery"),
+        pytest.param(
+            replace(KEPT, events=[replace(KEPT.events[0], delivered=False)]),
+            Breach.LOST,
+            id="delivery not recorded",
+        ),
+    ],
+)
+def test_a_loss_is_found(ledger: Ledger, breach: Breach) -> None:
+    assert breach in breaches(ASKS, ledger)
+
+
+def test_a_lost_write_between_two_receipts_is_found() -> None:
+    """The second import saw the profile without the first: one write is gone."""
+    receipts = [make_receipt(1), make_receipt(2, 1), make_receipt(3, 1)]
+
+    assert Breach.DISORDERED in breaches(ASKS, replace(KEPT, receipts=receipts))
+
+
+@pytest.mark.parametrize(
+    "receipts",
+    [
+        pytest.param([*KEPT.receipts, make_receipt(3, 3)], id="the same id twice"),
+        pytest.param(
+            [*KEPT.receipts, replace(make_receipt(3, 3), import_id="id-9")],
+            id="the same import by another id",
+        ),
+    ],
+)
+def test_a_second_application_is_found(receipts: list[Receipt]) -> None:
+    assert Breach.DOUBLED in breaches(ASKS, replace(KEPT, receipts=receipts))
+
+
+def test_a_second_event_is_found() -> None:
+    twin = replace(KEPT.events[0], event_id="f")
+    ledger = replace(
+        KEPT,
+        events=[*KEPT.events, twin],
+        received={**KEPT.received, "f": Counter({b"body": 1})},
+    )
+
+    assert Breach.DOUBLED in breaches(ASKS, ledger)
+
+
+@pytest.mark.parametrize(
+    ("points", "breach"),
+    [
+        pytest.param(5, Breach.LOST, id="low"),
+        pytest.param(9, Breach.DOUBLED, id="high"),
+    ],
+)
+def test_a_sum_that_is_wrong_is_found(points: int, breach: Breach) -> None:
+    ask = make_ask(1, kind=Kind.INCREMENT, value=7)
+    ledger = replace(
+        KEPT,
+        receipts=KEPT.receipts[:1],
+        profiles={"p": make_profile(custom_field="r1", points=points)},
+    )
+
+    assert breaches([ask], ledger) == {breach}
+
+
+def test_another_order_than_the_accepted_one_is_found() -> None:
+    receipts = [make_receipt(1), make_receipt(3, 1), make_receipt(2, 3)]
+    ledger = replace(
+        KEPT,
+        receipts=receipts,
+        profiles={"p": make_profile(custom_field="r2", checks=2)},
+    )
+
+    assert breaches(ASKS, ledger) == {Breach.DISORDERED}
+
+
+def test_order_is_promised_to_one_line_and_one_key_only() -> None:
+    receipts = [make_receipt(1), make_receipt(3, 1), make_receipt(2, 3)]
+    ledger = replace(
+        KEPT,
+        receipts=receipts,
+        profiles={"p": make_profile(custom_field="r2", checks=2)},
+    )
+    others = [ASKS[0], ASKS[1], replace(ASKS[2], line="1.0")]
+
+    assert breaches(others, ledger) == set()
+
+
+def test_a_person_who_is_two_profiles_is_found() -> None:
+    second = replace(make_receipt(3), profile_id="q")
+    ledger = replace(
+        KEPT,
+        receipts=[*KEPT.receipts[:2], second],
+        profiles={
+            "p": make_profile(custom_field="r2", checks=2),
+            "q": replace(make_profile(custom_field="r3", checks=3), profile_id="q"),
+        },
+    )
+
+    assert Breach.WRONG in breaches(ASKS, ledger)
+
+
+@pytest.mark.parametrize(
+    "ledger",
+    [
+        pytest.param(replace(KEPT, orphans={"dead letters": 1}), id="orphan"),
+        pytest.param(
+            replace(KEPT, received={"e": Counter({b"one": 1, b"two": 1})}), id="bodies"
+        ),
+        pytest.param(
+            replace(KEPT, received={**KEPT.received, "x": Counter({b"": 1})}),
+            id="a delivery of no event",
+        ),
+        pytest.param(
+            replace(
+                KEPT,
+                receipts=[
+                    *KEPT.receipts[:2],
+                    replace(KEPT.receipts[2], state="rejected"),
+                ],
+            ),
+            id="a rejection of what is right",
+        ),
+        pytest.param(
+            replace(
+                KEPT,
+                receipts=[*KEPT.receipts, make_receipt(9, 3)],
+                profiles={"p": make_profile(custom_field="r9", checks=3)},
+            ),
+            id="what nobody asked for",
+        ),
+    ],
+)
+def test_what_else_is_wrong_is_found(ledger: Ledger) -> None:
+    assert Breach.WRONG in breaches(ASKS, ledger)
