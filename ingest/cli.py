@@ -16,13 +16,35 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "up": ("ingest.commands.up", "up", "Run everything, servers included."),
     "intake": ("ingest.commands.intake", "intake", "Accept imports over HTTP."),
     "consume": ("ingest.commands.consume", "consume", "Accept imports from a queue."),
+    "status": ("ingest.commands.status", "status", "Show whether imports flow."),
+    "imports": ("ingest.commands.imports", "imports", "Find and follow imports."),
+    "profiles": ("ingest.commands.profiles", "profiles", "Show profiles' histories."),
+    "events": ("ingest.commands.events", "events", "Show events and deliveries."),
     "exporter": ("ingest.commands.exporter", "exporter", "Serve metrics."),
     "migrate": ("ingest.commands.migrate", "migrate", "Bring the schema up to date."),
     "catalog": ("ingest.commands.catalog", "catalog", "Plan, apply, show what exists."),
     "token": ("ingest.commands.token", "token", "Create, list and revoke API tokens."),
     "endpoint": ("ingest.commands.endpoint", "endpoint", "Show where events go."),
     "dead": ("workers.commands.dead", "dead", "Replay or drop dead letters."),
+    "completion": ("ingest.commands.completion", "completion", "Complete in a shell."),
 }
+
+
+#: What is said of a command that ends in no other way.
+_EXIT_STATUS = """\b
+Exit status:
+  0  done
+  1  it failed, and the last line says why
+  2  wrong usage, or a setting is missing or malformed"""
+
+
+def _document_exits(command: click.Command) -> None:
+    """Say how a command may end, and all below it, unless it says so itself."""
+    if "Exit status" not in (command.epilog or ""):
+        command.epilog = f"{command.epilog or ''}\n\n{_EXIT_STATUS}"
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _document_exits(below)
 
 
 class _Misconfigured(click.ClickException):
@@ -101,7 +123,10 @@ class _Commands(click.Group):
             return None
         module, name, _ = _COMMANDS[cmd_name]
         command = getattr(import_module(module), name)
-        return command if isinstance(command, click.Command) else None
+        if not isinstance(command, click.Command):
+            return None
+        _document_exits(command)
+        return command
 
     def format_commands(
         self, ctx: click.Context, formatter: click.HelpFormatter

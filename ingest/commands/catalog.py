@@ -1,5 +1,7 @@
 """`penstock catalog`: plan and apply what databases, fields and resources exist."""
 
+import tomllib
+from dataclasses import asdict
 from typing import BinaryIO
 
 import click
@@ -7,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ingest.commands.databases import database_options
+from ingest.commands.outputs import print_json
 from ingest.domain.plans import Change, ChangeKind, DeclaredCatalog, plan
 from ingest.store.catalog import load_declared, lock_catalog, save_catalog
 from ingest.store.database import connect
@@ -45,6 +48,9 @@ def _line(change: Change) -> Text:
 
 
 def _show_plan(changes: list[Change]) -> None:
+    if not changes:
+        click.echo("nothing to change")
+        return
     console = Console(highlight=False, soft_wrap=True)
     for change in changes:
         console.print(_line(change))
@@ -82,37 +88,50 @@ def _save(
 @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
 @click.option("--allow-data-loss", is_flag=True, help="Apply what loses stored data.")
 @click.option("--yes", is_flag=True, help="Apply without asking.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; needs --yes.")
 @database_options
 def apply(
-    file: BinaryIO, dry_run: bool, allow_data_loss: bool, yes: bool, database_url: str
+    file: BinaryIO,
+    dry_run: bool,
+    allow_data_loss: bool,
+    yes: bool,
+    as_json: bool,
+    database_url: str,
 ) -> None:
     """Make the catalogue what FILE declares, after showing the plan.
 
     All of it is applied, or nothing. While stored profiles follow a changed field,
     accepted imports wait; they are applied afterwards.
     """
+    if as_json and not yes and not dry_run:
+        raise click.UsageError("--json asks nothing: add --yes, or --dry-run")
     declared = _read(file)
     with connect(database_url) as connection:
         current = load_declared(connection)
     changes = plan(current, declared)
-    if not changes:
-        click.echo("nothing to change")
-        return
-
-    _show_plan(changes)
-    if dry_run:
-        return
-    if not allow_data_loss:
+    applies = bool(changes) and not dry_run
+    if not as_json:
+        _show_plan(changes)
+    if applies and not allow_data_loss:
         _refuse_loss(changes)
-    if not yes:
+    if applies and not yes:
         click.confirm("Apply?", abort=True)
-    _save(database_url, current, declared)
-    click.echo("applied")
+    if applies:
+        _save(database_url, current, declared)
+    if as_json:
+        print_json({"changes": [asdict(each) for each in changes], "applied": applies})
+    elif applies:
+        click.echo("applied")
 
 
 @catalog.command(epilog="\b\nExample:\n  penstock catalog show > catalog.toml")
+@click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
 @database_options
-def show(database_url: str) -> None:
+def show(as_json: bool, database_url: str) -> None:
     """Print the catalogue as a file that `apply` takes."""
     with connect(database_url) as connection:
-        click.echo(dump_catalog_file(load_declared(connection)), nl=False)
+        text = dump_catalog_file(load_declared(connection))
+    if as_json:
+        print_json(tomllib.loads(text))
+    else:
+        click.echo(text, nl=False)

@@ -104,7 +104,13 @@ Examples:
 @click.option(
     "--amqp", metavar="URL", help="Read a queue there; or set PENSTOCK_AMQP_BROKER."
 )
-@click.option("--queue", default="database_import", show_default=True, metavar="NAME")
+@click.option(
+    "--queue",
+    default="database_import",
+    show_default=True,
+    metavar="NAME",
+    help="Read this queue, or the stream of this name.",
+)
 @click.option(
     "--prefetch",
     type=click.IntRange(1, 1000),

@@ -1,4 +1,4 @@
-"""Which Postgres a command works on: the one told, or that of a running `up`."""
+"""Which servers a command works on: those told, or those of a running `up`."""
 
 import json
 from collections.abc import Callable
@@ -12,17 +12,29 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 _STATE_DIR = "penstock.state_dir"
 
 
-def _running_database(state_dir: Path) -> str:
-    """Read the URL that `penstock up` leaves in its state directory."""
+#: What of the running servers' record names each server, and what a URL looks like.
+_SERVERS = {
+    "database": ("DATABASE_URL", "postgresql://user:password@host:5432/name"),
+    "redis": ("REDIS_URL", "redis://host:6379/0"),
+}
+
+
+def _read_running(state_dir: Path, server: str) -> str | None:
+    """Read the URL that `penstock up` leaves in its state directory, if it runs."""
     try:
-        url = json.loads((state_dir / "servers.json").read_bytes())["database"]
+        url = json.loads((state_dir / "servers.json").read_bytes())[server]
     except (OSError, ValueError, KeyError, TypeError):
-        url = None
-    if not isinstance(url, str):
+        return None
+    return url if isinstance(url, str) else None
+
+
+def _find_running(state_dir: Path, server: str) -> str:
+    url = _read_running(state_dir, server)
+    if url is None:
+        variable, example = _SERVERS[server]
         raise click.UsageError(
-            f"DATABASE_URL is not set, and no `penstock up` has left its own in "
-            f"{state_dir}. Set it, such as postgresql://user:password@host:5432/name, "
-            "or start `penstock up` first."
+            f"{variable} is not set, and no `penstock up` has left its own in "
+            f"{state_dir}. Set it, such as {example}, or start `penstock up` first."
         )
     return url
 
@@ -36,7 +48,13 @@ def _keep_state_dir(
 def _find_database(
     context: click.Context, _parameter: click.Parameter, value: str | None
 ) -> str:
-    return value or _running_database(context.meta[_STATE_DIR])
+    return value or _find_running(context.meta[_STATE_DIR], "database")
+
+
+def _find_redis(
+    context: click.Context, _parameter: click.Parameter, value: str | None
+) -> str:
+    return value or _find_running(context.meta[_STATE_DIR], "redis")
 
 
 def database_options(command: _Command) -> _Command:
@@ -60,3 +78,25 @@ def database_options(command: _Command) -> _Command:
         help="Where `penstock up` runs; without DATABASE_URL, its Postgres is used.",
     )
     return told(running(command))
+
+
+def redis_options(command: _Command) -> _Command:
+    """Give a command its `redis_url` and `partitions`; beside `database_options`."""
+    told = click.option(
+        "--redis-url",
+        envvar="REDIS_URL",
+        show_envvar=True,
+        metavar="URL",
+        callback=_find_redis,
+        help="Redis to look at; a URL with a password belongs in the environment.",
+    )
+    partitions = click.option(
+        "--partitions",
+        envvar="PENSTOCK_PARTITIONS",
+        show_envvar=True,
+        type=click.IntRange(min=1),
+        default=4,
+        show_default=True,
+        help="Streams of accepted imports that there are.",
+    )
+    return told(partitions(command))

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ingest.commands.databases import database_options
+from ingest.commands.outputs import print_json
 from ingest.domain.tokens import Action
 from ingest.store import tokens
 from ingest.store.database import connect
@@ -19,7 +20,10 @@ def token() -> None:
 
 
 @token.command(
-    epilog="\b\nExample:\n  penstock token create shop --database 1 --action import"
+    epilog="""\b
+Examples:
+  penstock token create shop --database 1 --action import
+  penstock token create ada --action admin    # for the console"""
 )
 @click.argument("name")
 @click.option(
@@ -39,18 +43,27 @@ def token() -> None:
     show_default=True,
     help="Allow this; may be repeated.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @database_options
 def create(
     name: str,
     database_ids: tuple[int, ...],
     actions: tuple[Action, ...],
+    as_json: bool,
     database_url: str,
 ) -> None:
     """Create a token and print its secret, once."""
+    if Action.ADMIN in actions and database_ids:
+        raise click.UsageError(
+            "An admin sees every database: leave --database out, or make two tokens"
+        )
     with connect(database_url) as connection:
         token_id, secret = tokens.create_token(
             connection, name=name, database_ids=database_ids, actions=actions
         )
+    if as_json:
+        print_json({"id": token_id, "name": name, "secret": secret})
+        return
     click.echo(secret)
     # Apart from the secret, so that a script reads that alone.
     click.echo(
@@ -102,12 +115,16 @@ def list_(as_json: bool, database_url: str) -> None:
 
 @token.command(epilog="\b\nExample:\n  penstock token revoke 3")
 @click.argument("token_id", metavar="ID", type=int)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @database_options
-def revoke(token_id: int, database_url: str) -> None:
+def revoke(token_id: int, as_json: bool, database_url: str) -> None:
     """Revoke a token for good; every intake refuses it within a second or so."""
     with connect(database_url) as connection:
         if not tokens.revoke_token(connection, token_id):
             raise click.ClickException(
                 f"There is no good token {token_id}; see: penstock token list"
             )
-    click.echo(f"revoked token {token_id}")
+    if as_json:
+        print_json({"revoked": token_id})
+    else:
+        click.echo(f"revoked token {token_id}")

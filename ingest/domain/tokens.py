@@ -13,6 +13,8 @@ class Action(StrEnum):
     READ = "read"
     #: Delete profiles; never granted by default (contract 12.3).
     DELETE = "delete"
+    #: See and operate everything in the console; never granted by default.
+    ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,8 @@ def _ensure_demo_token(connection: psycopg.Connection[TupleRow]) -> str | None:
                 connection,
                 name="demo",
                 database_ids=(),
-                actions=Action,
+                # What anybody knows must not open the console.
+                actions=set(Action) - {Action.ADMIN},
                 secret=DEMO_SECRET,
             )
     return DEMO_SECRET if demo_hash in tokens.load_tokens(connection) else None

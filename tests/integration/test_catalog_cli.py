@@ -335,28 +335,6 @@ def test_without_any_database_it_says_what_to_do(
     assert "penstock up" in result.stderr
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        pytest.param((), id="penstock"),
-        pytest.param(("migrate",), id="migrate"),
-        pytest.param(("catalog",), id="catalog"),
-        pytest.param(("catalog", "apply"), id="catalog apply"),
-        pytest.param(("catalog", "show"), id="catalog show"),
-        pytest.param(("token",), id="token"),
-        pytest.param(("token", "create"), id="token create"),
-        pytest.param(("token", "list"), id="token list"),
-        pytest.param(("token", "revoke"), id="token revoke"),
-    ],
-)
-def test_every_help_has_an_example(arguments: tuple[str, ...]) -> None:
-    result = run(*arguments, "--help")
-
-    assert result.exit_code == 0
-    assert "\n  Example:\n    " in result.stdout
-    assert "\\b" not in result.stdout
-
-
 def test_help_loads_no_library_that_only_commands_need() -> None:
     script = (
         "import sys; from ingest.cli import main; main(['--help'], standalone_mode=0);"

@@ -1,0 +1,181 @@
+"""`penstock events`: what triggers told of imports, to whom, and what came of it."""
+
+from dataclasses import asdict
+from uuid import UUID
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from ingest.commands.databases import database_options
+from ingest.commands.outputs import (
+    colour_of,
+    make_console,
+    make_table,
+    moment,
+    print_json,
+    print_pairs,
+)
+from ingest.commands.receipts import show_value
+from ingest.store.database import connect
+from ingest.store.delivery_pages import (
+    DeliveryLine,
+    list_deliveries,
+    parse_delivery_cursor,
+)
+from ingest.store.event_records import EventDelivery, EventRecord, find_event
+
+
+@click.group(epilog="\b\nExample:\n  penstock events list --state failed")
+def events() -> None:
+    """Show events of triggers and their deliveries."""
+
+
+@events.command(
+    "list",
+    epilog="""\b
+Examples:
+  penstock events list --state failed
+  penstock events list --endpoint 1 -n 100 --json
+
+\b
+Exit status:
+  0  shown, were there any or none
+  1  the database cannot be reached
+  2  wrong usage""",
+)
+@click.option(
+    "--state",
+    type=click.Choice(["pending", "delivered", "failed"]),
+    help="Only deliveries that stand so.",
+)
+@click.option(
+    "--endpoint", "endpoint_id", type=int, metavar="ID", help="Only to this endpoint."
+)
+@click.option(
+    "-n",
+    "--lines",
+    "count",
+    type=click.IntRange(1, 1000),
+    default=20,
+    show_default=True,
+    help="How many to show.",
+)
+@click.option("--before", metavar="CURSOR", help="Go on where an earlier list ended.")
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each.")
+@database_options
+def list_(
+    state: str | None,
+    endpoint_id: int | None,
+    count: int,
+    before: str | None,
+    as_json: bool,
+    database_url: str,
+) -> None:
+    """List deliveries of events, the latest first; times are UTC.
+
+    With --state pending, those that are tried again last come first. With other
+    filters, the latest 5,000 events are looked at.
+    """
+    with connect(database_url) as connection:
+        page = list_deliveries(
+            connection,
+            state=state,
+            endpoint_id=endpoint_id,
+            before=parse_delivery_cursor(before) if before else None,
+            limit=count,
+        )
+    if as_json:
+        for line in page.deliveries:
+            print_json(line, indent=False)
+    elif page.deliveries:
+        table = make_table(
+            "event", "of", "kind", "to", "state", "attempts", "due", "last error"
+        )
+        for line in page.deliveries:
+            table.add_row(*_cells(line))
+        make_console().print(table)
+    if page.next is not None:
+        click.echo(f"Older ones: --before {page.next}", err=True)
+
+
+def _cells(line: DeliveryLine) -> tuple[str | Text, ...]:
+    due = moment(line.next_attempt_at) if line.state == "pending" else ""
+    return (
+        str(line.event_id),
+        moment(line.created_at),
+        line.kind,
+        line.endpoint,
+        Text(line.state, style=colour_of(line.state)),
+        str(line.attempts),
+        due,
+        line.last_error or "",
+    )
+
+
+@events.command(
+    epilog="""\b
+Examples:
+  penstock events show 5d2f2c1e-5f0c-5a52-9a10-3c1f0a6f6a01
+  penstock events show 5d2f2c1e-5f0c-5a52-9a10-3c1f0a6f6a01 --json
+
+\b
+Exit status:
+  0  the event is shown
+  1  there is no such event, or the database cannot be reached
+  2  wrong usage"""
+)
+@click.argument("event_id", metavar="ID", type=click.UUID)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@database_options
+def show(event_id: UUID, as_json: bool, database_url: str) -> None:
+    """Show an event: what it tells, to whom, and every attempt to deliver it."""
+    with connect(database_url) as connection:
+        event = find_event(connection, event_id)
+    if event is None:
+        raise click.ClickException(
+            f"There is no event {event_id}, or it is past retention. See: "
+            "penstock events list"
+        )
+    if as_json:
+        print_json(asdict(event))
+        return
+    console = make_console()
+    _show_event(console, event)
+    for delivery in event.deliveries:
+        _show_delivery(console, delivery)
+
+
+def _show_event(console: Console, event: EventRecord) -> None:
+    print_pairs(
+        console,
+        [
+            ("event", str(event.id)),
+            ("kind", event.kind),
+            ("import", str(event.import_id)),
+            ("profile", f"{event.profile_id} of database {event.database_id}"),
+            ("written", moment(event.created_at)),
+            ("tells", show_value(event.detail)),
+        ],
+    )
+
+
+def _show_delivery(console: Console, delivery: EventDelivery) -> None:
+    told = Text(delivery.state, style=colour_of(delivery.state))
+    told.append(f"  to {delivery.endpoint}", style="default")
+    told.append(f"  for {', '.join(delivery.triggers)}", style="dim")
+    if delivery.state == "pending":
+        told.append(f"  due {moment(delivery.next_attempt_at)}", style="default")
+    console.print(told)
+    if not delivery.attempts:
+        return
+    table = make_table("attempt", "at", "took", "status", "error")
+    for attempt in delivery.attempts:
+        table.add_row(
+            str(attempt.number),
+            moment(attempt.attempted_at),
+            f"{attempt.duration_ms} ms",
+            "" if attempt.status is None else str(attempt.status),
+            attempt.error,
+        )
+    console.print(table)

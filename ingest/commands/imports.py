@@ -1,0 +1,270 @@
+"""`penstock imports`: find imports, follow them, and see what came of one."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import click
+from psycopg import Connection
+from psycopg.rows import TupleRow
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ingest.commands.databases import database_options, redis_options
+from ingest.commands.filters import filter_options
+from ingest.commands.outputs import (
+    colour_of,
+    make_console,
+    make_table,
+    moment,
+    print_json,
+)
+from ingest.commands.receipts import receipt_document, show_receipt
+from ingest.domain.terms import read_term
+from ingest.doors.waiting import Streams
+from ingest.store.database import connect
+from ingest.store.event_records import list_events
+from ingest.store.import_pages import (
+    ImportFilter,
+    follow_imports,
+    list_imports,
+)
+from ingest.store.imports import Cursor, ImportLine, find_import, parse_cursor
+from ingest.store.searches import Hits, search
+
+#: The exit status when an import was accepted and has not been applied yet.
+WAITING = 3
+_POLL_SECONDS = 1.0
+#: Batches commit in another order than they begin: so far back is looked again.
+_OVERLAP = timedelta(seconds=2)
+_AT_ONCE = 1000
+
+
+@click.group(epilog="\b\nExample:\n  penstock imports tail --failed")
+def imports() -> None:
+    """Find imports, follow them, and see what came of one."""
+
+
+@imports.command(
+    epilog="""\b
+Examples:
+  penstock imports show 01a20b4f-1cd3-744b-9db7-53600be31cb2
+  penstock imports show 01a20b4f-1cd3-744b-9db7-53600be31cb2 --json
+
+\b
+Exit status:
+  0  it has been applied, and this is its receipt
+  1  there is no such import, or the servers cannot be reached
+  2  wrong usage
+  3  it was accepted, and still waits"""
+)
+@click.argument("import_id", metavar="ID", type=click.UUID)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@database_options
+@redis_options
+@click.pass_context
+def show(
+    context: click.Context,
+    import_id: UUID,
+    as_json: bool,
+    database_url: str,
+    redis_url: str,
+    partitions: int,
+) -> None:
+    """Show what came of an import: how it was matched, what changed, what is wrong."""
+    with connect(database_url) as connection:
+        record = find_import(connection, import_id)
+        events = list_events(connection, import_id) if record else []
+    if record is None:
+        _tell_waiting(context, import_id, redis_url, partitions)
+    elif as_json:
+        print_json(receipt_document(record, events))
+    else:
+        show_receipt(make_console(), record, events)
+
+
+def _tell_waiting(
+    context: click.Context, import_id: UUID, redis_url: str, partitions: int
+) -> None:
+    streams = Streams(redis_url, partitions)
+    try:
+        waits = streams.holds(import_id)
+    finally:
+        streams.close()
+    if waits:
+        click.echo(f"Import {import_id} was accepted and waits. See: penstock status")
+        context.exit(WAITING)
+    raise click.ClickException(
+        f"There is no receipt of {import_id}: it is unknown, or still waits behind "
+        "more than was looked at, or its receipt is past retention. See: "
+        "penstock status"
+    )
+
+
+@imports.command(
+    epilog="""\b
+Examples:
+  penstock imports find ada@example.com
+  penstock imports find "+44 20 7946 0018"
+  penstock imports find order-4711 --json
+
+\b
+Exit status:
+  0  something was found
+  1  nothing was, or the database cannot be reached
+  2  wrong usage"""
+)
+@click.argument("term")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@database_options
+def find(term: str, as_json: bool, database_url: str) -> None:
+    """Find imports and profiles by TERM.
+
+    TERM is an import id, a profile id, an email, a phone, or the feedback id of a
+    message that came through a queue. Emails and phones are compared as matching
+    compares them. An import that was rejected has no profile, so that no email leads
+    to it: see `penstock imports tail --failed`.
+    """
+    if not term.strip():
+        raise click.UsageError("Say what to look for")
+    with connect(database_url) as connection:
+        hits = search(connection, read_term(term))
+    if as_json:
+        print_json({"imports": hits.imports, "profiles": hits.profiles})
+    if not hits.imports and not hits.profiles:
+        raise click.ClickException(
+            "Nothing was found. Look among those that failed: "
+            "penstock imports tail --failed"
+        )
+    if not as_json:
+        _show_hits(make_console(), hits)
+
+
+def _show_hits(console: Console, hits: Hits) -> None:
+    if hits.imports:
+        console.print(lines_table(hits.imports))
+    if hits.profiles:
+        table = make_table("database", "profile", "found by", "email", "phones")
+        for hit in hits.profiles:
+            table.add_row(
+                str(hit.database_id),
+                hit.profile_id,
+                ", ".join(hit.found_by),
+                hit.email or "",
+                ", ".join(hit.phones),
+            )
+        console.print(table)
+        first = hits.profiles[0]
+        console.print(
+            f"Its history: penstock profiles show {first.profile_id} "
+            f"--database {first.database_id}",
+            style="dim",
+        )
+
+
+def lines_table(lines: Sequence[ImportLine]) -> Table:
+    """Return imports as a table, a line each."""
+    table = make_table(
+        "applied", "import", "database", "state", "matched by", "profile", "error"
+    )
+    for line in lines:
+        table.add_row(*_cells(line))
+    return table
+
+
+def _cells(line: ImportLine) -> Iterator[str | Text]:
+    yield moment(line.applied_at)
+    yield str(line.import_id)
+    yield str(line.database_id)
+    yield Text(line.state, style=colour_of(line.state))
+    yield line.matched_by or ""
+    yield line.profile_id or ""
+    yield f"{line.error} {line.error_text}" if line.error else ""
+
+
+@imports.command(
+    epilog="""\b
+Examples:
+  penstock imports tail --failed -n 50
+  penstock imports tail --follow --database 1
+  penstock imports tail --error 409 --since 2026-01-31T08:00 --json
+
+\b
+Exit status:
+  0  shown, were there any or none
+  1  the database cannot be reached
+  2  wrong usage"""
+)
+@click.option(
+    "-n",
+    "--lines",
+    "count",
+    type=click.IntRange(1, 1000),
+    default=20,
+    show_default=True,
+    help="How many to show.",
+)
+@click.option("-f", "--follow", is_flag=True, help="Go on with those applied later.")
+@click.option("--before", metavar="CURSOR", help="Go on where an earlier list ended.")
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each.")
+@filter_options
+@database_options
+def tail(
+    count: int,
+    follow: bool,
+    before: str | None,
+    as_json: bool,
+    database_url: str,
+    **wanted: Any,
+) -> None:
+    """Show the latest imports, the last applied at the end; times are UTC.
+
+    With a filter that admits few, the latest 20,000 are looked at; what to add to go
+    on with older ones is told on standard error.
+    """
+    chosen = ImportFilter(**wanted)
+    with connect(database_url) as connection:
+        cursor = parse_cursor(before) if before else None
+        page = list_imports(connection, chosen, cursor, count)
+        _print_lines(page.imports[::-1], as_json=as_json)
+        if page.next is not None and not follow:
+            click.echo(f"Older ones: --before {page.next}", err=True)
+        if follow:
+            known = {line.import_id: line.applied_at for line in page.imports}
+            # Ctrl-C is how it is meant to end.
+            with suppress(KeyboardInterrupt):
+                for fresh in _follow(connection, chosen, known):
+                    _print_lines(fresh, as_json=as_json)
+
+
+def _follow(
+    connection: Connection[TupleRow], wanted: ImportFilter, known: dict[UUID, datetime]
+) -> Iterator[list[ImportLine]]:
+    """Yield what is applied from now on, until interrupted."""
+    after = Cursor(datetime.now(UTC) - _OVERLAP, UUID(int=0))
+    while True:
+        lines = follow_imports(connection, wanted, after, _AT_ONCE)
+        fresh = [line for line in lines if line.import_id not in known]
+        known |= {line.import_id: line.applied_at for line in fresh}
+        if fresh:
+            yield fresh
+        if len(lines) == _AT_ONCE:
+            after = Cursor(lines[-1].applied_at, lines[-1].import_id)
+            continue
+        if lines:
+            latest = lines[-1].applied_at - _OVERLAP
+            after = Cursor(max(after.applied_at, latest), UUID(int=0))
+        known = {each: at for each, at in known.items() if at >= after.applied_at}
+        time.sleep(_POLL_SECONDS)
+
+
+def _print_lines(lines: Sequence[ImportLine], *, as_json: bool) -> None:
+    if as_json:
+        for line in lines:
+            print_json(line, indent=False)
+    elif lines:
+        make_console().print(lines_table(lines))

@@ -1,0 +1,83 @@
+"""What commands print: JSON for machines, tables for people."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+#: Of each state, the colour it is shown in.
+_COLOURS: Mapping[str, str] = {
+    "created": "green",
+    "updated": "green",
+    "unchanged": "dim",
+    "rejected": "yellow",
+    "dead": "bold red",
+    "delivered": "green",
+    "pending": "cyan",
+    "failed": "bold red",
+}
+
+
+def print_json(document: object, *, indent: bool = True) -> None:
+    """Print a document or a record as JSON, its moments in ISO 8601."""
+    option = orjson.OPT_INDENT_2 if indent else 0
+    click.echo(orjson.dumps(document, option=option).decode())
+
+
+def make_console() -> Console:
+    """Return the console for people: what is stored is never taken for markup.
+
+    Not a terminal, it is wide: a line that a program reads must not be broken.
+    """
+    width = None if sys.stdout.isatty() else 200
+    return Console(markup=False, highlight=False, width=width)
+
+
+def make_table(*columns: str, title: str = "") -> Table:
+    """Return a quiet table."""
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def print_pairs(console: Console, pairs: Iterable[tuple[str, str]]) -> None:
+    """Print names and values under each other; a name without a value is left out."""
+    grid = Table.grid(padding=(0, 2))
+    for name, value in pairs:
+        if value:
+            grid.add_row(name, value)
+    console.print(grid)
+
+
+def moment(at: datetime | None) -> str:
+    """Write a moment (UTC) to the millisecond; nothing for none."""
+    return "" if at is None else f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03}"
+
+
+def colour_of(state: str) -> str:
+    """Return the colour of a state."""
+    return _COLOURS.get(state, "default")
+
+
+def describe_seconds(seconds: float) -> str:
+    """Write a duration as a person says it: `850 ms`, `12 s`, `3 min 5 s`, `2 h 4 min`.
+
+    Longer ones in days and hours.
+    """
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    whole = round(seconds)
+    for unit, name, part, part_name in (
+        (86_400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if whole >= unit:
+            rest = whole % unit // part
+            return f"{whole // unit} {name}" + (f" {rest} {part_name}" if rest else "")
+    return f"{whole} s"

@@ -1,0 +1,144 @@
+"""`penstock profiles`: a profile as it is stored, and how it came to be so."""
+
+from collections.abc import Iterator
+
+import click
+from psycopg import Connection
+from psycopg.rows import TupleRow
+from rich.console import Console
+
+from ingest.commands.databases import database_options
+from ingest.commands.imports import lines_table
+from ingest.commands.outputs import make_console, make_table, moment, print_json
+from ingest.commands.receipts import show_value
+from ingest.domain.profiles import Profile
+from ingest.domain.terms import read_term
+from ingest.domain.views import view_profile
+from ingest.store.database import connect
+from ingest.store.import_pages import ImportPage, list_history
+from ingest.store.imports import parse_cursor
+from ingest.store.profiles import load_profiles
+from ingest.store.searches import search
+
+
+@click.group(epilog="\b\nExample:\n  penstock profiles show ada@example.com")
+def profiles() -> None:
+    """Show profiles and their history."""
+
+
+@profiles.command(
+    epilog="""\b
+Examples:
+  penstock profiles show ada@example.com
+  penstock profiles show 6b04f28ad691ecc2e1a166f2 --database 1 --json
+
+\b
+Exit status:
+  0  the profile is shown
+  1  there is none, there are several, or the database cannot be reached
+  2  wrong usage"""
+)
+@click.argument("term")
+@click.option(
+    "--database", "database_id", type=int, metavar="ID", help="Only of this database."
+)
+@click.option(
+    "--imports",
+    "count",
+    type=click.IntRange(0, 1000),
+    default=20,
+    show_default=True,
+    help="How many of its imports to show.",
+)
+@click.option("--before", metavar="CURSOR", help="Go on where an earlier list ended.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@database_options
+def show(
+    term: str,
+    database_id: int | None,
+    count: int,
+    before: str | None,
+    as_json: bool,
+    database_url: str,
+) -> None:
+    """Show the profile of TERM with the imports that made it what it is.
+
+    TERM is a profile id, an email or a phone, compared as matching compares them.
+    """
+    cursor = parse_cursor(before) if before else None
+    with connect(database_url) as connection:
+        profile = _find(connection, term, database_id)
+        page = list_history(
+            connection, profile.database_id, profile.id, cursor, max(count, 1)
+        )
+    if as_json:
+        document = view_profile(profile)
+        history = page.imports if count else []
+        print_json({"profile": document, "imports": history, "next": _next(page)})
+        return
+    console = make_console()
+    _show_profile(console, profile)
+    if count:
+        console.print(lines_table(page.imports))
+        if page.next is not None:
+            click.echo(f"Older ones: --before {page.next}", err=True)
+
+
+def _next(page: ImportPage) -> str | None:
+    return None if page.next is None else str(page.next)
+
+
+def _find(
+    connection: Connection[TupleRow], term: str, database_id: int | None
+) -> Profile:
+    hits = [
+        hit
+        for hit in search(connection, read_term(term)).profiles
+        if database_id in (None, hit.database_id)
+    ]
+    if not hits:
+        raise click.ClickException(
+            "No profile has this id, email or phone. A phone or email is found if an "
+            "import of `matching` phone or email would find it"
+        )
+    if len(hits) > 1:
+        told = "\n".join(
+            f"  penstock profiles show {hit.profile_id} --database {hit.database_id}"
+            for hit in hits
+        )
+        raise click.ClickException(f"{len(hits)} profiles have it; choose:\n{told}")
+    found = load_profiles(connection, [(hits[0].database_id, hits[0].profile_id)])
+    if not found:
+        raise click.ClickException("The profile was deleted just now")
+    return found[0]
+
+
+def _show_profile(console: Console, profile: Profile) -> None:
+    table = make_table("field", "value", title=f"Profile {profile.id}")
+    for name, value in _facts(profile):
+        table.add_row(name, value)
+    console.print(table)
+    if profile.subscriptions:
+        listed = make_table("resource", "channel", "contact", "status", "priority")
+        for key, one in profile.subscriptions.items():
+            status = f"{one.status} (deleted)" if one.deleted else one.status
+            listed.add_row(
+                str(key.resource_id),
+                key.channel,
+                key.contact,
+                status,
+                str(one.priority),
+            )
+        console.print(listed)
+
+
+def _facts(profile: Profile) -> Iterator[tuple[str, str]]:
+    yield "database", str(profile.database_id)
+    yield "email", show_value(profile.email)
+    yield "phones", show_value(list(profile.phones))
+    for name, value in sorted(profile.fields.items()):
+        yield name, show_value(value)
+    yield "segments", show_value(sorted(profile.segments))
+    yield "created", moment(profile.created_at)
+    yield "updated", moment(profile.updated_at)
+    yield "version", str(profile.version)

@@ -1,0 +1,125 @@
+"""A receipt on a terminal, and as JSON."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+
+import orjson
+from rich.console import Console
+from rich.text import Text
+
+from ingest.commands.outputs import (
+    colour_of,
+    describe_seconds,
+    make_table,
+    moment,
+    print_pairs,
+)
+from ingest.domain.errors import Fault
+from ingest.domain.explanations import advise, explain_match
+from ingest.store.event_records import EventRecord
+from ingest.store.imports import ImportRecord
+
+
+def receipt_document(
+    record: ImportRecord, events: Sequence[EventRecord]
+) -> dict[str, object]:
+    """Return a receipt with its explanation and what it caused, for machines."""
+    return {
+        **asdict(record),
+        "faults": [_explain(fault) for fault in record.faults],
+        "skipped": [_explain(fault) for fault in record.skipped],
+        "changes": [
+            {"path": path, "old": old, "new": new}
+            for path, (old, new) in record.changes.items()
+        ],
+        "match": explain_record(record),
+        "events": [asdict(event) for event in events],
+    }
+
+
+def explain_record(record: ImportRecord) -> str:
+    """Say how the import came to its profile, or to none."""
+    return explain_match(
+        operation=record.operation,
+        matching=record.matching,
+        state=record.state,
+        matched_by=record.matched_by,
+    )
+
+
+def show_receipt(
+    console: Console, record: ImportRecord, events: Sequence[EventRecord]
+) -> None:
+    """Print a receipt for a person: the outcome first, then why, then the rest."""
+    told = Text(record.state, style=colour_of(record.state))
+    told.append(f"  {record.error} {record.error_text}", style="default")
+    console.print(told)
+    console.print(explain_record(record), style="italic")
+    print_pairs(console, _facts(record))
+    _show_faults(console, "Faults", record.faults)
+    _show_faults(console, "Dropped subscriptions", record.skipped)
+    if record.changes:
+        table = make_table("field", "old", "new", title="Changes")
+        for path, (old, new) in record.changes.items():
+            table.add_row(path, show_value(old), show_value(new))
+        console.print(table)
+    if events:
+        console.print(_events_table(events))
+
+
+def show_value(value: object) -> str:
+    """Write a stored value as JSON; a dash where there is none."""
+    return "-" if value is None else orjson.dumps(value).decode()
+
+
+def _facts(record: ImportRecord) -> Iterable[tuple[str, str]]:
+    waited = (record.started_at - record.accepted_at).total_seconds()
+    worked = (record.applied_at - record.started_at).total_seconds()
+    yield "import", str(record.import_id)
+    yield "profile", record.profile_id or ""
+    yield "database", f"{record.database_id} {record.database or '(removed)'}"
+    yield "operation", record.operation
+    yield "matching", record.matching
+    yield "door", record.door
+    token = f"{record.token_id} {record.token or ''}"
+    yield "token", token if record.token_id is not None else ""
+    yield "triggers", "skipped, as asked" if record.skip_triggers else ""
+    yield "accepted", moment(record.accepted_at)
+    yield "started", f"{moment(record.started_at)}  waited {_duration(waited)}"
+    yield "applied", f"{moment(record.applied_at)}  took {_duration(worked)}"
+
+
+def _duration(seconds: float) -> str:
+    return describe_seconds(max(0.0, seconds))
+
+
+def _show_faults(
+    console: Console, title: str, faults: Sequence[Mapping[str, object]]
+) -> None:
+    if not faults:
+        return
+    table = make_table("code", "path", "fault", "what to do", title=title)
+    for fault in faults:
+        code, path = int(str(fault["code"])), str(fault["path"])
+        table.add_row(str(code), path, str(fault["message"]), advise(code, path))
+    console.print(table)
+
+
+def _explain(fault: Mapping[str, object]) -> dict[str, object]:
+    code, path = int(str(fault["code"])), str(fault["path"])
+    text = Fault(code=code, message=str(fault["message"]), path=path).text
+    return {**fault, "text": text, "advice": advise(code, path)}
+
+
+def _events_table(events: Sequence[EventRecord]) -> object:
+    table = make_table("event", "kind", "endpoint", "state", "attempts", title="Events")
+    for event in events:
+        for delivery in event.deliveries:
+            table.add_row(
+                str(event.id),
+                event.kind,
+                delivery.endpoint,
+                Text(delivery.state, style=colour_of(delivery.state)),
+                str(len(delivery.attempts)),
+            )
+    return table

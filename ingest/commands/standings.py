@@ -1,0 +1,110 @@
+"""How the pipeline stands, on a terminal and as JSON."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ingest.commands.outputs import colour_of, describe_seconds, make_table, moment
+from ingest.domain.flow import Flow
+from ingest.doors.standings import Standing
+
+
+def standing_document(standing: Standing, now: datetime) -> dict[str, object]:
+    """Return a standing for machines; durations are seconds, rates a minute's."""
+    oldest = standing.oldest_accepted_at
+    return {
+        **asdict(standing.flow),
+        "waiting": sum(each.waiting for each in standing.streams),
+        "oldest_accepted_at": oldest,
+        "oldest_age_seconds": None if oldest is None else age_seconds(oldest, now),
+        "outcomes": [asdict(each) for each in standing.outcomes],
+        "dead_letters": standing.dead_letters,
+        "partitions": [
+            {**asdict(each), "drained_at": standing.drained_at.get(each.partition)}
+            for each in standing.streams
+        ],
+        "endpoints": [asdict(each) for each in standing.endpoints],
+    }
+
+
+def age_seconds(at: datetime, now: datetime) -> float:
+    """Return how long ago `at` was; clocks that differ make it no less than 0."""
+    return max(0.0, (now - at).total_seconds())
+
+
+def describe_drain(flow: Flow) -> str:
+    """Say when what waits will be gone."""
+    if flow.waiting == 0:
+        return "nothing waits"
+    if flow.drain_seconds is not None:
+        return f"gone in {describe_seconds(flow.drain_seconds)}"
+    return "not getting less: add workers" if flow.is_growing else "not known yet"
+
+
+def render_standing(standing: Standing, now: datetime) -> RenderableType:
+    """Return a standing for a terminal."""
+    grid = Table.grid(padding=(0, 2))
+    for name, value in _facts(standing, now):
+        grid.add_row(Text(name, style="bold"), value)
+    parts: list[RenderableType] = [grid, Text(), _partitions(standing, now)]
+    if standing.endpoints:
+        parts += [Text(), _endpoints(standing)]
+    return Group(*parts)
+
+
+def _facts(standing: Standing, now: datetime) -> Iterator[tuple[str, RenderableType]]:
+    flow = standing.flow
+    yield "accepted", _rate(flow.accepted_per_minute)
+    yield "applied", _rate(flow.applied_per_minute)
+    waiting = sum(each.waiting for each in standing.streams)
+    yield "waiting", f"{waiting:,}  {describe_drain(flow)}"
+    oldest = standing.oldest_accepted_at
+    if oldest is not None:
+        yield "oldest", f"{describe_seconds(age_seconds(oldest, now))} old"
+    yield "last minute", _outcomes(standing)
+    letters = Text(f"{standing.dead_letters:,}")
+    if standing.dead_letters:
+        letters.stylize("bold red")
+    yield "dead letters", letters
+
+
+def _rate(per_minute: float | None) -> str:
+    return "not known yet" if per_minute is None else f"{per_minute:,.0f} a minute"
+
+
+def _outcomes(standing: Standing) -> RenderableType:
+    told = Text()
+    for each in standing.outcomes:
+        error = f" {each.error}" if each.error else ""
+        told.append(f"{each.count:,} {each.state}{error}  ", colour_of(each.state))
+    return told if standing.outcomes else "nothing was applied"
+
+
+def _partitions(standing: Standing, now: datetime) -> Table:
+    table = make_table("partition", "waiting", "oldest", "last drained")
+    for each in standing.streams:
+        oldest = each.oldest_accepted_at
+        table.add_row(
+            str(each.partition),
+            f"{each.waiting:,}",
+            "" if oldest is None else describe_seconds(age_seconds(oldest, now)),
+            moment(standing.drained_at.get(each.partition)) or "never",
+        )
+    return table
+
+
+def _endpoints(standing: Standing) -> Table:
+    table = make_table("endpoint", "pending", "given up", "state")
+    for each in standing.endpoints:
+        state = Text("in service", style="green")
+        if each.disabled_at:
+            state = Text(f"disabled since {moment(each.disabled_at)}", style="red")
+        elif each.paused_until:
+            state = Text(f"paused until {moment(each.paused_until)}", style="yellow")
+        name = f"{each.id} {each.name}"
+        table.add_row(name, f"{each.pending:,}", f"{each.failed:,}", state)
+    return table

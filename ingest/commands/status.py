@@ -1,0 +1,103 @@
+"""`penstock status`: whether imports flow, what waits, and when it will be gone."""
+
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import click
+from psycopg import Connection
+from psycopg.rows import TupleRow
+from rich.live import Live
+
+from ingest.commands.databases import database_options, redis_options
+from ingest.commands.outputs import make_console, print_json
+from ingest.commands.standings import render_standing, standing_document
+from ingest.domain.flow import FlowMeter
+from ingest.doors.standings import Standing, read_standing
+from ingest.doors.waiting import Streams
+from ingest.store.database import connect
+
+#: Rates need two samples; so far apart, when one look is asked for.
+_APART_SECONDS = 1.0
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  penstock status
+  penstock status --once
+  penstock status --json | jq .drain_seconds
+
+\b
+Exit status:
+  0  everything was read
+  1  Postgres or Redis cannot be reached
+  2  wrong usage"""
+)
+@click.option("--once", is_flag=True, help="Print it once and end.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON once and end.")
+@click.option(
+    "--every",
+    type=click.FloatRange(0.2, 60),
+    default=2.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often to look.",
+)
+@database_options
+@redis_options
+def status(
+    once: bool,
+    as_json: bool,
+    every: float,
+    database_url: str,
+    redis_url: str,
+    partitions: int,
+) -> None:
+    """Show whether imports flow: rates, what waits and since when, time to drain.
+
+    Live until Ctrl-C, on a terminal; else once. Rates are of the last minute, or of
+    the second for which one look measures.
+    """
+    streams = Streams(redis_url, partitions)
+    try:
+        with connect(database_url) as connection:
+            if once or as_json or not make_console().is_terminal:
+                _show_once(connection, streams, as_json=as_json)
+            else:
+                # Ctrl-C is how it is meant to end.
+                with suppress(KeyboardInterrupt):
+                    _watch(connection, streams, every)
+    finally:
+        streams.close()
+
+
+def _look(
+    connection: Connection[TupleRow], streams: Streams, meter: FlowMeter
+) -> Standing:
+    return read_standing(connection, streams, meter, time.monotonic())
+
+
+def _show_once(
+    connection: Connection[TupleRow], streams: Streams, *, as_json: bool
+) -> None:
+    meter = FlowMeter()
+    _look(connection, streams, meter)
+    time.sleep(_APART_SECONDS)
+    standing = _look(connection, streams, meter)
+    now = datetime.now(UTC)
+    if as_json:
+        print_json(standing_document(standing, now))
+    else:
+        make_console().print(render_standing(standing, now))
+
+
+def _watch(connection: Connection[TupleRow], streams: Streams, every: float) -> None:
+    meter = FlowMeter()
+    console = make_console()
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        while True:
+            standing = _look(connection, streams, meter)
+            rendered = render_standing(standing, datetime.now(UTC))
+            live.update(rendered, refresh=True)
+            time.sleep(every)

@@ -1,0 +1,74 @@
+"""How fast imports come and go, and when what waits will be gone: without I/O."""
+
+from collections import deque
+from dataclasses import dataclass
+
+#: Rates are measured over the samples of this long.
+WINDOW_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """What comes, what goes and what waits, over all partitions."""
+
+    waiting: int
+    #: None until two samples were taken.
+    accepted_per_minute: float | None = None
+    applied_per_minute: float | None = None
+    #: 0 when nothing waits; None when it is not known, or what waits grows.
+    drain_seconds: float | None = None
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether more is accepted than applied while something waits."""
+        accepted, applied = self.accepted_per_minute, self.applied_per_minute
+        if accepted is None or applied is None:
+            return False
+        return self.waiting > 0 and accepted >= applied
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    at: float
+    accepted: int
+    waiting: int
+
+
+class FlowMeter:
+    """Remembers samples of the streams for a minute."""
+
+    def __init__(self) -> None:
+        self._samples: deque[_Sample] = deque()
+
+    def note(self, at: float, *, accepted: int, waiting: int) -> None:
+        """Remember that at `at` seconds so many had ever been accepted, so many waited.
+
+        A total that has become smaller is another Redis, or one restored: what was
+        measured before says nothing about it.
+        """
+        if self._samples and accepted < self._samples[-1].accepted:
+            self._samples.clear()
+        self._samples.append(_Sample(at, accepted, waiting))
+        while at - self._samples[0].at > WINDOW_SECONDS:
+            self._samples.popleft()
+
+    def flow(self) -> Flow:
+        """Return the rates over the samples, and what they promise."""
+        if not self._samples:
+            return Flow(waiting=0)
+        first, last = self._samples[0], self._samples[-1]
+        drained = 0.0 if last.waiting == 0 else None
+        seconds = last.at - first.at
+        if seconds <= 0:
+            return Flow(waiting=last.waiting, drain_seconds=drained)
+        accepted = last.accepted - first.accepted
+        # Whatever was accepted and waits no more has been applied.
+        applied = accepted - (last.waiting - first.waiting)
+        if drained is None and applied > accepted:
+            drained = last.waiting * seconds / (applied - accepted)
+        return Flow(
+            waiting=last.waiting,
+            accepted_per_minute=accepted * 60 / seconds,
+            applied_per_minute=max(0, applied) * 60 / seconds,
+            drain_seconds=drained,
+        )

@@ -1,0 +1,62 @@
+"""How the whole pipeline stands: what the streams and Postgres say, put together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest.domain.flow import Flow, FlowMeter
+from ingest.doors.waiting import Streams, StreamState
+from ingest.store.endpoints import EndpointState, list_endpoints
+from ingest.store.overviews import (
+    OutcomeCount,
+    count_dead_letters,
+    count_outcomes,
+    load_drained,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Everything that an operator sees at a glance."""
+
+    flow: Flow
+    streams: Sequence[StreamState]
+    #: By partition; None for one that was never drained.
+    drained_at: Mapping[int, datetime | None]
+    #: Of the last minute.
+    outcomes: Sequence[OutcomeCount]
+    dead_letters: int
+    endpoints: Sequence[EndpointState]
+
+    @property
+    def oldest_accepted_at(self) -> datetime | None:
+        """When the oldest waiting import was accepted; None when none waits."""
+        moments = [each.oldest_accepted_at for each in self.streams]
+        return min((each for each in moments if each is not None), default=None)
+
+
+def read_standing(
+    connection: Connection[TupleRow], streams: Streams, meter: FlowMeter, at: float
+) -> Standing:
+    """Look at everything once, `at` seconds of a clock that only `meter` reads."""
+    states = streams.states()
+    sample(meter, states, at)
+    return Standing(
+        flow=meter.flow(),
+        streams=states,
+        drained_at=load_drained(connection),
+        outcomes=count_outcomes(connection),
+        dead_letters=count_dead_letters(connection),
+        endpoints=list_endpoints(connection),
+    )
+
+
+def sample(meter: FlowMeter, states: Sequence[StreamState], at: float) -> None:
+    """Note how the streams stand, unless Redis does not count what it was given."""
+    totals = [each.accepted for each in states if each.accepted is not None]
+    waiting = sum(each.waiting for each in states)
+    if len(totals) == len(states):
+        meter.note(at, accepted=sum(totals), waiting=waiting)

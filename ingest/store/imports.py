@@ -1,0 +1,119 @@
+"""Receipts as operators read them: one whole, or many in a line each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import TupleRow, class_row
+
+from ingest.domain.errors import InvalidValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportLine:
+    """An import and what came of it, as lists show it."""
+
+    import_id: UUID
+    database_id: int
+    door: str
+    operation: str
+    matching: str
+    #: The kind of key that found the profile; None if created or rejected.
+    matched_by: str | None
+    state: str
+    error: int
+    error_text: str
+    profile_id: str | None
+    accepted_at: datetime
+    applied_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRecord:
+    """A receipt, whole, with the names of what it refers to."""
+
+    import_id: UUID
+    database_id: int
+    #: None for a database that the catalogue no longer has.
+    database: str | None
+    door: str
+    token_id: int | None
+    token: str | None
+    operation: str
+    matching: str
+    matched_by: str | None
+    state: str
+    error: int
+    error_text: str
+    #: `code`, `message` and `path` of each, the answered one first.
+    faults: Sequence[Mapping[str, object]]
+    profile_id: str | None
+    #: Field path → [old, new].
+    changes: Mapping[str, Sequence[object]]
+    #: Subscriptions that were dropped, as faults.
+    skipped: Sequence[Mapping[str, object]]
+    skip_triggers: bool
+    accepted_at: datetime
+    started_at: datetime
+    applied_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page ended: the next one goes on before this import."""
+
+    applied_at: datetime
+    import_id: UUID
+
+    def __str__(self) -> str:
+        """Write it as `parse_cursor` reads it, without a character URLs escape."""
+        return f"{self.applied_at.astimezone(UTC):%Y%m%dT%H%M%S.%f}_{self.import_id}"
+
+
+def parse_cursor(text: str) -> Cursor:
+    """Read a cursor; raise InvalidValue for anything that is none."""
+    moment, _, import_id = text.partition("_")
+    try:
+        applied_at = datetime.strptime(moment, "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
+        return Cursor(applied_at, UUID(import_id))
+    except ValueError as error:
+        raise InvalidValue("This page does not exist; begin with the first") from error
+
+
+def find_import(
+    connection: Connection[TupleRow], import_id: UUID
+) -> ImportRecord | None:
+    """Return the receipt of `import_id`; None when there is none (yet)."""
+    with connection.cursor(row_factory=class_row(ImportRecord)) as cursor:
+        return cursor.execute(
+            """
+            SELECT import_id, database_id, databases.name AS database, door, token_id,
+                   tokens.name AS token, operation, matching, matched_by, state, error,
+                   error_text, faults, profile_id, changes, skipped, skip_triggers,
+                   accepted_at, started_at, applied_at
+              FROM imports
+              LEFT JOIN databases ON databases.id = imports.database_id
+              LEFT JOIN tokens ON tokens.id = imports.token_id
+             WHERE import_id = %(import_id)s
+            """,
+            {"import_id": import_id},
+        ).fetchone()
+
+
+def load_lines(
+    connection: Connection[TupleRow], import_ids: Sequence[UUID]
+) -> list[ImportLine]:
+    """Return those of `import_ids` that have been applied, the latest first."""
+    with connection.cursor(row_factory=class_row(ImportLine)) as cursor:
+        return cursor.execute(
+            """
+            SELECT import_id, database_id, door, operation, matching, matched_by, state,
+                   error, error_text, profile_id, accepted_at, applied_at
+              FROM imports
+             WHERE import_id = ANY(%(ids)s::uuid[])
+             ORDER BY applied_at DESC, import_id DESC
+            """,
+            {"ids": list(import_ids)},
+        ).fetchall()

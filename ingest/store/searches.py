@@ -1,0 +1,113 @@
+"""Imports and profiles found by whatever an operator knows of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import product
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import TupleRow, class_row
+
+from ingest.domain.identities import derive_import_id
+from ingest.domain.lookups import PROFILE_ID
+from ingest.domain.terms import Term
+from ingest.store.imports import ImportLine, load_lines
+from ingest.store.lookups import find_profiles
+from ingest.store.rows import Id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileHit:
+    """A profile, and what it was found by."""
+
+    database_id: int
+    profile_id: str
+    #: Kinds of key, such as `email` and `email_sub`.
+    found_by: tuple[str, ...]
+    email: str | None
+    phones: Sequence[str]
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hits:
+    """What a term names; any of it may be empty."""
+
+    #: By import id, or by feedback id.
+    imports: Sequence[ImportLine]
+    profiles: Sequence[ProfileHit]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    database_id: int
+    id: str
+    email: str | None
+    phones: Sequence[str]
+    updated_at: datetime
+
+
+def search(connection: Connection[TupleRow], term: Term) -> Hits:
+    """Find what `term` names in any database.
+
+    A few profiles at most by each key, as matching reads them (CANDIDATES). An import
+    that was rejected has no profile: it is found by its ids only.
+    """
+    databases = connection.execute(
+        "SELECT id, account_id FROM databases ORDER BY id"
+    ).fetchall()
+    import_ids = [term.import_id] if term.import_id else []
+    import_ids += [_named(term.text, *row) for row in databases]
+    return Hits(
+        imports=load_lines(connection, import_ids),
+        profiles=_find_profiles(connection, term, [id_ for id_, _ in databases]),
+    )
+
+
+def _named(feedback_id: str, database_id: int, account_id: int) -> UUID:
+    """Return the id of the import that a queue message of this name makes."""
+    return derive_import_id("feedback", str(account_id), str(database_id), feedback_id)
+
+
+def _find_profiles(
+    connection: Connection[TupleRow], term: Term, database_ids: Sequence[int]
+) -> list[ProfileHit]:
+    found: dict[Id, dict[str, None]] = {}
+    if term.profile_id:
+        for database_id in database_ids:
+            found[database_id, term.profile_id] = {PROFILE_ID: None}
+    hits = find_profiles(connection, product(database_ids, term.lookups))
+    for (database_id, lookup), profile_ids in hits.items():
+        for profile_id in profile_ids:
+            found.setdefault((database_id, profile_id), {})[lookup.kind] = None
+    return [
+        ProfileHit(
+            database_id=stored.database_id,
+            profile_id=stored.id,
+            found_by=tuple(found[stored.database_id, stored.id]),
+            email=stored.email,
+            phones=stored.phones,
+            updated_at=stored.updated_at,
+        )
+        for stored in _load(connection, list(found))
+    ]
+
+
+def _load(connection: Connection[TupleRow], ids: Sequence[Id]) -> list[_Stored]:
+    with connection.cursor(row_factory=class_row(_Stored)) as cursor:
+        return cursor.execute(
+            """
+            SELECT profiles.database_id, profiles.id, email, phones, updated_at
+              FROM profiles
+              JOIN unnest(%(databases)s::integer[], %(profiles)s::text[])
+                   AS wanted (database_id, id)
+                ON profiles.database_id = wanted.database_id
+               AND profiles.id = wanted.id
+             ORDER BY updated_at DESC, profiles.database_id, profiles.id
+            """,
+            {
+                "databases": [database_id for database_id, _ in ids],
+                "profiles": [profile_id for _, profile_id in ids],
+            },
+        ).fetchall()

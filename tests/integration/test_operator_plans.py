@@ -1,0 +1,207 @@
+"""What operators ask is answered by indexes, on 120,000 imports and events."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from ingest.domain.terms import read_term
+from ingest.store import endpoints, overviews
+from ingest.store.delivery_pages import list_deliveries
+from ingest.store.event_records import find_event, list_events
+from ingest.store.import_pages import (
+    ImportFilter,
+    follow_imports,
+    list_history,
+    list_imports,
+)
+from ingest.store.imports import Cursor, find_import
+from ingest.store.receipts import create_daily_partitions
+from ingest.store.searches import search
+from tests.conftest import Connection
+from tests.factories import make_import
+
+ROWS = 120_000
+NOW = datetime.now(UTC)
+YESTERDAY = NOW - timedelta(days=1)
+#: Every table that grows with what is imported.
+LARGE = (
+    "profiles",
+    "match_keys",
+    "subscriptions",
+    "imports",
+    "events",
+    "deliveries",
+    "delivery_attempts",
+)
+
+
+@pytest.fixture
+def filled(connection: Connection) -> Connection:
+    """ROWS imports of today and as many of a queue, profiles and deliveries."""
+    create_daily_partitions(connection, YESTERDAY.date(), 3)
+    connection.execute(
+        """
+        INSERT INTO profiles (database_id, id, email, phones, created_at, updated_at)
+        SELECT 1, lpad(to_hex(n), 24, '0'), 'p' || n || '@example.com',
+               ARRAY['+1' || (2000000000 + n)], now(), now()
+          FROM generate_series(1, %(rows)s) AS n
+        """,
+        {"rows": ROWS},
+    )
+    connection.execute(
+        """
+        INSERT INTO match_keys
+        SELECT 1, 'email', email, id, true FROM profiles
+         UNION ALL
+        SELECT 1, 'phone', phones[1], id, false FROM profiles;
+
+        INSERT INTO subscriptions
+        SELECT 1, id, 1, 'email', email, jsonb_build_object('email', email),
+               'subscribed', 0, '{}', '{}', false, now(), now()
+          FROM profiles
+        """
+    )
+    base = make_import().import_id.int >> 80
+    connection.execute(
+        """
+        -- One in a thousand failed; a tenth came through a queue, with its own ids.
+        INSERT INTO imports
+               (import_id, database_id, door, operation, matching, state, error,
+                error_text, profile_id, accepted_at, started_at, applied_at)
+        SELECT (CASE WHEN n %% 10 = 0 THEN 'f' || substr(md5(n::text), 2)
+                ELSE lpad(to_hex(%(base)s - %(rows)s + n), 12, '0')
+                     || '7' || substr(md5(n::text), 14, 19) END)::uuid,
+               1, 'http', 'import', 'email',
+               CASE WHEN n %% 1000 = 0 THEN 'rejected' ELSE 'updated' END,
+               CASE WHEN n %% 1000 = 0 THEN 400 ELSE 0 END, '',
+               CASE WHEN n %% 1000 <> 0 THEN lpad(to_hex(n), 24, '0') END,
+               at, at, at
+          FROM generate_series(1, %(rows)s) AS n,
+               LATERAL (SELECT now() - (%(rows)s - n) * INTERVAL '10 ms' AS at)
+        """,
+        {"rows": ROWS, "base": base},
+    )
+    connection.execute(
+        """
+        INSERT INTO events
+        SELECT md5(import_id::text)::uuid, import_id, 1, coalesce(profile_id, ''),
+               'import', 0, '{}', applied_at
+          FROM imports;
+        INSERT INTO deliveries
+        SELECT id, 1, '{1}',
+               CASE WHEN ascii(right(id::text, 1)) % 8 = 0 THEN 'pending'
+                    WHEN right(id::text, 3) = '00a' THEN 'failed'
+                    ELSE 'delivered' END, 1, created_at
+          FROM events;
+        INSERT INTO delivery_attempts SELECT event_id, 1, 1, now(), 5, 200, ''
+          FROM deliveries;
+        ANALYZE
+        """
+    )
+    return connection
+
+
+def explain(connection: Connection, work: Callable[[], object]) -> list[str]:
+    """Return the plan of each statement that `work` runs, as it ran."""
+    plans: list[str] = []
+
+    def keep(diagnostic: psycopg.errors.Diagnostic) -> None:
+        plans.append(str(diagnostic.message_primary))
+
+    connection.execute("LOAD 'auto_explain'")
+    connection.execute("SET auto_explain.log_level = notice")
+    connection.execute("SET auto_explain.log_min_duration = 0")
+    connection.execute("SET auto_explain.log_analyze = on")
+    connection.add_notice_handler(keep)
+    work()
+    connection.remove_notice_handler(keep)
+    connection.execute("SET auto_explain.log_min_duration = -1")
+    return [plan for plan in plans if any(table in plan for table in LARGE)]
+
+
+def whole_reads(connection: Connection, plans: list[str]) -> list[str]:
+    """Return the plans that read a large table whole.
+
+    Days without imports cost nothing, whichever way they are read.
+    """
+    rows = connection.execute(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND reltuples > 10000"
+    ).fetchall()
+    large = {str(name) for (name,) in rows}
+    assert len(large) > len(LARGE)
+    return [
+        plan
+        for plan in plans
+        if any(f"Seq Scan on {table} " in plan for table in large)
+    ]
+
+
+def questions(connection: Connection) -> dict[str, Callable[[], object]]:
+    """Name each question an operator asks, with something to find."""
+    row = connection.execute(
+        "SELECT import_id, applied_at FROM imports ORDER BY applied_at LIMIT 1"
+        " OFFSET 60001"
+    ).fetchone()
+    event = connection.execute("SELECT id FROM events LIMIT 1").fetchone()
+    assert row is not None
+    assert event is not None
+    middle = Cursor(row[1], row[0])
+    rare = ImportFilter(state="unchanged")
+
+    def ask(work: Callable[..., object], *asked: object) -> Callable[[], object]:
+        return lambda: work(connection, *asked)
+
+    return {
+        "receipt": ask(find_import, row[0]),
+        "latest": ask(list_imports, ImportFilter()),
+        "a page": ask(list_imports, ImportFilter(), middle),
+        "failures": ask(list_imports, ImportFilter(failed=True), middle),
+        "one error": ask(list_imports, ImportFilter(error=409), middle),
+        "nothing": ask(list_imports, rare, middle),
+        "a day": ask(list_imports, ImportFilter(since=NOW, until=NOW)),
+        "tail": ask(follow_imports, ImportFilter(failed=True), middle, 20),
+        "history": ask(list_history, 1, f"{77:024x}"),
+        "by email": ask(search, read_term("p77@example.com")),
+        "by phone": ask(search, read_term("+12000000077")),
+        "by profile": ask(search, read_term(f"{77:024x}")),
+        "by import": ask(search, read_term(str(row[0]))),
+        "by feedback": ask(search, read_term("order-7")),
+        "deliveries": ask(list_deliveries),
+        "pending": lambda: list_deliveries(connection, state="pending"),
+        "given up": lambda: list_deliveries(connection, state="failed"),
+        "event": ask(find_event, event[0]),
+        "events": ask(list_events, row[0]),
+        "outcomes": ask(overviews.count_outcomes),
+    }
+
+
+def test_no_question_reads_a_whole_table(filled: Connection) -> None:
+    asked = questions(filled)
+
+    found = {name: explain(filled, work) for name, work in asked.items()}
+
+    assert [name for name, plans in found.items() if not plans] == []
+    read_whole = {name: whole_reads(filled, plans) for name, plans in found.items()}
+    assert {name: plans for name, plans in read_whole.items() if plans} == {}
+
+
+def test_what_failed_is_found_without_looking_at_the_rest(filled: Connection) -> None:
+    found = []
+
+    def ask() -> None:
+        found.append(list_imports(filled, ImportFilter(error=400)))
+
+    plans = explain(filled, ask)
+
+    assert len(found[0].imports) == 50
+    # Only what the index of failures holds was read: nothing had to be passed over.
+    assert "Rows Removed by Filter" not in "".join(plans)
+
+
+def test_what_was_given_up_is_counted_by_its_index(filled: Connection) -> None:
+    plans = explain(filled, lambda: endpoints.list_endpoints(filled))
+
+    assert any("deliveries_failed" in plan for plan in plans)
+    assert whole_reads(filled, plans) == []

@@ -1,0 +1,71 @@
+"""Rates and the time to drain, out of samples of the streams."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.domain.flow import WINDOW_SECONDS, Flow, FlowMeter
+
+
+def measure(*samples: tuple[float, int, int]) -> Flow:
+    meter = FlowMeter()
+    for at, accepted, waiting in samples:
+        meter.note(at, accepted=accepted, waiting=waiting)
+    return meter.flow()
+
+
+def test_one_sample_tells_no_rate() -> None:
+    assert measure((0, 100, 7)) == Flow(waiting=7)
+    assert measure((0, 100, 0)).drain_seconds == 0
+    assert FlowMeter().flow() == Flow(waiting=0)
+
+
+def test_what_is_accepted_and_does_not_wait_has_been_applied() -> None:
+    flow = measure((0, 1000, 500), (30, 1300, 200))
+
+    assert flow.accepted_per_minute == 600
+    assert flow.applied_per_minute == 1200
+    assert not flow.is_growing
+
+
+def test_the_time_to_drain_counts_what_still_comes() -> None:
+    # 20 a second go, 10 a second come: 200 are gone in 20 seconds.
+    assert measure((0, 1000, 500), (30, 1300, 200)).drain_seconds == 20
+
+
+@pytest.mark.parametrize("waiting", [100, 400])
+def test_a_backlog_that_does_not_get_less_has_no_end(waiting: int) -> None:
+    flow = measure((0, 0, 100), (10, 300, waiting))
+
+    assert flow.drain_seconds is None
+    assert flow.is_growing
+
+
+def test_what_is_older_than_the_window_says_nothing() -> None:
+    flow = measure((0, 0, 0), (100, 6000, 0), (100 + WINDOW_SECONDS, 6060, 0))
+
+    assert flow.accepted_per_minute == 60
+
+
+def test_another_redis_begins_anew() -> None:
+    assert measure((0, 5000, 10), (10, 20, 5)) == Flow(waiting=5)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=2, max_size=20)
+)
+def test_nothing_is_invented(steps: list[tuple[int, int]]) -> None:
+    meter, accepted, waiting = FlowMeter(), 0, 0
+    meter.note(0, accepted=0, waiting=0)
+    applied = 0
+    for second, (come, go) in enumerate(steps, start=1):
+        accepted += come
+        gone = min(go, waiting + come)
+        waiting += come - gone
+        applied += gone
+        meter.note(second, accepted=accepted, waiting=waiting)
+    flow = meter.flow()
+
+    assert flow.accepted_per_minute == pytest.approx(accepted * 60 / len(steps))
+    assert flow.applied_per_minute == pytest.approx(applied * 60 / len(steps))
+    assert flow.waiting == accepted - applied
