@@ -1,5 +1,7 @@
 """The names of queues, tasks and Redis keys, in one place."""
 
+from uuid import UUID
+
 #: The Celery queue that carries doorbells and nothing else.
 DRAINS = "drains"
 #: The Celery queue of scheduled upkeep, and of hints that events wait for delivery.
@@ -25,6 +27,10 @@ BELL_EXPIRES_SECONDS = 10
 #: While this guard lives, one bell for the partition is pending.
 BELL_GUARD_SECONDS = 1
 
+#: For this long a request is held against others of its idempotency key at the door.
+#: That is for the time while its import waits: then the receipt tells them apart.
+KEY_GUARD_SECONDS = 3600
+
 
 def stream_key(partition: int) -> str:
     """Name the stream of `partition`; the braces are a Redis Cluster hash tag."""
@@ -34,6 +40,11 @@ def stream_key(partition: int) -> str:
 def bell_key(partition: int) -> str:
     """Name the guard that keeps bells for `partition` from piling up."""
     return f"penstock:bell:{{{partition}}}"
+
+
+def key_guard(import_id: UUID) -> str:
+    """Name the guard of the idempotency key that gives a request this id."""
+    return f"penstock:key:{import_id}"
 
 
 def outcomes_channel(reply_to: str) -> str:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from uuid import UUID
 
 import psycopg
 from psycopg import Connection
@@ -101,7 +102,10 @@ def _apply(
     connection: Connection[TupleRow], batch: Sequence[Accepted], schemas: ProfileSchemas
 ) -> Applied:
     started_at = datetime.now(UTC)
-    imports = {accepted.import_.import_id: accepted.import_ for accepted in batch}
+    imports: dict[UUID, Import] = {}
+    for accepted in batch:
+        # Of entries with one id the first counts, as it would in two batches.
+        imports.setdefault(accepted.import_.import_id, accepted.import_)
     known = find_answers(connection, imports)
     prepared = [
         schemas.prepare(import_) for id_, import_ in imports.items() if id_ not in known

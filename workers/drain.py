@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest import metrics
-from ingest.domain.imports import Outcome, State
+from ingest.domain.imports import Import, Outcome, State
 from ingest.geo import open_locator
 from ingest.settings import Settings
 from ingest.store.catalog import hold_catalog, load_catalog
@@ -194,7 +194,14 @@ def _told(batch: Batch) -> dict[str, list[dict[str, object]]]:
     answers: dict[object, dict[str, object]] = {
         outcome.import_id: _answer(outcome) for outcome in batch.applied.outcomes
     }
-    answers |= {answer.import_id: _answer(answer) for answer in batch.applied.repeated}
+    answers |= {
+        answer.import_id: _answer(answer) | _whose(answer)
+        for answer in batch.applied.repeated
+    }
+    for import_ in [accepted.import_ for accepted in batch.accepted]:
+        # What is said already wins: of entries with one id the first was applied.
+        if import_.fingerprint is not None:
+            answers[import_.import_id] = _whose(import_) | answers[import_.import_id]
     reply_to = {entry.id: entry.reply_to for entry in batch.entries}
     told: dict[str, list[dict[str, object]]] = defaultdict(list)
     for accepted in batch.accepted:
@@ -211,6 +218,13 @@ def _answer(outcome: Outcome | Answer) -> dict[str, object]:
         "error_text": outcome.error_text,
         "profile_id": outcome.profile_id,
     }
+
+
+def _whose(named: Import | Answer) -> dict[str, object]:
+    """Say which request an import came of, if its producer named it."""
+    if named.fingerprint is None:
+        return {}
+    return {"accepted_at": named.accepted_at, "fingerprint": named.fingerprint}
 
 
 def _count(batch: Batch) -> None:

@@ -8,6 +8,7 @@ PenstockError
 │   ├── NotFound             404  database, resource, segment or profile
 │   ├── AmbiguousMatch       409  more than one profile matches
 │   ├── ValueTaken           409  another profile holds a unique value
+│   ├── NameTaken            409  another request has the idempotency key
 │   ├── BodyTooLarge         413
 │   └── UnsupportedMediaType 415
 ├── Overloaded               429  too much work is waiting: retry later
@@ -87,6 +88,12 @@ class AmbiguousMatch(Rejected):
 
 class ValueTaken(Rejected):
     """Another profile holds a value that must be unique."""
+
+    code = 409
+
+
+class NameTaken(Rejected):
+    """Another request has been sent under the same idempotency key or feedback_id."""
 
     code = 409
 

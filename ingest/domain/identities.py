@@ -2,9 +2,20 @@
 
 import base64
 import secrets
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Name:
+    """What makes an import the one it is, however often it is asked for."""
+
+    import_id: UUID
+    #: Of the request, where its producer chose the name: the name is of this request
+    #: and no other.
+    fingerprint: str | None = None
 
 
 def new_profile_id(now: datetime) -> str:

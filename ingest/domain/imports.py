@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from ingest.domain.errors import Fault
+from ingest.domain.identities import Name
 
 SUCCESS_TEXT = "Successful operation"
 
@@ -95,6 +96,13 @@ class Import:
     add_to_segments: tuple[int, ...] = ()
     remove_from_segments: tuple[int, ...] = ()
     start: Start | None = None
+    #: Tells requests of one name apart; None where the producer gave no name.
+    fingerprint: str | None = None
+
+    @property
+    def name(self) -> Name:
+        """What makes it the import it is."""
+        return Name(import_id=self.import_id, fingerprint=self.fingerprint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

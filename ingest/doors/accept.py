@@ -7,6 +7,7 @@ from uuid_utils.compat import uuid7
 
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Forbidden, NotFound
+from ingest.domain.identities import Name
 from ingest.domain.imports import Import
 from ingest.domain.matching import route
 from ingest.domain.tokens import Action, Token
@@ -38,20 +39,28 @@ def check_access(token: Token, database_id: int, catalog: Catalog) -> None:
 
 
 def accept(
-    envelope: Envelope, *, token: Token, catalog: Catalog, partitions: int, door: str
+    envelope: Envelope,
+    *,
+    token: Token,
+    catalog: Catalog,
+    partitions: int,
+    door: str,
+    name: Name | None = None,
 ) -> Accepted:
     """Give the import of `envelope` its id and its place in the order.
 
+    Without a `name` it is an import of its own, however like another it is.
     Raises Forbidden, NotFound for its database, or InvalidRequest when the matching
     key is missing or malformed: without one there is no place.
     """
     check_access(token, envelope.database_id, catalog)
     import_ = to_import(
         envelope,
-        import_id=uuid7(),
+        import_id=name.import_id if name else uuid7(),
         accepted_at=datetime.now(UTC),
         door=door,
         token_id=token.id,
+        fingerprint=name.fingerprint if name else None,
     )
     return place(import_, catalog, partitions)
 

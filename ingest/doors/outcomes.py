@@ -7,8 +7,10 @@ time is up, and for everyone who waits when the subscription was interrupted.
 import asyncio
 import logging
 from asyncio import Future, Task
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import orjson
@@ -17,6 +19,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from ingest.domain.errors import Unavailable
+from ingest.domain.identities import Name
 from ingest.doors.connections import connect
 from ingest.doors.receipts import Receipts
 from ingest.queues import outcomes_channel
@@ -29,14 +32,31 @@ _SILENCE_SECONDS = 5.0
 _RECONNECT_SECONDS = 0.2
 
 
-class OutcomeBoard:
-    """Who waits for which import."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Expected:
+    """A request that waits for what came of its import."""
 
-    def __init__(self, redis_url: str, receipts: Receipts, *, reply_to: str) -> None:
+    name: Name
+    outcome: Future[Answer]
+
+    def resolve(self, answer: Answer) -> None:
+        """End the wait, unless it has ended."""
+        if not self.outcome.done():
+            self.outcome.set_result(answer)
+
+
+class OutcomeBoard:
+    """Which requests wait for which import: those of one name may be several."""
+
+    def __init__(
+        self, redis_url: str, receipts: Receipts, *, reply_to: str, named_by: str
+    ) -> None:
         self._redis = connect(redis_url, client_name="penstock-outcomes")
         self._receipts = receipts
         self._channel = outcomes_channel(reply_to)
-        self._waiting: dict[UUID, Future[Answer]] = {}
+        # The parameter that requests take their names from.
+        self._named_by = named_by
+        self._waiting: dict[UUID, list[Expected]] = {}
         self._listener: Task[None] | None = None
         self._interrupted = False
 
@@ -53,18 +73,19 @@ class OutcomeBoard:
         await self._redis.aclose()
 
     @contextmanager
-    def expecting(self, import_id: UUID) -> Iterator[Future[Answer]]:
-        """Yield the future answer; enter before the import can have been applied."""
-        future: Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting[import_id] = future
+    def expecting(self, name: Name) -> Iterator[Expected]:
+        """Yield what to wait for; enter before the import can have been applied."""
+        one = Expected(name, asyncio.get_running_loop().create_future())
+        together = self._waiting.setdefault(name.import_id, [])
+        together.append(one)
         try:
-            yield future
+            yield one
         finally:
-            del self._waiting[import_id]
+            together.remove(one)
+            if not together:
+                del self._waiting[name.import_id]
 
-    async def wait(
-        self, import_id: UUID, outcome: Future[Answer], seconds: float
-    ) -> Answer | None:
+    async def wait(self, one: Expected, seconds: float) -> Answer | None:
         """Return the answer, or None if it does not come within `seconds`.
 
         A cancelled wait ends the same way: the server is going down, and the caller
@@ -72,33 +93,41 @@ class OutcomeBoard:
         """
         try:
             async with asyncio.timeout(seconds):
-                return await outcome
+                return await one.outcome
         except asyncio.CancelledError:
             return None
         except TimeoutError:
-            return (await self._find_answers([import_id])).get(import_id)
+            import_id = one.name.import_id
+            found = (await self._find_answers([import_id])).get(import_id)
+            return found and self._tell(one, found)
 
     async def wait_all(
-        self, outcomes: Mapping[UUID, Future[Answer]], seconds: float
+        self, several: Sequence[Expected], seconds: float
     ) -> dict[UUID, Answer]:
         """Return the answers that come within `seconds`, as `wait` does for one."""
-        if not outcomes:
+        if not several:
             return {}
-        try:
-            await asyncio.wait(outcomes.values(), timeout=seconds)
-            late = [id_ for id_, outcome in outcomes.items() if not outcome.done()]
-            found = await self._find_answers(late) if late else {}
-        except asyncio.CancelledError:
-            found = {}
-        told = {id_: one.result() for id_, one in outcomes.items() if one.done()}
-        return told | found
+        # Whoever is cancelled is told what is known by now.
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([one.outcome for one in several], timeout=seconds)
+            late = [one.name.import_id for one in several if not one.outcome.done()]
+            self._resolve((await self._find_answers(late)).values())
+        return {
+            one.name.import_id: one.outcome.result()
+            for one in several
+            if one.outcome.done()
+        }
 
     async def _find_answers(self, import_ids: list[UUID]) -> dict[UUID, Answer]:
         """Read receipts; none while Postgres is away, which a waiter can bear."""
         try:
-            return await self._receipts.find_answers(import_ids)
+            return await self._receipts.find_answers(import_ids) if import_ids else {}
         except Unavailable:
             return {}
+
+    def _tell(self, one: Expected, answer: Answer) -> Answer:
+        """Return what `one` is told of an import that goes by its name."""
+        return answer.for_request(one.name, self._named_by)
 
     async def _listen(self) -> None:
         """Listen for ever, over every interruption."""
@@ -138,15 +167,13 @@ class OutcomeBoard:
 
     async def _catch_up(self) -> None:
         """Read the receipts of all who wait: what was published is perhaps missed."""
-        if self._waiting:
-            answers = await self._find_answers(list(self._waiting))
-            self._resolve(answers.values())
+        answers = await self._find_answers(list(self._waiting))
+        self._resolve(answers.values())
 
     def _resolve(self, answers: Iterable[Answer]) -> None:
         for answer in answers:
-            future = self._waiting.get(answer.import_id)
-            if future is not None and not future.done():
-                future.set_result(answer)
+            for one in self._waiting.get(answer.import_id, ()):
+                one.resolve(self._tell(one, answer))
 
 
 def load_answers(data: bytes) -> list[Answer]:
@@ -158,9 +185,15 @@ def load_answers(data: bytes) -> list[Answer]:
                 error=told["error"],
                 error_text=told["error_text"],
                 profile_id=told.get("profile_id"),
+                accepted_at=_parse_moment(told.get("accepted_at")),
+                fingerprint=told.get("fingerprint"),
             )
             for told in orjson.loads(data)
         ]
     except (ValueError, KeyError, TypeError, AttributeError):
         logger.warning("outcome not understood", extra={"length": len(data)})
         return []
+
+
+def _parse_moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -48,7 +48,7 @@ class Receipts:
         """Return the answers of those of `import_ids` that have been applied."""
         rows = await self._fetch(
             """
-            SELECT import_id, error, error_text, profile_id
+            SELECT import_id, error, error_text, profile_id, accepted_at, fingerprint
               FROM imports
              WHERE import_id = ANY(%(ids)s::uuid[])
             """,

@@ -10,9 +10,13 @@ import orjson
 from psycopg import Connection, errors, sql
 from psycopg.rows import TupleRow
 
-from ingest.domain.errors import Fault
+from ingest.domain.errors import Fault, NameTaken
+from ingest.domain.identities import Name
 from ingest.domain.imports import Import, Outcome
 from ingest.store.database import LOCK_SPACE
+
+#: Of a request that comes under the name of another.
+NAME_TAKEN = "Already used for another request"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,26 @@ class Answer:
     error: int
     error_text: str
     profile_id: str | None
+    #: When the import was accepted, and of which request; where that has a name.
+    accepted_at: datetime | None = None
+    fingerprint: str | None = None
+
+    def for_request(self, name: Name, parameter: str) -> "Answer":
+        """Return what the request of this `name` is told: its import's outcome.
+
+        Another request that took the name first, in `parameter`, keeps its outcome to
+        itself.
+        """
+        if None in (self.fingerprint, name.fingerprint):
+            return self
+        if self.fingerprint == name.fingerprint:
+            return self
+        return Answer(
+            import_id=self.import_id,
+            error=NameTaken.code,
+            error_text=str(NameTaken(NAME_TAKEN, parameter)),
+            profile_id=None,
+        )
 
 
 def find_answers(
@@ -40,7 +64,7 @@ def find_answers(
     """Return the answers of those of `import_ids` that have been applied."""
     rows = connection.execute(
         """
-        SELECT import_id, error, error_text, profile_id
+        SELECT import_id, error, error_text, profile_id, accepted_at, fingerprint
           FROM imports
          WHERE import_id = ANY(%(ids)s::uuid[])
         """,
@@ -48,9 +72,14 @@ def find_answers(
     )
     return {
         import_id: Answer(
-            import_id=import_id, error=error, error_text=text, profile_id=profile_id
+            import_id=import_id,
+            error=error,
+            error_text=text,
+            profile_id=profile_id,
+            accepted_at=accepted_at,
+            fingerprint=fingerprint,
         )
-        for import_id, error, text, profile_id in rows
+        for import_id, error, text, profile_id, accepted_at, fingerprint in rows
     }
 
 
@@ -70,17 +99,19 @@ def insert_receipts(
         INSERT INTO imports
                (import_id, database_id, door, token_id, operation, matching,
                 matched_by, state, error, error_text, faults, profile_id, changes,
-                skipped, skip_triggers, accepted_at, started_at, applied_at)
+                skipped, skip_triggers, accepted_at, started_at, applied_at,
+                fingerprint)
         SELECT import_id, database_id, door, token_id, operation, matching,
                matched_by, state, error, error_text, faults, profile_id, changes,
-               skipped, skip_triggers, accepted_at, started_at, %(now)s
+               skipped, skip_triggers, accepted_at, started_at, %(now)s,
+               fingerprint
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS fresh (import_id uuid, database_id integer, door text,
                          token_id integer, operation text, matching text,
                          matched_by text, state text, error integer, error_text text,
                          faults jsonb, profile_id text, changes jsonb, skipped jsonb,
                          skip_triggers boolean, accepted_at timestamptz,
-                         started_at timestamptz)
+                         started_at timestamptz, fingerprint text)
         """,
         {"rows": orjson.dumps(rows).decode(), "now": now},
     )
@@ -124,6 +155,7 @@ def _row(receipt: Receipt) -> dict[str, object]:
         "skip_triggers": import_.skip_triggers,
         "accepted_at": import_.accepted_at,
         "started_at": receipt.started_at,
+        "fingerprint": import_.fingerprint,
     }
 
 

@@ -135,6 +135,7 @@ _PARSERS: Mapping[str, _Parser] = {
     "add_to_segments": _parse_ids,
     "remove_from_segments": _parse_ids,
     "start": _parse_start,
+    "fingerprint": partial(_optional, str),
 }
 _REQUIRED = frozenset(
     member.name for member in fields(Import) if member.default is MISSING

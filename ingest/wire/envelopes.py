@@ -171,6 +171,7 @@ def to_import(
     accepted_at: datetime,
     door: str,
     token_id: int | None,
+    fingerprint: str | None = None,
 ) -> Import:
     """Make the import that a door accepts out of what its producer asked."""
     return Import(
@@ -190,4 +191,5 @@ def to_import(
         add_to_segments=envelope.add_to_segments,
         remove_from_segments=envelope.remove_from_segments,
         start=envelope.start,
+        fingerprint=fingerprint,
     )

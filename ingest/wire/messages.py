@@ -10,7 +10,11 @@ from marshmallow import EXCLUDE, Schema, ValidationError
 from ingest.domain.errors import Fault, Forbidden, InvalidRequest
 from ingest.domain.imports import Matching, Operation
 from ingest.wire.envelopes import Envelope, load_envelope
+from ingest.wire.fingerprints import make_fingerprint
 from ingest.wire.parameters import Parameter, parse_flag, parse_id, parse_phone
+
+#: The member by which a producer names a message.
+NAMED_BY = "feedback_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +25,8 @@ class Order:
     envelope: Envelope
     #: The producer's name for the message; empty for none.
     feedback_id: str = ""
+    #: Of the message, if it has a name.
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +82,12 @@ def load_order(document: Mapping[str, object]) -> Order:
         raise InvalidRequest(faults)
     if "account_id" not in present:
         raise Forbidden("Missing parameter", "account_id")
+    feedback_id = present.get("feedback_id", "")
     return Order(
         account_id=present["account_id"],
         envelope=envelope,
-        feedback_id=present.get("feedback_id", ""),
+        feedback_id=feedback_id,
+        fingerprint=make_fingerprint(document) if feedback_id else None,
     )
 
 

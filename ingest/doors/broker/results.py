@@ -19,6 +19,7 @@ from redis.client import PubSub
 from redis.exceptions import RedisError
 
 from ingest.domain.errors import Unavailable
+from ingest.domain.identities import Name
 from ingest.doors.broker.sources import Outlet
 from ingest.doors.connections import connect_blocking
 from ingest.doors.outcomes import load_answers
@@ -26,7 +27,7 @@ from ingest.queues import outcomes_channel, pending_results_key
 from ingest.settings import Settings
 from ingest.store.database import connect
 from ingest.store.receipts import Answer, find_answers
-from ingest.wire.messages import Result
+from ingest.wire.messages import NAMED_BY, Result
 
 logger = logging.getLogger(__name__)
 
@@ -192,10 +193,13 @@ class Reporter:
 
 
 def _result(answer: Answer, owed: Mapping[str, str]) -> Result:
+    """Say what a message is owed: nothing of an import that another one named."""
+    name = Name(import_id=answer.import_id, fingerprint=owed.get("fingerprint"))
+    told = answer.for_request(name, NAMED_BY)
     return Result(
-        error=answer.error,
-        error_text=answer.error_text if answer.error else "",
+        error=told.error,
+        error_text=told.error_text if told.error else "",
         feedback_id=owed["feedback_id"],
         matching_field=owed["matching_field"],
-        profile_id=answer.profile_id,
+        profile_id=told.profile_id,
     )

@@ -12,6 +12,7 @@ from ingest.domain.errors import Rejected
 from ingest.domain.imports import SUCCESS_TEXT
 from ingest.domain.tokens import Token
 from ingest.doors.accept import Accepted, accept, check_access
+from ingest.doors.http.idempotency import RequestKey, find_key, mark_replayed
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.prefer import choose_wait, dump_applied, parse_prefer
 from ingest.doors.http.replies import describe, reply
@@ -46,14 +47,16 @@ class BatchResource:
     async def on_post(self, req: Request, resp: Response) -> None:
         """Decode, accept, wait, reply; what is wrong with an element is its own."""
         with self._seconds.time():
-            batch, token = await self._load(
-                await read_request(req, self._intake.settings)
-            )
+            request = await read_request(req, self._intake.settings)
+            batch, token = await self._load(request)
+            key = await find_key(req, request, token.id)
             await self._intake.appends.admit()
+            if key and await self._intake.guards.claim(key.name()):
+                mark_replayed(resp)
             preferences = parse_prefer(req.get_header("Prefer"))
             places: list[Place] = []
             answers = await self._intake.enqueue_all(
-                self._accept_all(batch, token, places),
+                self._accept_all(batch, token, key, places),
                 wait_seconds=choose_wait(
                     preferences,
                     synchronous=batch.shared.synchronous,
@@ -85,13 +88,14 @@ class BatchResource:
         return batch, token
 
     def _accept_all(
-        self, batch: Batch, token: Token, places: list[Place]
+        self, batch: Batch, token: Token, key: RequestKey | None, places: list[Place]
     ) -> Iterator[list[Accepted]]:
         """Accept chunk after chunk, adding to `places` what became of each element."""
         catalog = self._intake.catalog.get_catalog()
         for start in range(0, len(batch.elements), _CHUNK):
             chunk = []
-            for element in batch.elements[start : start + _CHUNK]:
+            elements = batch.elements[start : start + _CHUNK]
+            for index, element in enumerate(elements, start):
                 try:
                     accepted = accept(
                         load_element(batch.shared, element),
@@ -99,6 +103,7 @@ class BatchResource:
                         catalog=catalog,
                         partitions=self._intake.settings.partitions,
                         door="http",
+                        name=key.name_element(index) if key else None,
                     )
                 except Rejected as error:
                     metrics.REFUSED.labels("http", error.faults[0].code).inc()

@@ -9,6 +9,7 @@ from ingest import metrics
 from ingest.domain.errors import NotFound
 from ingest.domain.tokens import Action
 from ingest.doors.accept import Accepted, accept, check_right
+from ingest.doors.http.idempotency import find_key, mark_replayed
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.prefer import choose_wait, dump_applied, parse_prefer
 from ingest.doors.http.replies import reply, reply_accepted, reply_answer
@@ -32,7 +33,7 @@ class ImportResource:
         """Decode, accept, wait, reply."""
         with self._seconds.time():
             envelope, accepted = await self._accept(
-                await read_request(req, self._intake.settings)
+                req, await read_request(req, self._intake.settings)
             )
             answer = await submit(
                 self._intake, req, resp, accepted, synchronous=envelope.synchronous
@@ -43,16 +44,20 @@ class ImportResource:
                 mirror = self._intake.settings.mirror_errors
                 reply_answer(req, resp, answer, mirror=mirror)
 
-    async def _accept(self, request: Decoded) -> tuple[Envelope, Accepted]:
+    async def _accept(
+        self, req: Request, request: Decoded
+    ) -> tuple[Envelope, Accepted]:
         """Check who asks, then what is asked."""
         token = await self._intake.catalog.get_token(request.secret)
         envelope = self._load(request.document)
+        key = await find_key(req, request, token.id)
         accepted = accept(
             envelope,
             token=token,
             catalog=self._intake.catalog.get_catalog(),
             partitions=self._intake.settings.partitions,
             door="http",
+            name=key.name() if key else None,
         )
         return envelope, accepted
 
@@ -66,8 +71,11 @@ async def submit(
     synchronous: bool,
 ) -> Answer | None:
     """Queue an import and wait as the caller prefers; None if it is not applied yet."""
+    import_ = accepted.import_
     await intake.appends.admit()
-    resp.set_header("Import-Id", str(accepted.import_.import_id))
+    if import_.fingerprint is not None and await intake.guards.claim(import_.name):
+        mark_replayed(resp)
+    resp.set_header("Import-Id", str(import_.import_id))
     preferences = parse_prefer(req.get_header("Prefer"))
     answer = await intake.enqueue(
         accepted,
@@ -79,6 +87,9 @@ async def submit(
     )
     if applied := dump_applied(preferences, answered_async=answer is None):
         resp.set_header("Preference-Applied", applied)
+    # The guard may be gone; the receipt knows which request its import came of.
+    if answer is not None and answer.accepted_at not in (None, import_.accepted_at):
+        mark_replayed(resp)
     return answer
 
 

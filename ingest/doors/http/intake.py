@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from asyncio import Future
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from secrets import token_hex
@@ -14,8 +13,10 @@ from ingest.doors.accept import Accepted
 from ingest.doors.doorbell import Doorbell
 from ingest.doors.http.appends import Appended, Appends
 from ingest.doors.http.catalog_cache import CatalogCache
+from ingest.doors.http.guards import Guards
+from ingest.doors.http.idempotency import HEADER
 from ingest.doors.http.readers import Readers
-from ingest.doors.outcomes import OutcomeBoard
+from ingest.doors.outcomes import Expected, OutcomeBoard
 from ingest.doors.receipts import Receipts
 from ingest.settings import Settings
 from ingest.store.receipts import Answer
@@ -40,7 +41,10 @@ class Intake:
             max_waiting=settings.max_waiting,
             reply_to=reply_to,
         )
-        self._board = OutcomeBoard(settings.redis_url, self.receipts, reply_to=reply_to)
+        self.guards = Guards(settings.redis_url)
+        self._board = OutcomeBoard(
+            settings.redis_url, self.receipts, reply_to=reply_to, named_by=HEADER
+        )
         self._doorbell = Doorbell(settings.redis_url)
 
     async def start(self) -> None:
@@ -51,6 +55,7 @@ class Intake:
 
     async def stop(self) -> None:
         """Let go of everything; by now nobody waits."""
+        await self.guards.close()
         await self.appends.close()
         await self._board.stop()
         await self.catalog.stop()
@@ -66,7 +71,7 @@ class Intake:
         Once this has appended it, the import is applied whether or not anyone waits.
         """
         import_, awaited = accepted.import_, wait_seconds > 0
-        with self._board.expecting(import_.import_id) as outcome:
+        with self._board.expecting(import_.name) as expected:
             appended = await self.appends.append(
                 accepted.partition, encode(import_), awaited=awaited
             )
@@ -76,7 +81,7 @@ class Intake:
             logger.debug("accepted", extra={"import_id": str(import_.import_id)})
             if not awaited:
                 return None
-            return await self._board.wait(import_.import_id, outcome, wait_seconds)
+            return await self._board.wait(expected, wait_seconds)
 
     async def enqueue_all(
         self, chunks: Iterable[Sequence[Accepted]], *, wait_seconds: float
@@ -87,17 +92,20 @@ class Intake:
         up nobody. Unavailable may come half-way, and says how far it got.
         """
         awaited = wait_seconds > 0
-        outcomes: dict[UUID, Future[Answer]] = {}
+        several: list[Expected] = []
         count = 0
         with ExitStack() as expected:
             for chunk in chunks:
-                for id_ in [one.import_.import_id for one in chunk if awaited]:
-                    outcomes[id_] = expected.enter_context(self._board.expecting(id_))
+                several.extend(
+                    expected.enter_context(self._board.expecting(one.import_.name))
+                    for one in chunk
+                    if awaited
+                )
                 appended, failure = await self._append_chunk(chunk, awaited=awaited)
                 count += appended
                 if failure is not None:
                     raise _failed_after(count) from failure
-            return await self._board.wait_all(outcomes, wait_seconds)
+            return await self._board.wait_all(several, wait_seconds)
 
     async def _append_chunk(
         self, chunk: Sequence[Accepted], *, awaited: bool

@@ -8,9 +8,10 @@ from ingest import metrics
 from ingest.domain.errors import Rejected
 from ingest.domain.tokens import Token
 from ingest.doors.accept import Accepted, accept
+from ingest.doors.http.idempotency import RequestKey, find_key
 from ingest.doors.http.imports import submit
 from ingest.doors.http.intake import Intake
-from ingest.doors.http.requests import find_secret, read_body
+from ingest.doors.http.requests import Decoded, find_secret, read_body
 from ingest.wire.bodies import decode
 from ingest.wire.envelopes import peek_token
 from ingest.wire.quick import (
@@ -37,14 +38,14 @@ class QuickResource:
         with self._seconds.time():
             try:
                 accepted, synchronous = await self._accept(req)
+                answer = await submit(
+                    self._intake, req, resp, accepted, synchronous=synchronous
+                )
             except Rejected as error:
                 code = error.faults[0].code
                 metrics.REFUSED.labels("http", code).inc()
                 _say(resp, code, error.faults[0].text)
                 return
-            answer = await submit(
-                self._intake, req, resp, accepted, synchronous=synchronous
-            )
             if answer is None:
                 import_id = accepted.import_.import_id
                 resp.set_header("Location", f"/api/v1.1/imports/{import_id}")
@@ -55,15 +56,15 @@ class QuickResource:
     async def _accept(self, req: Request) -> tuple[Accepted, bool]:
         """Check who asks, then what is asked; tell whether to wait."""
         body = await self._read_body(req)
-        token = await self._intake.catalog.get_token(
-            peek_token(body) or find_secret(req)
-        )
+        secret = peek_token(body) or find_secret(req)
+        token = await self._intake.catalog.get_token(secret)
+        sent = {**req.params, **body}
         quick = load_quick(
-            {**req.params, **body},
-            self._intake.catalog.get_catalog(),
-            referer=req.referer,
+            sent, self._intake.catalog.get_catalog(), referer=req.referer
         )
-        return self._place(quick, token), quick.envelope.synchronous
+        key = await find_key(req, Decoded(document=sent, secret=secret), token.id)
+        accepted = self._place(quick, token, key)
+        return accepted, quick.envelope.synchronous
 
     async def _read_body(self, req: Request) -> dict[str, object]:
         settings = self._intake.settings
@@ -76,13 +77,16 @@ class QuickResource:
             return decode_form(body)
         return decode(body, req.content_type, limits=settings.limits)[1]
 
-    def _place(self, quick: QuickImport, token: Token) -> Accepted:
+    def _place(
+        self, quick: QuickImport, token: Token, key: RequestKey | None
+    ) -> Accepted:
         accepted = accept(
             quick.envelope,
             token=token,
             catalog=self._intake.catalog.get_catalog(),
             partitions=self._intake.settings.partitions,
             door="http",
+            name=key.name() if key else None,
         )
         started = replace(accepted.import_, start=quick.start)
         return replace(accepted, import_=started)

@@ -22,6 +22,8 @@ class Decoded:
     document: dict[str, object]
     #: The secret of an API token, wherever it was sent.
     secret: str | None
+    #: Too long to work on without giving others their turns.
+    is_large: bool = False
 
 
 async def read_body(req: Request, limit_bytes: int) -> bytes:
@@ -54,7 +56,11 @@ async def read_request(req: Request, settings: Settings) -> Decoded:
     req.context.parsed = True
     req.context.sent_as = sent_as
     settle_format(req, peek_format(document))
-    return Decoded(document=document, secret=peek_token(document) or find_secret(req))
+    return Decoded(
+        document=document,
+        secret=peek_token(document) or find_secret(req),
+        is_large=large,
+    )
 
 
 def find_secret(req: Request) -> str | None:
