@@ -60,3 +60,13 @@ def worker_key(name: str) -> str:
 def pending_results_key(door: str) -> str:
     """Name the hash of the imports whose results the broker door `door` owes."""
     return f"penstock:pending-results:{door}"
+
+
+def pending_result(import_id: UUID, fingerprint: str | None) -> str:
+    """Name what is owed of an import to the messages of one `fingerprint`."""
+    return f"{import_id}:{fingerprint}" if fingerprint else str(import_id)
+
+
+def parse_pending_result(field: str) -> UUID:
+    """Return the import's id of what `pending_result` named."""
+    return UUID(field.partition(":")[0])

@@ -69,9 +69,11 @@ ERRORS: tuple[ErrorCode, ...] = (
     ),
     ErrorCode(
         code=409,
-        meaning="Several profiles match, or another one holds a unique value",
+        meaning="Several profiles match, another one holds a unique value, or another"
+        " request has the idempotency key",
         http="200",
-        advice="Match by a better key, or free the value first; nothing was written",
+        advice="Match by a better key, free the value, or take another key; nothing"
+        " was written",
     ),
     ErrorCode(
         code=413,

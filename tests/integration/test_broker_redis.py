@@ -206,6 +206,29 @@ def test_messages_of_one_feedback_id_are_applied_once(
     assert len(profiles) == 1
 
 
+@pytest.mark.fact("14.7-once")
+def test_another_message_under_a_feedback_id_is_answered_409(
+    settings: Settings, client: redis.Redis, connection: Connection
+) -> None:
+    other = make_message(1, feedback_id="same", data={"points": 9})
+    send(client, make_message(1, feedback_id="same"), other)
+    with draining(settings), consuming(settings, DOOR):
+        # Of both the first is applied, for they are of one profile.
+        told = await_results(client, 2)
+        # When its receipt is all that is known of it, too.
+        send(client, other, make_message(1, feedback_id="same"))
+        told += await_results(client, 4)[2:]
+
+    assert {one["feedback_id"] for one in told} == {"same"}
+    for one, another in (told[:2], told[2:]):
+        assert {one["error"], another["error"]} == {0, 409}
+    refused = next(one for one in told if one["error"])
+    assert refused["error_text"] == "Already used for another request: feedback_id"
+    assert "profile_id" not in refused
+    assert points(connection) == [1]
+    assert client.hlen(pending_results_key(f"redis:{STREAM}")) == 0
+
+
 def test_equal_messages_without_a_feedback_id_are_two(
     settings: Settings, client: redis.Redis, connection: Connection
 ) -> None:

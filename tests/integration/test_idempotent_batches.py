@@ -47,6 +47,7 @@ def read_points(connection: Connection) -> list[int]:
     return [value for (value,) in rows]
 
 
+@pytest.mark.fact("14.7-once")
 def test_a_batch_sent_again_is_applied_once_and_answered_alike(
     intake: ServedIntake, connection: Connection, token: str
 ) -> None:

@@ -1,23 +1,24 @@
 """Acceptance without a loop: a batch of messages' imports in one transaction."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
 
 import orjson
 from redis.exceptions import RedisError
 from redis.typing import EncodableT, FieldT
 
 from ingest.domain.errors import Unavailable
-from ingest.domain.identities import Name
 from ingest.doors.accept import Accepted
 from ingest.doors.backlog import FRESH_SECONDS
-from ingest.doors.broker.sources import Message
 from ingest.doors.connections import connect_blocking
 from ingest.doors.doorbell import Doorbell
-from ingest.queues import LISTENER_KEY, pending_results_key, stream_key
+from ingest.queues import (
+    LISTENER_KEY,
+    pending_result,
+    pending_results_key,
+    stream_key,
+)
 from ingest.settings import Settings
 from ingest.wire.entries import encode
 from ingest.wire.messages import Order
@@ -29,7 +30,6 @@ class Taken:
 
     accepted: Accepted
     order: Order
-    message: Message
 
 
 class BrokerAppends:
@@ -62,25 +62,6 @@ class BrokerAppends:
             self._send([])
         return self._waiting <= self._max_waiting
 
-    def find_owners(self, names: Iterable[Name]) -> dict[UUID, str]:
-        """Return whose imports of these `names` wait: fingerprints by import id.
-
-        Raises Unavailable without Redis.
-        """
-        ids = [name.import_id for name in names if name.fingerprint is not None]
-        if not ids:
-            return {}
-        try:
-            owed: Any = self._redis.hmget(self._pending, [str(id_) for id_ in ids])
-        except (RedisError, OSError) as error:
-            raise Unavailable("The queue cannot be reached") from error
-        owners = {
-            id_: orjson.loads(told).get("fingerprint")
-            for id_, told in zip(ids, owed, strict=True)
-            if told is not None
-        }
-        return {id_: owner for id_, owner in owners.items() if owner is not None}
-
     def append(self, batch: Sequence[Taken]) -> None:
         """Append all of `batch` in its order, or none; raise Unavailable for none.
 
@@ -94,10 +75,8 @@ class BrokerAppends:
         pipeline = self._redis.pipeline(transaction=True)
         for taken in batch:
             import_ = taken.accepted.import_
-            # What is owed to the first message of a name stays owed.
-            pipeline.hsetnx(
-                self._pending, str(import_.import_id), _owed(taken, now).decode()
-            )
+            owed_as = pending_result(import_.import_id, import_.fingerprint)
+            pipeline.hset(self._pending, owed_as, _owed(taken, now).decode())
             fields: dict[FieldT, EncodableT] = {
                 b"import": encode(import_),
                 b"reply_to": self._reply_to,

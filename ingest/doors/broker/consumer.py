@@ -5,7 +5,7 @@ message delivered again gives the import id it gave before, so none is applied t
 
 - with a `feedback_id`, the id is a hash of it, its account and its database: whatever
   message comes under that name is the same import, for as long as its receipt is kept.
-  A message unlike the one that was accepted is answered 409;
+  Of messages that differ one is applied, and the others are answered 409;
 - else the broker's name for the message makes it: the id of a stream's entry, or the
   `message_id` that an AMQP producer set;
 - an AMQP message with neither is told apart by nothing. Should the consumer be killed
@@ -25,7 +25,6 @@ from ingest.domain.catalog import Catalog
 from ingest.domain.errors import (
     BodyTooLarge,
     Forbidden,
-    NameTaken,
     NotFound,
     Rejected,
     Unavailable,
@@ -36,11 +35,9 @@ from ingest.doors.broker.appends import BrokerAppends, Taken
 from ingest.doors.broker.catalog import BrokerCatalog
 from ingest.doors.broker.sources import Message, Outlet, Refusal, Source
 from ingest.settings import Settings
-from ingest.store.receipts import NAME_TAKEN
 from ingest.wire.envelopes import to_import
 from ingest.wire.json_bodies import decode
 from ingest.wire.messages import (
-    NAMED_BY,
     Order,
     Result,
     load_order,
@@ -105,9 +102,7 @@ class Consumer:
         messages = self._source.read()
         if not messages or not self._await_room(stop):
             return
-        judged, refusals = self._judge_all(messages)
-        taken, others = self._set_aside(judged)
-        refusals += others
+        taken, refusals = self._judge_all(messages)
         self._appends.append(taken)
         if refusals:
             self._outlet.publish([refusal.result for refusal in refusals])
@@ -134,22 +129,6 @@ class Consumer:
             [one for one in judged if isinstance(one, Taken)],
             [one for one in judged if isinstance(one, Refusal)],
         )
-
-    def _set_aside(self, judged: Sequence[Taken]) -> tuple[list[Taken], list[Refusal]]:
-        """Refuse messages that have the name of another which still waits.
-
-        Where it has been applied, the receipt tells the two apart.
-        """
-        owners = self._appends.find_owners(one.accepted.import_.name for one in judged)
-        taken, refusals = [], []
-        for one in judged:
-            name = one.accepted.import_.name
-            asked = name.fingerprint
-            if asked is None or owners.setdefault(name.import_id, asked) == asked:
-                taken.append(one)
-            else:
-                refusals.append(_refuse_name(one))
-        return taken, refusals
 
     def _judge(self, message: Message, catalog: Catalog) -> Taken | Refusal:
         """Accept a message, or say why not; never raise for what it holds."""
@@ -188,9 +167,7 @@ class Consumer:
             fingerprint=order.fingerprint,
         )
         return Taken(
-            accepted=place(import_, catalog, self._settings.partitions),
-            order=order,
-            message=message,
+            accepted=place(import_, catalog, self._settings.partitions), order=order
         )
 
     def _name(self, order: Order, message: Message) -> UUID:
@@ -222,17 +199,6 @@ def check_owner(order: Order, catalog: Catalog) -> None:
         raise NotFound("Unknown database", "db_id")
     if database.account_id != order.account_id:
         raise Forbidden("The account does not own the database", "db_id")
-
-
-def _refuse_name(taken: Taken) -> Refusal:
-    error = NameTaken(NAME_TAKEN, NAMED_BY)
-    result = Result(
-        error=error.code,
-        error_text=str(error),
-        feedback_id=taken.order.feedback_id,
-        matching_field=taken.order.envelope.matching.value,
-    )
-    return Refusal(message=taken.message, result=result)
 
 
 def _note(refusal: Refusal) -> None:

@@ -23,7 +23,12 @@ from ingest.domain.identities import Name
 from ingest.doors.broker.sources import Outlet
 from ingest.doors.connections import connect_blocking
 from ingest.doors.outcomes import load_answers
-from ingest.queues import outcomes_channel, pending_results_key
+from ingest.queues import (
+    outcomes_channel,
+    parse_pending_result,
+    pending_result,
+    pending_results_key,
+)
 from ingest.settings import Settings
 from ingest.store.database import connect
 from ingest.store.receipts import Answer, find_answers
@@ -148,15 +153,17 @@ class Reporter:
             # Bytes, which redis-py types as anything.
             page: Any
             cursor, page = self._redis.hscan(self._pending, max(0, cursor), count=_PAGE)
-            overdue = [
-                UUID(id_.decode())
-                for id_, owed in page.items()
+            overdue = {
+                field.decode(): parse_pending_result(field.decode())
+                for field, owed in page.items()
                 if orjson.loads(owed)["at"] <= overdue_at
-            ]
+            }
             if overdue:
-                self._report(self._find_answers(overdue).values())
+                found = self._find_answers(set(overdue.values()))
+                told = [(field, found.get(id_)) for field, id_ in overdue.items()]
+                self._publish({field: answer for field, answer in told if answer})
 
-    def _find_answers(self, import_ids: list[UUID]) -> Mapping[UUID, Answer]:
+    def _find_answers(self, import_ids: Iterable[UUID]) -> Mapping[UUID, Answer]:
         try:
             if self._connection is None:
                 self._connection = connect(
@@ -167,23 +174,35 @@ class Reporter:
             raise Unavailable("Receipts cannot be read now") from error
 
     def _report(self, answers: Iterable[Answer]) -> None:
-        """Publish the results of `answers` that are still owed, then owe them no more.
+        """Publish the results of `answers` to the messages that they came of.
 
-        Several messages may have named one import: they get one result, or more.
+        Another message under the name of such a one is answered by the sweep.
         """
-        by_id = {str(answer.import_id): answer for answer in answers}
-        if not by_id:
+        self._publish(
+            {
+                pending_result(answer.import_id, fingerprint): answer
+                for answer in answers
+                for fingerprint in (None, answer.fingerprint)
+            }
+        )
+
+    def _publish(self, answers: Mapping[str, Answer]) -> None:
+        """Publish those of the results that are still owed, then owe them no more.
+
+        Several equal messages may have named one import: they get one result, or more.
+        """
+        if not answers:
             return
-        owed = self._redis.hmget(self._pending, list(by_id))
+        owed = self._redis.hmget(self._pending, list(answers))
         results = [
             _result(answer, orjson.loads(told))
-            for answer, told in zip(by_id.values(), owed, strict=True)
+            for answer, told in zip(answers.values(), owed, strict=True)
             if told is not None
         ]
         if not results:
             return
         self._outlet.publish(results)
-        self._redis.hdel(self._pending, *by_id)
+        self._redis.hdel(self._pending, *answers)
         for result in results:
             if result.error:
                 logger.warning(

@@ -83,6 +83,12 @@ _PARAMETERS: Mapping[str, Schema] = {
         "schema": {"type": "string", "pattern": "^(respond-async|wait=[0-5])$"},
         "example": "wait=5",
     },
+    "Idempotency-Key": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "Names this request: sent again, it is the same import",
+        "schema": {"type": "string", "pattern": "^[!#-~]{1,255}$"},
+    },
 }
 _HEADERS: Mapping[str, Schema] = {
     "Import-Id": {
@@ -97,6 +103,10 @@ _HEADERS: Mapping[str, Schema] = {
         "description": "Seconds after which to try again",
         "schema": {"type": "integer"},
     },
+    "Idempotent-Replayed": {
+        "description": "`true` if an earlier request had the same `Idempotency-Key`",
+        "schema": {"type": "string", "const": "true"},
+    },
     "Preference-Applied": {
         "description": "What was heeded of `Prefer`",
         "schema": {"type": "string"},
@@ -104,16 +114,21 @@ _HEADERS: Mapping[str, Schema] = {
 }
 
 
+#: What an import may be answered with, applied or not.
+_ANSWERED = ("Preference-Applied", "Idempotent-Replayed")
+
+
 def _describe(asking: Asking) -> Schema:
     schema = asking.describe_body()
-    parameters = ["Format", *(["Prefer"] if asking.accepted else [])]
+    of_imports = ["Prefer", "Idempotency-Key"] if asking.accepted else []
     return {
         "post": {
             "operationId": asking.path.removeprefix("/api/v1.1/").replace("/", "_"),
             "tags": [asking.tag],
             "summary": asking.summary,
             "parameters": [
-                {"$ref": f"#/components/parameters/{name}"} for name in parameters
+                {"$ref": f"#/components/parameters/{name}"}
+                for name in ("Format", *of_imports)
             ],
             "requestBody": {
                 "required": True,
@@ -137,10 +152,10 @@ def _describe_responses(asking: Asking) -> Schema:
     outcome: Schema = {"anyOf": [refer(asking.answer), refer("Error")]}
     described = {"200": describe_answers("Done, or refused: see `error`", outcome)}
     if asking.accepted:
-        described["200"]["headers"] = _refer_headers("Preference-Applied")
+        described["200"]["headers"] = _refer_headers(*_ANSWERED)
         described["202"] = {
             **describe_answers("Safe, to be applied", refer(asking.accepted)),
-            "headers": _refer_headers("Location", "Preference-Applied"),
+            "headers": _refer_headers("Location", *_ANSWERED),
         }
     return {**described, **describe_faults(queues=bool(asking.accepted))}
 

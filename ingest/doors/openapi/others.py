@@ -56,6 +56,7 @@ def _build_quick() -> Schema:
         "operationId": "quick_import",
         "tags": ["Import"],
         "summary": "Import a profile from a web form, in the body or the query",
+        "parameters": [{"$ref": "#/components/parameters/Idempotency-Key"}],
         "requestBody": {
             "required": True,
             "content": {name: {"schema": body, "example": example} for name in types},
