@@ -64,10 +64,11 @@ def _parse_token(value: object) -> int | None:
     return None if value is None else _parse_number(value)
 
 
-def _parse_door(value: object) -> str:
-    if not (door := _exactly(str, value)).isprintable():
-        raise ValueError("a door with control characters")
-    return door
+def _parse_word(value: object) -> str:
+    """Return a text that a column of Postgres holds."""
+    if not (word := _exactly(str, value)).isprintable():
+        raise ValueError("a word with control characters")
+    return word
 
 
 def _parse_id(value: object) -> UUID:
@@ -121,7 +122,7 @@ _KEY_PARSERS: Mapping[str, _Parser] = dict.fromkeys(
 _PARSERS: Mapping[str, _Parser] = {
     "import_id": _parse_id,
     "accepted_at": _parse_moment,
-    "door": _parse_door,
+    "door": _parse_word,
     "token_id": _parse_token,
     "database_id": _parse_number,
     "matching": _parse_matching,
@@ -135,7 +136,7 @@ _PARSERS: Mapping[str, _Parser] = {
     "add_to_segments": _parse_ids,
     "remove_from_segments": _parse_ids,
     "start": _parse_start,
-    "fingerprint": partial(_optional, str),
+    "fingerprint": _parse_word,
 }
 _REQUIRED = frozenset(
     member.name for member in fields(Import) if member.default is MISSING

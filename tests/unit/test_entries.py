@@ -67,6 +67,7 @@ IMPORTS = st.builds(
     detect_geo=st.booleans(),
     add_to_segments=IDS,
     remove_from_segments=IDS,
+    fingerprint=st.none() | st.text("0123456789abcdef", min_size=1, max_size=64),
 )
 
 
