@@ -6,6 +6,7 @@ Run it to bring the document up to date:
 
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,21 +44,42 @@ PROFILE_ID=$(curl -sS "$URL/api/v1.1/profiles/get?token=$TOKEN" \\
 """
 
 
-def make_lines() -> Iterator[str]:
-    """Return the document, piece by piece."""
-    yield _HEAD
+@dataclass(frozen=True)
+class Example:
+    """A request that succeeds, once those before it have."""
+
+    path: str
+    summary: str
+    #: Bodies by kind: `json`, and for some `xml`.
+    bodies: dict[str, str]
+
+
+def list_examples() -> list[Example]:
+    """Return an example of each POST of the API, the one that deletes last."""
     paths = build_document()["paths"]
     assert isinstance(paths, dict)
     operations = [
         (path, paths[path]["post"]) for path in paths if "post" in paths[path]
     ]
     operations.sort(key=lambda operation: operation[0] == _LAST)
-    for number, (path, operation) in enumerate(operations):
-        yield f"## {operation['summary']}\n"
-        content = operation["requestBody"]["content"]
-        yield _block(path, "json", _dump(content["application/json"]["example"]))
-        if path in _IN_XML:
-            yield _block(path, "xml", content["application/xml"]["example"])
+    return [_make_example(path, operation) for path, operation in operations]
+
+
+def _make_example(path: str, operation: dict[str, Any]) -> Example:
+    content = operation["requestBody"]["content"]
+    bodies = {"json": _dump(content["application/json"]["example"])}
+    if path in _IN_XML:
+        bodies["xml"] = content["application/xml"]["example"]
+    return Example(path=path, summary=operation["summary"], bodies=bodies)
+
+
+def make_lines() -> Iterator[str]:
+    """Return the document, piece by piece."""
+    yield _HEAD
+    for number, example in enumerate(list_examples()):
+        yield f"## {example.summary}\n"
+        for kind, body in example.bodies.items():
+            yield _block(example.path, kind, body)
         if number == 0:
             yield _FIND
 
