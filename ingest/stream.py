@@ -1,5 +1,6 @@
 """Redis as workers use it: read accepted imports, drop applied ones, tell outcomes."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from ingest.queues import (
 _SOCKET_TIMEOUT_SECONDS = 5.0
 #: A listener that is not heard of for this long is gone, and bells ring again.
 _ATTEND_MILLISECONDS = 2000
+#: The listener says so again after this long.
+_RENEW_SECONDS = 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,7 @@ class Stream:
     def __init__(self, client: redis.Redis, partitions: int) -> None:
         self._redis = client
         self._keys = [stream_key(partition) for partition in range(partitions)]
+        self._attends_until = 0.0
 
     def waiting(self) -> list[int]:
         """Return the partitions that have entries, the one with the oldest first."""
@@ -74,8 +78,18 @@ class Stream:
         """Claim, or keep, the listener's place for `name`; False if it is another's.
 
         While the place is taken intakes ring no bell: the listener has promised to
-        look at every stream again after each batch. The promise expires with it.
+        look at every stream again after each batch. The promise expires with it; one
+        made a moment ago is not renewed.
         """
+        now = time.monotonic()
+        if now < self._attends_until:
+            return True
+        if not self._claim_place(name):
+            return False
+        self._attends_until = now + _RENEW_SECONDS
+        return True
+
+    def _claim_place(self, name: str) -> bool:
         if self._redis.set(LISTENER_KEY, name, nx=True, px=_ATTEND_MILLISECONDS):
             return True
         if self._redis.get(LISTENER_KEY) != name.encode():
@@ -85,6 +99,7 @@ class Stream:
 
     def leave(self) -> None:
         """Give the listener's place up; the caller must look once more after it."""
+        self._attends_until = 0.0
         self._redis.delete(LISTENER_KEY)
 
     def wait(self, seconds: float, busy: Iterable[int]) -> bool:

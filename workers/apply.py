@@ -20,7 +20,7 @@ from ingest.domain.identities import new_profile_id
 from ingest.domain.imports import Import, Outcome, State
 from ingest.store.dead_letters import DeadLetter, insert_dead_letter
 from ingest.store.events import insert_events
-from ingest.store.receipts import Answer, Receipt, find_answers, insert_receipts
+from ingest.store.receipts import Answer, Receipt, ask_answers, insert_receipts
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.attempts import TRANSIENT
 from workers.letters import describe_error, describe_traceback
@@ -91,25 +91,27 @@ def _apply_again(
     """
     try:
         with connection.transaction():
-            return _apply(connection, batch, schemas)
+            return apply_whole(connection, batch, schemas)
     except psycopg.errors.UniqueViolation:
         logger.info("unique value taken meanwhile", extra={"imports": len(batch)})
     with connection.transaction():
-        return _apply(connection, batch, schemas)
+        return apply_whole(connection, batch, schemas)
 
 
-def _apply(
+def apply_whole(
     connection: Connection[TupleRow], batch: Sequence[Accepted], schemas: ProfileSchemas
 ) -> Applied:
+    """Apply `batch` in order, or raise and leave the transaction to be rolled back."""
     started_at = datetime.now(UTC)
     imports: dict[UUID, Import] = {}
     for accepted in batch:
         # Of entries with one id the first counts, as it would in two batches.
         imports.setdefault(accepted.import_.import_id, accepted.import_)
-    known = find_answers(connection, imports)
-    prepared = [
-        schemas.prepare(import_) for id_, import_ in imports.items() if id_ not in known
-    ]
+    # Postgres looks for receipts while we read what may turn out to be applied.
+    answers = ask_answers(connection, imports)
+    read = [schemas.prepare(import_) for import_ in imports.values()]
+    known = {answer.import_id: answer for answer in answers}
+    prepared = [one for one in read if one.import_.import_id not in known]
     workspace = load_workspace(connection, prepared, schemas.catalog)
     steps = [
         apply_import(workspace, one, schemas.catalog, new_profile_id(started_at))
@@ -121,10 +123,9 @@ def _apply(
         for one, step in zip(prepared, steps, strict=True)
     ]
     events = [event for step in steps for event in step.events]
-    with connection.pipeline():
-        save_workspace(connection, workspace, now)
-        insert_receipts(connection, receipts, now)
-        insert_events(connection, events, now)
+    save_workspace(connection, workspace, now)
+    insert_receipts(connection, receipts, now)
+    insert_events(connection, events, now)
     return Applied(
         outcomes=[step.outcome for step in steps],
         repeated=list(known.values()),

@@ -15,17 +15,18 @@ from ingest.domain.imports import Import, Outcome, State
 from ingest.geo import open_locator
 from ingest.settings import Settings
 from ingest.store.catalog import hold_catalog, load_catalog
-from ingest.store.database import connect
+from ingest.store.database import connect, transaction_in_pipeline
 from ingest.store.dead_letters import DeadLetter, insert_dead_letter
 from ingest.store.partitions import (
     advance_partition,
+    ask_lease,
     ensure_partitions,
-    lease_partition,
 )
 from ingest.store.receipts import Answer, create_daily_partitions
 from ingest.stream import Entry, Stream, open_stream
 from ingest.wire.profile_schemas import ProfileSchemas
-from workers.apply import Accepted, Applied, apply_batch
+from workers.apply import Accepted, Applied, apply_batch, apply_whole
+from workers.attempts import TRANSIENT
 from workers.letters import read_entry
 from workers.upkeep import DAYS_AHEAD
 
@@ -115,10 +116,7 @@ class Drain:
         """Apply the first batch of `partition`; False if there is none to take."""
         started = time.perf_counter()
         connection = self._connect()
-        # In a pipeline only what is read is waited for: a batch of one takes half as
-        # long. Leaving it waits for the commit.
-        with connection.pipeline():
-            batch = self._apply(connection, partition)
+        batch = self._apply(connection, partition)
         if batch is None:
             return False
         self._settle(partition, batch)
@@ -126,19 +124,42 @@ class Drain:
         return True
 
     def _apply(self, connection: Connection[TupleRow], partition: int) -> Batch | None:
+        """Apply the first batch of `partition` whole; if that fails, part by part.
+
+        Savepoints are for the second attempt: nearly every batch does without.
+        """
+        try:
+            return self._attempt(connection, partition, whole=True)
+        except TRANSIENT:
+            raise
+        # As in `apply_batch`, which finds the culprit.
+        except Exception as error:  # noqa: BLE001
+            reason = type(error).__name__
+            logger.info(
+                "batch failed; applied again by parts", extra={"reason": reason}
+            )
+        return self._attempt(connection, partition, whole=False)
+
+    def _attempt(
+        self, connection: Connection[TupleRow], partition: int, *, whole: bool
+    ) -> Batch | None:
         """Lease `partition`, apply its first batch and commit."""
-        with connection.transaction():
-            if lease_partition(connection, partition) is None:
+        with transaction_in_pipeline(connection):
+            lease = ask_lease(connection, partition)
+            schemas = self._catalog(connection)
+            if lease.fetchone() is None:
                 return None
             entries = self._stream.read(partition, self._settings.batch_size)
             if not entries:
                 return None
-            schemas = self._catalog(connection)
             now = datetime.now(UTC)
             accepted, letters = _decode(partition, entries)
             for letter in letters:
                 insert_dead_letter(connection, letter, now)
-            applied = apply_batch(connection, partition, accepted, schemas)
+            if whole:
+                applied = apply_whole(connection, accepted, schemas)
+            else:
+                applied = apply_batch(connection, partition, accepted, schemas)
             advance_partition(connection, partition, entries[-1].id, now)
         return Batch(entries, accepted, applied)
 

@@ -1,8 +1,13 @@
-"""Connections to Postgres, each set up the same way."""
+"""Connections to Postgres, each set up the same way, and their transactions."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import orjson
 import psycopg
 from psycopg import conninfo
 from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_loads
 
 from ingest.domain.errors import PenstockError
 
@@ -48,4 +53,30 @@ def connect(
         **{name: str(value) for name, value in told.items()},
         "options": options,
     }
-    return psycopg.connect(conninfo.make_conninfo("", **parameters), autocommit=True)
+    opened = psycopg.connect(conninfo.make_conninfo("", **parameters), autocommit=True)
+    set_json_loads(orjson.loads, opened)
+    return opened
+
+
+@contextmanager
+def transaction_in_pipeline(
+    connection: psycopg.Connection[TupleRow],
+) -> Iterator[None]:
+    """Run the block as one transaction whose statements travel in one pipeline.
+
+    Only what is read is waited for, and at the end the commit: `transaction()` of a
+    pipelined connection waits four times more. What a statement raises may come from a
+    later one, or from the end of the block.
+    """
+    try:
+        with connection.pipeline():
+            connection.execute("BEGIN")
+            yield
+            done = connection.execute("COMMIT")
+    except BaseException:
+        if not connection.closed:
+            connection.rollback()
+        raise
+    # Postgres answers a commit of what has failed by rolling it back.
+    if done.statusmessage != "COMMIT":
+        raise psycopg.errors.InFailedSqlTransaction("The transaction was rolled back")

@@ -6,6 +6,8 @@ from hashlib import blake2b
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from ingest.store.rows import dump_array
+
 
 def lock_names(connection: Connection[TupleRow], names: Iterable[str]) -> None:
     """Take an exclusive lock on each of `names` until the transaction ends.
@@ -20,7 +22,7 @@ def lock_names(connection: Connection[TupleRow], names: Iterable[str]) -> None:
             SELECT pg_advisory_xact_lock(number)
               FROM unnest(%(numbers)s::bigint[]) AS number
             """,
-            {"numbers": numbers},
+            {"numbers": dump_array(numbers)},
         )
 
 

@@ -15,6 +15,7 @@ from ingest.domain.lookups import (
     SUBSCRIPTION_SCAN,
 )
 from ingest.domain.workspace import Address
+from ingest.store.rows import dump_array
 
 Hits = dict[Address, list[str]]
 
@@ -108,9 +109,9 @@ def _find_by_keys(
                 LIMIT %(candidates)s) AS found
         """,
         {
-            "databases": [database_id for database_id, _ in addresses],
-            "kinds": [lookup.kind for _, lookup in addresses],
-            "values": [lookup.value for _, lookup in addresses],
+            "databases": dump_array([database_id for database_id, _ in addresses]),
+            "kinds": dump_array([lookup.kind for _, lookup in addresses]),
+            "values": dump_array([lookup.value for _, lookup in addresses]),
             "candidates": CANDIDATES,
         },
     )
@@ -143,10 +144,12 @@ def _find_by_subscriptions(
                 LIMIT %(candidates)s) AS found
         """,
         {
-            "databases": [database_id for database_id, _ in addresses],
-            "channels": [SUBSCRIPTION_CHANNELS[at.kind].value for _, at in addresses],
-            "values": [lookup.value for _, lookup in addresses],
-            "resources": [lookup.resource_id for _, lookup in addresses],
+            "databases": dump_array([database_id for database_id, _ in addresses]),
+            "channels": dump_array(
+                [SUBSCRIPTION_CHANNELS[at.kind].value for _, at in addresses]
+            ),
+            "values": dump_array([lookup.value for _, lookup in addresses]),
+            "resources": dump_array([lookup.resource_id for _, lookup in addresses]),
             "candidates": CANDIDATES,
         },
     )

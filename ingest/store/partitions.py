@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from psycopg import Connection
+from psycopg import Connection, Cursor
 from psycopg.rows import TupleRow
 
 
@@ -23,7 +23,13 @@ def lease_partition(connection: Connection[TupleRow], partition: int) -> str | N
 
     Returns None while another drain works on it.
     """
-    row = connection.execute(
+    row = ask_lease(connection, partition).fetchone()
+    return None if row is None else str(row[0])
+
+
+def ask_lease(connection: Connection[TupleRow], partition: int) -> Cursor[TupleRow]:
+    """Do as `lease_partition`, but send the question only: no row, no lease."""
+    return connection.execute(
         """
         SELECT position
           FROM partitions
@@ -31,8 +37,7 @@ def lease_partition(connection: Connection[TupleRow], partition: int) -> str | N
            FOR NO KEY UPDATE SKIP LOCKED
         """,
         {"partition": partition},
-    ).fetchone()
-    return None if row is None else str(row[0])
+    )
 
 
 def advance_partition(

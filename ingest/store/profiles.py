@@ -1,13 +1,14 @@
 """Profile rows: locked and loaded, inserted and updated, by the batch."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from ingest.domain.profiles import Profile
-from ingest.store.rows import Id, execute_rows
+from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
+from ingest.store.rows import Id, dump_array, execute_rows
 from ingest.store.segments import load_segments
 from ingest.store.subscriptions import load_subscriptions
 
@@ -78,8 +79,8 @@ def list_ids(
 
 def _arrays(wanted: Sequence[Id]) -> dict[str, object]:
     return {
-        "databases": [database_id for database_id, _ in wanted],
-        "profiles": [profile_id for _, profile_id in wanted],
+        "databases": dump_array([database_id for database_id, _ in wanted]),
+        "profiles": dump_array([profile_id for _, profile_id in wanted]),
     }
 
 
@@ -89,8 +90,15 @@ def _complete(
     rows: Iterable[TupleRow],
 ) -> list[Profile]:
     """Return the profiles of `rows` with their subscriptions and segments."""
-    subscriptions = load_subscriptions(connection, parameters)
-    segments = load_segments(connection, parameters)
+    # All are sent before any is read: in pipeline mode, one round trip.
+    listed = load_subscriptions(connection, parameters)
+    memberships = load_segments(connection, parameters)
+    subscriptions: dict[Id, dict[SubscriptionKey, Subscription]] = defaultdict(dict)
+    for owner, subscription in listed:
+        subscriptions[owner][subscription.key] = subscription
+    segments: dict[Id, list[int]] = defaultdict(list)
+    for owner, segment_id in memberships:
+        segments[owner].append(segment_id)
     return [
         Profile(
             id=id_,

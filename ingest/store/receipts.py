@@ -1,6 +1,6 @@
 """Receipts: one row for every accepted import, and the proof that it was applied."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -14,6 +14,7 @@ from ingest.domain.errors import Fault, NameTaken
 from ingest.domain.identities import Name
 from ingest.domain.imports import Import, Outcome
 from ingest.store.database import LOCK_SPACE
+from ingest.store.rows import dump_array
 
 #: Of a request that comes under the name of another.
 NAME_TAKEN = "Already used for another request"
@@ -62,16 +63,23 @@ def find_answers(
     connection: Connection[TupleRow], import_ids: Iterable[UUID]
 ) -> dict[UUID, Answer]:
     """Return the answers of those of `import_ids` that have been applied."""
+    return {answer.import_id: answer for answer in ask_answers(connection, import_ids)}
+
+
+def ask_answers(
+    connection: Connection[TupleRow], import_ids: Iterable[UUID]
+) -> Iterator[Answer]:
+    """Do as `find_answers`, but send the question only: the answers come when read."""
     rows = connection.execute(
         """
         SELECT import_id, error, error_text, profile_id, accepted_at, fingerprint
           FROM imports
          WHERE import_id = ANY(%(ids)s::uuid[])
         """,
-        {"ids": list(import_ids)},
+        {"ids": dump_array(list(import_ids))},
     )
-    return {
-        import_id: Answer(
+    return (
+        Answer(
             import_id=import_id,
             error=error,
             error_text=text,
@@ -80,7 +88,7 @@ def find_answers(
             fingerprint=fingerprint,
         )
         for import_id, error, text, profile_id, accepted_at, fingerprint in rows
-    }
+    )
 
 
 def insert_receipts(

@@ -1,6 +1,5 @@
 """Membership of static segments: loaded and changed by the batch."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
@@ -12,8 +11,8 @@ from ingest.store.rows import Id, execute_rows
 
 def load_segments(
     connection: Connection[TupleRow], parameters: Mapping[str, object]
-) -> dict[Id, list[int]]:
-    """Return the segment ids of the wanted profiles."""
+) -> Iterator[tuple[Id, int]]:
+    """Return the segments of the wanted profiles, read when they are asked for."""
     rows = connection.execute(
         """
         SELECT members.database_id, members.profile_id, segment_id
@@ -25,10 +24,10 @@ def load_segments(
         """,
         parameters,
     )
-    found: dict[Id, list[int]] = defaultdict(list)
-    for database_id, profile_id, segment_id in rows:
-        found[database_id, profile_id].append(segment_id)
-    return found
+    return (
+        ((database_id, profile_id), segment_id)
+        for database_id, profile_id, segment_id in rows
+    )
 
 
 def add_members(

@@ -1,7 +1,6 @@
 """Subscriptions, one row each: loaded and upserted by the batch."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from psycopg import Connection
@@ -11,11 +10,13 @@ from ingest.domain.catalog import Channel
 from ingest.domain.profiles import Subscription, SubscriptionKey
 from ingest.store.rows import Id, execute_rows
 
+_CHANNELS = {channel.value: channel for channel in Channel}
+
 
 def load_subscriptions(
     connection: Connection[TupleRow], parameters: Mapping[str, object]
-) -> dict[Id, dict[SubscriptionKey, Subscription]]:
-    """Return the subscriptions of the wanted profiles, by profile and key."""
+) -> Iterator[tuple[Id, Subscription]]:
+    """Return the subscriptions of the wanted profiles, read when they are asked for."""
     rows = connection.execute(
         """
         SELECT stored.database_id, stored.profile_id, resource_id, channel, contact,
@@ -29,22 +30,21 @@ def load_subscriptions(
         """,
         parameters,
     )
-    found: dict[Id, dict[SubscriptionKey, Subscription]] = defaultdict(dict)
-    for database_id, profile_id, resource_id, channel, contact, *rest in rows:
-        data, status, priority, custom_fields, categories, deleted = rest
-        key = SubscriptionKey(
-            resource_id=resource_id, channel=Channel(channel), contact=contact
-        )
-        found[database_id, profile_id][key] = Subscription(
-            key=key,
-            contact=data,
-            status=status,
-            priority=priority,
-            custom_fields=custom_fields,
-            categories=tuple(categories),
-            deleted=deleted,
-        )
-    return found
+    return map(_read, rows)
+
+
+def _read(row: TupleRow) -> tuple[Id, Subscription]:
+    database_id, profile_id, resource_id, channel, contact, *rest = row
+    data, status, priority, custom_fields, categories, deleted = rest
+    return (database_id, profile_id), Subscription(
+        key=SubscriptionKey(resource_id, _CHANNELS[channel], contact),
+        contact=data,
+        status=status,
+        priority=priority,
+        custom_fields=custom_fields,
+        categories=tuple(categories),
+        deleted=deleted,
+    )
 
 
 def upsert_subscriptions(
