@@ -10,7 +10,7 @@ KEY   := $(shell { pwd; cat requirements-dev.lock pyproject.toml 2>/dev/null; } 
 READY := .venv/.ready-$(KEY)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench chaos lock clean
+.PHONY: help demo up test lint docs bench chaos lock clean
 
 help: ## Show this help
 	@echo "Usage: make TARGET [ARGS=\"...\"] [PYTHON=python3.13]"
@@ -30,6 +30,9 @@ lint: $(READY) ## Check format, style, types and import order
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+docs: $(READY) ## Write the generated pages and dashboards anew
+	@$(BIN)/python -m ingest.exporter.page
 
 bench: $(READY) ## Measure latency and throughput on this machine
 	@$(BIN)/python -m tests.benchmarks.first $(ARGS)

@@ -1,43 +1,67 @@
-"""Every metric of the intake and the workers; the exporter adds what Redis knows.
+"""Every metric of the intakes and the workers; ingest/exporter adds what servers know.
 
 Where several processes serve or apply, PROMETHEUS_MULTIPROC_DIR must be in the
 environment before this module is imported: prometheus_client looks once.
-Labels are bounded: doors, codes, states; never ids.
+Labels are bounded, by the code or by the catalogue: doors, codes, states, databases;
+never ids of imports or profiles. Sets known beforehand begin at 0, so that the first
+event is seen as a rise. What to do when one moves is in ingest/exporter/advice.py.
 """
 
 import os
-from socket import gethostname
+import resource
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from itertools import product
+from pathlib import Path
 
-from prometheus_client import Counter, Histogram, values
+from prometheus_client import Counter, Gauge, Histogram, values
 
-_HOST = gethostname()
+from ingest.domain.imports import Matching, State
+from ingest.metric_files import ProcessName
 
-if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-    # Containers may share the directory, and in each of them the pids begin at 1.
+_DIRECTORY = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+if _DIRECTORY:
     values.ValueClass = values.MultiProcessValue(  # type: ignore[no-untyped-call]
-        lambda: f"{_HOST}-{os.getpid()}"
+        ProcessName(Path(_DIRECTORY))
     )
 
 #: From a millisecond to the longest default wait and beyond.
 _SECONDS = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
 )  # fmt: skip
+#: A stage of a batch may take microseconds.
+_STAGE_SECONDS = (
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+    1, 5, 30,
+)  # fmt: skip
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+DOORS = ("http", "broker", "file")
+#: In the order in which a batch passes them.
+STAGES = ("read", "load", "merge", "write", "commit", "settle")
+#: What a process is for.
+ROLES = ("intake", "consumer", "drain", "upkeep")
 
 ACCEPTED = Counter(
     "penstock_accepted_total",
-    "Imports acknowledged by Redis, by the door they came through.",
-    ["door"],
+    "Imports acknowledged by Redis, by the door they came through and their database.",
+    ["door", "database"],
 )
 REFUSED = Counter(
     "penstock_refused_total",
     "Imports refused before they were accepted, by door and error code.",
     ["door", "code"],
 )
+REQUESTS = Counter(
+    "penstock_requests_total",
+    "HTTP requests answered, by endpoint, format of the body and HTTP status.",
+    ["endpoint", "format", "status"],
+)
 INTAKE_SECONDS = Histogram(
     "penstock_intake_seconds",
-    "Seconds from the start of an import request to its answer, wait included.",
-    ["door"],
+    "Seconds from the start of a request to its answer, wait included, by endpoint.",
+    ["endpoint"],
     buckets=_SECONDS,
 )
 APPEND_BATCH_SIZE = Histogram(
@@ -56,6 +80,27 @@ APPLIED = Counter(
     "Imports whose receipt was committed, by state and error code.",
     ["state", "code"],
 )
+APPLIED_BY_DOOR = Counter(
+    "penstock_applied_by_door_total",
+    "Imports whose receipt was committed, by the door they came through and state.",
+    ["door", "state"],
+)
+APPLIED_BY_DATABASE = Counter(
+    "penstock_applied_by_database_total",
+    "Imports whose receipt was committed, by database and state.",
+    ["database", "state"],
+)
+APPLIED_BY_MATCHING = Counter(
+    "penstock_applied_by_matching_total",
+    "Imports whose receipt was committed, by mode of matching and state.",
+    ["matching", "state"],
+)
+CONFLICTS = Counter(
+    "penstock_conflicts_total",
+    "Imports rejected with 409, by mode of matching: several profiles matched, or"
+    " another one holds a unique value.",
+    ["matching"],
+)
 ACCEPTED_TO_APPLIED_SECONDS = Histogram(
     "penstock_accepted_to_applied_seconds",
     "Seconds from an import's acceptance to the commit of its receipt.",
@@ -68,8 +113,32 @@ BATCH_SIZE = Histogram(
 )
 DRAIN_SECONDS = Histogram(
     "penstock_drain_seconds",
-    "Seconds that one batch took, from reading the stream to the commit.",
+    "Seconds that one batch took, from reading the stream to telling the outcomes.",
     buckets=_SECONDS,
+)
+STAGE_SECONDS = Histogram(
+    "penstock_stage_seconds",
+    "Seconds that one batch spent in a stage: read (lease, stream, catalogue), load"
+    " (decode, find and lock profiles), merge, write (send what changed), commit (wait"
+    " for Postgres to have done it), settle (drop entries, tell outcomes).",
+    ["stage"],
+    buckets=_STAGE_SECONDS,
+)
+BATCHES_REPEATED = Counter(
+    "penstock_batches_repeated_total",
+    "Batches worked on again: a unique value was taken meanwhile, the batch failed as"
+    " a whole, or it was halved to find the culprit.",
+    ["reason"],
+)
+TASKS_PUT_OFF = Counter(
+    "penstock_tasks_put_off_total",
+    "Tasks that a passing fault of Postgres or Redis ended, by task and error class.",
+    ["task", "error_class"],
+)
+CATALOG_RELOADS = Counter(
+    "penstock_catalog_reloads_total",
+    "Times a process loaded the catalogue because its version had moved.",
+    ["role"],
 )
 GEO_LOOKUPS = Counter(
     "penstock_geo_lookups_total",
@@ -85,3 +154,91 @@ DELIVERIES = Counter(
     "Attempts to deliver an event, by what became of it: delivered, pending, failed.",
     ["state"],
 )
+DELIVERY_SECONDS = Histogram(
+    "penstock_delivery_seconds",
+    "Seconds that an endpoint took to answer one attempt, timeouts included.",
+    buckets=_SECONDS,
+)
+
+PROCESSES = Gauge(
+    "penstock_processes",
+    "Processes alive, by role.",
+    ["role"],
+    multiprocess_mode="livesum",
+)
+PROCESS_STARTS = Counter(
+    "penstock_process_starts_total",
+    "Processes started, by role; recycled children are among them.",
+    ["role"],
+)
+PEAK_MEMORY = Gauge(
+    "penstock_peak_memory_bytes",
+    "The most memory that any living process of a role has held.",
+    ["role"],
+    multiprocess_mode="livemax",
+)
+
+
+def _begin(metric: Counter | Histogram, *labels: Iterable[object]) -> None:
+    """Let each combination of `labels` begin at 0."""
+    for combination in product(*labels):
+        metric.labels(*combination)
+
+
+_STATES = [state.value for state in State]
+_begin(REFUSED, DOORS, (400, 401, 403, 404, 413, 415, 429, 500, 503))
+_begin(BELLS_RUNG, ("rung", "guarded", "failed"))
+_begin(APPLIED, ("created", "updated", "unchanged"), (0,))
+_begin(APPLIED, ("rejected",), (400, 404, 409))
+_begin(APPLIED, ("dead",), (500,))
+_begin(APPLIED_BY_DOOR, DOORS, _STATES)
+_begin(APPLIED_BY_MATCHING, [matching.value for matching in Matching], _STATES)
+_begin(CONFLICTS, [matching.value for matching in Matching])
+_begin(STAGE_SECONDS, STAGES)
+_begin(BATCHES_REPEATED, ("unique value", "failed", "halved"))
+_begin(CATALOG_RELOADS, ROLES[:3])
+_begin(GEO_LOOKUPS, ("found", "unknown", "failed"))
+_begin(DELIVERIES, ("delivered", "pending", "failed"))
+
+
+class Stopwatch:
+    """Shares the time of one batch out among its stages; each ends the one before."""
+
+    __slots__ = ("_lap",)
+
+    def __init__(self) -> None:
+        self._lap = time.perf_counter()
+
+    def end(self, stage: str) -> None:
+        """Count the time since the last lap to `stage`."""
+        now = time.perf_counter()
+        _STAGE_TIMERS[stage].observe(now - self._lap)
+        self._lap = now
+
+    def skip(self) -> None:
+        """Count the time since the last lap to nothing: another watch has."""
+        self._lap = time.perf_counter()
+
+
+# A child is found once, not at every batch.
+_STAGE_TIMERS = {stage: STAGE_SECONDS.labels(stage) for stage in STAGES}
+
+
+def note_start(role: str) -> None:
+    """Count this process among those of `role`."""
+    PROCESS_STARTS.labels(role).inc()
+    PROCESSES.labels(role).set(1)
+    note_memory(role)
+
+
+def note_memory(role: str) -> None:
+    """Keep the most memory that this process has held."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux counts kibibytes, macOS bytes.
+    PEAK_MEMORY.labels(role).set(peak if sys.platform == "darwin" else peak * 1024)
+
+
+def note_accepted(door: str, databases: Sequence[int]) -> None:
+    """Count imports that Redis has, by the database of each."""
+    for database in set(databases):
+        ACCEPTED.labels(door, database).inc(databases.count(database))

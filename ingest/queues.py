@@ -12,6 +12,7 @@ DRAIN_TASK = "penstock.drain"
 SWEEP_TASK = "penstock.sweep"
 DELIVER_TASK = "penstock.deliver"
 PARTITION_RECEIPTS_TASK = "penstock.partition_receipts"
+HEARTBEAT_TASK = "penstock.heartbeat"
 
 #: Prefix of every key that Celery and kombu make, so that ours and theirs never meet.
 CELERY_KEY_PREFIX = "penstock:celery:"
@@ -21,6 +22,9 @@ LISTENER_KEY = "penstock:listener"
 
 #: Set while a hint to deliver is pending.
 DELIVERY_HINT_KEY = "penstock:delivery-hint"
+
+#: Between two heartbeats sent through every stream.
+HEARTBEAT_SECONDS = 15
 
 #: A doorbell nobody answered in this time is void; the sweep rings again.
 BELL_EXPIRES_SECONDS = 10
@@ -45,6 +49,11 @@ def bell_key(partition: int) -> str:
 def key_guard(import_id: UUID) -> str:
     """Name the guard of the idempotency key that gives a request this id."""
     return f"penstock:key:{import_id}"
+
+
+def heartbeat_key(partition: int) -> str:
+    """Name the key that holds the id of the last heartbeat sent through `partition`."""
+    return f"penstock:heartbeat:{{{partition}}}"
 
 
 def outcomes_channel(reply_to: str) -> str:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ from ingest.queues import (
     DELIVERY_HINT_KEY,
     LISTENER_KEY,
     bell_key,
+    heartbeat_key,
     outcomes_channel,
     stream_key,
 )
@@ -23,6 +25,8 @@ _SOCKET_TIMEOUT_SECONDS = 5.0
 _ATTEND_MILLISECONDS = 2000
 #: The listener says so again after this long.
 _RENEW_SECONDS = 0.4
+#: The one field of an entry that is no import.
+_HEARTBEAT = b"heartbeat"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,14 @@ class Entry:
     payload: bytes
     #: The intake process whose caller may be waiting; empty for none.
     reply_to: str
+    #: Appended by upkeep to see that entries get through; no import.
+    is_heartbeat: bool = False
+
+    @property
+    def appended_at(self) -> datetime:
+        """When Redis took it, by its clock (UTC)."""
+        milliseconds = int(self.id.partition("-")[0])
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 class Stream:
@@ -114,6 +126,15 @@ class Stream:
             last[self._keys[partition]] = rows[0][0] if rows else "0-0"
         return bool(self._redis.xread(last, count=1, block=int(seconds * 1000)))
 
+    def beat(self, partition: int) -> bool:
+        """Append a heartbeat; False while the last one of `partition` still waits."""
+        stream, key = self._keys[partition], heartbeat_key(partition)
+        last = self._redis.get(key)
+        if last is not None and self._redis.xrange(stream, last, last):
+            return False
+        self._redis.set(key, self._redis.xadd(stream, {_HEARTBEAT: b"1"}))
+        return True
+
     def answer_bells(self) -> None:
         """Clear the guards of pending bells, so that the next append rings again."""
         self._redis.delete(*(bell_key(number) for number in range(len(self._keys))))
@@ -159,6 +180,7 @@ def _entry(id_: Any, fields: Any) -> Entry:
         id=id_.decode(),
         payload=_dump_fields(fields) if payload is None else payload,
         reply_to=fields.get(b"reply_to", b"").decode(errors="replace"),
+        is_heartbeat=_HEARTBEAT in fields,
     )
 
 

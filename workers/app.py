@@ -2,9 +2,16 @@
 
 import redis
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_ready
+from celery.signals import (
+    celeryd_after_setup,
+    setup_logging,
+    worker_process_init,
+    worker_ready,
+)
+from celery.worker import WorkController
 from celery.worker.consumer import Consumer
 
+from ingest import metrics
 from ingest.geo import open_locator
 from ingest.logs import configure_logging
 from ingest.queues import (
@@ -12,6 +19,8 @@ from ingest.queues import (
     DELIVER_TASK,
     DRAIN_TASK,
     DRAINS,
+    HEARTBEAT_SECONDS,
+    HEARTBEAT_TASK,
     PARTITION_RECEIPTS_TASK,
     SWEEP_TASK,
     UPKEEP,
@@ -32,8 +41,11 @@ app.conf.update(
         SWEEP_TASK: {"queue": UPKEEP},
         PARTITION_RECEIPTS_TASK: {"queue": UPKEEP},
         DELIVER_TASK: {"queue": UPKEEP},
+        HEARTBEAT_TASK: {"queue": UPKEEP},
     },
     worker_prefetch_multiplier=1,
+    # Whatever a child has gathered in memory ends with it; its counts are kept.
+    worker_max_tasks_per_child=10_000,
     worker_hijack_root_logger=False,
     # Remote control notices a Redis that has restarted; without it a worker can hang.
     worker_enable_remote_control=True,
@@ -58,6 +70,11 @@ app.conf.update(
             "schedule": 1.0,
             "options": {"expires": 2},
         },
+        "see that entries get through": {
+            "task": HEARTBEAT_TASK,
+            "schedule": float(HEARTBEAT_SECONDS),
+            "options": {"expires": HEARTBEAT_SECONDS},
+        },
         "make and drop days of receipts": {
             "task": PARTITION_RECEIPTS_TASK,
             "schedule": 3600.0,
@@ -70,6 +87,23 @@ app.conf.update(
 @setup_logging.connect
 def _log_as_json(**_: object) -> None:
     configure_logging(settings.log_level)
+
+
+#: What this worker's processes are for; children inherit it.
+_roles: list[str] = []
+
+
+@celeryd_after_setup.connect
+def _learn_role(instance: WorkController, **_: object) -> None:
+    """Tell drains from upkeep by the queues that the worker was told to serve."""
+    queues = instance.app.amqp.queues.consume_from
+    _roles[:] = ["drain" if DRAINS in queues else "upkeep"]
+
+
+@worker_process_init.connect
+def _count_process(**_: object) -> None:
+    for role in _roles:
+        metrics.note_start(role)
 
 
 @worker_process_init.connect

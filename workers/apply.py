@@ -14,6 +14,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from ingest import metrics
 from ingest.domain.batches import apply_import
 from ingest.domain.errors import Fault
 from ingest.domain.identities import new_profile_id
@@ -72,6 +73,7 @@ def apply_batch(
     except Exception as error:  # noqa: BLE001
         if len(batch) == 1:
             return _bury(connection, partition, batch[0], error)
+    metrics.BATCHES_REPEATED.labels("halved").inc()
     middle = len(batch) // 2
     first = apply_batch(connection, partition, batch[:middle], schemas)
     second = apply_batch(connection, partition, batch[middle:], schemas)
@@ -93,6 +95,7 @@ def _apply_again(
         with connection.transaction():
             return apply_whole(connection, batch, schemas)
     except psycopg.errors.UniqueViolation:
+        metrics.BATCHES_REPEATED.labels("unique value").inc()
         logger.info("unique value taken meanwhile", extra={"imports": len(batch)})
     with connection.transaction():
         return apply_whole(connection, batch, schemas)
@@ -102,7 +105,7 @@ def apply_whole(
     connection: Connection[TupleRow], batch: Sequence[Accepted], schemas: ProfileSchemas
 ) -> Applied:
     """Apply `batch` in order, or raise and leave the transaction to be rolled back."""
-    started_at = datetime.now(UTC)
+    started_at, stages = datetime.now(UTC), metrics.Stopwatch()
     imports: dict[UUID, Import] = {}
     for accepted in batch:
         # Of entries with one id the first counts, as it would in two batches.
@@ -113,6 +116,7 @@ def apply_whole(
     known = {answer.import_id: answer for answer in answers}
     prepared = [one for one in read if one.import_.import_id not in known]
     workspace = load_workspace(connection, prepared, schemas.catalog)
+    stages.end("load")
     steps = [
         apply_import(workspace, one, schemas.catalog, new_profile_id(started_at))
         for one in prepared
@@ -123,9 +127,11 @@ def apply_whole(
         for one, step in zip(prepared, steps, strict=True)
     ]
     events = [event for step in steps for event in step.events]
+    stages.end("merge")
     save_workspace(connection, workspace, now)
     insert_receipts(connection, receipts, now)
     insert_events(connection, events, now)
+    stages.end("write")
     return Applied(
         outcomes=[step.outcome for step in steps],
         repeated=list(known.values()),

@@ -7,6 +7,8 @@ import kombu.exceptions
 import psycopg
 import redis
 
+from ingest import metrics
+
 logger = logging.getLogger(__name__)
 
 #: Postgres or Redis is away, restarting, or chose us to end a deadlock.
@@ -23,9 +25,11 @@ def attempt(work: Callable[[], None], task: str) -> bool:
     try:
         work()
     except TRANSIENT as error:
+        name = type(error).__name__
+        metrics.TASKS_PUT_OFF.labels(task, name).inc()
         logger.warning(
             "task put off",
-            extra={"task": task, "error_class": type(error).__name__},
+            extra={"task": task, "error_class": name},
         )
         return False
     return True

@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest import metrics
-from ingest.domain.imports import Import, Outcome, State
+from ingest.domain.imports import Import, Outcome
 from ingest.geo import open_locator
 from ingest.settings import Settings
 from ingest.store.catalog import hold_catalog, load_catalog
@@ -27,6 +27,7 @@ from ingest.stream import Entry, Stream, open_stream
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.apply import Accepted, Applied, apply_batch, apply_whole
 from workers.attempts import TRANSIENT
+from workers.counting import count_batch
 from workers.letters import read_entry
 from workers.upkeep import DAYS_AHEAD
 
@@ -43,6 +44,8 @@ class Batch:
     """What one lease brought: entries in the order accepted."""
 
     entries: Sequence[Entry]
+    #: How many entries were no imports.
+    letters: int
     accepted: Sequence[Accepted]
     applied: Applied
 
@@ -114,34 +117,48 @@ class Drain:
 
     def drain_partition(self, partition: int) -> bool:
         """Apply the first batch of `partition`; False if there is none to take."""
-        started = time.perf_counter()
+        started, stages = time.perf_counter(), metrics.Stopwatch()
         connection = self._connect()
-        batch = self._apply(connection, partition)
+        batch = self._apply(connection, partition, stages)
         if batch is None:
             return False
+        stages.end("commit")
         self._settle(partition, batch)
-        metrics.DRAIN_SECONDS.observe(time.perf_counter() - started)
+        stages.end("settle")
+        if batch.accepted:
+            metrics.DRAIN_SECONDS.observe(time.perf_counter() - started)
         return True
 
-    def _apply(self, connection: Connection[TupleRow], partition: int) -> Batch | None:
+    def _apply(
+        self,
+        connection: Connection[TupleRow],
+        partition: int,
+        stages: metrics.Stopwatch,
+    ) -> Batch | None:
         """Apply the first batch of `partition` whole; if that fails, part by part.
 
         Savepoints are for the second attempt: nearly every batch does without.
         """
         try:
-            return self._attempt(connection, partition, whole=True)
+            return self._attempt(connection, partition, stages, whole=True)
         except TRANSIENT:
             raise
         # As in `apply_batch`, which finds the culprit.
         except Exception as error:  # noqa: BLE001
             reason = type(error).__name__
+            metrics.BATCHES_REPEATED.labels("failed").inc()
             logger.info(
                 "batch failed; applied again by parts", extra={"reason": reason}
             )
-        return self._attempt(connection, partition, whole=False)
+        return self._attempt(connection, partition, stages, whole=False)
 
     def _attempt(
-        self, connection: Connection[TupleRow], partition: int, *, whole: bool
+        self,
+        connection: Connection[TupleRow],
+        partition: int,
+        stages: metrics.Stopwatch,
+        *,
+        whole: bool,
     ) -> Batch | None:
         """Lease `partition`, apply its first batch and commit."""
         with transaction_in_pipeline(connection):
@@ -153,15 +170,20 @@ class Drain:
             if not entries:
                 return None
             now = datetime.now(UTC)
-            accepted, letters = _decode(partition, entries)
+            stages.end("read")
+            imports = [entry for entry in entries if not entry.is_heartbeat]
+            accepted, letters = _decode(partition, imports)
             for letter in letters:
                 insert_dead_letter(connection, letter, now)
             if whole:
                 applied = apply_whole(connection, accepted, schemas)
             else:
                 applied = apply_batch(connection, partition, accepted, schemas)
-            advance_partition(connection, partition, entries[-1].id, now)
-        return Batch(entries, accepted, applied)
+            # It has shared its time out among the stages itself.
+            stages.skip()
+            heartbeat = _last_heartbeat(entries)
+            advance_partition(connection, partition, entries[-1].id, now, heartbeat)
+        return Batch(entries, len(letters), accepted, applied)
 
     def _connect(self) -> Connection[TupleRow]:
         if self._connection is None or self._connection.closed:
@@ -178,6 +200,7 @@ class Drain:
         version = hold_catalog(connection)
         if self._schemas is None or self._schemas.catalog.version != version:
             self._schemas = ProfileSchemas(load_catalog(connection), self._locate)
+            metrics.CATALOG_RELOADS.labels("drain").inc()
             logger.info("catalogue loaded", extra={"version": version})
         return self._schemas
 
@@ -189,9 +212,14 @@ class Drain:
         """
         ids = [entry.id for entry in batch.entries]
         self._stream.settle(partition, ids, _told(batch))
-        _count(batch)
+        count_batch(batch.accepted, batch.letters, batch.applied.outcomes)
         if batch.applied.events and self._stream.claim_hint():
             self._announce()
+
+
+def _last_heartbeat(entries: Iterable[Entry]) -> datetime | None:
+    sent = [entry.appended_at for entry in entries if entry.is_heartbeat]
+    return max(sent, default=None)
 
 
 def _decode(
@@ -246,20 +274,3 @@ def _whose(named: Import | Answer) -> dict[str, object]:
     if named.fingerprint is None:
         return {}
     return {"accepted_at": named.accepted_at, "fingerprint": named.fingerprint}
-
-
-def _count(batch: Batch) -> None:
-    """Count what was committed."""
-    metrics.BATCH_SIZE.observe(len(batch.entries))
-    metrics.DEAD_LETTERS.inc(len(batch.entries) - len(batch.accepted))
-    accepted_at = {
-        accepted.import_.import_id: accepted.import_.accepted_at
-        for accepted in batch.accepted
-    }
-    now = datetime.now(UTC)
-    for outcome in batch.applied.outcomes:
-        metrics.APPLIED.labels(outcome.state.value, str(outcome.error)).inc()
-        age = now - accepted_at[outcome.import_id]
-        metrics.ACCEPTED_TO_APPLIED_SECONDS.observe(max(0.0, age.total_seconds()))
-        if outcome.state is State.DEAD:
-            metrics.DEAD_LETTERS.inc()

@@ -141,6 +141,7 @@ class Lane:
                 disable_endpoint(connection, self._target.id, now)
         for each in attempted:
             metrics.DELIVERIES.labels(each.state).inc()
+            metrics.DELIVERY_SECONDS.observe(each.duration_ms / 1000)
         self._target = replace(self._target, failures=failures)
         return not is_gone and paused_until is None
 

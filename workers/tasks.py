@@ -6,11 +6,13 @@ import socket
 
 from celery.signals import worker_process_shutdown, worker_shutdown
 
+from ingest import metrics
 from ingest.queues import (
     BELL_EXPIRES_SECONDS,
     DELIVER_TASK,
     DRAIN_TASK,
     DRAINS,
+    HEARTBEAT_TASK,
     PARTITION_RECEIPTS_TASK,
     SWEEP_TASK,
     UPKEEP,
@@ -87,12 +89,23 @@ def drain(partition: int) -> None:
     """
     if not attempt(functools.partial(_drain().run, ring), DRAIN_TASK):
         _drain().close()
+    metrics.note_memory("drain")
 
 
 @app.task(name=SWEEP_TASK)
 def sweep() -> None:
     """Ring for each partition that has waiting entries."""
     attempt(functools.partial(upkeep.sweep, _stream(), ring), SWEEP_TASK)
+    metrics.note_memory("upkeep")
+
+
+@app.task(name=HEARTBEAT_TASK)
+def heartbeat() -> None:
+    """Send a heartbeat through every stream."""
+    work = functools.partial(
+        upkeep.send_heartbeats, _stream(), settings.partitions, ring
+    )
+    attempt(work, HEARTBEAT_TASK)
 
 
 @app.task(name=PARTITION_RECEIPTS_TASK)

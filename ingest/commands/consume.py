@@ -10,6 +10,7 @@ from threading import Event
 
 import click
 
+from ingest import metrics
 from ingest.domain.errors import PenstockError
 from ingest.doors.broker.amqp_broker import QueueOutlet, QueueSource
 from ingest.doors.broker.appends import BrokerAppends
@@ -165,5 +166,6 @@ def consume(
         claim_after_seconds=claim_after,
         ttl_seconds=result_ttl,
     )
+    metrics.note_start("consumer")
     logger.info("consuming", extra={"queue": door.queue, "amqp": bool(url)})
     serve(settings, door, stop)

@@ -41,15 +41,31 @@ def ask_lease(connection: Connection[TupleRow], partition: int) -> Cursor[TupleR
 
 
 def advance_partition(
-    connection: Connection[TupleRow], partition: int, position: str, now: datetime
+    connection: Connection[TupleRow],
+    partition: int,
+    position: str,
+    now: datetime,
+    heartbeat_sent_at: datetime | None = None,
 ) -> None:
-    """Record that everything up to entry `position` has been applied."""
+    """Record that everything up to entry `position` has been applied.
+
+    With `heartbeat_sent_at`, a heartbeat sent then was among it.
+    """
     connection.execute(
         """
         UPDATE partitions
            SET position = %(position)s,
-               drained_at = %(now)s
+               drained_at = %(now)s,
+               heartbeat_sent_at = coalesce(%(sent_at)s, heartbeat_sent_at),
+               heartbeat_applied_at = CASE WHEN %(sent_at)s::timestamptz IS NULL
+                                           THEN heartbeat_applied_at
+                                           ELSE clock_timestamp() END
          WHERE partition = %(partition)s
         """,
-        {"partition": partition, "position": position, "now": now},
+        {
+            "partition": partition,
+            "position": position,
+            "now": now,
+            "sent_at": heartbeat_sent_at,
+        },
     )

@@ -1,52 +1,286 @@
-"""What Prometheus scrapes: the streams as Redis knows them, and Redis's absence."""
+"""What Prometheus scrapes: the servers' state as they know it, and their absence."""
 
+import math
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
+import psycopg
+import pytest
 import redis
 from prometheus_client import generate_latest
+from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from ingest.commands.exporter import make_registry
+from ingest.exporter import families
+from ingest.exporter.redis_state import Backlog
+from ingest.exporter.registry import open_registry
+from ingest.exporter.states import States
 from ingest.queues import stream_key
 from ingest.settings import Settings
+from ingest.store.states import MAX_COUNTED, load_endpoint_states
+from tests.conftest import Connection
 from tests.intakes import wait_until
 
 
 def scrape(exposition: str) -> dict[str, dict[str, float]]:
-    """Return values by metric and partition."""
+    """Return values by metric and its one label."""
     found: dict[str, dict[str, float]] = {}
     for family in text_string_to_metric_families(exposition):
         for sample in family.samples:
-            partition = sample.labels.get("partition", "")
-            found.setdefault(sample.name, {})[partition] = sample.value
+            label = ",".join(sample.labels.values())
+            found.setdefault(sample.name, {})[label] = sample.value
     return found
 
 
-def test_waiting_imports_and_the_oldest_are_told_by_partition(redis_url: str) -> None:
-    with redis.Redis.from_url(redis_url) as client:
+def ask(settings: Settings) -> dict[str, dict[str, float]]:
+    with open_registry(settings, None) as registry:
+        return scrape(generate_latest(registry).decode())
+
+
+def test_waiting_imports_and_the_oldest_are_told_by_partition(
+    settings: Settings,
+) -> None:
+    with redis.Redis.from_url(settings.redis_url) as client:
         client.xadd(stream_key(1), {"import": b"a"}, id="1700000000500-0")
         client.xadd(stream_key(1), {"import": b"b"})
 
-        found = scrape(generate_latest(make_registry(redis_url, 2, None)).decode())
+        found = ask(settings)
 
     assert found["penstock_redis_up"] == {"": 1}
-    assert found["penstock_waiting"] == {"0": 0, "1": 2}
+    assert found["penstock_waiting"] == {"0": 0, "1": 2, "2": 0, "3": 0}
     assert found["penstock_oldest_accepted_timestamp_seconds"] == {"1": 1700000000.5}
 
 
-def test_a_redis_that_is_away_is_told_and_nothing_else() -> None:
-    registry = make_registry("redis://127.0.0.1:9/0", 2, None)
+def test_redis_is_told_to_be_as_it_must(settings: Settings) -> None:
+    found = ask(settings)
 
-    found = scrape(generate_latest(registry).decode())
+    assert found["penstock_redis_noeviction"] == {"": 1}
+    # The tests' own server keeps nothing.
+    assert found["penstock_redis_aof_enabled"] == {"": 0}
+    assert found["penstock_redis_evicted_keys_total"] == {"": 0}
+    assert found["penstock_redis_memory_bytes"][""] > 100_000
+    assert 0 < found["penstock_redis_round_trip_seconds"][""] < 2
+    assert found["penstock_tasks_waiting"] == {"drains": 0, "upkeep": 0}
 
-    assert found == {"penstock_redis_up": {"": 0}}
+
+def test_postgres_is_told_with_who_is_connected(settings: Settings) -> None:
+    connection = psycopg.connect(
+        settings.database_url, application_name="penstock-drain-host-12"
+    )
+    with closing(connection):
+        connection.execute("SELECT")
+        found = ask(settings)
+
+    assert found["penstock_postgres_up"] == {"": 1}
+    assert found["penstock_postgres_connections"]["drain"] == 1
+    assert found["penstock_postgres_connections"]["exporter"] == 1
+    assert found["penstock_postgres_connection_limit"][""] >= 10
+    assert found["penstock_postgres_database_bytes"][""] > 1_000_000
+    assert found["penstock_catalog_version"][""] >= 1
+    assert found["penstock_dead_letters_open"] == {"": 0}
+    age = (
+        time.time()
+        - found["penstock_postgres_oldest_transaction_timestamp_seconds"][""]
+    )
+    assert 0 <= age < 60
+
+
+def test_everything_that_is_asked_is_told(settings: Settings) -> None:
+    told = set(ask(settings))
+
+    # These need a past, or work.
+    absent = {
+        families.TIME_TO_DRAIN.name,
+        families.OLDEST_ACCEPTED.name,
+        families.OLDEST_TRANSACTION.name,
+        families.DRAINED.name,
+        families.HEARTBEAT_APPLIED.name,
+        families.HEARTBEAT_SECONDS.name,
+        families.OLDEST_UNDELIVERED.name,
+    }
+    known = {family.name for family in families.FAMILIES}
+    assert told - known == set()
+    assert known - told <= absent | {families.TIME_TO_DRAIN.name}
+
+
+def test_what_waits_for_an_endpoint_is_told_with_the_oldest(
+    settings: Settings, connection: Connection
+) -> None:
+    endpoint = 1
+    add_deliveries(connection, endpoint, 3)
+
+    found = ask(settings)
+
+    assert found["penstock_undelivered"][str(endpoint)] == 3
+    oldest = found["penstock_oldest_undelivered_timestamp_seconds"][str(endpoint)]
+    assert abs(time.time() - oldest - 3) < 30
+    assert found["penstock_endpoint_disabled"][str(endpoint)] == 0
+
+
+def add_deliveries(connection: Connection, endpoint: int, count: int) -> None:
+    """Let one event a second have happened until now, none of them delivered."""
+    connection.execute(
+        """
+        WITH made AS (
+             INSERT INTO events (id, import_id, database_id, profile_id, kind,
+                                 sequence, detail, created_at)
+             SELECT gen_random_uuid(), gen_random_uuid(), 1, '', 'import', 0, '{}',
+                    now() - n * interval '1 second'
+               FROM generate_series(1, %(count)s) AS n
+             RETURNING id
+        )
+        INSERT INTO deliveries (event_id, endpoint_id, trigger_ids, next_attempt_at)
+        SELECT id, %(endpoint)s, '{}', now()
+          FROM made
+        """,
+        {"endpoint": endpoint, "count": count},
+    )
+
+
+def test_a_flood_of_deliveries_is_counted_up_to_a_limit(connection: Connection) -> None:
+    endpoint = 1
+    add_deliveries(connection, endpoint, 100_000)
+    connection.execute("ANALYZE events, deliveries")
+
+    states = {state.id: state for state in load_endpoint_states(connection)}
+
+    assert states[endpoint].pending == MAX_COUNTED
+    plan = "\n".join(
+        str(line)
+        for (line,) in connection.execute(
+            """
+            EXPLAIN
+            SELECT event_id
+              FROM deliveries
+             WHERE endpoint_id = %s
+               AND state = 'pending'
+             ORDER BY next_attempt_at
+             LIMIT %s
+            """,
+            (endpoint, MAX_COUNTED),
+        )
+    )
+    assert "Index Scan using deliveries_due" in plan
+
+
+@pytest.mark.parametrize(
+    ("setting", "url", "away", "there"),
+    [
+        pytest.param(
+            "redis_url", "redis://127.0.0.1:9/0", "redis", "postgres", id="Redis"
+        ),
+        pytest.param(
+            "database_url", "postgresql://127.0.0.1:9/x", "postgres", "redis", id="PG"
+        ),
+    ],
+)
+def test_a_server_that_is_away_hides_nothing_of_the_other(
+    settings: Settings, setting: str, url: str, away: str, there: str
+) -> None:
+    changed = replace(settings, **{setting: url})  # type: ignore[arg-type]
+
+    found = ask(changed)
+
+    assert found[f"penstock_{away}_up"] == {"": 0}
+    assert found[f"penstock_{there}_up"] == {"": 1}
+    assert f"penstock_{away}_round_trip_seconds" not in found
+    assert f"penstock_{there}_round_trip_seconds" in found
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """A server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"redis://127.0.0.1:{server.getsockname()[1]}/0"
+
+
+def test_a_server_that_hangs_is_given_two_seconds(
+    settings: Settings, silent: str
+) -> None:
+    began = time.monotonic()
+    found = ask(replace(settings, redis_url=silent))
+    took = time.monotonic() - began
+
+    assert found["penstock_redis_up"] == {"": 0}
+    assert found["penstock_postgres_up"] == {"": 1}
+    assert took < 5
+
+
+class Hanging:
+    """A source that answers when it is told to, and counts how often it is asked."""
+
+    name = "redis"
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.pipe, self.end = socket.socketpair()
+
+    def read(self) -> list[Metric]:
+        self.asked += 1
+        self.pipe.recv(1)
+        return [families.REDIS_CLIENTS.one(1)]
+
+    def close(self) -> None:
+        self.pipe.close()
+        self.end.close()
+
+    def release(self) -> None:
+        self.end.send(b"x")
+
+
+def test_while_a_look_hangs_no_other_is_started() -> None:
+    source = Hanging()
+    states = States([source], deadline_seconds=0.05)
+
+    first = {one.name: one for one in states.collect()}
+    list(states.collect())
+    asked = source.asked
+    source.release()
+    source.release()
+    found = wait_until(
+        lambda: [
+            one for one in states.collect() if one.name == "penstock_redis_clients"
+        ]
+    )
+
+    assert first["penstock_redis_up"].samples[0].value == 0
+    assert asked == 1
+    assert found
+    states.close()
+
+
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [
+        pytest.param([], None, id="nothing is known"),
+        pytest.param([(0, 100)], None, id="one look has no rate"),
+        pytest.param([(0, 100), (10, 50)], 10.0, id="half in ten seconds"),
+        pytest.param([(0, 100), (10, 100)], math.inf, id="it stands"),
+        pytest.param([(0, 100), (10, 150)], math.inf, id="it grows"),
+        pytest.param([(0, 100), (10, 0)], 0.0, id="it is gone"),
+        pytest.param([(0, 0)], 0.0, id="there was none"),
+        pytest.param(
+            [(0, 9000), (60, 200), (90, 150), (120, 100)], 60.0, id="the last minute"
+        ),
+    ],
+)
+def test_the_time_to_drain_is_the_backlog_by_its_net_rate(
+    samples: list[tuple[float, int]], expected: float | None
+) -> None:
+    backlog = Backlog()
+    for now, waiting in samples:
+        backlog.note(now, waiting)
+
+    assert backlog.seconds_left() == expected
 
 
 def test_the_exporter_serves_what_every_process_counted(
@@ -60,7 +294,7 @@ def test_the_exporter_serves_what_every_process_counted(
         "REDIS_URL": settings.redis_url,
         "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics"),
     }
-    count = "from ingest import metrics; metrics.ACCEPTED.labels('http').inc()"
+    count = "from ingest import metrics; metrics.ACCEPTED.labels('http', 1).inc()"
     command = [sys.executable, "-m", "ingest.cli", "exporter", "--port", str(port)]
     with subprocess.Popen(command, env=environ) as process:
         try:
@@ -72,7 +306,7 @@ def test_the_exporter_serves_what_every_process_counted(
     stopped_at = time.monotonic()
 
     assert "penstock_accepted_total" not in scrape(first)
-    assert scrape(second)["penstock_accepted_total"] == {"": 1}
+    assert scrape(second)["penstock_accepted_total"] == {"1,http": 1}
     assert scrape(second)["penstock_redis_up"] == {"": 1}
     assert process.returncode == 0
     assert time.monotonic() - stopped_at < 5

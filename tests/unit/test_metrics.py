@@ -1,4 +1,4 @@
-"""Metrics: names of one family, and labels that cannot grow without bound."""
+"""Metrics: named alike, explained, bounded, and all on their page."""
 
 import os
 import subprocess
@@ -6,48 +6,79 @@ import sys
 from pathlib import Path
 
 import pytest
-from prometheus_client import (
-    REGISTRY,
-    CollectorRegistry,
-    Counter,
-    Histogram,
-    generate_latest,
-)
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import CollectorRegistry, generate_latest
 
-from ingest import metrics
+from ingest.exporter.advice import SECTIONS
+from ingest.exporter.archive import Archive
+from ingest.exporter.page import Described, describe_all, write_page
 
-OURS = [
-    metric
-    for metric in vars(metrics).values()
-    if isinstance(metric, Counter | Histogram)
-]
-
-
-@pytest.mark.parametrize("metric", OURS, ids=lambda metric: metric._name)
-def test_every_metric_is_named_and_explained(
-    metric: Counter | Histogram,
-) -> None:
-    assert metric._name.startswith("penstock_")
-    assert metric._documentation.endswith(".")
-    assert not {"import_id", "database_id", "token_id"} & set(metric._labelnames)
-
-
-def test_metrics_are_in_the_default_registry() -> None:
-    names = {metric.name for metric in REGISTRY.collect()}
-
-    assert {metric._name for metric in OURS} <= names
+ROOT = Path(__file__).parents[2]
+DESCRIBED = describe_all()
+#: What a label may be: each has few values, known to the code or to the catalogue.
+BOUNDED = {
+    "application",
+    "code",
+    "database",
+    "door",
+    "endpoint",
+    "error_class",
+    "format",
+    "matching",
+    "partition",
+    "queue",
+    "reason",
+    "result",
+    "role",
+    "source",
+    "stage",
+    "state",
+    "status",
+    "task",
+}
 
 
-def test_two_processes_add_up_and_their_files_name_the_host(tmp_path: Path) -> None:
-    code = "from ingest import metrics; metrics.ACCEPTED.labels('http').inc(2)"
+@pytest.mark.parametrize("metric", DESCRIBED.values(), ids=lambda one: one.name)
+def test_every_metric_is_named_by_its_kind_and_explained(metric: Described) -> None:
+    assert metric.name.startswith("penstock_")
+    assert (metric.kind == "counter") == metric.name.endswith("_total")
+    assert metric.help.endswith(".")
+    assert not metric.name.endswith(("_ms", "_milliseconds", "_age_seconds"))
+
+
+@pytest.mark.parametrize("metric", DESCRIBED.values(), ids=lambda one: one.name)
+def test_no_label_grows_without_bound(metric: Described) -> None:
+    assert set(metric.labels) <= BOUNDED
+    # A product of labels is what makes a server of Prometheus fall over.
+    assert len(metric.labels) <= 3
+
+
+def test_every_metric_has_advice_and_no_advice_is_left_over() -> None:
+    advised = [name for section in SECTIONS.values() for name in section]
+
+    assert sorted(advised) == sorted(DESCRIBED)
+
+
+def test_the_page_is_what_the_code_says() -> None:
+    written = (ROOT / "docs/metrics.md").read_text()
+
+    assert written == write_page(), "run `make docs`"
+
+
+def test_what_is_known_beforehand_begins_at_zero(tmp_path: Path) -> None:
     environ = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
-    for _ in range(2):
-        subprocess.run([sys.executable, "-c", code], env=environ, check=True)
+    code = "from ingest import metrics"
+    subprocess.run([sys.executable, "-c", code], env=environ, check=True)
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=str(tmp_path))  # type: ignore[no-untyped-call]
+    registry.register(Archive(tmp_path))
 
     exposition = generate_latest(registry).decode()
 
-    assert 'penstock_accepted_total{door="http"} 4.0' in exposition
-    assert all("-" in path.stem for path in tmp_path.iterdir())
+    for sample in (
+        'penstock_applied_total{code="409",state="rejected"}',
+        'penstock_applied_by_matching_total{matching="push_sub",state="dead"}',
+        'penstock_refused_total{code="429",door="http"}',
+        'penstock_stage_seconds_count{stage="commit"}',
+        'penstock_deliveries_total{state="failed"}',
+        "penstock_dead_letters_total",
+    ):
+        assert f"{sample} 0.0\n" in exposition

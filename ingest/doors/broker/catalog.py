@@ -5,6 +5,7 @@ import time
 import psycopg
 from psycopg.rows import TupleRow
 
+from ingest import metrics
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Unavailable
 from ingest.store.catalog import load_catalog, load_version
@@ -53,6 +54,7 @@ class BrokerCatalog:
             if version != self._version:
                 self._catalog = load_catalog(self._connection)
                 self._version = version
+                metrics.CATALOG_RELOADS.labels("consumer").inc()
         except psycopg.Error as error:
             self.close()
             if self._catalog is None:

@@ -108,7 +108,8 @@ class Consumer:
             self._outlet.publish([refusal.result for refusal in refusals])
             self._outlet.bury(refusals)
         self._source.acknowledge(messages)
-        metrics.ACCEPTED.labels("broker").inc(len(taken))
+        databases = [one.accepted.import_.database_id for one in taken]
+        metrics.note_accepted("broker", databases)
         for refusal in refusals:
             _note(refusal)
 

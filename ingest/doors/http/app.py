@@ -11,6 +11,7 @@ from ingest.domain.errors import PenstockError
 from ingest.domain.imports import Operation
 from ingest.doors.http import catalog_queries, profile_queries
 from ingest.doors.http.batches import BatchResource
+from ingest.doors.http.counting import Counting
 from ingest.doors.http.docs import make_docs
 from ingest.doors.http.health import LiveResource, ReadyResource
 from ingest.doors.http.imports import ImportResource, Load, ReceiptResource
@@ -89,6 +90,7 @@ def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:
     intake = Intake(settings)
     faults = Faults(intake)
     app: falcon.asgi.App[Request, Response] = falcon.asgi.App()
+    app.add_middleware(Counting())
     app.add_middleware(_Lifetime(intake))
     app.add_middleware(_TolerantPaths())
     app.add_error_handler(Exception, faults.handle_unexpected)

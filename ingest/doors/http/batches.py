@@ -42,40 +42,38 @@ class BatchResource:
     def __init__(self, intake: Intake, load: Load) -> None:
         self._intake = intake
         self._load_batch = load
-        self._seconds = metrics.INTAKE_SECONDS.labels("http")
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Decode, accept, wait, reply; what is wrong with an element is its own."""
-        with self._seconds.time():
-            request = await read_request(req, self._intake.settings)
-            batch, token = await self._load(request)
-            key = await find_key(req, request, token.id)
-            await self._intake.appends.admit()
-            if key and await self._intake.guards.claim(key.name()):
-                mark_replayed(resp)
-            preferences = parse_prefer(req.get_header("Prefer"))
-            places: list[Place] = []
-            answers = await self._intake.enqueue_all(
-                self._accept_all(batch, token, key, places),
-                wait_seconds=choose_wait(
-                    preferences,
-                    synchronous=batch.shared.synchronous,
-                    default_seconds=self._intake.settings.wait_seconds,
-                ),
-            )
-            ids = [place for place in places if isinstance(place, UUID)]
-            late = len(answers) < len(ids)
-            if applied := dump_applied(preferences, answered_async=late):
-                resp.set_header("Preference-Applied", applied)
-            said: dict[str, object] = {
-                "error": 0,
-                "error_text": "Accepted" if late else SUCCESS_TEXT,
-                "result": [_describe(place, answers) for place in places],
-            }
-            if late:
-                said["import_ids"] = ids
-            # Ten thousand elements of XML take a while to write.
-            await asyncio.to_thread(reply, req, resp, 202 if late else 200, said)
+        request = await read_request(req, self._intake.settings)
+        batch, token = await self._load(request)
+        key = await find_key(req, request, token.id)
+        await self._intake.appends.admit()
+        if key and await self._intake.guards.claim(key.name()):
+            mark_replayed(resp)
+        preferences = parse_prefer(req.get_header("Prefer"))
+        places: list[Place] = []
+        answers = await self._intake.enqueue_all(
+            self._accept_all(batch, token, key, places),
+            wait_seconds=choose_wait(
+                preferences,
+                synchronous=batch.shared.synchronous,
+                default_seconds=self._intake.settings.wait_seconds,
+            ),
+        )
+        ids = [place for place in places if isinstance(place, UUID)]
+        late = len(answers) < len(ids)
+        if applied := dump_applied(preferences, answered_async=late):
+            resp.set_header("Preference-Applied", applied)
+        said: dict[str, object] = {
+            "error": 0,
+            "error_text": "Accepted" if late else SUCCESS_TEXT,
+            "result": [_describe(place, answers) for place in places],
+        }
+        if late:
+            said["import_ids"] = ids
+        # Ten thousand elements of XML take a while to write.
+        await asyncio.to_thread(reply, req, resp, 202 if late else 200, said)
 
     async def _load(self, request: Decoded) -> tuple[Batch, Token]:
         """Check who asks, then what is asked of all elements."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.rows import TupleRow
 
+from ingest import metrics
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Forbidden, Unauthenticated, Unavailable
 from ingest.domain.tokens import Token
@@ -102,6 +103,7 @@ class CatalogCache:
             await asyncio.sleep(_POLL_SECONDS)
             # Whatever becomes of this look, there is a next one.
             await asyncio.wait([self._start_refresh()])
+            metrics.note_memory("intake")
 
     def _start_refresh(self) -> Task[None]:
         """Return the refresh under way; begin one if there is none."""
@@ -123,6 +125,7 @@ class CatalogCache:
         self._stale = False
         if fresh is not None:
             self._snapshot = fresh
+            metrics.CATALOG_RELOADS.labels("intake").inc()
             logger.info("catalogue loaded", extra={"version": fresh.version})
 
     def _load(self) -> _Snapshot | None:

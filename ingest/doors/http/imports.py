@@ -5,7 +5,6 @@ from uuid import UUID
 
 from falcon.asgi import Request, Response
 
-from ingest import metrics
 from ingest.domain.errors import NotFound
 from ingest.domain.tokens import Action
 from ingest.doors.accept import Accepted, accept, check_right
@@ -27,22 +26,20 @@ class ImportResource:
     def __init__(self, intake: Intake, load: Load) -> None:
         self._intake = intake
         self._load = load
-        self._seconds = metrics.INTAKE_SECONDS.labels("http")
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Decode, accept, wait, reply."""
-        with self._seconds.time():
-            envelope, accepted = await self._accept(
-                req, await read_request(req, self._intake.settings)
-            )
-            answer = await submit(
-                self._intake, req, resp, accepted, synchronous=envelope.synchronous
-            )
-            if answer is None:
-                reply_accepted(req, resp, str(accepted.import_.import_id))
-            else:
-                mirror = self._intake.settings.mirror_errors
-                reply_answer(req, resp, answer, mirror=mirror)
+        envelope, accepted = await self._accept(
+            req, await read_request(req, self._intake.settings)
+        )
+        answer = await submit(
+            self._intake, req, resp, accepted, synchronous=envelope.synchronous
+        )
+        if answer is None:
+            reply_accepted(req, resp, str(accepted.import_.import_id))
+        else:
+            mirror = self._intake.settings.mirror_errors
+            reply_answer(req, resp, answer, mirror=mirror)
 
     async def _accept(
         self, req: Request, request: Decoded

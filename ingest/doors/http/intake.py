@@ -49,6 +49,7 @@ class Intake:
 
     async def start(self) -> None:
         """Connect; a server that is away now is waited for, not insisted on."""
+        metrics.note_start("intake")
         self._doorbell.start()
         self._board.start()
         await self.catalog.start()
@@ -77,7 +78,7 @@ class Intake:
             )
             if not appended.attended:
                 self._doorbell.ring(accepted.partition)
-            metrics.ACCEPTED.labels(import_.door).inc()
+            metrics.note_accepted(import_.door, [import_.database_id])
             logger.debug("accepted", extra={"import_id": str(import_.import_id)})
             if not awaited:
                 return None
@@ -120,16 +121,18 @@ class Intake:
             ),
             return_exceptions=True,
         )
-        count, failure = 0, None
+        databases: list[int] = []
+        failure = None
         for one, reply in zip(chunk, replies[1:], strict=True):
             if isinstance(reply, BaseException):
                 failure = reply
                 continue
-            count += 1
+            databases.append(one.import_.database_id)
             if isinstance(reply, Appended) and not reply.attended:
                 self._doorbell.ring(one.partition)
-            metrics.ACCEPTED.labels(one.import_.door).inc()
-        return count, failure
+        if chunk:
+            metrics.note_accepted(chunk[0].import_.door, databases)
+        return len(databases), failure
 
 
 def _failed_after(count: int) -> Unavailable:

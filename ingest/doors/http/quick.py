@@ -31,27 +31,25 @@ class QuickResource:
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
-        self._seconds = metrics.INTAKE_SECONDS.labels("http")
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Decode, accept, wait, reply."""
-        with self._seconds.time():
-            try:
-                accepted, synchronous = await self._accept(req)
-                answer = await submit(
-                    self._intake, req, resp, accepted, synchronous=synchronous
-                )
-            except Rejected as error:
-                code = error.faults[0].code
-                metrics.REFUSED.labels("http", code).inc()
-                _say(resp, code, error.faults[0].text)
-                return
-            if answer is None:
-                import_id = accepted.import_.import_id
-                resp.set_header("Location", f"/api/v1.1/imports/{import_id}")
-                _say(resp, 202, "Accepted")
-            else:
-                _say(resp, answer.error or 200, answer.error_text)
+        try:
+            accepted, synchronous = await self._accept(req)
+            answer = await submit(
+                self._intake, req, resp, accepted, synchronous=synchronous
+            )
+        except Rejected as error:
+            code = error.faults[0].code
+            metrics.REFUSED.labels("http", code).inc()
+            _say(resp, code, error.faults[0].text)
+            return
+        if answer is None:
+            import_id = accepted.import_.import_id
+            resp.set_header("Location", f"/api/v1.1/imports/{import_id}")
+            _say(resp, 202, "Accepted")
+        else:
+            _say(resp, answer.error or 200, answer.error_text)
 
     async def _accept(self, req: Request) -> tuple[Accepted, bool]:
         """Check who asks, then what is asked; tell whether to wait."""

@@ -1,0 +1,43 @@
+"""Counts every request and times it, by the endpoint that answered."""
+
+import time
+
+from falcon.asgi import Request, Response
+from prometheus_client import Counter, Histogram
+
+from ingest import metrics
+
+_PREFIX = "/api/v1.1/"
+
+
+class Counting:
+    """Middleware: what a request took, and how it ended."""
+
+    def __init__(self) -> None:
+        # Endpoints, formats and statuses are few; their children are found once.
+        self._counters = _Counters()
+        self._timers = _Timers()
+
+    async def process_request(self, req: Request, resp: Response) -> None:
+        """Note when the request came."""
+        req.context.started = time.perf_counter()
+
+    async def process_response(
+        self, req: Request, resp: Response, resource: object, req_succeeded: bool
+    ) -> None:
+        """Count it under the route's template: a path would hold ids."""
+        endpoint = (req.uri_template or "unknown").removeprefix(_PREFIX)
+        sent_as = getattr(req.context, "sent_as", "none")
+        self._counters[endpoint, str(sent_as), resp.status_code].inc()
+        seconds = time.perf_counter() - req.context.started
+        self._timers[endpoint].observe(seconds)
+
+
+class _Counters(dict[tuple[str, str, int], Counter]):
+    def __missing__(self, key: tuple[str, str, int]) -> Counter:
+        return self.setdefault(key, metrics.REQUESTS.labels(*key))
+
+
+class _Timers(dict[str, Histogram]):
+    def __missing__(self, endpoint: str) -> Histogram:
+        return self.setdefault(endpoint, metrics.INTAKE_SECONDS.labels(endpoint))

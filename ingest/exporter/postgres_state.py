@@ -1,0 +1,114 @@
+"""What Postgres knows: heartbeats, dead letters, deliveries, and how Postgres is."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+import psycopg
+from prometheus_client.core import Metric
+from psycopg.rows import TupleRow
+
+from ingest.exporter import families
+from ingest.store.database import connect
+from ingest.store.states import (
+    EndpointState,
+    PartitionState,
+    ServerState,
+    count_connections,
+    load_endpoint_states,
+    load_partition_states,
+    load_server_state,
+)
+
+#: A slow answer of one query must leave time for the others.
+_STATEMENT_MILLISECONDS = 1500
+
+
+class PostgresState:
+    """Asks Postgres; one connection."""
+
+    name = "postgres"
+
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+        self._connection: psycopg.Connection[TupleRow] | None = None
+
+    def read(self) -> list[Metric]:
+        """Read everything; after an error the next read connects again."""
+        try:
+            return list(self._describe(self._connect()))
+        except psycopg.Error:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Disconnect."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> psycopg.Connection[TupleRow]:
+        if self._connection is None:
+            self._connection = connect(
+                self._database_url, application_name="penstock-exporter"
+            )
+            self._connection.execute(
+                "SELECT set_config('statement_timeout', %(timeout)s, false)",
+                {"timeout": str(_STATEMENT_MILLISECONDS)},
+            )
+        return self._connection
+
+    def _describe(self, connection: psycopg.Connection[TupleRow]) -> Iterator[Metric]:
+        started = time.monotonic()
+        connection.execute("SELECT")
+        yield families.POSTGRES_ROUND_TRIP.one(time.monotonic() - started)
+        yield families.CONNECTIONS.many(
+            ((application,), count)
+            for application, count in count_connections(connection)
+        )
+        yield from _describe_server(load_server_state(connection))
+        yield from _describe_partitions(load_partition_states(connection))
+        yield from _describe_endpoints(load_endpoint_states(connection))
+
+
+def _describe_server(state: ServerState) -> Iterator[Metric]:
+    yield families.CONNECTION_LIMIT.one(state.connection_limit)
+    yield families.LOCK_WAITS.one(state.lock_waits)
+    yield families.DEADLOCKS.one(state.deadlocks)
+    yield families.DATABASE_SIZE.one(state.size_bytes)
+    yield families.CATALOG_VERSION.one(state.catalog_version)
+    yield families.LETTERS_OPEN.one(state.open_letters)
+    if state.oldest_transaction_at is not None:
+        moment = state.oldest_transaction_at.timestamp()
+        yield families.OLDEST_TRANSACTION.one(moment)
+
+
+def _describe_partitions(states: Sequence[PartitionState]) -> Iterator[Metric]:
+    yield families.DRAINED.many(
+        ((state.partition,), state.drained_at.timestamp())
+        for state in states
+        if state.drained_at is not None
+    )
+    beats = [state for state in states if state.heartbeat_applied_at is not None]
+    yield families.HEARTBEAT_APPLIED.many(
+        ((state.partition,), state.heartbeat_applied_at.timestamp())
+        for state in beats
+        if state.heartbeat_applied_at is not None
+    )
+    yield families.HEARTBEAT_SECONDS.many(
+        ((state.partition,), state.heartbeat_seconds) for state in beats
+    )
+
+
+def _describe_endpoints(states: Sequence[EndpointState]) -> Iterator[Metric]:
+    yield families.UNDELIVERED.many(((state.id,), state.pending) for state in states)
+    yield families.OLDEST_UNDELIVERED.many(
+        ((state.id,), state.oldest_at.timestamp())
+        for state in states
+        if state.oldest_at is not None
+    )
+    yield families.ENDPOINT_DISABLED.many(
+        ((state.id,), state.is_disabled) for state in states
+    )
+    yield families.ENDPOINT_FAILURES.many(
+        ((state.id,), state.failures) for state in states
+    )
