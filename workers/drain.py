@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +10,6 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest import metrics
-from ingest.domain.imports import Import, Outcome
 from ingest.geo import open_locator
 from ingest.settings import Settings
 from ingest.store.catalog import hold_catalog, load_catalog
@@ -22,13 +20,14 @@ from ingest.store.partitions import (
     ask_lease,
     ensure_partitions,
 )
-from ingest.store.receipts import Answer, create_daily_partitions
+from ingest.store.receipts import create_daily_partitions
 from ingest.stream import Entry, Stream, open_stream
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.apply import Accepted, Applied, apply_batch, apply_whole
 from workers.attempts import TRANSIENT
 from workers.counting import count_batch
 from workers.letters import read_entry
+from workers.telling import told
 from workers.upkeep import DAYS_AHEAD
 
 logger = logging.getLogger(__name__)
@@ -211,7 +210,8 @@ class Drain:
         applied, and told again.
         """
         ids = [entry.id for entry in batch.entries]
-        self._stream.settle(partition, ids, _told(batch))
+        outcomes = told(batch.entries, batch.accepted, batch.applied)
+        self._stream.settle(partition, ids, outcomes)
         count_batch(batch.accepted, batch.letters, batch.applied.outcomes)
         if batch.applied.events and self._stream.claim_hint():
             self._announce()
@@ -236,41 +236,3 @@ def _decode(
                 Accepted(import_=read, entry_id=entry.id, payload=entry.payload)
             )
     return accepted, letters
-
-
-def _told(batch: Batch) -> dict[str, list[dict[str, object]]]:
-    """Return what each intake process is to hear, by its name."""
-    answers: dict[object, dict[str, object]] = {
-        outcome.import_id: _answer(outcome) for outcome in batch.applied.outcomes
-    }
-    answers |= {
-        answer.import_id: _answer(answer) | _whose(answer)
-        for answer in batch.applied.repeated
-    }
-    for import_ in [accepted.import_ for accepted in batch.accepted]:
-        # What is said already wins: of entries with one id the first was applied.
-        if import_.fingerprint is not None:
-            answers[import_.import_id] = _whose(import_) | answers[import_.import_id]
-    reply_to = {entry.id: entry.reply_to for entry in batch.entries}
-    told: dict[str, list[dict[str, object]]] = defaultdict(list)
-    for accepted in batch.accepted:
-        name = reply_to[accepted.entry_id]
-        if name:
-            told[name].append(answers[accepted.import_.import_id])
-    return told
-
-
-def _answer(outcome: Outcome | Answer) -> dict[str, object]:
-    return {
-        "import_id": outcome.import_id,
-        "error": outcome.error,
-        "error_text": outcome.error_text,
-        "profile_id": outcome.profile_id,
-    }
-
-
-def _whose(named: Import | Answer) -> dict[str, object]:
-    """Say which request an import came of, if its producer named it."""
-    if named.fingerprint is None:
-        return {}
-    return {"accepted_at": named.accepted_at, "fingerprint": named.fingerprint}
