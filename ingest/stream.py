@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -62,7 +63,7 @@ class Stream:
         for key in self._keys:
             pipeline.xrange(key, count=1)
         heads = [
-            (_order(rows[0][0]), partition)
+            (entry_order(rows[0][0].decode()), partition)
             for partition, rows in enumerate(pipeline.execute())
             if rows
         ]
@@ -85,6 +86,26 @@ class Stream:
             pipeline.publish(outcomes_channel(reply_to), orjson.dumps(told))
         pipeline.xdel(self._keys[partition], *ids)
         pipeline.execute()
+
+    def lift(self, partition: int, position: str) -> None:
+        """Let new entries of `partition` follow after `position`.
+
+        A Redis that was restored or wiped may give out ids again, if its clock is
+        behind too. What was applied is known by the import's id and not by these, yet
+        they are what an operator and a dead letter call an entry by.
+        """
+        key = self._keys[partition]
+        with self._redis.pipeline() as pipeline, suppress(redis.WatchError):
+            # Whatever is appended meanwhile shows whether there is still need.
+            # redis-py leaves these untyped.
+            pipeline.watch(key)  # type: ignore[no-untyped-call]
+            if not pipeline.exists(key):
+                return
+            last = pipeline.xinfo_stream(key)["last-generated-id"]
+            if entry_order(last.decode()) < entry_order(position):
+                pipeline.multi()
+                pipeline.execute_command("XSETID", key, position)  # type: ignore[no-untyped-call]
+                pipeline.execute()
 
     def attend(self, name: str) -> bool:
         """Claim, or keep, the listener's place for `name`; False if it is another's.
@@ -193,6 +214,7 @@ def _dump_fields(fields: Mapping[bytes, bytes]) -> bytes:
     return orjson.dumps(shown)
 
 
-def _order(id_: bytes) -> tuple[int, int]:
-    milliseconds, _, sequence = id_.partition(b"-")
+def entry_order(id_: str) -> tuple[int, int]:
+    """Tell entries' order by their ids."""
+    milliseconds, _, sequence = id_.partition("-")
     return int(milliseconds), int(sequence)

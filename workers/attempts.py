@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 TRANSIENT = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
+    # An operator bounds how long a transaction may be silent.
+    psycopg.errors.IdleInTransactionSessionTimeout,
     redis.RedisError,
     kombu.exceptions.OperationalError,
 )

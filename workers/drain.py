@@ -21,7 +21,7 @@ from ingest.store.partitions import (
     ensure_partitions,
 )
 from ingest.store.receipts import create_daily_partitions
-from ingest.stream import Entry, Stream, open_stream
+from ingest.stream import Entry, Stream, entry_order, open_stream
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.apply import Accepted, Applied, apply_batch, apply_whole
 from workers.attempts import TRANSIENT
@@ -47,6 +47,8 @@ class Batch:
     letters: int
     accepted: Sequence[Accepted]
     applied: Applied
+    #: Up to which entry everything had been applied before.
+    position: str
 
 
 class Drain:
@@ -163,7 +165,8 @@ class Drain:
         with transaction_in_pipeline(connection):
             lease = ask_lease(connection, partition)
             schemas = self._catalog(connection)
-            if lease.fetchone() is None:
+            row = lease.fetchone()
+            if row is None:
                 return None
             entries = self._stream.read(partition, self._settings.batch_size)
             if not entries:
@@ -181,8 +184,10 @@ class Drain:
             # It has shared its time out among the stages itself.
             stages.skip()
             heartbeat = _last_heartbeat(entries)
-            advance_partition(connection, partition, entries[-1].id, now, heartbeat)
-        return Batch(entries, len(letters), accepted, applied)
+            position = str(row[0])
+            furthest = max(position, entries[-1].id, key=entry_order)
+            advance_partition(connection, partition, furthest, now, heartbeat)
+        return Batch(entries, len(letters), accepted, applied, position)
 
     def _connect(self) -> Connection[TupleRow]:
         if self._connection is None or self._connection.closed:
@@ -212,6 +217,8 @@ class Drain:
         ids = [entry.id for entry in batch.entries]
         outcomes = told(batch.entries, batch.accepted, batch.applied)
         self._stream.settle(partition, ids, outcomes)
+        if entry_order(batch.entries[0].id) <= entry_order(batch.position):
+            self._stream.lift(partition, batch.position)
         count_batch(batch.accepted, batch.letters, batch.applied.outcomes)
         if batch.applied.events and self._stream.claim_hint():
             self._announce()

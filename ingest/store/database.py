@@ -16,10 +16,18 @@ from ingest.domain.errors import PenstockError
 _DEFAULTS = {
     "connect_timeout": "5",
     "keepalives": "1",
-    "keepalives_idle": "30",
+    "keepalives_idle": "10",
     "keepalives_interval": "5",
     "keepalives_count": "3",
+    # Milliseconds for which what was sent may go unacknowledged.
+    "tcp_user_timeout": "15000",
 }
+#: The same for the server's side, which otherwise keeps the locks of a client that is
+#: gone for two hours.
+_SERVER_DEFAULTS = (
+    "-c TimeZone=UTC -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5"
+    " -c tcp_keepalives_count=3 -c tcp_user_timeout=15000"
+)
 
 #: The first of the two ints of an advisory lock: "pens". Locks named by two ints never
 #: meet those named by one bigint, such as a match key's.
@@ -46,7 +54,7 @@ def connect(
             "postgresql://user:password@host:5432/name"
         ) from None
 
-    options = f"-c TimeZone=UTC {told.pop('options', '') or ''}".rstrip()
+    options = f"{_SERVER_DEFAULTS} {told.pop('options', '') or ''}".rstrip()
     parameters = {
         **_DEFAULTS,
         "fallback_application_name": application_name,

@@ -5,13 +5,13 @@ the far end of a pair of virtual interfaces. Pulling that cable loses packets si
 as a dead switch does. Elsewhere the relay listens on another address of this machine.
 """
 
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from secrets import randbelow, token_hex
 
 #: Where the relay listens without a namespace.
 _SECOND_ADDRESS = "127.0.0.2"
@@ -50,7 +50,7 @@ def _make_cable(stack: ExitStack, namespace: str, subnet: str) -> None:
     _ip("netns", "add", namespace)
     stack.callback(_ip, "netns", "delete", namespace)
     # Deleting the namespace deletes both ends.
-    near = f"chaos{os.getpid()}"
+    near = f"near-{namespace[-6:]}"
     pair = ("type", "veth", "peer", "name", "far", "netns", namespace)
     _ip("link", "add", near, *pair)
     _ip("address", "add", f"{subnet}.1/30", "dev", near)
@@ -63,9 +63,10 @@ def _try_cable(stack: ExitStack) -> tuple[str, str] | None:
     """Make a namespace and its cable; return its name and far address, or None."""
     if not shutil.which("ip"):
         return None
-    namespace = f"penstock-chaos-{os.getpid()}"
+    # A deleted namespace lingers, so each has a name and a place of its own.
+    namespace = f"penstock-chaos-{token_hex(3)}"
     # Of a network that is for tests of this kind (RFC 2544).
-    subnet = f"198.18.{os.getpid() % 256}"
+    subnet = f"198.{18 + randbelow(2)}.{randbelow(256)}"
     try:
         _make_cable(stack, namespace, subnet)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
