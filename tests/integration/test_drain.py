@@ -323,14 +323,14 @@ def test_a_change_of_the_catalogue_is_seen_by_the_next_batch(
 def test_a_drain_that_never_runs_dry_hands_over(
     settings: Settings, client: redis.Redis
 ) -> None:
-    drain = Drain(replace(settings, batch_size=5), "busy", lifetime_seconds=0.3)
-    append(client, 0, *(by_email(f"n{number}@example.com") for number in range(500)))
+    drain = Drain(replace(settings, batch_size=2), "busy", lifetime_seconds=0.3)
+    append(client, 0, *(by_email(f"n{number}@example.com") for number in range(2000)))
 
     rung = run(drain)
     drain.close()
 
     assert rung == [0]
-    assert 0 < waiting(client) < 500
+    assert 0 < waiting(client) < 2000
     assert client.exists(LISTENER_KEY) == 0
 
 
