@@ -1,0 +1,1 @@
+"""The file door: rows of files and uploads become accepted imports."""

@@ -1,0 +1,177 @@
+"""Files as they are packed: plain, gzip or zip, never more than they should be.
+
+Nothing is written to disk but a zip file that comes over a pipe, which has no way to
+be read from its end. What is refused: files that unpack to too much, too many members,
+archives inside archives, and members that are no plain files or whose names lead out
+of the archive, which no honest archive has.
+"""
+
+import gzip
+import io
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import PurePosixPath
+from typing import IO, TYPE_CHECKING
+
+from ingest.domain.errors import InvalidRequest
+from ingest.doors.files.streams import BUFFER_BYTES, Metered, Readable, fill, peek
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_GZIP = b"\x1f\x8b"
+#: A member, an empty archive, a split one.
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+#: A file of this size may be packed as well as it likes.
+_HARMLESS_BYTES = 16 * 1024 * 1024
+_ENCRYPTED = 0x1
+
+
+class UnreadableFile(InvalidRequest):
+    """A file cannot be read, or is one that had better not be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackLimits:
+    """How much a file may be (README, Settings)."""
+
+    #: Bytes of a file, unpacked.
+    max_bytes: int
+    #: Bytes that one packed byte may become.
+    max_ratio: int
+    #: Files of one archive.
+    max_members: int
+
+
+class _Watched(io.RawIOBase):
+    """A stream that fails once more has come out of it than the limits allow."""
+
+    def __init__(
+        self, stream: Readable, limits: PackLimits, packed: Callable[[], int]
+    ) -> None:
+        self._stream = stream
+        self._limits = limits
+        # How many bytes it was packed in, as far as it has been read.
+        self._packed = packed
+        self._count = 0
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        """Read, and raise UnreadableFile rather than read too much."""
+        try:
+            count = fill(buffer, self._stream)
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+            raise UnreadableFile(f"The file is damaged: {error}") from error
+        self._count += count
+        self._check()
+        return count
+
+    def _check(self) -> None:
+        limits = self._limits
+        if self._count > limits.max_bytes:
+            raise UnreadableFile(
+                f"The file is longer than {limits.max_bytes} bytes, unpacked;"
+                " PENSTOCK_MAX_FILE_BYTES sets the limit"
+            )
+        if self._count <= _HARMLESS_BYTES:
+            return
+        if self._count > self._packed() * limits.max_ratio:
+            raise UnreadableFile(
+                f"The file unpacks to more than {limits.max_ratio} times its size;"
+                " PENSTOCK_MAX_UNPACK_RATIO sets the limit"
+            )
+
+
+@contextmanager
+def unpack(
+    stream: Metered, limits: PackLimits
+) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
+    """Yield the files in `stream`, each with its name in an archive, or none.
+
+    Each is to be read before the next is asked for. UnreadableFile may be raised as
+    long as there is something to read.
+    """
+    head, whole = peek(stream, len(_ZIP[0]))
+    watched = io.BufferedReader(
+        _Watched(whole, limits, lambda: stream.count), BUFFER_BYTES
+    )
+    if head in _ZIP:
+        with _open_zip(stream, watched) as archive:
+            yield _unzip(archive, limits)
+    elif head.startswith(_GZIP):
+        unzipped = gzip.GzipFile(fileobj=whole, mode="rb")
+        yield iter([("", _open(unzipped, limits, lambda: stream.count))])
+    else:
+        yield iter([("", watched)])
+
+
+def _open(stream: Readable, limits: PackLimits, packed: Callable[[], int]) -> IO[bytes]:
+    """Open what was packed; an archive in it is refused."""
+    watched = _Watched(stream, limits, packed)
+    head, whole = peek(watched, len(_ZIP[0]))
+    if head in _ZIP or head.startswith(_GZIP):
+        raise UnreadableFile("There is an archive inside the archive; unpack it first")
+    return whole
+
+
+@contextmanager
+def _open_zip(stream: Metered, watched: IO[bytes]) -> Iterator[zipfile.ZipFile]:
+    """Open a zip file, by way of the disk if it comes over a pipe."""
+    with ExitStack() as opened:
+        file: IO[bytes] = io.BufferedReader(stream)
+        if not stream.seekable():
+            file = opened.enter_context(tempfile.TemporaryFile())
+            shutil.copyfileobj(watched, file)
+        try:
+            archive = opened.enter_context(zipfile.ZipFile(file))
+        except (zipfile.BadZipFile, OSError, ValueError) as error:
+            raise UnreadableFile(f"The zip file is damaged: {error}") from error
+        yield archive
+
+
+def _unzip(
+    archive: zipfile.ZipFile, limits: PackLimits
+) -> Iterator[tuple[str, IO[bytes]]]:
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    if len(members) > limits.max_members:
+        raise UnreadableFile(
+            f"The zip file holds more than {limits.max_members} files;"
+            " PENSTOCK_MAX_ARCHIVE_FILES sets the limit"
+        )
+    for member in members:
+        _check_member(member)
+    # What it says of itself; each member is watched besides.
+    if sum(member.file_size for member in members) > limits.max_bytes:
+        raise UnreadableFile(
+            f"The zip file unpacks to more than {limits.max_bytes} bytes;"
+            " PENSTOCK_MAX_FILE_BYTES sets the limit"
+        )
+    for member in members:
+        try:
+            opened = archive.open(member)
+        except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
+            raise UnreadableFile(f"{member.filename!r} is damaged: {error}") from error
+        with opened:
+            packed = partial(int, member.compress_size)
+            yield member.filename, _open(opened, limits, packed)
+
+
+def _check_member(member: zipfile.ZipInfo) -> None:
+    path = PurePosixPath(member.filename.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or ":" in member.filename:
+        raise UnreadableFile(f"{member.filename!r} leads out of the zip file")
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if kind and kind != stat.S_IFREG:
+        raise UnreadableFile(f"{member.filename!r} in the zip file is no plain file")
+    if member.flag_bits & _ENCRYPTED:
+        raise UnreadableFile(f"{member.filename!r} in the zip file is encrypted")

@@ -1,0 +1,65 @@
+"""Rows of files, as every format gives them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ingest.domain.errors import Fault
+from ingest.doors.files.dialects import Dialect, Told
+from ingest.wire.limits import DEFAULT_LIMITS, Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row of a file, read or found to be unreadable."""
+
+    #: The first is 1; headers and empty lines do not count.
+    number: int
+    #: What it was, to be kept if it is rejected: JSON of its cells, or its own JSON.
+    content: bytes
+    #: The element of a batch that it is; nothing if there are faults.
+    element: Mapping[str, object] = field(default_factory=dict)
+    #: Why it cannot be read.
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How a file is to be read, as far as it is told."""
+
+    #: `csv`, `ndjson` or `json`; None for what it looks like.
+    format: str | None = None
+    encoding: str | None = None
+    dialect: Told = field(default_factory=Told)
+    #: Names of the columns of a table that has no header.
+    columns: tuple[str, ...] = ()
+    #: Fields by column name; empty to pass over a column.
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    #: Where `email_sub` and `phone_sub` subscribe.
+    resource_id: int | None = None
+    #: Its bytes come as they are made: the next may be long in coming.
+    live: bool = False
+    max_row_bytes: int = 10 * 1024 * 1024
+    limits: Limits = DEFAULT_LIMITS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How the rows of a file are written, so that its rejects are written alike."""
+
+    #: `csv`, `ndjson` or `json`.
+    format: str
+    encoding: str = "utf-8"
+    #: Of a table: its columns' names and its dialect.
+    columns: tuple[str, ...] = ()
+    dialect: Dialect = field(default_factory=Dialect)
+
+
+def dump_cells(cells: list[str]) -> bytes:
+    """Write cells as they are kept; bytes that are no text come through."""
+    return json.dumps(cells).encode()
+
+
+def load_cells(content: bytes) -> list[str]:
+    """Read cells that were kept."""
+    return list(json.loads(content))

@@ -1,0 +1,224 @@
+"""Files as people write them become rows."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.doors.files.archives import UnreadableFile
+from ingest.doors.files.dialects import Told
+from ingest.doors.files.documents import split_array
+from ingest.doors.files.inputs import Rows, open_rows
+from ingest.doors.files.rows import Reading, Row
+from tests.factories import make_database
+
+HEADER = "email,_fname"
+
+
+def read(data: bytes | str, **told: Any) -> tuple[Rows, list[Row]]:
+    encoded = data.encode() if isinstance(data, str) else data
+    rows = open_rows(io.BytesIO(encoded), Reading(**told), make_database())
+    return rows, list(rows)
+
+
+def load(data: bytes | str, **told: Any) -> list[object]:
+    """Return the data of each row, or its faults."""
+    return [
+        [fault.message for fault in row.faults] or row.element.get("data", row.element)
+        for row in read(data, **told)[1]
+    ]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_a_table_tells_its_dialect(delimiter: str, newline: str) -> None:
+    lines = ["email,_fname", 'a@b.c,"Ada ""A"" L"', "d@e.f,", ""]
+    text = newline.join(lines).replace(",", delimiter)
+
+    rows, (first, second) = read(text)
+
+    assert rows.form.dialect.delimiter == delimiter
+    assert rows.form.dialect.newline == newline
+    assert first.element == {"data": {"email": "a@b.c", "_fname": 'Ada "A" L'}}
+    assert second.element == {"data": {"email": "d@e.f"}}
+
+
+def test_a_delimiter_inside_quotes_misleads_nobody() -> None:
+    text = 'email;_fname\na@b.c;"x, y, z"\nd@e.f;"u, v, w"\n'
+
+    assert load(text) == [
+        {"email": "a@b.c", "_fname": "x, y, z"},
+        {"email": "d@e.f", "_fname": "u, v, w"},
+    ]
+
+
+def test_a_spreadsheet_may_name_its_delimiter() -> None:
+    assert load("sep=;\r\nemail;_fname\r\na@b.c;A,B\r\n") == [
+        {"email": "a@b.c", "_fname": "A,B"}
+    ]
+
+
+def test_a_dialect_may_be_told() -> None:
+    told = Told(delimiter="/", quote="'", escape="\\")
+
+    assert load("email/_fname\na@b.c/'x/\\'y'\n", dialect=told) == [
+        {"email": "a@b.c", "_fname": "x/'y"}
+    ]
+
+
+def test_columns_may_be_told_instead_of_a_header() -> None:
+    assert load("a@b.c,Ada\n", columns=("email", "_fname")) == [
+        {"email": "a@b.c", "_fname": "Ada"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "told", "found"),
+    [
+        ("utf-8", None, "utf-8"),
+        ("utf-8-sig", None, "utf-8-sig"),
+        ("utf-16", None, "utf-16"),
+        ("utf-32", None, "utf-32"),
+        ("cp1251", "windows-1251", "cp1251"),
+        ("koi8-r", "KOI8-R", "koi8-r"),
+    ],
+)
+def test_text_is_read_in_its_encoding(
+    encoding: str, told: str | None, found: str
+) -> None:
+    text = "email,_fname\na@b.c,Ада Лавлейс\n"
+
+    rows, (row,) = read(text.encode(encoding), encoding=told)
+
+    assert row.element == {"data": {"email": "a@b.c", "_fname": "Ада Лавлейс"}}
+    assert rows.form.encoding == found
+
+
+def test_an_encoding_that_is_not_marked_is_guessed() -> None:
+    names = ["Александр Сергеевич", "Анастасия Филипповна", "Родион Романович"] * 20
+    text = "email,_fname\n" + "".join(f"a@b.c,{name}\n" for name in names)
+
+    rows, found = read(text.encode("cp1251"))
+
+    assert found[0].element["data"] == {"email": "a@b.c", "_fname": names[0]}
+    assert rows.form.encoding == "cp1251"
+
+
+def test_bytes_that_are_no_text_are_one_row_s_fault() -> None:
+    data = b"email,_fname\na@b.c,Ada\nd@e.f,\xe9\n"
+
+    assert load(data, encoding="utf-8") == [
+        {"email": "a@b.c", "_fname": "Ada"},
+        ["Not in the encoding of the file"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "told", "message"),
+    [
+        (b"", {}, "The file is empty"),
+        (b"\n\n", {}, "The file is empty"),
+        (b"email\na", {"encoding": "klingon"}, "No encoding is called 'klingon'"),
+        (b"email\na", {"encoding": "hex"}, "No encoding is called 'hex'"),
+        (b'email,_fname\na,b\nc,"d\ne,f\n', {}, "in line 3 or after it a quotation"),
+        (b"email\n" + b"x" * 100, {"max_row_bytes": 100}, "longer than 100"),
+        (b'{"a": "' + b"x" * 100, {"max_row_bytes": 100}, "longer than 100"),
+        (b'["' + b"x" * 100, {"max_row_bytes": 100}, "longer than 100"),
+        (b'[{"email": "a"}', {}, "has no end"),
+        (b'[{"email": "a"}] {', {}, "after the end"),
+        (b"{}", {"format": "json"}, "not a JSON array"),
+    ],
+)
+def test_a_file_without_rows_is_refused(
+    data: bytes, told: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UnreadableFile, match=message):
+        read(data, **told)
+
+
+def test_a_row_quoted_wrongly_harms_no_other() -> None:
+    assert load('email,_fname\n"a"b,c\nd@e.f,g\n') == [
+        ["Quoted wrongly"],
+        {"email": "d@e.f", "_fname": "g"},
+    ]
+
+
+def test_rows_are_counted_without_the_header_and_empty_lines() -> None:
+    _, rows = read("email\n\na\n\r\nb\n\n")
+
+    assert [(row.number, row.content) for row in rows] == [(1, b'["a"]'), (2, b'["b"]')]
+
+
+def test_lines_of_json_are_rows_each() -> None:
+    text = (
+        '\ufeff{"email": "a"}\r\n\r\n{bad\n[1]\n{"email": "b", "penstock": {"row": 9}}'
+    )
+
+    first, second, third, last = load(text)
+
+    assert (first, last) == ({"email": "a"}, {"email": "b"})
+    assert str(second).startswith("['The body is not JSON")
+    assert third == ["The body is not an object"]
+
+
+def test_an_array_may_hold_rows_that_are_wrong() -> None:
+    text = (
+        '[{"email": "a]},\\""}, {"email": }, 5,, {"email": "b", "code": {"x": [1]}} ]'
+    )
+
+    first, *faulty, last = load(text)
+
+    assert first == {"email": 'a]},"'}
+    assert len(faulty) == 3
+    assert all(isinstance(one, list) for one in faulty)
+    assert last == {"email": "b", "code": {"x": [1]}}
+
+
+@given(
+    elements=st.lists(
+        st.recursive(
+            st.none() | st.integers() | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+            max_leaves=8,
+        )
+    ),
+    indent=st.sampled_from([None, 2]),
+    size=st.integers(1, 9),
+)
+def test_an_array_is_split_wherever_its_pieces_end(
+    elements: list[object], indent: int | None, size: int
+) -> None:
+    text = json.dumps(elements, indent=indent)
+
+    class Pieces(io.StringIO):
+        def read(self, _: int | None = -1) -> str:
+            return super().read(size)
+
+    found = [json.loads(one) for one in split_array(Pieces(text), 10_000)]  # type: ignore[arg-type]
+
+    assert found == elements
+
+
+CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+
+
+@given(
+    rows=st.lists(st.tuples(CELLS, CELLS), min_size=1),
+    delimiter=st.sampled_from(",;\t|"),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
+def test_a_table_comes_back_as_it_was_written(
+    rows: Sequence[tuple[str, str]], delimiter: str, encoding: str
+) -> None:
+    file = io.StringIO()
+    writer = csv.writer(file, delimiter=delimiter, quoting=csv.QUOTE_ALL)
+    writer.writerows([("email", "_fname"), *rows])
+
+    _, found = read(file.getvalue().encode(encoding))
+
+    assert [json.loads(row.content) for row in found] == [list(row) for row in rows]
