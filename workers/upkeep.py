@@ -8,6 +8,7 @@ from ingest.settings import Settings
 from ingest.store.database import connect
 from ingest.store.dead_letters import drop_resolved_letters
 from ingest.store.events import drop_events
+from ingest.store.jobs import drop_jobs
 from ingest.store.receipts import create_daily_partitions, drop_receipts
 from ingest.stream import Stream
 
@@ -22,7 +23,6 @@ def sweep(stream: Stream, ring: Callable[[int], None]) -> None:
     for partition in stream.waiting():
         if stream.claim_bell(partition):
             ring(partition)
-    stream.note_sweep()
 
 
 def send_heartbeats(
@@ -48,6 +48,7 @@ def partition_receipts(settings: Settings) -> None:
         create_daily_partitions(opened, today, DAYS_AHEAD)
         drop_events(opened, now - timedelta(days=settings.receipt_days))
         drop_resolved_letters(opened, now - timedelta(days=settings.receipt_days))
+        drop_jobs(opened, now - timedelta(days=settings.receipt_days))
         dropped = drop_receipts(opened, today - timedelta(days=settings.receipt_days))
     if dropped:
         logger.info("receipts dropped", extra={"tables": dropped})

@@ -82,6 +82,14 @@ _STATEMENTS = (
        AND profile_id = %(profile_id)s
     """,
     """
+    -- Rows of files, kept because nobody waited to hear what came of them.
+    DELETE FROM job_rows
+     USING imports
+     WHERE imports.database_id = %(database_id)s
+       AND imports.profile_id = %(profile_id)s
+       AND job_rows.import_id = imports.import_id
+    """,
+    """
     UPDATE imports
        SET changes = '{}', skipped = '[]'
      WHERE database_id = %(database_id)s

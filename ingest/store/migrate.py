@@ -61,15 +61,7 @@ def _lock(connection: psycopg.Connection[TupleRow]) -> None:
     connection.execute("SET LOCAL statement_timeout = '5min'")
 
 
-def load_applied(connection: psycopg.Connection[TupleRow]) -> dict[str, str]:
-    """Load the checksums of what was applied, by name; none from an empty database."""
-    row = connection.execute("SELECT to_regclass('migrations')").fetchone()
-    if row == (None,):
-        return {}
-    return dict(connection.execute("SELECT name, checksum FROM migrations").fetchall())
-
-
-def _ensure_applied(connection: psycopg.Connection[TupleRow]) -> dict[str, str]:
+def _load_applied(connection: psycopg.Connection[TupleRow]) -> dict[str, str]:
     connection.execute(
         """
         CREATE TABLE IF NOT EXISTS migrations (
@@ -79,7 +71,7 @@ def _ensure_applied(connection: psycopg.Connection[TupleRow]) -> dict[str, str]:
         )
         """
     )
-    return load_applied(connection)
+    return dict(connection.execute("SELECT name, checksum FROM migrations").fetchall())
 
 
 def _next_missing(
@@ -123,7 +115,7 @@ def migrate(
     while True:
         with connection.transaction():
             _lock(connection)
-            missing = _next_missing(migrations, _ensure_applied(connection))
+            missing = _next_missing(migrations, _load_applied(connection))
             if missing is None:
                 return done
             _apply(connection, missing)

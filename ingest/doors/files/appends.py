@@ -1,0 +1,70 @@
+"""Acceptance of rows: a flight of imports in one transaction of Redis."""
+
+import time
+from collections.abc import Sequence
+
+from redis.exceptions import RedisError
+from redis.typing import EncodableT, FieldT
+
+from ingest.domain.errors import Unavailable
+from ingest.doors.accept import Accepted
+from ingest.doors.backlog import FRESH_SECONDS
+from ingest.doors.connections import connect_blocking
+from ingest.doors.doorbell import Doorbell
+from ingest.queues import LISTENER_KEY, stream_key
+from ingest.settings import Settings
+from ingest.wire.entries import encode
+
+
+class FileAppends:
+    """Appends imports to their streams, and rings for drains."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._redis = connect_blocking(settings.redis_url, client_name="penstock-files")
+        self._doorbell = Doorbell(settings.redis_url)
+        self._streams = [stream_key(number) for number in range(settings.partitions)]
+        self._max_waiting = settings.max_waiting
+        self._waiting = 0
+        self._counted_at = float("-inf")
+
+    def start(self) -> None:
+        """Start ringing for drains."""
+        self._doorbell.start()
+
+    def close(self) -> None:
+        """Ring what is pending, then disconnect."""
+        self._doorbell.stop()
+        self._redis.close()
+
+    def has_room(self) -> bool:
+        """Say whether imports may be appended; raise Unavailable without Redis."""
+        return self.count_waiting() <= self._max_waiting
+
+    def count_waiting(self) -> int:
+        """Return how many imports wait, whoever accepted them, or did a moment ago."""
+        if time.monotonic() - self._counted_at > FRESH_SECONDS:
+            self.append([])
+        return self._waiting
+
+    def append(self, batch: Sequence[Accepted]) -> None:
+        """Append all of `batch` in its order, or none; raise Unavailable for none.
+
+        After a lost reply nobody knows which; the import ids make a repeat harmless.
+        """
+        pipeline = self._redis.pipeline(transaction=True)
+        for accepted in batch:
+            fields: dict[FieldT, EncodableT] = {b"import": encode(accepted.import_)}
+            pipeline.xadd(self._streams[accepted.partition], fields)
+        pipeline.exists(LISTENER_KEY)
+        for stream in self._streams:
+            pipeline.xlen(stream)
+        try:
+            replies = pipeline.execute()
+        except (RedisError, OSError) as error:
+            raise Unavailable("The queue cannot be reached") from error
+        listened, *lengths = replies[len(batch) :]
+        self._waiting = sum(lengths)
+        self._counted_at = time.monotonic()
+        if not listened:
+            for partition in sorted({accepted.partition for accepted in batch}):
+                self._doorbell.ring(partition)

@@ -1,0 +1,239 @@
+"""The rows of a job, accepted flight after flight, and what came of them.
+
+A row is settled when its receipt says so, or when it was rejected here. How far the
+settled rows reach is saved in one transaction with their counts and with those that
+were rejected; a resume goes on behind them. Rows that were accepted behind them are
+accepted again, under the same ids, which apply once: nothing is lost or doubled,
+whatever is killed.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from threading import Event
+from typing import TypeVar
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest import metrics
+from ingest.domain.errors import InvalidRequest, Unavailable
+from ingest.domain.jobs import Counts, JobState
+from ingest.doors.files.appends import FileAppends
+from ingest.doors.files.books import JobBooks
+from ingest.doors.files.gathering import Gathering
+from ingest.doors.files.judge import DOOR, Judge
+from ingest.doors.files.rows import Row
+from ingest.doors.files.window import Settled, Window
+from ingest.store.job_rows import KeptRow, find_states, keep_rows
+from ingest.store.jobs import Job, Progress, save_progress
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+#: Rows of one flight, at most.
+FLIGHT_ROWS = 500
+#: Rows whose receipts are looked for at once.
+_LOOK_ROWS = 2000
+#: Between two looks at what came of rows, while there is nothing else to do.
+_PAUSE_SECONDS = 0.05
+#: Between two looks at a server that is away.
+_AWAY_SECONDS = 0.5
+#: How far a job has come is saved so often, whether or not it has come any further.
+_SAVE_SECONDS = 2.0
+#: Rows that are not settled for so long while no stream holds any are accepted again:
+#: Redis has lost them.
+_LOST_SECONDS = 20.0
+
+
+class FileChanged(InvalidRequest):
+    """The rows that were imported before are not those of the file."""
+
+    code = 409
+
+
+class Feeder:
+    """Feeds one job."""
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        books: JobBooks,
+        appends: FileAppends,
+        judge: Judge,
+        stop: Event,
+        watch: Callable[[Progress], None] = lambda _: None,
+    ) -> None:
+        self._job = job
+        self._books = books
+        self._appends = appends
+        self._judge = judge
+        # Set by whoever wants it to stop, and here when the job is cancelled.
+        self._stop = stop
+        self._watch = watch
+        self._window = Window(settled=job.settled)
+        self._counts: Counts = job.counts
+        self._bytes: Callable[[], int] = lambda: 0
+        self._rejected: list[KeptRow] = []
+        self._cancelled = False
+        # Whether the rows that were settled before have been read again. Until then
+        # the window cannot tell them from others, and nothing is saved.
+        self._caught_up = not job.settled
+        self._saved_at = self._settled_at = time.monotonic()
+
+    def feed(self, rows: Iterable[Row], count_bytes: Callable[[], int]) -> JobState:
+        """Accept `rows`; return how their reading ended, APPLYING if at their end.
+
+        Raises UnreadableFile or FileChanged where reading has to end, or Unavailable
+        when it was told to stop during an outage. `finish` and `keep` come next in any
+        case, for what was accepted is applied.
+        """
+        self._bytes = count_bytes
+        gathering = Gathering(rows)
+        gathering.start()
+        try:
+            while not self._stop.is_set():
+                taken = gathering.take(FLIGHT_ROWS, _PAUSE_SECONDS)
+                if taken is not None:
+                    self._accept(self._pass_over(taken))
+                # Whoever stops us may have stopped the other end of the pipe too.
+                elif not self._stop.is_set():
+                    if not self._caught_up:
+                        self._catch_up()
+                    return JobState.APPLYING
+        finally:
+            gathering.abandon()
+        return JobState.CANCELLED if self._cancelled else JobState.INTERRUPTED
+
+    def finish(self, seconds: float, give_up: Event) -> bool:
+        """Wait for what came of the last rows; say whether all are settled.
+
+        What is not settled then is kept as it was written: its receipts will tell.
+        """
+        ends_at = time.monotonic() + seconds
+        while not self._window.is_empty and not give_up.is_set():
+            if time.monotonic() >= ends_at:
+                break
+            with suppress(Unavailable):
+                self._settle()
+            give_up.wait(_PAUSE_SECONDS)
+        return self._window.is_empty
+
+    def keep(self) -> None:
+        """Save how far the job has come, and the rows that are not settled."""
+        self._save(self._window.remaining())
+
+    def _pass_over(self, rows: list[Row]) -> list[Row]:
+        """Return the rows that are not settled yet; raise FileChanged."""
+        if self._caught_up:
+            return rows
+        settled = self._job.settled
+        for row in rows:
+            if row.number <= settled:
+                self._window.skip(row.content)
+            if row.number == settled:
+                self._catch_up()
+        return [row for row in rows if row.number > settled]
+
+    def _catch_up(self) -> None:
+        if self._window.digest != self._job.digest:
+            raise FileChanged(
+                f"{self._job.name} has changed: its first {self._job.settled} rows are"
+                " not those that were imported. Import it as a new job"
+            )
+        self._caught_up = True
+
+    def _accept(self, rows: list[Row]) -> None:
+        """Append rows when there is room, and look what came of those before."""
+        if rows and self._await_room():
+            verdicts = self._judge.judge_all(rows)
+            accepted = [one.accepted for one in verdicts if one.accepted is not None]
+            self._insist(lambda: self._appends.append(accepted))
+            self._window.add(verdicts)
+            databases = [one.import_.database_id for one in accepted]
+            metrics.note_accepted(DOOR, databases)
+            for verdict in verdicts:
+                if verdict.faults:
+                    code = str(verdict.faults[0].code)
+                    metrics.REFUSED.labels(DOOR, code).inc()
+        self._insist(self._settle)
+
+    def _await_room(self) -> bool:
+        """Wait while too many rows are not settled, or too many imports wait."""
+        while self._window.is_full or not self._insist(self._appends.has_room):
+            if self._stop.wait(_PAUSE_SECONDS):
+                return False
+            self._insist(self._settle)
+        return not self._stop.is_set()
+
+    def _insist(self, work: Callable[[], _T]) -> _T:
+        """Do `work`, over every outage; raise Unavailable only when told to stop."""
+        interrupted = False
+        while True:
+            try:
+                return work()
+            except Unavailable as error:
+                if self._stop.wait(_AWAY_SECONDS):
+                    raise
+                if not interrupted:
+                    reason = type(error.__cause__ or error).__name__
+                    logger.warning("job interrupted", extra={"reason": reason})
+                interrupted = True
+
+    def _settle(self) -> None:
+        """Look what came of the first rows, and save it with how far that reaches."""
+        now = time.monotonic()
+        settled = self._look()
+        if settled.counts.total:
+            self._settled_at = now
+            self._counts = self._counts.merge(settled.counts)
+            # Kept here until they are saved, which may fail.
+            self._rejected += settled.rejected
+        elif now - self._settled_at > _LOST_SECONDS and self._has_lost():
+            self._appends.append(self._window.pending())
+            self._settled_at = now
+        if settled.counts.total or now - self._saved_at >= _SAVE_SECONDS:
+            self._save()
+            self._saved_at = now
+
+    def _look(self) -> Settled:
+        if self._window.is_empty:
+            return Settled(Counts(), [])
+        first = self._window.settled + 1
+        last = min(self._window.rows, self._window.settled + _LOOK_ROWS)
+        job_id = self._job.id
+        return self._window.settle(
+            self._books.write(
+                lambda connection: find_states(connection, job_id, first, last)
+            )
+        )
+
+    def _has_lost(self) -> bool:
+        return bool(self._window.pending()) and not self._appends.count_waiting()
+
+    def _save(self, remaining: Sequence[KeptRow] = ()) -> None:
+        """Save how far the job has come, and stop if it is cancelled."""
+        if not self._caught_up:
+            return
+        progress = Progress(
+            rows=self._window.rows,
+            settled=self._window.settled,
+            digest=self._window.digest,
+            bytes=self._bytes(),
+            counts=self._counts,
+        )
+        kept = [*self._rejected, *remaining]
+
+        def work(connection: Connection[TupleRow]) -> bool:
+            keep_rows(connection, self._job.id, kept)
+            return save_progress(connection, self._job.id, progress, datetime.now(UTC))
+
+        if not self._books.write(work):
+            self._cancelled = True
+            self._stop.set()
+        self._rejected = []
+        self._watch(progress)

@@ -1,0 +1,72 @@
+"""Rows to imports that may be queued, or to all that is wrong with them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from ingest.domain.errors import Fault, Rejected
+from ingest.domain.jobs import row_import_id
+from ingest.doors.accept import Accepted, place
+from ingest.doors.files.rows import Row
+from ingest.wire.batches import load_element
+from ingest.wire.envelopes import Envelope, to_import
+from ingest.wire.profile_schemas import ProfileSchemas
+
+#: The door's name in receipts and metrics.
+DOOR = "file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the door says of a row."""
+
+    row: Row
+    #: None if it is rejected.
+    accepted: Accepted | None = None
+    faults: tuple[Fault, ...] = ()
+
+
+class Judge:
+    """Accepts the rows of one job, which share everything but their elements."""
+
+    def __init__(
+        self,
+        shared: Envelope,
+        *,
+        job_id: UUID,
+        token_id: int | None,
+        schemas: ProfileSchemas,
+        partitions: int,
+    ) -> None:
+        self._shared = shared
+        self._job_id = job_id
+        self._token_id = token_id
+        self._schemas = schemas
+        self._partitions = partitions
+
+    def judge_all(self, rows: Sequence[Row]) -> list[Verdict]:
+        """Judge each of `rows`."""
+        return [self._judge(row) for row in rows]
+
+    def _judge(self, row: Row) -> Verdict:
+        if row.faults:
+            return Verdict(row=row, faults=row.faults)
+        try:
+            envelope = load_element(self._shared, row.element)
+        except Rejected as error:
+            return Verdict(row=row, faults=error.faults)
+        import_ = to_import(
+            envelope,
+            import_id=row_import_id(self._job_id, row.number),
+            accepted_at=datetime.now(UTC),
+            door=DOOR,
+            token_id=self._token_id,
+        )
+        try:
+            accepted = place(import_, self._schemas.catalog, self._partitions)
+        except Rejected as error:
+            # It has no place; whoever corrects it wants to hear of the rest too.
+            found = self._schemas.prepare(import_).faults
+            return Verdict(row=row, faults=found or error.faults)
+        return Verdict(row=row, accepted=accepted)

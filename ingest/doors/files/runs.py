@@ -1,0 +1,117 @@
+"""One run of a job: from the first row that is not settled to as far as it comes."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from threading import Event
+
+from ingest.domain.errors import InvalidRequest, Unavailable
+from ingest.domain.jobs import JobState
+from ingest.doors.files.appends import FileAppends
+from ingest.doors.files.archives import UnreadableFile
+from ingest.doors.files.books import JobBooks
+from ingest.doors.files.feeder import Feeder
+from ingest.doors.files.inputs import Rows
+from ingest.doors.files.judge import Judge
+from ingest.settings import Settings
+from ingest.store.jobs import Job, Progress, begin_job, find_job, finish_job
+from ingest.wire.envelopes import Envelope
+from ingest.wire.profile_schemas import ProfileSchemas
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a run of a job needs."""
+
+    job: Job
+    #: What holds for every row that does not say otherwise.
+    shared: Envelope
+    rows: Rows
+    schemas: ProfileSchemas
+    #: How much of the file has been read.
+    count_bytes: Callable[[], int]
+    #: Set to stop reading; what is in flight is finished.
+    stop: Event
+    #: Set to wait no longer for what came of the last rows.
+    give_up: Event = field(default_factory=Event)
+    #: How long to wait for it, once every row is accepted.
+    patience_seconds: float = float("inf")
+    #: Hears how far the job has come, now and then.
+    watch: Callable[[Progress], None] = lambda _: None
+
+
+def run_job(settings: Settings, run: Run) -> Job:
+    """Accept the rows of a job and wait for what comes of them; return it as it is.
+
+    Raises JobHeld if another does that already, FileChanged if its first rows are not
+    those of before, Unavailable if Postgres cannot be reached now. A file that cannot
+    be read to its end is told of in the job.
+    """
+    books = JobBooks(settings.database_url, run.job.id)
+    books.open()
+    try:
+        return _run(settings, run, books)
+    finally:
+        books.close()
+
+
+def _run(settings: Settings, run: Run, books: JobBooks) -> Job:
+    form = asdict(run.rows.form)
+    books.write(lambda opened: begin_job(opened, run.job.id, form, datetime.now(UTC)))
+    with _open_appends(settings) as appends:
+        feeder = Feeder(
+            run.job,
+            books=books,
+            appends=appends,
+            judge=_make_judge(settings, run),
+            stop=run.stop,
+            watch=run.watch,
+        )
+        state, failure = _feed(feeder, run)
+        ended = state is JobState.APPLYING
+        settled = feeder.finish(
+            run.patience_seconds if ended else settings.wait_seconds, run.give_up
+        )
+        feeder.keep()
+    if ended and settled:
+        state = JobState.DONE
+    text = str(failure or "")
+    books.write(
+        lambda opened: finish_job(opened, run.job.id, state, datetime.now(UTC), text)
+    )
+    if failure is not None and not isinstance(failure, UnreadableFile):
+        raise failure
+    return books.write(lambda opened: find_job(opened, run.job.id)) or run.job
+
+
+def _feed(feeder: Feeder, run: Run) -> tuple[JobState, InvalidRequest | None]:
+    """Read to the end, or as far as it goes; tell why it ended before."""
+    try:
+        return feeder.feed(run.rows, run.count_bytes), None
+    except UnreadableFile as error:
+        return JobState.FAILED, error
+    except InvalidRequest as error:
+        return JobState.INTERRUPTED, error
+    except Unavailable:
+        return JobState.INTERRUPTED, None
+
+
+def _make_judge(settings: Settings, run: Run) -> Judge:
+    return Judge(
+        run.shared,
+        job_id=run.job.id,
+        token_id=run.job.token_id,
+        schemas=run.schemas,
+        partitions=settings.partitions,
+    )
+
+
+@contextmanager
+def _open_appends(settings: Settings) -> Iterator[FileAppends]:
+    appends = FileAppends(settings)
+    appends.start()
+    try:
+        yield appends
+    finally:
+        appends.close()

@@ -1,0 +1,108 @@
+"""The job of a file: a new one, or the one that stopped before its end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest.domain.errors import InvalidRequest, NotFound
+from ingest.domain.imports import Operation
+from ingest.domain.jobs import JobState, new_job_id
+from ingest.doors.files.feeder import FileChanged
+from ingest.store.jobs import Job, find_newest_job, insert_job
+from ingest.wire.envelopes import Envelope, load_envelope
+from ingest.wire.profile_schemas import ProfileSchemas
+
+
+class JobUnfinished(InvalidRequest):
+    """The file was imported before, not to its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A file that is to be imported."""
+
+    #: Tells it from other files; the same at each attempt.
+    name: str
+    database_id: int
+    #: What is asked of every row, as `load_shared` reads it.
+    parameters: Mapping[str, Any]
+    #: Of the whole file, where it can be read twice.
+    fingerprint: str | None = None
+    total_bytes: int | None = None
+
+
+def load_shared(parameters: Mapping[str, Any], schemas: ProfileSchemas) -> Envelope:
+    """Read what holds for every row; raise InvalidRequest, or NotFound."""
+    operation = Operation(parameters.get("operation", Operation.IMPORT))
+    shared = load_envelope({**parameters, "data": {}}, operation=operation)
+    if shared.database_id not in schemas.catalog.databases:
+        raise NotFound("Unknown database", "db_id")
+    return shared
+
+
+def start_job(connection: Connection[TupleRow], wanted: Wanted) -> Job:
+    """Begin a new job; raise JobUnfinished if one stopped in the middle of the file."""
+    last = find_newest_job(connection, wanted.database_id, wanted.name)
+    stopped = last is not None and last.state in _UNFINISHED
+    if last and stopped and wanted.fingerprint == last.fingerprint:
+        raise JobUnfinished(
+            f"An import of {wanted.name} stopped after {last.settled} rows: go on with"
+            " --resume, or begin anew with --restart"
+        )
+    return restart_job(connection, wanted)
+
+
+#: What --resume goes on with.
+_UNFINISHED = (JobState.RUNNING, JobState.INTERRUPTED, JobState.APPLYING)
+
+
+def restart_job(connection: Connection[TupleRow], wanted: Wanted) -> Job:
+    """Begin a new job, whatever was before."""
+    now = datetime.now(UTC)
+    job = Job(
+        id=new_job_id(now),
+        name=wanted.name,
+        database_id=wanted.database_id,
+        parameters=wanted.parameters,
+        fingerprint=wanted.fingerprint,
+        total_bytes=wanted.total_bytes,
+        created_at=now,
+        updated_at=now,
+    )
+    insert_job(connection, job)
+    return job
+
+
+def resume_job(connection: Connection[TupleRow], wanted: Wanted) -> Job:
+    """Return the last job of the file, to go on with, or a new one if it has none.
+
+    One that is DONE needs no more. Raises FileChanged, or InvalidRequest if other
+    things are asked now than were. A file that could not be read to its end may have
+    been mended: of it, the rows that were imported are compared when they are read.
+    """
+    last = find_newest_job(connection, wanted.database_id, wanted.name)
+    if last is None:
+        return restart_job(connection, wanted)
+    if last.state is JobState.CANCELLED:
+        raise InvalidRequest(
+            f"The import of {wanted.name} was cancelled; begin anew with --restart"
+        )
+    if last.state is not JobState.FAILED and last.fingerprint != wanted.fingerprint:
+        raise FileChanged(
+            f"{wanted.name} has changed since its import began; begin anew with"
+            " --restart"
+        )
+    if dict(last.parameters) != dict(wanted.parameters):
+        raise InvalidRequest(
+            f"The import of {wanted.name} began with other options; resume it with the"
+            f" same: {_show(last.parameters)}"
+        )
+    return last
+
+
+def _show(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in sorted(parameters.items()))

@@ -1,0 +1,109 @@
+"""The rows of a job that are accepted, and of which it is not known what came."""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from ingest.domain.errors import Fault
+from ingest.domain.imports import State
+from ingest.domain.jobs import Counts
+from ingest.doors.accept import Accepted
+from ingest.doors.files.judge import Verdict
+from ingest.store.job_rows import KeptRow
+
+#: Enough for drains to be busy while receipts are looked for; memory is flat by it.
+MAX_ROWS = 5000
+MAX_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Rows that became settled together."""
+
+    counts: Counts
+    #: Those that are to be kept, for they were rejected.
+    rejected: Sequence[KeptRow]
+
+
+class Window:
+    """Rows in their order, from the first that is not settled to the last accepted."""
+
+    def __init__(self, *, settled: int = 0) -> None:
+        self._verdicts: deque[Verdict] = deque()
+        self._bytes = 0
+        self._digest = blake2b(digest_size=16)
+        #: The last row such that it and all before it are settled.
+        self.settled = settled
+        #: The last row that is in it, or was.
+        self.rows = settled
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every row is settled."""
+        return not self._verdicts
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more rows had better be accepted."""
+        return len(self._verdicts) >= MAX_ROWS or self._bytes >= MAX_BYTES
+
+    @property
+    def digest(self) -> str:
+        """Tells the settled rows from any others."""
+        return self._digest.hexdigest()
+
+    def skip(self, content: bytes) -> None:
+        """Pass over a row that was settled before."""
+        self._add_to_digest(content)
+
+    def add(self, verdicts: Sequence[Verdict]) -> None:
+        """Add rows behind the last."""
+        self._verdicts.extend(verdicts)
+        self._bytes += sum(len(verdict.row.content) for verdict in verdicts)
+        self.rows += len(verdicts)
+
+    def settle(self, states: Mapping[int, State]) -> Settled:
+        """Drop the rows from the first to the last before one that is not known."""
+        counts, rejected = Counts(), []
+        while self._verdicts:
+            row = self._verdicts[0].row
+            faults = self._verdicts[0].faults
+            state = State.REJECTED if faults else states.get(row.number)
+            if state is None:
+                break
+            self._verdicts.popleft()
+            counts = counts.plus(state)
+            if state is State.REJECTED:
+                kept = KeptRow(
+                    row=row.number, content=row.content, faults=faults or None
+                )
+                rejected.append(kept)
+            self._bytes -= len(row.content)
+            self._add_to_digest(row.content)
+            self.settled = row.number
+        return Settled(counts, rejected)
+
+    def pending(self) -> list[Accepted]:
+        """Return the imports of which it is not known what came, in their order."""
+        return [one.accepted for one in self._verdicts if one.accepted is not None]
+
+    def remaining(self) -> list[KeptRow]:
+        """Return the rows that are not settled, to be kept."""
+        return [
+            KeptRow(
+                row=verdict.row.number,
+                content=verdict.row.content,
+                faults=_or_none(verdict.faults),
+            )
+            for verdict in self._verdicts
+        ]
+
+    def _add_to_digest(self, content: bytes) -> None:
+        # Lengths first, so that no two lists of rows read alike.
+        self._digest.update(b"%d:" % len(content))
+        self._digest.update(content)
+
+
+def _or_none(faults: tuple[Fault, ...]) -> tuple[Fault, ...] | None:
+    return faults or None

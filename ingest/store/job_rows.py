@@ -1,0 +1,173 @@
+"""The rows of jobs: what came of them, and those that are kept as they were written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest.domain.errors import Fault
+from ingest.domain.imports import State
+from ingest.domain.jobs import MAX_ROWS, Counts, row_import_id, row_number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptRow:
+    """A row as it was written."""
+
+    row: int
+    content: bytes
+    #: Why it was not accepted; None where its receipt says what came of it.
+    faults: tuple[Fault, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What came of one row."""
+
+    row: int
+    import_id: UUID
+    state: str
+    error: int
+    error_text: str
+    profile_id: str | None
+
+
+def find_states(
+    connection: Connection[TupleRow], job_id: UUID, first: int, last: int
+) -> dict[int, State]:
+    """Return what came of those rows from `first` to `last` that have been applied."""
+    rows = connection.execute(
+        """
+        SELECT import_id, state
+          FROM imports
+         WHERE import_id BETWEEN %(first)s AND %(last)s
+        """,
+        _range(job_id, first, last),
+    )
+    return {row_number(import_id): State(state) for import_id, state in rows}
+
+
+def count_states(
+    connection: Connection[TupleRow], job_id: UUID, first: int, last: int
+) -> Counts:
+    """Return what came of the rows from `first` to `last`, as far as it is known."""
+    rows = connection.execute(
+        """
+        SELECT state, count(*)
+          FROM (SELECT state
+                  FROM imports
+                 WHERE import_id BETWEEN %(first)s AND %(last)s
+             UNION ALL
+                SELECT 'rejected'
+                  FROM job_rows
+                 WHERE import_id BETWEEN %(first)s AND %(last)s
+                   AND faults IS NOT NULL) AS known
+         GROUP BY state
+        """,
+        _range(job_id, first, last),
+    )
+    counts = Counts()
+    for state, count in rows:
+        counts = counts.plus(State(state), count)
+    return counts
+
+
+def keep_rows(
+    connection: Connection[TupleRow], job_id: UUID, rows: Sequence[KeptRow]
+) -> None:
+    """Keep rows as they were written; those that are kept already stay as they are."""
+    if not rows:
+        return
+    connection.execute(
+        """
+        INSERT INTO job_rows (import_id, content, faults)
+        SELECT import_id, content, faults
+          FROM unnest(%(ids)s::uuid[], %(contents)s::bytea[], %(faults)s::jsonb[])
+               AS kept (import_id, content, faults)
+            ON CONFLICT DO NOTHING
+        """,
+        {
+            "ids": [row_import_id(job_id, row.row) for row in rows],
+            "contents": [row.content for row in rows],
+            "faults": [_dump(row.faults) for row in rows],
+        },
+    )
+
+
+def list_results(
+    connection: Connection[TupleRow], job_id: UUID, after: int, limit: int
+) -> list[Result]:
+    """Return what came of the first `limit` rows after row `after`, in their order."""
+    rows = connection.execute(
+        """
+        SELECT import_id, state, error, error_text, profile_id
+          FROM imports
+         WHERE import_id BETWEEN %(first)s AND %(last)s
+     UNION ALL
+        SELECT import_id, 'rejected', (faults -> 0 ->> 'code')::integer,
+               CASE faults -> 0 ->> 'path'
+               WHEN '' THEN faults -> 0 ->> 'message'
+               ELSE concat(faults -> 0 ->> 'message', ': ', faults -> 0 ->> 'path') END,
+               NULL
+          FROM job_rows
+         WHERE import_id BETWEEN %(first)s AND %(last)s
+           AND faults IS NOT NULL
+         ORDER BY import_id
+         LIMIT %(limit)s
+        """,
+        {**_range(job_id, after + 1, None), "limit": limit},
+    )
+    return [
+        Result(
+            row=row_number(import_id),
+            import_id=import_id,
+            state=state,
+            error=error,
+            error_text=text,
+            profile_id=profile_id,
+        )
+        for import_id, state, error, text, profile_id in rows
+    ]
+
+
+def list_rejects(
+    connection: Connection[TupleRow], job_id: UUID, after: int, limit: int
+) -> list[KeptRow]:
+    """Return the first `limit` rejected rows after row `after`, with every fault."""
+    rows = connection.execute(
+        """
+        SELECT job_rows.import_id, content, coalesce(job_rows.faults, imports.faults)
+          FROM job_rows
+          LEFT JOIN imports USING (import_id)
+         WHERE job_rows.import_id BETWEEN %(first)s AND %(last)s
+           AND (job_rows.faults IS NOT NULL OR imports.state = 'rejected')
+         ORDER BY job_rows.import_id
+         LIMIT %(limit)s
+        """,
+        {**_range(job_id, after + 1, None), "limit": limit},
+    )
+    return [
+        KeptRow(row=row_number(import_id), content=content, faults=_load(faults))
+        for import_id, content, faults in rows
+    ]
+
+
+def _range(job_id: UUID, first: int, last: int | None) -> dict[str, Any]:
+    return {
+        "first": row_import_id(job_id, first),
+        "last": row_import_id(job_id, MAX_ROWS if last is None else last),
+    }
+
+
+def _dump(faults: Sequence[Fault] | None) -> str | None:
+    if faults is None:
+        return None
+    return orjson.dumps([asdict(fault) for fault in faults]).decode()
+
+
+def _load(faults: Sequence[Mapping[str, Any]]) -> tuple[Fault, ...]:
+    return tuple(Fault(**fault) for fault in faults)
