@@ -16,6 +16,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "up": ("ingest.commands.up", "up", "Run everything, servers included."),
     "intake": ("ingest.commands.intake", "intake", "Accept imports over HTTP."),
     "consume": ("ingest.commands.consume", "consume", "Accept imports from a queue."),
+    "import": ("workers.commands.import_files", "import_", "Import files."),
     "status": ("ingest.commands.status", "status", "Show whether imports flow."),
     "imports": ("ingest.commands.imports", "imports", "Find and follow imports."),
     "profiles": ("ingest.commands.profiles", "profiles", "Show profiles' histories."),
@@ -25,7 +26,6 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "catalog": ("ingest.commands.catalog", "catalog", "Plan, apply, show what exists."),
     "token": ("ingest.commands.token", "token", "Create, list and revoke API tokens."),
     "endpoint": ("ingest.commands.endpoint", "endpoint", "Show where events go."),
-    "doctor": ("ingest.commands.doctor", "doctor", "Look for what bites."),
     "dead": ("workers.commands.dead", "dead", "Replay or drop dead letters."),
     "completion": ("ingest.commands.completion", "completion", "Complete in a shell."),
 }

@@ -38,6 +38,14 @@ class Settings:
     max_values: int = 1_000_000
     #: Waiting imports over all partitions past which 429 is answered.
     max_waiting: int = 100_000
+    #: Longest file or upload of a job, unpacked.
+    max_file_bytes: int = 10 * 1024**3
+    #: Bytes that a packed byte of a file may become.
+    max_unpack_ratio: int = 200
+    #: Most files of one archive.
+    max_archive_files: int = 100
+    #: Uploads of jobs that one intake process reads at a time.
+    max_uploads: int = 4
     #: Mirror the body's `error` into the HTTP status (contract 14, point 1).
     mirror_errors: bool = False
     #: Days a receipt is kept.
@@ -89,6 +97,12 @@ def read_settings() -> Settings:
                 max_keys=env.int("MAX_KEYS", 1000, validate=positive),
                 max_values=env.int("MAX_VALUES", 1_000_000, validate=positive),
                 max_waiting=env.int("MAX_WAITING", 100_000, validate=positive),
+                max_file_bytes=env.int(
+                    "MAX_FILE_BYTES", 10 * 1024**3, validate=positive
+                ),
+                max_unpack_ratio=env.int("MAX_UNPACK_RATIO", 200, validate=positive),
+                max_archive_files=env.int("MAX_ARCHIVE_FILES", 100, validate=positive),
+                max_uploads=env.int("MAX_UPLOADS", 4, validate=positive),
                 mirror_errors=env.bool("MIRROR_ERRORS", False),
                 receipt_days=env.int("RECEIPT_DAYS", 30, validate=positive),
                 webhook_allow=tuple(env.list("WEBHOOK_ALLOW", [])),

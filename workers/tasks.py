@@ -4,8 +4,7 @@ import functools
 import os
 import socket
 
-from celery.signals import worker_process_shutdown, worker_ready, worker_shutdown
-from celery.worker.consumer import Consumer
+from celery.signals import worker_process_shutdown, worker_shutdown
 
 from ingest import metrics
 from ingest.queues import (
@@ -107,13 +106,6 @@ def heartbeat() -> None:
         upkeep.send_heartbeats, _stream(), settings.partitions, ring
     )
     attempt(work, HEARTBEAT_TASK)
-
-
-@worker_ready.connect
-def _make_days(sender: Consumer, **_: object) -> None:
-    """Make the days' tables when upkeep starts: beat's first time is an hour away."""
-    if UPKEEP in sender.app.amqp.queues.consume_from:
-        app.send_task(PARTITION_RECEIPTS_TASK, queue=UPKEEP, ignore_result=True)
 
 
 @app.task(name=PARTITION_RECEIPTS_TASK)

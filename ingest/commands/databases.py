@@ -1,11 +1,14 @@
 """Which servers a command works on: those told, or those of a running `up`."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import click
+
+from ingest.settings import Settings, read_settings
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
@@ -37,6 +40,14 @@ def _find_running(state_dir: Path, server: str) -> str:
             f"{state_dir}. Set it, such as {example}, or start `penstock up` first."
         )
     return url
+
+
+def find_settings(state_dir: Path) -> Settings:
+    """Read the settings; servers that none names are those of a running `up`."""
+    for server, (variable, _) in _SERVERS.items():
+        if not os.environ.get(variable):
+            os.environ[variable] = _find_running(state_dir, server)
+    return read_settings()
 
 
 def _keep_state_dir(

@@ -1,0 +1,105 @@
+"""What `penstock import` shows: how far it is, and what came of it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from ingest.domain.jobs import Counts
+from ingest.store import jobs
+from ingest.store.jobs import Job
+
+#: Another line this often where there is no terminal.
+_LINE_SECONDS = 10.0
+
+
+class Display:
+    """A bar on standard error, by bytes where the file's length is known."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[told]}", markup=False),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=quiet,
+        )
+        self._task = self._progress.add_task("", total=None, told="", start=False)
+        self._first = 0
+
+    def __enter__(self) -> "Display":
+        """Show the bar."""
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave it as it is."""
+        self._progress.stop()
+
+    def begin(self, name: str, job: Job) -> None:
+        """Show the file of `job`."""
+        self._first = job.settled
+        self._progress.reset(
+            self._task, description=name, total=job.total_bytes, told=""
+        )
+
+    def show(self, progress: jobs.Progress) -> None:
+        """Show how far the job has come."""
+        task = self._progress.tasks[0]
+        seconds = task.elapsed or 0.0
+        rate = (progress.settled - self._first) / seconds if seconds else 0.0
+        waiting = progress.rows - progress.settled
+        told = f"{progress.settled:,} rows, {rate:,.0f}/s: {_tell(progress.counts)}"
+        if waiting:
+            told += f", {waiting:,} waiting"
+        self._progress.update(self._task, completed=progress.bytes, told=told)
+
+    def note(self, text: str) -> None:
+        """Say something beside the bar."""
+        self._progress.console.print(text, markup=False, highlight=False)
+
+
+def _tell(counts: Counts) -> str:
+    return ", ".join(f"{count:,} {state}" for state, count in asdict(counts).items())
+
+
+def describe(job: Job, rejects: Path | None) -> dict[str, object]:
+    """Return what a machine reads of a job."""
+    return {
+        "job_id": str(job.id),
+        "name": job.name,
+        "state": job.state.value,
+        "error_text": job.error_text,
+        "rows": job.rows,
+        **asdict(job.counts),
+        "rejects": None if rejects is None else str(rejects),
+    }
+
+
+def summarize(ended: Sequence[tuple[Job, Path | None]], *, as_json: bool) -> None:
+    """Print what came of each file, on standard output."""
+    if as_json:
+        document = [describe(job, rejects) for job, rejects in ended]
+        click.echo(json.dumps(document, indent=2))
+        return
+    for job, rejects in ended:
+        click.echo(f"{job.name}: {job.state.value}, {job.settled:,} rows:", nl=False)
+        click.echo(f" {_tell(job.counts)} (job {job.id})")
+        if job.error_text:
+            click.echo(f"  {job.error_text}")
+        if rejects is not None:
+            click.echo(f"  Rejected rows, to be corrected and imported: {rejects}")
+        if job.counts.dead:
+            click.echo("  Dead rows are kept whole and can be replayed.")

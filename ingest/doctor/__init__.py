@@ -1,1 +1,0 @@
-"""What bites this stack, looked for before it bites: `penstock doctor`."""

@@ -1,0 +1,77 @@
+"""Every `penstock import` of the README and of docs/files.md, as it stands there."""
+
+import gzip
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from ingest.settings import Settings
+from tests.drains import draining
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = sorted(
+    {
+        line.partition("  #")[0].strip()
+        for document in ("README.md", "docs/files.md")
+        for line in re.findall(
+            r"^\$ (.*penstock import .*)$", (ROOT / document).read_text(), re.MULTILINE
+        )
+    }
+)
+DEADLINE_SECONDS = 60
+PEOPLE = "email,_fname\nada@example.com,Ada\n"
+
+
+def write_files(folder: Path) -> None:
+    """Write the files that the documents speak of."""
+    (folder / "people.csv").write_text(PEOPLE)
+    rejected = "penstock_row,penstock_why,email,_fname\n1,bad,bob@example.com,Bob\n"
+    (folder / "people.rejects.csv").write_text(rejected)
+    (folder / "crm.csv").write_text("E-mail,Notes,email_sub\na@b.com,x,a@b.com\n")
+    with zipfile.ZipFile(folder / "export.zip", "w") as archive:
+        archive.writestr("a.csv", "code,points\n1,2\n")
+    document = b'{"phones": ["+442079460018"], "points": 1}\n'
+    (folder / "events.ndjson.gz").write_bytes(gzip.compress(document))
+    (folder / "bin").mkdir()
+    script = folder / "bin" / "penstock"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ingest.cli "$@"\n')
+    script.chmod(0o755)
+
+
+def test_the_documents_show_how_files_are_imported() -> None:
+    assert len(COMMANDS) >= 7
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_works_as_it_stands(
+    settings: Settings, tmp_path: Path, command: str
+) -> None:
+    write_files(tmp_path)
+    environment = {
+        **os.environ,
+        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+    }
+
+    with draining(settings):
+        ended = subprocess.run(
+            command,
+            shell=True,
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_SECONDS,
+            check=False,
+        )
+
+    # Nobody is there to be updated, which is no fault of the command.
+    assert ended.returncode == (1 if "--update-only" in command else 0), ended.stderr
+    assert ended.stdout

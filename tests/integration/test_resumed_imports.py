@@ -1,0 +1,235 @@
+"""Imports of files that are stopped, killed and resumed: each row is applied once."""
+
+import signal
+import threading
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ingest.settings import Settings
+from tests.conftest import Connection
+from tests.drains import draining
+from tests.imports import (
+    finish,
+    run,
+    start,
+    summarize,
+    wait_while_running,
+    write_increments,
+    write_people,
+)
+
+ROWS = 6000
+
+
+def count(connection: Connection, query: str) -> int:
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return int(row[0] or 0)
+
+
+def settled(connection: Connection) -> int:
+    return count(connection, "SELECT sum(settled) FROM jobs")
+
+
+def reach(connection: Connection, goal: int) -> bool:
+    return settled(connection) >= goal
+
+
+def points(connection: Connection) -> list[tuple[object, object]]:
+    """Return how many profiles have how many points."""
+    rows = connection.execute(
+        "SELECT fields -> 'points', count(*) FROM profiles GROUP BY 1"
+    )
+    return rows.fetchall()
+
+
+def test_a_killed_import_is_resumed_and_nothing_is_lost_or_doubled(
+    settings: Settings, connection: Connection, tmp_path: Path
+) -> None:
+    file = write_increments(tmp_path / "a.ndjson", range(ROWS))
+    with draining(settings):
+        process = start(settings, file)
+        for part in (1, 2):
+            goal = ROWS * part // 4
+            wait_while_running(process, partial(reach, connection, goal))
+            process.kill()
+            finish(process)
+            process = start(settings, file, "--resume")
+        status, _, errors = finish(process)
+
+    assert status == 0, errors
+    assert points(connection) == [(1, ROWS)]
+    job = connection.execute("SELECT state, rows, settled, created FROM jobs")
+    assert job.fetchall() == [("done", ROWS, ROWS, ROWS)]
+
+
+def test_an_interrupted_import_finishes_what_is_in_flight_and_goes_on_later(
+    settings: Settings, connection: Connection, tmp_path: Path
+) -> None:
+    file = write_increments(tmp_path / "a.ndjson", range(ROWS))
+    with draining(settings):
+        process = start(settings, file)
+        wait_while_running(process, lambda: settled(connection) > 0)
+        process.send_signal(signal.SIGINT)
+        status, output, errors = finish(process)
+
+        assert status == 130, errors
+        assert "interrupted" in output
+        (first,) = connection.execute(
+            "SELECT state, settled, rows FROM jobs"
+        ).fetchall()
+        assert first[0] == "interrupted"
+        assert 0 < first[1] == first[2] < ROWS
+        applied = count(connection, "SELECT count(*) FROM profiles")
+        assert applied == first[1]
+
+        refused, _, errors = run(settings, file)
+        assert refused == 2
+        assert "--resume" in errors
+        assert "--restart" in errors
+
+        status, (told,) = summarize(settings, file, "--resume")
+
+    assert (status, told["state"], told["created"]) == (0, "done", ROWS)
+    assert points(connection) == [(1, ROWS)]
+
+
+def test_a_file_that_has_changed_is_not_resumed(
+    settings: Settings, connection: Connection, tmp_path: Path
+) -> None:
+    file = write_people(tmp_path / "a.csv", range(ROWS))
+    with draining(settings):
+        process = start(settings, file)
+        wait_while_running(process, lambda: settled(connection) > 0)
+        process.send_signal(signal.SIGINT)
+        finish(process)
+        before = count(connection, "SELECT count(*) FROM imports")
+
+        file.write_text(file.read_text().replace("P5999", "Zoe"))
+        status, _, errors = run(settings, file, "--resume")
+
+    assert status == 2
+    assert "has changed" in errors
+    assert count(connection, "SELECT count(*) FROM imports") == before
+
+
+def test_a_pipe_that_has_changed_is_not_resumed(
+    settings: Settings, connection: Connection, tmp_path: Path
+) -> None:
+    content = write_people(tmp_path / "a.csv", range(ROWS)).read_bytes()
+    with draining(settings):
+        process = start(settings, "-")
+        assert process.stdin is not None
+        process.stdin.write(content[: content.index(b"p900@")])
+        process.stdin.flush()
+        wait_while_running(process, lambda: settled(connection) > 0)
+        process.send_signal(signal.SIGINT)
+        status, _, errors = finish(process)
+        assert status == 130, errors
+        before = settled(connection)
+
+        changed = content.replace(b"P3\n", b"P4\n")
+        refused, _, errors = run(settings, "-", "--resume", stdin=changed)
+        assert refused == 2
+        assert "has changed" in errors
+        assert settled(connection) == before
+
+        status, (told,) = summarize(settings, "-", "--resume", stdin=content)
+
+    assert (status, told["created"]) == (0, ROWS)
+
+
+def test_a_resume_with_other_options_is_refused(
+    settings: Settings, connection: Connection, tmp_path: Path
+) -> None:
+    file = write_people(tmp_path / "a.csv", range(ROWS))
+    with draining(settings):
+        process = start(settings, file)
+        wait_while_running(process, lambda: settled(connection) > 0)
+        process.send_signal(signal.SIGINT)
+        finish(process)
+
+    status, _, errors = run(settings, file, "--resume", "--update-only")
+
+    assert status == 2
+    assert "other options" in errors
+
+
+def test_a_finished_import_is_not_done_again_by_a_resume(
+    settings: Settings, connection: Connection, tmp_path: Path
+) -> None:
+    file = write_increments(tmp_path / "a.ndjson", range(10))
+    with draining(settings):
+        _, (first,) = summarize(settings, file)
+        status, (again,) = summarize(settings, file, "--resume")
+
+    assert status == 0
+    assert again == first
+    assert points(connection) == [(1, 10)]
+
+
+def test_one_job_is_read_by_one_process(
+    settings: Settings, connection: Connection, tmp_path: Path
+) -> None:
+    file = write_people(tmp_path / "a.csv", range(10))
+    # Nothing drains: it waits for what comes of its rows.
+    process = start(settings, file)
+    try:
+        wait_while_running(
+            process, lambda: count(connection, "SELECT sum(rows) FROM jobs")
+        )
+
+        status, _, errors = run(settings, file, "--resume")
+
+        assert status == 2
+        assert "already" in errors
+    finally:
+        with draining(settings):
+            assert finish(process)[0] == 0
+
+
+def test_rows_are_not_piled_up_while_too_many_imports_wait(
+    settings: Settings, connection: Connection, tmp_path: Path
+) -> None:
+    file = write_people(tmp_path / "a.csv", range(ROWS))
+    process = start(settings, file)
+    try:
+        wait_while_running(
+            process, lambda: count(connection, "SELECT sum(rows) FROM jobs") >= 5000
+        )
+        threading.Event().wait(0.5)
+        assert count(connection, "SELECT sum(rows) FROM jobs") < ROWS
+    finally:
+        with draining(settings):
+            status, _, errors = finish(process)
+
+    assert status == 0, errors
+
+
+@pytest.mark.timeout(400)
+def test_a_hundred_thousand_rows_take_no_more_memory_than_ten_thousand(
+    settings: Settings, tmp_path: Path
+) -> None:
+    few = write_people(tmp_path / "few.csv", (n % 50 for n in range(10_000)))
+    many = write_people(tmp_path / "many.csv", (n % 50 for n in range(120_000)))
+
+    with draining(settings):
+        peaks = [measure(settings, file) for file in (few, many)]
+
+    assert peaks[1] - peaks[0] < 16 * 1024 * 1024
+
+
+def measure(settings: Settings, file: Path) -> int:
+    """Return the most bytes that an import held."""
+    process = start(settings, file)
+    peak = 0
+    status = Path(f"/proc/{process.pid}/status")
+    while process.poll() is None:
+        lines = status.read_text().splitlines()
+        found = [line.split()[1] for line in lines if line.startswith("VmHWM")]
+        peak = max(peak, *(int(one) * 1024 for one in found), 0)
+        threading.Event().wait(0.2)
+    assert finish(process)[0] == 0
+    return peak

@@ -1,0 +1,154 @@
+"""`penstock import --dry-run`: what would come of files, by a rehearsal of each row.
+
+Rows are rehearsed a batch at a time, so that nobody waits long for a profile: a row
+sees what the rows of its own batch would have changed, and not those of earlier ones.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+import click
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest.domain.advice import advise
+from ingest.domain.errors import Fault
+from ingest.domain.imports import State
+from ingest.domain.jobs import Counts, new_job_id
+from ingest.doors.files.inputs import open_rows
+from ingest.doors.files.judge import Judge, Verdict
+from ingest.doors.files.starts import load_shared
+from ingest.geo import open_locator
+from ingest.settings import Settings
+from ingest.store.catalog import load_catalog
+from ingest.store.database import connect
+from ingest.wire.profile_schemas import ProfileSchemas
+from workers.commands.file_imports import Asked, Input, open_inputs
+from workers.rehearse import rehearse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreseen:
+    """What would come of one row."""
+
+    row: int
+    state: State
+    #: None for a profile that would be created, whose id is not known.
+    profile_id: str | None = None
+    matched_by: str | None = None
+    #: Field path → [old, new].
+    changes: dict[str, tuple[object, object]]
+    faults: tuple[Fault, ...] = ()
+
+
+def rehearse_files(
+    settings: Settings, paths: Sequence[str], asked: Asked, *, show: int, as_json: bool
+) -> int:
+    """Print what would come of the files' rows, the first `show` in full.
+
+    Returns 1 if any would be rejected, else 0.
+    """
+    summaries = []
+    with connect(settings.database_url, application_name="penstock-rehearse") as opened:
+        for path in paths:
+            with open_inputs(path, settings) as inputs:
+                for one in inputs:
+                    rehearsal = _Rehearsal(settings, opened, asked, one)
+                    summaries.append(_print(one.name, rehearsal, show, as_json))
+    if as_json:
+        click.echo(json.dumps(summaries, indent=2, default=str))
+    return int(any(each["rejected"] or each["dead"] for each in summaries))
+
+
+class _Rehearsal:
+    """The rows of one file, rehearsed as they are read."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        connection: Connection[TupleRow],
+        asked: Asked,
+        one: Input,
+    ) -> None:
+        self._connection = connection
+        self._batch_size = settings.batch_size
+        self._schemas = ProfileSchemas(
+            load_catalog(connection), open_locator(settings.geoip_database)
+        )
+        shared = load_shared(asked.parameters, self._schemas)
+        database = self._schemas.catalog.databases[shared.database_id]
+        self._rows = open_rows(one.stream, asked.reading, database)
+        self._judge = Judge(
+            shared,
+            job_id=new_job_id(datetime.now(UTC)),
+            token_id=None,
+            schemas=self._schemas,
+            partitions=settings.partitions,
+        )
+
+    def __iter__(self) -> Iterator[Foreseen]:
+        """Yield what would come of each row, in their order."""
+        rows = iter(self._rows)
+        while batch := list(islice(rows, self._batch_size)):
+            yield from self._rehearse(self._judge.judge_all(batch))
+
+    def _rehearse(self, verdicts: Sequence[Verdict]) -> Iterator[Foreseen]:
+        imports = [one.accepted.import_ for one in verdicts if one.accepted is not None]
+        outcomes = {
+            outcome.import_id: outcome
+            for outcome in rehearse(self._connection, imports, self._schemas)
+        }
+        for verdict in verdicts:
+            if verdict.accepted is None:
+                yield Foreseen(
+                    row=verdict.row.number,
+                    state=State.REJECTED,
+                    changes={},
+                    faults=verdict.faults,
+                )
+                continue
+            import_id: UUID = verdict.accepted.import_.import_id
+            outcome = outcomes[import_id]
+            created = outcome.state is State.CREATED
+            yield Foreseen(
+                row=verdict.row.number,
+                state=outcome.state,
+                profile_id=None if created else outcome.profile_id,
+                matched_by=outcome.matched_by,
+                changes=dict(outcome.changes),
+                faults=outcome.faults,
+            )
+
+
+def _print(
+    name: str, rehearsal: _Rehearsal, show: int, as_json: bool
+) -> dict[str, Any]:
+    """Print the first rows that would change something or be rejected; sum all up."""
+    counts = Counts()
+    shown: list[dict[str, Any]] = []
+    for one in rehearsal:
+        counts = counts.plus(one.state)
+        if one.state is not State.UNCHANGED and len(shown) < show:
+            shown.append(asdict(one))
+            if not as_json:
+                click.echo(_describe(one))
+    told = ", ".join(f"{count:,} {state}" for state, count in asdict(counts).items())
+    if not as_json:
+        click.echo(f"{name}: nothing was changed. It would be: {told}")
+    return {"name": name, "rows": counts.total, **asdict(counts), "shown": shown}
+
+
+def _describe(one: Foreseen) -> str:
+    if one.faults:
+        told = [f"{fault.text} ({advise(fault)})" for fault in one.faults]
+    else:
+        told = [
+            f"{path}: {old!r} → {new!r}" for path, (old, new) in one.changes.items()
+        ]
+    profile = f" {one.profile_id} by {one.matched_by}" if one.profile_id else ""
+    return f"row {one.row}: {one.state}{profile}: {'; '.join(told)}"

@@ -1,0 +1,287 @@
+"""`penstock import`: files of profiles, each row through the door of all imports."""
+
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import click
+
+from ingest.commands.databases import find_settings
+from ingest.commands.import_display import Display, summarize
+from ingest.domain.errors import PenstockError, Rejected
+from ingest.domain.imports import Matching, Operation
+from ingest.domain.jobs import JobState
+from ingest.doors.files.dialects import Told
+from ingest.doors.files.rows import Reading
+from ingest.settings import Settings
+from workers.commands.file_imports import Asked, Ended, Importer, Start
+from workers.commands.file_rehearsals import rehearse_files
+
+#: What the process ends with.
+_APPLIED, _REJECTED, _FAILED, _INTERRUPTED = 0, 1, 2, 130
+_EPILOG = """\b
+Examples:
+  penstock import people.csv --database 1 --matching email
+  penstock import people.csv --database 1 --map "E-mail=email" --map "Notes="
+  penstock import export.zip --database 1 --matching custom --field code --update-only
+  zcat people.ndjson.gz | penstock import - --database 1 --matching phone
+  penstock import people.csv --database 1 --dry-run
+  penstock import people.csv --database 1 --resume
+
+\b
+Exit status:
+  0    every row was applied
+  1    some rows were rejected, or died; the summary names the file of rejects
+  2    a file could not be read, or nothing could be begun
+  130  interrupted; --resume goes on
+"""
+
+
+class _Failed(click.ClickException):
+    exit_code = _FAILED
+
+
+def _parse_map(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    mapping = {}
+    for value in values:
+        column, equals, field = value.rpartition("=")
+        if not equals or not column.strip():
+            raise click.BadParameter(f"{value!r} is not COLUMN=FIELD")
+        mapping[column.strip()] = field.strip()
+    return mapping
+
+
+def _parse_delimiter(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> str | None:
+    value = {"tab": "\t", "\\t": "\t"}.get(value or "", value)
+    if value is not None and len(value) != 1:
+        raise click.BadParameter("one character, or `tab`")
+    return value
+
+
+_Command = Callable[..., None]
+
+
+def _row_options(command: _Command) -> _Command:
+    """Add what is asked of every row."""
+    for option in (
+        click.option("--database", "db_id", type=int, required=True, metavar="ID"),
+        click.option(
+            "--matching",
+            type=click.Choice(Matching, case_sensitive=False),
+            default=Matching.EMAIL,
+            show_default=True,
+            help="How each row finds its profile.",
+        ),
+        click.option(
+            "--field", "field_name", metavar="NAME", help="What `custom` matches by."
+        ),
+        click.option("--update-only", is_flag=True, help="Create no profile."),
+        click.option("--add", is_flag=True, help="Search no profile, always create."),
+        click.option("--resource", "resource_id", type=int, metavar="ID"),
+        click.option(
+            "--segment",
+            "segments",
+            type=int,
+            multiple=True,
+            metavar="ID",
+            help="Put each profile into this static segment; may be repeated.",
+        ),
+        click.option("--skip-triggers", is_flag=True),
+        click.option("--skip-invalid-subscriptions", is_flag=True),
+        click.option("--detect-geo", is_flag=True),
+    )[::-1]:
+        command = option(command)
+    return command
+
+
+def _file_options(command: _Command) -> _Command:
+    """Add what is told of how the files are written."""
+    for option in (
+        click.option(
+            "--map",
+            "mapping",
+            multiple=True,
+            callback=_parse_map,
+            metavar="COLUMN=FIELD",
+            help="What a column holds; COLUMN= passes it over. May be repeated.",
+        ),
+        click.option(
+            "--columns",
+            metavar="NAME,…",
+            help="Names of the columns, for a table without a header.",
+        ),
+        click.option(
+            "--format",
+            "format_",
+            type=click.Choice(["csv", "ndjson", "json"]),
+            help="[default: what it looks like]",
+        ),
+        click.option("--encoding", help="[default: as marked, UTF-8, or a guess]"),
+        click.option("--delimiter", callback=_parse_delimiter, metavar="CHARACTER"),
+        click.option("--quote", callback=_parse_delimiter, metavar="CHARACTER"),
+        click.option("--escape", callback=_parse_delimiter, metavar="CHARACTER"),
+    )[::-1]:
+        command = option(command)
+    return command
+
+
+@click.command("import", epilog=_EPILOG)
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@_row_options
+@_file_options
+@click.option("--resume", is_flag=True, help="Go on where the last import stopped.")
+@click.option("--restart", is_flag=True, help="Begin anew though one stopped.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print what would change; change nothing."
+)
+@click.option(
+    "--show",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="Rows that a dry run prints.",
+)
+@click.option(
+    "--rejects",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where rejected rows go, for one file.  [default: beside it]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".state"),
+    show_default=True,
+    help="Where `penstock up` runs; its servers are used unless others are named.",
+)
+def import_(files: tuple[str, ...], **options: Any) -> None:
+    """Import files of profiles: CSV, NDJSON or JSON, plain, gzip or zip; `-` is a pipe.
+
+    A column is the field of its name, in any case. `phones` takes several, separated
+    by , ; or |. `email_sub` and `phone_sub` subscribe what they hold. Empty cells say
+    nothing. Every row has a receipt; the last rows are waited for.
+    """
+    if options["update_only"] and options["add"]:
+        raise click.UsageError("--update-only and --add exclude each other")
+    if options["resume"] and options["restart"]:
+        raise click.UsageError("--resume and --restart exclude each other")
+    if options["rejects"] is not None and len(files) > 1:
+        raise click.UsageError("--rejects is for one file")
+    settings = find_settings(options["state_dir"])
+    asked = _ask(options, settings)
+    try:
+        if options["dry_run"]:
+            status = rehearse_files(
+                settings, files, asked, show=options["show"], as_json=options["as_json"]
+            )
+        else:
+            status = _import_all(settings, files, asked, options)
+    except PenstockError as error:
+        raise _Failed(_explain(error)) from error
+    sys.exit(status)
+
+
+def _ask(options: Mapping[str, Any], settings: Settings) -> Asked:
+    operation = Operation.IMPORT
+    if options["update_only"] or options["add"]:
+        operation = Operation.ADD if options["add"] else Operation.UPDATE
+    parameters = {
+        name: options[name]
+        for name in (
+            "db_id",
+            "matching",
+            "field_name",
+            "resource_id",
+            "skip_triggers",
+            "skip_invalid_subscriptions",
+            "detect_geo",
+        )
+        if options[name] is not None and options[name] is not False
+    }
+    columns = options["columns"]
+    reading = Reading(
+        format=options["format_"],
+        encoding=options["encoding"],
+        dialect=Told(
+            delimiter=options["delimiter"],
+            quote=options["quote"],
+            escape=options["escape"],
+        ),
+        columns=tuple(columns.split(",")) if columns else (),
+        mapping=options["mapping"],
+        resource_id=options["resource_id"],
+        max_row_bytes=settings.max_body_bytes,
+        limits=settings.limits,
+    )
+    return Asked(
+        parameters=parameters
+        | {"operation": operation.value}
+        | (
+            {"add_to_segments": list(options["segments"])}
+            if options["segments"]
+            else {}
+        ),
+        reading=reading,
+    )
+
+
+def _import_all(
+    settings: Settings,
+    files: tuple[str, ...],
+    asked: Asked,
+    options: Mapping[str, Any],
+) -> int:
+    """Import one file after another, until interrupted; return the exit status."""
+    start = Start.NEW
+    if options["resume"] or options["restart"]:
+        start = Start.RESUME if options["resume"] else Start.ANEW
+    stop, give_up = Event(), Event()
+    _listen(stop, give_up)
+    ended: list[Ended] = []
+    with Display(quiet=not sys.stderr.isatty()) as display:
+        importer = Importer(settings, asked, start, display, stop, give_up)
+        for file in files:
+            ended += importer.run(file, options["rejects"])
+            if stop.is_set():
+                break
+    summarize([(one.job, one.rejects) for one in ended], as_json=options["as_json"])
+    return _choose_status(ended, stop)
+
+
+def _listen(stop: Event, give_up: Event) -> None:
+    """At the first signal stop reading, at the second wait for nothing more."""
+
+    def interrupt(*_: object) -> None:
+        if stop.is_set():
+            give_up.set()
+        else:
+            click.echo("Stopping: what is in flight is finished …", err=True)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+
+
+def _choose_status(ended: list[Ended], stop: Event) -> int:
+    jobs = [one.job for one in ended]
+    if any(job.state is JobState.FAILED for job in jobs):
+        return _FAILED
+    if stop.is_set() and any(job.state is not JobState.DONE for job in jobs):
+        return _INTERRUPTED
+    if any(job.counts.rejected or job.counts.dead for job in jobs):
+        return _REJECTED
+    return _APPLIED
+
+
+def _explain(error: PenstockError) -> str:
+    """Return every reason, a line each."""
+    if isinstance(error, Rejected):
+        return "\n".join(fault.message for fault in error.faults)
+    return str(error)
