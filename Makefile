@@ -33,6 +33,7 @@ lint: $(READY) ## Check format, style, types and import order
 
 docs: $(READY) ## Write the generated pages and dashboards anew
 	@$(BIN)/python -m ingest.exporter.page
+	@$(BIN)/python deploy/grafana/render.py
 
 bench: $(READY) ## Measure latency and throughput on this machine
 	@$(BIN)/python -m tests.benchmarks.first $(ARGS)

@@ -80,7 +80,11 @@ def test_the_example_names_every_variable_that_compose_asks_for() -> None:
 def test_the_example_leaves_no_password_that_would_work() -> None:
     given = dict(re.findall(r"^(\w+)=(.*)$", EXAMPLE, flags=re.MULTILINE))
 
-    assert given == {"POSTGRES_PASSWORD": "", "REDIS_PASSWORD": ""}
+    assert given == {
+        "POSTGRES_PASSWORD": "",
+        "REDIS_PASSWORD": "",
+        "GRAFANA_PASSWORD": "",
+    }
     for password in given:
         assert f"${{{password}:?" in COMPOSE_TEXT
         assert f"${{{password}}}" not in COMPOSE_TEXT
@@ -149,10 +153,43 @@ def test_the_intake_is_asked_on_a_route_it_has() -> None:
     assert option(words("intake"), "--port") == "8080"
 
 
-def test_only_the_intake_is_reached_from_outside() -> None:
-    assert [name for name, service in SERVICES.items() if "ports" in service] == [
-        "intake"
-    ]
+def test_only_the_intake_and_grafana_are_reached_from_outside() -> None:
+    assert {name for name, service in SERVICES.items() if "ports" in service} == {
+        "intake",
+        "grafana",
+    }
+    # Nothing but this machine, unless somebody says so.
+    (port,) = words("grafana", "ports")
+    assert port.startswith("127.0.0.1:")
+
+
+def test_prometheus_scrapes_the_exporter_and_reads_our_rules() -> None:
+    config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
+    targets = {
+        job["job_name"]: job["static_configs"][0]["targets"]
+        for job in config["scrape_configs"]
+    }
+
+    assert targets["penstock"] == [f"exporter:{option(words('exporter'), '--port')}"]
+    assert "./deploy/prometheus:/etc/prometheus:ro" in words("prometheus", "volumes")
+    for rules in config["rule_files"]:
+        assert (ROOT / "deploy/prometheus" / rules).is_file()
+
+
+def test_grafana_is_given_its_dashboards_and_where_prometheus_is() -> None:
+    mounted = dict(volume.split(":")[:2] for volume in words("grafana", "volumes"))
+    provisioning = ROOT / "deploy/grafana/provisioning"
+    provider = yaml.safe_load((provisioning / "dashboards/penstock.yml").read_text())
+    source = yaml.safe_load((provisioning / "datasources/prometheus.yml").read_text())
+
+    assert mounted["./deploy/grafana/provisioning"] == "/etc/grafana/provisioning"
+    path = provider["providers"][0]["options"]["path"]
+    assert mounted["./deploy/grafana/dashboards"] == path
+    assert source["datasources"][0]["url"] == "http://prometheus:9090"
+    environment = mapping("grafana", "environment")
+    home = Path(str(environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]))
+    assert str(home.parent) == path
+    assert (ROOT / "deploy/grafana/dashboards" / home.name).is_file()
 
 
 def test_our_processes_start_when_the_schema_is_there_and_redis_answers() -> None:
@@ -247,7 +284,10 @@ def test_docker_accepts_the_compose_file() -> None:
         [docker, "compose", "config", "--quiet"],
         check=False,
         cwd=ROOT,
-        env=os.environ | {"POSTGRES_PASSWORD": "p", "REDIS_PASSWORD": "r"},
+        env=os.environ
+        | dict.fromkeys(
+            ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "GRAFANA_PASSWORD"), "secret"
+        ),
         capture_output=True,
         text=True,
     )
