@@ -52,7 +52,7 @@ def key_guard(import_id: UUID) -> str:
 
 
 def heartbeat_key(partition: int) -> str:
-    """Name the key that holds the id of the last heartbeat sent through `partition`."""
+    """Name the hash of the heartbeats sent through `partition`: `last`, `sent`."""
     return f"penstock:heartbeat:{{{partition}}}"
 
 

@@ -150,10 +150,12 @@ class Stream:
     def beat(self, partition: int) -> bool:
         """Append a heartbeat; False while the last one of `partition` still waits."""
         stream, key = self._keys[partition], heartbeat_key(partition)
-        last = self._redis.get(key)
+        last: bytes | None = self._redis.hget(key, "last")  # type: ignore[assignment]
         if last is not None and self._redis.xrange(stream, last, last):
             return False
-        self._redis.set(key, self._redis.xadd(stream, {_HEARTBEAT: b"1"}))
+        id_ = self._redis.xadd(stream, {_HEARTBEAT: b"1"})
+        self._redis.hset(key, "last", id_)
+        self._redis.hincrby(key, "sent", 1)
         return True
 
     def answer_bells(self) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from redis import Redis
 
 from ingest.doors.connections import connect_blocking
-from ingest.queues import stream_key
+from ingest.queues import heartbeat_key, stream_key
 
 #: Entries of each stream among which an import is looked for.
 _LOOKED_AT = 2000
@@ -45,14 +45,15 @@ class Streams:
     def states(self) -> list[StreamState]:
         """Return how each stream stands, in one round trip."""
         pipeline = self._redis.pipeline(transaction=False)
-        for key in self._keys:
+        for partition, key in enumerate(self._keys):
             pipeline.xlen(key)
             pipeline.xrange(key, count=1)
             pipeline.xinfo_stream(key)
+            pipeline.hget(heartbeat_key(partition), "sent")
         # A stream that nothing was ever accepted to is not there.
         replies = pipeline.execute(raise_on_error=False)
         return [
-            _state(partition, *replies[3 * partition : 3 * partition + 3])
+            _state(partition, *replies[4 * partition : 4 * partition + 4])
             for partition in range(len(self._keys))
         ]
 
@@ -70,8 +71,10 @@ class Streams:
         return any(wanted in payload for payload in _payloads(pipeline.execute()))
 
 
-def _state(partition: int, length: Any, head: Any, info: Any) -> StreamState:
-    for reply in (length, head):
+def _state(
+    partition: int, length: Any, head: Any, info: Any, heartbeats: Any
+) -> StreamState:
+    for reply in (length, head, heartbeats):
         if isinstance(reply, Exception):
             raise reply
     known = isinstance(info, dict)
@@ -80,7 +83,8 @@ def _state(partition: int, length: Any, head: Any, info: Any) -> StreamState:
         partition=partition,
         waiting=int(length),
         oldest_accepted_at=_moment(head[0][0]) if head else None,
-        accepted=None if accepted is None else int(accepted),
+        # Heartbeats are entries, but nobody's imports.
+        accepted=None if accepted is None else int(accepted) - int(heartbeats or 0),
     )
 
 

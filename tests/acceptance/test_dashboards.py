@@ -162,9 +162,20 @@ def stall(database_url: str, producer: Producer, prometheus: Prometheus) -> None
         wait_for(lambda: prometheus.ask("query", query=expr)["result"])
 
 
+@dataclass(frozen=True)
+class Scene:
+    """A pipeline under load, and a Prometheus that scrapes it."""
+
+    database_url: str
+    producer: Producer
+    prometheus: Prometheus
+
+    def stall(self) -> None:
+        stall(self.database_url, self.producer, self.prometheus)
+
+
 @pytest.fixture(scope="module")
-def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """A Prometheus that has scraped a pipeline under load, and still does."""
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     find_program("prometheus")
     directory = tmp_path_factory.mktemp("dashboards")
     group = Group(directory / "state", PENSTOCK_WEBHOOK_ALLOW="127.0.0.0/8")
@@ -179,10 +190,16 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
             directory, httpx.URL(answer["metrics"]).netloc.decode()
         ) as opened:
             producer.start()
-            stall(answer["database"], producer, opened)
-            yield opened
+            made = Scene(answer["database"], producer, opened)
+            made.stall()
+            yield made
             producer.end()
     assert group.end() == 0, group.said
+
+
+@pytest.fixture(scope="module")
+def prometheus(scene: Scene) -> Prometheus:
+    return scene.prometheus
 
 
 @pytest.mark.timeout(300)
@@ -238,3 +255,18 @@ def test_every_rule_works_and_the_dead_letter_has_raised_its_alert(
     assert {rule["health"] for rule in rules} == {"ok"}
     # What is well must not be told of.
     assert not {name for name in firing() if "Down" in name or "Ledger" in name}
+
+
+def test_the_dashboard_tells_which_stage_is_slow(scene: Scene) -> None:
+    (query,) = [query for query in QUERIES if query.panel == "Slowest stage"]
+    expr = query.expr.replace("$__rate_interval", "15s")
+
+    def slowest() -> str:
+        result = scene.prometheus.ask("query", query=expr)["result"]
+        return str(result[0]["metric"]["stage"]) if result else ""
+
+    # Drains wait for the catalogue, which they hold while they read.
+    scene.stall()
+
+    wait_for(lambda: slowest() == "read")
+    assert query.dashboard == "workers"

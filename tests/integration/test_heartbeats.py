@@ -8,6 +8,7 @@ import redis
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from ingest.doors.waiting import Streams
 from ingest.exporter.registry import open_registry
 from ingest.queues import stream_key
 from ingest.settings import Settings
@@ -124,3 +125,20 @@ def test_imports_around_it_are_applied_in_their_order(
     assert count(connection, "dead_letters") == 0
     row = connection.execute("SELECT fields ->> '_fname' FROM profiles").fetchone()
     assert row == ("Grace",)
+
+
+def test_nobody_is_told_that_it_was_accepted(
+    settings: Settings, stream: Stream, drain: Drain, redis_url: str
+) -> None:
+    import_ = make_import("email", {}, key={"email": "one@example.com"})
+    with redis.Redis.from_url(redis_url) as client:
+        client.xadd(stream_key(2), {"import": encode(import_)})
+    send(stream)
+    drain.run(lambda _: None)
+    send(stream)
+    streams = Streams(redis_url, settings.partitions)
+
+    states = streams.states()
+
+    streams.close()
+    assert [state.accepted for state in states] == [0, 0, 1, 0]
