@@ -104,18 +104,30 @@ def list_results(
     """Return what came of the first `limit` rows after row `after`, in their order."""
     rows = connection.execute(
         """
+          WITH told AS MATERIALIZED (
+               SELECT import_id, state, error, error_text, profile_id
+                 FROM imports
+                WHERE import_id BETWEEN %(first)s AND %(last)s
+                ORDER BY import_id
+                LIMIT %(limit)s),
+               -- A full page of receipts is as far as rows need to be looked at.
+               page AS (
+               SELECT coalesce((SELECT import_id
+                                  FROM told
+                                OFFSET %(limit)s - 1), %(last)s) AS last)
         SELECT import_id, state, error, error_text, profile_id
-          FROM imports
-         WHERE import_id BETWEEN %(first)s AND %(last)s
+          FROM told
      UNION ALL
-        SELECT import_id, 'rejected', (faults -> 0 ->> 'code')::integer,
+       (SELECT import_id, 'rejected', (faults -> 0 ->> 'code')::integer,
                CASE faults -> 0 ->> 'path'
                WHEN '' THEN faults -> 0 ->> 'message'
                ELSE concat(faults -> 0 ->> 'message', ': ', faults -> 0 ->> 'path') END,
                NULL
           FROM job_rows
-         WHERE import_id BETWEEN %(first)s AND %(last)s
+         WHERE import_id BETWEEN %(first)s AND (SELECT last FROM page)
            AND faults IS NOT NULL
+         ORDER BY import_id
+         LIMIT %(limit)s)
          ORDER BY import_id
          LIMIT %(limit)s
         """,
@@ -142,7 +154,10 @@ def list_rejects(
         """
         SELECT job_rows.import_id, content, coalesce(job_rows.faults, imports.faults)
           FROM job_rows
-          LEFT JOIN imports USING (import_id)
+          LEFT JOIN imports
+            ON imports.import_id = job_rows.import_id
+           -- Said again, so that no other receipts are looked at.
+           AND imports.import_id BETWEEN %(first)s AND %(last)s
          WHERE job_rows.import_id BETWEEN %(first)s AND %(last)s
            AND (job_rows.faults IS NOT NULL OR imports.state = 'rejected')
          ORDER BY job_rows.import_id

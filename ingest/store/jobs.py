@@ -140,6 +140,8 @@ def begin_job(
            SET state = 'running', error_text = '', finished_at = NULL,
                form = %(form)s::jsonb, updated_at = %(now)s
          WHERE id = %(id)s
+           -- Rows of these can be compared again, but there are no more.
+           AND state NOT IN ('applying', 'done')
         """,
         {"id": job_id, "form": orjson.dumps(form).decode(), "now": now},
     )

@@ -1,8 +1,10 @@
 """Every `penstock import` of the README and of docs/files.md, as it stands there."""
 
 import gzip
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,6 +14,7 @@ import pytest
 
 from ingest.settings import Settings
 from tests.drains import draining
+from tests.intakes import ServedIntake, served
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = sorted(
@@ -75,3 +78,43 @@ def test_a_command_works_as_it_stands(
     # Nobody is there to be updated, which is no fault of the command.
     assert ended.returncode == (1 if "--update-only" in command else 0), ended.stderr
     assert ended.stdout
+
+
+def run_block(intake: ServedIntake, folder: Path, block: str, **names: str) -> str:
+    """Run commands as they stand; return what they print."""
+    environment = {**os.environ, "URL": intake.url, **names}
+    ended = subprocess.run(
+        ["/bin/sh", "-e"],
+        input=block,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
+def test_an_upload_and_its_job_work_as_they_stand(
+    settings: Settings, tmp_path: Path, token: str
+) -> None:
+    write_files(tmp_path)
+    text = (ROOT / "docs/files.md").read_text().partition("## Over HTTP")[2]
+    blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
+    upload, rest = (re.sub(r"^\$ ", "", one, flags=re.MULTILINE) for one in blocks)
+    with served(settings) as intake, draining(settings):
+        said = json.loads(run_block(intake, tmp_path, upload, TOKEN=token))
+        read = [
+            run_block(intake, tmp_path, line, TOKEN=token, JOB=said["job_id"])
+            for line in rest.splitlines()
+        ]
+
+    assert (said["state"], said["created"], said["name"]) == ("done", 1, "people")
+    job, results, rejects, cancel = read
+    assert json.loads(job)["state"] == "done"
+    assert results.splitlines()[1].startswith("1,")
+    assert rejects.splitlines()[0].endswith("email,_fname")
+    assert json.loads(cancel)["error"] == 409

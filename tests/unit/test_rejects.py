@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ingest.domain.errors import Fault
 from ingest.doors.files.dialects import Dialect, Told
 from ingest.doors.files.inputs import open_rows
-from ingest.doors.files.rejects import load_form, write_rejects
+from ingest.doors.files.rejects import RejectsWriter, load_form
 from ingest.doors.files.rows import Form, Reading, dump_cells
 from ingest.store.job_rows import KeptRow
 from tests.factories import make_database
@@ -27,7 +27,9 @@ def keep(row: int, content: bytes) -> KeptRow:
 
 
 def write(form: Form, *rows: KeptRow) -> bytes:
-    return b"".join(write_rejects(form, rows))
+    writer = RejectsWriter(form)
+    pieces = [writer.begin(), *(writer.add([row]) for row in rows), writer.end()]
+    return b"".join(pieces)
 
 
 def test_a_table_says_before_each_row_all_that_is_wrong_with_it() -> None:

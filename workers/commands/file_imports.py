@@ -4,7 +4,7 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -19,7 +19,7 @@ from ingest.commands.import_display import Display
 from ingest.domain.jobs import JobState
 from ingest.doors.files.archives import PackLimits, UnreadableFile, unpack
 from ingest.doors.files.inputs import open_rows
-from ingest.doors.files.rejects import load_form, write_rejects
+from ingest.doors.files.rejects import RejectsWriter, load_form
 from ingest.doors.files.rows import Reading
 from ingest.doors.files.runs import Run, run_job
 from ingest.doors.files.starts import (
@@ -33,7 +33,7 @@ from ingest.doors.files.streams import Metered
 from ingest.settings import Settings
 from ingest.store.catalog import load_catalog
 from ingest.store.database import connect
-from ingest.store.job_rows import KeptRow, list_rejects
+from ingest.store.job_rows import list_rejects
 from ingest.store.jobs import Job
 from ingest.wire.profile_schemas import ProfileSchemas
 
@@ -209,17 +209,14 @@ def _write_rejects(
         return None
     form = load_form(job.form)
     path = told or _choose_path(job.name, _SUFFIXES[form.format])
+    writer, after = RejectsWriter(form), 0
     with path.open("wb") as file:
-        file.writelines(write_rejects(form, read_rejects(connection, job)))
+        file.write(writer.begin())
+        while page := list_rejects(connection, job.id, after, _PAGE_ROWS):
+            file.write(writer.add(page))
+            after = page[-1].row
+        file.write(writer.end())
     return path
-
-
-def read_rejects(connection: Connection[TupleRow], job: Job) -> Iterable[KeptRow]:
-    """Read the rejected rows of a job, page by page."""
-    after = 0
-    while page := list_rejects(connection, job.id, after, _PAGE_ROWS):
-        yield from page
-        after = page[-1].row
 
 
 def _choose_path(name: str, suffix: str) -> Path:

@@ -94,17 +94,20 @@ class _Watched(io.RawIOBase):
 
 @contextmanager
 def unpack(
-    stream: Metered, limits: PackLimits
+    stream: Metered, limits: PackLimits, *, single: bool = False
 ) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
     """Yield the files in `stream`, each with its name in an archive, or none.
 
-    Each is to be read before the next is asked for. UnreadableFile may be raised as
+    Each is to be read before the next is asked for; a `single` one is wanted where a
+    zip file, which may hold more, is none. UnreadableFile may be raised as
     long as there is something to read.
     """
     head, whole = peek(stream, len(_ZIP[0]))
     watched = io.BufferedReader(
         _Watched(whole, limits, lambda: stream.count), BUFFER_BYTES
     )
+    if head in _ZIP and single:
+        raise UnreadableFile("A zip file is not taken here; send the files in it")
     if head in _ZIP:
         with _open_zip(stream, watched) as archive:
             yield _unzip(archive, limits)

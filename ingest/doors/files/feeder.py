@@ -83,6 +83,9 @@ class Feeder:
         # Whether the rows that were settled before have been read again. Until then
         # the window cannot tell them from others, and nothing is saved.
         self._caught_up = not job.settled
+        # How many rows there are, where the file was read to its end before.
+        complete = job.state in (JobState.APPLYING, JobState.DONE)
+        self._expected = job.rows if complete else None
         self._saved_at = self._settled_at = time.monotonic()
 
     def feed(self, rows: Iterable[Row], count_bytes: Callable[[], int]) -> JobState:
@@ -102,8 +105,7 @@ class Feeder:
                     self._accept(self._pass_over(taken))
                 # Whoever stops us may have stopped the other end of the pipe too.
                 elif not self._stop.is_set():
-                    if not self._caught_up:
-                        self._catch_up()
+                    self._end()
                     return JobState.APPLYING
         finally:
             gathering.abandon()
@@ -129,6 +131,8 @@ class Feeder:
 
     def _pass_over(self, rows: list[Row]) -> list[Row]:
         """Return the rows that are not settled yet; raise FileChanged."""
+        if rows and self._expected is not None and rows[-1].number > self._expected:
+            raise self._changed()
         if self._caught_up:
             return rows
         settled = self._job.settled
@@ -141,11 +145,21 @@ class Feeder:
 
     def _catch_up(self) -> None:
         if self._window.digest != self._job.digest:
-            raise FileChanged(
-                f"{self._job.name} has changed: its first {self._job.settled} rows are"
-                " not those that were imported. Import it as a new job"
-            )
+            raise self._changed()
         self._caught_up = True
+
+    def _end(self) -> None:
+        """Raise FileChanged if the file ends before the rows that were imported do."""
+        if not self._caught_up:
+            self._catch_up()
+        if self._expected is not None and self._window.rows < self._expected:
+            raise self._changed()
+
+    def _changed(self) -> FileChanged:
+        return FileChanged(
+            f"{self._job.name} has changed: its first {self._job.rows} rows are not"
+            " those that were imported. Import it as a new job"
+        )
 
     def _accept(self, rows: list[Row]) -> None:
         """Append rows when there is room, and look what came of those before."""

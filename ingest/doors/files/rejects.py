@@ -5,7 +5,7 @@ is corrected where it is and imported again.
 """
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -34,35 +34,51 @@ def load_form(stored: Mapping[str, Any]) -> Form:
     )
 
 
-def write_rejects(form: Form, rows: Iterable[KeptRow]) -> Iterator[bytes]:
-    """Yield the pieces of a file of rejects, in the format and encoding of `form`."""
-    write = {"csv": _write_table, "json": _write_array}.get(form.format, _write_lines)
-    encoding = form.encoding
-    # The mark that tells the order of bytes belongs at the beginning only.
-    for number, text in enumerate(write(form, rows)):
-        piece = text.encode(encoding, "surrogateescape")
-        yield piece if not number else _unmark(piece, encoding)
+class RejectsWriter:
+    """Writes a file of rejects in the format and encoding of `form`, part by part."""
 
+    def __init__(self, form: Form) -> None:
+        self._form = form
+        own = [name.startswith(OWN_PREFIX) for name in form.columns]
+        # Columns of the file but for those that say what was wrong the last time.
+        self._places = [place for place, is_own in enumerate(own) if not is_own]
+        self._separator = "\n"
 
-def _unmark(piece: bytes, encoding: str) -> bytes:
-    mark = "".encode(encoding)
-    return piece.removeprefix(mark) if mark else piece
+    def begin(self) -> bytes:
+        """Return what stands before the first row."""
+        text = {"csv": self._write_header(), "json": "["}.get(self._form.format, "")
+        return text.encode(self._form.encoding, "surrogateescape")
 
+    def add(self, rows: Iterable[KeptRow]) -> bytes:
+        """Return `rows` as they are written."""
+        write = {"csv": self._write_cells, "json": self._write_element}.get(
+            self._form.format, _write_line
+        )
+        text = "".join(write(row) for row in rows)
+        piece = text.encode(self._form.encoding, "surrogateescape")
+        # The mark that tells the order of bytes belongs at the beginning only.
+        return piece.removeprefix("".encode(self._form.encoding))
 
-def _write_table(form: Form, rows: Iterable[KeptRow]) -> Iterator[str]:
-    own = [name for name in form.columns if not name.startswith(OWN_PREFIX)]
-    places = [
-        place
-        for place, name in enumerate(form.columns)
-        if not name.startswith(OWN_PREFIX)
-    ]
-    yield _write_row(form, [*_COLUMNS, *own])
-    for row in rows:
+    def end(self) -> bytes:
+        """Return what stands after the last row."""
+        text = "\n]\n" if self._form.format == "json" else ""
+        piece = text.encode(self._form.encoding)
+        return piece.removeprefix("".encode(self._form.encoding))
+
+    def _write_header(self) -> str:
+        own = [self._form.columns[place] for place in self._places]
+        return _write_row(self._form, [*_COLUMNS, *own])
+
+    def _write_cells(self, row: KeptRow) -> str:
         cells = load_cells(row.content)
-        if len(cells) == len(form.columns):
-            cells = [cells[place] for place in places]
-        told = [str(row.row), *_tell(row.faults or (), form.encoding)]
-        yield _write_row(form, [*told, *cells])
+        if len(cells) == len(self._form.columns):
+            cells = [cells[place] for place in self._places]
+        told = [str(row.row), *_tell(row.faults or (), self._form.encoding)]
+        return _write_row(self._form, [*told, *cells])
+
+    def _write_element(self, row: KeptRow) -> str:
+        separator, self._separator = self._separator, ",\n"
+        return separator + _dump(row)
 
 
 def _tell(faults: tuple[Fault, ...], encoding: str) -> list[str]:
@@ -86,17 +102,8 @@ def _write_row(form: Form, cells: list[str]) -> str:
     return file.getvalue()
 
 
-def _write_lines(_: Form, rows: Iterable[KeptRow]) -> Iterator[str]:
-    for row in rows:
-        yield _dump(row) + "\n"
-
-
-def _write_array(_: Form, rows: Iterable[KeptRow]) -> Iterator[str]:
-    separator = "["
-    for row in rows:
-        yield f"{separator}\n{_dump(row)}"
-        separator = ","
-    yield "\n]\n" if separator == "," else "[]\n"
+def _write_line(row: KeptRow) -> str:
+    return _dump(row) + "\n"
 
 
 def _dump(row: KeptRow) -> str:

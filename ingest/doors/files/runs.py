@@ -56,6 +56,10 @@ def run_job(settings: Settings, run: Run) -> Job:
         books.close()
 
 
+#: The states of a job that has all its rows.
+_COMPLETE = (JobState.APPLYING, JobState.DONE)
+
+
 def _run(settings: Settings, run: Run, books: JobBooks) -> Job:
     form = asdict(run.rows.form)
     books.write(lambda opened: begin_job(opened, run.job.id, form, datetime.now(UTC)))
@@ -77,6 +81,9 @@ def _run(settings: Settings, run: Run, books: JobBooks) -> Job:
     if ended and settled:
         state = JobState.DONE
     text = str(failure or "")
+    if not ended and run.job.state in _COMPLETE:
+        # Whatever was sent now, the file was read to its end before.
+        state, text = run.job.state, ""
     books.write(
         lambda opened: finish_job(opened, run.job.id, state, datetime.now(UTC), text)
     )

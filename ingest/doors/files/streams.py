@@ -31,7 +31,7 @@ def fill(buffer: "WriteableBuffer", stream: Readable) -> int:
 class Metered(io.RawIOBase):
     """A stream that tells how much of it has been read."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes] | io.RawIOBase) -> None:
         self._stream = stream
         #: Bytes read so far; where it is read twice, twice as many.
         self.count = 0

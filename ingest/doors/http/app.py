@@ -1,7 +1,7 @@
 """The HTTP door: routes, and the lifetime of what stands behind them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import falcon.asgi
@@ -9,7 +9,7 @@ from falcon.asgi import Request, Response
 
 from ingest.domain.errors import PenstockError
 from ingest.domain.imports import Operation
-from ingest.doors.http import catalog_queries, profile_queries
+from ingest.doors.http import catalog_queries, jobs, profile_queries, uploads
 from ingest.doors.http.batches import BatchResource
 from ingest.doors.http.counting import Counting
 from ingest.doors.http.docs import make_docs
@@ -52,6 +52,13 @@ _BATCHES = {
     "/api/v1.1/profiles/update_batch": Operation.UPDATE,
     "/api/v1.1/profiles/add_batch": Operation.ADD,
 }
+#: What is told of a job, and done to it.
+_JOBS: Mapping[str, Callable[[Intake], object]] = {
+    "": jobs.JobResource,
+    "/cancel": jobs.CancelResource,
+    "/results": jobs.ResultsResource,
+    "/rejects": jobs.RejectsResource,
+}
 #: Import, then start a trigger (contract 7.3).
 _START = "/api/v1.1/campaigns/triggers/import_and_start"
 _SLASHES = re.compile("//+")
@@ -89,7 +96,9 @@ def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:
     """Return the application; it connects when its server starts it."""
     intake = Intake(settings)
     faults = Faults(intake)
-    app: falcon.asgi.App[Request, Response] = falcon.asgi.App()
+    app: falcon.asgi.App[Request, Response] = falcon.asgi.App(
+        request_type=uploads.WatchedRequest
+    )
     app.add_middleware(Counting())
     app.add_middleware(_Lifetime(intake))
     app.add_middleware(_TolerantPaths())
@@ -112,6 +121,9 @@ def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:
     app.add_route(f"{_START}_batch", BatchResource(intake, start_many))
     app.add_route("/api/integrations/any/profile_import", QuickResource(intake))
     app.add_route("/api/v1.1/imports/{import_id}", ReceiptResource(intake))
+    app.add_route(uploads.PATH, jobs.UploadResource(intake))
+    for path, resource in _JOBS.items():
+        app.add_route(f"/api/v1.1/jobs/{{job_id}}{path}", resource(intake))
     app.add_route("/health/live", LiveResource())
     app.add_route("/health/ready", ReadyResource(intake))
     for path, docs in make_docs().items():

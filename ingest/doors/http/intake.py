@@ -16,6 +16,7 @@ from ingest.doors.http.catalog_cache import CatalogCache
 from ingest.doors.http.guards import Guards
 from ingest.doors.http.idempotency import HEADER
 from ingest.doors.http.readers import Readers
+from ingest.doors.http.uploads import Uploads
 from ingest.doors.outcomes import Expected, OutcomeBoard
 from ingest.doors.receipts import Receipts
 from ingest.settings import Settings
@@ -41,6 +42,7 @@ class Intake:
             max_waiting=settings.max_waiting,
             reply_to=reply_to,
         )
+        self.uploads = Uploads(settings)
         self.guards = Guards(settings.redis_url)
         self._board = OutcomeBoard(
             settings.redis_url, self.receipts, reply_to=reply_to, named_by=HEADER
@@ -56,6 +58,7 @@ class Intake:
 
     async def stop(self) -> None:
         """Let go of everything; by now nobody waits."""
+        await self.uploads.close()
         await self.guards.close()
         await self.appends.close()
         await self._board.stop()

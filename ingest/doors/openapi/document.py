@@ -6,6 +6,7 @@ from lxml import etree
 
 from ingest.doors.openapi.answers import build_answer_schemas, refer
 from ingest.doors.openapi.asking import Asking
+from ingest.doors.openapi.jobs import build_job_paths, build_job_schema
 from ingest.doors.openapi.operations import ASKINGS
 from ingest.doors.openapi.others import build_other_paths
 from ingest.doors.openapi.responses import (
@@ -46,12 +47,16 @@ def build_document() -> dict[str, object]:
         "servers": [{"url": "/"}],
         "tags": [
             {"name": name}
-            for name in ("Import", "Read", "Catalogue", "Receipts", "Service")
+            for name in (
+                *("Import", "Jobs", "Read", "Catalogue", "Receipts", "Service"),
+            )
         ],
         "security": [{"bearer": []}, {"query": []}, {}],
-        "paths": paths | build_other_paths(),
+        "paths": paths | build_job_paths() | build_other_paths(),
         "components": {
-            "schemas": build_request_schemas() | build_answer_schemas(),
+            "schemas": build_request_schemas()
+            | build_answer_schemas()
+            | {"Job": build_job_schema()},
             "responses": build_responses(),
             "parameters": _PARAMETERS,
             "headers": _HEADERS,

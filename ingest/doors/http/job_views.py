@@ -1,0 +1,108 @@
+"""Jobs as callers read them: the books, and what receipts know beyond them."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from uuid import UUID
+
+import orjson
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest.domain.jobs import Counts, JobState
+from ingest.store.job_rows import Result, count_states
+from ingest.store.jobs import Job, find_job
+
+#: A job that is read is saved more often: its process is gone.
+_STALE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A job, and what came of its rows by now."""
+
+    job: Job
+    counts: Counts
+
+
+def look(connection: Connection[TupleRow], job_id: UUID) -> Seen | None:
+    """Return a job; what its books do not know yet is counted by its receipts."""
+    job = find_job(connection, job_id)
+    if job is None:
+        return None
+    counts = job.counts
+    if job.settled < job.rows:
+        late = count_states(connection, job_id, job.settled + 1, job.rows)
+        counts = counts.merge(late)
+    return Seen(job=job, counts=counts)
+
+
+def tell_state(seen: Seen, now: datetime) -> JobState:
+    """Return how far a job is, though nobody has written it down."""
+    job = seen.job
+    if job.state is JobState.APPLYING and seen.counts.total >= job.rows:
+        return JobState.DONE
+    stale = (now - job.updated_at).total_seconds() > _STALE_SECONDS
+    if job.state is JobState.RUNNING and stale:
+        return JobState.CANCELLED if job.cancelled_at else JobState.INTERRUPTED
+    return job.state
+
+
+def view_job(seen: Seen, now: datetime) -> dict[str, object]:
+    """Return a job as a document."""
+    job, state = seen.job, tell_state(seen, now)
+    place = f"/api/v1.1/jobs/{job.id}"
+    return {
+        "job_id": str(job.id),
+        "name": job.name,
+        "db_id": job.database_id,
+        "state": state.value,
+        "reason": job.error_text,
+        "rows": job.rows,
+        **asdict(seen.counts),
+        "waiting": max(0, job.rows - seen.counts.total),
+        "bytes": job.bytes,
+        "total_bytes": job.total_bytes,
+        "eta_seconds": _estimate(seen, state, now),
+        "created_at": job.created_at,
+        "updated_at": job.updated_at,
+        "finished_at": job.finished_at,
+        "results": f"{place}/results",
+        "rejects": f"{place}/rejects",
+    }
+
+
+def _estimate(seen: Seen, state: JobState, now: datetime) -> int | None:
+    """Return the seconds to its end, at the rate so far; None where nobody knows."""
+    job = seen.job
+    seconds = (now - job.created_at).total_seconds()
+    if state is JobState.RUNNING and job.total_bytes and job.bytes:
+        return round(seconds * max(0, job.total_bytes - job.bytes) / job.bytes)
+    if state is JobState.APPLYING and seen.counts.total:
+        waiting = job.rows - seen.counts.total
+        return round(seconds * waiting / seen.counts.total)
+    return None
+
+
+#: What is told of each row.
+RESULT_COLUMNS = ("row", "import_id", "state", "error", "error_text", "profile_id")
+
+
+def dump_results(results: Sequence[Result], *, as_table: bool) -> bytes:
+    """Write results: rows of a table, or a document a line."""
+    if as_table:
+        return write_table(
+            [getattr(result, name) for name in RESULT_COLUMNS] for result in results
+        )
+    return b"".join(
+        orjson.dumps(result, option=orjson.OPT_APPEND_NEWLINE) for result in results
+    )
+
+
+def write_table(rows: Iterable[Sequence[object]]) -> bytes:
+    """Write rows of CSV (RFC 4180)."""
+    file = io.StringIO()
+    csv.writer(file).writerows(rows)
+    return file.getvalue().encode()

@@ -1,0 +1,224 @@
+"""Imports of whole files over HTTP, and how far they have come."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from functools import partial
+from threading import Event
+from uuid import UUID
+
+from falcon.asgi import Request, Response
+
+from ingest.domain.errors import NotFound, Rejected
+from ingest.domain.imports import SUCCESS_TEXT
+from ingest.domain.jobs import JobState
+from ingest.domain.tokens import Action
+from ingest.doors.accept import check_access, check_right
+from ingest.doors.files.rejects import RejectsWriter, load_form
+from ingest.doors.files.starts import load_shared
+from ingest.doors.files.uploads import Upload
+from ingest.doors.http.idempotency import HEADER, mark_replayed, parse_key
+from ingest.doors.http.intake import Intake
+from ingest.doors.http.job_views import (
+    RESULT_COLUMNS,
+    Seen,
+    dump_results,
+    look,
+    view_job,
+    write_table,
+)
+from ingest.doors.http.prefer import choose_wait, parse_prefer
+from ingest.doors.http.replies import reply
+from ingest.doors.http.requests import find_secret, settle_format
+from ingest.doors.http.uploads import open_body
+from ingest.store.job_rows import list_rejects, list_results
+from ingest.store.jobs import cancel_job
+from ingest.wire.job_parameters import load_upload
+from ingest.wire.profile_schemas import ProfileSchemas
+
+#: Rows read from Postgres at once, in a transaction of their own.
+_PAGE_ROWS = 1000
+
+
+class UploadResource:
+    """POST of a file: a job, whose rows are accepted as they arrive."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    async def on_post(self, req: Request, resp: Response) -> None:
+        """Check who asks, then read; what is not read is not waited for."""
+        resp.set_header("Connection", "close")
+        upload = await self._prepare(req)
+        req.context.parsed = True
+        uploaded = await self._intake.uploads.run(upload)
+        if uploaded.replayed:
+            mark_replayed(resp)
+        seen = await _find(self._intake, str(uploaded.job.id))
+        view = view_job(seen, datetime.now(UTC))
+        resp.set_header("Location", f"/api/v1.1/jobs/{uploaded.job.id}")
+        error, text, status = _ANSWERS[JobState(str(view["state"]))]
+        if error and self._intake.settings.mirror_errors:
+            status = error
+        text = str(view["reason"] or text)
+        reply(req, resp, status, {"error": error, "error_text": text, **view})
+
+    async def _prepare(self, req: Request) -> Upload:
+        settle_format(req)
+        told = load_upload(req.params, req.content_type)
+        key = req.get_header(HEADER)
+        token = await self._intake.catalog.get_token(find_secret(req))
+        schemas = ProfileSchemas(self._intake.catalog.get_catalog())
+        shared = load_shared(told.parameters, schemas)
+        check_access(token, shared.database_id, schemas.catalog)
+        await self._intake.appends.admit()
+        self._intake.uploads.admit()
+        return Upload(
+            told=told,
+            shared=shared,
+            token_id=token.id,
+            key=None if key is None else parse_key(key),
+            schemas=schemas,
+            body=open_body(req),
+            total_bytes=req.content_length,
+            patience_seconds=choose_wait(
+                parse_prefer(req.get_header("Prefer")),
+                synchronous=True,
+                default_seconds=self._intake.settings.wait_seconds,
+            ),
+            stop=Event(),
+        )
+
+
+#: What an upload is answered: `error`, `error_text`, HTTP status.
+_ANSWERS = {
+    JobState.DONE: (0, SUCCESS_TEXT, 200),
+    JobState.APPLYING: (0, "Accepted", 202),
+    JobState.FAILED: (400, "The file cannot be read to its end", 200),
+    JobState.CANCELLED: (409, "The job was cancelled", 200),
+    JobState.INTERRUPTED: (503, "Interrupted; send it again under its key", 503),
+    JobState.RUNNING: (503, "Interrupted; send it again under its key", 503),
+}
+
+
+class JobResource:
+    """How far a job has come."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    async def on_get(self, req: Request, resp: Response, job_id: str) -> None:
+        """Answer with its state and counts."""
+        seen = await _authorize(self._intake, req, job_id, Action.READ, Action.IMPORT)
+        said = {"error": 0, "error_text": SUCCESS_TEXT}
+        reply(req, resp, 200, {**said, **view_job(seen, datetime.now(UTC))})
+
+
+class CancelResource:
+    """POST to stop a job; what is accepted is applied."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    async def on_post(self, req: Request, resp: Response, job_id: str) -> None:
+        """Ask whoever reads it to stop; 409 if it has come to its end."""
+        req.context.parsed = True
+        seen = await _authorize(self._intake, req, job_id, Action.IMPORT)
+        now = datetime.now(UTC)
+        work = partial(cancel_job, job_id=seen.job.id, now=now)
+        if not await self._intake.readers.write(work):
+            raise JobEnded("The job has come to its end")
+        seen = await _find(self._intake, job_id)
+        said = {"error": 0, "error_text": SUCCESS_TEXT}
+        reply(req, resp, 200, {**said, **view_job(seen, now)})
+
+
+class JobEnded(Rejected):
+    """There is nothing left to cancel."""
+
+    code = 409
+
+
+class ResultsResource:
+    """What came of each row, by NDJSON or CSV."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    async def on_get(self, req: Request, resp: Response, job_id: str) -> None:
+        """Stream the results in the order of the rows."""
+        seen = await _authorize(self._intake, req, job_id, Action.READ, Action.IMPORT)
+        as_table = req.get_param("as") == "csv"
+        kind = "text/csv; charset=utf-8" if as_table else "application/x-ndjson"
+        resp.content_type = kind
+        resp.stream = self._stream(seen.job.id, as_table=as_table)
+
+    async def _stream(self, job_id: UUID, *, as_table: bool) -> AsyncIterator[bytes]:
+        after = 0
+        if as_table:
+            yield write_table([RESULT_COLUMNS])
+        while True:
+            read = partial(list_results, job_id=job_id, after=after, limit=_PAGE_ROWS)
+            page = await self._intake.readers.read(read)
+            if not page:
+                return
+            yield dump_results(page, as_table=as_table)
+            after = page[-1].row
+
+
+class RejectsResource:
+    """The rejected rows, as their file was written, to be corrected and sent again."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    async def on_get(self, req: Request, resp: Response, job_id: str) -> None:
+        """Stream the rejects in the order of the rows."""
+        seen = await _authorize(self._intake, req, job_id, Action.READ, Action.IMPORT)
+        if not seen.job.form:
+            raise NotFound("No row of the job has been read yet")
+        form = load_form(seen.job.form)
+        resp.content_type = _REJECT_TYPES[form.format].format(form.encoding)
+        resp.stream = self._stream(seen.job.id, RejectsWriter(form))
+
+    async def _stream(
+        self, job_id: UUID, writer: RejectsWriter
+    ) -> AsyncIterator[bytes]:
+        after = 0
+        yield writer.begin()
+        while True:
+            read = partial(list_rejects, job_id=job_id, after=after, limit=_PAGE_ROWS)
+            page = await self._intake.readers.read(read)
+            if not page:
+                break
+            yield writer.add(page)
+            after = page[-1].row
+        yield writer.end()
+
+
+_REJECT_TYPES = {
+    "csv": "text/csv; charset={}",
+    "ndjson": "application/x-ndjson",
+    "json": "application/json",
+}
+
+
+async def _authorize(
+    intake: Intake, req: Request, job_id: str, *actions: Action
+) -> Seen:
+    """Return a job, to those who may do one of `actions` in its database."""
+    settle_format(req)
+    token = await intake.catalog.get_token(find_secret(req))
+    seen = await _find(intake, job_id)
+    check_right(token, seen.job.database_id, *actions)
+    return seen
+
+
+async def _find(intake: Intake, job_id: str) -> Seen:
+    try:
+        id_ = UUID(job_id)
+    except ValueError as error:
+        raise NotFound("Unknown job") from error
+    seen = await intake.readers.read(partial(look, job_id=id_))
+    if seen is None:
+        raise NotFound("Unknown job")
+    return seen

@@ -1,0 +1,130 @@
+"""Uploads of jobs: bodies read by threads as fast as their rows are accepted."""
+
+import asyncio
+import io
+from asyncio import AbstractEventLoop
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from falcon.asgi import Request
+
+from ingest.domain.errors import InvalidRequest, Overloaded
+from ingest.doors.files.uploads import Upload, Uploaded, import_upload
+from ingest.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+#: Where uploads go; elsewhere a body is read at once.
+PATH = "/api/v1.1/jobs/import"
+#: A caller who sends nothing for so long is gone.
+_IDLE_SECONDS = 60.0
+
+
+class UploadCut(InvalidRequest):
+    """The body broke off, and may be sent again."""
+
+
+class WatchedRequest(Request):
+    """A request that knows whether its caller left before the end of an upload.
+
+    The framework takes that for the end of the body.
+    """
+
+    def __init__(
+        self, scope: dict[str, Any], receive: Any, *args: Any, **more: Any
+    ) -> None:
+        if PATH in scope["path"]:
+            receive = self._watch(receive)
+        super().__init__(scope, receive, *args, **more)
+
+    def _watch(self, receive: Any) -> Any:
+        async def watched() -> Any:
+            event = await receive()
+            if event["type"] == "http.disconnect":
+                self.context.is_cut = True
+            return event
+
+        return watched
+
+
+class _Body(io.RawIOBase):
+    """The body of a request, for a thread to read as it comes.
+
+    Nothing is taken off the socket before it is asked for, so that a caller is as fast
+    as the rows are accepted.
+    """
+
+    def __init__(self, req: Request, loop: AbstractEventLoop) -> None:
+        self._req = req
+        self._loop = loop
+        self._chunks: AsyncIterator[bytes] = aiter(req.stream)
+        self._left = b""
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        """Return what has come, at the latest when something comes."""
+        view = memoryview(buffer)
+        if not self._left:
+            self._left = self._receive()
+        data, self._left = self._left[: len(view)], self._left[len(view) :]
+        view[: len(data)] = data
+        return len(data)
+
+    def _receive(self) -> bytes:
+        coming = asyncio.run_coroutine_threadsafe(self._next(), self._loop)
+        try:
+            data = coming.result(_IDLE_SECONDS)
+        except TimeoutError as error:
+            coming.cancel()
+            raise UploadCut(f"Nothing came for {_IDLE_SECONDS:g} seconds") from error
+        if not data and getattr(self._req.context, "is_cut", False):
+            raise UploadCut("The body broke off")
+        return data
+
+    async def _next(self) -> bytes:
+        return await anext(self._chunks, b"")
+
+
+class Uploads:
+    """Imports what comes over HTTP, a few uploads at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._threads = ThreadPoolExecutor(settings.max_uploads, "uploads")
+        self._running: set[Upload] = set()
+
+    async def close(self) -> None:
+        """Stop what is read, and wait until that is saved."""
+        for upload in self._running:
+            upload.stop.set()
+        await asyncio.to_thread(self._threads.shutdown)
+
+    def admit(self) -> None:
+        """Raise Overloaded while as many uploads are read as may be."""
+        if len(self._running) >= self._settings.max_uploads:
+            raise Overloaded("Too many uploads are being read")
+
+    async def run(self, upload: Upload) -> Uploaded:
+        """Import an upload to the end of its body; raises what that raises."""
+        self.admit()
+        self._running.add(upload)
+        running = asyncio.get_running_loop().run_in_executor(
+            self._threads, import_upload, self._settings, upload
+        )
+        # The thread may go on for a while when nobody waits any more.
+        running.add_done_callback(lambda _: self._running.discard(upload))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            upload.stop.set()
+            raise
+
+
+def open_body(req: Request) -> io.RawIOBase:
+    """Return the body of `req`, for another thread to read."""
+    return _Body(req, asyncio.get_running_loop())
