@@ -20,6 +20,10 @@ CELERY_KEY_PREFIX = "penstock:celery:"
 #: Set while a drain has promised to look at every stream again: no bell is needed.
 LISTENER_KEY = "penstock:listener"
 
+#: How many entries drains have dropped, ever: how fast this grows is the rate at which
+#: work is done.
+SETTLED_KEY = "penstock:settled"
+
 #: Set while a hint to deliver is pending.
 DELIVERY_HINT_KEY = "penstock:delivery-hint"
 

@@ -38,6 +38,8 @@ class Settings:
     max_values: int = 1_000_000
     #: Waiting imports over all partitions past which 429 is answered.
     max_waiting: int = 100_000
+    #: The part of Redis's `maxmemory` past which 503 is answered.
+    redis_memory_ratio: float = 0.9
     #: Longest file or upload of a job, unpacked.
     max_file_bytes: int = 10 * 1024**3
     #: Bytes that a packed byte of a file may become.
@@ -97,6 +99,9 @@ def read_settings() -> Settings:
                 max_keys=env.int("MAX_KEYS", 1000, validate=positive),
                 max_values=env.int("MAX_VALUES", 1_000_000, validate=positive),
                 max_waiting=env.int("MAX_WAITING", 100_000, validate=positive),
+                redis_memory_ratio=env.float(
+                    "REDIS_MEMORY_RATIO", 0.9, validate=validate.Range(min=0.1, max=1)
+                ),
                 max_file_bytes=env.int(
                     "MAX_FILE_BYTES", 10 * 1024**3, validate=positive
                 ),

@@ -14,6 +14,7 @@ from ingest.queues import (
     BELL_GUARD_SECONDS,
     DELIVERY_HINT_KEY,
     LISTENER_KEY,
+    SETTLED_KEY,
     bell_key,
     heartbeat_key,
     outcomes_channel,
@@ -85,7 +86,12 @@ class Stream:
         for reply_to, told in outcomes.items():
             pipeline.publish(outcomes_channel(reply_to), orjson.dumps(told))
         pipeline.xdel(self._keys[partition], *ids)
-        pipeline.execute()
+        pipeline.incrby(SETTLED_KEY, len(ids))
+        *replies, _counted = pipeline.execute(raise_on_error=False)
+        # A Redis that is full still drops entries, though it counts no more.
+        for reply in replies:
+            if isinstance(reply, redis.RedisError):
+                raise reply
 
     def lift(self, partition: int, position: str) -> None:
         """Let new entries of `partition` follow after `position`.

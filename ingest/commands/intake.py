@@ -7,6 +7,7 @@ import click
 import uvicorn
 
 from ingest.doors.http.app import create_app
+from ingest.local.priority import give_way
 from ingest.logs import configure_logging
 from ingest.settings import Settings, read_settings
 
@@ -53,8 +54,16 @@ def listen(host: str, port: int) -> socket.socket:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to bind.")
 @click.option("--port", default=8080, show_default=True, help="Port to bind; 0 is any.")
 @click.option("--fd", type=int, help="Serve on this inherited listening socket.")
-def intake(host: str, port: int, fd: int | None) -> None:
+@click.option(
+    "--nice",
+    type=click.IntRange(0, 19),
+    default=0,
+    show_default=True,
+    help="Give way to workers on the same machine: steps of nice.",
+)
+def intake(host: str, port: int, fd: int | None, nice: int) -> None:
     """Accept imports over HTTP until told to stop."""
+    give_way(nice)
     settings = read_settings()
     configure_logging(settings.log_level)
     listener = listen(host, port) if fd is None else socket.socket(fileno=fd)

@@ -16,6 +16,9 @@ from ingest.queues import DRAINS, UPKEEP, worker_key
 _PROBE_SECONDS = 2.0
 #: An intake lets its waiting callers have their outcome first.
 _INTAKE_GRACE_SECONDS = 15.0
+#: Producers that nothing throttles would have all processor time go into accepting,
+#: and none into applying.
+_INTAKE_NICE = "5"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +93,13 @@ def _worker(queue: str, *arguments: str) -> tuple[str, ...]:
 
 
 def _list_intakes(layout: Layout) -> Iterator[Child]:
+    intake = ("ingest.cli", "intake")
     for number in range(1, layout.intakes + 1):
         yield Child(
             program=_program(
                 layout,
                 f"intake-{number}",
-                ("ingest.cli", "intake", "--fd", str(layout.listener)),
+                (*intake, "--fd", str(layout.listener), "--nice", _INTAKE_NICE),
                 grace_seconds=_INTAKE_GRACE_SECONDS,
                 descriptors=(layout.listener,),
             ),

@@ -11,13 +11,15 @@ import redis
 from prometheus_client import REGISTRY
 
 from ingest.domain.errors import Unavailable
+from ingest.doors.backlog import Backlog
 from ingest.doors.http.appends import Appended, Appends
 from ingest.queues import LISTENER_KEY, bell_key, stream_key
 
 
 def run(redis_url: str, act: Callable[[Appends], Awaitable[None]]) -> None:
     async def main() -> None:
-        appends = Appends(redis_url, partitions=2, max_waiting=1000, reply_to="me")
+        backlog = Backlog(max_waiting=1000, memory_ratio=0.9)
+        appends = Appends(redis_url, partitions=2, backlog=backlog, reply_to="me")
         try:
             await act(appends)
         finally:

@@ -55,7 +55,7 @@ def test_every_intake_serves_on_the_one_socket(tmp_path: Path) -> None:
         "intake-3",
     ]
     for child in intakes:
-        assert child.program.argv[-3:] == ("intake", "--fd", "9")
+        assert child.program.argv[-5:-2] == ("intake", "--fd", "9")
         assert child.program.descriptors == (9,)
 
 

@@ -8,13 +8,14 @@ import orjson
 from redis.exceptions import RedisError
 from redis.typing import EncodableT, FieldT
 
-from ingest.domain.errors import Unavailable
+from ingest.domain.errors import Overloaded, Unavailable
 from ingest.doors.accept import Accepted
-from ingest.doors.backlog import FRESH_SECONDS
+from ingest.doors.backlog import Backlog
 from ingest.doors.connections import connect_blocking
 from ingest.doors.doorbell import Doorbell
 from ingest.queues import (
     LISTENER_KEY,
+    SETTLED_KEY,
     pending_result,
     pending_results_key,
     stream_key,
@@ -41,11 +42,11 @@ class BrokerAppends:
         )
         self._doorbell = Doorbell(settings.redis_url)
         self._streams = [stream_key(number) for number in range(settings.partitions)]
-        self._max_waiting = settings.max_waiting
+        self._backlog = Backlog(
+            max_waiting=settings.max_waiting, memory_ratio=settings.redis_memory_ratio
+        )
         self._pending = pending_results_key(door)
         self._reply_to = reply_to.encode()
-        self._waiting = 0
-        self._counted_at = float("-inf")
 
     def start(self) -> None:
         """Start ringing for drains."""
@@ -58,9 +59,13 @@ class BrokerAppends:
 
     def has_room(self) -> bool:
         """Say whether imports may be appended; raise Unavailable without Redis."""
-        if time.monotonic() - self._counted_at > FRESH_SECONDS:
+        if not self._backlog.is_surveyed(time.monotonic()):
             self._send([])
-        return self._waiting <= self._max_waiting
+        try:
+            self._backlog.check()
+        except (Overloaded, Unavailable):
+            return False
+        return True
 
     def append(self, batch: Sequence[Taken]) -> None:
         """Append all of `batch` in its order, or none; raise Unavailable for none.
@@ -85,13 +90,15 @@ class BrokerAppends:
         pipeline.exists(LISTENER_KEY)
         for stream in self._streams:
             pipeline.xlen(stream)
+        pipeline.get(SETTLED_KEY)
+        pipeline.info("memory")
         try:
             replies = pipeline.execute()
         except (RedisError, OSError) as error:
             raise Unavailable("The queue cannot be reached") from error
-        listened, *lengths = replies[2 * len(batch) :]
-        self._waiting = sum(lengths)
-        self._counted_at = time.monotonic()
+        listened, *lengths, settled, memory = replies[2 * len(batch) :]
+        self._backlog.note(time.monotonic(), waiting=sum(lengths))
+        self._backlog.survey(time.monotonic(), settled=int(settled or 0), memory=memory)
         if not listened:
             for partition in sorted({taken.accepted.partition for taken in batch}):
                 self._doorbell.ring(partition)

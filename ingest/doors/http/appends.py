@@ -3,6 +3,7 @@
 import asyncio
 from asyncio import Future, Task
 from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -10,10 +11,10 @@ from redis.exceptions import RedisError
 from redis.typing import EncodableT, FieldT
 
 from ingest import metrics
-from ingest.domain.errors import Overloaded, Unavailable
+from ingest.domain.errors import Unavailable
 from ingest.doors.backlog import Backlog
 from ingest.doors.connections import connect
-from ingest.queues import LISTENER_KEY, bell_key, stream_key
+from ingest.queues import LISTENER_KEY, SETTLED_KEY, bell_key, stream_key
 
 #: What one pipeline carries at most: a batch must fit a socket timeout.
 _MAX_ENTRIES = 500
@@ -47,29 +48,18 @@ class Appends:
     """
 
     def __init__(
-        self, redis_url: str, *, partitions: int, max_waiting: int, reply_to: str
+        self, redis_url: str, *, partitions: int, backlog: Backlog, reply_to: str
     ) -> None:
         self._redis = connect(redis_url, client_name="penstock-intake")
         self._streams = [stream_key(partition) for partition in range(partitions)]
-        self._max_waiting = max_waiting
         self._reply_to: dict[FieldT, EncodableT] = {b"reply_to": reply_to.encode()}
-        self._backlog = Backlog()
+        self._backlog = backlog
         self._gathered: deque[_Entry] = deque()
         self._flight: Task[None] | None = None
 
-    async def admit(self) -> None:
-        """Raise Overloaded while too many imports wait, Unavailable without Redis."""
-        if self._backlog.waiting <= self._max_waiting:
-            return
-        now = asyncio.get_running_loop().time()
-        if not self._backlog.is_fresh(now):
-            await self._send([])
-        if self._backlog.waiting > self._max_waiting:
-            raise Overloaded("Too many imports are waiting")
-
-    def retry_after_seconds(self) -> int:
-        """Return when an overloaded caller had better come back."""
-        return self._backlog.retry_after_seconds()
+    async def look(self) -> None:
+        """Note in the backlog what waits; raise Unavailable without Redis."""
+        await self._send([])
 
     async def append(
         self, partition: int, payload: bytes, *, awaited: bool
@@ -89,6 +79,7 @@ class Appends:
         loop = asyncio.get_running_loop()
         entry = _Entry(partition, payload, awaited, loop.create_future())
         self._gathered.append(entry)
+        self._backlog.promise(1)
         if self._flight is None:
             self._flight = loop.create_task(self._fly())
         return entry.done
@@ -117,6 +108,7 @@ class Appends:
         except Unavailable as error:
             # What gathered meanwhile had only found the same Redis, seconds later.
             _refuse([*batch, *self._gathered], error)
+            self._backlog.keep(len(self._gathered))
             self._gathered.clear()
         finally:
             self._flight = None
@@ -133,6 +125,8 @@ class Appends:
 
     async def _send(self, batch: list[_Entry]) -> None:
         """Append `batch`, then look who attends and how much waits: one round trip."""
+        loop = asyncio.get_running_loop()
+        surveys = not self._backlog.is_surveyed(loop.time())
         rung = sorted({entry.partition for entry in batch})
         pipeline = self._redis.pipeline(transaction=False)
         for entry in batch:
@@ -144,10 +138,15 @@ class Appends:
             pipeline.exists(bell_key(partition))
         for stream in self._streams:
             pipeline.xlen(stream)
+        if surveys:
+            pipeline.get(SETTLED_KEY)
+            pipeline.info("memory")
         try:
             replies = iter(await pipeline.execute(raise_on_error=False))
         except (RedisError, OSError) as error:
             raise Unavailable("The queue cannot be reached") from error
+        finally:
+            self._backlog.keep(len(batch))
 
         acknowledged = list(islice(replies, len(batch)))
         listened = next(replies) == 1
@@ -157,11 +156,30 @@ class Appends:
             _settle(entry.done, reply, attended=attended)
         if batch:
             metrics.APPEND_BATCH_SIZE.observe(len(batch))
+        self._note(loop.time(), batch, replies, surveys=surveys)
+
+    def _note(
+        self,
+        now: float,
+        batch: Sequence[_Entry],
+        replies: Iterator[object],
+        *,
+        surveys: bool,
+    ) -> None:
+        """Remember what the end of a round trip told of what waits."""
+        lengths = islice(replies, len(self._streams))
         self._backlog.note(
-            asyncio.get_running_loop().time(),
-            waiting=sum(length for length in replies if isinstance(length, int)),
-            accepted=sum(isinstance(reply, bytes) for reply in acknowledged),
+            now,
+            waiting=sum(length for length in lengths if isinstance(length, int)),
+            added_bytes=sum(len(entry.payload) for entry in batch),
         )
+        if surveys:
+            settled, memory = replies
+            self._backlog.survey(
+                now,
+                settled=int(settled) if isinstance(settled, bytes) else 0,
+                memory=memory if isinstance(memory, dict) else {},
+            )
 
 
 def _settle(done: Future[Appended], reply: object, *, attended: bool) -> None:

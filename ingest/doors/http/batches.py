@@ -45,16 +45,20 @@ class BatchResource:
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Decode, accept, wait, reply; what is wrong with an element is its own."""
+        # Whoever is refused all the same is refused before the body is read.
+        await self._intake.admission.admit()
         request = await read_request(req, self._intake.settings)
         batch, token = await self._load(request)
         key = await find_key(req, request, token.id)
-        await self._intake.appends.admit()
+        count = len(batch.elements)
+        await self._intake.admission.admit_all(count, request.size_bytes)
         if key and await self._intake.guards.claim(key.name()):
             mark_replayed(resp)
         preferences = parse_prefer(req.get_header("Prefer"))
         places: list[Place] = []
         answers = await self._intake.enqueue_all(
             self._accept_all(batch, token, key, places),
+            count=count,
             wait_seconds=choose_wait(
                 preferences,
                 synchronous=batch.shared.synchronous,

@@ -29,6 +29,8 @@ class ImportResource:
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Decode, accept, wait, reply."""
+        # Whoever is refused all the same is refused before the body is read.
+        await self._intake.admission.admit()
         envelope, accepted = await self._accept(
             req, await read_request(req, self._intake.settings)
         )
@@ -69,7 +71,7 @@ async def submit(
 ) -> Answer | None:
     """Queue an import and wait as the caller prefers; None if it is not applied yet."""
     import_ = accepted.import_
-    await intake.appends.admit()
+    await intake.admission.admit()
     if import_.fingerprint is not None and await intake.guards.claim(import_.name):
         mark_replayed(resp)
     resp.set_header("Import-Id", str(import_.import_id))

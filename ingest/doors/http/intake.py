@@ -10,7 +10,9 @@ from uuid import UUID
 from ingest import metrics
 from ingest.domain.errors import Unavailable
 from ingest.doors.accept import Accepted
+from ingest.doors.backlog import Backlog
 from ingest.doors.doorbell import Doorbell
+from ingest.doors.http.admission import Admission
 from ingest.doors.http.appends import Appended, Appends
 from ingest.doors.http.catalog_cache import CatalogCache
 from ingest.doors.http.guards import Guards
@@ -33,15 +35,19 @@ class Intake:
         # The name by which drains tell this process of outcomes.
         reply_to = token_hex(8)
         self.settings = settings
+        backlog = Backlog(
+            max_waiting=settings.max_waiting, memory_ratio=settings.redis_memory_ratio
+        )
         self.catalog = CatalogCache(settings.database_url)
         self.receipts = Receipts(settings.database_url)
         self.readers = Readers(settings.database_url)
         self.appends = Appends(
             settings.redis_url,
             partitions=settings.partitions,
-            max_waiting=settings.max_waiting,
+            backlog=backlog,
             reply_to=reply_to,
         )
+        self.admission = Admission(backlog, self.appends.look)
         self.uploads = Uploads(settings)
         self.guards = Guards(settings.redis_url)
         self._board = OutcomeBoard(
@@ -88,27 +94,35 @@ class Intake:
             return await self._board.wait(expected, wait_seconds)
 
     async def enqueue_all(
-        self, chunks: Iterable[Sequence[Accepted]], *, wait_seconds: float
+        self,
+        chunks: Iterable[Sequence[Accepted]],
+        *,
+        count: int,
+        wait_seconds: float,
     ) -> dict[UUID, Answer]:
         """Queue imports in their order; return the answers that come in time.
+
+        There are `count` at most, and they were admitted.
 
         The next chunk is taken when Redis has this one, so that a long batch holds
         up nobody. Unavailable may come half-way, and says how far it got.
         """
         awaited = wait_seconds > 0
         several: list[Expected] = []
-        count = 0
+        done = 0
         with ExitStack() as expected:
-            for chunk in chunks:
-                several.extend(
-                    expected.enter_context(self._board.expecting(one.import_.name))
-                    for one in chunk
-                    if awaited
-                )
-                appended, failure = await self._append_chunk(chunk, awaited=awaited)
-                count += appended
-                if failure is not None:
-                    raise _failed_after(count) from failure
+            with self.admission.promising(count) as promise:
+                for chunk in chunks:
+                    several.extend(
+                        expected.enter_context(self._board.expecting(one.import_.name))
+                        for one in chunk
+                        if awaited
+                    )
+                    promise.keep(len(chunk))
+                    appended, failure = await self._append_chunk(chunk, awaited=awaited)
+                    done += appended
+                    if failure is not None:
+                        raise _failed_after(done) from failure
             return await self._board.wait_all(several, wait_seconds)
 
     async def _append_chunk(

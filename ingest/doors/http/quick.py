@@ -34,6 +34,8 @@ class QuickResource:
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Decode, accept, wait, reply."""
+        # Whoever is refused all the same is refused before the body is read.
+        await self._intake.admission.admit()
         try:
             accepted, synchronous = await self._accept(req)
             answer = await submit(

@@ -103,7 +103,7 @@ class Faults:
     def _find_retry_after(self, error: PenstockError) -> int | None:
         match error:
             case Overloaded():
-                return self._intake.appends.retry_after_seconds()
+                return self._intake.admission.retry_after_seconds()
             case Unavailable():
                 return _UNAVAILABLE_RETRY_SECONDS
         return None

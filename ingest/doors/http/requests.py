@@ -22,6 +22,7 @@ class Decoded:
     document: dict[str, object]
     #: The secret of an API token, wherever it was sent.
     secret: str | None
+    size_bytes: int = 0
     #: Too long to work on without giving others their turns.
     is_large: bool = False
 
@@ -59,6 +60,7 @@ async def read_request(req: Request, settings: Settings) -> Decoded:
     return Decoded(
         document=document,
         secret=peek_token(document) or find_secret(req),
+        size_bytes=len(body),
         is_large=large,
     )
 
