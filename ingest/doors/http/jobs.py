@@ -70,7 +70,7 @@ class UploadResource:
         schemas = ProfileSchemas(self._intake.catalog.get_catalog())
         shared = load_shared(told.parameters, schemas)
         check_access(token, shared.database_id, schemas.catalog)
-        await self._intake.appends.admit()
+        await self._intake.admission.admit()
         self._intake.uploads.admit()
         return Upload(
             told=told,
