@@ -71,7 +71,14 @@ _Command = Callable[..., None]
 def _row_options(command: _Command) -> _Command:
     """Add what is asked of every row."""
     for option in (
-        click.option("--database", "db_id", type=int, required=True, metavar="ID"),
+        click.option(
+            "--database",
+            "db_id",
+            type=int,
+            required=True,
+            metavar="ID",
+            help="The database to import into.",
+        ),
         click.option(
             "--matching",
             type=click.Choice(Matching, case_sensitive=False),
@@ -84,7 +91,13 @@ def _row_options(command: _Command) -> _Command:
         ),
         click.option("--update-only", is_flag=True, help="Create no profile."),
         click.option("--add", is_flag=True, help="Search no profile, always create."),
-        click.option("--resource", "resource_id", type=int, metavar="ID"),
+        click.option(
+            "--resource",
+            "resource_id",
+            type=int,
+            metavar="ID",
+            help="Match subscriptions of this resource only.",
+        ),
         click.option(
             "--segment",
             "segments",
@@ -93,9 +106,15 @@ def _row_options(command: _Command) -> _Command:
             metavar="ID",
             help="Put each profile into this static segment; may be repeated.",
         ),
-        click.option("--skip-triggers", is_flag=True),
-        click.option("--skip-invalid-subscriptions", is_flag=True),
-        click.option("--detect-geo", is_flag=True),
+        click.option("--skip-triggers", is_flag=True, help="Tell no endpoint."),
+        click.option(
+            "--skip-invalid-subscriptions",
+            is_flag=True,
+            help="Drop wrong subscriptions, and import the rest of their rows.",
+        ),
+        click.option(
+            "--detect-geo", is_flag=True, help="Fill places and time zones by IP."
+        ),
     )[::-1]:
         command = option(command)
     return command
@@ -124,9 +143,24 @@ def _file_options(command: _Command) -> _Command:
             help="[default: what it looks like]",
         ),
         click.option("--encoding", help="[default: as marked, UTF-8, or a guess]"),
-        click.option("--delimiter", callback=_parse_delimiter, metavar="CHARACTER"),
-        click.option("--quote", callback=_parse_delimiter, metavar="CHARACTER"),
-        click.option("--escape", callback=_parse_delimiter, metavar="CHARACTER"),
+        click.option(
+            "--delimiter",
+            callback=_parse_delimiter,
+            metavar="CHARACTER",
+            help="Between columns.  [default: what it looks like]",
+        ),
+        click.option(
+            "--quote",
+            callback=_parse_delimiter,
+            metavar="CHARACTER",
+            help="Around cells.",
+        ),
+        click.option(
+            "--escape",
+            callback=_parse_delimiter,
+            metavar="CHARACTER",
+            help="Before a quote inside a cell.",
+        ),
     )[::-1]:
         command = option(command)
     return command
