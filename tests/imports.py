@@ -15,7 +15,9 @@ from ingest.settings import Settings
 DEADLINE_SECONDS = 100.0
 
 
-def start(settings: Settings, *arguments: str | Path) -> subprocess.Popen[bytes]:
+def start(
+    settings: Settings, *arguments: str | Path, errors: int = subprocess.PIPE
+) -> subprocess.Popen[bytes]:
     """Start an import into database 1."""
     command = [sys.executable, "-m", "ingest.cli", "import", *map(str, arguments)]
     environment = {"DATABASE_URL": settings.database_url}
@@ -25,7 +27,7 @@ def start(settings: Settings, *arguments: str | Path) -> subprocess.Popen[bytes]
         env={**os.environ, **environment},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=errors,
     )
 
 
@@ -34,7 +36,7 @@ def finish(
 ) -> tuple[int, str, str]:
     """Return its exit status and what it printed."""
     output, errors = process.communicate(stdin, timeout=DEADLINE_SECONDS)
-    return process.returncode, output.decode(), errors.decode()
+    return process.returncode, output.decode(), (errors or b"").decode()
 
 
 def run(

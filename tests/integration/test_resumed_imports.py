@@ -1,11 +1,19 @@
 """Imports of files that are stopped, killed and resumed: each row is applied once."""
 
+import fcntl
+import os
+import pty
+import re
 import signal
+import struct
+import termios
 import threading
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
+import redis
 
 from ingest.settings import Settings
 from tests.conftest import Connection
@@ -206,6 +214,68 @@ def test_rows_are_not_piled_up_while_too_many_imports_wait(
             status, _, errors = finish(process)
 
     assert status == 0, errors
+
+
+def test_rows_that_redis_has_lost_are_accepted_again(
+    settings: Settings, connection: Connection, tmp_path: Path
+) -> None:
+    file = write_increments(tmp_path / "a.ndjson", range(100))
+    process = start(settings, file)
+    wait_while_running(
+        process, partial(count, connection, "SELECT sum(rows) FROM jobs")
+    )
+
+    with redis.Redis.from_url(settings.redis_url) as client:
+        client.flushdb()
+    with draining(settings):
+        status, _, errors = finish(process)
+
+    assert status == 0, errors
+    assert points(connection) == [(1, 100)]
+
+
+def test_an_outage_of_postgres_is_waited_for(
+    settings: Settings, connection: Connection, tmp_path: Path
+) -> None:
+    file = write_increments(tmp_path / "a.ndjson", range(ROWS))
+    with draining(settings):
+        process = start(settings, file)
+        wait_while_running(process, partial(reach, connection, 1))
+        connection.execute(
+            """
+            SELECT pg_terminate_backend(pid)
+              FROM pg_stat_activity
+             WHERE application_name = 'penstock-files'
+               AND datname = current_database()
+            """
+        )
+        status, _, errors = finish(process)
+
+    assert status == 0, errors
+    assert points(connection) == [(1, ROWS)]
+
+
+def test_a_terminal_shows_rate_counts_and_the_time_left(
+    settings: Settings, tmp_path: Path
+) -> None:
+    file = write_people(tmp_path / "a.csv", range(ROWS))
+    parent, child = pty.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 200, 0, 0))
+    with draining(settings):
+        process = start(settings, file, errors=child)
+        os.close(child)
+        shown = b""
+        # The end of a terminal is an error (Linux) or nothing.
+        with suppress(OSError):
+            while piece := os.read(parent, 65536):
+                shown += piece
+        assert finish(process)[0] == 0
+    os.close(parent)
+
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+    assert re.search(r"a\.csv .*\d+%.*rows, [\d,]+/s: [\d,]+ created", text)
+    assert re.search(r"\d+:\d\d:\d\d", text)
+    assert f"{ROWS:,} rows" in text
 
 
 @pytest.mark.timeout(400)
