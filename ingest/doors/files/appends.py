@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from redis.exceptions import RedisError
 from redis.typing import EncodableT, FieldT
 
-from ingest.domain.errors import Unavailable
+from ingest.domain.errors import Overloaded, Unavailable
 from ingest.doors.accept import Accepted
-from ingest.doors.backlog import FRESH_SECONDS
+from ingest.doors.backlog import Backlog
 from ingest.doors.connections import connect_blocking
 from ingest.doors.doorbell import Doorbell
-from ingest.queues import LISTENER_KEY, stream_key
+from ingest.queues import LISTENER_KEY, SETTLED_KEY, stream_key
 from ingest.settings import Settings
 from ingest.wire.entries import encode
 
@@ -23,9 +23,9 @@ class FileAppends:
         self._redis = connect_blocking(settings.redis_url, client_name="penstock-files")
         self._doorbell = Doorbell(settings.redis_url)
         self._streams = [stream_key(number) for number in range(settings.partitions)]
-        self._max_waiting = settings.max_waiting
-        self._waiting = 0
-        self._counted_at = float("-inf")
+        self._backlog = Backlog(
+            max_waiting=settings.max_waiting, memory_ratio=settings.redis_memory_ratio
+        )
 
     def start(self) -> None:
         """Start ringing for drains."""
@@ -36,15 +36,23 @@ class FileAppends:
         self._doorbell.stop()
         self._redis.close()
 
-    def has_room(self) -> bool:
-        """Say whether imports may be appended; raise Unavailable without Redis."""
-        return self.count_waiting() <= self._max_waiting
+    def has_room(self, count: int) -> bool:
+        """Say whether `count` imports may be appended; raise Unavailable without Redis.
+
+        There is none while too many wait, or while Redis is nearly full.
+        """
+        self.count_waiting()
+        try:
+            self._backlog.check(count)
+        except (Overloaded, Unavailable):
+            return False
+        return True
 
     def count_waiting(self) -> int:
         """Return how many imports wait, whoever accepted them, or did a moment ago."""
-        if time.monotonic() - self._counted_at > FRESH_SECONDS:
+        if not self._backlog.is_surveyed(time.monotonic()):
             self.append([])
-        return self._waiting
+        return self._backlog.waiting
 
     def append(self, batch: Sequence[Accepted]) -> None:
         """Append all of `batch` in its order, or none; raise Unavailable for none.
@@ -58,13 +66,16 @@ class FileAppends:
         pipeline.exists(LISTENER_KEY)
         for stream in self._streams:
             pipeline.xlen(stream)
+        pipeline.get(SETTLED_KEY)
+        pipeline.info("memory")
         try:
             replies = pipeline.execute()
         except (RedisError, OSError) as error:
             raise Unavailable("The queue cannot be reached") from error
-        listened, *lengths = replies[len(batch) :]
-        self._waiting = sum(lengths)
-        self._counted_at = time.monotonic()
+        listened, *lengths, settled, memory = replies[len(batch) :]
+        now = time.monotonic()
+        self._backlog.note(now, waiting=sum(lengths))
+        self._backlog.survey(now, settled=int(settled or 0), memory=memory)
         if not listened:
             for partition in sorted({accepted.partition for accepted in batch}):
                 self._doorbell.ring(partition)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from threading import Event
 from typing import TypeVar
 
@@ -163,7 +164,7 @@ class Feeder:
 
     def _accept(self, rows: list[Row]) -> None:
         """Append rows when there is room, and look what came of those before."""
-        if rows and self._await_room():
+        if rows and self._await_room(len(rows)):
             verdicts = self._judge.judge_all(rows)
             accepted = [one.accepted for one in verdicts if one.accepted is not None]
             self._insist(lambda: self._appends.append(accepted))
@@ -176,9 +177,10 @@ class Feeder:
                     metrics.REFUSED.labels(DOOR, code).inc()
         self._insist(self._settle)
 
-    def _await_room(self) -> bool:
+    def _await_room(self, count: int) -> bool:
         """Wait while too many rows are not settled, or too many imports wait."""
-        while self._window.is_full or not self._insist(self._appends.has_room):
+        room = partial(self._appends.has_room, count)
+        while self._window.is_full or not self._insist(room):
             if self._stop.wait(_PAUSE_SECONDS):
                 return False
             self._insist(self._settle)
