@@ -1,6 +1,9 @@
-"""`penstock token`: create, list and revoke API tokens."""
+"""`penstock token`: create, list, rotate and revoke API tokens."""
 
 import json
+import re
+from datetime import timedelta
+from typing import ClassVar
 
 import click
 from rich.console import Console
@@ -16,7 +19,7 @@ from ingest.store.tokens import IssuedToken
 
 @click.group(epilog="\b\nExample:\n  penstock token create shop --database 1")
 def token() -> None:
-    """Create, list and revoke API tokens."""
+    """Create, list, rotate and revoke API tokens."""
 
 
 @token.command(
@@ -111,6 +114,51 @@ def list_(as_json: bool, database_url: str) -> None:
     for each in issued:
         table.add_row(*_row(each))
     Console(markup=False).print(table)
+
+
+class _Duration(click.ParamType[timedelta]):
+    """A whole number of seconds, minutes, hours or days: `90s`, `15m`, `12h`, `7d`."""
+
+    name = "duration"
+    _units: ClassVar = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> timedelta:
+        """Read the duration."""
+        found = re.fullmatch(r"([0-9]{1,6})([smhd])", str(value))
+        if found is None:
+            self.fail(f"{value!r} is not like 90s, 15m, 12h or 7d", param, ctx)
+        return timedelta(**{self._units[found[2]]: int(found[1])})
+
+
+@token.command(epilog="\b\nExample:\n  penstock token rotate 3 --overlap 24h")
+@click.argument("token_id", metavar="ID", type=int)
+@click.option(
+    "--overlap",
+    type=_Duration(),
+    default="1h",
+    show_default=True,
+    help="How long the old secret stays good: 90s, 15m, 12h, 7d; 0s for not at all.",
+)
+@database_options
+def rotate(token_id: int, overlap: timedelta, database_url: str) -> None:
+    """Give a token a new secret, and print it, once."""
+    with connect(database_url) as connection:
+        secret = tokens.rotate_token(connection, token_id, overlap=overlap)
+    if secret is None:
+        raise click.ClickException(
+            f"There is no good token {token_id}; see: penstock token list"
+        )
+    click.echo(secret)
+    click.echo(
+        f"Token {token_id} has a new secret. Keep it: it is not stored, and cannot be "
+        f"shown again. The old one is good for another {overlap}.",
+        err=True,
+    )
 
 
 @token.command(epilog="\b\nExample:\n  penstock token revoke 3")

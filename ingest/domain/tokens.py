@@ -1,6 +1,7 @@
 """What an API token may do, and where."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -26,6 +27,12 @@ class Token:
     #: Empty for every database.
     database_ids: frozenset[int]
     actions: frozenset[Action]
+    #: When the secret it was found by stops being good; None for never.
+    good_until: datetime | None = None
+
+    def is_good(self, now: datetime) -> bool:
+        """Say whether the secret it was found by is still good."""
+        return self.good_until is None or now < self.good_until
 
     def allows(self, action: Action, database_id: int) -> bool:
         """Say whether the holder may take `action` in this database."""

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -89,12 +89,19 @@ def create_token(
     return (row[0] if row else 0), secret
 
 
-def _token(id_: int, name: str, database_ids: list[int], actions: list[str]) -> Token:
+def _token(
+    id_: int,
+    name: str,
+    database_ids: list[int],
+    actions: list[str],
+    good_until: datetime | None = None,
+) -> Token:
     return Token(
         id=id_,
         name=name,
         database_ids=frozenset(database_ids),
         actions=frozenset(map(Action, actions)),
+        good_until=good_until,
     )
 
 
@@ -116,15 +123,59 @@ def list_tokens(connection: psycopg.Connection[TupleRow]) -> list[IssuedToken]:
 
 
 def load_tokens(connection: psycopg.Connection[TupleRow]) -> Mapping[bytes, Token]:
-    """Load the good tokens by the hash of their secret."""
+    """Load the tokens not revoked by the hashes of their secrets, old and new.
+
+    A secret that a rotation replaced is good until a moment, which is for the caller
+    to compare: nothing in the database changes when it comes.
+    """
     rows = connection.execute(
         """
-        SELECT secret_hash, id, name, database_ids, actions
+        SELECT secret_hash, id, name, database_ids, actions, NULL::timestamptz
           FROM tokens
+         WHERE revoked_at IS NULL
+         UNION ALL
+        SELECT retired.secret_hash, tokens.id, name, database_ids, actions, good_until
+          FROM retired_secrets AS retired
+          JOIN tokens ON tokens.id = retired.token_id
          WHERE revoked_at IS NULL
         """
     ).fetchall()
     return {secret_hash: _token(*columns) for secret_hash, *columns in rows}
+
+
+def rotate_token(
+    connection: psycopg.Connection[TupleRow], token_id: int, *, overlap: timedelta
+) -> str | None:
+    """Give a token a new secret and return it; None if there is no good one of that id.
+
+    The old secret stays good for `overlap`, so that its holders can change without a
+    gap; secrets replaced earlier keep the end that they were given.
+    """
+    secret = secrets.token_hex(16)
+    with connection.transaction():
+        retired = connection.execute(
+            """
+            INSERT INTO retired_secrets (secret_hash, token_id, good_until)
+            SELECT secret_hash, id, now() + %(overlap)s::interval
+              FROM tokens
+             WHERE id = %(id)s
+               AND revoked_at IS NULL
+               FOR UPDATE
+            """,
+            {"id": token_id, "overlap": overlap},
+        ).rowcount
+        if not retired:
+            return None
+        connection.execute(
+            """
+            UPDATE tokens
+               SET secret_hash = %(secret_hash)s
+             WHERE id = %(id)s
+            """,
+            {"id": token_id, "secret_hash": hash_secret(secret)},
+        )
+        bump_version(connection)
+    return secret
 
 
 def revoke_token(connection: psycopg.Connection[TupleRow], token_id: int) -> bool:

@@ -6,6 +6,7 @@ from asyncio import Task
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -86,7 +87,7 @@ class CatalogCache:
         if token is None and self._now() - self._refreshed_at >= _POLL_SECONDS:
             await asyncio.wait([self._start_refresh()], timeout=_SECOND_LOOK_SECONDS)
             token = self._get_snapshot().tokens.get(hashed)
-        if token is None:
+        if token is None or not token.is_good(datetime.now(UTC)):
             raise Forbidden("Unknown API token", "token")
         return token
 
