@@ -49,8 +49,8 @@ LOCK = uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 lock: ## Write the lock files from pyproject.toml; needs uv
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
 	@echo "Locking ..."
-	@$(LOCK) --group dev --extra embedded --output-file requirements-dev.lock
-	@$(LOCK) --constraint requirements-dev.lock --output-file requirements.lock
+	@$(LOCK) --group dev --extra embedded --extra otel --output-file requirements-dev.lock
+	@$(LOCK) --extra otel --constraint requirements-dev.lock --output-file requirements.lock
 
 clean: ## Remove the environment, caches and local state
 	@rm -rf .venv .state .pytest_cache .mypy_cache .ruff_cache .hypothesis \

@@ -22,11 +22,13 @@ from ingest.store.partitions import (
 )
 from ingest.store.receipts import create_daily_partitions
 from ingest.stream import Entry, Stream, entry_order, open_stream
+from ingest.tracing import Tracer, open_tracer
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.apply import Accepted, Applied, apply_batch, apply_whole
 from workers.attempts import TRANSIENT
 from workers.counting import count_batch
 from workers.letters import read_entry
+from workers.noting import note_batch
 from workers.telling import told
 from workers.upkeep import DAYS_AHEAD
 
@@ -49,6 +51,7 @@ class Batch:
     applied: Applied
     #: Up to which entry everything had been applied before.
     position: str
+    started_at: datetime
 
 
 class Drain:
@@ -60,6 +63,7 @@ class Drain:
         name: str,
         lifetime_seconds: float = LIFETIME_SECONDS,
         announce: Callable[[], None] = lambda: None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._settings = settings
         # Called after a commit that left events to deliver.
@@ -70,6 +74,7 @@ class Drain:
         self._connection: Connection[TupleRow] | None = None
         self._schemas: ProfileSchemas | None = None
         self._locate = open_locator(settings.geoip_database)
+        self._tracer = tracer or open_tracer("penstock-drain", {})
 
     def run(self, ring: Callable[[int], None]) -> None:
         """Apply everything that waits, then listen a while for more.
@@ -187,7 +192,7 @@ class Drain:
             position = str(row[0])
             furthest = max(position, entries[-1].id, key=entry_order)
             advance_partition(connection, partition, furthest, now, heartbeat)
-        return Batch(entries, len(letters), accepted, applied, position)
+        return Batch(entries, len(letters), accepted, applied, position, now)
 
     def _connect(self) -> Connection[TupleRow]:
         if self._connection is None or self._connection.closed:
@@ -220,6 +225,9 @@ class Drain:
         if entry_order(batch.entries[0].id) <= entry_order(batch.position):
             self._stream.lift(partition, batch.position)
         count_batch(batch.accepted, batch.letters, batch.applied.outcomes)
+        note_batch(
+            batch.accepted, batch.applied.outcomes, batch.started_at, self._tracer
+        )
         if batch.applied.events and self._stream.claim_hint():
             self._announce()
 

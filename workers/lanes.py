@@ -2,12 +2,13 @@
 
 import asyncio
 import functools
+import logging
 import random
 import ssl
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -25,9 +26,12 @@ from ingest.store.deliveries import (
     record_attempts,
 )
 from ingest.store.endpoints import disable_endpoint, record_failures
+from ingest.tracing import HEADER, Tracer
 from ingest.wire.event_messages import dump_event, sign
 from workers.event_queues import EventQueue
 from workers.webhooks import Webhook
+
+logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
@@ -44,23 +48,24 @@ class Database(Protocol):
         """Return what `work` returns."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What every lane sends with."""
+
+    #: kombu URL of the broker that queue endpoints are on.
+    broker_url: str
+    context: ssl.SSLContext
+    allowed: AllowList
+    tracer: Tracer
+
+
 class Lane:
     """Delivers what is due at one endpoint until nothing is, or it is to be paused."""
 
-    def __init__(
-        self,
-        target: Target,
-        database: Database,
-        *,
-        broker_url: str,
-        context: ssl.SSLContext,
-        allowed: AllowList,
-    ) -> None:
+    def __init__(self, target: Target, database: Database, means: Means) -> None:
         self._target = target
         self._database = database
-        self._broker_url = broker_url
-        self._context = context
-        self._allowed = allowed
+        self._means = means
 
     async def run(self) -> None:
         """Claim, send and record, batch after batch."""
@@ -76,10 +81,12 @@ class Lane:
 
     def _open(self, stack: AsyncExitStack) -> "_Send":
         if self._target.url:
-            webhook = Webhook(self._target.url, self._context, self._allowed)
+            webhook = Webhook(
+                self._target.url, self._means.context, self._means.allowed
+            )
             stack.push_async_callback(webhook.close)
             return webhook.post
-        queue = EventQueue(self._broker_url, self._target.queue)
+        queue = EventQueue(self._means.broker_url, self._target.queue)
         stack.callback(queue.close)
         # A kombu connection belongs to one thread at a time.
         turn = asyncio.Lock()
@@ -112,7 +119,12 @@ class Lane:
         )
         now, started = datetime.now(UTC), time.monotonic()
         headers = sign(self._target.secret, delivery.event_id, now, body)
+        span = self._means.tracer.start("deliver", delivery.traceparent)
+        if span.traceparent is not None:
+            headers[HEADER] = span.traceparent
         attempt = await send(body, headers)
+        span.end(event_id=str(delivery.event_id), status=attempt.status or 0)
+        _note(delivery, attempt)
         return Attempted(
             delivery=delivery,
             attempt=attempt,
@@ -148,6 +160,22 @@ class Lane:
 
 class _Send(Protocol):
     async def __call__(self, body: bytes, headers: dict[str, str]) -> Attempt: ...
+
+
+def _note(delivery: Delivery, attempt: Attempt) -> None:
+    level = logging.DEBUG if attempt.is_delivered else logging.WARNING
+    event = "event delivered" if attempt.is_delivered else "event not delivered"
+    logger.log(
+        level,
+        event,
+        extra={
+            "import_id": str(delivery.import_id),
+            "event_id": str(delivery.event_id),
+            "endpoint_id": delivery.endpoint_id,
+            "attempt": delivery.attempts + 1,
+            "status": attempt.status,
+        },
+    )
 
 
 def _next_attempt(delivery: Delivery, attempt: Attempt) -> datetime | None:

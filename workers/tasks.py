@@ -18,6 +18,7 @@ from ingest.queues import (
     UPKEEP,
 )
 from ingest.stream import Stream, open_stream
+from ingest.tracing import Tracer, open_tracer
 from workers import upkeep
 from workers.app import app, settings
 from workers.attempts import attempt
@@ -26,11 +27,17 @@ from workers.triggers import Courier
 
 
 @functools.cache
+def _tracer() -> Tracer:
+    """Return this process's tracer."""
+    return open_tracer("penstock-worker")
+
+
+@functools.cache
 def _drain() -> Drain:
     """Return this process's drain; its connections belong to the process."""
     # Containers share process ids, and the listener's place goes by this name.
     name = f"penstock-drain-{socket.gethostname()}-{os.getpid()}"
-    return Drain(settings, name=name, announce=hint)
+    return Drain(settings, name=name, announce=hint, tracer=_tracer())
 
 
 @functools.cache
@@ -42,7 +49,7 @@ def _stream() -> Stream:
 @functools.cache
 def _courier() -> Courier:
     """Return this process's courier."""
-    return Courier(settings)
+    return Courier(settings, _tracer())
 
 
 def ring(partition: int) -> None:
@@ -79,6 +86,8 @@ def _finish_deliveries(**_: object) -> None:
     """Finish what is under way, so that no receiver is told twice of it."""
     if _courier.cache_info().currsize:
         _courier().close()
+    if _tracer.cache_info().currsize:
+        _tracer().close()
 
 
 @app.task(name=DRAIN_TASK)

@@ -22,7 +22,8 @@ from ingest.domain.addresses import parse_allow_list
 from ingest.settings import Settings
 from ingest.store.database import connect
 from ingest.store.deliveries import find_targets
-from workers.lanes import Lane
+from ingest.tracing import Tracer, open_tracer
+from workers.lanes import Lane, Means
 from workers.webhooks import TIMEOUT_SECONDS
 
 logger = logging.getLogger(__name__)
@@ -33,10 +34,14 @@ _T = TypeVar("_T")
 class Courier:
     """Delivers whatever is due; one per worker process, started when first woken."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, tracer: Tracer | None = None) -> None:
         self._settings = settings
-        self._allowed = parse_allow_list(settings.webhook_allow)
-        self._context = ssl.create_default_context()
+        self._means = Means(
+            broker_url=settings.events_broker or settings.redis_url,
+            context=ssl.create_default_context(),
+            allowed=parse_allow_list(settings.webhook_allow),
+            tracer=tracer or open_tracer("penstock-courier", {}),
+        )
         self._loop: AbstractEventLoop | None = None
         self._thread: Thread | None = None
         # One thread: the connection is used by one at a time.
@@ -93,15 +98,7 @@ class Courier:
         """Open a lane for each endpoint that something is due at."""
         for target in await self._database(find_targets):
             if target.id not in self._lanes:
-                lane = Lane(
-                    target,
-                    self._database,
-                    broker_url=(
-                        self._settings.events_broker or self._settings.redis_url
-                    ),
-                    context=self._context,
-                    allowed=self._allowed,
-                )
+                lane = Lane(target, self._database, self._means)
                 task = asyncio.get_running_loop().create_task(lane.run())
                 self._lanes[target.id] = task
                 task.add_done_callback(functools.partial(self._end_lane, target.id))

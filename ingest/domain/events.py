@@ -27,6 +27,8 @@ class Event:
     detail: Mapping[str, object]
     #: The triggers that listen, by the endpoint they deliver to; never empty.
     listeners: Mapping[int, tuple[int, ...]]
+    #: Of the import, as a producer sent it.
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,7 @@ def derive(
                 sequence=sequence,
                 detail=fact.detail,
                 listeners=listeners,
+                traceparent=import_.traceparent,
             )
             sequence += 1
 

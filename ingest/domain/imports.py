@@ -96,6 +96,8 @@ class Import:
     add_to_segments: tuple[int, ...] = ()
     remove_from_segments: tuple[int, ...] = ()
     start: Start | None = None
+    #: W3C trace context of what caused it; passed on to who hears of its events.
+    traceparent: str | None = None
     #: Tells requests of one name apart; None where the producer gave no name.
     fingerprint: str | None = None
 

@@ -40,6 +40,8 @@ class Delivery:
     sequence: int
     detail: Mapping[str, object]
     created_at: datetime
+    #: The trace context of its import, if a producer sent one.
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +113,7 @@ def claim_deliveries(
              RETURNING deliveries.event_id, trigger_ids, attempts, due_at
         )
         SELECT events.id, trigger_ids, attempts, import_id, database_id, profile_id,
-               kind, sequence, detail, created_at
+               kind, sequence, detail, created_at, traceparent
           FROM claimed
           JOIN events ON events.id = claimed.event_id
          ORDER BY due_at, created_at, import_id, sequence
@@ -131,6 +133,7 @@ def claim_deliveries(
             sequence=row[7],
             detail=row[8],
             created_at=row[9],
+            traceparent=row[10],
         )
         for row in rows
     ]

@@ -26,14 +26,14 @@ def insert_events(
                FROM jsonb_to_recordset(%(rows)s::jsonb)
                     AS fresh (id uuid, import_id uuid, database_id integer,
                               profile_id text, kind text, sequence integer,
-                              detail jsonb, endpoint_id integer,
-                              trigger_ids integer[])
+                              detail jsonb, traceparent text,
+                              endpoint_id integer, trigger_ids integer[])
         ), written AS (
              INSERT INTO events (id, import_id, database_id, profile_id, kind,
-                                 sequence, detail, created_at)
+                                 sequence, detail, traceparent, created_at)
              SELECT DISTINCT ON (id)
                     id, import_id, database_id, profile_id, kind,
-                    sequence, detail, %(now)s
+                    sequence, detail, traceparent, %(now)s
                FROM fresh
         )
         INSERT INTO deliveries (event_id, endpoint_id, trigger_ids, next_attempt_at)
@@ -55,6 +55,7 @@ def _rows(event: Event) -> Iterable[dict[str, object]]:
             "kind": event.kind,
             "sequence": event.sequence,
             "detail": event.detail,
+            "traceparent": event.traceparent,
             "endpoint_id": endpoint_id,
             "trigger_ids": trigger_ids,
         }

@@ -136,6 +136,7 @@ _PARSERS: Mapping[str, _Parser] = {
     "add_to_segments": _parse_ids,
     "remove_from_segments": _parse_ids,
     "start": _parse_start,
+    "traceparent": partial(_exactly, str),
     "fingerprint": _parse_word,
 }
 _REQUIRED = frozenset(

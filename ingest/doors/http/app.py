@@ -19,6 +19,7 @@ from ingest.doors.http.intake import Intake
 from ingest.doors.http.queries import Query, QueryResource
 from ingest.doors.http.quick import QuickResource
 from ingest.doors.http.replies import Faults, serialize_http_error
+from ingest.doors.http.tracing import Tracing
 from ingest.settings import Settings
 from ingest.wire.batches import load_batch
 from ingest.wire.envelopes import load_envelope
@@ -102,6 +103,7 @@ def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:
     app.add_middleware(Counting())
     app.add_middleware(_Lifetime(intake))
     app.add_middleware(_TolerantPaths())
+    app.add_middleware(Tracing(intake.tracer))
     app.add_error_handler(Exception, faults.handle_unexpected)
     app.add_error_handler(PenstockError, faults.handle_penstock_error)
     # What the framework refuses has a handler of its own, which asks this for words.

@@ -17,6 +17,7 @@ from ingest.doors.http.intake import Intake
 from ingest.doors.http.prefer import choose_wait, dump_applied, parse_prefer
 from ingest.doors.http.replies import describe, reply
 from ingest.doors.http.requests import Decoded, read_request
+from ingest.doors.http.tracing import traced
 from ingest.store.receipts import Answer
 from ingest.wire.batches import Batch, load_element
 from ingest.wire.replies import fault_answer
@@ -57,7 +58,10 @@ class BatchResource:
         preferences = parse_prefer(req.get_header("Prefer"))
         places: list[Place] = []
         answers = await self._intake.enqueue_all(
-            self._accept_all(batch, token, key, places),
+            (
+                [traced(req, accepted) for accepted in chunk]
+                for chunk in self._accept_all(batch, token, key, places)
+            ),
             count=count,
             wait_seconds=choose_wait(
                 preferences,

@@ -13,6 +13,7 @@ from ingest.doors.http.intake import Intake
 from ingest.doors.http.prefer import choose_wait, dump_applied, parse_prefer
 from ingest.doors.http.replies import reply, reply_accepted, reply_answer
 from ingest.doors.http.requests import Decoded, find_secret, read_request, settle_format
+from ingest.doors.http.tracing import traced
 from ingest.store.receipts import Answer
 from ingest.wire.envelopes import Envelope
 
@@ -58,7 +59,7 @@ class ImportResource:
             door="http",
             name=key.name() if key else None,
         )
-        return envelope, accepted
+        return envelope, traced(req, accepted)
 
 
 async def submit(

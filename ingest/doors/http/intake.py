@@ -23,6 +23,7 @@ from ingest.doors.outcomes import Expected, OutcomeBoard
 from ingest.doors.receipts import Receipts
 from ingest.settings import Settings
 from ingest.store.receipts import Answer
+from ingest.tracing import open_tracer
 from ingest.wire.entries import encode
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Intake:
         self.admission = Admission(backlog, self.appends.look)
         self.uploads = Uploads(settings)
         self.guards = Guards(settings.redis_url)
+        self.tracer = open_tracer("penstock-intake")
         self._board = OutcomeBoard(
             settings.redis_url, self.receipts, reply_to=reply_to, named_by=HEADER
         )
@@ -72,6 +74,7 @@ class Intake:
         await self.receipts.close()
         await self.readers.close()
         self._doorbell.stop()
+        await asyncio.to_thread(self.tracer.close)
 
     async def enqueue(
         self, accepted: Accepted, *, wait_seconds: float

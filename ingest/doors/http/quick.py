@@ -12,6 +12,7 @@ from ingest.doors.http.idempotency import RequestKey, find_key
 from ingest.doors.http.imports import submit
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.requests import Decoded, find_secret, read_body
+from ingest.doors.http.tracing import traced
 from ingest.wire.bodies import decode
 from ingest.wire.envelopes import peek_token
 from ingest.wire.quick import (
@@ -63,7 +64,7 @@ class QuickResource:
             sent, self._intake.catalog.get_catalog(), referer=req.referer
         )
         key = await find_key(req, Decoded(document=sent, secret=secret), token.id)
-        accepted = self._place(quick, token, key)
+        accepted = traced(req, self._place(quick, token, key))
         return accepted, quick.envelope.synchronous
 
     async def _read_body(self, req: Request) -> dict[str, object]:
