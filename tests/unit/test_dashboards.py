@@ -215,7 +215,9 @@ def test_every_metric_is_on_a_dashboard() -> None:
     # The limit beside the connections it limits is the alert's business.
     elsewhere = {"penstock_postgres_connection_limit"}
     missing = {name for name in describe_all() if name not in shown + marks}
-    assert missing == elsewhere
+    assert missing == elsewhere, (
+        "give it a panel in deploy/grafana/sources, then run `make docs`"
+    )
 
 
 def test_provisioning_names_what_is_there() -> None:
