@@ -27,6 +27,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "token": ("ingest.commands.token", "token", "Create, list and revoke API tokens."),
     "endpoint": ("ingest.commands.endpoint", "endpoint", "Show where events go."),
     "dead": ("workers.commands.dead", "dead", "Replay or drop dead letters."),
+    "partitions": ("ingest.commands.partitions", "partitions", "Spread the streams."),
     "completion": ("ingest.commands.completion", "completion", "Complete in a shell."),
 }
 

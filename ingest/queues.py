@@ -17,6 +17,11 @@ HEARTBEAT_TASK = "penstock.heartbeat"
 #: Prefix of every key that Celery and kombu make, so that ours and theirs never meet.
 CELERY_KEY_PREFIX = "penstock:celery:"
 
+#: Holds the number of partitions, which every process must have.
+PARTITIONS_KEY = "penstock:partitions"
+#: The streams of all partitions, as a pattern.
+STREAMS = "penstock:imports:{*}"
+
 #: Set while a drain has promised to look at every stream again: no bell is needed.
 LISTENER_KEY = "penstock:listener"
 
@@ -43,6 +48,11 @@ KEY_GUARD_SECONDS = 3600
 def stream_key(partition: int) -> str:
     """Name the stream of `partition`; the braces are a Redis Cluster hash tag."""
     return f"penstock:imports:{{{partition}}}"
+
+
+def parse_stream_key(key: str) -> int:
+    """Return the partition of what `stream_key` named."""
+    return int(key.partition("{")[2].rstrip("}"))
 
 
 def bell_key(partition: int) -> str:

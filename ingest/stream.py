@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import redis
 
+from ingest.partitioning import WORKER_CLIENT, agree
 from ingest.queues import (
     BELL_GUARD_SECONDS,
     DELIVERY_HINT_KEY,
@@ -192,9 +193,11 @@ class Stream:
 
 
 def open_stream(redis_url: str, partitions: int) -> Stream:
-    """Connect lazily to Redis at `redis_url`."""
+    """Connect lazily to Redis at `redis_url`, where there must be `partitions`."""
     client = redis.Redis.from_url(
         redis_url,
+        client_name=WORKER_CLIENT,
+        redis_connect_func=agree(partitions),
         socket_timeout=_SOCKET_TIMEOUT_SECONDS,
         socket_connect_timeout=_SOCKET_TIMEOUT_SECONDS,
         socket_keepalive=True,

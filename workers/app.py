@@ -5,6 +5,7 @@ from celery import Celery
 from celery.signals import (
     celeryd_after_setup,
     setup_logging,
+    worker_init,
     worker_process_init,
     worker_ready,
 )
@@ -14,6 +15,7 @@ from celery.worker.consumer import Consumer
 from ingest import metrics
 from ingest.geo import open_locator
 from ingest.logs import configure_logging
+from ingest.partitioning import PartitionsDiffer, check_partitions
 from ingest.queues import (
     CELERY_KEY_PREFIX,
     DELIVER_TASK,
@@ -98,6 +100,15 @@ def _learn_role(instance: WorkController, **_: object) -> None:
     """Tell drains from upkeep by the queues that the worker was told to serve."""
     queues = instance.app.amqp.queues.consume_from
     _roles[:] = ["drain" if DRAINS in queues else "upkeep"]
+
+
+@worker_init.connect
+def _check_partitions(**_: object) -> None:
+    """Do not start beside processes that spread imports otherwise."""
+    try:
+        check_partitions(settings.redis_url, settings.partitions)
+    except PartitionsDiffer as error:
+        raise SystemExit(str(error)) from error
 
 
 @worker_process_init.connect

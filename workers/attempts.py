@@ -8,6 +8,7 @@ import psycopg
 import redis
 
 from ingest import metrics
+from ingest.domain.errors import PenstockError
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +30,10 @@ def attempt(work: Callable[[], None], task: str) -> bool:
     except TRANSIENT as error:
         name = type(error).__name__
         metrics.TASKS_PUT_OFF.labels(task, name).inc()
+        # What libraries say may quote what they were given; what we say does not.
+        reason = {"reason": str(error)} if isinstance(error, PenstockError) else {}
         logger.warning(
-            "task put off",
-            extra={"task": task, "error_class": name},
+            "task put off", extra={"task": task, "error_class": name, **reason}
         )
         return False
     return True

@@ -20,6 +20,7 @@ from ingest.doors.broker.redis_stream import StreamOutlet, StreamSource
 from ingest.doors.broker.results import Reporter
 from ingest.doors.broker.sources import Outlet, Source
 from ingest.logs import configure_logging
+from ingest.partitioning import check_partitions
 from ingest.settings import Settings, read_settings
 
 logger = logging.getLogger(__name__)
@@ -166,6 +167,7 @@ def consume(
         claim_after_seconds=claim_after,
         ttl_seconds=result_ttl,
     )
+    check_partitions(settings.redis_url, settings.partitions)
     metrics.note_start("consumer")
     logger.info("consuming", extra={"queue": door.queue, "amqp": bool(url)})
     serve(settings, door, stop)

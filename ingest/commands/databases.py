@@ -91,8 +91,8 @@ def database_options(command: _Command) -> _Command:
     return told(running(command))
 
 
-def redis_options(command: _Command) -> _Command:
-    """Give a command its `redis_url` and `partitions`; beside `database_options`."""
+def redis_url_option(command: _Command) -> _Command:
+    """Give a command its `redis_url`; beside `database_options`."""
     told = click.option(
         "--redis-url",
         envvar="REDIS_URL",
@@ -101,6 +101,11 @@ def redis_options(command: _Command) -> _Command:
         callback=_find_redis,
         help="Redis to look at; a URL with a password belongs in the environment.",
     )
+    return told(command)
+
+
+def redis_options(command: _Command) -> _Command:
+    """Give a command its `redis_url` and `partitions`; beside `database_options`."""
     partitions = click.option(
         "--partitions",
         envvar="PENSTOCK_PARTITIONS",
@@ -110,4 +115,4 @@ def redis_options(command: _Command) -> _Command:
         show_default=True,
         help="Streams of accepted imports that there are.",
     )
-    return told(partitions(command))
+    return redis_url_option(partitions(command))

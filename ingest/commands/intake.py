@@ -9,6 +9,7 @@ import uvicorn
 from ingest.doors.http.app import create_app
 from ingest.local.priority import give_way
 from ingest.logs import configure_logging
+from ingest.partitioning import check_partitions
 from ingest.settings import Settings, read_settings
 
 #: Connections the kernel keeps for a process that is busy or being restarted.
@@ -66,5 +67,6 @@ def intake(host: str, port: int, fd: int | None, nice: int) -> None:
     give_way(nice)
     settings = read_settings()
     configure_logging(settings.log_level)
+    check_partitions(settings.redis_url, settings.partitions)
     listener = listen(host, port) if fd is None else socket.socket(fileno=fd)
     make_server(settings).run(sockets=[listener])

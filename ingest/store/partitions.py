@@ -1,13 +1,63 @@
 """The lease and the position of each stream."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg import Connection, Cursor
 from psycopg.rows import TupleRow
 
+from ingest.partitioning import PartitionsDiffer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partition:
+    """How far one stream has been applied."""
+
+    number: int
+    #: Up to which entry.
+    position: str
+    #: None if nothing of it ever was.
+    drained_at: datetime | None
+
 
 def ensure_partitions(connection: Connection[TupleRow], count: int) -> None:
-    """Make a row for each of `count` partitions, where missing."""
+    """Make a row for each of `count` partitions, if there is none of any.
+
+    Raises PartitionsDiffer if there are others.
+    """
+    connection.execute(
+        """
+        INSERT INTO partitions (partition)
+        SELECT generate_series(0, %(count)s - 1)
+         WHERE NOT EXISTS (SELECT FROM partitions)
+            ON CONFLICT DO NOTHING
+        """,
+        {"count": count},
+    )
+    known = len(list_partitions(connection))
+    if known != count:
+        raise PartitionsDiffer(ours=count, known=known)
+
+
+def list_partitions(connection: Connection[TupleRow]) -> list[Partition]:
+    """Return every partition, in order."""
+    rows = connection.execute(
+        "SELECT partition, position, drained_at FROM partitions ORDER BY partition"
+    )
+    return [
+        Partition(number=number, position=position, drained_at=drained_at)
+        for number, position, drained_at in rows
+    ]
+
+
+def replace_partitions(connection: Connection[TupleRow], count: int) -> None:
+    """Let there be `count` partitions; those that stay keep their position.
+
+    Waits for whoever holds a lease.
+    """
+    connection.execute(
+        "DELETE FROM partitions WHERE partition >= %(count)s", {"count": count}
+    )
     connection.execute(
         """
         INSERT INTO partitions (partition)

@@ -13,6 +13,7 @@ from ingest.doors.accept import Accepted
 from ingest.doors.backlog import Backlog
 from ingest.doors.connections import connect_blocking
 from ingest.doors.doorbell import Doorbell
+from ingest.partitioning import CONSUME_CLIENT
 from ingest.queues import (
     LISTENER_KEY,
     SETTLED_KEY,
@@ -38,7 +39,9 @@ class BrokerAppends:
 
     def __init__(self, settings: Settings, *, door: str, reply_to: str) -> None:
         self._redis = connect_blocking(
-            settings.redis_url, client_name="penstock-consume"
+            settings.redis_url,
+            client_name=CONSUME_CLIENT,
+            partitions=settings.partitions,
         )
         self._doorbell = Doorbell(settings.redis_url)
         self._streams = [stream_key(number) for number in range(settings.partitions)]

@@ -11,6 +11,7 @@ from ingest.doors.accept import Accepted
 from ingest.doors.backlog import Backlog
 from ingest.doors.connections import connect_blocking
 from ingest.doors.doorbell import Doorbell
+from ingest.partitioning import FILES_CLIENT
 from ingest.queues import LISTENER_KEY, SETTLED_KEY, stream_key
 from ingest.settings import Settings
 from ingest.wire.entries import encode
@@ -20,7 +21,11 @@ class FileAppends:
     """Appends imports to their streams, and rings for drains."""
 
     def __init__(self, settings: Settings) -> None:
-        self._redis = connect_blocking(settings.redis_url, client_name="penstock-files")
+        self._redis = connect_blocking(
+            settings.redis_url,
+            client_name=FILES_CLIENT,
+            partitions=settings.partitions,
+        )
         self._doorbell = Doorbell(settings.redis_url)
         self._streams = [stream_key(number) for number in range(settings.partitions)]
         self._backlog = Backlog(

@@ -14,6 +14,7 @@ from ingest import metrics
 from ingest.domain.errors import Unavailable
 from ingest.doors.backlog import Backlog
 from ingest.doors.connections import connect
+from ingest.partitioning import INTAKE_CLIENT
 from ingest.queues import LISTENER_KEY, SETTLED_KEY, bell_key, stream_key
 
 #: What one pipeline carries at most: a batch must fit a socket timeout.
@@ -50,7 +51,9 @@ class Appends:
     def __init__(
         self, redis_url: str, *, partitions: int, backlog: Backlog, reply_to: str
     ) -> None:
-        self._redis = connect(redis_url, client_name="penstock-intake")
+        self._redis = connect(
+            redis_url, client_name=INTAKE_CLIENT, partitions=partitions
+        )
         self._streams = [stream_key(partition) for partition in range(partitions)]
         self._reply_to: dict[FieldT, EncodableT] = {b"reply_to": reply_to.encode()}
         self._backlog = backlog

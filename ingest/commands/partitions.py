@@ -1,0 +1,98 @@
+"""`penstock partitions`: how many streams there are, and how to change that."""
+
+from contextlib import closing
+
+import click
+
+from ingest.commands.databases import database_options, redis_url_option
+from ingest.commands.outputs import make_console, make_table, moment, print_json
+from ingest.partitioning import Partitions
+from ingest.store.database import connect
+from ingest.store.partitions import list_partitions, replace_partitions
+
+
+@click.group(
+    epilog="\b\nExamples:\n  penstock partitions show\n  penstock partitions set 8"
+)
+def partitions() -> None:
+    """Show and change the number of streams that imports are spread over.
+
+    More partitions let more workers apply at once. All processes must have the same
+    number, by PENSTOCK_PARTITIONS; one that has another does not start.
+    """
+
+
+@partitions.command(epilog="\b\nExample:\n  penstock partitions show --json")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@database_options
+@redis_url_option
+def show(as_json: bool, database_url: str, redis_url: str) -> None:
+    """Show the partitions, what waits on each, and which processes are connected."""
+    with closing(Partitions(redis_url)) as known:
+        layout = known.look()
+    with connect(database_url) as connection:
+        rows = {each.number: each for each in list_partitions(connection)}
+    listed = [
+        {
+            "partition": number,
+            "waiting": layout.waiting.get(number, 0),
+            "position": rows[number].position if number in rows else None,
+            "drained_at": rows[number].drained_at if number in rows else None,
+        }
+        for number in sorted({*layout.waiting, *rows})
+    ]
+    if as_json:
+        document = {
+            "partitions": layout.count,
+            "connected": dict(layout.connected),
+            "streams": listed,
+        }
+        print_json(document)
+        return
+    console = make_console()
+    table = make_table("partition", "waiting", "position", "drained at")
+    for number in sorted({*layout.waiting, *rows}):
+        row = rows.get(number)
+        table.add_row(
+            str(number),
+            str(layout.waiting.get(number, 0)),
+            row.position if row else "not read by any worker",
+            moment(row.drained_at if row else None),
+        )
+    console.print(table)
+    console.print(f"partitions: {layout.count or 'no process has told yet'}")
+    for name, count in layout.connected.items():
+        console.print(f"{name}: {count} connections")
+
+
+@partitions.command(
+    "set",
+    epilog="""\b
+Example, from 4 to 8:
+  stop intakes and consumers; wait until `penstock partitions show` shows none waiting
+  stop the workers
+  penstock partitions set 8
+  start everything with PENSTOCK_PARTITIONS=8""",
+)
+@click.argument("count", type=click.IntRange(min=1))
+@database_options
+@redis_url_option
+def set_(count: int, database_url: str, redis_url: str) -> None:
+    """Change the number of partitions to COUNT.
+
+    Refused while imports wait or processes are connected that have another number:
+    imports of one key would part, and their order be lost.
+    """
+    with (
+        closing(Partitions(redis_url)) as known,
+        connect(database_url) as connection,
+        connection.transaction(),
+    ):
+        # Should this commit fail after Redis has changed, no worker starts until it is
+        # run again.
+        replace_partitions(connection, count)
+        known.change(count)
+    click.echo(
+        f"There are {count} partitions now. Start every process with "
+        f"PENSTOCK_PARTITIONS={count}."
+    )
