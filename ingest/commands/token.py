@@ -144,8 +144,9 @@ class _Duration(click.ParamType[timedelta]):
     show_default=True,
     help="How long the old secret stays good: 90s, 15m, 12h, 7d; 0s for not at all.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @database_options
-def rotate(token_id: int, overlap: timedelta, database_url: str) -> None:
+def rotate(token_id: int, overlap: timedelta, as_json: bool, database_url: str) -> None:
     """Give a token a new secret, and print it, once."""
     with connect(database_url) as connection:
         secret = tokens.rotate_token(connection, token_id, overlap=overlap)
@@ -153,6 +154,9 @@ def rotate(token_id: int, overlap: timedelta, database_url: str) -> None:
         raise click.ClickException(
             f"There is no good token {token_id}; see: penstock token list"
         )
+    if as_json:
+        print_json({"id": token_id, "secret": secret})
+        return
     click.echo(secret)
     click.echo(
         f"Token {token_id} has a new secret. Keep it: it is not stored, and cannot be "
