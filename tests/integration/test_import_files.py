@@ -7,6 +7,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +235,22 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(
     assert (told["rows"], len(told["shown"])) == (3, 1)
     assert profiles(connection) == before
     assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (1,)
+
+
+def test_the_servers_of_a_running_up_are_used_unless_others_are_named(
+    drained: Settings, connection: Connection, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_bytes(ADA)
+    servers = {"database": drained.database_url, "redis": drained.redis_url}
+    (tmp_path / "servers.json").write_text(json.dumps(servers))
+    nowhere = replace(drained, database_url="", redis_url="")
+
+    refused, _, errors = run(nowhere, tmp_path / "a.csv", "--state-dir", tmp_path / "x")
+    status, (told,) = summarize(nowhere, tmp_path / "a.csv", "--state-dir", tmp_path)
+
+    assert refused == 2
+    assert "DATABASE_URL is not set" in errors
+    assert (status, told["created"]) == (0, 1)
 
 
 def test_help_has_examples_and_every_exit_status(settings: Settings) -> None:
