@@ -18,11 +18,17 @@ logger = logging.getLogger(__name__)
 @click.command(epilog="Example: penstock exporter --port 9108")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to bind.")
 @click.option("--port", default=9108, show_default=True, help="Port to bind.")
-def exporter(host: str, port: int) -> None:
+@click.option(
+    "--no-servers",
+    is_flag=True,
+    help="Leave Redis and Postgres to another exporter: serve counts only.",
+)
+def exporter(host: str, port: int, no_servers: bool) -> None:
     """Serve metrics for Prometheus on /metrics.
 
     What intakes and workers count is read from PROMETHEUS_MULTIPROC_DIR, which all of
-    them must share; the rest is asked of Redis and Postgres at each scrape.
+    them must share; the rest is asked of Redis and Postgres at each scrape. Where pods
+    share no directory, each has an exporter with --no-servers, and one asks for all.
     """
     settings = read_settings()
     configure_logging(settings.log_level)
@@ -31,7 +37,7 @@ def exporter(host: str, port: int) -> None:
         signal.signal(name, lambda *_: stop.set())
 
     directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    with open_registry(settings, directory) as registry:
+    with open_registry(settings, directory, servers=not no_servers) as registry:
         server, _ = start_http_server(port, host, registry)
         logger.info("exporter started", extra={"port": server.server_port})
         stop.wait()

@@ -15,9 +15,9 @@ from ingest.settings import Settings
 
 @contextmanager
 def open_registry(
-    settings: Settings, metrics_dir: str | None
+    settings: Settings, metrics_dir: str | None, *, servers: bool = True
 ) -> Iterator[CollectorRegistry]:
-    """Yield what a scrape shows: every process's counts, and the servers' state.
+    """Yield what a scrape shows: every process's counts, and the `servers`' state.
 
     Both are read anew at each scrape. Without `metrics_dir`, the servers' only.
     """
@@ -28,7 +28,8 @@ def open_registry(
         ]
     )
     registry = CollectorRegistry()
-    registry.register(states)
+    if servers:
+        registry.register(states)
     if metrics_dir:
         registry.register(Archive(Path(metrics_dir)))
     try:

@@ -253,7 +253,7 @@ def test_the_image_runs_the_locked_packages_as_an_ordinary_user() -> None:
     install = "RUN pip install --require-hashes --requirement requirements.lock"
 
     assert lines.index(install) < lines.index("COPY ingest ./ingest")
-    assert "USER penstock" in lines
+    assert "USER 10001:10001" in lines
     assert 'ENTRYPOINT ["penstock"]' in lines
 
 

@@ -64,6 +64,7 @@ def missing(wanted: list[str], lock: str, where: dict[str, str]) -> list[str]:
         text
         for text in wanted
         for requirement in [Requirement(text)]
+        if requirement.marker is None or requirement.marker.evaluate(where)
         if (version := pinned.get(canonicalize_name(requirement.name))) is None
         or not requirement.specifier.contains(version)
     ]

@@ -1,0 +1,131 @@
+"""The reverse proxy of deploy/nginx in front of a served intake."""
+
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from getpass import getuser
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from ingest.settings import Settings
+from tests.drains import draining
+from tests.intakes import DEADLINE_SECONDS, make_document, served, wait_until
+
+CONFIGURATION = Path(__file__).parents[2] / "deploy/nginx/penstock.conf"
+HOST = "imports.example.com"
+
+
+def program(name: str) -> str:
+    # Debian keeps servers where an ordinary user does not look.
+    found = shutil.which(name, path="/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin")
+    return found or pytest.skip(f"there is no {name} here")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def make_certificate(directory: Path) -> None:
+    subprocess.run(
+        [
+            *(program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes"),
+            *("-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST}"),
+            *("-keyout", directory / "privkey.pem"),
+            *("-out", directory / "fullchain.pem"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+
+
+@pytest.fixture
+def proxy(settings: Settings, tmp_path: Path) -> Iterator[httpx.Client]:
+    """A client that speaks TLS to nginx, behind which an import is really applied."""
+    make_certificate(tmp_path)
+    port = free_port()
+    with served(settings) as intake, draining(settings):
+        shipped = CONFIGURATION.read_text()
+        (tmp_path / "penstock.conf").write_text(
+            shipped.replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
+            .replace("127.0.0.1:8080", intake.url.removeprefix("http://"))
+            .replace("/etc/ssl/penstock", str(tmp_path))
+        )
+        (tmp_path / "nginx.conf").write_text(
+            # Its workers write where only whoever runs the tests may.
+            f"user {getuser()}; pid {tmp_path}/pid; daemon off;\n"
+            f"error_log {tmp_path}/error.log;\n"
+            "events {}\n"
+            f"http {{ client_body_temp_path {tmp_path}/bodies;\n"
+            f"proxy_temp_path {tmp_path}/answers; include penstock.conf; }}\n"
+        )
+        server = subprocess.Popen(
+            [program("nginx"), "-p", tmp_path, "-c", tmp_path / "nginx.conf"],
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            wait_until(lambda: accepts(port))
+            trusted = ssl.create_default_context(cafile=tmp_path / "fullchain.pem")
+            # Under its own name: the certificate is for that, not for an address.
+            with httpx.Client(
+                base_url=f"https://127.0.0.1:{port}",
+                headers={"Host": HOST},
+                verify=trusted,
+                timeout=DEADLINE_SECONDS,
+            ) as client:
+                yield client
+        finally:
+            server.terminate()
+            server.wait(DEADLINE_SECONDS)
+
+
+def post(proxy: httpx.Client, **sent: Any) -> httpx.Response:
+    return proxy.post(
+        "/api/v1.1/profiles/import", extensions={"sni_hostname": HOST}, **sent
+    )
+
+
+def test_an_import_through_the_proxy_is_answered_like_any(
+    proxy: httpx.Client, token: str
+) -> None:
+    response = post(proxy, json=make_document(token))
+
+    assert response.json()["error"] == 0
+    assert response.headers["Import-Id"]
+    assert "max-age" in response.headers["Strict-Transport-Security"]
+
+
+def test_a_body_past_the_limit_is_refused_in_the_words_of_the_contract(
+    proxy: httpx.Client, settings: Settings
+) -> None:
+    response = post(proxy, content=b"{" + b" " * settings.max_body_bytes)
+
+    assert response.status_code == 413
+    assert response.json()["error"] == 413
+
+
+def test_the_way_to_wait_and_where_to_ask_pass_the_proxy(
+    proxy: httpx.Client, token: str
+) -> None:
+    response = post(
+        proxy, json=make_document(token), headers={"Prefer": "respond-async"}
+    )
+
+    assert response.status_code == 202
+    assert response.headers["Location"].startswith("/api/v1.1/imports/")
+
+
+def test_health_is_not_for_callers(proxy: httpx.Client) -> None:
+    response = proxy.get("/health/ready", extensions={"sni_hostname": HOST})
+
+    assert response.status_code == 403
