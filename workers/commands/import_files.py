@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -12,12 +12,10 @@ import click
 from ingest.commands.databases import find_settings
 from ingest.commands.import_display import Display, summarize
 from ingest.domain.errors import PenstockError, Rejected
-from ingest.domain.imports import Matching, Operation
 from ingest.domain.jobs import JobState
-from ingest.doors.files.dialects import Told
-from ingest.doors.files.rows import Reading
 from ingest.settings import Settings
 from workers.commands.file_imports import Asked, Ended, Importer, Start
+from workers.commands.file_options import file_options, load_asked, row_options
 from workers.commands.file_rehearsals import rehearse_files
 
 #: What the process ends with.
@@ -44,132 +42,10 @@ class _Failed(click.ClickException):
     exit_code = _FAILED
 
 
-def _parse_map(
-    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
-) -> dict[str, str]:
-    mapping = {}
-    for value in values:
-        column, equals, field = value.rpartition("=")
-        if not equals or not column.strip():
-            raise click.BadParameter(f"{value!r} is not COLUMN=FIELD")
-        mapping[column.strip()] = field.strip()
-    return mapping
-
-
-def _parse_delimiter(
-    _context: click.Context, _parameter: click.Parameter, value: str | None
-) -> str | None:
-    value = {"tab": "\t", "\\t": "\t"}.get(value or "", value)
-    if value is not None and len(value) != 1:
-        raise click.BadParameter("one character, or `tab`")
-    return value
-
-
-_Command = Callable[..., None]
-
-
-def _row_options(command: _Command) -> _Command:
-    """Add what is asked of every row."""
-    for option in (
-        click.option(
-            "--database",
-            "db_id",
-            type=int,
-            required=True,
-            metavar="ID",
-            help="The database to import into.",
-        ),
-        click.option(
-            "--matching",
-            type=click.Choice(Matching, case_sensitive=False),
-            default=Matching.EMAIL,
-            show_default=True,
-            help="How each row finds its profile.",
-        ),
-        click.option(
-            "--field", "field_name", metavar="NAME", help="What `custom` matches by."
-        ),
-        click.option("--update-only", is_flag=True, help="Create no profile."),
-        click.option("--add", is_flag=True, help="Search no profile, always create."),
-        click.option(
-            "--resource",
-            "resource_id",
-            type=int,
-            metavar="ID",
-            help="Match subscriptions of this resource only.",
-        ),
-        click.option(
-            "--segment",
-            "segments",
-            type=int,
-            multiple=True,
-            metavar="ID",
-            help="Put each profile into this static segment; may be repeated.",
-        ),
-        click.option("--skip-triggers", is_flag=True, help="Tell no endpoint."),
-        click.option(
-            "--skip-invalid-subscriptions",
-            is_flag=True,
-            help="Drop wrong subscriptions, and import the rest of their rows.",
-        ),
-        click.option(
-            "--detect-geo", is_flag=True, help="Fill places and time zones by IP."
-        ),
-    )[::-1]:
-        command = option(command)
-    return command
-
-
-def _file_options(command: _Command) -> _Command:
-    """Add what is told of how the files are written."""
-    for option in (
-        click.option(
-            "--map",
-            "mapping",
-            multiple=True,
-            callback=_parse_map,
-            metavar="COLUMN=FIELD",
-            help="What a column holds; COLUMN= passes it over. May be repeated.",
-        ),
-        click.option(
-            "--columns",
-            metavar="NAME,…",
-            help="Names of the columns, for a table without a header.",
-        ),
-        click.option(
-            "--format",
-            "format_",
-            type=click.Choice(["csv", "ndjson", "json"]),
-            help="[default: what it looks like]",
-        ),
-        click.option("--encoding", help="[default: as marked, UTF-8, or a guess]"),
-        click.option(
-            "--delimiter",
-            callback=_parse_delimiter,
-            metavar="CHARACTER",
-            help="Between columns.  [default: what it looks like]",
-        ),
-        click.option(
-            "--quote",
-            callback=_parse_delimiter,
-            metavar="CHARACTER",
-            help="Around cells.",
-        ),
-        click.option(
-            "--escape",
-            callback=_parse_delimiter,
-            metavar="CHARACTER",
-            help="Before a quote inside a cell.",
-        ),
-    )[::-1]:
-        command = option(command)
-    return command
-
-
 @click.command("import", epilog=_EPILOG)
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
-@_row_options
-@_file_options
+@row_options
+@file_options
 @click.option("--resume", is_flag=True, help="Go on where the last import stopped.")
 @click.option("--restart", is_flag=True, help="Begin anew though one stopped.")
 @click.option(
@@ -209,7 +85,7 @@ def import_(files: tuple[str, ...], **options: Any) -> None:
     if options["rejects"] is not None and len(files) > 1:
         raise click.UsageError("--rejects is for one file")
     settings = find_settings(options["state_dir"])
-    asked = _ask(options, settings)
+    asked = load_asked(options, settings)
     try:
         if options["dry_run"]:
             status = rehearse_files(
@@ -220,50 +96,6 @@ def import_(files: tuple[str, ...], **options: Any) -> None:
     except PenstockError as error:
         raise _Failed(_explain(error)) from error
     sys.exit(status)
-
-
-def _ask(options: Mapping[str, Any], settings: Settings) -> Asked:
-    operation = Operation.IMPORT
-    if options["update_only"] or options["add"]:
-        operation = Operation.ADD if options["add"] else Operation.UPDATE
-    parameters = {
-        name: options[name]
-        for name in (
-            "db_id",
-            "matching",
-            "field_name",
-            "resource_id",
-            "skip_triggers",
-            "skip_invalid_subscriptions",
-            "detect_geo",
-        )
-        if options[name] is not None and options[name] is not False
-    }
-    columns = options["columns"]
-    reading = Reading(
-        format=options["format_"],
-        encoding=options["encoding"],
-        dialect=Told(
-            delimiter=options["delimiter"],
-            quote=options["quote"],
-            escape=options["escape"],
-        ),
-        columns=tuple(columns.split(",")) if columns else (),
-        mapping=options["mapping"],
-        resource_id=options["resource_id"],
-        max_row_bytes=settings.max_body_bytes,
-        limits=settings.limits,
-    )
-    return Asked(
-        parameters=parameters
-        | {"operation": operation.value}
-        | (
-            {"add_to_segments": list(options["segments"])}
-            if options["segments"]
-            else {}
-        ),
-        reading=reading,
-    )
 
 
 def _import_all(
