@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -21,6 +22,9 @@ from ingest.queues import (
     outcomes_channel,
     stream_key,
 )
+
+#: What intake processes are told, by their names.
+Told = Mapping[str, Sequence[Mapping[str, object]]]
 
 #: No reply for this long, and the connection is given up.
 _SOCKET_TIMEOUT_SECONDS = 5.0
@@ -51,6 +55,14 @@ class Entry:
         return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A partition that has entries, and how many."""
+
+    partition: int
+    entries: int
+
+
 class Stream:
     """The streams of accepted imports, one per partition."""
 
@@ -59,35 +71,47 @@ class Stream:
         self._keys = [stream_key(partition) for partition in range(partitions)]
         self._attends_until = 0.0
 
-    def waiting(self) -> list[int]:
-        """Return the partitions that have entries, the one with the oldest first."""
+    def look(self) -> list[Waiting]:
+        """Return what waits in each partition, the one with the oldest entry first."""
         pipeline = self._redis.pipeline(transaction=False)
         for key in self._keys:
             pipeline.xrange(key, count=1)
-        heads = [
-            (entry_order(rows[0][0].decode()), partition)
-            for partition, rows in enumerate(pipeline.execute())
+            pipeline.xlen(key)
+        replies = pipeline.execute()
+        pairs = zip(replies[::2], replies[1::2], strict=True)
+        found = [
+            (entry_order(rows[0][0].decode()), Waiting(number, max(length, 1)))
+            for number, (rows, length) in enumerate(pairs)
             if rows
         ]
-        return [partition for _, partition in sorted(heads)]
+        return [waiting for _, waiting in sorted(found, key=itemgetter(0))]
+
+    def waiting(self) -> list[int]:
+        """Return the partitions that have entries, the one with the oldest first."""
+        return [one.partition for one in self.look()]
 
     def read(self, partition: int, count: int) -> list[Entry]:
         """Return the first `count` entries of `partition`, in the order accepted."""
-        rows = self._redis.xrange(self._keys[partition], count=count)
-        return [_entry(id_, fields) for id_, fields in rows or ()]
+        return self.read_each({partition: count})[partition]
 
-    def settle(
-        self,
-        partition: int,
-        ids: Sequence[str],
-        outcomes: Mapping[str, Sequence[Mapping[str, object]]],
-    ) -> None:
-        """Drop applied entries and tell each intake process its `outcomes`."""
+    def read_each(self, counts: Mapping[int, int]) -> dict[int, list[Entry]]:
+        """Return the first entries of some partitions, as many as `counts` says."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for partition, count in counts.items():
+            pipeline.xrange(self._keys[partition], count=count)
+        return {
+            partition: [_entry(id_, fields) for id_, fields in rows or ()]
+            for partition, rows in zip(counts, pipeline.execute(), strict=True)
+        }
+
+    def settle(self, applied: Mapping[int, Sequence[str]], outcomes: Told) -> None:
+        """Drop entries, by partition, and tell each intake process its `outcomes`."""
         pipeline = self._redis.pipeline(transaction=False)
         for reply_to, told in outcomes.items():
             pipeline.publish(outcomes_channel(reply_to), orjson.dumps(told))
-        pipeline.xdel(self._keys[partition], *ids)
-        pipeline.incrby(SETTLED_KEY, len(ids))
+        for partition, ids in applied.items():
+            pipeline.xdel(self._keys[partition], *ids)
+        pipeline.incrby(SETTLED_KEY, sum(map(len, applied.values())))
         *replies, _counted = pipeline.execute(raise_on_error=False)
         # A Redis that is full still drops entries, though it counts no more.
         for reply in replies:

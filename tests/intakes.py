@@ -82,7 +82,7 @@ class Worker:
             "profile_id": outcome.profile_id,
         }
         outcomes = {taken.entry.reply_to: [told]} if taken.entry.reply_to else {}
-        self._stream.settle(taken.partition, [taken.entry.id], outcomes)
+        self._stream.settle({taken.partition: [taken.entry.id]}, outcomes)
 
     def apply(self, *faults: Fault) -> Taken:
         """Apply the oldest waiting import, or refuse it for `faults`."""

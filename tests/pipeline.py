@@ -31,11 +31,13 @@ class Pipeline:
 
     def apply_batch(self, imports: Sequence[Import]) -> Applied:
         batch = [
-            Accepted(import_=one, entry_id=f"{number}-0", payload=encode(one))
+            Accepted(
+                import_=one, partition=0, entry_id=f"{number}-0", payload=encode(one)
+            )
             for number, one in enumerate(imports, start=1)
         ]
         with self.connection.transaction():
-            return apply_batch(self.connection, 0, batch, self._schemas)
+            return apply_batch(self.connection, batch, self._schemas)
 
     def create(self, data: dict[str, Any], **changes: Any) -> str:
         """Create a profile matched by its email or first phone; return its id."""

@@ -1,4 +1,4 @@
-"""One batch of one partition, applied in the caller's transaction.
+"""One batch, of one partition or of several, applied in the caller's transaction.
 
 The steps: load, find, lock, merge, write. Whatever the batch's size, it costs a fixed
 number of statements (design section 4).
@@ -36,8 +36,11 @@ class Accepted:
     """An accepted import and the entry it came in."""
 
     import_: Import
+    partition: int
     entry_id: str
     payload: bytes
+    #: The intake process whose caller may be waiting; empty for none.
+    reply_to: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +56,7 @@ class Applied:
 
 
 def apply_batch(
-    connection: Connection[TupleRow],
-    partition: int,
-    batch: Sequence[Accepted],
-    schemas: ProfileSchemas,
+    connection: Connection[TupleRow], batch: Sequence[Accepted], schemas: ProfileSchemas
 ) -> Applied:
     """Apply `batch` in order.
 
@@ -72,11 +72,11 @@ def apply_batch(
     # nothing narrower covers a bug.
     except Exception as error:  # noqa: BLE001
         if len(batch) == 1:
-            return _bury(connection, partition, batch[0], error)
+            return _bury(connection, batch[0], error)
     metrics.BATCHES_REPEATED.labels("halved").inc()
     middle = len(batch) // 2
-    first = apply_batch(connection, partition, batch[:middle], schemas)
-    second = apply_batch(connection, partition, batch[middle:], schemas)
+    first = apply_batch(connection, batch[:middle], schemas)
+    second = apply_batch(connection, batch[middle:], schemas)
     return Applied(
         outcomes=first.outcomes + second.outcomes,
         repeated=first.repeated + second.repeated,
@@ -140,10 +140,7 @@ def apply_whole(
 
 
 def _bury(
-    connection: Connection[TupleRow],
-    partition: int,
-    accepted: Accepted,
-    error: Exception,
+    connection: Connection[TupleRow], accepted: Accepted, error: Exception
 ) -> Applied:
     """Keep an import that cannot be applied as a dead letter, with its receipt."""
     now = datetime.now(UTC)
@@ -151,7 +148,7 @@ def _bury(
     letter = DeadLetter(
         import_id=import_.import_id,
         database_id=import_.database_id,
-        partition=partition,
+        partition=accepted.partition,
         entry_id=accepted.entry_id,
         payload=accepted.payload,
         error=describe_error(error),

@@ -2,8 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from psycopg import Connection
@@ -14,21 +13,21 @@ from ingest.geo import open_locator
 from ingest.settings import Settings
 from ingest.store.catalog import hold_catalog, load_catalog
 from ingest.store.database import connect, transaction_in_pipeline
-from ingest.store.dead_letters import DeadLetter, insert_dead_letter
+from ingest.store.dead_letters import insert_dead_letter
 from ingest.store.partitions import (
-    advance_partition,
-    ask_lease,
+    advance_partitions,
+    ask_leases,
     ensure_partitions,
 )
 from ingest.store.receipts import create_daily_partitions
-from ingest.stream import Entry, Stream, entry_order, open_stream
+from ingest.stream import Stream, Waiting, open_stream
 from ingest.tracing import Tracer, open_tracer
 from ingest.wire.profile_schemas import ProfileSchemas
-from workers.apply import Accepted, Applied, apply_batch, apply_whole
+from workers.apply import apply_batch, apply_whole
 from workers.attempts import TRANSIENT
 from workers.counting import count_batch
-from workers.letters import read_entry
 from workers.noting import note_batch
+from workers.shares import Batch, Share, group, list_accepted, make_share
 from workers.telling import told
 from workers.upkeep import DAYS_AHEAD
 
@@ -38,20 +37,6 @@ logger = logging.getLogger(__name__)
 LINGER_SECONDS = 0.5
 #: After this long a drain hands over, so that no process is held for ever.
 LIFETIME_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What one lease brought: entries in the order accepted."""
-
-    entries: Sequence[Entry]
-    #: How many entries were no imports.
-    letters: int
-    accepted: Sequence[Accepted]
-    applied: Applied
-    #: Up to which entry everything had been applied before.
-    position: str
-    started_at: datetime
 
 
 class Drain:
@@ -88,19 +73,20 @@ class Drain:
         listens = self._stream.attend(self._name)
         self._stream.answer_bells()
         while time.monotonic() < ends_at:
-            waiting = self._stream.waiting()
-            self._call_for_help(waiting, ring)
-            drained = self._drain_each(waiting)
+            groups = self._look()
+            self._call_for_help(groups, ring)
+            drained = self._drain_each(groups)
             listens = self._stream.attend(self._name)
             if drained:
                 continue
             # What still waits is another drain's, which will look again after it.
-            if not listens or not self._stream.wait(LINGER_SECONDS, waiting):
+            busy = [one.partition for each in groups for one in each]
+            if not listens or not self._stream.wait(LINGER_SECONDS, busy):
                 break
         if listens:
             self._stream.leave()
         # Nobody rang for what came while the place was taken: look once more.
-        if self._drain_each(self._stream.waiting()):
+        if self._drain_each(self._look()):
             ring(0)
 
     def close(self) -> None:
@@ -110,26 +96,35 @@ class Drain:
             self._connection.close()
             self._connection = None
 
+    def _look(self) -> list[list[Waiting]]:
+        """Return the partitions that have entries, in groups for one batch each."""
+        return list(group(self._stream.look(), self._settings.batch_size))
+
     def _call_for_help(
-        self, waiting: Sequence[int], ring: Callable[[int], None]
+        self, groups: Sequence[Sequence[Waiting]], ring: Callable[[int], None]
     ) -> None:
         """Ring for another process when there is work for two."""
-        if len(waiting) > 1 and self._stream.claim_bell(waiting[-1]):
-            ring(waiting[-1])
+        if len(groups) > 1 and self._stream.claim_bell(groups[-1][0].partition):
+            ring(groups[-1][0].partition)
 
-    def _drain_each(self, partitions: Sequence[int]) -> int:
-        """Apply a batch of each of `partitions`; return how many had one for us."""
-        return sum([self.drain_partition(partition) for partition in partitions])
+    def _drain_each(self, groups: Iterable[Sequence[Waiting]]) -> int:
+        """Apply a batch of each of `groups`; return how many had one for us."""
+        return sum([self.drain(each) for each in groups])
 
-    def drain_partition(self, partition: int) -> bool:
-        """Apply the first batch of `partition`; False if there is none to take."""
+    def drain(self, waiting: Sequence[Waiting]) -> bool:
+        """Apply a batch of `waiting`; False if there is none to take.
+
+        Of a partition alone it is as large as batches may be.
+        """
         started, stages = time.perf_counter(), metrics.Stopwatch()
-        connection = self._connect()
-        batch = self._apply(connection, partition, stages)
+        counts = {one.partition: one.entries for one in waiting}
+        if len(counts) == 1:
+            counts = dict.fromkeys(counts, self._settings.batch_size)
+        batch = self._apply(self._connect(), counts, stages)
         if batch is None:
             return False
         stages.end("commit")
-        self._settle(partition, batch)
+        self._settle(batch)
         stages.end("settle")
         if batch.accepted:
             metrics.DRAIN_SECONDS.observe(time.perf_counter() - started)
@@ -138,15 +133,15 @@ class Drain:
     def _apply(
         self,
         connection: Connection[TupleRow],
-        partition: int,
+        counts: Mapping[int, int],
         stages: metrics.Stopwatch,
     ) -> Batch | None:
-        """Apply the first batch of `partition` whole; if that fails, part by part.
+        """Apply the first `counts` entries whole; if that fails, part by part.
 
         Savepoints are for the second attempt: nearly every batch does without.
         """
         try:
-            return self._attempt(connection, partition, stages, whole=True)
+            return self._attempt(connection, counts, stages, whole=True)
         except TRANSIENT:
             raise
         # As in `apply_batch`, which finds the culprit.
@@ -156,43 +151,44 @@ class Drain:
             logger.info(
                 "batch failed; applied again by parts", extra={"reason": reason}
             )
-        return self._attempt(connection, partition, stages, whole=False)
+        return self._attempt(connection, counts, stages, whole=False)
 
     def _attempt(
         self,
         connection: Connection[TupleRow],
-        partition: int,
+        counts: Mapping[int, int],
         stages: metrics.Stopwatch,
         *,
         whole: bool,
     ) -> Batch | None:
-        """Lease `partition`, apply its first batch and commit."""
+        """Lease partitions, apply the first `counts` entries of each and commit."""
         with transaction_in_pipeline(connection):
-            lease = ask_lease(connection, partition)
+            leases = ask_leases(connection, list(counts))
             schemas = self._catalog(connection)
-            row = lease.fetchone()
-            if row is None:
-                return None
-            entries = self._stream.read(partition, self._settings.batch_size)
-            if not entries:
+            shares = self._read(counts, dict(leases))
+            if not shares:
                 return None
             now = datetime.now(UTC)
             stages.end("read")
-            imports = [entry for entry in entries if not entry.is_heartbeat]
-            accepted, letters = _decode(partition, imports)
-            for letter in letters:
+            for letter in [each for share in shares for each in share.letters]:
                 insert_dead_letter(connection, letter, now)
-            if whole:
-                applied = apply_whole(connection, accepted, schemas)
-            else:
-                applied = apply_batch(connection, partition, accepted, schemas)
+            apply = apply_whole if whole else apply_batch
+            applied = apply(connection, list_accepted(shares), schemas)
             # It has shared its time out among the stages itself.
             stages.skip()
-            heartbeat = _last_heartbeat(entries)
-            position = str(row[0])
-            furthest = max(position, entries[-1].id, key=entry_order)
-            advance_partition(connection, partition, furthest, now, heartbeat)
-        return Batch(entries, len(letters), accepted, applied, position, now)
+            advance_partitions(connection, [share.advance for share in shares], now)
+        return Batch(shares=shares, applied=applied, started_at=now)
+
+    def _read(
+        self, counts: Mapping[int, int], positions: Mapping[int, str]
+    ) -> list[Share]:
+        """Read leased partitions; those that have no entries have no share."""
+        wanted = {partition: counts[partition] for partition in positions}
+        return [
+            make_share(partition, positions[partition], entries)
+            for partition, entries in self._stream.read_each(wanted).items()
+            if entries
+        ]
 
     def _connect(self) -> Connection[TupleRow]:
         if self._connection is None or self._connection.closed:
@@ -213,41 +209,19 @@ class Drain:
             logger.info("catalogue loaded", extra={"version": version})
         return self._schemas
 
-    def _settle(self, partition: int, batch: Batch) -> None:
+    def _settle(self, batch: Batch) -> None:
         """Drop what has been committed and publish the outcomes.
 
         If Redis fails here nothing is lost: the entries are read again, found
         applied, and told again.
         """
-        ids = [entry.id for entry in batch.entries]
-        outcomes = told(batch.entries, batch.accepted, batch.applied)
-        self._stream.settle(partition, ids, outcomes)
-        if entry_order(batch.entries[0].id) <= entry_order(batch.position):
-            self._stream.lift(partition, batch.position)
-        count_batch(batch.accepted, batch.letters, batch.applied.outcomes)
-        note_batch(
-            batch.accepted, batch.applied.outcomes, batch.started_at, self._tracer
-        )
+        accepted, applied = batch.accepted, batch.applied
+        self._stream.settle(batch.ids, told(accepted, applied))
+        for share in batch.shares:
+            if share.is_behind:
+                self._stream.lift(share.partition, share.position)
+        letters = sum(len(share.letters) for share in batch.shares)
+        count_batch(accepted, letters, applied.outcomes)
+        note_batch(accepted, applied.outcomes, batch.started_at, self._tracer)
         if batch.applied.events and self._stream.claim_hint():
             self._announce()
-
-
-def _last_heartbeat(entries: Iterable[Entry]) -> datetime | None:
-    sent = [entry.appended_at for entry in entries if entry.is_heartbeat]
-    return max(sent, default=None)
-
-
-def _decode(
-    partition: int, entries: Iterable[Entry]
-) -> tuple[list[Accepted], list[DeadLetter]]:
-    """Decode `entries`; those that are no imports become dead letters."""
-    accepted, letters = [], []
-    for entry in entries:
-        read = read_entry(partition, entry.id, entry.payload)
-        if isinstance(read, DeadLetter):
-            letters.append(read)
-        else:
-            accepted.append(
-                Accepted(import_=read, entry_id=entry.id, payload=entry.payload)
-            )
-    return accepted, letters

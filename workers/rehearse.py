@@ -34,11 +34,16 @@ def rehearse(
         for passing, one in ((uuid7(), one) for one in imports)
     }
     batch = [
-        Accepted(import_=one, entry_id=f"0-{number}", payload=encode(one))
+        Accepted(
+            import_=one,
+            partition=_NO_PARTITION,
+            entry_id=f"0-{number}",
+            payload=encode(one),
+        )
         for number, one in enumerate(own.values(), start=1)
     ]
     with connection.transaction(force_rollback=True):
-        applied = apply_batch(connection, _NO_PARTITION, batch, schemas)
+        applied = apply_batch(connection, batch, schemas)
     outcomes = {outcome.import_id: outcome for outcome in applied.outcomes}
     return [
         replace(outcomes[passing], import_id=one.import_id)

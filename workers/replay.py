@@ -136,13 +136,14 @@ class Replay:
             batch = [
                 Accepted(
                     import_=imports[letter.id],
+                    partition=partition,
                     entry_id=letter.entry_id,
                     payload=letter.payload,
                 )
                 for letter in group
                 if letter.id in imports
             ]
-            applied = apply_batch(self._connection, partition, batch, schemas)
+            applied = apply_batch(self._connection, batch, schemas)
             # What an import came to first stays: a second letter of it is a repeat.
             for each in applied.outcomes:
                 outcomes.setdefault(each.import_id, each)

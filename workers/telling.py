@@ -1,16 +1,15 @@
 """What each intake process is told of the imports that it accepted."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from ingest.domain.imports import Import, Outcome
 from ingest.store.receipts import Answer
-from ingest.stream import Entry
 from workers.apply import Accepted, Applied
 
 
 def told(
-    entries: Iterable[Entry], accepted: Sequence[Accepted], applied: Applied
+    accepted: Sequence[Accepted], applied: Applied
 ) -> dict[str, list[dict[str, object]]]:
     """Return what each intake process is to hear, by its name."""
     answers: dict[object, dict[str, object]] = {
@@ -24,12 +23,10 @@ def told(
         # What is said already wins: of entries with one id the first was applied.
         if import_.fingerprint is not None:
             answers[import_.import_id] = _whose(import_) | answers[import_.import_id]
-    reply_to = {entry.id: entry.reply_to for entry in entries}
     said: dict[str, list[dict[str, object]]] = defaultdict(list)
     for one in accepted:
-        name = reply_to[one.entry_id]
-        if name:
-            said[name].append(answers[one.import_.import_id])
+        if one.reply_to:
+            said[one.reply_to].append(answers[one.import_.import_id])
     return said
 
 

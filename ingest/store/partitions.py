@@ -1,12 +1,14 @@
 """The lease and the position of each stream."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from psycopg import Connection, Cursor
+from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.partitioning import PartitionsDiffer
+from ingest.store.rows import dump_array, execute_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,49 +75,60 @@ def lease_partition(connection: Connection[TupleRow], partition: int) -> str | N
 
     Returns None while another drain works on it.
     """
-    row = ask_lease(connection, partition).fetchone()
-    return None if row is None else str(row[0])
+    return dict(ask_leases(connection, [partition])).get(partition)
 
 
-def ask_lease(connection: Connection[TupleRow], partition: int) -> Cursor[TupleRow]:
-    """Do as `lease_partition`, but send the question only: no row, no lease."""
-    return connection.execute(
+def ask_leases(
+    connection: Connection[TupleRow], partitions: Sequence[int]
+) -> Iterator[tuple[int, str]]:
+    """Do as `lease_partition` for each of `partitions`, but send the question only.
+
+    The leases that were to be had, with their positions, come when they are read.
+    """
+    rows = connection.execute(
         """
-        SELECT position
+        -- Nobody waits here, so the order in which rows are locked is free.
+        SELECT partition, position
           FROM partitions
-         WHERE partition = %(partition)s
+         WHERE partition = ANY(%(partitions)s::integer[])
            FOR NO KEY UPDATE SKIP LOCKED
         """,
-        {"partition": partition},
+        {"partitions": dump_array(partitions)},
     )
+    return ((partition, position) for partition, position in rows)
 
 
-def advance_partition(
-    connection: Connection[TupleRow],
-    partition: int,
-    position: str,
-    now: datetime,
-    heartbeat_sent_at: datetime | None = None,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advance:
+    """How far a partition has been applied."""
+
+    partition: int
+    #: The last entry applied.
+    position: str
+    #: When the last heartbeat applied was sent; None without one.
+    heartbeat_sent_at: datetime | None = None
+
+
+def advance_partitions(
+    connection: Connection[TupleRow], advances: Iterable[Advance], now: datetime
 ) -> None:
-    """Record that everything up to entry `position` has been applied.
-
-    With `heartbeat_sent_at`, a heartbeat sent then was among it.
-    """
-    connection.execute(
+    """Record that everything up to each position has been applied."""
+    execute_rows(
+        connection,
         """
         UPDATE partitions
-           SET position = %(position)s,
+           SET position = advanced.position,
                drained_at = %(now)s,
-               heartbeat_sent_at = coalesce(%(sent_at)s, heartbeat_sent_at),
-               heartbeat_applied_at = CASE WHEN %(sent_at)s::timestamptz IS NULL
+               heartbeat_sent_at = coalesce(advanced.heartbeat_sent_at,
+                                            partitions.heartbeat_sent_at),
+               heartbeat_applied_at = CASE WHEN advanced.heartbeat_sent_at IS NULL
                                            THEN heartbeat_applied_at
                                            ELSE clock_timestamp() END
-         WHERE partition = %(partition)s
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS advanced (partition integer, position text,
+                            heartbeat_sent_at timestamptz)
+         WHERE partitions.partition = advanced.partition
         """,
-        {
-            "partition": partition,
-            "position": position,
-            "now": now,
-            "sent_at": heartbeat_sent_at,
-        },
+        list(advances),
+        now,
     )

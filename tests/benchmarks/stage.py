@@ -28,11 +28,13 @@ from ingest.queues import stream_key
 from ingest.settings import Settings
 from ingest.store.catalog import load_catalog
 from ingest.store.database import connect
+from ingest.stream import open_stream
 from ingest.wire.entries import encode
 from ingest.wire.envelopes import load_envelope
 from tests.benchmarks.processes import read_tree_cpu_seconds
 from tests.benchmarks.requests import Template, make_sample
 from workers.drain import Drain
+from workers.shares import group
 
 KINDS = ("create", "update", "mixed")
 _FILL_CHUNK = 500
@@ -60,6 +62,7 @@ class Stage:
         )
         self._drain = Drain(self.settings, "stage")
         self._redis = redis.Redis.from_url(valkey.url)
+        self._stream = open_stream(valkey.url, self.settings.partitions)
         with connect(postgres.url) as connection:
             self._catalog = load_catalog(connection)
         self._token = Token(
@@ -103,10 +106,9 @@ class Stage:
 
     def drain(self) -> None:
         """Apply all that waits."""
-        while sum(
-            [self._drain.drain_partition(p) for p in range(self.settings.partitions)]
-        ):
-            pass
+        while waiting := self._stream.look():
+            for each in group(waiting, self.settings.batch_size):
+                self._drain.drain(each)
 
     def measure(self, kind: str, subscriptions: int, count: int) -> Cost:
         """Fill, then drain, and say what draining cost."""

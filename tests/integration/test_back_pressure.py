@@ -120,7 +120,7 @@ def test_retry_after_is_what_waits_over_the_rate_of_the_drains(
         answers: list[httpx.Response] = []
         for step in range(24):
             entries = stream.read(step % 4, 50)
-            stream.settle(step % 4, [entry.id for entry in entries], {})
+            stream.settle({step % 4: [entry.id for entry in entries]}, {})
             answers = [each.post(make_document(token), AT_ONCE) for each in (one, two)]
         rate = 24 * 50 / (time.monotonic() - started_at)
     stream.close()
@@ -226,7 +226,7 @@ def test_a_redis_that_is_full_lets_drains_finish(
     for number in PARTITIONS:
         ids = [entry.id for entry in stream.read(number, 100)]
         if ids:
-            stream.settle(number, ids, {})
+            stream.settle({number: ids}, {})
     stream.close()
 
     assert count_waiting(client) == 0

@@ -282,15 +282,51 @@ def test_only_one_drain_listens(
     assert client.get(LISTENER_KEY) == b"somebody else"
 
 
-def test_a_drain_with_work_on_several_partitions_calls_for_help(
-    drain: Drain, client: redis.Redis
+def test_a_drain_with_work_for_several_batches_calls_for_help(
+    settings: Settings, client: redis.Redis
 ) -> None:
+    drain = Drain(replace(settings, batch_size=1), "test-drain")
     append(client, 0, by_email("a@example.com"))
     append(client, 3, by_email("b@example.com"))
 
     rung = run(drain)
 
+    drain.close()
     assert rung == [3]
+
+
+def test_the_little_that_waits_in_all_partitions_is_one_transaction(
+    drain: Drain, client: redis.Redis, connection: Connection
+) -> None:
+    for partition in range(4):
+        append(client, partition, by_email(f"{partition}@example.com"))
+
+    rung = run(drain)
+
+    assert rung == []
+    assert count(connection, "imports") == 4
+    made_by = "SELECT count(DISTINCT xmin::text) FROM profiles"
+    assert connection.execute(made_by).fetchone() == (1,)
+    positions = "SELECT count(*) FROM partitions WHERE position <> '0-0'"
+    assert connection.execute(positions).fetchone() == (4,)
+
+
+def test_a_poison_import_among_several_partitions_is_buried_where_it_came_from(
+    drain: Drain, client: redis.Redis, connection: Connection
+) -> None:
+    connection.execute(
+        "ALTER TABLE profiles ADD CONSTRAINT no_poison"
+        " CHECK (fields ->> '_fname' IS DISTINCT FROM 'poison')"
+    )
+    poison = by_email("p@example.com", {"_fname": "poison"})
+    append(client, 1, by_email("a@example.com"))
+    append(client, 2, poison, by_email("b@example.com"))
+
+    run(drain)
+
+    assert count(connection, "profiles") == 2
+    letters = connection.execute("SELECT partition, import_id FROM dead_letters")
+    assert letters.fetchall() == [(2, poison.import_id)]
 
 
 def test_a_drain_clears_the_bells_it_answers(drain: Drain, client: redis.Redis) -> None:

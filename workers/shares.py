@@ -1,0 +1,111 @@
+"""What a batch is made of: the waiting entries of one partition, or of several."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ingest.store.dead_letters import DeadLetter
+from ingest.store.partitions import Advance
+from ingest.stream import Entry, Waiting, entry_order
+from workers.apply import Accepted, Applied
+from workers.letters import read_entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """The entries of one leased partition in a batch, in the order accepted."""
+
+    partition: int
+    #: Up to which entry everything had been applied before.
+    position: str
+    #: Never empty.
+    entries: Sequence[Entry]
+    accepted: Sequence[Accepted]
+    #: Entries that are no imports, heartbeats apart.
+    letters: Sequence[DeadLetter]
+
+    @property
+    def advance(self) -> Advance:
+        """How far its partition is applied with it."""
+        sent = (entry.appended_at for entry in self.entries if entry.is_heartbeat)
+        return Advance(
+            partition=self.partition,
+            position=max(self.position, self.entries[-1].id, key=entry_order),
+            heartbeat_sent_at=max(sent, default=None),
+        )
+
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether Redis gave out an id that it had given out before."""
+        return entry_order(self.entries[0].id) <= entry_order(self.position)
+
+
+def list_accepted(shares: Iterable[Share]) -> list[Accepted]:
+    """Return the imports of `shares`, those of one partition in the order accepted."""
+    return [one for share in shares for one in share.accepted]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What one transaction applied: the shares of some partitions."""
+
+    shares: Sequence[Share]
+    applied: Applied
+    started_at: datetime
+
+    @property
+    def accepted(self) -> list[Accepted]:
+        """The imports of all shares."""
+        return list_accepted(self.shares)
+
+    @property
+    def ids(self) -> dict[int, list[str]]:
+        """The entries that are done with, by partition."""
+        return {
+            share.partition: [entry.id for entry in share.entries]
+            for share in self.shares
+        }
+
+
+def group(waiting: Iterable[Waiting], size: int) -> Iterator[list[Waiting]]:
+    """Put partitions together that have no more than `size` entries, in their order.
+
+    A transaction costs as much as several imports: while little waits, one does for
+    all partitions. When much does, each has its own, and workers share them out.
+    """
+    chosen: list[Waiting] = []
+    for one in waiting:
+        if chosen and sum(each.entries for each in chosen) + one.entries > size:
+            yield chosen
+            chosen = []
+        chosen.append(one)
+    if chosen:
+        yield chosen
+
+
+def make_share(partition: int, position: str, entries: Sequence[Entry]) -> Share:
+    """Decode `entries`; those that are no imports become dead letters."""
+    accepted, letters = [], []
+    for entry in entries:
+        if entry.is_heartbeat:
+            continue
+        read = read_entry(partition, entry.id, entry.payload)
+        if isinstance(read, DeadLetter):
+            letters.append(read)
+            continue
+        accepted.append(
+            Accepted(
+                import_=read,
+                partition=partition,
+                entry_id=entry.id,
+                payload=entry.payload,
+                reply_to=entry.reply_to,
+            )
+        )
+    return Share(
+        partition=partition,
+        position=position,
+        entries=entries,
+        accepted=accepted,
+        letters=letters,
+    )
