@@ -10,7 +10,7 @@ KEY   := $(shell { pwd; cat requirements-dev.lock pyproject.toml 2>/dev/null; } 
 READY := .venv/.ready-$(KEY)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint docs bench chaos lock clean
+.PHONY: help demo up test lint docs bench fuzz chaos lock clean
 
 help: ## Show this help
 	@echo "Usage: make TARGET [ARGS=\"...\"] [PYTHON=python3.13]"
@@ -37,6 +37,9 @@ docs: $(READY) ## Write the generated pages and dashboards anew
 
 bench: $(READY) ## Measure latency and throughput on this machine
 	@$(BIN)/python -m tests.benchmarks.first $(ARGS)
+
+fuzz: $(READY) ## Feed changed samples to every decoder for ten minutes
+	@$(BIN)/python -m tests.fuzz.run $(ARGS)
 
 chaos: $(READY) ## Break a loaded Penstock for ten minutes; prove that nothing is lost
 	@$(BIN)/python -m tests.chaos.run $(ARGS)
