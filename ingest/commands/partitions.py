@@ -68,11 +68,8 @@ def show(as_json: bool, database_url: str, redis_url: str) -> None:
 @partitions.command(
     "set",
     epilog="""\b
-Example, from 4 to 8:
-  stop intakes and consumers; wait until `penstock partitions show` shows none waiting
-  stop the workers
-  penstock partitions set 8
-  start everything with PENSTOCK_PARTITIONS=8""",
+Example:
+  penstock partitions set 8""",
 )
 @click.argument("count", type=click.IntRange(min=1))
 @database_options
@@ -81,7 +78,9 @@ def set_(count: int, database_url: str, redis_url: str) -> None:
     """Change the number of partitions to COUNT.
 
     Refused while imports wait or processes are connected that have another number:
-    imports of one key would part, and their order be lost.
+    imports of one key would part, and their order be lost. So stop intakes and
+    consumers, wait until `penstock partitions show` shows none waiting, stop the
+    workers, set the number, and start everything with it as PENSTOCK_PARTITIONS.
     """
     with (
         closing(Partitions(redis_url)) as known,

@@ -19,6 +19,7 @@ WITHOUT_JSON = {
     "completion",
     "endpoint secret",
     "endpoint enable",
+    "partitions set",
 }
 
 
