@@ -17,6 +17,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "intake": ("ingest.commands.intake", "intake", "Accept imports over HTTP."),
     "consume": ("ingest.commands.consume", "consume", "Accept imports from a queue."),
     "import": ("workers.commands.import_files", "import_", "Import files."),
+    "console": ("workers.commands.console", "console", "Serve the operators' pages."),
     "status": ("ingest.commands.status", "status", "Show whether imports flow."),
     "imports": ("ingest.commands.imports", "imports", "Find and follow imports."),
     "profiles": ("ingest.commands.profiles", "profiles", "Show profiles' histories."),

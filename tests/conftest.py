@@ -21,6 +21,14 @@ from ingest.store.database import connect
 Connection = psycopg.Connection[TupleRow]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--screenshots",
+        action="store_true",
+        help="Write the screenshots of docs/images anew.",
+    )
+
+
 @dataclass(frozen=True)
 class Servers:
     database_url: str

@@ -62,22 +62,3 @@ def moment(at: datetime | None) -> str:
 def colour_of(state: str) -> str:
     """Return the colour of a state."""
     return _COLOURS.get(state, "default")
-
-
-def describe_seconds(seconds: float) -> str:
-    """Write a duration as a person says it: `850 ms`, `12 s`, `3 min 5 s`, `2 h 4 min`.
-
-    Longer ones in days and hours.
-    """
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    whole = round(seconds)
-    for unit, name, part, part_name in (
-        (86_400, "d", 3600, "h"),
-        (3600, "h", 60, "min"),
-        (60, "min", 1, "s"),
-    ):
-        if whole >= unit:
-            rest = whole % unit // part
-            return f"{whole // unit} {name}" + (f" {rest} {part_name}" if rest else "")
-    return f"{whole} s"

@@ -9,11 +9,11 @@ from rich.text import Text
 
 from ingest.commands.outputs import (
     colour_of,
-    describe_seconds,
     make_table,
     moment,
     print_pairs,
 )
+from ingest.domain.durations import describe_seconds
 from ingest.domain.errors import Fault
 from ingest.domain.explanations import advise, explain_match
 from ingest.store.event_records import EventRecord

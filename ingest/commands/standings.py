@@ -8,8 +8,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ingest.commands.outputs import colour_of, describe_seconds, make_table, moment
-from ingest.domain.flow import Flow
+from ingest.commands.outputs import colour_of, make_table, moment
+from ingest.domain.durations import age_seconds, describe_seconds
+from ingest.domain.flow import describe_drain
 from ingest.doors.standings import Standing
 
 
@@ -18,7 +19,7 @@ def standing_document(standing: Standing, now: datetime) -> dict[str, object]:
     oldest = standing.oldest_accepted_at
     return {
         **asdict(standing.flow),
-        "waiting": sum(each.waiting for each in standing.streams),
+        "waiting": standing.waiting,
         "oldest_accepted_at": oldest,
         "oldest_age_seconds": None if oldest is None else age_seconds(oldest, now),
         "outcomes": [asdict(each) for each in standing.outcomes],
@@ -29,20 +30,6 @@ def standing_document(standing: Standing, now: datetime) -> dict[str, object]:
         ],
         "endpoints": [asdict(each) for each in standing.endpoints],
     }
-
-
-def age_seconds(at: datetime, now: datetime) -> float:
-    """Return how long ago `at` was; clocks that differ make it no less than 0."""
-    return max(0.0, (now - at).total_seconds())
-
-
-def describe_drain(flow: Flow) -> str:
-    """Say when what waits will be gone."""
-    if flow.waiting == 0:
-        return "nothing waits"
-    if flow.drain_seconds is not None:
-        return f"gone in {describe_seconds(flow.drain_seconds)}"
-    return "not getting less: add workers" if flow.is_growing else "not known yet"
 
 
 def render_standing(standing: Standing, now: datetime) -> RenderableType:
@@ -60,8 +47,7 @@ def _facts(standing: Standing, now: datetime) -> Iterator[tuple[str, RenderableT
     flow = standing.flow
     yield "accepted", _rate(flow.accepted_per_minute)
     yield "applied", _rate(flow.applied_per_minute)
-    waiting = sum(each.waiting for each in standing.streams)
-    yield "waiting", f"{waiting:,}  {describe_drain(flow)}"
+    yield "waiting", f"{standing.waiting:,}  {describe_drain(flow)}"
     oldest = standing.oldest_accepted_at
     if oldest is not None:
         yield "oldest", f"{describe_seconds(age_seconds(oldest, now))} old"

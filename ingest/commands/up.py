@@ -16,10 +16,12 @@ _SUMMARY = """\
 Penstock is {state}.
 
   HTTP      {http}
+  console   {console}
   metrics   {metrics}
   database  {database}
   redis     {redis}
   token     {token}
+  admin     {admin_token}
   logs      {logs}
 """
 
@@ -34,7 +36,12 @@ def _announce(answer: Answer, *, as_json: bool, logs: Path, state: str) -> None:
     if as_json:
         click.echo(json.dumps(answer))
         return
-    shown = {**answer, "token": answer["token"] or "(penstock token create NAME)"}
+    shown = {
+        **answer,
+        "token": answer["token"] or "(penstock token create NAME)",
+        "admin_token": answer["admin_token"]
+        or "(penstock token create NAME --action admin)",
+    }
     click.echo(_SUMMARY.format(**shown, logs=logs, state=state))
 
 
@@ -69,7 +76,7 @@ def _announce(answer: Answer, *, as_json: bool, logs: Path, state: str) -> None:
 def up(
     state_dir: Path, http_port: int | None, workers: int, intakes: int, as_json: bool
 ) -> None:
-    """Run everything until Ctrl-C: servers, intakes, workers.
+    """Run everything until Ctrl-C: servers, intakes, workers, the console.
 
     PostgreSQL and Redis are those of DATABASE_URL and REDIS_URL where these are set.
     Otherwise they are started: from the directories that PENSTOCK_POSTGRES_BIN and

@@ -52,8 +52,8 @@ def explain_match(
 ) -> str:
     """Say in a sentence or two how an import came to its profile, or to none."""
     if operation == Operation.ADD:
-        return "It searched for no profile: an add always makes a new one."
-    searched = f"It searched {_SEARCHED.get(matching, 'by ' + matching)}."
+        return "An add searches for no profile: it always makes a new one."
+    searched = f"Matching {matching} searches {_SEARCHED.get(matching, 'a key')}."
     if matched_by is not None:
         return f"{searched} One profile was found, by {describe_key(matched_by)}."
     if state == State.CREATED:

@@ -3,6 +3,8 @@
 from collections import deque
 from dataclasses import dataclass
 
+from ingest.domain.durations import describe_seconds
+
 #: Rates are measured over the samples of this long.
 WINDOW_SECONDS = 60.0
 
@@ -72,3 +74,16 @@ class FlowMeter:
             applied_per_minute=max(0, applied) * 60 / seconds,
             drain_seconds=drained,
         )
+
+
+def describe_drain(flow: Flow) -> str:
+    """Say when what waits will be gone."""
+    if flow.waiting == 0:
+        return "nothing waits"
+    if flow.drain_seconds is not None:
+        return f"gone in {describe_seconds(flow.drain_seconds)}"
+    if not flow.is_growing:
+        return "not known yet"
+    if not flow.applied_per_minute:
+        return "nothing is applied: do workers run?"
+    return "not getting less: add workers"

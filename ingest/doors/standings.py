@@ -32,6 +32,11 @@ class Standing:
     endpoints: Sequence[EndpointState]
 
     @property
+    def waiting(self) -> int:
+        """How many imports wait, over all partitions."""
+        return sum(each.waiting for each in self.streams)
+
+    @property
     def oldest_accepted_at(self) -> datetime | None:
         """When the oldest waiting import was accepted; None when none waits."""
         moments = [each.oldest_accepted_at for each in self.streams]
@@ -44,8 +49,15 @@ def read_standing(
     """Look at everything once, `at` seconds of a clock that only `meter` reads."""
     states = streams.states()
     sample(meter, states, at)
+    return gather_standing(connection, states, meter.flow())
+
+
+def gather_standing(
+    connection: Connection[TupleRow], states: Sequence[StreamState], flow: Flow
+) -> Standing:
+    """Put what the streams said beside what Postgres says now."""
     return Standing(
-        flow=meter.flow(),
+        flow=flow,
         streams=states,
         drained_at=load_drained(connection),
         outcomes=count_outcomes(connection),

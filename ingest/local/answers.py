@@ -37,6 +37,7 @@ def group_pids(pids: Mapping[str, int], supervisor: int) -> dict[str, object]:
         "upkeep": pids.get("upkeep"),
         "beat": pids.get("beat"),
         "exporter": pids.get("exporter"),
+        "console": pids.get("console"),
     }
 
 

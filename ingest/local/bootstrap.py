@@ -1,5 +1,6 @@
 """Make a database ready for use: its schema and, for the demo, something in it."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from importlib import resources
 
@@ -25,21 +26,34 @@ def _apply_demo_catalog(connection: psycopg.Connection[TupleRow]) -> None:
         catalog.save_catalog(connection, load_catalog_file(file.read_bytes()))
 
 
-def _ensure_demo_token(connection: psycopg.Connection[TupleRow]) -> str | None:
-    """Create the demo token unless it was made before; None if it was revoked."""
-    demo_hash = tokens.hash_secret(DEMO_SECRET)
-    if demo_hash not in tokens.load_tokens(connection):
+def _ensure_token(
+    connection: psycopg.Connection[TupleRow],
+    name: str,
+    secret: str,
+    actions: Iterable[Action],
+) -> str | None:
+    """Create a token unless it was made before; None if it was revoked."""
+    secret_hash = tokens.hash_secret(secret)
+    if secret_hash not in tokens.load_tokens(connection):
         # Made by another process just now, or revoked: either way left as it is.
         with suppress(psycopg.errors.UniqueViolation):
             tokens.create_token(
                 connection,
-                name="demo",
+                name=name,
                 database_ids=(),
-                # What anybody knows must not open the console.
-                actions=set(Action) - {Action.ADMIN},
-                secret=DEMO_SECRET,
+                actions=actions,
+                secret=secret,
             )
-    return DEMO_SECRET if demo_hash in tokens.load_tokens(connection) else None
+    return secret if secret_hash in tokens.load_tokens(connection) else None
+
+
+def ensure_admin(database_url: str, secret: str) -> str | None:
+    """Make `secret` an admin's, for the console; None if it was revoked.
+
+    For the embedded default only, as the demo token, but not public like it.
+    """
+    with connect(database_url) as connection:
+        return _ensure_token(connection, "demo admin", secret, {Action.ADMIN})
 
 
 def prepare(database_url: str, *, demo: bool) -> str | None:
@@ -54,4 +68,6 @@ def prepare(database_url: str, *, demo: bool) -> str | None:
             return None
         with connection.transaction():
             _apply_demo_catalog(connection)
-        return _ensure_demo_token(connection)
+        # What anybody knows must not open the console.
+        allowed = set(Action) - {Action.ADMIN}
+        return _ensure_token(connection, "demo", DEMO_SECRET, allowed)

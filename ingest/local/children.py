@@ -1,4 +1,4 @@
-"""What runs beside the servers: intakes, workers, beat and the exporter."""
+"""What runs beside the servers: intakes, workers, beat, exporter and console."""
 
 import http.client
 import sys
@@ -32,6 +32,7 @@ class Layout:
     listener: int
     http_port: int
     exporter_port: int
+    console_port: int
     intakes: int
     workers: int
 
@@ -130,6 +131,7 @@ def list_children(layout: Layout) -> list[Child]:
     beat = _celery("beat", "--schedule", schedule, "--pidfile=")
     port = str(layout.exporter_port)
     exporter = ("ingest.cli", "exporter", "--port", port)
+    console = ("ingest.cli", "console", "--port", str(layout.console_port))
     return [
         *_list_workers(layout),
         *_list_intakes(layout),
@@ -137,6 +139,11 @@ def list_children(layout: Layout) -> list[Child]:
         Child(
             program=_program(layout, "exporter", exporter),
             probe=partial(probe_http, layout.exporter_port, "/metrics"),
+            stop_order=1,
+        ),
+        Child(
+            program=_program(layout, "console", console),
+            probe=partial(probe_http, layout.console_port, "/health/live"),
             stop_order=1,
         ),
     ]

@@ -11,13 +11,19 @@ from pathlib import Path
 
 from ingest.domain.errors import PenstockError
 from ingest.local.answers import answer_path, group_pids
-from ingest.local.bootstrap import prepare
+from ingest.local.bootstrap import ensure_admin, prepare
 from ingest.local.children import Layout, forget_workers, list_children
 from ingest.local.leftovers import end_leftovers
 from ingest.local.servers import ServerUrls
 from ingest.local.services import Tell, choose_postgres, choose_redis
 from ingest.local.signals import Signals
-from ingest.local.state import keep_port, locked, open_state, write_record
+from ingest.local.state import (
+    keep_password,
+    keep_port,
+    locked,
+    open_state,
+    write_record,
+)
 from ingest.local.supervisor import Supervisor
 from ingest.local.watchdog import watched
 
@@ -28,6 +34,8 @@ _READY_SECONDS = 60.0
 _RECOVERY_SECONDS = 300.0
 
 Answer = dict[str, object]
+#: The demo's, by how the answer names them; None where there is none.
+Tokens = dict[str, str | None]
 
 
 class PortTaken(PenstockError):
@@ -73,7 +81,7 @@ def _clear(state: Path, tell: Tell) -> None:
 
 def _start_servers(
     supervisor: Supervisor, state: Path, environ: Mapping[str, str], tell: Tell
-) -> tuple[ServerUrls, str | None]:
+) -> tuple[ServerUrls, Tokens]:
     """Start what no URL names, and bring the database up to date."""
     services = {
         "postgres": choose_postgres(state, environ, tell),
@@ -85,9 +93,14 @@ def _start_servers(
 
     postgres = services["postgres"]
     tell("bringing the database up to date")
-    # The demo's catalogue and public token are for a database of our own only.
-    token = prepare(postgres.url, demo=postgres.child is not None)
-    return ServerUrls(database_url=postgres.url, redis_url=services["redis"].url), token
+    # The demo's catalogue and tokens are for a database of our own only.
+    is_ours = postgres.child is not None
+    tokens: Tokens = {"token": prepare(postgres.url, demo=is_ours), "admin_token": None}
+    if is_ours:
+        secret = keep_password(state, "console")
+        tokens["admin_token"] = ensure_admin(postgres.url, secret)
+    urls = ServerUrls(database_url=postgres.url, redis_url=services["redis"].url)
+    return urls, tokens
 
 
 def _start_children(supervisor: Supervisor, layout: Layout, tell: Tell) -> None:
@@ -118,21 +131,23 @@ def _make_layout(
         listener=listener.fileno(),
         http_port=listener.getsockname()[1],
         exporter_port=keep_port(state, "exporter"),
+        console_port=keep_port(state, "console"),
         intakes=options.intakes,
         workers=options.workers,
     )
 
 
 def _publish(
-    supervisor: Supervisor, layout: Layout, urls: ServerUrls, token: str | None
+    supervisor: Supervisor, layout: Layout, urls: ServerUrls, tokens: Tokens
 ) -> Answer:
     """Write down where the group answers, for attaching and for other commands."""
     answer: Answer = {
         "http": f"http://127.0.0.1:{layout.http_port}",
+        "console": f"http://127.0.0.1:{layout.console_port}",
         "metrics": f"http://127.0.0.1:{layout.exporter_port}/metrics",
         "database": urls.database_url,
         "redis": urls.redis_url,
-        "token": token,
+        **tokens,
         "pids": group_pids(supervisor.pids, os.getpid()),
     }
     write_record(answer_path(layout.state), answer)
@@ -164,11 +179,11 @@ def run_group(
         # First of all at the end: a caller is refused rather than left waiting.
         stack.callback(listener.close)
 
-        urls, token = _start_servers(supervisor, state, environ, tell)
+        urls, tokens = _start_servers(supervisor, state, environ, tell)
         layout = _make_layout(options, state, environ, listener, urls)
         _start_children(supervisor, layout, tell)
 
-        publish = partial(_publish, supervisor, layout, urls, token)
+        publish = partial(_publish, supervisor, layout, urls, tokens)
         supervisor.on_change = publish
         announce(publish())
         supervisor.run()

@@ -75,7 +75,7 @@ def test_the_answer_names_everything(answer: dict[str, Any]) -> None:
     pids = answer["pids"]
     assert len(pids["intake"]) == 2
     assert len(pids["workers"]) == 1
-    names = ("supervisor", "postgres", "redis", "upkeep", "beat", "exporter")
+    names = ("supervisor", "postgres", "redis", "upkeep", "beat", "exporter", "console")
     assert all(identity(pids[name]) for name in names)
 
 
@@ -88,6 +88,15 @@ def test_an_import_goes_through(answer: dict[str, Any]) -> None:
 
 def test_metrics_are_served(answer: dict[str, Any]) -> None:
     assert "penstock_redis_up 1.0" in httpx.get(answer["metrics"]).text
+
+
+def test_the_console_takes_the_admin_token_and_no_other(answer: dict[str, Any]) -> None:
+    def look(secret: str) -> int:
+        bearer = {"Authorization": f"Bearer {secret}"}
+        return httpx.get(answer["console"], headers=bearer, timeout=30).status_code
+
+    assert look(answer["admin_token"]) == 200
+    assert look(answer["token"]) == 403
 
 
 def test_progress_is_told_in_plain_lines(group: Group, answer: dict[str, Any]) -> None:
@@ -112,6 +121,7 @@ def test_a_second_start_attaches(group: Group, answer: dict[str, Any]) -> None:
         pytest.param("upkeep", "upkeep", id="upkeep"),
         pytest.param("beat", "beat", id="beat"),
         pytest.param("exporter", "exporter", id="exporter"),
+        pytest.param("console", "console", id="console"),
         pytest.param("redis", "redis", id="Redis"),
         pytest.param("postgres", "postgres", id="Postgres"),
     ],
@@ -226,7 +236,7 @@ def test_a_stop_is_clean_and_the_next_start_has_the_data(
     stops = re.findall(r"stopping (.*)", group.said)
     assert stops == [
         "intake-1",
-        "beat, exporter",
+        "beat, exporter, console",
         "drains, upkeep",
         "postgres",
         "redis",

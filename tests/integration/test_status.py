@@ -10,7 +10,7 @@ import redis
 from click.testing import CliRunner, Result
 
 from ingest.cli import main
-from ingest.commands.outputs import describe_seconds
+from ingest.domain.durations import describe_seconds
 from ingest.domain.flow import FlowMeter
 from ingest.doors.standings import read_standing
 from ingest.doors.waiting import Streams

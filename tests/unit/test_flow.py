@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.domain.flow import WINDOW_SECONDS, Flow, FlowMeter
+from ingest.domain.flow import WINDOW_SECONDS, Flow, FlowMeter, describe_drain
 
 
 def measure(*samples: tuple[float, int, int]) -> Flow:
@@ -69,3 +69,23 @@ def test_nothing_is_invented(steps: list[tuple[int, int]]) -> None:
     assert flow.accepted_per_minute == pytest.approx(accepted * 60 / len(steps))
     assert flow.applied_per_minute == pytest.approx(applied * 60 / len(steps))
     assert flow.waiting == accepted - applied
+
+
+@pytest.mark.parametrize(
+    ("samples", "text"),
+    [
+        pytest.param([(0, 9, 0)], "nothing waits", id="empty"),
+        pytest.param([(0, 9, 5)], "not known yet", id="one sample"),
+        pytest.param([(0, 1000, 500), (30, 1300, 200)], "gone in 20 s", id="falling"),
+        pytest.param(
+            [(0, 0, 5), (9, 9, 9)], "not getting less: add workers", id="growing"
+        ),
+        pytest.param(
+            [(0, 0, 5), (9, 9, 14)], "nothing is applied: do workers run?", id="stuck"
+        ),
+    ],
+)
+def test_the_end_of_the_backlog_is_said_in_words(
+    samples: list[tuple[float, int, int]], text: str
+) -> None:
+    assert describe_drain(measure(*samples)) == text

@@ -40,6 +40,7 @@ def make_layout(state: Path, **changes: int) -> Layout:
         listener=9,
         http_port=8080,
         exporter_port=9108,
+        console_port=9109,
         intakes=changes.get("intakes", 1),
         workers=changes.get("workers", 2),
     )
@@ -80,8 +81,9 @@ def test_intakes_stop_before_workers(tmp_path: Path) -> None:
 
 def test_process_numbers_are_told_by_what_they_do() -> None:
     pids = {"postgres": 1, "redis": 2, "drains": 3, "intake-1": 4, "intake-2": 5}
+    others = {"upkeep": 6, "beat": 7, "exporter": 8, "console": 10}
 
-    assert group_pids({**pids, "upkeep": 6, "beat": 7, "exporter": 8}, 9) == {
+    assert group_pids({**pids, **others}, 9) == {
         "supervisor": 9,
         "postgres": 1,
         "redis": 2,
@@ -90,6 +92,7 @@ def test_process_numbers_are_told_by_what_they_do() -> None:
         "upkeep": 6,
         "beat": 7,
         "exporter": 8,
+        "console": 10,
     }
 
 

@@ -27,13 +27,15 @@ class Readers:
     The threads are its own: those of the loop are also needed where a second matters.
     """
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(
+        self, database_url: str, *, application_name: str = "penstock-intake"
+    ) -> None:
         self._pool: ConnectionPool[Connection[TupleRow]] = ConnectionPool(
             database_url,
             kwargs={
                 "autocommit": True,
                 "connect_timeout": 3,
-                "application_name": "penstock-intake",
+                "application_name": application_name,
                 "options": "-c TimeZone=UTC -c statement_timeout=10000",
             },
             check=ConnectionPool.check_connection,

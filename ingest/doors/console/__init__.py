@@ -1,0 +1,1 @@
+"""The console: pages by which an operator sees and operates the pipeline."""

@@ -1,0 +1,227 @@
+"""A served console, and something to see in it."""
+
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+import httpx
+import redis
+
+from ingest.domain.imports import Import
+from ingest.domain.tokens import Action
+from ingest.queues import stream_key
+from ingest.settings import Settings
+from ingest.store.catalog import load_declared, save_catalog
+from ingest.store.database import connect
+from ingest.store.dead_letters import DeadLetter, insert_dead_letter
+from ingest.store.tokens import create_token
+from ingest.wire.entries import encode
+from tests.conftest import Connection
+from tests.declared import make_endpoint, make_trigger
+from tests.factories import make_import
+from tests.intakes import DEADLINE_SECONDS, wait_until
+from tests.pipeline import Pipeline
+from workers.commands.console import make_server
+
+_TOKEN = re.compile('name="form_token" value="([0-9a-f]+)"')
+
+
+@dataclass(frozen=True)
+class Console:
+    """A console behind a real server, and an admin's secret."""
+
+    settings: Settings
+    url: str
+    secret: str
+    client: httpx.Client
+
+    def get(self, path: str) -> httpx.Response:
+        """Ask for a page as a program does."""
+        bearer = {"Authorization": f"Bearer {self.secret}"}
+        return self.client.get(path, headers=bearer)
+
+    def post(self, path: str, **form: str) -> httpx.Response:
+        """Send a form as a program does."""
+        bearer = {"Authorization": f"Bearer {self.secret}"}
+        return self.client.post(path, data=form, headers=bearer)
+
+    def log_in(self, secret: str | None = None) -> httpx.Response:
+        """Log in as a browser does."""
+        form = {
+            "form_token": form_token(self.client.get("/login").text),
+            "secret": self.secret if secret is None else secret,
+        }
+        return self.client.post("/login", data=form)
+
+
+def form_token(page: str) -> str:
+    """Return what the forms of a page carry."""
+    found = _TOKEN.search(page)
+    assert found, page
+    return found[1]
+
+
+def make_admin(settings: Settings) -> str:
+    """Return the secret of a new admin."""
+    with connect(settings.database_url) as connection:
+        _, secret = create_token(
+            connection, name="ada", database_ids=(), actions=(Action.ADMIN,)
+        )
+    return secret
+
+
+@contextmanager
+def console(settings: Settings) -> Iterator[Console]:
+    """Serve a console on a free port, ready before the first request."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server = make_server(settings)
+    thread = threading.Thread(target=server.run, args=[[listener]], daemon=True)
+    thread.start()
+    try:
+        wait_until(lambda: server.started)
+        with httpx.Client(base_url=url, timeout=30) as client:
+            yield Console(settings, url, make_admin(settings), client)
+    finally:
+        server.should_exit = True
+        thread.join(DEADLINE_SECONDS)
+        assert not thread.is_alive(), "the console did not stop"
+
+
+def listen(connection: Connection) -> None:
+    """Declare endpoints and triggers that every import is told to."""
+    crm = make_endpoint(name="CRM", url="https://crm.example.com/hooks")
+    mail = make_endpoint(id=2, name="Mail", url="https://mail.example.com/in")
+    with connection.transaction():
+        declared = replace(
+            load_declared(connection),
+            endpoints={1: crm, 2: mail},
+            triggers={
+                1: make_trigger(name="Every import"),
+                2: make_trigger(id=2, endpoint_id=2, name="Mailing"),
+            },
+        )
+        save_catalog(connection, declared)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What there is to see."""
+
+    profile_id: str
+    created: UUID
+    updated: UUID
+    rejected: UUID
+    waiting: UUID
+    #: Numbers of dead letters: one that a replay applies, one that stays.
+    letters: tuple[int, int]
+
+
+def make_update(data: dict[str, object], email: str = "ada@example.com") -> Import:
+    return make_import("email", data, key={"email": email})
+
+
+def fill(settings: Settings) -> Filled:
+    """Apply imports, leave some waiting, bury some, and try to deliver events."""
+    with connect(settings.database_url) as connection:
+        listen(connection)
+        pipeline = Pipeline(connection)
+        imports = [make_update(data) for data in _HISTORY]
+        outcome = [pipeline.apply(each)[0] for each in imports][-1]
+        rejected = make_update({"points": "many", "phones": ["12"]})
+        others = [make_update({"points": n}, f"p{n}@example.com") for n in range(30)]
+        pipeline.apply(*others[:20], rejected)
+        pipeline.apply(*others[20:])
+        pipeline.apply(make_update({"_fname": "Ada"}))
+        _attempt(connection)
+        letters = _bury(connection)
+    waiting = [make_update({"points": n}) for n in range(7)]
+    with redis.Redis.from_url(settings.redis_url) as client:
+        for number, each in enumerate(waiting):
+            client.xadd(stream_key(number % 3), {"i": encode(each)})
+    assert outcome.profile_id is not None
+    return Filled(
+        profile_id=outcome.profile_id,
+        created=imports[0].import_id,
+        updated=imports[-1].import_id,
+        rejected=rejected.import_id,
+        waiting=waiting[0].import_id,
+        letters=letters,
+    )
+
+
+_HISTORY: tuple[dict[str, object], ...] = (
+    {
+        "_fname": "Ada",
+        "points": 10,
+        "subscriptions": [
+            {"channel": "email", "email": "ada@example.com", "resource_id": 1}
+        ],
+    },
+    {"points": 25, "interests": ["engines", "poetry"]},
+    {
+        "_lname": "Lovelace",
+        "points": 42,
+        "phones": ["+44 20 7946 0018"],
+        "interests": {"action": "add", "value": "mathematics"},
+    },
+)
+
+
+def _attempt(connection: Connection) -> None:
+    """Let CRM take everything, and Mail fail; one delivery was given up."""
+    connection.execute(
+        """
+        INSERT INTO delivery_attempts
+        SELECT event_id, 1, 1, events.created_at, 38, 200, ''
+          FROM deliveries JOIN events ON events.id = event_id
+         WHERE endpoint_id = 1;
+
+        INSERT INTO delivery_attempts
+        SELECT event_id, 2, number,
+               events.created_at + number * INTERVAL '5 seconds', 5012, 503, 'HTTP 503'
+          FROM deliveries JOIN events ON events.id = event_id,
+               generate_series(1, 3) AS number
+         WHERE endpoint_id = 2;
+
+        UPDATE deliveries SET state = 'delivered', attempts = 1, delivered_at = now()
+         WHERE endpoint_id = 1;
+
+        UPDATE deliveries
+           SET attempts = 3, next_attempt_at = now() + INTERVAL '30 minutes'
+         WHERE endpoint_id = 2;
+
+        UPDATE deliveries SET state = 'failed'
+         WHERE endpoint_id = 2
+           AND event_id IN (SELECT id FROM events ORDER BY created_at LIMIT 1);
+
+        UPDATE endpoints SET failures = 5, paused_until = now() + INTERVAL '4 minutes'
+         WHERE id = 2
+        """
+    )
+
+
+def _bury(connection: Connection) -> tuple[int, int]:
+    """Bury an import that is applied if it is replayed, and what is no import."""
+    constraint = "CHECK ((fields ->> 'points') IS DISTINCT FROM '43')"
+    connection.execute(f"ALTER TABLE profiles ADD CONSTRAINT a_bug {constraint}")
+    Pipeline(connection).apply(make_update({"points": 43}))
+    connection.execute("ALTER TABLE profiles DROP CONSTRAINT a_bug")
+    letter = DeadLetter(
+        import_id=None,
+        database_id=None,
+        partition=1,
+        entry_id="7-0",
+        payload=b"no import",
+        error="MalformedEntry: The entry cannot be read",
+        traceback="",
+    )
+    insert_dead_letter(connection, letter, datetime.now(UTC))
+    rows = connection.execute("SELECT id FROM dead_letters ORDER BY id").fetchall()
+    first, second = [int(number) for (number,) in rows]
+    return first, second

@@ -1,0 +1,289 @@
+"""What the console shows, and what its forms do."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from ingest.settings import Settings
+from tests.conftest import Connection
+from tests.consoles import Console, Filled, console, fill
+from tests.pipeline import Pipeline
+
+
+@pytest.fixture
+def served(settings: Settings) -> Iterator[Console]:
+    with console(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def filled(settings: Settings) -> Filled:
+    return fill(settings)
+
+
+def test_the_overview_tells_what_waits_and_what_came_of_imports(
+    filled: Filled, served: Console
+) -> None:
+    page = served.get("/").text
+
+    assert "<dt>Waiting</dt><dd>7<small>" in page
+    assert "<dt>Dead letters</dt><dd>2<small>" in page
+    assert "rejected" in page
+    assert "2 Mail" in page
+    assert "paused" in page
+    assert 'http-equiv="refresh"' not in page
+    assert 'http-equiv="refresh"' in served.get("/?live=1").text
+
+
+def test_a_receipt_explains_the_match_and_each_change(
+    filled: Filled, served: Console
+) -> None:
+    page = served.get(f"/imports/{filled.updated}").text
+
+    assert "One profile was found, by its own email." in page
+    assert "<code>25</code></td><td><code>42</code>" in page
+    assert f"/profiles/1/{filled.profile_id}" in page
+    assert "HTTP 503" in page
+    assert "Applied in" in page
+
+
+def test_a_rejected_import_says_what_is_wrong_and_what_to_do(
+    filled: Filled, served: Console
+) -> None:
+    page = served.get(f"/imports/{filled.rejected}").text
+
+    assert "<code>data.points</code>" in page
+    assert "<code>data.phones[0]</code>" in page
+    assert "Not an integer" in page
+    assert "Correct this value" in page
+
+
+def test_a_waiting_import_is_told_from_an_unknown_one(
+    filled: Filled, served: Console
+) -> None:
+    waiting = served.get(f"/imports/{filled.waiting}")
+    unknown = served.get("/imports/01a20b4f-1cd3-744b-9db7-53600be31cb2")
+
+    assert waiting.status_code == 200
+    assert "It was accepted, and waits" in waiting.text
+    assert unknown.status_code == 404
+    assert "There is no receipt" in unknown.text
+
+
+def test_a_profile_is_shown_with_its_history(filled: Filled, served: Console) -> None:
+    page = served.get(f"/profiles/1/{filled.profile_id}").text
+
+    assert "Lovelace" in page
+    assert str(filled.created) in page
+    assert str(filled.updated) in page
+    assert served.get(f"/profiles/2/{filled.profile_id}").status_code == 404
+
+
+def test_a_deleted_profile_keeps_its_receipts(
+    filled: Filled, served: Console, connection: Connection
+) -> None:
+    connection.execute("DELETE FROM profiles WHERE id = %s", (filled.profile_id,))
+
+    page = served.get(f"/profiles/1/{filled.profile_id}")
+
+    assert page.status_code == 200
+    assert "This profile was deleted" in page.text
+
+
+@pytest.mark.parametrize(
+    "term", ["Ada@Example.com", "+44 20 7946 0018", "{profile}", " {profile} "]
+)
+def test_a_profile_is_found(filled: Filled, served: Console, term: str) -> None:
+    found = served.post("/search", term=term.format(profile=filled.profile_id))
+
+    assert found.status_code == 303
+    assert found.headers["location"] == f"/profiles/1/{filled.profile_id}"
+
+
+def test_an_import_is_found_even_while_it_waits(
+    filled: Filled, served: Console
+) -> None:
+    for import_id in (filled.updated, filled.waiting):
+        found = served.post("/search", term=str(import_id))
+        assert found.headers["location"] == f"/imports/{import_id}"
+
+
+def test_what_several_have_is_listed(
+    filled: Filled, served: Console, connection: Connection
+) -> None:
+    Pipeline(connection).create({"email": "x@b.cd", "phones": ["+44 20 7946 0018"]})
+
+    page = served.post("/search", term="+442079460018")
+
+    assert page.status_code == 200
+    assert "2 profiles" in page.text
+    assert "one of its own phones" in page.text
+
+
+def test_what_nobody_has_is_said(filled: Filled, served: Console) -> None:
+    page = served.post("/search", term="nobody@example.com")
+
+    assert page.status_code == 200
+    assert "Nothing was found" in page.text
+
+
+def test_imports_are_filtered_and_paged(filled: Filled, served: Console) -> None:
+    failed = served.get("/imports?failed=1").text
+    state = served.get("/imports?state=created&database=1").text
+    early = served.get("/imports?until=2001-01-01T00:00").text
+
+    assert str(filled.rejected) in failed
+    assert str(filled.updated) not in failed
+    assert str(filled.created) in state
+    assert "There is no such import" in early
+
+
+def test_older_pages_follow_by_their_links(
+    filled: Filled, served: Console, connection: Connection
+) -> None:
+    connection.execute(
+        """
+        INSERT INTO imports
+               (import_id, database_id, door, operation, matching, state, error,
+                error_text, profile_id, accepted_at, started_at, applied_at)
+        SELECT gen_random_uuid(), 1, 'http', 'import', 'email', 'updated', 0, '',
+               %s, now(), now(), now()
+          FROM generate_series(1, 120)
+        """,
+        (filled.profile_id,),
+    )
+    path, pages = f"/profiles/1/{filled.profile_id}", 0
+    seen: set[str] = set()
+    while path:
+        page = served.get(path).text
+        ids = {part[:36] for part in page.split("/imports/")[1:] if part[36] == '"'}
+        assert not ids & seen
+        seen |= ids
+        pages += 1
+        _, _, rest = page.partition('rel="next" href="')
+        path = rest.partition('"')[0].replace("&amp;", "&")
+
+    assert pages == 3
+    # Three updates, one that changed nothing, and 120 more.
+    assert len(seen) == 124
+
+
+def test_deliveries_are_listed_with_their_attempts(
+    filled: Filled, served: Console
+) -> None:
+    page = served.get("/deliveries?state=failed").text
+    event = page.partition("/events/")[2][:36]
+    shown = served.get(f"/events/{event}").text
+
+    assert "HTTP 503" in page
+    assert shown.count("5,012 ms") == 3
+    assert "penstock endpoint enable 2 --retry-failed" in shown
+    assert served.get("/events/01a20b4f-1cd3-744b-9db7-53600be31cb2").status_code == 404
+
+
+def test_a_letter_is_masked_until_it_is_asked_for(
+    filled: Filled, served: Console
+) -> None:
+    number = filled.letters[0]
+
+    masked = served.get(f"/dead-letters/{number}").text
+    whole = served.get(f"/dead-letters/{number}?reveal=1").text
+
+    assert "ada@example.com" not in masked
+    assert "ada@example.com" in whole
+    assert "CheckViolation" in served.get("/dead-letters").text
+    assert served.get("/dead-letters/999999").status_code == 404
+
+
+def open_letters(connection: Connection) -> list[int]:
+    rows = connection.execute(
+        "SELECT id FROM dead_letters WHERE resolved_at IS NULL ORDER BY id"
+    )
+    return [number for (number,) in rows]
+
+
+def points(connection: Connection, filled: Filled) -> int:
+    row = connection.execute(
+        "SELECT fields -> 'points' FROM profiles WHERE id = %s", (filled.profile_id,)
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_a_letter_is_tried_then_replayed(
+    filled: Filled, served: Console, connection: Connection
+) -> None:
+    number = str(filled.letters[0])
+
+    tried = served.post("/dead-letters", action="try", letter_id=number)
+    assert "1 letter would be resolved" in tried.text
+    assert points(connection, filled) == 42
+
+    replayed = served.post("/dead-letters", action="replay", letter_id=number)
+    assert "1 letter  resolved, 0 stay open" in replayed.text
+    assert points(connection, filled) == 43
+    assert open_letters(connection) == [filled.letters[1]]
+    assert "console: ada" in served.get(f"/dead-letters/{number}").text
+
+
+def test_what_cannot_be_replayed_stays_open(
+    filled: Filled, served: Console, connection: Connection
+) -> None:
+    number = str(filled.letters[1])
+
+    page = served.post("/dead-letters", action="replay", letter_id=number)
+
+    assert "0 letters  resolved, 1 stay open" in page.text
+    assert len(open_letters(connection)) == 2
+
+
+def test_a_letter_is_dropped_with_a_reason(
+    filled: Filled, served: Console, connection: Connection
+) -> None:
+    number = str(filled.letters[1])
+
+    refused = served.post("/dead-letters", action="drop", letter_id=number, reason=" ")
+    dropped = served.post(
+        "/dead-letters", action="drop", letter_id=number, reason="sent by mistake"
+    )
+
+    assert refused.status_code == 400
+    assert dropped.status_code == 303
+    assert open_letters(connection) == [filled.letters[0]]
+    assert "sent by mistake" in served.get(f"/dead-letters/{number}").text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/imports?before=x",
+        "/imports?error=many",
+        "/imports?state=lost",
+        "/imports?since=x",
+        "/deliveries?before=1_2_3",
+        "/deliveries?endpoint=%F0%9F%98%80",
+    ],
+)
+def test_what_cannot_be_read_is_said_on_a_page(served: Console, path: str) -> None:
+    page = served.get(path)
+
+    assert page.status_code == 400
+    assert "That cannot be read" in page.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/imports/x", "/profiles/x/y", "/profiles/1/y", "/events/x"]
+)
+def test_an_unknown_page_says_so(served: Console, path: str) -> None:
+    assert served.get(path).status_code == 404
+
+
+def test_pages_say_what_is_away(settings: Settings) -> None:
+    with console(replace(settings, redis_url="redis://127.0.0.1:1")) as served:
+        page = served.get("/")
+        imports = served.get("/imports")
+
+    assert page.status_code == 503
+    assert "Redis cannot be reached" in page.text
+    assert imports.status_code == 200

@@ -1,0 +1,229 @@
+"""The console in a real browser: by keyboard, in both lights, on a small screen."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.command import Command
+from selenium.webdriver.remote.webelement import WebElement
+
+from ingest.settings import Settings
+from tests.browsers import (
+    FIND_BARRIERS,
+    FIND_FAINT,
+    FIND_WIDE,
+    browsing,
+    set_scheme,
+    set_width,
+)
+from tests.consoles import Console, Filled, console, fill
+from tests.intakes import wait_until
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+
+
+@pytest.fixture
+def filled(settings: Settings) -> Filled:
+    return fill(settings)
+
+
+@pytest.fixture
+def served(settings: Settings, filled: Filled) -> Iterator[Console]:
+    with console(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[WebDriver]:
+    profile = tmp_path / "chromium"
+    profile.mkdir()
+    with browsing(profile) as opened:
+        yield opened
+
+
+def heading(browser: WebDriver) -> str:
+    """Return the heading of the page; nothing while that is loading."""
+    script = "return document.querySelector('h1')?.innerText ?? ''"
+    return str(browser.execute_script(script))
+
+
+def complaints(browser: WebDriver) -> list[object]:
+    """Return what the browser has said of the page since it was last asked."""
+    log = browser.execute(Command.GET_LOG, {"type": "browser"})["value"]
+    return [entry["message"] for entry in log]
+
+
+def press(browser: WebDriver, *keys: str) -> None:
+    browser.switch_to.active_element.send_keys(*keys)
+
+
+def tab_to(browser: WebDriver, wanted: str) -> WebElement:
+    """Press Tab until an element with this text, or of this name, has the focus."""
+    for _ in range(60):
+        press(browser, Keys.TAB)
+        focused = browser.switch_to.active_element
+        if wanted in (focused.text.strip(), focused.get_attribute("name")):
+            return focused
+    raise AssertionError(f"Tab leads to no {wanted}")
+
+
+def log_in(browser: WebDriver, served: Console, path: str = "/") -> None:
+    browser.get(served.url + path)
+    # It has the focus at once.
+    press(browser, served.secret, Keys.ENTER)
+    wait_until(lambda: heading(browser) not in ("", "Log in"))
+
+
+def pages(browser: WebDriver, served: Console, filled: Filled) -> dict[str, str]:
+    """Name every kind of page, with something on it."""
+    browser.get(served.url + "/deliveries")
+    event = browser.find_element(By.CSS_SELECTOR, "tbody th a").get_attribute("href")
+    assert event is not None
+    return {
+        "overview": "/",
+        "imports": "/imports",
+        "receipt": f"/imports/{filled.updated}",
+        "rejected": f"/imports/{filled.rejected}",
+        "waiting": f"/imports/{filled.waiting}",
+        "search": "/search",
+        "profile": f"/profiles/1/{filled.profile_id}",
+        "dead-letters": "/dead-letters",
+        "dead-letter": f"/dead-letters/{filled.letters[0]}",
+        "deliveries": "/deliveries",
+        "event": event.removeprefix(served.url),
+        "error": "/nothing",
+    }
+
+
+def test_an_operator_needs_no_mouse(
+    browser: WebDriver, served: Console, filled: Filled
+) -> None:
+    log_in(browser, served)
+    assert heading(browser) == "Overview"
+
+    tab_to(browser, "term").send_keys("ada@example.com", Keys.ENTER)
+    wait_until(lambda: heading(browser) == f"Profile {filled.profile_id}")
+
+    tab_to(browser, str(filled.updated)).send_keys(Keys.ENTER)
+    wait_until(lambda: heading(browser).startswith("Import"))
+    assert "by its own email" in browser.page_source
+    assert "@" not in browser.current_url
+
+    tab_to(browser, "Log out").send_keys(Keys.ENTER)
+    wait_until(lambda: heading(browser) == "Log in")
+
+
+def test_the_first_tab_skips_to_the_content(
+    browser: WebDriver, served: Console
+) -> None:
+    log_in(browser, served)
+
+    press(browser, Keys.TAB)
+    skip = browser.switch_to.active_element
+    assert skip.text == "Skip to the content"
+    assert skip.is_displayed()
+    skip.send_keys(Keys.ENTER)
+
+    assert browser.switch_to.active_element.get_attribute("id") == "main"
+
+
+def test_a_dead_letter_is_tried_and_replayed(
+    browser: WebDriver, served: Console, filled: Filled
+) -> None:
+    log_in(browser, served, f"/dead-letters/{filled.letters[0]}")
+    assert heading(browser).startswith(f"Dead letter {filled.letters[0]}")
+
+    browser.find_element(By.CSS_SELECTOR, "button[value=try]").click()
+    wait_until(lambda: heading(browser) == "What a replay would do")
+    browser.find_element(By.CSS_SELECTOR, "button[value=replay]").click()
+    wait_until(lambda: heading(browser) == "Replayed")
+
+    told = browser.find_element(By.CSS_SELECTOR, "[role=status]").text
+    assert "0 stay open" in told
+    browser.get(f"{served.url}/dead-letters/{filled.letters[0]}")
+    assert "replayed" in heading(browser)
+
+
+def test_no_page_has_barriers_or_faint_text_or_breaks_its_own_rules(
+    browser: WebDriver, served: Console, filled: Filled
+) -> None:
+    browser.get(served.url)
+    login = browser.execute_script(FIND_BARRIERS)
+    log_in(browser, served)
+    listed = pages(browser, served, filled)
+
+    barriers, faint = {"login": login}, {}
+    for name, path in listed.items():
+        browser.get(served.url + path)
+        barriers[name] = browser.execute_script(FIND_BARRIERS)
+        for scheme in ("light", "dark"):
+            set_scheme(browser, scheme)
+            faint[name, scheme] = browser.execute_script(FIND_FAINT)
+        if name != "error":
+            # What the page's own policy refused would be told here.
+            assert complaints(browser) == []
+
+    assert {name: found for name, found in barriers.items() if found} == {}
+    assert {name: found for name, found in faint.items() if found} == {}
+    assert len(barriers) == 13
+
+
+def test_it_is_dark_where_dark_is_preferred(
+    browser: WebDriver, served: Console
+) -> None:
+    log_in(browser, served)
+    seen = {}
+    for scheme in ("light", "dark"):
+        set_scheme(browser, scheme)
+        script = "return getComputedStyle(document.body).backgroundColor"
+        seen[scheme] = browser.execute_script(script)
+
+    assert seen == {"light": "rgb(245, 247, 250)", "dark": "rgb(17, 22, 29)"}
+
+
+def test_a_small_screen_scrolls_in_one_direction(
+    browser: WebDriver, served: Console, filled: Filled
+) -> None:
+    log_in(browser, served)
+    listed = pages(browser, served, filled)
+    set_width(browser, 320)
+
+    wide = []
+    for name, path in listed.items():
+        browser.get(served.url + path)
+        script = "return document.documentElement.scrollWidth"
+        if browser.execute_script(script) > 320:
+            wide.append((name, browser.execute_script(FIND_WIDE)))
+
+    assert wide == []
+
+
+def test_screenshots_are_taken_when_asked_for(
+    browser: WebDriver,
+    served: Console,
+    filled: Filled,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+) -> None:
+    wanted = request.config.getoption("--screenshots")
+    folder = IMAGES if wanted else tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+    log_in(browser, served)
+    listed = pages(browser, served, filled)
+    shots = {
+        "console-overview": ("overview", "light", 760),
+        "console-receipt": ("receipt", "light", 760),
+        "console-rejected": ("rejected", "dark", 560),
+        "console-dead-letters": ("dead-letters", "dark", 640),
+    }
+    for name, (page, scheme, height) in shots.items():
+        set_scheme(browser, scheme)
+        set_width(browser, 1160, height)
+        browser.get(served.url + listed[page])
+        assert browser.save_screenshot(str(folder / f"{name}.png"))
+
+    sizes = [(folder / f"{name}.png").stat().st_size for name in shots]
+    assert all(5_000 < size < 200_000 for size in sizes), sizes
