@@ -22,6 +22,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "imports": ("ingest.commands.imports", "imports", "Find and follow imports."),
     "profiles": ("ingest.commands.profiles", "profiles", "Show profiles' histories."),
     "events": ("ingest.commands.events", "events", "Show events and deliveries."),
+    "audit": ("ingest.commands.audit", "audit_command", "Prove that none is lost."),
     "exporter": ("ingest.commands.exporter", "exporter", "Serve metrics."),
     "migrate": ("ingest.commands.migrate", "migrate", "Bring the schema up to date."),
     "catalog": ("ingest.commands.catalog", "catalog", "Plan, apply, show what exists."),

@@ -11,6 +11,7 @@ UPKEEP = "upkeep"
 DRAIN_TASK = "penstock.drain"
 SWEEP_TASK = "penstock.sweep"
 DELIVER_TASK = "penstock.deliver"
+SETTLE_TASK = "penstock.settle"
 PARTITION_RECEIPTS_TASK = "penstock.partition_receipts"
 HEARTBEAT_TASK = "penstock.heartbeat"
 
@@ -53,6 +54,11 @@ def stream_key(partition: int) -> str:
 def parse_stream_key(key: str) -> int:
     """Return the partition of what `stream_key` named."""
     return int(key.partition("{")[2].rstrip("}"))
+
+
+def journal_key(partition: int) -> str:
+    """Name the stream that tells which imports were accepted into `partition`."""
+    return f"penstock:journal:{{{partition}}}"
 
 
 def bell_key(partition: int) -> str:

@@ -24,6 +24,7 @@ from ingest.queues import (
     HEARTBEAT_SECONDS,
     HEARTBEAT_TASK,
     PARTITION_RECEIPTS_TASK,
+    SETTLE_TASK,
     SWEEP_TASK,
     UPKEEP,
     worker_key,
@@ -41,6 +42,7 @@ app.conf.update(
     task_routes={
         DRAIN_TASK: {"queue": DRAINS},
         SWEEP_TASK: {"queue": UPKEEP},
+        SETTLE_TASK: {"queue": UPKEEP},
         PARTITION_RECEIPTS_TASK: {"queue": UPKEEP},
         DELIVER_TASK: {"queue": UPKEEP},
         HEARTBEAT_TASK: {"queue": UPKEEP},
@@ -76,6 +78,11 @@ app.conf.update(
             "task": HEARTBEAT_TASK,
             "schedule": float(HEARTBEAT_SECONDS),
             "options": {"expires": HEARTBEAT_SECONDS},
+        },
+        "settle the journals of acceptance": {
+            "task": SETTLE_TASK,
+            "schedule": 2.0,
+            "options": {"expires": 4},
         },
         "make and drop days of receipts": {
             "task": PARTITION_RECEIPTS_TASK,

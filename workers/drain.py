@@ -14,6 +14,7 @@ from ingest.settings import Settings
 from ingest.store.catalog import hold_catalog, load_catalog
 from ingest.store.database import connect, transaction_in_pipeline
 from ingest.store.dead_letters import insert_dead_letter
+from ingest.store.ledger import add_counts
 from ingest.store.partitions import (
     advance_partitions,
     ask_leases,
@@ -28,6 +29,7 @@ from workers.attempts import TRANSIENT
 from workers.counting import count_batch
 from workers.noting import note_batch
 from workers.shares import Batch, Share, group, list_accepted, make_share
+from workers.tallies import tally
 from workers.telling import told
 from workers.upkeep import DAYS_AHEAD
 
@@ -176,6 +178,8 @@ class Drain:
             applied = apply(connection, list_accepted(shares), schemas)
             # It has shared its time out among the stages itself.
             stages.skip()
+            # Last, so that nobody who waits for a row of the ledger holds another.
+            add_counts(connection, tally(shares, applied.outcomes))
             advance_partitions(connection, [share.advance for share in shares], now)
         return Batch(shares=shares, applied=applied, started_at=now)
 

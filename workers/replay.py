@@ -5,6 +5,7 @@ one already, of state `dead`; so the transaction that applies it takes that rece
 first, and whoever else would do the same waits for its row and finds it gone.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from ingest.store.dead_letters import (
     insert_dead_letter,
     resolve_letters,
 )
+from ingest.store.ledger import REPEATED, Counts, add_counts
 from ingest.store.letter_queries import Applied, count_overtaking
 from ingest.store.receipts import Answer, withdraw_dead_receipts
 from ingest.wire.profile_schemas import ProfileSchemas
@@ -97,7 +99,9 @@ class Replay:
         connection, started_at = self._connection, datetime.now(UTC)
         letters = claim_letters(connection, letter_ids)
         imports = self._read(letters)
-        withdraw_dead_receipts(connection, [one.import_id for one in imports.values()])
+        withdrawn = withdraw_dead_receipts(
+            connection, [one.import_id for one in imports.values()]
+        )
         outcomes = self._apply(letters, imports)
         overtaking = count_overtaking(
             connection, list(_reached(imports.values(), outcomes)), started_at
@@ -112,6 +116,7 @@ class Replay:
         count_replays(
             connection, [each.letter_id for each in replayed if not each.is_resolved]
         )
+        add_counts(connection, _count(letters, imports, outcomes, withdrawn))
         return replayed
 
     def _read(self, letters: Iterable[OpenLetter]) -> dict[int, Import]:
@@ -150,6 +155,30 @@ class Replay:
             for known in applied.repeated:
                 outcomes.setdefault(known.import_id, known)
         return outcomes
+
+
+def _count(
+    letters: Iterable[OpenLetter],
+    imports: dict[int, Import],
+    outcomes: dict[UUID, Outcome | Answer],
+    withdrawn: set[UUID],
+) -> dict[int, Counts]:
+    """Move what was counted as dead to what it came to, by partition."""
+    counts: dict[int, Counts] = defaultdict(Counter)
+    told = set()
+    for letter in [letter for letter in letters if letter.id in imports]:
+        import_, outcome = imports[letter.id], outcomes[imports[letter.id].import_id]
+        id_, database_id = import_.import_id, import_.database_id
+        is_new = isinstance(outcome, Outcome) and id_ not in told
+        told.add(id_)
+        # An entry that could not be decoded was counted without a receipt.
+        if letter.import_id is None or (is_new and id_ in withdrawn):
+            state = (
+                outcome.state if is_new and isinstance(outcome, Outcome) else REPEATED
+            )
+            counts[letter.partition][database_id, State.DEAD] -= 1
+            counts[letter.partition][database_id, state] += 1
+    return counts
 
 
 def _reached(

@@ -14,6 +14,7 @@ from ingest.queues import (
     DRAINS,
     HEARTBEAT_TASK,
     PARTITION_RECEIPTS_TASK,
+    SETTLE_TASK,
     SWEEP_TASK,
     UPKEEP,
 )
@@ -115,6 +116,12 @@ def heartbeat() -> None:
         upkeep.send_heartbeats, _stream(), settings.partitions, ring
     )
     attempt(work, HEARTBEAT_TASK)
+
+
+@app.task(name=SETTLE_TASK)
+def settle() -> None:
+    """Find every accepted import again, or name it as missing."""
+    attempt(functools.partial(upkeep.settle, settings), SETTLE_TASK)
 
 
 @app.task(name=PARTITION_RECEIPTS_TASK)

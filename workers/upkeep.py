@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from ingest.doors.journal import Journal
+from ingest.doors.settling import settle_all
 from ingest.settings import Settings
 from ingest.store.database import connect
 from ingest.store.dead_letters import drop_resolved_letters
@@ -16,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 #: Days for which tables of receipts are made ahead.
 DAYS_AHEAD = 3
+#: Of each journal, settled at once: deliveries wait for the same worker.
+_PAGES = 10
 
 
 def sweep(stream: Stream, ring: Callable[[int], None]) -> None:
@@ -38,6 +42,18 @@ def send_heartbeats(
     # Whoever hears it looks at every stream.
     if sent and stream.claim_bell(sent[0]):
         ring(sent[0])
+
+
+def settle(settings: Settings) -> None:
+    """Settle the journals of acceptance, as far as imports have been applied."""
+    journal = Journal(settings.redis_url, settings.partitions)
+    try:
+        with connect(settings.database_url, application_name="penstock-ledger") as it:
+            missing = settle_all(it, journal, pages=_PAGES)
+    finally:
+        journal.close()
+    if missing:
+        logger.error("imports are missing", extra={"imports": missing})
 
 
 def partition_receipts(settings: Settings) -> None:

@@ -50,6 +50,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         " `penstock_stage_seconds` has the batch's part of it.",
         "penstock_dead_letters_total": "A fault of ours: the log has `import died`"
         " with its class, `penstock dead show` the traceback and the payload.",
+        "penstock_ledger_imbalance": "More than 0: imports are lost. `penstock audit`"
+        " names them; their producers have to send them again.",
         "penstock_dead_letters_open": "They were accepted, and are not applied:"
         " `penstock dead list`, then replay or drop them.",
     },

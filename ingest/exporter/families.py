@@ -127,6 +127,11 @@ HEARTBEAT_SECONDS = _family(
 CATALOG_VERSION = _family(
     "catalog_version", "Version of the catalogue; it moves with each change."
 )
+LEDGER_IMBALANCE = _family(
+    "ledger_imbalance",
+    "Accepted imports of which nothing is left: no receipt, no entry, no dead letter.",
+    "database",
+)
 LETTERS_OPEN = _family("dead_letters_open", "Dead letters that nobody has resolved.")
 UNDELIVERED = _family(
     "undelivered", "Events waiting to be delivered, by endpoint.", "endpoint"

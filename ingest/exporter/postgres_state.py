@@ -9,6 +9,7 @@ from psycopg.rows import TupleRow
 
 from ingest.exporter import families
 from ingest.store.database import connect
+from ingest.store.ledger import count_missing
 from ingest.store.states import (
     EndpointState,
     PartitionState,
@@ -64,6 +65,10 @@ class PostgresState:
         yield families.CONNECTIONS.many(
             ((application,), count)
             for application, count in count_connections(connection)
+        )
+        yield families.LEDGER_IMBALANCE.many(
+            ((database,), missing)
+            for database, missing in count_missing(connection).items()
         )
         yield from _describe_server(load_server_state(connection))
         yield from _describe_partitions(load_partition_states(connection))

@@ -127,20 +127,22 @@ def insert_receipts(
 
 def withdraw_dead_receipts(
     connection: Connection[TupleRow], import_ids: Iterable[UUID]
-) -> None:
-    """Take back the receipts of those of `import_ids` that are dead.
+) -> set[UUID]:
+    """Take back the receipts of those of `import_ids` that are dead; return whose.
 
     For the transaction that applies them again and writes their receipts anew: nobody
     else ever sees them without one, and whoever applies them at once waits here.
     """
-    connection.execute(
+    rows = connection.execute(
         """
         DELETE FROM imports
          WHERE import_id = ANY(%(ids)s::uuid[])
            AND state = 'dead'
+     RETURNING import_id
         """,
         {"ids": list(import_ids)},
     )
+    return {import_id for (import_id,) in rows}
 
 
 def _row(receipt: Receipt) -> dict[str, object]:

@@ -92,6 +92,10 @@ CASES = {
             'penstock_waiting{partition="1"}': "20x60",
         },
     ),
+    "PenstockImportsMissing": Case(
+        fires={'penstock_ledger_imbalance{database="1"}': "1x60"},
+        quiet={'penstock_ledger_imbalance{database="1"}': "0x60"},
+    ),
     "PenstockDeadLettersGrow": Case(
         fires={"penstock_dead_letters_total": "0x18 1x40"},
         quiet={"penstock_dead_letters_total": "7x60"},

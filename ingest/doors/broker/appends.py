@@ -23,6 +23,7 @@ from ingest.queues import (
 )
 from ingest.settings import Settings
 from ingest.wire.entries import encode
+from ingest.wire.journals import FIELD, dump_mark, gather_records
 from ingest.wire.messages import Order
 
 
@@ -90,6 +91,11 @@ class BrokerAppends:
                 b"reply_to": self._reply_to,
             }
             pipeline.xadd(self._streams[taken.accepted.partition], fields)
+        for journal, record in gather_records(
+            (one.accepted.partition, dump_mark(one.accepted.import_)) for one in batch
+        ):
+            pipeline.xadd(journal, {FIELD: record})
+        begun = len(pipeline)
         pipeline.exists(LISTENER_KEY)
         for stream in self._streams:
             pipeline.xlen(stream)
@@ -99,7 +105,7 @@ class BrokerAppends:
             replies = pipeline.execute()
         except (RedisError, OSError) as error:
             raise Unavailable("The queue cannot be reached") from error
-        listened, *lengths, settled, memory = replies[2 * len(batch) :]
+        listened, *lengths, settled, memory = replies[begun:]
         self._backlog.note(time.monotonic(), waiting=sum(lengths))
         self._backlog.survey(time.monotonic(), settled=int(settled or 0), memory=memory)
         if not listened:

@@ -15,6 +15,7 @@ from ingest.partitioning import FILES_CLIENT
 from ingest.queues import LISTENER_KEY, SETTLED_KEY, stream_key
 from ingest.settings import Settings
 from ingest.wire.entries import encode
+from ingest.wire.journals import FIELD, dump_mark, gather_records
 
 
 class FileAppends:
@@ -68,6 +69,11 @@ class FileAppends:
         for accepted in batch:
             fields: dict[FieldT, EncodableT] = {b"import": encode(accepted.import_)}
             pipeline.xadd(self._streams[accepted.partition], fields)
+        for journal, record in gather_records(
+            (one.partition, dump_mark(one.import_)) for one in batch
+        ):
+            pipeline.xadd(journal, {FIELD: record})
+        begun = len(pipeline)
         pipeline.exists(LISTENER_KEY)
         for stream in self._streams:
             pipeline.xlen(stream)
@@ -77,7 +83,7 @@ class FileAppends:
             replies = pipeline.execute()
         except (RedisError, OSError) as error:
             raise Unavailable("The queue cannot be reached") from error
-        listened, *lengths, settled, memory = replies[len(batch) :]
+        listened, *lengths, settled, memory = replies[begun:]
         now = time.monotonic()
         self._backlog.note(now, waiting=sum(lengths))
         self._backlog.survey(now, settled=int(settled or 0), memory=memory)

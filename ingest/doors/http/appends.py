@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 from redis.typing import EncodableT, FieldT
 
@@ -16,6 +17,7 @@ from ingest.doors.backlog import Backlog
 from ingest.doors.connections import connect
 from ingest.partitioning import INTAKE_CLIENT
 from ingest.queues import LISTENER_KEY, SETTLED_KEY, bell_key, stream_key
+from ingest.wire.journals import FIELD, gather_records
 
 #: What one pipeline carries at most: a batch must fit a socket timeout.
 _MAX_ENTRIES = 500
@@ -36,6 +38,8 @@ class Appended:
 class _Entry:
     partition: int
     payload: bytes
+    #: What the journal of acceptance says of it; empty for nothing.
+    mark: bytes
     #: A caller of this process waits for the outcome.
     awaited: bool
     done: Future[Appended]
@@ -65,7 +69,7 @@ class Appends:
         await self._send([])
 
     async def append(
-        self, partition: int, payload: bytes, *, awaited: bool
+        self, partition: int, payload: bytes, *, awaited: bool, mark: bytes = b""
     ) -> Appended:
         """Append `payload` to the stream of `partition`.
 
@@ -73,14 +77,14 @@ class Appends:
         of its outcome if that is `awaited`. Unavailable means that it was perhaps
         appended all the same; its import_id makes a repeat harmless.
         """
-        return await self.enlist(partition, payload, awaited=awaited)
+        return await self.enlist(partition, payload, awaited=awaited, mark=mark)
 
     def enlist(
-        self, partition: int, payload: bytes, *, awaited: bool
+        self, partition: int, payload: bytes, *, awaited: bool, mark: bytes = b""
     ) -> Future[Appended]:
         """Do as `append` without waiting: what is enlisted first stands first."""
         loop = asyncio.get_running_loop()
-        entry = _Entry(partition, payload, awaited, loop.create_future())
+        entry = _Entry(partition, payload, mark, awaited, loop.create_future())
         self._gathered.append(entry)
         self._backlog.promise(1)
         if self._flight is None:
@@ -126,16 +130,30 @@ class Appends:
             batch.append(self._gathered.popleft())
         return batch
 
+    def _add(self, pipeline: Pipeline, batch: list[_Entry]) -> int:
+        """Append `batch` and its records of the journal at once, or nothing of it.
+
+        Returns how many replies that will be, the last for all. In commands of their
+        own: redis-py's transactions take longer.
+        """
+        pipeline.execute_command("MULTI")
+        for entry in batch:
+            fields = self._reply_to if entry.awaited else {}
+            stream = self._streams[entry.partition]
+            pipeline.xadd(stream, {b"import": entry.payload, **fields})
+        marks = ((entry.partition, entry.mark) for entry in batch if entry.mark)
+        for journal, record in gather_records(marks):
+            pipeline.xadd(journal, {FIELD: record})
+        pipeline.execute_command("EXEC")
+        return len(pipeline)
+
     async def _send(self, batch: list[_Entry]) -> None:
         """Append `batch`, then look who attends and how much waits: one round trip."""
         loop = asyncio.get_running_loop()
         surveys = not self._backlog.is_surveyed(loop.time())
         rung = sorted({entry.partition for entry in batch})
         pipeline = self._redis.pipeline(transaction=False)
-        for entry in batch:
-            fields = self._reply_to if entry.awaited else {}
-            stream = self._streams[entry.partition]
-            pipeline.xadd(stream, {b"import": entry.payload, **fields})
+        begun = self._add(pipeline, batch) if batch else 0
         pipeline.exists(LISTENER_KEY)
         for partition in rung:
             pipeline.exists(bell_key(partition))
@@ -145,13 +163,14 @@ class Appends:
             pipeline.get(SETTLED_KEY)
             pipeline.info("memory")
         try:
-            replies = iter(await pipeline.execute(raise_on_error=False))
+            told = await pipeline.execute(raise_on_error=False)
         except (RedisError, OSError) as error:
             raise Unavailable("The queue cannot be reached") from error
         finally:
             self._backlog.keep(len(batch))
 
-        acknowledged = list(islice(replies, len(batch)))
+        acknowledged = _read_added(told[begun - 1], len(batch)) if batch else []
+        replies = iter(told[begun:])
         listened = next(replies) == 1
         bells = dict(zip(rung, replies, strict=False))
         for entry, reply in zip(batch, acknowledged, strict=True):
@@ -183,6 +202,11 @@ class Appends:
                 settled=int(settled) if isinstance(settled, bytes) else 0,
                 memory=memory if isinstance(memory, dict) else {},
             )
+
+
+def _read_added(reply: object, count: int) -> list[object]:
+    """Return what Redis said of each of `count` entries; it may refuse all at once."""
+    return reply[:count] if isinstance(reply, list) else [reply] * count
 
 
 def _settle(done: Future[Appended], reply: object, *, attended: bool) -> None:

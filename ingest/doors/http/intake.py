@@ -25,6 +25,7 @@ from ingest.settings import Settings
 from ingest.store.receipts import Answer
 from ingest.tracing import open_tracer
 from ingest.wire.entries import encode
+from ingest.wire.journals import dump_mark
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +87,10 @@ class Intake:
         import_, awaited = accepted.import_, wait_seconds > 0
         with self._board.expecting(import_.name) as expected:
             appended = await self.appends.append(
-                accepted.partition, encode(import_), awaited=awaited
+                accepted.partition,
+                encode(import_),
+                awaited=awaited,
+                mark=dump_mark(import_),
             )
             if not appended.attended:
                 self._doorbell.ring(accepted.partition)
@@ -136,7 +140,12 @@ class Intake:
             # A chunk of none must give way too.
             asyncio.sleep(0),
             *(
-                self.appends.enlist(one.partition, encode(one.import_), awaited=awaited)
+                self.appends.enlist(
+                    one.partition,
+                    encode(one.import_),
+                    awaited=awaited,
+                    mark=dump_mark(one.import_),
+                )
                 for one in chunk
             ),
             return_exceptions=True,

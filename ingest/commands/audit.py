@@ -1,0 +1,189 @@
+"""`penstock audit`: balance what was accepted against what came of it."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, TextIO
+from uuid import UUID
+
+import click
+import psycopg
+from psycopg import Connection
+from psycopg.rows import TupleRow
+from redis.exceptions import RedisError
+
+from ingest.commands.databases import database_options, redis_options
+from ingest.commands.outputs import make_console, make_table, moment, print_json
+from ingest.doors.audits import Audit, Balance, audit, find_unknown, restart
+from ingest.doors.journal import Journal
+from ingest.store.database import connect
+
+_COLUMNS = ("accepted", "created", "updated", "unchanged", "rejected", "dead")
+#: Missing imports named on a terminal; JSON names all.
+_NAMED = 20
+
+
+class _CannotTell(click.ClickException):
+    """Whether something is missing could not be found out."""
+
+    exit_code = 2
+
+
+@click.command(
+    "audit",
+    epilog="""\b
+Examples:
+  penstock audit
+  penstock audit --database 1 --json | jq .missing
+  penstock audit --ids accepted.txt
+
+\b
+Exit status:
+  0  balanced: every accepted import is applied, rejected, dead or waiting
+  1  imports are missing, and are named
+  2  it cannot be told: Postgres or Redis cannot be reached, Redis was wiped or
+     restored since the ledger began, or wrong usage""",
+)
+@click.option("--database", type=int, metavar="ID", help="Only this database.")
+@click.option(
+    "--ids",
+    type=click.File(),
+    metavar="FILE",
+    help="Check the import ids of a producer instead, one a line; - is the input.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
+@click.option(
+    "--restart",
+    "afresh",
+    is_flag=True,
+    help="Take the ledger for balanced from now on, and forget what is missing.",
+)
+@database_options
+@redis_options
+def audit_command(
+    database: int | None,
+    ids: TextIO | None,
+    as_json: bool,
+    afresh: bool,
+    database_url: str,
+    **streams: Any,
+) -> None:
+    """Balance what was accepted against what came of it, for each database.
+
+    accepted = created + updated + unchanged + rejected + dead + waiting. Imports may
+    flow meanwhile; each partition is held for a moment. Counts outlive the receipts.
+    Of a producer's own list (--ids), an import is missing that has no receipt, no dead
+    letter and no entry in a stream; ask within the time for which receipts are kept.
+    """
+    journal = Journal(**streams)
+    try:
+        with connect(database_url) as connection:
+            if afresh:
+                restart(connection, journal)
+            if ids is None:
+                told = audit(connection, journal, datetime.now(UTC))
+                _report(_select(told, database), as_json=as_json)
+            else:
+                _report_ids(_find_missing(connection, journal, _read_ids(ids)), as_json)
+    except psycopg.OperationalError as error:
+        raise _CannotTell(f"Postgres: {error}") from error
+    except RedisError as error:
+        raise _CannotTell(f"Redis: {error}") from error
+    finally:
+        journal.close()
+
+
+def _select(told: Audit, database: int | None) -> Audit:
+    if database is None:
+        return told
+    return Audit(
+        balances=[one for one in told.balances if one.database_id == database],
+        missing=[one for one in told.missing if one.database_id == database],
+    )
+
+
+def _report(told: Audit, *, as_json: bool) -> None:
+    """Print what was found, and end with its status."""
+    if as_json:
+        print_json(
+            {
+                "balanced": told.is_balanced and told.is_certain,
+                "databases": [_document(one) for one in told.balances],
+                "missing": [asdict(one) for one in told.missing],
+            }
+        )
+    else:
+        _print(told)
+    if not told.is_balanced:
+        raise click.exceptions.Exit(1)
+    if not told.is_certain:
+        raise _CannotTell(
+            "More came of imports than were accepted as far as is known: imports were"
+            " accepted by an older release, or Redis was wiped or restored. What was"
+            " lost then, only a producer's list can tell (--ids). To begin anew:"
+            " penstock audit --restart"
+        )
+
+
+def _document(one: Balance) -> dict[str, object]:
+    return {**asdict(one), "imbalance": one.imbalance}
+
+
+def _print(told: Audit) -> None:
+    console = make_console()
+    table = make_table("database", *_COLUMNS, "waiting", "imbalance")
+    for one in told.balances:
+        counts = (str(getattr(one, name)) for name in (*_COLUMNS, "waiting"))
+        table.add_row(str(one.database_id), *counts, str(one.imbalance))
+    if told.balances:
+        console.print(table)
+    else:
+        console.print("nothing was accepted yet")
+    for lost in told.missing[:_NAMED]:
+        accepted = moment(lost.accepted_at)
+        console.print(
+            f"missing: {lost.import_id} of database {lost.database_id},"
+            f" accepted {accepted}"
+        )
+    if len(told.missing) > _NAMED:
+        console.print(f"and {len(told.missing) - _NAMED} more; --json names them all")
+    if told.is_balanced and told.is_certain:
+        console.print("balanced")
+
+
+def _read_ids(lines: Iterable[str]) -> list[UUID]:
+    """Read ids, one a line; empty lines are none."""
+    ids = []
+    for number, line in enumerate(lines, start=1):
+        if text := line.strip():
+            try:
+                ids.append(UUID(text))
+            except ValueError as error:
+                raise _CannotTell(f"Line {number} is no import id: {text}") from error
+    return ids
+
+
+def _find_missing(
+    connection: Connection[TupleRow], journal: Journal, import_ids: list[UUID]
+) -> tuple[int, list[UUID]]:
+    """Return how many ids were asked for, and those of which nothing is left."""
+    waiting = {
+        mark.import_id
+        for partition in journal.partitions
+        for mark in journal.read_waiting(partition)
+    }
+    # Entries go after their receipts are committed, so that receipts are read last.
+    unknown = find_unknown(connection, set(import_ids) - waiting)
+    return len(set(import_ids)), [id_ for id_ in import_ids if id_ in unknown]
+
+
+def _report_ids(told: tuple[int, list[UUID]], as_json: bool) -> None:
+    asked, missing = told
+    if as_json:
+        print_json({"asked": asked, "missing": missing})
+    else:
+        for import_id in missing:
+            click.echo(str(import_id))
+        click.echo(f"{len(missing)} of {asked} imports are missing", err=True)
+    if missing:
+        raise click.exceptions.Exit(1)

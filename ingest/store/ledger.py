@@ -1,0 +1,216 @@
+"""The ledger: how many imports were accepted, and what came of them."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import TupleRow, class_row
+
+from ingest.domain.imports import State
+from ingest.store.rows import execute_rows
+
+#: Of entries whose import had been applied before.
+REPEATED = "repeated"
+#: As the journal tells it.
+ACCEPTED = "accepted"
+#: Corrections by `penstock audit --restart`: what the journal could not tell.
+UNSEEN = "unseen"
+#: What came of an entry that has been read.
+DECIDED = (*(state.value for state in State), REPEATED)
+
+#: (database id, state) → entries
+Counts = Counter[tuple[int, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingImport:
+    """An accepted import of which nothing is left."""
+
+    import_id: UUID
+    database_id: int
+    partition: int
+    #: As its record in the journal is dated.
+    accepted_at: datetime
+
+
+def add_counts(connection: Connection[TupleRow], counts: Mapping[int, Counts]) -> None:
+    """Add `counts`, by partition, to the ledger, in the transaction they are true in.
+
+    As its last statement but one: rows of the ledger are locked until it ends. Counts
+    may be negative. Whoever replays dead imports adds what they came to, and takes as
+    many from `dead`.
+    """
+    rows = [
+        {"partition": partition, "database_id": database_id, "state": state, "n": n}
+        for partition, told in sorted(counts.items())
+        for (database_id, state), n in sorted(told.items())
+        if n
+    ]
+    execute_rows(
+        connection,
+        """
+        INSERT INTO ledger (partition, database_id, state, imports)
+        SELECT partition, database_id, state, n
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS fresh (partition integer, database_id integer, state text, n bigint)
+            ON CONFLICT (partition, database_id, state) DO UPDATE
+           SET imports = ledger.imports + excluded.imports
+        """,
+        rows,
+    )
+
+
+def load_counts(connection: Connection[TupleRow], partition: int) -> Counts:
+    """Return the counts of `partition`."""
+    rows = connection.execute(
+        """
+        SELECT database_id, state, imports
+          FROM ledger
+         WHERE partition = %(partition)s
+        """,
+        {"partition": partition},
+    )
+    return Counter({(database_id, state): count for database_id, state, count in rows})
+
+
+def hold_partition(connection: Connection[TupleRow], partition: int) -> str:
+    """Keep drains out of `partition`; return how far they are.
+
+    Waits for the one that works on it; until the transaction ends nothing is applied
+    there.
+    """
+    row = connection.execute(
+        """
+        SELECT position
+          FROM partitions
+         WHERE partition = %(partition)s
+           FOR NO KEY UPDATE
+        """,
+        {"partition": partition},
+    ).fetchone()
+    return str(row[0]) if row else "0-0"
+
+
+def hold_journal(connection: Connection[TupleRow], partition: int) -> str:
+    """Keep others from settling the journal of `partition`; return how far it is."""
+    connection.execute(
+        """
+        INSERT INTO journals (partition)
+        VALUES (%(partition)s)
+            ON CONFLICT DO NOTHING
+        """,
+        {"partition": partition},
+    )
+    row = connection.execute(
+        """
+        SELECT position
+          FROM journals
+         WHERE partition = %(partition)s
+           FOR NO KEY UPDATE
+        """,
+        {"partition": partition},
+    ).fetchone()
+    return str(row[0]) if row else "0-0"
+
+
+def advance_journal(
+    connection: Connection[TupleRow], partition: int, position: str
+) -> None:
+    """Note that the journal is settled up to the record `position`."""
+    connection.execute(
+        """
+        UPDATE journals
+           SET position = %(position)s
+         WHERE partition = %(partition)s
+        """,
+        {"partition": partition, "position": position},
+    )
+
+
+def find_known(
+    connection: Connection[TupleRow], import_ids: Iterable[UUID]
+) -> set[UUID]:
+    """Return those of `import_ids` that have a receipt, or a dead letter at least."""
+    ids = set(import_ids)
+    known = {
+        import_id
+        for (import_id,) in connection.execute(
+            "SELECT import_id FROM imports WHERE import_id = ANY(%(ids)s::uuid[])",
+            {"ids": list(ids)},
+        )
+    }
+    return known | _find_undecodable(connection, ids - known)
+
+
+def _find_undecodable(
+    connection: Connection[TupleRow], import_ids: set[UUID]
+) -> set[UUID]:
+    """Return those of `import_ids` whose entry is kept without having been decoded."""
+    if not import_ids:
+        return set()
+    kept = connection.execute(
+        "SELECT payload FROM dead_letters WHERE import_id IS NULL"
+    ).fetchall()
+    text = b"\n".join(payload for (payload,) in kept)
+    return {id_ for id_ in import_ids if str(id_).encode() in text}
+
+
+def insert_missing(
+    connection: Connection[TupleRow], missing: Iterable[MissingImport]
+) -> None:
+    """Remember imports of which nothing is left."""
+    execute_rows(
+        connection,
+        """
+        INSERT INTO missing_imports (import_id, database_id, partition, accepted_at)
+        SELECT import_id, database_id, partition, accepted_at
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS fresh (import_id uuid, database_id integer, partition integer,
+                         accepted_at timestamptz)
+            ON CONFLICT DO NOTHING
+        """,
+        list(missing),
+    )
+
+
+def load_missing(connection: Connection[TupleRow]) -> list[MissingImport]:
+    """Return the imports that are missing."""
+    with connection.cursor(row_factory=class_row(MissingImport)) as cursor:
+        return cursor.execute(
+            """
+            SELECT import_id, database_id, partition, accepted_at
+              FROM missing_imports
+            """
+        ).fetchall()
+
+
+def count_missing(connection: Connection[TupleRow]) -> dict[int, int]:
+    """Return how many imports are missing, for each database."""
+    rows = connection.execute(
+        """
+        SELECT databases.id, count(missing.import_id)
+          FROM databases
+          LEFT JOIN missing_imports AS missing ON missing.database_id = databases.id
+         GROUP BY databases.id
+        """
+    )
+    return {int(database_id): int(count) for database_id, count in rows}
+
+
+def forget_found(connection: Connection[TupleRow]) -> None:
+    """Forget missing imports that have a receipt by now, as of a restored Redis."""
+    connection.execute(
+        """
+        DELETE FROM missing_imports AS missing
+         USING imports
+         WHERE imports.import_id = missing.import_id
+        """
+    )
+
+
+def forget_missing(connection: Connection[TupleRow]) -> None:
+    """Forget every missing import."""
+    connection.execute("DELETE FROM missing_imports")
