@@ -36,6 +36,12 @@ DELIVERY_HINT_KEY = "penstock:delivery-hint"
 #: Between two heartbeats sent through every stream.
 HEARTBEAT_SECONDS = 15
 
+#: When the sweep ran last, in seconds since 1970 by the clock of Redis.
+SWEPT_KEY = "penstock:swept"
+
+#: Prefix of the keys in which workers say that they are there, and how they are set up.
+PRESENCE_PREFIX = "penstock:present:"
+
 #: A doorbell nobody answered in this time is void; the sweep rings again.
 BELL_EXPIRES_SECONDS = 10
 #: While this guard lives, one bell for the partition is pending.
@@ -84,6 +90,11 @@ def outcomes_channel(reply_to: str) -> str:
 def worker_key(name: str) -> str:
     """Name the key that tells that the Celery worker `name` is ready."""
     return f"penstock:worker:{name}"
+
+
+def presence_key(name: str) -> str:
+    """Name the key in which the Celery worker `name` says that it is there."""
+    return f"{PRESENCE_PREFIX}{name}"
 
 
 def pending_results_key(door: str) -> str:

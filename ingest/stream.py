@@ -17,6 +17,7 @@ from ingest.queues import (
     DELIVERY_HINT_KEY,
     LISTENER_KEY,
     SETTLED_KEY,
+    SWEPT_KEY,
     bell_key,
     heartbeat_key,
     outcomes_channel,
@@ -199,6 +200,11 @@ class Stream:
             bell_key(partition), b"1", nx=True, ex=BELL_GUARD_SECONDS
         )
         return bool(claimed)
+
+    def note_sweep(self) -> None:
+        """Leave the time, so that a sweep that has stopped is noticed."""
+        seconds, _ = self._redis.time()
+        self._redis.set(SWEPT_KEY, seconds)
 
     def claim_hint(self) -> bool:
         """Claim the right to hint that events wait; False while a hint is pending."""

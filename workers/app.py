@@ -1,9 +1,15 @@
 """The Celery application: doorbells in one queue, upkeep in another."""
 
+import functools
+import os
+from contextlib import suppress
+from typing import Any
+
 import redis
 from celery import Celery
 from celery.signals import (
     celeryd_after_setup,
+    heartbeat_sent,
     setup_logging,
     worker_init,
     worker_process_init,
@@ -16,6 +22,7 @@ from ingest import metrics
 from ingest.geo import open_locator
 from ingest.logs import configure_logging
 from ingest.partitioning import PartitionsDiffer, check_partitions
+from ingest.presence import Presence, announce
 from ingest.queues import (
     CELERY_KEY_PREFIX,
     DELIVER_TASK,
@@ -137,6 +144,27 @@ def _tell_ready(sender: Consumer, **_kwargs: object) -> None:
     client = redis.Redis.from_url(settings.redis_url)
     client.set(worker_key(name), b"ready")
     client.close()
+
+
+@functools.cache
+def _redis() -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.redis_url, socket_timeout=2, socket_connect_timeout=2
+    )
+
+
+@heartbeat_sent.connect
+def _tell_present(sender: Any, **_kwargs: object) -> None:
+    """Say from the main loop that it turns, and how the worker is set up."""
+    presence = Presence(
+        name=sender.eventer.hostname,
+        partitions=settings.partitions,
+        batch_size=settings.batch_size,
+        metrics_dir=os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""),
+    )
+    # Whoever looks for it finds that it has expired.
+    with suppress(redis.RedisError):
+        announce(_redis(), presence)
 
 
 @worker_ready.connect

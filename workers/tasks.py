@@ -4,7 +4,8 @@ import functools
 import os
 import socket
 
-from celery.signals import worker_process_shutdown, worker_shutdown
+from celery.signals import worker_process_shutdown, worker_ready, worker_shutdown
+from celery.worker.consumer import Consumer
 
 from ingest import metrics
 from ingest.queues import (
@@ -122,6 +123,13 @@ def heartbeat() -> None:
 def settle() -> None:
     """Find every accepted import again, or name it as missing."""
     attempt(functools.partial(upkeep.settle, settings), SETTLE_TASK)
+
+
+@worker_ready.connect
+def _make_days(sender: Consumer, **_: object) -> None:
+    """Make the days' tables when upkeep starts: beat's first time is an hour away."""
+    if UPKEEP in sender.app.amqp.queues.consume_from:
+        app.send_task(PARTITION_RECEIPTS_TASK, queue=UPKEEP, ignore_result=True)
 
 
 @app.task(name=PARTITION_RECEIPTS_TASK)

@@ -27,6 +27,7 @@ def sweep(stream: Stream, ring: Callable[[int], None]) -> None:
     for partition in stream.waiting():
         if stream.claim_bell(partition):
             ring(partition)
+    stream.note_sweep()
 
 
 def send_heartbeats(

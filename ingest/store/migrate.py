@@ -61,7 +61,15 @@ def _lock(connection: psycopg.Connection[TupleRow]) -> None:
     connection.execute("SET LOCAL statement_timeout = '5min'")
 
 
-def _load_applied(connection: psycopg.Connection[TupleRow]) -> dict[str, str]:
+def load_applied(connection: psycopg.Connection[TupleRow]) -> dict[str, str]:
+    """Load the checksums of what was applied, by name; none from an empty database."""
+    row = connection.execute("SELECT to_regclass('migrations')").fetchone()
+    if row == (None,):
+        return {}
+    return dict(connection.execute("SELECT name, checksum FROM migrations").fetchall())
+
+
+def _ensure_applied(connection: psycopg.Connection[TupleRow]) -> dict[str, str]:
     connection.execute(
         """
         CREATE TABLE IF NOT EXISTS migrations (
@@ -71,7 +79,7 @@ def _load_applied(connection: psycopg.Connection[TupleRow]) -> dict[str, str]:
         )
         """
     )
-    return dict(connection.execute("SELECT name, checksum FROM migrations").fetchall())
+    return load_applied(connection)
 
 
 def _next_missing(
@@ -115,7 +123,7 @@ def migrate(
     while True:
         with connection.transaction():
             _lock(connection)
-            missing = _next_missing(migrations, _load_applied(connection))
+            missing = _next_missing(migrations, _ensure_applied(connection))
             if missing is None:
                 return done
             _apply(connection, missing)

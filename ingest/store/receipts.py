@@ -205,6 +205,20 @@ def _create_partition(connection: Connection[TupleRow], day: date) -> None:
         )
 
 
+def list_days(connection: Connection[TupleRow]) -> set[date]:
+    """Return the days that receipts have a table of their own for."""
+    rows = connection.execute(
+        """
+        SELECT to_date(right(child.relname, 8), 'YYYYMMDD')
+          FROM pg_inherits
+          JOIN pg_class AS child ON child.oid = pg_inherits.inhrelid
+         WHERE pg_inherits.inhparent = 'imports'::regclass
+           AND child.relname ~ '^imports_[0-9]{8}$'
+        """
+    )
+    return {day for (day,) in rows}
+
+
 def drop_receipts(connection: Connection[TupleRow], before: date) -> list[str]:
     """Drop the receipts of the days before `before`; return the tables dropped."""
     rows = connection.execute(

@@ -64,7 +64,7 @@ def test_letters_are_listed_by_what_went_wrong(
 
     assert (newest["open"], newest["replayed"], newest["dropped"]) == (3, 0, 0)
     assert newest["error_class"] == "CheckViolation[a_bug]"
-    assert newest["place"] == "workers/apply.py apply_whole"
+    assert newest["place"].startswith("workers/apply.py ")
     assert newest["database_ids"] == [1]
     assert newest["first_at"] <= newest["last_at"]
     assert len(newest["fingerprint"]) == 12

@@ -1,0 +1,1 @@
+"""What bites this stack, looked for before it bites: `penstock doctor`."""

@@ -1,0 +1,102 @@
+"""Every check there is, as far as the servers answer."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psycopg
+import redis
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest.doctor.findings import Finding, fail
+from ingest.doctor.host import Clock, check_clocks, check_metrics
+from ingest.doctor.postgres_server import check_postgres
+from ingest.doctor.redis_server import check_redis
+from ingest.doctor.schema import check_schema
+from ingest.doctor.work import check_work
+from ingest.presence import find_present
+from ingest.store.database import connect
+
+_TIMEOUT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is examined: the servers, and the settings that have to fit them."""
+
+    database_url: str
+    redis_url: str
+    partitions: int
+    batch_size: int
+    max_waiting: int
+    #: PROMETHEUS_MULTIPROC_DIR of this process; empty for none.
+    metrics_dir: str = ""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def examine(subject: Subject, clock: Clock = _now) -> Iterator[Finding]:
+    """Run every check; where a server does not answer, that is one finding."""
+    with ExitStack() as stack:
+        client, no_redis = _open_redis(subject.redis_url, stack)
+        connection, no_postgres = _open_postgres(subject.database_url, stack)
+        yield from no_redis
+        if client is not None:
+            yield from check_redis(client)
+        yield from no_postgres
+        if connection is not None:
+            yield from _check_database(subject, connection, clock, client)
+        yield from check_clocks(client, connection, clock)
+        present = find_present(client) if client is not None else []
+        yield check_metrics(subject.metrics_dir, present)
+
+
+def _check_database(
+    subject: Subject,
+    connection: Connection[TupleRow],
+    clock: Clock,
+    client: redis.Redis | None,
+) -> Iterator[Finding]:
+    yield from check_postgres(
+        connection, partitions=subject.partitions, batch_size=subject.batch_size
+    )
+    schema = list(check_schema(connection, clock().date()))
+    yield from schema
+    # Alone, the first says that the tables are not those of this release.
+    if client is not None and len(schema) > 1:
+        yield from check_work(
+            client,
+            connection,
+            partitions=subject.partitions,
+            max_waiting=subject.max_waiting,
+        )
+
+
+def _open_redis(url: str, stack: ExitStack) -> tuple[redis.Redis | None, list[Finding]]:
+    client = redis.Redis.from_url(
+        url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
+    )
+    stack.callback(client.close)
+    try:
+        client.ping()
+    except redis.RedisError as error:
+        advice = "Start it, or correct REDIS_URL: nothing is accepted, nothing is lost."
+        return None, [fail("redis.answers", error, advice)]
+    return client, []
+
+
+def _open_postgres(
+    url: str, stack: ExitStack
+) -> tuple[Connection[TupleRow] | None, list[Finding]]:
+    try:
+        connection = connect(url, application_name="penstock doctor")
+    except psycopg.OperationalError as error:
+        advice = "Start it, or correct DATABASE_URL: imports are accepted and wait."
+        found = " ".join(str(error).split())
+        return None, [fail("postgres.answers", found, advice)]
+    stack.callback(connection.close)
+    return connection, []

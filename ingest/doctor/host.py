@@ -1,0 +1,87 @@
+"""This host: its clock beside those of the servers, and where processes count."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import redis
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest.doctor.findings import Finding, fail, warn, well
+from ingest.presence import Presence
+from ingest.store.servers import load_server_facts
+
+#: Two readings of one clock differ by what asking takes.
+_SKEW_SECONDS = 1.0
+_FAR_SECONDS = 60.0
+
+Clock = Callable[[], datetime]
+
+
+def check_clocks(
+    client: redis.Redis | None, connection: Connection[TupleRow] | None, clock: Clock
+) -> Iterator[Finding]:
+    """Compare the clocks of the servers that answer with this host's."""
+    if client is not None:
+        skew = _measure(clock, lambda: _redis_clock(client))
+        yield _judge_skew("host.clock-redis", skew)
+    if connection is not None:
+        skew = _measure(clock, lambda: load_server_facts(connection).clock_at)
+        yield _judge_skew("host.clock-postgres", skew)
+
+
+def _redis_clock(client: redis.Redis) -> datetime:
+    seconds, micros = client.time()
+    return datetime.fromtimestamp(seconds + micros / 1e6, UTC)
+
+
+def _measure(clock: Clock, ask: Clock) -> float:
+    """Return by how many seconds the other is ahead, half of the asking left out."""
+    before = clock()
+    there = ask()
+    after = clock()
+    return (there - before - (after - before) / 2).total_seconds()
+
+
+def _judge_skew(check: str, skew: float) -> Finding:
+    found = f"{skew:+.3f} s"
+    if abs(skew) < _SKEW_SECONDS:
+        return well(check, found)
+    return (fail if abs(skew) >= _FAR_SECONDS else warn)(
+        check,
+        found,
+        "Run an NTP client on every host: ids of imports and of entries, days of "
+        "receipts and due times of deliveries come of these clocks.",
+    )
+
+
+def check_metrics(directory: str, present: Sequence[Presence]) -> Finding:
+    """Check that this host's processes count where the exporter reads."""
+    here = socket.gethostname()
+    theirs = {one.metrics_dir for one in present if one.host == here}
+    if not directory and len(theirs) == 1:
+        (directory,) = theirs
+    if not directory:
+        return warn(
+            "host.metrics",
+            "PROMETHEUS_MULTIPROC_DIR is not set",
+            "Set it, to one directory for all processes of a host: without it each "
+            "counts for itself and the exporter sees none.",
+        )
+    if not (Path(directory).is_dir() and os.access(directory, os.W_OK | os.X_OK)):
+        return fail(
+            "host.metrics",
+            f"{directory} cannot be written to",
+            "Create the directory, writable for the user of every process: they do not "
+            "start without it.",
+        )
+    if others := theirs - {directory}:
+        return warn(
+            "host.metrics",
+            f"{directory} here, {', '.join(sorted(others)) or 'none'} for the workers",
+            "Give all processes of a host the same PROMETHEUS_MULTIPROC_DIR.",
+        )
+    return well("host.metrics", directory)

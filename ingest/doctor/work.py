@@ -1,0 +1,131 @@
+"""Whether work gets done: backlog, progress, workers, beat, and what was given up."""
+
+from collections.abc import Iterator, Sequence
+
+import redis
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest.doctor.findings import Finding, fail, grade, warn, well
+from ingest.doctor.flows import find_swept_seconds, load_flows
+from ingest.domain.progress import Flow, find_stalls
+from ingest.presence import Presence, find_present
+from ingest.queues import DRAINS, UPKEEP, stream_key
+from ingest.store.endpoints import list_endpoints
+from ingest.store.letter_queries import Selection, list_letter_groups
+
+#: The sweep runs each second.
+_SWEEP_SECONDS = 10.0
+
+
+def check_work(
+    client: redis.Redis,
+    connection: Connection[TupleRow],
+    *,
+    partitions: int,
+    max_waiting: int,
+) -> Iterator[Finding]:
+    """Check that what is accepted is applied, and by whom."""
+    present = find_present(client)
+    flows = load_flows(client, connection, partitions)
+    yield _check_backlog(flows, max_waiting)
+    yield _check_progress(flows)
+    yield _check_workers(present)
+    yield _check_beat(find_swept_seconds(client))
+    yield _check_partitions(client, present, partitions)
+    yield _check_dead_letters(connection)
+    yield _check_endpoints(connection)
+
+
+def _check_backlog(flows: Sequence[Flow], max_waiting: int) -> Finding:
+    waiting = sum(flow.waiting for flow in flows)
+    return grade(
+        "work.backlog",
+        waiting / max_waiting,
+        f"{waiting} of {max_waiting} imports wait",
+        "More is accepted than applied: add workers; from the bound on, imports are "
+        "refused with 429.",
+        bounds=(0.5, 1.0),
+    )
+
+
+def _check_progress(flows: Sequence[Flow]) -> Finding:
+    if stalls := find_stalls(flows):
+        return fail(
+            "work.progress",
+            "; ".join(stall.text for stall in stalls),
+            "Restart the worker that is named, or else all of them, and read its log.",
+        )
+    oldest = max((flow.oldest_seconds or 0.0 for flow in flows), default=0.0)
+    return well("work.progress", f"the oldest entry has waited {oldest:.0f} s")
+
+
+def _check_workers(present: Sequence[Presence]) -> Finding:
+    names = ", ".join(one.name for one in present) or "none"
+    absent = {DRAINS, UPKEEP} - {one.queue for one in present}
+    if absent:
+        return fail(
+            "work.workers",
+            f"{names}; none for {', '.join(sorted(absent))}",
+            "Start: celery -A workers.app worker -Q QUEUE -n QUEUE@%h",
+        )
+    return well("work.workers", names)
+
+
+def _check_beat(swept_seconds: float | None) -> Finding:
+    if swept_seconds is None or swept_seconds > _SWEEP_SECONDS:
+        ago = "never" if swept_seconds is None else f"{swept_seconds:.0f} s ago"
+        return fail(
+            "work.beat",
+            f"last sweep: {ago}",
+            "Start `celery -A workers.app beat`, one only, and the upkeep worker: "
+            "without them a lost doorbell leaves its import waiting, nothing is tried "
+            "again, and no days of receipts are made.",
+        )
+    return well("work.beat", f"last sweep: {swept_seconds:.0f} s ago")
+
+
+def _check_partitions(
+    client: redis.Redis, present: Sequence[Presence], partitions: int
+) -> Finding:
+    strange = sorted(
+        key.decode()
+        for key in client.scan_iter(match=stream_key(0).replace("0", "*"), count=1000)
+        if key not in {stream_key(each).encode() for each in range(partitions)}
+        and client.xlen(key)
+    )
+    others = [one.name for one in present if one.partitions != partitions]
+    if strange or others:
+        found = [f"{key} has entries nobody reads" for key in strange]
+        found += [f"{name} has another count" for name in others]
+        return fail(
+            "work.partitions",
+            f"{partitions} here; {'; '.join(found)}",
+            "Give every process the same PENSTOCK_PARTITIONS; go back to the larger "
+            "count until every stream is empty.",
+        )
+    return well("work.partitions", f"{partitions}, and all agree")
+
+
+def _check_dead_letters(connection: Connection[TupleRow]) -> Finding:
+    groups = list_letter_groups(connection, Selection())
+    if groups:
+        return warn(
+            "work.dead-letters",
+            f"{sum(group.open for group in groups)} open, of {len(groups)} kinds",
+            "Look at them with `penstock dead list`; then replay or drop them.",
+        )
+    return well("work.dead-letters", "none is open")
+
+
+def _check_endpoints(connection: Connection[TupleRow]) -> Finding:
+    endpoints = list_endpoints(connection)
+    disabled = [f"{one.id} ({one.name})" for one in endpoints if one.disabled_at]
+    if disabled:
+        return warn(
+            "work.endpoints",
+            f"disabled: {', '.join(disabled)}",
+            "Each has answered 410 Gone. `penstock endpoint enable ID` undoes it; or "
+            "take its triggers out of the catalogue.",
+        )
+    return well("work.endpoints", f"{len(endpoints)}, none disabled")

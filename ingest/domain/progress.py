@@ -1,0 +1,80 @@
+"""Whether what waits gets on: judged by entries and commits, not by processes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+#: With work waiting, this long without a commit is no progress. Longer than any
+#: hand-over between drains, and than the sweep takes to ring again.
+STALL_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """The session of Postgres that has leased a partition, and its drain."""
+
+    #: Such as `penstock-drain-worker-1-4711`; Postgres cuts it after 63 bytes.
+    name: str
+    #: Postgres works for it, or it waits there for a lock.
+    is_working: bool
+    #: Seconds since Postgres last heard from it or began to work.
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """What waits on one partition, and when it last got on."""
+
+    partition: int
+    waiting: int
+    #: Seconds that the oldest entry has waited; None when none does.
+    oldest_seconds: float | None
+    #: Seconds since the last commit; None when there was none yet.
+    drained_seconds: float | None
+    #: None when nobody works on it at this moment.
+    holder: Holder | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stall:
+    """A partition that does not get on though it could."""
+
+    flow: Flow
+
+    @property
+    def text(self) -> str:
+        """Say what is wrong."""
+        waits = f"partition {self.flow.partition}: {self.flow.waiting} entries wait"
+        waits += f", the oldest for {self.flow.oldest_seconds or 0:.0f} s"
+        if self.flow.holder is None:
+            return f"{waits}, and no drain takes them"
+        return (
+            f"{waits}, and {self.flow.holder.name} holds them without doing anything "
+            f"for {self.flow.holder.seconds:.0f} s"
+        )
+
+    def is_of(self, host: str) -> bool:
+        """Say whether a worker of `host` is to blame; nobody's stall is everybody's."""
+        if self.flow.holder is None:
+            return True
+        prefix = f"penstock-drain-{host}-"
+        name = self.flow.holder.name
+        return name.startswith(prefix) or prefix.startswith(name)
+
+
+def find_stalls(flows: Iterable[Flow], seconds: float = STALL_SECONDS) -> list[Stall]:
+    """Return the partitions that have entries and made no progress for `seconds`.
+
+    A batch that Postgres works on, however long, is progress. So is one whose drain
+    has been heard of within `seconds`.
+    """
+    return [Stall(flow=flow) for flow in flows if _is_stalled(flow, seconds)]
+
+
+def _is_stalled(flow: Flow, seconds: float) -> bool:
+    if flow.oldest_seconds is None or flow.oldest_seconds < seconds:
+        return False
+    if flow.drained_seconds is not None and flow.drained_seconds < seconds:
+        return False
+    if flow.holder is None:
+        return True
+    return not flow.holder.is_working and flow.holder.seconds >= seconds

@@ -1,0 +1,83 @@
+"""How the Postgres server is set up, and how full it is."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg import Connection
+from psycopg.rows import TupleRow, class_row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFacts:
+    """Settings of the server that matter here, and what it knows of the moment."""
+
+    #: Such as 180001.
+    version: int
+    version_text: str
+    fsync: str
+    full_page_writes: str
+    synchronous_commit: str
+    #: In mebibytes.
+    max_wal_size: int
+    max_connections: int
+    connections: int
+    max_locks_per_transaction: int
+    max_prepared_transactions: int
+    clock_at: datetime
+
+
+def load_server_facts(connection: Connection[TupleRow]) -> ServerFacts:
+    """Load what `SHOW` tells, as this connection sees it."""
+    with connection.cursor(row_factory=class_row(ServerFacts)) as cursor:
+        cursor.execute(
+            """
+            SELECT current_setting('server_version_num')::integer AS version,
+                   current_setting('server_version') AS version_text,
+                   current_setting('fsync') AS fsync,
+                   current_setting('full_page_writes') AS full_page_writes,
+                   current_setting('synchronous_commit') AS synchronous_commit,
+                   pg_size_bytes(current_setting('max_wal_size')) / 1048576
+                       AS max_wal_size,
+                   current_setting('max_connections')::integer AS max_connections,
+                   (SELECT count(*) FROM pg_stat_activity
+                     WHERE backend_type = 'client backend') AS connections,
+                   current_setting('max_locks_per_transaction')::integer
+                       AS max_locks_per_transaction,
+                   current_setting('max_prepared_transactions')::integer
+                       AS max_prepared_transactions,
+                   clock_timestamp() AS clock_at
+            """
+        )
+        found = cursor.fetchone()
+    if found is None:
+        raise LookupError("a SELECT without FROM returns one row")
+    return found
+
+
+def find_invalid_indexes(connection: Connection[TupleRow]) -> list[str]:
+    """Name the indexes that Postgres does not use, as a failed REINDEX leaves them."""
+    rows = connection.execute(
+        """
+        SELECT pg_class.relname
+          FROM pg_index
+          JOIN pg_class ON pg_class.oid = pg_index.indexrelid
+         WHERE pg_class.relnamespace = to_regnamespace(current_schema())
+           AND NOT (pg_index.indisvalid AND pg_index.indisready)
+         ORDER BY 1
+        """
+    )
+    return [str(name) for (name,) in rows]
+
+
+def find_unique_indexes(connection: Connection[TupleRow]) -> set[str]:
+    """Name the unique indexes that there are."""
+    rows = connection.execute(
+        """
+        SELECT pg_class.relname
+          FROM pg_index
+          JOIN pg_class ON pg_class.oid = pg_index.indexrelid
+         WHERE pg_class.relnamespace = to_regnamespace(current_schema())
+           AND pg_index.indisunique
+        """
+    )
+    return {str(name) for (name,) in rows}
