@@ -35,8 +35,8 @@ docs: $(READY) ## Write the generated pages and dashboards anew
 	@$(BIN)/python -m ingest.exporter.page
 	@$(BIN)/python deploy/grafana/render.py
 
-bench: $(READY) ## Measure latency and throughput on this machine
-	@$(BIN)/python -m tests.benchmarks.first $(ARGS)
+bench: $(READY) ## Measure beside the usual design and the floor, on this machine
+	@$(BIN)/python -m tests.benchmarks.bench $(ARGS)
 
 fuzz: $(READY) ## Feed changed samples to every decoder for ten minutes
 	@$(BIN)/python -m tests.fuzz.run $(ARGS)

@@ -36,6 +36,8 @@ class Job:
     seconds: float
     #: None is begun after so many.
     count: int | None = None
+    #: So many are begun a second at most; None for as many as are answered.
+    rate: float | None = None
     #: An answer with this `error` is asked for again.
     retry_error: int | None = None
     #: The members of each answer that the caller wants to see.
@@ -88,6 +90,15 @@ class _Load:
         self._requests = islice(job.requests, job.count)
         self._open = job.connections
         self._began = time.perf_counter()
+        self._slots = 0
+
+    def find_delay(self) -> float:
+        """Return the seconds until the next request may be begun."""
+        if self.job.rate is None:
+            return 0.0
+        self._slots += 1
+        due = self._began + self._slots / self.job.rate
+        return max(0.0, due - time.perf_counter())
 
     def take(self) -> bytes | None:
         """Return the next request; None when there is none, or no time for it."""
@@ -157,6 +168,14 @@ class _Connection(asyncio.Protocol):
         self._load.leave()
 
     def _send_next(self) -> None:
+        delay = self._load.find_delay()
+        if delay:
+            self._request = None
+            asyncio.get_running_loop().call_later(delay, self._send_new)
+        else:
+            self._send_new()
+
+    def _send_new(self) -> None:
         self._request = self._load.take()
         if self._request is None:
             self._transport.close()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from random import Random
 
 import orjson
 
@@ -20,6 +21,8 @@ _DIGITS = 12
 _NUMBERS = 1_000_000_000_000
 #: All subscriptions of the sample.
 ALL = 6
+#: Customers that a database is filled with are numbered from here on.
+FIRST_KNOWN = 500_000_000_000
 
 
 def make_sample(token: str, subscriptions: int = ALL) -> bytes:
@@ -45,6 +48,19 @@ def make_sample(token: str, subscriptions: int = ALL) -> bytes:
     return orjson.dumps(sample).replace(b'"' + _NUMBER + b'"', b"1" + _NUMBER)
 
 
+_XML = b"""<xml><token>@TOKEN@</token><format>json</format><db_id>1</db_id>
+<email>customer@NUMBER@@example.com</email>
+<data><_fname>Olly</_fname><phones array='true'>+7@NUMBER@</phones>
+<custom_field>@CHANGE@</custom_field>
+<subscriptions array='true'><channel>email</channel><resource_id>2</resource_id>
+<email>customer@NUMBER@@example.com</email></subscriptions></data></xml>"""
+
+
+def make_xml_sample(token: str) -> bytes:
+    """Return an XML import with holes, of one subscription; its answer is JSON."""
+    return _XML.replace(b"@TOKEN@", token.encode())
+
+
 class Template:
     """A text with holes, filled fast."""
 
@@ -62,25 +78,65 @@ class Template:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imports:
-    """Endless imports, each of a customer not seen before, with six subscriptions."""
+    """Endless imports over HTTP, of new customers, of known ones, or of both."""
 
     host: str
     token: str
     headers: str = ""
+    #: `create`, `update` or `mixed`.
+    kind: str = "create"
+    subscriptions: int = ALL
+    #: How many customers there are from FIRST_KNOWN on; updates are of these.
+    known: int = 0
+    #: Half of the updates are of a hundredth of the customers.
+    hot: bool = False
+    #: Profiles in one request; 0 for requests of one profile.
+    batch: int = 0
+    xml: bool = False
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield whole HTTP requests."""
-        body = make_sample(self.token)
-        length = len(Template(body).fill(0))
+        path = "import_batch" if self.batch else "import"
+        type_ = "application/xml" if self.xml else "application/json"
         head = (
-            f"POST /api/v1.1/profiles/import HTTP/1.1\r\nHost: {self.host}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {length}\r\n"
-            f"{self.headers}\r\n"
-        )
-        template = Template(head.encode() + body)
+            f"POST /api/v1.1/profiles/{path} HTTP/1.1\r\nHost: {self.host}\r\n"
+            f"Content-Type: {type_}\r\n{self.headers}Content-Length: "
+        ).encode()
+        for body in self._bodies():
+            yield b"%b%d\r\n\r\n%b" % (head, len(body), body)
+
+    def _bodies(self) -> Iterator[bytes]:
+        if not self.batch:
+            template = Template(self._make_text())
+            yield from (template.fill(*each) for each in self._customers())
+        customers, element = self._customers(), Template(self._make_text())
+        envelope = b'{"token":"%b","db_id":1,"data":[' % self.token.encode()
+        while self.batch:
+            listed = (element.fill(*next(customers)) for _ in range(self.batch))
+            yield envelope + b",".join(listed) + b"]}"
+
+    def _make_text(self) -> bytes:
+        if self.xml:
+            return make_xml_sample(self.token)
+        text = make_sample(self.token, self.subscriptions)
+        if not self.batch:
+            return text
+        sample = orjson.loads(text.replace(b"1@NUMBER@", b'"@CHAT@"'))
+        element = {"email": sample["email"], "data": sample["data"]}
+        return orjson.dumps(element).replace(b'"@CHAT@"', b"1@NUMBER@")
+
+    def _customers(self) -> Iterator[tuple[int, int]]:
+        """Yield a customer's number and a change, time after time."""
         # Microseconds: where no iteration before this one has come.
-        for number in count(time.time_ns() // 1000):
-            yield template.fill(number)
+        fresh = count(time.time_ns() // 1000)
+        chance = Random(0)
+        for turn, change in enumerate(count(time.time_ns() // 1000)):
+            if self.kind == "create" or (self.kind == "mixed" and turn % 2):
+                yield next(fresh), change
+                continue
+            hot = self.hot and chance.random() < 0.5
+            known = max(self.known // 100, 1) if hot else self.known
+            yield FIRST_KNOWN + chance.randrange(known), change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

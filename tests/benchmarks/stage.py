@@ -8,7 +8,7 @@ on the machine disturbs far less than rates:
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +63,8 @@ class Stage:
         self._drain = Drain(self.settings, "stage")
         self._redis = redis.Redis.from_url(valkey.url)
         self._stream = open_stream(valkey.url, self.settings.partitions)
-        with connect(postgres.url) as connection:
-            self._catalog = load_catalog(connection)
+        self.connection = connect(postgres.url)
+        self._catalog = load_catalog(self.connection)
         self._token = Token(
             id=1, name="stage", database_ids=frozenset(), actions=frozenset(Action)
         )
@@ -113,8 +113,12 @@ class Stage:
     def measure(self, kind: str, subscriptions: int, count: int) -> Cost:
         """Fill, then drain, and say what draining cost."""
         self.fill(kind, subscriptions, count)
+        return self.measure_work(self.drain, count)
+
+    def measure_work(self, work: Callable[[], object], count: int) -> Cost:
+        """Say what `work` on `count` imports costs."""
         before = self._clocks()
-        self.drain()
+        work()
         seconds, worker, postgres, valkey = (
             (after - then) / count
             for then, after in zip(before, self._clocks(), strict=True)

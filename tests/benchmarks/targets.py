@@ -5,9 +5,10 @@ import selectors
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
@@ -27,9 +28,11 @@ class Target:
     #: Postgres and Redis, where they are ours to ask for their versions.
     database_url: str | None = None
     redis_url: str | None = None
+    #: Of everything that was started for it, by what it is.
+    pids: Mapping[str, int | list[int]] = field(default_factory=dict)
 
 
-def _make_target(url: str, token: str, **servers: str) -> Target:
+def _make_target(url: str, token: str, **servers: Any) -> Target:
     parts = urlsplit(url)
     if parts.scheme != "http" or parts.hostname is None:
         raise click.UsageError(f"Only http://host:port can be measured, not {url}")
@@ -64,6 +67,7 @@ def _started_target(options: tuple[str, ...]) -> Iterator[Target]:
                 ready["token"],
                 database_url=ready["database"],
                 redis_url=ready["redis"],
+                pids=ready["pids"],
             )
         finally:
             process.terminate()

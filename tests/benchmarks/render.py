@@ -1,0 +1,176 @@
+"""Results as Markdown: `python -m tests.benchmarks.render` puts them into the docs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import click
+import orjson
+
+from tests.benchmarks.scenarios import Measured
+
+_PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+_BEGIN, _END = "<!-- results: begin -->", "<!-- results: end -->"
+
+Row = Mapping[str, Any]
+Document = Mapping[str, Any]
+
+
+def shorten(one: Measured) -> str:
+    """Say in a line what came of a run."""
+    cpu = ", ".join(f"{name} {us:.0f}" for name, us in one.cpu_us.items() if us >= 1)
+    return (
+        f"{one.per_second:,.0f}/s, applied {one.applied_per_second:,.0f}/s,"
+        f" p50 {one.p50_ms:.1f} ms, p99 {one.p99_ms:.1f} ms,"
+        f" queue p99 {one.queue_p99_ms:.0f} ms; CPU us: {cpu}"
+    )
+
+
+def _by_name(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["name"], []).append(row)
+    return found
+
+
+def _spread(rows: Sequence[Row], member: str) -> str:
+    values = [row[member] for row in rows]
+    return f"{median(values):,.0f} ({min(values):,.0f}-{max(values):,.0f})"
+
+
+def _value(document: Document, name: str, member: str) -> float | None:
+    rows = _by_name([*document.get("measured", ()), *document.get("stage", ())])
+    found = rows.get(name)
+    return median(row[member] for row in found) if found else None
+
+
+def _ratio(over: float | None, under: float | None) -> float | None:
+    return over / under if over is not None and under else None
+
+
+_MIXED = "256 waiting, mixed"
+
+#: Name, least or most, the limit, and how it is found.
+_TARGETS: tuple[tuple[str, str, float, Callable[[Document], float | None]], ...] = (
+    (
+        "end to end, times the usual design",
+        "≥",
+        10,
+        lambda d: _ratio(
+            _value(d, _MIXED, "per_second"),
+            _value(d, "usual design", "applied_per_second"),
+        ),
+    ),
+    ("mixed single imports a second", "≥", 3000,
+     lambda d: _value(d, _MIXED, "per_second")),
+    ("profiles a second by import_batch", "≥", 4500,
+     lambda d: _value(d, "import_batch of 500, mixed", "applied_per_second")),
+    (
+        "apply stage, share of the floor",
+        "≥",
+        0.5,
+        lambda d: _ratio(
+            _value(d, "apply stage, create", "per_second"),
+            _value(d, "floor: COPY", "per_second"),
+        ),
+    ),
+    ("idle latency p50, ms", "≤", 6, lambda d: _value(d, "1 waiting", "p50_ms")),
+    ("idle latency p99, ms", "≤", 20, lambda d: _value(d, "1 waiting", "p99_ms")),
+    ("16 waiting callers, imports a second", "≥", 1500,
+     lambda d: _value(d, "16 waiting", "per_second")),
+    ("half load, queue to applied p99, ms", "≤", 250,
+     lambda d: _value(d, "half load, 1500/s offered", "queue_p99_ms")),
+    (
+        "large database, share of the rate at 10,000",
+        "≥",
+        0.75,
+        lambda d: _ratio(
+            _value(d, "256 waiting, mixed, large", "per_second"),
+            _value(d, _MIXED, "per_second"),
+        ),
+    ),
+)  # fmt: skip
+
+
+def _target_row(
+    document: Document,
+    name: str,
+    sign: str,
+    limit: float,
+    find: Callable[[Document], float | None],
+) -> str:
+    value = find(document)
+    if value is None:
+        return f"| {name} | {sign} {limit:g} | not measured | |"
+    met = value >= limit if sign == "≥" else value <= limit
+    return f"| {name} | {sign} {limit:g} | {value:,.2f} | {'yes' if met else 'no'} |"
+
+
+def _memory(document: Document) -> list[str]:
+    memory = document.get("memory")
+    if not memory:
+        return []
+    return [
+        "",
+        *(
+            f"Memory of the largest {name} process over {memory['imports']:,} imports: "
+            f"{memory['before'][name] / 2**20:.0f} → {size / 2**20:.0f} MiB."
+            for name, size in memory["after"].items()
+        ),
+    ]
+
+
+def make_tables_of(document: Document) -> str:
+    """Return the results as Markdown."""
+    facts = ", ".join(f"{name} {value}" for name, value in document["facts"].items())
+    lines = [
+        f"Measured on: {facts}. {document['seconds']:g} s a run, medians of"
+        f" {document['repeats']} (least-most).",
+        "",
+        "| target | | measured | met |",
+        "| --- | --- | --- | --- |",
+        *(_target_row(document, *target) for target in _TARGETS),
+        "",
+        "| scenario | profiles/s | applied/s | p50 ms | p99 ms | queue p99 ms |"
+        " CPU µs a profile: intake, workers, Postgres, Redis |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, rows in _by_name(document["measured"]).items():
+        cpu = ", ".join(
+            f"{median(row['cpu_us'].get(each, 0.0) for row in rows):.0f}"
+            for each in ("intake", "workers", "postgres", "redis")
+        )
+        numbers = (_spread(rows, m) for m in ("per_second", "applied_per_second"))
+        times = (
+            f"{median(row[member] for row in rows):.1f}"
+            for member in ("p50_ms", "p99_ms", "queue_p99_ms")
+        )
+        lines.append(f"| {' | '.join((name, *numbers, *times, cpu))} |")
+    lines += [
+        "",
+        "| one worker, one connection | imports/s |"
+        " CPU µs an import: client, Postgres |",
+        "| --- | --- | --- |",
+    ]
+    for name, rows in _by_name(document.get("stage", ())).items():
+        cpu = f"{_spread(rows, 'worker_us')}, {_spread(rows, 'postgres_us')}"
+        lines.append(f"| {name} | {_spread(rows, 'per_second')} | {cpu} |")
+    return "\n".join([*lines, *_memory(document)])
+
+
+@click.command()
+@click.argument(
+    "results", type=click.Path(exists=True, path_type=Path), default="benchmarks.json"
+)
+def main(results: Path) -> None:
+    """Put RESULTS of `make bench` into docs/benchmarks.md."""
+    tables = make_tables_of(orjson.loads(results.read_bytes()))
+    page = _PAGE.read_text()
+    head, _, rest = page.partition(_BEGIN)
+    _, _, tail = rest.partition(_END)
+    _PAGE.write_text(f"{head}{_BEGIN}\n{tables}\n{_END}{tail}")
+
+
+if __name__ == "__main__":
+    main()
