@@ -55,18 +55,28 @@ class Example:
 
 
 def list_examples() -> list[Example]:
-    """Return an example of each POST of the API, the one that deletes last."""
+    """Return an example of each POST of a document, the one that deletes last.
+
+    Files and their jobs are docs/files.md.
+    """
     paths = build_document()["paths"]
     assert isinstance(paths, dict)
     operations = [
-        (path, paths[path]["post"]) for path in paths if "post" in paths[path]
+        (path, paths[path]["post"])
+        for path in paths
+        if "application/json" in _content(paths[path].get("post", {}))
     ]
     operations.sort(key=lambda operation: operation[0] == _LAST)
     return [_make_example(path, operation) for path, operation in operations]
 
 
+def _content(operation: dict[str, Any]) -> dict[str, Any]:
+    content: dict[str, Any] = operation.get("requestBody", {}).get("content", {})
+    return content
+
+
 def _make_example(path: str, operation: dict[str, Any]) -> Example:
-    content = operation["requestBody"]["content"]
+    content = _content(operation)
     bodies = {"json": _dump(content["application/json"]["example"])}
     if path in _IN_XML:
         bodies["xml"] = content["application/xml"]["example"]
