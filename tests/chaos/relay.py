@@ -15,6 +15,14 @@ from dataclasses import dataclass, field
 import click
 
 _CHUNK_BYTES = 256 * 1024
+#: As Postgres is told to by our sessions: a caller that is gone is noticed, and its
+#: locks go with it. To Postgres the relay is the caller.
+_KEEPALIVE = {
+    socket.TCP_KEEPIDLE: 10,
+    socket.TCP_KEEPINTVL: 5,
+    socket.TCP_KEEPCNT: 3,
+    socket.TCP_USER_TIMEOUT: 15_000,
+}
 
 
 @dataclass
@@ -30,6 +38,7 @@ class Relay:
     ) -> None:
         """Connect a caller to the port until either side ends."""
         await self.passing.wait()
+        watch(writer.get_extra_info("socket"))
         try:
             far_reader, far_writer = await asyncio.open_connection(
                 "127.0.0.1", self.port
@@ -62,6 +71,13 @@ class Relay:
         elif order == "reset":
             for writer in list(self.writers):
                 writer.transport.abort()
+
+
+def watch(caller: socket.socket) -> None:
+    """Notice in bounded time when `caller` is gone without a word."""
+    caller.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _KEEPALIVE.items():
+        caller.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def listen_in(namespace: str, address: str, port: int) -> socket.socket:
