@@ -29,6 +29,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "token": ("ingest.commands.token", "token", "Create, list and revoke API tokens."),
     "endpoint": ("ingest.commands.endpoint", "endpoint", "Show where events go."),
     "doctor": ("ingest.commands.doctor", "doctor", "Look for what bites."),
+    "health": ("ingest.commands.health", "health", "Say whether a worker gets on."),
     "dead": ("workers.commands.dead", "dead", "Replay or drop dead letters."),
     "partitions": ("ingest.commands.partitions", "partitions", "Spread the streams."),
     "completion": ("ingest.commands.completion", "completion", "Complete in a shell."),

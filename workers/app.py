@@ -1,6 +1,7 @@
 """The Celery application: doorbells in one queue, upkeep in another."""
 
 import functools
+import logging
 import os
 from contextlib import suppress
 from typing import Any
@@ -16,7 +17,7 @@ from celery.signals import (
     worker_ready,
 )
 from celery.worker import WorkController
-from celery.worker.consumer import Consumer
+from celery.worker.consumer import Consumer, connection, consumer
 
 from ingest import metrics
 from ingest.geo import open_locator
@@ -37,6 +38,7 @@ from ingest.queues import (
     worker_key,
 )
 from ingest.settings import read_settings
+from workers.outages import OnceAnOutage
 from workers.parents import end_with_parent
 
 settings = read_settings()
@@ -103,6 +105,9 @@ app.conf.update(
 @setup_logging.connect
 def _log_as_json(**_: object) -> None:
     configure_logging(settings.log_level)
+    once = OnceAnOutage()
+    for module in (consumer, connection):
+        logging.getLogger(module.__name__).addFilter(once)
 
 
 #: What this worker's processes are for; children inherit it.

@@ -20,7 +20,7 @@ from ingest.store.partitions import (
     ask_leases,
     ensure_partitions,
 )
-from ingest.store.receipts import create_daily_partitions
+from ingest.store.receipt_days import create_daily_partitions
 from ingest.stream import Stream, Waiting, open_stream
 from ingest.tracing import Tracer, open_tracer
 from ingest.wire.profile_schemas import ProfileSchemas

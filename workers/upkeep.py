@@ -1,8 +1,12 @@
 """What runs on a schedule: the sweep, and the days of receipts and events."""
 
 import logging
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
 
 from ingest.doors.journal import Journal
 from ingest.doors.settling import settle_all
@@ -11,7 +15,11 @@ from ingest.store.database import connect
 from ingest.store.dead_letters import drop_resolved_letters
 from ingest.store.events import drop_events
 from ingest.store.jobs import drop_jobs
-from ingest.store.receipts import create_daily_partitions, drop_receipts
+from ingest.store.receipt_days import (
+    create_daily_partitions,
+    drop_receipts,
+    list_old_days,
+)
 from ingest.stream import Stream
 
 logger = logging.getLogger(__name__)
@@ -20,6 +28,8 @@ logger = logging.getLogger(__name__)
 DAYS_AHEAD = 3
 #: Of each journal, settled at once: deliveries wait for the same worker.
 _PAGES = 10
+#: Between tries to drop a day that is being read.
+_PAUSES_SECONDS = (0.2, 0.5, 1.0)
 
 
 def sweep(stream: Stream, ring: Callable[[int], None]) -> None:
@@ -66,6 +76,17 @@ def partition_receipts(settings: Settings) -> None:
         drop_events(opened, now - timedelta(days=settings.receipt_days))
         drop_resolved_letters(opened, now - timedelta(days=settings.receipt_days))
         drop_jobs(opened, now - timedelta(days=settings.receipt_days))
-        dropped = drop_receipts(opened, today - timedelta(days=settings.receipt_days))
-    if dropped:
-        logger.info("receipts dropped", extra={"tables": dropped})
+        _drop_old_days(opened, today - timedelta(days=settings.receipt_days))
+
+
+def _drop_old_days(connection: Connection[TupleRow], before: date) -> None:
+    """Drop what is past retention, patiently; what is read meanwhile waits an hour."""
+    left: list[str] = []
+    for pause in _PAUSES_SECONDS:
+        if dropped := drop_receipts(connection, before):
+            logger.info("receipts dropped", extra={"tables": dropped})
+        left = list_old_days(connection, before)
+        if not left:
+            return
+        time.sleep(pause)
+    logger.warning("receipts kept, a long read is in the way", extra={"tables": left})

@@ -9,7 +9,7 @@ from psycopg.rows import TupleRow
 from ingest.doctor.findings import Finding, fail, warn, well
 from ingest.store.catalog import load_declared
 from ingest.store.migrate import load_applied, read_migrations
-from ingest.store.receipts import list_days
+from ingest.store.receipt_days import list_days
 from ingest.store.servers import find_invalid_indexes, find_unique_indexes
 from ingest.store.tokens import load_tokens
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 #: With work waiting, this long without a commit is no progress. Longer than any
 #: hand-over between drains, and than the sweep takes to ring again.
 STALL_SECONDS = 30.0
+#: Where Postgres cuts the names of sessions.
+_NAME_LENGTH = 63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +58,10 @@ class Stall:
         """Say whether a worker of `host` is to blame; nobody's stall is everybody's."""
         if self.flow.holder is None:
             return True
-        prefix = f"penstock-drain-{host}-"
-        name = self.flow.holder.name
-        return name.startswith(prefix) or prefix.startswith(name)
+        name, prefix = self.flow.holder.name, f"penstock-drain-{host}-"
+        if len(name) == _NAME_LENGTH and prefix.startswith(name):
+            return True
+        return name.startswith(prefix) and name.removeprefix(prefix).isdecimal()
 
 
 def find_stalls(flows: Iterable[Flow], seconds: float = STALL_SECONDS) -> list[Stall]:

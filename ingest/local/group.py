@@ -17,6 +17,7 @@ from ingest.local.leftovers import end_leftovers
 from ingest.local.servers import ServerUrls
 from ingest.local.services import Tell, choose_postgres, choose_redis
 from ingest.local.signals import Signals
+from ingest.local.stalls import watching
 from ingest.local.state import (
     keep_password,
     keep_port,
@@ -26,6 +27,7 @@ from ingest.local.state import (
 )
 from ingest.local.supervisor import Supervisor
 from ingest.local.watchdog import watched
+from ingest.settings import Settings
 
 _DEFAULT_PORT = 8080
 _BACKLOG = 2048
@@ -137,6 +139,12 @@ def _make_layout(
     )
 
 
+def _partitions(environ: Mapping[str, str]) -> int:
+    """Return the count of streams, as the children read it."""
+    default = Settings(database_url="", redis_url="").partitions
+    return int(environ.get("PENSTOCK_PARTITIONS") or default)
+
+
 def _publish(
     supervisor: Supervisor, layout: Layout, urls: ServerUrls, tokens: Tokens
 ) -> Answer:
@@ -186,4 +194,6 @@ def run_group(
         publish = partial(_publish, supervisor, layout, urls, tokens)
         supervisor.on_change = publish
         announce(publish())
-        supervisor.run()
+        servers = urls.database_url, urls.redis_url
+        with watching(*servers, _partitions(environ), supervisor.ask_restart):
+            supervisor.run()

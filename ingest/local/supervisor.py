@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from queue import SimpleQueue
 
 from ingest.domain.errors import PenstockError
 from ingest.local import processes
@@ -99,6 +100,7 @@ class Supervisor:
         self._signals = signals
         self._tell = tell
         self._lives: dict[str, _Life] = {}
+        self._asked: SimpleQueue[tuple[str, str]] = SimpleQueue()
         #: Called when a process id has changed.
         self.on_change: Callable[[], object] = lambda: None
 
@@ -157,8 +159,23 @@ class Supervisor:
         self._record()
         self.on_change()
 
+    def ask_restart(self, name: str, reason: str) -> None:
+        """Ask, from whatever thread, that a child that lives be started anew."""
+        self._asked.put((name, reason))
+
+    def _end_asked(self) -> None:
+        """End the children that a restart was asked for; the rest is as ever."""
+        while not self._asked.empty():
+            name, reason = self._asked.get()
+            life = self._lives.get(name)
+            if life is not None and life.due_at is None:
+                self._tell(f"{name} makes no progress and is restarted: {reason}")
+                # It may be stopped, and hear no other signal.
+                processes.kill_group(life.process.pid)
+
     def tick(self, seconds: float) -> None:
         """See who died and who is due, then wait for a signal or `seconds`."""
+        self._end_asked()
         for life in list(self._lives.values()):
             if life.due_at is None:
                 code = life.process.poll()

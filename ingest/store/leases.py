@@ -43,3 +43,17 @@ def list_leases(connection: Connection[TupleRow]) -> list[Lease]:
             """
         )
         return cursor.fetchall()
+
+
+def is_upkeep_working(connection: Connection[TupleRow]) -> bool:
+    """Say whether retention or the making of days is at work, or waits for a lock."""
+    row = connection.execute(
+        """
+        SELECT count(*)
+          FROM pg_stat_activity
+         WHERE application_name = 'penstock-upkeep'
+           AND datname = current_database()
+           AND state = 'active'
+        """
+    ).fetchone()
+    return row is not None and row[0] > 0

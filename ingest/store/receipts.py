@@ -1,19 +1,17 @@
 """Receipts: one row for every accepted import, and the proof that it was applied."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import orjson
-from psycopg import Connection, errors, sql
+from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.domain.errors import Fault, NameTaken
 from ingest.domain.identities import Name
 from ingest.domain.imports import Import, Outcome
-from ingest.store.database import LOCK_SPACE
 from ingest.store.rows import dump_array
 
 #: Of a request that comes under the name of another.
@@ -171,85 +169,3 @@ def _row(receipt: Receipt) -> dict[str, object]:
 
 def _shown(faults: Sequence[Fault]) -> list[dict[str, object]]:
     return [asdict(fault) for fault in faults]
-
-
-def create_daily_partitions(
-    connection: Connection[TupleRow], today: date, days: int
-) -> None:
-    """Create the tables of `today` and the `days` after it, where missing.
-
-    Opens its own transaction. A day that already has receipts in the default table
-    stays there: Postgres refuses to make a table for it.
-    """
-    for offset in range(days + 1):
-        day = today + timedelta(days=offset)
-        with suppress(errors.CheckViolation), connection.transaction():
-            _create_partition(connection, day)
-
-
-def _create_partition(connection: Connection[TupleRow], day: date) -> None:
-    # Several workers start at once; and asking first spares the lock on `imports`.
-    lock = {"space": LOCK_SPACE, "lock": 3}
-    connection.execute("SELECT pg_advisory_xact_lock(%(space)s, %(lock)s)", lock)
-    name = _partition_name(day)
-    known = connection.execute("SELECT to_regclass(%(name)s)", {"name": name})
-    if known.fetchone() == (None,):
-        connection.execute(
-            sql.SQL(
-                "CREATE TABLE {} PARTITION OF imports FOR VALUES FROM ({}) TO ({})"
-            ).format(
-                sql.Identifier(name),
-                sql.Literal(str(_first_id(day))),
-                sql.Literal(str(_first_id(day + timedelta(days=1)))),
-            )
-        )
-
-
-def list_days(connection: Connection[TupleRow]) -> set[date]:
-    """Return the days that receipts have a table of their own for."""
-    rows = connection.execute(
-        """
-        SELECT to_date(right(child.relname, 8), 'YYYYMMDD')
-          FROM pg_inherits
-          JOIN pg_class AS child ON child.oid = pg_inherits.inhrelid
-         WHERE pg_inherits.inhparent = 'imports'::regclass
-           AND child.relname ~ '^imports_[0-9]{8}$'
-        """
-    )
-    return {day for (day,) in rows}
-
-
-def drop_receipts(connection: Connection[TupleRow], before: date) -> list[str]:
-    """Drop the receipts of the days before `before`; return the tables dropped."""
-    rows = connection.execute(
-        """
-        SELECT child.relname
-          FROM pg_inherits
-          JOIN pg_class AS child ON child.oid = pg_inherits.inhrelid
-         WHERE pg_inherits.inhparent = 'imports'::regclass
-           AND child.relname ~ '^imports_[0-9]{8}$'
-           AND child.relname < %(oldest_kept)s
-         ORDER BY child.relname
-        """,
-        {"oldest_kept": _partition_name(before)},
-    )
-    names = [str(name) for (name,) in rows]
-    for name in names:
-        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
-    # Their ids tell no time that could be trusted.
-    moment = {"first": datetime.combine(before, time(), UTC)}
-    connection.execute("DELETE FROM imports_named WHERE applied_at < %(first)s", moment)
-    connection.execute(
-        "DELETE FROM imports_default WHERE applied_at < %(first)s", moment
-    )
-    return names
-
-
-def _partition_name(day: date) -> str:
-    return f"imports_{day:%Y%m%d}"
-
-
-def _first_id(day: date) -> UUID:
-    """Return the smallest id a UUIDv7 of `day` (UTC) can sort after."""
-    midnight = datetime.combine(day, time(), UTC)
-    return UUID(int=int(midnight.timestamp() * 1000) << 80)

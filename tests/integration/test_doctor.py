@@ -23,7 +23,7 @@ from ingest.presence import Presence, announce
 from ingest.queues import DRAINS, SWEPT_KEY, UPKEEP, stream_key
 from ingest.settings import Settings
 from ingest.store.database import connect
-from ingest.store.receipts import create_daily_partitions
+from ingest.store.receipt_days import create_daily_partitions
 from ingest.store.servers import load_server_facts
 from tests.conftest import Connection
 

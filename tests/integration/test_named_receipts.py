@@ -6,10 +6,9 @@ from uuid import UUID
 
 from ingest.domain.identities import derive_import_id
 from ingest.domain.imports import Outcome, State
+from ingest.store.receipt_days import create_daily_partitions, drop_receipts
 from ingest.store.receipts import (
     Receipt,
-    create_daily_partitions,
-    drop_receipts,
     find_answers,
     insert_receipts,
 )

@@ -17,7 +17,7 @@ from ingest.store.import_pages import (
     list_imports,
 )
 from ingest.store.imports import Cursor, find_import
-from ingest.store.receipts import create_daily_partitions
+from ingest.store.receipt_days import create_daily_partitions
 from ingest.store.searches import search
 from tests.conftest import Connection
 from tests.factories import make_import

@@ -21,6 +21,7 @@ WITHOUT_JSON = {
     "endpoint secret",
     "endpoint enable",
     "partitions set",
+    "health",
 }
 
 

@@ -105,6 +105,22 @@ def test_a_child_that_was_killed_starts_again_and_that_is_said(group: Group) -> 
     assert group.supervisor.pids["one"] != pid
 
 
+def test_a_child_that_makes_no_progress_is_started_anew_though_it_is_stopped(
+    group: Group,
+) -> None:
+    group.start(group.child("one"))
+    pid = group.supervisor.pids["one"]
+    os.kill(pid, signal.SIGSTOP)
+
+    group.supervisor.ask_restart("one", "3 entries wait")
+    group.supervisor.ask_restart("nobody", "unknown")
+    group.tick_until(lambda: group.has_told("one started again"))
+
+    assert group.has_told("one makes no progress and is restarted: 3 entries wait")
+    assert identity(pid) is None
+    assert identity(group.supervisor.pids["one"]) is not None
+
+
 def test_a_change_of_process_numbers_is_announced_and_recorded(group: Group) -> None:
     group.start(group.child("one"))
     seen: list[dict[str, int]] = []

@@ -1,0 +1,60 @@
+"""Whether a restart of a worker would help: judged by progress, as it is now."""
+
+from dataclasses import dataclass, field
+
+import psycopg
+import redis
+
+from ingest.doctor.flows import find_swept_seconds, load_flows
+from ingest.domain.progress import STALL_SECONDS, Stall, find_stalls
+from ingest.store.database import connect
+from ingest.store.leases import is_upkeep_working
+
+_TIMEOUT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What there is to see of the workers; nothing while a server is away."""
+
+    #: The server that does not answer: restarting a worker would not bring it back.
+    away: str = ""
+    stalls: list[Stall] = field(default_factory=list)
+    #: Since the sweep ran; None when it never has, or upkeep is busy in Postgres.
+    swept_seconds: float | None = None
+
+    def blame_drains(self, host: str) -> str:
+        """Say why the drains of `host` should be restarted; empty if not."""
+        return "; ".join(stall.text for stall in self.stalls if stall.is_of(host))
+
+    def blame_sweep(self, seconds: float = STALL_SECONDS) -> str:
+        """Say why upkeep and beat should be restarted; empty if not."""
+        if self.swept_seconds is None or self.swept_seconds < seconds:
+            return ""
+        return f"the sweep has not run for {self.swept_seconds:.0f} s"
+
+
+def look(
+    database_url: str, redis_url: str, partitions: int, seconds: float = STALL_SECONDS
+) -> Health:
+    """Ask Redis and Postgres how the work gets on."""
+    client = redis.Redis.from_url(
+        redis_url,
+        socket_timeout=_TIMEOUT_SECONDS,
+        socket_connect_timeout=_TIMEOUT_SECONDS,
+    )
+    try:
+        with connect(database_url, application_name="penstock-health") as connection:
+            connection.execute("SET statement_timeout = '5s'")
+            flows = load_flows(client, connection, partitions)
+            is_busy = is_upkeep_working(connection)
+            return Health(
+                stalls=find_stalls(flows, seconds),
+                swept_seconds=None if is_busy else find_swept_seconds(client),
+            )
+    except redis.RedisError:
+        return Health(away="redis")
+    except psycopg.Error:
+        return Health(away="postgres")
+    finally:
+        client.close()

@@ -1,0 +1,124 @@
+"""Old receipts are dropped while imports run: nobody waits for it to be seen."""
+
+import threading
+import time
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from ingest.settings import Settings
+from ingest.store.database import connect
+from ingest.store.receipt_days import (
+    create_daily_partitions,
+    drop_day,
+    drop_receipts,
+    list_old_days,
+)
+from tests.conftest import Connection
+from tests.factories import make_import
+from tests.pipeline import Pipeline
+from workers.upkeep import partition_receipts
+
+OLD = date(2026, 1, 1)
+KEPT = OLD + timedelta(days=12)
+
+
+class Load:
+    """Imports one after another until told to stop; keeps how long each took."""
+
+    def __init__(self, database_url: str) -> None:
+        self.seconds: list[float] = []
+        self._url = database_url
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Load":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join(timeout=30)
+
+    def _run(self) -> None:
+        with connect(self._url) as own:
+            pipeline, number = Pipeline(own), 0
+            while not self._ended.is_set():
+                number += 1
+                key = {"email": f"n{number % 50}@example.com"}
+                started = time.monotonic()
+                (outcome,) = pipeline.apply(make_import("email", key=key))
+                self.seconds.append(time.monotonic() - started)
+                assert outcome.error == 0
+
+    def wait(self, count: int) -> None:
+        """Wait until `count` more imports have been applied."""
+        target, ends_at = len(self.seconds) + count, time.monotonic() + 30
+        while len(self.seconds) < target:
+            assert time.monotonic() < ends_at, "imports do not get on"
+            self._ended.wait(0.005)
+
+
+def test_a_day_is_dropped_while_imports_run(
+    connection: Connection, database_url: str
+) -> None:
+    create_daily_partitions(connection, OLD, 11)
+
+    with Load(database_url) as load:
+        load.wait(20)
+        dropped = drop_receipts(connection, KEPT)
+        load.wait(20)
+
+    assert len(dropped) == 12
+    assert list_old_days(connection, KEPT) == []
+    row = connection.execute("SELECT count(*) FROM imports").fetchone()
+    assert row == (len(load.seconds),)
+
+
+def test_a_long_read_delays_the_drop_and_not_the_imports(
+    connection: Connection, database_url: str
+) -> None:
+    create_daily_partitions(connection, OLD, 2)
+
+    with connect(database_url) as reader, Load(database_url) as load:
+        with reader.transaction():
+            reader.execute("SELECT count(*) FROM imports")
+            load.wait(10)
+            before = len(load.seconds)
+            refused = drop_receipts(connection, KEPT)
+            load.wait(10)
+            worst = max(load.seconds[before:])
+        dropped = drop_receipts(connection, KEPT)
+
+    assert refused == []
+    # Each of three days may hold imports up for a tenth of a second.
+    assert worst < 2
+    assert len(dropped) == 3
+
+
+def test_a_day_that_was_detached_and_not_dropped_is_finished(
+    connection: Connection,
+) -> None:
+    create_daily_partitions(connection, OLD, 0)
+    connection.execute("ALTER TABLE imports DETACH PARTITION imports_20260101")
+
+    (name,) = list_old_days(connection, KEPT)
+
+    assert drop_day(connection, name)
+    assert list_old_days(connection, KEPT) == []
+
+
+def test_upkeep_says_what_it_could_not_drop(
+    connection: Connection, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    create_daily_partitions(connection, OLD, 0)
+
+    with connect(settings.database_url) as reader, reader.transaction():
+        reader.execute("SELECT count(*) FROM imports")
+        partition_receipts(settings)
+    said = [record.getMessage() for record in caplog.records]
+    partition_receipts(settings)
+
+    assert "receipts kept, a long read is in the way" in said
+    today = datetime.now(UTC).date()
+    assert list_old_days(connection, today) == []
