@@ -1,0 +1,85 @@
+"""The bench sends what it says and judges what it found; nothing is measured here."""
+
+from itertools import islice
+
+import orjson
+import pytest
+
+from ingest.domain.imports import Operation
+from ingest.wire.batches import load_batch, load_element
+from ingest.wire.bodies import decode
+from ingest.wire.envelopes import load_envelope
+from tests.benchmarks.render import make_tables_of
+from tests.benchmarks.requests import FIRST_KNOWN, Imports
+
+
+def bodies(count: int, **changes: object) -> list[bytes]:
+    imports = Imports(host="here", token="secret", **changes)  # type: ignore[arg-type]
+    return [one.partition(b"\r\n\r\n")[2] for one in islice(imports, count)]
+
+
+def numbers(count: int, **changes: object) -> list[int]:
+    found = [orjson.loads(body)["email"] for body in bodies(count, **changes)]
+    return [int(email.removeprefix("customer")[:12]) for email in found]
+
+
+def test_new_customers_never_come_again() -> None:
+    assert len(set(numbers(50))) == 50
+
+
+def test_known_customers_are_those_the_database_was_filled_with() -> None:
+    found = numbers(200, kind="update", known=10)
+
+    assert set(found) == set(range(FIRST_KNOWN, FIRST_KNOWN + 10))
+
+
+def test_a_mixture_takes_known_and_new_customers_in_turn() -> None:
+    known = [
+        number < FIRST_KNOWN + 10 for number in numbers(10, kind="mixed", known=10)
+    ]
+
+    assert known == [True, False] * 5
+
+
+def test_hot_keys_are_a_hundredth_that_gets_half() -> None:
+    found = numbers(2000, kind="update", known=1000, hot=True)
+
+    hot = sum(number < FIRST_KNOWN + 10 for number in found)
+    assert 900 < hot < 1150
+
+
+def test_a_batch_holds_profiles_that_are_found_by_email() -> None:
+    (body,) = bodies(1, batch=3)
+
+    batch = load_batch(orjson.loads(body), operation=Operation.IMPORT, max_elements=10)
+
+    assert [load_element(batch.shared, one).key.email for one in batch.elements] == [
+        orjson.loads(body)["data"][number]["email"] for number in range(3)
+    ]
+
+
+def test_xml_is_an_import_too() -> None:
+    (body,) = bodies(1, xml=True)
+
+    _, document = decode(body, "application/xml")
+
+    assert load_envelope(document).data["_fname"] == "Olly"
+
+
+@pytest.mark.parametrize(("rate", "met"), [(3000.0, "yes"), (2999.0, "no")])
+def test_a_target_is_met_from_its_limit_on(rate: float, met: str) -> None:
+    run = {
+        "name": "256 waiting, mixed",
+        "per_second": rate,
+        "applied_per_second": rate,
+        "p50_ms": 1.0,
+        "p99_ms": 2.0,
+        "queue_p99_ms": 3.0,
+        "cpu_us": {"intake": 150.0},
+    }
+    document = {"facts": {}, "seconds": 8, "repeats": 1, "measured": [run]}
+
+    tables = make_tables_of(document)
+
+    assert f"| mixed single imports a second | ≥ 3000 | {rate:,.2f} | {met} |" in tables
+    assert "| idle latency p50, ms | ≤ 6 | not measured | |" in tables
