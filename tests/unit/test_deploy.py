@@ -228,6 +228,11 @@ def test_what_is_accepted_is_on_disk_and_never_evicted() -> None:
     assert "fsync=off" not in words("postgres")
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_service_may_take_all_the_memory(name: str) -> None:
+    assert re.fullmatch(r"\d+[mg]", str(SERVICES[name]["mem_limit"]))
+
+
 @each_of_ours
 def test_all_count_in_the_directory_that_the_exporter_reads(name: str) -> None:
     directory = re.search(r"PROMETHEUS_MULTIPROC_DIR=(\S+)", DOCKERFILE)
