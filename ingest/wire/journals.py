@@ -55,6 +55,8 @@ def peek_mark(payload: bytes) -> Mark | None:
     """Return the mark of an entry that may be faulty otherwise; None for no import."""
     try:
         entry = orjson.loads(payload)
-        return Mark(UUID(entry["import_id"]), int(entry["database_id"]))
-    except (ValueError, KeyError, TypeError, AttributeError):
+        mark = Mark(UUID(entry["import_id"]), int(entry["database_id"]))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
+    # A number that no column of Postgres holds would stop all that follow it.
+    return mark if 0 <= mark.database_id < 2**31 else None
