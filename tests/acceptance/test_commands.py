@@ -30,6 +30,7 @@ ELSEWHERE = {
     r"kubectl ": "needs a cluster; test_deploy_checks.py checks what it is given",
     r"journalctl ": "needs a host that systemd runs",
     r"redis-cli ": "test_broker_redis.py sends the same by a client",
+    r"penstock imports show IMPORT_ID": "test_operations.py, with an id that exists",
 }
 #: These name what does not exist here, or ask and are not answered.
 MAY_REFUSE = (
