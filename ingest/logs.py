@@ -2,14 +2,17 @@
 
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import TracebackType
 from uuid import UUID
 
 import orjson
+import psycopg
 
 #: What every record of the standard library carries, and what it computes; anything
 #: else came through `extra=`.
@@ -58,18 +61,34 @@ class ImportIdFilter(logging.Filter):
 def _describe_exception(error: BaseException) -> dict[str, object]:
     """Say what was raised and where, without the values it was raised for.
 
-    Only the first line of the message: Postgres puts the offending row, and with it
-    personal data, on the lines after it.
+    Not its message: Postgres, Python and we ourselves quote in it what was wrong, and
+    with it personal data. What tells as much is said in codes and names of ours.
     """
-    message, _, _ = str(error).partition("\n")
-    return {
-        "exception": type(error).__qualname__,
-        "exception_text": message,
-        "traceback": [
-            f"{frame.filename}:{frame.lineno} {frame.name}"
-            for frame in traceback.extract_tb(error.__traceback__)
-        ],
-    }
+    said: dict[str, object] = {"exception": type(error).__qualname__}
+    if error.__cause__ is not None:
+        said["cause"] = type(error.__cause__).__qualname__
+    if isinstance(error, psycopg.Error):
+        said["sqlstate"] = error.sqlstate
+        said["constraint"] = error.diag.constraint_name
+    if isinstance(error, OSError):
+        said["errno"] = error.errno
+    said["traceback"] = [
+        f"{frame.filename}:{frame.lineno} {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    return said
+
+
+def _describe_event(record: logging.LogRecord) -> str:
+    """Return the event; what a library adds of an exception is left out.
+
+    Celery puts the exception of a task in its message, asyncio in the lines after it.
+    """
+    data = getattr(record, "data", None)
+    if record.name == "celery.app.trace" and isinstance(data, dict):
+        return f"task {data.get('name')} {data.get('description')}"
+    event, _, _ = record.getMessage().partition("\n")
+    return event
 
 
 class JsonFormatter(logging.Formatter):
@@ -81,7 +100,7 @@ class JsonFormatter(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": record.getMessage(),
+            "event": _describe_event(record),
             "process": record.process,
         }
         line |= {
@@ -92,6 +111,19 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
+def _log_uncaught(
+    type_: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Log what ends this process, as Python would print it with its message."""
+    exc_info = (type_, error, trace)
+    logging.getLogger(__name__).critical("process failed", exc_info=exc_info)
+
+
+def _log_uncaught_in_thread(failed: threading.ExceptHookArgs) -> None:
+    error = failed.exc_value
+    logging.getLogger(__name__).critical("thread failed", exc_info=error)
+
+
 def configure_logging(level: str = "INFO") -> None:
     """Send every logger of this process to standard error as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)
@@ -100,6 +132,8 @@ def configure_logging(level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
 
     for name in _LIBRARIES:
         library = logging.getLogger(name)

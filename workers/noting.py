@@ -1,9 +1,11 @@
 """Says what became of each import of a batch: in the log, and in its trace."""
 
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from ingest.domain.errors import Fault
 from ingest.domain.imports import Import, Outcome, State
 from ingest.tracing import Tracer
 from workers.apply import Accepted
@@ -45,6 +47,22 @@ def note_batch(
             )
 
 
+#: What is said of a name that is not declared, which ends the path.
+_UNKNOWN = "Unknown field"
+#: `data.points` of `data.points`, `data.address` of `data.address.street`.
+_DECLARED = re.compile(r"[^.\[]*(?:\.[^.\[]*)?")
+
+
+def _locate(fault: Fault) -> str:
+    """Return the path of a fault, as far as its names are declared.
+
+    The others are the producer's, who may have put anybody's data there.
+    """
+    known = _DECLARED.match(fault.path)
+    path = known[0] if known else ""
+    return path.partition(".")[0] if fault.message == _UNKNOWN else path
+
+
 def _describe(import_: Import, outcome: Outcome) -> dict[str, object]:
     """Say which import it was and what is wrong, without any value of its."""
     described: dict[str, object] = {
@@ -55,5 +73,5 @@ def _describe(import_: Import, outcome: Outcome) -> dict[str, object]:
         "profile_id": outcome.profile_id,
     }
     if outcome.faults:
-        described |= {"code": outcome.error, "path": outcome.faults[0].path}
+        described |= {"code": outcome.error, "path": _locate(outcome.faults[0])}
     return described

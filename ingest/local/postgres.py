@@ -39,6 +39,11 @@ _OPTIONS = {
     # A batch takes an advisory lock for each of its match keys.
     "max_locks_per_transaction": "256",
     "wal_compression": "on",
+    # Its log must not quote what a statement was given: errors do, and the client is
+    # told of them. In this order of levels LOG and worse stay.
+    "log_min_messages": "log",
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 #: For tests: nothing that is written need survive the machine.
 _FLEETING_OPTIONS = {

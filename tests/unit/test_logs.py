@@ -2,11 +2,15 @@
 
 import json
 import logging
+import sys
+import threading
 from collections.abc import Iterator
 from uuid import UUID
 
+import psycopg
 import pytest
 
+from ingest.domain.errors import InvalidValue
 from ingest.logs import (
     ImportIdFilter,
     JsonFormatter,
@@ -21,7 +25,9 @@ IMPORT_ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 def restored_logging() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    hooks = sys.excepthook, threading.excepthook
     yield
+    sys.excepthook, threading.excepthook = hooks
     root.handlers[:] = handlers
     root.setLevel(level)
 
@@ -69,19 +75,65 @@ def test_an_import_id_of_the_line_itself_wins() -> None:
         assert make_line(import_id="other")["import_id"] == "other"
 
 
-def test_an_exception_is_told_without_the_values_after_its_first_line() -> None:
-    def fail() -> None:
-        raise ValueError("duplicate key\nDETAIL: Key (email)=(john@example.com)")
+def raise_and_log(error: Exception, event: str = "failed") -> dict[str, object]:
+    with pytest.raises(type(error)) as raised:
+        raise error
+    caught = raised.value
+    return make_line(event, exc_info=(type(caught), caught, caught.__traceback__))
 
-    with pytest.raises(ValueError, match="duplicate") as raised:
-        fail()
-    error = raised.value
-    line = make_line(exc_info=(type(error), error, error.__traceback__))
 
-    assert line["exception"] == "ValueError"
-    assert line["exception_text"] == "duplicate key"
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("duplicate key\nDETAIL: Key (email)=(john@example.com)"),
+        KeyError("john@example.com"),
+        InvalidValue("'john@example.com' is not an integer"),
+        psycopg.DataError('invalid input syntax for integer: "john@example.com"'),
+        FileNotFoundError(2, "No such file", "john@example.com"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_exception_is_told_without_the_values_it_quotes(error: Exception) -> None:
+    line = raise_and_log(error)
+
+    assert line["exception"] == type(error).__name__
     assert "test_logs.py" in str(line["traceback"])
     assert "john" not in json.dumps(line)
+
+
+def test_the_first_line_of_an_event_is_enough() -> None:
+    line = make_line("Task exception was never retrieved\nfuture: john@example.com")
+
+    assert line["event"] == "Task exception was never retrieved"
+
+
+def test_a_failed_task_is_told_without_what_was_raised() -> None:
+    data = {"name": "penstock.drain", "description": "raised unexpected", "exc": "john"}
+    line = make_line("Task raised: john", name="celery.app.trace", data=data)
+
+    assert line["event"] == "task penstock.drain raised unexpected"
+    assert "john" not in json.dumps(line)
+
+
+@pytest.mark.usefixtures("restored_logging")
+def test_what_nobody_catches_is_logged_without_its_message(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logging("INFO")
+
+    def fail() -> None:
+        raise ValueError("john@example.com")
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    error = ValueError("john@example.com")
+    sys.excepthook(type(error), error, None)
+
+    err = capsys.readouterr().err
+    events = [json.loads(line)["event"] for line in err.splitlines()]
+    assert events == ["thread failed", "process failed"]
+    assert "john" not in err
 
 
 @pytest.mark.usefixtures("restored_logging")
