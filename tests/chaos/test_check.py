@@ -8,6 +8,7 @@ import pytest
 from tests.chaos.asks import Ask, Kind
 from tests.chaos.check import Breach, find_breaches
 from tests.chaos.ledger import Event, Ledger, Profile, Receipt
+from tests.chaos.render import render
 from tests.chaos.workload import email
 
 
@@ -216,3 +217,16 @@ def test_a_person_who_is_two_profiles_is_found() -> None:
 )
 def test_what_else_is_wrong_is_found(ledger: Ledger) -> None:
     assert Breach.WRONG in breaches(ASKS, ledger)
+
+
+def test_a_report_is_shown_with_all_that_it_found() -> None:
+    fault = {"fault": "kill -9 Redis", "applied_after_seconds": 3.6}
+    numbers = dict.fromkeys(
+        ("seed", "in_doubt_applied", "lost", "doubled", "disordered", "wrong"), 7
+    )
+    counts = {"seconds": 99.6, "accepted": 1234, "in_doubt": 8, "events_delivered": 5}
+
+    shown = render([{**numbers, **counts, "faults": [fault, fault]}])
+
+    assert "| 1 | 2 | 7 | 100 | 1,234 | 8 (7) | 5 | 7 | 7 | 7 | 7 |\n" in shown
+    assert "| kill -9 Redis | 2 | 3.6 s | 3.6 s |\n" in shown
