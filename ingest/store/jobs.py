@@ -236,12 +236,6 @@ def hold_job(connection: Connection[TupleRow], job_id: UUID) -> bool:
     return held == (True,)
 
 
-def release_job(connection: Connection[TupleRow], job_id: UUID) -> None:
-    """Let others read the rows of a job."""
-    number = int.from_bytes(blake2b(job_id.bytes, digest_size=8).digest(), signed=True)
-    connection.execute("SELECT pg_advisory_unlock(%(number)s)", {"number": number})
-
-
 def drop_jobs(connection: Connection[TupleRow], before: datetime) -> None:
     """Drop the jobs that have not moved since `before`, with their rows."""
     connection.execute(

@@ -9,7 +9,6 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
 
-from ingest.domain.imports import State
 from ingest.store.rows import execute_rows
 
 #: Of entries whose import had been applied before.
@@ -18,8 +17,6 @@ REPEATED = "repeated"
 ACCEPTED = "accepted"
 #: Corrections by `penstock audit --restart`: what the journal could not tell.
 UNSEEN = "unseen"
-#: What came of an entry that has been read.
-DECIDED = (*(state.value for state in State), REPEATED)
 
 #: (database id, state) → entries
 Counts = Counter[tuple[int, str]]

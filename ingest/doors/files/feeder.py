@@ -22,7 +22,7 @@ from psycopg.rows import TupleRow
 from ingest import metrics
 from ingest.domain.errors import InvalidRequest, Unavailable
 from ingest.domain.jobs import Counts, JobState
-from ingest.doors.files.appends import FileAppends
+from ingest.doors.appends import BlockingAppends
 from ingest.doors.files.books import JobBooks
 from ingest.doors.files.gathering import Gathering
 from ingest.doors.files.judge import DOOR, Judge
@@ -64,7 +64,7 @@ class Feeder:
         job: Job,
         *,
         books: JobBooks,
-        appends: FileAppends,
+        appends: BlockingAppends,
         judge: Judge,
         stop: Event,
         watch: Callable[[Progress], None] = lambda _: None,

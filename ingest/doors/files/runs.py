@@ -8,12 +8,13 @@ from threading import Event
 
 from ingest.domain.errors import InvalidRequest, Unavailable
 from ingest.domain.jobs import JobState
-from ingest.doors.files.appends import FileAppends
+from ingest.doors.appends import BlockingAppends
 from ingest.doors.files.archives import UnreadableFile
 from ingest.doors.files.books import JobBooks
 from ingest.doors.files.feeder import Feeder
 from ingest.doors.files.inputs import Rows
 from ingest.doors.files.judge import Judge
+from ingest.partitioning import FILES_CLIENT
 from ingest.settings import Settings
 from ingest.store.jobs import Job, Progress, begin_job, find_job, finish_job
 from ingest.wire.envelopes import Envelope
@@ -115,8 +116,8 @@ def _make_judge(settings: Settings, run: Run) -> Judge:
 
 
 @contextmanager
-def _open_appends(settings: Settings) -> Iterator[FileAppends]:
-    appends = FileAppends(settings)
+def _open_appends(settings: Settings) -> Iterator[BlockingAppends]:
+    appends = BlockingAppends(settings, client_name=FILES_CLIENT)
     appends.start()
     try:
         yield appends

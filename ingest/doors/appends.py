@@ -1,8 +1,9 @@
-"""Acceptance of rows: a flight of imports in one transaction of Redis."""
+"""Acceptance without a loop: a batch of imports in one transaction of Redis."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from redis.client import Pipeline
 from redis.exceptions import RedisError
 from redis.typing import EncodableT, FieldT
 
@@ -11,20 +12,26 @@ from ingest.doors.accept import Accepted
 from ingest.doors.backlog import Backlog
 from ingest.doors.connections import connect_blocking
 from ingest.doors.doorbell import Doorbell
-from ingest.partitioning import FILES_CLIENT
 from ingest.queues import LISTENER_KEY, SETTLED_KEY, stream_key
 from ingest.settings import Settings
 from ingest.wire.entries import encode
 from ingest.wire.journals import FIELD, dump_mark, gather_records
 
+_NOTHING: Mapping[str, Mapping[str, str]] = {}
 
-class FileAppends:
-    """Appends imports to their streams, and rings for drains."""
 
-    def __init__(self, settings: Settings) -> None:
+class BlockingAppends:
+    """Appends imports to their streams, and rings for drains.
+
+    `reply_to` is where their outcomes go; without it nobody is told of them.
+    """
+
+    def __init__(
+        self, settings: Settings, *, client_name: str, reply_to: str | None = None
+    ) -> None:
         self._redis = connect_blocking(
             settings.redis_url,
-            client_name=FILES_CLIENT,
+            client_name=client_name,
             partitions=settings.partitions,
         )
         self._doorbell = Doorbell(settings.redis_url)
@@ -32,6 +39,7 @@ class FileAppends:
         self._backlog = Backlog(
             max_waiting=settings.max_waiting, memory_ratio=settings.redis_memory_ratio
         )
+        self._reply_to = reply_to
 
     def start(self) -> None:
         """Start ringing for drains."""
@@ -42,7 +50,7 @@ class FileAppends:
         self._doorbell.stop()
         self._redis.close()
 
-    def has_room(self, count: int) -> bool:
+    def has_room(self, count: int = 1) -> bool:
         """Say whether `count` imports may be appended; raise Unavailable without Redis.
 
         There is none while too many wait, or while Redis is nearly full.
@@ -60,19 +68,38 @@ class FileAppends:
             self.append([])
         return self._backlog.waiting
 
-    def append(self, batch: Sequence[Accepted]) -> None:
+    def append(
+        self,
+        batch: Sequence[Accepted],
+        notes: Mapping[str, Mapping[str, str]] = _NOTHING,
+    ) -> None:
         """Append all of `batch` in its order, or none; raise Unavailable for none.
 
-        After a lost reply nobody knows which; the import ids make a repeat harmless.
+        `notes` are fields by the key of the hash that is to hold them, written with
+        the batch or not at all. After a lost reply nobody knows which; the import ids
+        make a repeat harmless.
         """
         pipeline = self._redis.pipeline(transaction=True)
+        for key, fields in notes.items():
+            for field, text in fields.items():
+                pipeline.hset(key, field, text)
+        self._add(pipeline, batch)
+        if not self._survey(pipeline):
+            self._ring(batch)
+
+    def _add(self, pipeline: Pipeline, batch: Sequence[Accepted]) -> None:
         for accepted in batch:
             fields: dict[FieldT, EncodableT] = {b"import": encode(accepted.import_)}
+            if self._reply_to is not None:
+                fields[b"reply_to"] = self._reply_to
             pipeline.xadd(self._streams[accepted.partition], fields)
         for journal, record in gather_records(
             (one.partition, dump_mark(one.import_)) for one in batch
         ):
             pipeline.xadd(journal, {FIELD: record})
+
+    def _survey(self, pipeline: Pipeline) -> bool:
+        """Execute `pipeline`, see what waits then, and say whether a drain listens."""
         begun = len(pipeline)
         pipeline.exists(LISTENER_KEY)
         for stream in self._streams:
@@ -87,6 +114,8 @@ class FileAppends:
         now = time.monotonic()
         self._backlog.note(now, waiting=sum(lengths))
         self._backlog.survey(now, settled=int(settled or 0), memory=memory)
-        if not listened:
-            for partition in sorted({accepted.partition for accepted in batch}):
-                self._doorbell.ring(partition)
+        return bool(listened)
+
+    def _ring(self, batch: Iterable[Accepted]) -> None:
+        for partition in sorted({accepted.partition for accepted in batch}):
+            self._doorbell.ring(partition)
