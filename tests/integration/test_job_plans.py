@@ -22,6 +22,7 @@ from ingest.store.jobs import Job, drop_jobs, find_job, find_newest_job, insert_
 from tests.conftest import Connection
 from tests.factories import make_import
 from tests.pipeline import Pipeline
+from tests.plans import reading_whole, watching
 
 NOW = datetime.now(UTC)
 ROWS = 100_000
@@ -64,30 +65,17 @@ def full(connection: Connection) -> Job:
 
 
 def test_rows_are_found_by_their_range(connection: Connection, full: Job) -> None:
-    seen: list[str] = []
-    connection.execute("LOAD 'auto_explain'")
-    connection.execute("SET auto_explain.log_level = notice")
-    connection.execute("SET auto_explain.log_min_duration = 0")
-    connection.add_notice_handler(lambda one: seen.append(str(one.message_primary)))
+    with watching(connection) as plans:
+        assert len(find_states(connection, full.id, 50_001, 50_500)) == 500
+        assert count_states(connection, full.id, 99_501, ROWS) == Counts(rejected=500)
+        last = list_results(connection, full.id, ROWS - 2, 10)
+        assert [one.row for one in last] == [ROWS - 1, ROWS]
+        assert len(list_results(connection, full.id, 100, 100)) == 100
+        assert len(list_rejects(connection, full.id, 100, 100)) == 100
+        assert find_newest_job(connection, 1, "a.csv") == find_job(connection, full.id)
 
-    assert len(find_states(connection, full.id, 50_001, 50_500)) == 500
-    assert count_states(connection, full.id, 99_501, ROWS) == Counts(rejected=500)
-    assert [one.row for one in list_results(connection, full.id, ROWS - 2, 10)] == [
-        ROWS - 1,
-        ROWS,
-    ]
-    assert len(list_results(connection, full.id, 100, 100)) == 100
-    assert len(list_rejects(connection, full.id, 100, 100)) == 100
-    assert find_newest_job(connection, 1, "a.csv") == find_job(connection, full.id)
-
-    assert len(seen) >= 6
-    scans = [
-        line
-        for plan in seen
-        for line in plan.splitlines()
-        if "Seq Scan on imports" in line or "Seq Scan on job_rows" in line
-    ]
-    assert scans == []
+    assert len(plans) >= 6
+    assert reading_whole(plans, ("imports", "job_rows")) == []
 
 
 def test_rows_refused_at_the_door_stand_among_the_results(

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import psycopg
 import pytest
 
 from ingest.domain.terms import read_term
@@ -21,6 +20,7 @@ from ingest.store.receipt_days import create_daily_partitions
 from ingest.store.searches import search
 from tests.conftest import Connection
 from tests.factories import make_import
+from tests.plans import about, reading_whole, store_profiles, watching
 
 ROWS = 120_000
 NOW = datetime.now(UTC)
@@ -41,32 +41,19 @@ LARGE = (
 def filled(connection: Connection) -> Connection:
     """ROWS imports of today and as many of a queue, profiles and deliveries."""
     create_daily_partitions(connection, YESTERDAY.date(), 3)
-    connection.execute(
-        """
-        INSERT INTO profiles (database_id, id, email, phones, created_at, updated_at)
-        SELECT 1, lpad(to_hex(n), 24, '0'), 'p' || n || '@example.com',
-               ARRAY['+1' || (2000000000 + n)], now(), now()
-          FROM generate_series(1, %(rows)s) AS n
-        """,
-        {"rows": ROWS},
-    )
-    connection.execute(
-        """
-        INSERT INTO match_keys
-        SELECT 1, 'email', email, id, true FROM profiles
-         UNION ALL
-        SELECT 1, 'phone', phones[1], id, false FROM profiles;
+    store_profiles(connection, ROWS)
+    _store_imports(connection)
+    _store_deliveries(connection)
+    connection.execute("ANALYZE")
+    return connection
 
-        INSERT INTO subscriptions
-        SELECT 1, id, 1, 'email', email, jsonb_build_object('email', email),
-               'subscribed', 0, '{}', '{}', false, now(), now()
-          FROM profiles
-        """
-    )
+
+def _store_imports(connection: Connection) -> None:
+    """Store an import for each profile, one in a thousand of which failed."""
     base = make_import().import_id.int >> 80
     connection.execute(
         """
-        -- One in a thousand failed; a tenth came through a queue, with its own ids.
+        -- A tenth came through a queue, with its own ids.
         INSERT INTO imports
                (import_id, database_id, door, operation, matching, state, error,
                 error_text, profile_id, accepted_at, started_at, applied_at)
@@ -83,6 +70,10 @@ def filled(connection: Connection) -> Connection:
         """,
         {"rows": ROWS, "base": base},
     )
+
+
+def _store_deliveries(connection: Connection) -> None:
+    """Store an event of each import, its delivery and an attempt at that."""
     connection.execute(
         """
         INSERT INTO events
@@ -96,29 +87,16 @@ def filled(connection: Connection) -> Connection:
                     ELSE 'delivered' END, 1, created_at
           FROM events;
         INSERT INTO delivery_attempts SELECT event_id, 1, 1, now(), 5, 200, ''
-          FROM deliveries;
-        ANALYZE
+          FROM deliveries
         """
     )
-    return connection
 
 
 def explain(connection: Connection, work: Callable[[], object]) -> list[str]:
-    """Return the plan of each statement that `work` runs, as it ran."""
-    plans: list[str] = []
-
-    def keep(diagnostic: psycopg.errors.Diagnostic) -> None:
-        plans.append(str(diagnostic.message_primary))
-
-    connection.execute("LOAD 'auto_explain'")
-    connection.execute("SET auto_explain.log_level = notice")
-    connection.execute("SET auto_explain.log_min_duration = 0")
-    connection.execute("SET auto_explain.log_analyze = on")
-    connection.add_notice_handler(keep)
-    work()
-    connection.remove_notice_handler(keep)
-    connection.execute("SET auto_explain.log_min_duration = -1")
-    return [plan for plan in plans if any(table in plan for table in LARGE)]
+    """Return the plan of each statement about a large table that `work` runs."""
+    with watching(connection) as plans:
+        work()
+    return about(plans, LARGE)
 
 
 def whole_reads(connection: Connection, plans: list[str]) -> list[str]:
@@ -129,13 +107,9 @@ def whole_reads(connection: Connection, plans: list[str]) -> list[str]:
     rows = connection.execute(
         "SELECT relname FROM pg_class WHERE relkind = 'r' AND reltuples > 10000"
     ).fetchall()
-    large = {str(name) for (name,) in rows}
+    large = {f"{name} " for (name,) in rows}
     assert len(large) > len(LARGE)
-    return [
-        plan
-        for plan in plans
-        if any(f"Seq Scan on {table} " in plan for table in large)
-    ]
+    return reading_whole(plans, large)
 
 
 def questions(connection: Connection) -> dict[str, Callable[[], object]]:
