@@ -77,12 +77,9 @@ def serve(settings: Settings, door: Door, stop: Event) -> None:
         reply_to=reply_to,
         stop=stop,
     )
+    outlet = _make_outlet(settings, door)
     consumer = Consumer(
-        settings,
-        source=source,
-        outlet=_make_outlet(settings, door),
-        appends=appends,
-        catalog=catalog,
+        settings, source=source, outlet=outlet, appends=appends, catalog=catalog
     )
     appends.start()
     reporter.start()

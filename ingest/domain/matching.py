@@ -77,18 +77,9 @@ def _by_contacts(
         if not any(wanted.values()):
             raise missing(" or ".join(wanted))
         emails, phones = wanted.get("email", []), wanted.get("phone", [])
-        lookups = [
-            *(
-                _lookup(kind, email_key(value), import_)
-                for value in emails
-                for kind in email
-            ),
-            *(
-                _lookup(kind, phone_key(value), import_)
-                for value in phones
-                for kind in phone
-            ),
-        ]
+        keys = [(email, email_key(value)) for value in emails]
+        keys += [(phone, phone_key(value)) for value in phones]
+        lookups = [_lookup(kind, key, import_) for kinds, key in keys for kind in kinds]
         return Search(
             lookups=tuple(dict.fromkeys(lookups)),
             email=emails[0] if emails and EMAIL in email else None,

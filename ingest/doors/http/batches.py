@@ -1,7 +1,7 @@
 """The endpoints of many imports in one request (contract 10.1 to 10.3)."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 from uuid import UUID
 
@@ -73,13 +73,7 @@ class BatchResource:
         late = len(answers) < len(ids)
         if applied := dump_applied(preferences, answered_async=late):
             resp.set_header("Preference-Applied", applied)
-        said: dict[str, object] = {
-            "error": 0,
-            "error_text": "Accepted" if late else SUCCESS_TEXT,
-            "result": [_describe(place, answers) for place in places],
-        }
-        if late:
-            said["import_ids"] = ids
+        said = _say(places, answers, ids if late else None)
         # Ten thousand elements of XML take a while to write.
         await asyncio.to_thread(reply, req, resp, 202 if late else 200, said)
 
@@ -118,6 +112,18 @@ class BatchResource:
                     chunk.append(accepted)
                     places.append(accepted.import_.import_id)
             yield chunk
+
+
+def _say(
+    places: Iterable[Place], answers: Mapping[UUID, Answer], late: list[UUID] | None
+) -> dict[str, object]:
+    """Say what came of all elements; `late` are the imports to ask for, if any is."""
+    said: dict[str, object] = {
+        "error": 0,
+        "error_text": SUCCESS_TEXT if late is None else "Accepted",
+        "result": [_describe(place, answers) for place in places],
+    }
+    return said if late is None else {**said, "import_ids": late}
 
 
 def _describe(place: Place, answers: Mapping[UUID, Answer]) -> dict[str, object]:
