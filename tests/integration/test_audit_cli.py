@@ -2,11 +2,9 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import redis
 from click.testing import CliRunner, Result
 from prometheus_client import generate_latest
@@ -19,23 +17,10 @@ from ingest.queues import stream_key
 from ingest.settings import Settings
 from tests.consumers import consuming, make_message
 from tests.drains import draining
-from tests.intakes import ServedIntake, make_document, served, wait_until
+from tests.intakes import ServedIntake, make_document, wait_until
 
 AT_ONCE = {"Prefer": "respond-async"}
 BATCH = "/api/v1.1/profiles/import_batch"
-
-
-@pytest.fixture
-def intake(settings: Settings) -> Iterator[ServedIntake]:
-    with served(settings) as running:
-        yield running
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    opened = redis.Redis.from_url(redis_url)
-    yield opened
-    opened.close()
 
 
 def run(settings: Settings, *options: str, **more: Any) -> Result:

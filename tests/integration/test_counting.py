@@ -40,13 +40,6 @@ def rise() -> Rises:
     return Rises()
 
 
-@pytest.fixture
-def drain(settings: Settings) -> Iterator[Drain]:
-    opened = Drain(settings, "test-drain")
-    yield opened
-    opened.close()
-
-
 def test_what_comes_of_imports_is_counted_by_each_label_alone(
     drain: Drain, redis_url: str, rise: Rises
 ) -> None:

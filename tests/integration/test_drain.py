@@ -1,7 +1,6 @@
 """A drain on a real stream and a real database: design section 2."""
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -21,20 +20,6 @@ from tests.conftest import Connection
 from tests.factories import make_import
 from workers.drain import Drain
 from workers.upkeep import sweep
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    opened = redis.Redis.from_url(redis_url)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def drain(settings: Settings) -> Iterator[Drain]:
-    opened = Drain(settings, "test-drain")
-    yield opened
-    opened.close()
 
 
 def by_email(email: str, data: dict[str, Any] | None = None) -> Import:

@@ -27,13 +27,6 @@ def stream(settings: Settings) -> Iterator[Stream]:
     opened.close()
 
 
-@pytest.fixture
-def drain(settings: Settings) -> Iterator[Drain]:
-    opened = Drain(settings, "test-drain")
-    yield opened
-    opened.close()
-
-
 def send(stream: Stream) -> list[int]:
     """Send heartbeats through all streams; return which bells rang."""
     rung: list[int] = []

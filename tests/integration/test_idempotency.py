@@ -34,19 +34,6 @@ TAKEN = (200, 409, "Already used for another request: Idempotency-Key")
 
 
 @pytest.fixture
-def intake(settings: Settings) -> Iterator[ServedIntake]:
-    with served(settings) as running:
-        yield running
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    opened = redis.Redis.from_url(redis_url)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor() as executor:
         yield executor

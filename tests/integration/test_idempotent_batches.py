@@ -1,6 +1,5 @@
 """Idempotency-Key of a batch: each element is the same import when sent again."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -8,27 +7,13 @@ import pytest
 import redis
 
 from ingest.queues import stream_key
-from ingest.settings import Settings
 from tests.conftest import Connection
 from tests.drains import draining
-from tests.intakes import ServedIntake, served
+from tests.intakes import ServedIntake
 
 PATH = "/api/v1.1/profiles/import_batch"
 KEY = {"Idempotency-Key": "nightly-7"}
 TAKEN = "Already used for another request: Idempotency-Key"
-
-
-@pytest.fixture
-def intake(settings: Settings) -> Iterator[ServedIntake]:
-    with served(settings) as running:
-        yield running
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    opened = redis.Redis.from_url(redis_url)
-    yield opened
-    opened.close()
 
 
 def send(

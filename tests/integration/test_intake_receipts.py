@@ -1,6 +1,5 @@
 """Receipts as callers read them, and the health of an intake."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -15,12 +14,6 @@ from tests.intakes import PROFILE_ID, ServedIntake, make_document, served, wait_
 
 AT_ONCE = {"Prefer": "respond-async"}
 NOWHERE = "postgresql://nobody@127.0.0.1:9/nowhere"
-
-
-@pytest.fixture
-def intake(settings: Settings) -> Iterator[ServedIntake]:
-    with served(settings) as running:
-        yield running
 
 
 @pytest.mark.fact("14.5-wait")

@@ -1,6 +1,5 @@
 """What the HTTP door refuses, and how it says so (contract 13.1, 14)."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import httpx
@@ -15,12 +14,6 @@ from tests.conftest import Connection
 from tests.intakes import ServedIntake, make_document, served, wait_until
 
 AT_ONCE = {"Prefer": "respond-async"}
-
-
-@pytest.fixture
-def intake(settings: Settings) -> Iterator[ServedIntake]:
-    with served(settings) as running:
-        yield running
 
 
 def says(response: httpx.Response) -> tuple[int, int, str]:

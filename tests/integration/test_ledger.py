@@ -28,13 +28,6 @@ ALL = [Waiting(partition=PARTITION, entries=200)]
 
 
 @pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    opened = redis.Redis.from_url(redis_url)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def journal(settings: Settings) -> Iterator[Journal]:
     opened = Journal(settings.redis_url, settings.partitions)
     yield opened

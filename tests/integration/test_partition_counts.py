@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -34,12 +33,6 @@ from tests.factories import make_import
 from tests.groups import ROOT
 from tests.intakes import make_document, served
 from workers.drain import Drain
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url) as opened:
-        yield opened
 
 
 def environ(settings: Settings, partitions: int) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Poison of every kind becomes a dead letter, alone; its neighbours are applied."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -17,13 +16,6 @@ from tests.conftest import Connection
 from tests.factories import make_import
 from tests.pipeline import Pipeline
 from workers.drain import Drain
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    opened = redis.Redis.from_url(redis_url)
-    yield opened
-    opened.close()
 
 
 def by_email(email: str, data: dict[str, Any] | None = None, **more: Any) -> Import:

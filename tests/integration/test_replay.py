@@ -1,7 +1,6 @@
 """Dead letters applied again: once, in order, and as the code is now."""
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +9,6 @@ import redis
 
 from ingest.domain.imports import Import, State
 from ingest.queues import stream_key
-from ingest.settings import Settings
 from ingest.store.database import connect
 from ingest.store.letter_queries import Selection, find_letter_ids
 from ingest.wire.entries import encode
@@ -20,20 +18,6 @@ from workers.drain import Drain
 from workers.replay import KNOWN, UNDECODABLE, Replay, Replayed
 
 INCR = {"points": {"action": "incr", "value": 5}}
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    opened = redis.Redis.from_url(redis_url)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def drain(settings: Settings) -> Iterator[Drain]:
-    opened = Drain(settings, "test-drain")
-    yield opened
-    opened.close()
 
 
 def by_email(email: str, data: dict[str, Any] | None = None) -> Import:

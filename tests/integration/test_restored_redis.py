@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
 import redis
 
 from ingest.domain.imports import Import
@@ -22,19 +21,6 @@ from workers.drain import Drain
 
 #: An hour ahead of every test.
 FUTURE = "9000000000000-7"
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def drain(settings: Settings) -> Iterator[Drain]:
-    opened = Drain(settings, "test-drain")
-    yield opened
-    opened.close()
 
 
 def add_points(number: int = 1) -> Import:

@@ -1,6 +1,5 @@
 """A new secret for a token, while the old one is still good for a while."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 
@@ -9,18 +8,11 @@ from click.testing import CliRunner
 
 from ingest.cli import main
 from ingest.domain.tokens import Action
-from ingest.settings import Settings
 from ingest.store.tokens import create_token, revoke_token, rotate_token
 from tests.conftest import Connection
-from tests.intakes import ServedIntake, make_document, served, wait_until
+from tests.intakes import ServedIntake, make_document, wait_until
 
 AT_ONCE = {"Prefer": "respond-async"}
-
-
-@pytest.fixture
-def intake(settings: Settings) -> Iterator[ServedIntake]:
-    with served(settings) as running:
-        yield running
 
 
 @pytest.fixture
