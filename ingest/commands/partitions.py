@@ -1,14 +1,15 @@
 """`penstock partitions`: how many streams there are, and how to change that."""
 
+from collections.abc import Mapping
 from contextlib import closing
 
 import click
 
 from ingest.commands.databases import database_options, redis_url_option
 from ingest.commands.outputs import make_console, make_table, moment, print_json
-from ingest.partitioning import Partitions
+from ingest.partitioning import Layout, Partitions
 from ingest.store.database import connect
-from ingest.store.partitions import list_partitions, replace_partitions
+from ingest.store.partitions import Partition, list_partitions, replace_partitions
 
 
 @click.group(
@@ -49,6 +50,11 @@ def show(as_json: bool, database_url: str, redis_url: str) -> None:
         }
         print_json(document)
         return
+    _print_layout(layout, rows)
+
+
+def _print_layout(layout: Layout, rows: Mapping[int, Partition]) -> None:
+    """Print a line for each partition that Redis or Postgres knows."""
     console = make_console()
     table = make_table("partition", "waiting", "position", "drained at")
     for number in sorted({*layout.waiting, *rows}):

@@ -108,7 +108,11 @@ def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:
     app.add_error_handler(PenstockError, faults.handle_penstock_error)
     # What the framework refuses has a handler of its own, which asks this for words.
     app.set_error_serializer(serialize_http_error)
+    _add_routes(app, intake)
+    return app
 
+
+def _add_routes(app: falcon.asgi.App[Request, Response], intake: Intake) -> None:
     for path, load in _LOADERS.items():
         app.add_route(path, ImportResource(intake, load))
     for path, query in _QUERIES.items():
@@ -130,4 +134,3 @@ def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:
     app.add_route("/health/ready", ReadyResource(intake))
     for path, docs in make_docs().items():
         app.add_route(path, docs)
-    return app
