@@ -42,10 +42,3 @@ def test_every_link_leads_somewhere() -> None:
 
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
-
-
-def test_every_module_of_the_map_exists() -> None:
-    rooms = re.findall(r"^(ingest/\w+/|workers/) ", README, re.MULTILINE)
-
-    assert len(rooms) == 8
-    assert all((ROOT / room).is_dir() for room in rooms)
