@@ -9,6 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 import redis
+from hypothesis import settings as examples
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
@@ -19,6 +20,10 @@ from ingest.settings import Settings
 from ingest.store.database import connect
 
 Connection = psycopg.Connection[TupleRow]
+
+# How long an example takes is no matter of its rule: machines do other things too.
+examples.register_profile("untimed", examples(), deadline=None)
+examples.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

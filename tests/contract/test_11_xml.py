@@ -110,7 +110,6 @@ DATA = st.fixed_dictionaries(
 @pytest.mark.fact("11-text", "5-xml")
 @settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=DATA)

@@ -14,7 +14,6 @@ from tests.pipeline import Pipeline
 #: One database serves every example: what each leaves behind is emptied first.
 examples: Callable[..., Any] = settings(
     max_examples=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 FORMATS = st.sampled_from(Format)

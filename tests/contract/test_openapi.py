@@ -194,7 +194,6 @@ def test_nothing_is_answered_that_is_not_documented(
     @given(data=st.data())
     @effort(
         max_examples=count,
-        deadline=None,
         derandomize=True,
         database=None,
         phases=[Phase.generate],

@@ -95,7 +95,6 @@ def test_saving_moves_the_version(connection: Connection) -> None:
 @given(declared=declared_catalogs())
 @settings(
     max_examples=30,
-    deadline=None,
     # The catalogue is replaced as a whole each time.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

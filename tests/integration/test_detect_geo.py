@@ -252,7 +252,6 @@ def test_a_file_broken_inside_is_no_error_of_the_import(
 )
 @settings(
     max_examples=150,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_no_damage_to_the_file_raises_or_ends_the_process(

@@ -492,7 +492,7 @@ SUBSCRIPTIONS = st.fixed_dictionaries(
 
 
 @given(raw=SUBSCRIPTIONS | JSON)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whatever_is_sent_is_read_or_refused(raw: object) -> None:
     try:
         draft = parse(raw, DATABASE, CATALOG)
@@ -504,7 +504,7 @@ def test_whatever_is_sent_is_read_or_refused(raw: object) -> None:
 
 
 @given(listed=st.lists(SUBSCRIPTIONS, max_size=4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_skipping_accounts_for_every_subscription(listed: list[object]) -> None:
     drafts, faults = read_all(listed, skip_invalid=True)
 

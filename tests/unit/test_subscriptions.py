@@ -374,7 +374,7 @@ LISTED = st.lists(
 
 
 @given(before=LISTED, sent=LISTED)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_merging_the_same_again_changes_nothing(
     before: list[object], sent: list[object]
 ) -> None:
@@ -386,7 +386,7 @@ def test_merging_the_same_again_changes_nothing(
 
 
 @given(before=LISTED, sent=LISTED)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_only_listed_subscriptions_are_touched(
     before: list[object], sent: list[object]
 ) -> None:
@@ -401,7 +401,7 @@ def test_only_listed_subscriptions_are_touched(
 
 
 @given(sent=LISTED, data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_order_does_not_decide_which_subscriptions_there_are(
     sent: list[object], data: st.DataObject
 ) -> None:
