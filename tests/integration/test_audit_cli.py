@@ -84,13 +84,14 @@ def test_the_account_is_balanced_at_every_moment_of_a_flow(
     senders = [threading.Thread(target=send, args=[number]) for number in range(3)]
     for sender in senders:
         sender.start()
-    try:
-        with draining(intake.settings):
+    with draining(intake.settings):
+        try:
             results = [run(intake.settings, "--json") for _ in range(10)]
-    finally:
-        ended.set()
-        for sender in senders:
-            sender.join()
+        finally:
+            # First: a drain that is fed goes on.
+            ended.set()
+            for sender in senders:
+                sender.join()
 
     assert [result.exit_code for result in results] == [0] * 10, results[-1].output
     accepted = [
