@@ -72,6 +72,11 @@ def bell_key(partition: int) -> str:
     return f"penstock:bell:{{{partition}}}"
 
 
+def rate_key(token_id: int) -> str:
+    """Name the key that holds when the token has its whole burst again."""
+    return f"penstock:rate:{token_id}"
+
+
 def key_guard(import_id: UUID) -> str:
     """Name the guard of the idempotency key that gives a request this id."""
     return f"penstock:key:{import_id}"

@@ -1,9 +1,10 @@
-"""`penstock token`: create, list, rotate and revoke API tokens."""
+"""`penstock token`: create, list, limit, rotate and revoke API tokens."""
 
 import json
 import re
+from dataclasses import asdict
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import click
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from ingest.commands.databases import database_options
 from ingest.commands.outputs import print_json
+from ingest.commands.rates import burst_option, read_rate
 from ingest.domain.tokens import Action
 from ingest.store import tokens
 from ingest.store.database import connect
@@ -19,13 +21,14 @@ from ingest.store.tokens import IssuedToken
 
 @click.group(epilog="\b\nExample:\n  penstock token create shop --database 1")
 def token() -> None:
-    """Create, list, rotate and revoke API tokens."""
+    """Create, list, limit, rotate and revoke API tokens."""
 
 
 @token.command(
     epilog="""\b
 Examples:
   penstock token create shop --database 1 --action import
+  penstock token create partner --rate 100/s --burst 200
   penstock token create ada --action admin    # for the console"""
 )
 @click.argument("name")
@@ -46,23 +49,35 @@ Examples:
     show_default=True,
     help="Allow this; may be repeated.",
 )
+@click.option(
+    "--rate",
+    metavar="RATE",
+    help="Allow so many imports: 100/s, 600/m, 1000/h.  [default: any number]",
+)
+@burst_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @database_options
 def create(
     name: str,
     database_ids: tuple[int, ...],
     actions: tuple[Action, ...],
-    as_json: bool,
     database_url: str,
+    as_json: bool,
+    **limit: Any,
 ) -> None:
     """Create a token and print its secret, once."""
     if Action.ADMIN in actions and database_ids:
         raise click.UsageError(
             "An admin sees every database: leave --database out, or make two tokens"
         )
+    rate = read_rate(limit["rate"], limit["burst"])
     with connect(database_url) as connection:
         token_id, secret = tokens.create_token(
-            connection, name=name, database_ids=database_ids, actions=actions
+            connection,
+            name=name,
+            database_ids=database_ids,
+            actions=actions,
+            rate=rate,
         )
     if as_json:
         print_json({"id": token_id, "name": name, "secret": secret})
@@ -82,6 +97,7 @@ def _document(issued: IssuedToken) -> dict[str, object]:
         "name": issued.token.name,
         "databases": sorted(issued.token.database_ids),
         "actions": sorted(issued.token.actions),
+        "rate": issued.token.rate and asdict(issued.token.rate),
         "created_at": issued.created_at.isoformat(),
         "revoked_at": issued.revoked_at and issued.revoked_at.isoformat(),
     }
@@ -94,6 +110,7 @@ def _row(issued: IssuedToken) -> tuple[str, ...]:
         issued.token.name,
         ", ".join(map(str, sorted(issued.token.database_ids))) or "all",
         ", ".join(sorted(issued.token.actions)),
+        str(issued.token.rate or ""),
         f"{issued.created_at:%Y-%m-%d %H:%M}",
         f"{revoked_at:%Y-%m-%d %H:%M}" if revoked_at else "",
     )
@@ -110,7 +127,7 @@ def list_(as_json: bool, database_url: str) -> None:
         click.echo(json.dumps([_document(each) for each in issued], indent=2))
         return
 
-    table = Table("id", "name", "databases", "actions", "created", "revoked")
+    table = Table("id", "name", "databases", "actions", "rate", "created", "revoked")
     for each in issued:
         table.add_row(*_row(each))
     Console(markup=False).print(table)
@@ -163,6 +180,34 @@ def rotate(token_id: int, overlap: timedelta, as_json: bool, database_url: str) 
         f"shown again. The old one is good for another {overlap}.",
         err=True,
     )
+
+
+@token.command(
+    epilog="\b\nExamples:\n  penstock token rate 3 100/s --burst 200\n"
+    "  penstock token rate 3 none"
+)
+@click.argument("token_id", metavar="ID", type=int)
+@click.argument("rate", metavar="RATE")
+@burst_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@database_options
+def rate(
+    token_id: int, rate: str, burst: int | None, as_json: bool, database_url: str
+) -> None:
+    """Limit what a token may ask, or no longer (RATE is none).
+
+    RATE is 100/s, 600/m or 1000/h. Every intake heeds it within a second or so.
+    """
+    limit = read_rate(rate, burst)
+    with connect(database_url) as connection:
+        if not tokens.set_rate(connection, token_id, limit):
+            raise click.ClickException(
+                f"There is no good token {token_id}; see: penstock token list"
+            )
+    if as_json:
+        print_json({"id": token_id, "rate": limit and asdict(limit)})
+    else:
+        click.echo(f"token {token_id}: {limit or 'not limited'}")
 
 
 @token.command(epilog="\b\nExample:\n  penstock token revoke 3")

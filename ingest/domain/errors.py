@@ -116,6 +116,15 @@ class Overloaded(PenstockError):
     code = 429
 
 
+class RateExceeded(Overloaded):
+    """The token asked more than its rate allows; nothing was taken from it."""
+
+    def __init__(self, message: str, *, retry_seconds: int) -> None:
+        super().__init__(message)
+        #: Seconds after which the same request would be let in.
+        self.retry_seconds = retry_seconds
+
+
 class Unavailable(PenstockError):
     """The queue cannot be reached; retry after a while."""
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from ingest.domain.rates import Rate
+
 
 class Action(StrEnum):
     """A right that a token carries."""
@@ -29,6 +31,8 @@ class Token:
     actions: frozenset[Action]
     #: When the secret it was found by stops being good; None for never.
     good_until: datetime | None = None
+    #: How much it may ask; None for any amount.
+    rate: Rate | None = None
 
     def is_good(self, now: datetime) -> bool:
         """Say whether the secret it was found by is still good."""

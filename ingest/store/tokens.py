@@ -2,14 +2,16 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import psycopg
 from psycopg.rows import TupleRow
 
 from ingest.domain.errors import PenstockError
+from ingest.domain.rates import Rate
 from ingest.domain.tokens import Action, Token
 from ingest.store.catalog import bump_version
 
@@ -61,10 +63,12 @@ def create_token(
     database_ids: Iterable[int],
     actions: Iterable[Action],
     secret: str | None = None,
+    rate: Rate | None = None,
 ) -> tuple[int, str]:
     """Create a token; return its id and its secret, which cannot be read again.
 
-    No database ids stand for every database. The secret is made here unless given.
+    No database ids stand for every database, no rate for any amount. The secret is
+    made here unless given.
     """
     limited_to = sorted(set(database_ids))
     # 32 lower-case hexadecimal characters, as documented (contract 1.1).
@@ -73,9 +77,10 @@ def create_token(
         _refuse_unknown_databases(connection, limited_to)
         row = connection.execute(
             """
-            INSERT INTO tokens (name, secret_hash, database_ids, actions)
+            INSERT INTO tokens (name, secret_hash, database_ids, actions,
+                                rate_per_second, burst)
             VALUES (%(name)s, %(secret_hash)s, %(database_ids)s::integer[],
-                    %(actions)s::text[])
+                    %(actions)s::text[], %(per_second)s, %(burst)s)
             RETURNING id
             """,
             {
@@ -83,25 +88,23 @@ def create_token(
                 "secret_hash": hash_secret(secret),
                 "database_ids": limited_to,
                 "actions": sorted(set(actions)),
+                "per_second": rate and rate.per_second,
+                "burst": rate and rate.burst,
             },
         ).fetchone()
         bump_version(connection)
     return (row[0] if row else 0), secret
 
 
-def _token(
-    id_: int,
-    name: str,
-    database_ids: list[int],
-    actions: list[str],
-    good_until: datetime | None = None,
-) -> Token:
+def _token(row: Sequence[Any], good_until: datetime | None = None) -> Token:
+    id_, name, database_ids, actions, per_second, burst = row
     return Token(
         id=id_,
         name=name,
         database_ids=frozenset(database_ids),
         actions=frozenset(map(Action, actions)),
         good_until=good_until,
+        rate=Rate(per_second=per_second, burst=burst) if per_second else None,
     )
 
 
@@ -109,15 +112,14 @@ def list_tokens(connection: psycopg.Connection[TupleRow]) -> list[IssuedToken]:
     """List every token, the revoked ones too, in the order of their making."""
     rows = connection.execute(
         """
-        SELECT id, name, database_ids, actions, created_at, revoked_at
+        SELECT id, name, database_ids, actions, rate_per_second, burst,
+               created_at, revoked_at
           FROM tokens
          ORDER BY id
         """
     ).fetchall()
     return [
-        IssuedToken(
-            token=_token(*columns), created_at=created_at, revoked_at=revoked_at
-        )
+        IssuedToken(token=_token(columns), created_at=created_at, revoked_at=revoked_at)
         for *columns, created_at, revoked_at in rows
     ]
 
@@ -130,17 +132,43 @@ def load_tokens(connection: psycopg.Connection[TupleRow]) -> Mapping[bytes, Toke
     """
     rows = connection.execute(
         """
-        SELECT secret_hash, id, name, database_ids, actions, NULL::timestamptz
+        SELECT secret_hash, NULL::timestamptz, id, name, database_ids, actions,
+               rate_per_second, burst
           FROM tokens
          WHERE revoked_at IS NULL
          UNION ALL
-        SELECT retired.secret_hash, tokens.id, name, database_ids, actions, good_until
+        SELECT retired.secret_hash, good_until, tokens.id, name, database_ids, actions,
+               rate_per_second, burst
           FROM retired_secrets AS retired
           JOIN tokens ON tokens.id = retired.token_id
          WHERE revoked_at IS NULL
         """
     ).fetchall()
-    return {secret_hash: _token(*columns) for secret_hash, *columns in rows}
+    return {hash_: _token(columns, until) for hash_, until, *columns in rows}
+
+
+def set_rate(
+    connection: psycopg.Connection[TupleRow], token_id: int, rate: Rate | None
+) -> bool:
+    """Limit a token, or limit it no longer; say whether there is a good one."""
+    with connection.transaction():
+        changed = connection.execute(
+            """
+            UPDATE tokens
+               SET rate_per_second = %(per_second)s,
+                   burst = %(burst)s
+             WHERE id = %(id)s
+               AND revoked_at IS NULL
+            """,
+            {
+                "id": token_id,
+                "per_second": rate and rate.per_second,
+                "burst": rate and rate.burst,
+            },
+        ).rowcount
+        if changed:
+            bump_version(connection)
+    return bool(changed)
 
 
 def rotate_token(

@@ -89,7 +89,8 @@ ERRORS: tuple[ErrorCode, ...] = (
     ),
     ErrorCode(
         code=429,
-        meaning="Too many imports are waiting",
+        meaning="Too many imports are waiting, or the token has asked more than its"
+        " rate",
         http="429",
         advice="Send it again after `Retry-After` seconds",
     ),

@@ -52,6 +52,7 @@ class BatchResource:
         batch, token = await self._load(request)
         key = await find_key(req, request, token.id)
         count = len(batch.elements)
+        await self._intake.rates.spend(token, resp, count)
         await self._intake.admission.admit_all(count, request.size_bytes)
         if key and await self._intake.guards.claim(key.name()):
             mark_replayed(resp)

@@ -6,7 +6,7 @@ from uuid import UUID
 from falcon.asgi import Request, Response
 
 from ingest.domain.errors import NotFound
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Action, Token
 from ingest.doors.accept import Accepted, accept, check_right
 from ingest.doors.http.idempotency import find_key, mark_replayed
 from ingest.doors.http.intake import Intake
@@ -32,9 +32,10 @@ class ImportResource:
         """Decode, accept, wait, reply."""
         # Whoever is refused all the same is refused before the body is read.
         await self._intake.admission.admit()
-        envelope, accepted = await self._accept(
-            req, await read_request(req, self._intake.settings)
-        )
+        request = await read_request(req, self._intake.settings)
+        token = await self._intake.catalog.get_token(request.secret)
+        await self._intake.rates.spend(token, resp)
+        envelope, accepted = await self._accept(req, request, token)
         answer = await submit(
             self._intake, req, resp, accepted, synchronous=envelope.synchronous
         )
@@ -45,10 +46,9 @@ class ImportResource:
             reply_answer(req, resp, answer, mirror=mirror)
 
     async def _accept(
-        self, req: Request, request: Decoded
+        self, req: Request, request: Decoded, token: Token
     ) -> tuple[Envelope, Accepted]:
-        """Check who asks, then what is asked."""
-        token = await self._intake.catalog.get_token(request.secret)
+        """Check what is asked, and whether `token` may."""
         envelope = self._load(request.document)
         key = await find_key(req, request, token.id)
         accepted = accept(

@@ -17,6 +17,7 @@ from ingest.doors.http.appends import Appended, Appends
 from ingest.doors.http.catalog_cache import CatalogCache
 from ingest.doors.http.guards import Guards
 from ingest.doors.http.idempotency import HEADER
+from ingest.doors.http.rates import Rates
 from ingest.doors.http.readers import Readers
 from ingest.doors.http.uploads import Uploads
 from ingest.doors.outcomes import Expected, OutcomeBoard
@@ -52,6 +53,7 @@ class Intake:
         self.admission = Admission(backlog, self.appends.look)
         self.uploads = Uploads(settings)
         self.guards = Guards(settings.redis_url)
+        self.rates = Rates(settings.redis_url)
         self.tracer = open_tracer("penstock-intake")
         self._board = OutcomeBoard(
             settings.redis_url, self.receipts, reply_to=reply_to, named_by=HEADER
@@ -69,6 +71,7 @@ class Intake:
         """Let go of everything; by now nobody waits."""
         await self.uploads.close()
         await self.guards.close()
+        await self.rates.close()
         await self.appends.close()
         await self._board.stop()
         await self.catalog.stop()

@@ -48,7 +48,7 @@ class UploadResource:
     async def on_post(self, req: Request, resp: Response) -> None:
         """Check who asks, then read; what is not read is not waited for."""
         resp.set_header("Connection", "close")
-        upload = await self._prepare(req)
+        upload = await self._prepare(req, resp)
         req.context.parsed = True
         uploaded = await self._intake.uploads.run(upload)
         if uploaded.replayed:
@@ -62,11 +62,12 @@ class UploadResource:
         text = str(view["reason"] or text)
         reply(req, resp, status, {"error": error, "error_text": text, **view})
 
-    async def _prepare(self, req: Request) -> Upload:
+    async def _prepare(self, req: Request, resp: Response) -> Upload:
         settle_format(req)
         told = load_upload(req.params, req.content_type)
         key = req.get_header(HEADER)
         token = await self._intake.catalog.get_token(find_secret(req))
+        await self._intake.rates.spend(token, resp)
         schemas = ProfileSchemas(self._intake.catalog.get_catalog())
         shared = load_shared(told.parameters, schemas)
         check_access(token, shared.database_id, schemas.catalog)

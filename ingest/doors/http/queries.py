@@ -38,9 +38,11 @@ class QueryResource:
     async def on_post(self, req: Request, resp: Response) -> None:
         """Decode, ask, reply."""
         request = await read_request(req, self._intake.settings)
+        token = await self._intake.catalog.get_token(request.secret)
+        await self._intake.rates.spend(token, resp)
         asked = Asked(
             document=request.document,
-            token=await self._intake.catalog.get_token(request.secret),
+            token=token,
             catalog=self._intake.catalog.get_catalog(),
             readers=self._intake.readers,
         )

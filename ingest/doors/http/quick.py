@@ -38,7 +38,7 @@ class QuickResource:
         # Whoever is refused all the same is refused before the body is read.
         await self._intake.admission.admit()
         try:
-            accepted, synchronous = await self._accept(req)
+            accepted, synchronous = await self._accept(req, resp)
             answer = await submit(
                 self._intake, req, resp, accepted, synchronous=synchronous
             )
@@ -54,11 +54,12 @@ class QuickResource:
         else:
             _say(resp, answer.error or 200, answer.error_text)
 
-    async def _accept(self, req: Request) -> tuple[Accepted, bool]:
+    async def _accept(self, req: Request, resp: Response) -> tuple[Accepted, bool]:
         """Check who asks, then what is asked; tell whether to wait."""
         body = await self._read_body(req)
         secret = peek_token(body) or find_secret(req)
         token = await self._intake.catalog.get_token(secret)
+        await self._intake.rates.spend(token, resp)
         sent = {**req.params, **body}
         quick = load_quick(
             sent, self._intake.catalog.get_catalog(), referer=req.referer

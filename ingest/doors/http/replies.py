@@ -9,7 +9,13 @@ from falcon import HTTPError
 from falcon.asgi import Request, Response
 
 from ingest import metrics
-from ingest.domain.errors import Overloaded, PenstockError, Rejected, Unavailable
+from ingest.domain.errors import (
+    Overloaded,
+    PenstockError,
+    RateExceeded,
+    Rejected,
+    Unavailable,
+)
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.requests import get_format, is_parsed
 from ingest.store.receipts import Answer
@@ -102,6 +108,8 @@ class Faults:
 
     def _find_retry_after(self, error: PenstockError) -> int | None:
         match error:
+            case RateExceeded():
+                return error.retry_seconds
             case Overloaded():
                 return self._intake.admission.retry_after_seconds()
             case Unavailable():

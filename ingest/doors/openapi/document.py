@@ -10,6 +10,7 @@ from ingest.doors.openapi.jobs import build_job_paths, build_job_schema
 from ingest.doors.openapi.operations import ASKINGS
 from ingest.doors.openapi.others import build_other_paths
 from ingest.doors.openapi.responses import (
+    RATE_HEADERS,
     build_responses,
     describe_answers,
     describe_faults,
@@ -112,6 +113,14 @@ _HEADERS: Mapping[str, Schema] = {
         "description": "`true` if an earlier request had the same `Idempotency-Key`",
         "schema": {"type": "string", "const": "true"},
     },
+    "RateLimit-Policy": {
+        "description": "The rate of a limited token: `q` at once, all back after `w` s",
+        "schema": {"type": "string", "examples": ['"token";q=200;w=2']},
+    },
+    "RateLimit": {
+        "description": "What is left of it: `r` at once, all back after `t` seconds",
+        "schema": {"type": "string", "examples": ['"token";r=199;t=1']},
+    },
     "Preference-Applied": {
         "description": "What was heeded of `Prefer`",
         "schema": {"type": "string"},
@@ -157,12 +166,14 @@ def _describe_responses(asking: Asking) -> Schema:
     outcome: Schema = {"anyOf": [refer(asking.answer), refer("Error")]}
     described = {"200": describe_answers("Done, or refused: see `error`", outcome)}
     if asking.accepted:
-        described["200"]["headers"] = _refer_headers(*_ANSWERED)
+        described["200"]["headers"] = _refer_headers(*_ANSWERED, *RATE_HEADERS)
         described["202"] = {
             **describe_answers("Safe, to be applied", refer(asking.accepted)),
-            "headers": _refer_headers("Location", *_ANSWERED),
+            "headers": _refer_headers("Location", *_ANSWERED, *RATE_HEADERS),
         }
-    return {**described, **describe_faults(queues=bool(asking.accepted))}
+    else:
+        described["200"]["headers"] = _refer_headers(*RATE_HEADERS)
+    return {**described, **describe_faults()}
 
 
 def _refer_headers(*names: str) -> Schema:

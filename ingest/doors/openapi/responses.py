@@ -19,8 +19,8 @@ _SHARED: Mapping[int, str] = {
     500: "InternalError",
     503: "Unavailable",
 }
-#: Met by those that queue something.
-_OF_QUEUES = frozenset({429})
+#: What is told of the rate of a limited token.
+RATE_HEADERS = ("RateLimit-Policy", "RateLimit")
 _RETRYABLE = frozenset({429, 503})
 #: Met with PENSTOCK_MIRROR_ERRORS only, where a body is read.
 _MIRRORED = (401, 403, 404, 409)
@@ -46,6 +46,7 @@ def build_responses() -> dict[str, object]:
 def _build(status: int) -> dict[str, object]:
     described = describe_answers(_MEANINGS[status], refer("Error"))
     names = ["Retry-After"] if status in _RETRYABLE else []
+    names += RATE_HEADERS if status == 429 else ()
     headers = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     return described | ({"headers": headers} if headers else {})
 
@@ -55,10 +56,9 @@ def select_responses(*statuses: int) -> Schema:
     return {str(status): _refer(status, _MEANINGS[status]) for status in statuses}
 
 
-def describe_faults(*, queues: bool) -> Schema:
-    """Return the faults of a request with a body, which `queues` or only reads."""
-    statuses = [status for status in _SHARED if queues or status not in _OF_QUEUES]
-    return select_responses(*statuses) | {
+def describe_faults() -> Schema:
+    """Return the faults of a request with a body."""
+    return select_responses(*_SHARED) | {
         str(status): _refer(
             status, f"{_MEANINGS[status]} (with `PENSTOCK_MIRROR_ERRORS` only)"
         )
