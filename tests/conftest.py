@@ -1,6 +1,7 @@
 """Real servers for the tests that want them: one pair a session."""
 
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,12 @@ Connection = psycopg.Connection[TupleRow]
 # How long an example takes is no matter of its rule: machines do other things too.
 examples.register_profile("untimed", examples(), deadline=None)
 examples.load_profile("untimed")
+
+
+def pytest_configure() -> None:
+    # Whoever starts the tests in the background has Ctrl-C ignored, and children of
+    # the tests inherit that: commands that end by it never would.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
