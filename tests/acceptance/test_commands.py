@@ -36,7 +36,7 @@ ELSEWHERE = {
 MAY_REFUSE = (
     r"penstock dead (show|replay|drop) ",
     r"penstock imports show ",
-    r"penstock token rotate ",
+    r"penstock token (rotate|rate) ",
     r"penstock catalog apply catalog.toml( |$)",
 )
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
