@@ -196,6 +196,7 @@ def test_messages_of_one_feedback_id_are_applied_once(
 
     with draining(settings), consuming(settings, DOOR):
         wait_until(lambda: len(points(connection)) == 2)
+        await_results(client, 2)
         # Long after the first was applied, and its result told.
         send(client, make_message(1, feedback_id="same"))
         wait_until(lambda: client.xlen(STREAM) == 0)
