@@ -188,6 +188,30 @@ def test_a_message_too_long_is_refused(settings: Settings, client: redis.Redis) 
     assert result["error"] == 413
 
 
+@pytest.mark.parametrize(
+    ("limits", "data"),
+    [
+        pytest.param({"max_depth": 4}, {"address": {"a": {"b": {}}}}, id="depth"),
+        pytest.param({"max_keys": 8}, dict.fromkeys("abcdefghi"), id="keys"),
+        pytest.param({"max_values": 20}, {"interests": ["x"] * 20}, id="values"),
+    ],
+)
+def test_a_message_past_the_limits_of_a_body_is_refused(
+    settings: Settings,
+    client: redis.Redis,
+    connection: Connection,
+    limits: dict[str, Any],
+    data: dict[str, Any],
+) -> None:
+    send(client, make_message(data=data))
+
+    with consuming(replace(settings, **limits), DOOR):
+        (result,) = await_results(client, 1)
+
+    assert result["error"] == 400
+    assert points(connection) == []
+
+
 @pytest.mark.fact("14.7-once")
 def test_messages_of_one_feedback_id_are_applied_once(
     settings: Settings, client: redis.Redis, connection: Connection
