@@ -141,8 +141,8 @@ INJECTED = "x\r\nSet-Cookie: stolen=1\r\n\r\nHTTP/1.1 200 OK"
 def test_no_parameter_becomes_a_header(
     intake: ServedIntake, token: str, place: str
 ) -> None:
-    in_body = intake.post(make_document(token, **{place: INJECTED}))
-    in_url = intake.post(b"", path=f"{QUICK}?{urlencode({place: INJECTED})}")
+    in_body = intake.post(make_document(token, **{place: INJECTED}), AT_ONCE)
+    in_url = intake.post(b"", AT_ONCE, f"{QUICK}?{urlencode({place: INJECTED})}")
 
     for response in (in_body, in_url):
         assert "Set-Cookie" not in response.headers

@@ -13,7 +13,8 @@ from pathlib import Path
 from ingest.local.priority import give_way
 give_way(7)
 group = Path("/proc/self/autogroup")
-print(os.nice(0), group.read_text().split()[-1] if group.exists() else 7)
+told = group.read_text().split() if group.exists() else []  # the first session has none
+print(os.nice(0), told[-1] if told else 7)
 """
 
 
