@@ -18,6 +18,9 @@ ACCEPTED = "accepted"
 #: Corrections by `penstock audit --restart`: what the journal could not tell.
 UNSEEN = "unseen"
 
+#: Entries that were never decoded, held in memory at a time: bodies may be long.
+UNDECODABLE_PAGE = 50
+
 #: (database id, state) → entries
 Counts = Counter[tuple[int, str]]
 
@@ -146,13 +149,31 @@ def _find_undecodable(
     connection: Connection[TupleRow], import_ids: set[UUID]
 ) -> set[UUID]:
     """Return those of `import_ids` whose entry is kept without having been decoded."""
-    if not import_ids:
-        return set()
-    kept = connection.execute(
-        "SELECT payload FROM dead_letters WHERE import_id IS NULL"
+    wanted = {id_: str(id_).encode() for id_ in import_ids}
+    found: set[UUID] = set()
+    after = 0
+    while wanted.keys() - found and (letters := _load_undecodable(connection, after)):
+        text = b"\n".join(payload for _, payload in letters)
+        found |= {id_ for id_, name in wanted.items() if name in text}
+        after = letters[-1][0]
+    return found
+
+
+def _load_undecodable(
+    connection: Connection[TupleRow], after: int
+) -> list[tuple[int, bytes]]:
+    """Return the next page of ids and payloads, past the letter `after`."""
+    return connection.execute(
+        """
+        SELECT id, payload
+          FROM dead_letters
+         WHERE import_id IS NULL
+           AND id > %(after)s
+         ORDER BY id
+         LIMIT %(limit)s
+        """,
+        {"after": after, "limit": UNDECODABLE_PAGE},
     ).fetchall()
-    text = b"\n".join(payload for (payload,) in kept)
-    return {id_ for id_ in import_ids if str(id_).encode() in text}
 
 
 def insert_missing(

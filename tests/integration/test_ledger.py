@@ -14,7 +14,8 @@ from ingest.doors.journal import Journal
 from ingest.doors.settling import settle_all
 from ingest.queues import journal_key, stream_key
 from ingest.settings import Settings
-from ingest.store.ledger import count_missing
+from ingest.store.dead_letters import DeadLetter, insert_dead_letter
+from ingest.store.ledger import UNDECODABLE_PAGE, count_missing, find_known
 from ingest.stream import Waiting
 from ingest.wire.entries import encode
 from ingest.wire.journals import FIELD, dump_mark
@@ -237,6 +238,26 @@ def test_an_entry_that_cannot_be_decoded_is_not_missing(
 
     assert told.missing == []
     assert (told.balances[0].dead, told.balances[0].imbalance) == (1, 0)
+
+
+def test_imports_are_known_by_any_of_many_entries_that_cannot_be_decoded(
+    connection: Connection,
+) -> None:
+    imports = [by_email(n) for n in range(2 * UNDECODABLE_PAGE + 1)]
+    for number, import_ in enumerate(imports):
+        letter = DeadLetter(
+            import_id=None,
+            database_id=None,
+            partition=PARTITION,
+            entry_id=f"{number}-0",
+            payload=encode(import_),
+            error="MalformedEntry: it cannot be read",
+            traceback="",
+        )
+        insert_dead_letter(connection, letter, datetime.now(UTC))
+    ids = {import_.import_id for import_ in imports}
+
+    assert find_known(connection, ids | {by_email().import_id}) == ids
 
 
 def test_what_was_accepted_without_a_record_makes_the_audit_uncertain(
