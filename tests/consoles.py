@@ -1,8 +1,6 @@
 """A served console, and something to see in it."""
 
 import re
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,7 +22,7 @@ from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.declared import make_endpoint, make_trigger
 from tests.factories import make_import
-from tests.intakes import DEADLINE_SECONDS, wait_until
+from tests.intakes import serving
 from tests.pipeline import Pipeline
 from workers.commands.console import make_server
 
@@ -77,20 +75,12 @@ def make_admin(settings: Settings) -> str:
 
 @contextmanager
 def console(settings: Settings) -> Iterator[Console]:
-    """Serve a console on a free port, ready before the first request."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = make_server(settings)
-    thread = threading.Thread(target=server.run, args=[[listener]], daemon=True)
-    thread.start()
-    try:
-        wait_until(lambda: server.started)
-        with httpx.Client(base_url=url, timeout=30) as client:
-            yield Console(settings, url, make_admin(settings), client)
-    finally:
-        server.should_exit = True
-        thread.join(DEADLINE_SECONDS)
-        assert not thread.is_alive(), "the console did not stop"
+    """Serve a console to an admin."""
+    with (
+        serving(make_server(settings)) as url,
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):
+        yield Console(settings, url, make_admin(settings), client)
 
 
 def listen(connection: Connection) -> None:

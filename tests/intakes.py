@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import httpx
 import orjson
+from uvicorn import Server
 
 from ingest.commands.intake import make_server
 from ingest.domain.errors import Fault
@@ -118,21 +119,28 @@ class ServedIntake:
 
 
 @contextmanager
-def served(settings: Settings) -> Iterator[ServedIntake]:
-    """Serve an intake on a free port, ready before the first request."""
+def serving(server: Server) -> Iterator[str]:
+    """Run `server` on a free port, ready before the first request; give its URL."""
     listener = socket.create_server(("127.0.0.1", 0))
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = make_server(settings)
     thread = threading.Thread(target=server.run, args=[[listener]], daemon=True)
     thread.start()
     try:
         wait_until(lambda: server.started)
-        with httpx.Client(base_url=url, timeout=DEADLINE_SECONDS) as client:
-            yield ServedIntake(settings, url, client)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(DEADLINE_SECONDS)
-        assert not thread.is_alive(), "the intake did not stop"
+        assert not thread.is_alive(), "the server did not stop"
+
+
+@contextmanager
+def served(settings: Settings) -> Iterator[ServedIntake]:
+    """Serve an intake."""
+    with (
+        serving(make_server(settings)) as url,
+        httpx.Client(base_url=url, timeout=DEADLINE_SECONDS) as client,
+    ):
+        yield ServedIntake(settings, url, client)
 
 
 def make_document(token: str, /, **changes: object) -> dict[str, object]:
