@@ -14,7 +14,7 @@ from opentelemetry.trace.propagation.tracecontext import (
     TraceContextTextMapPropagator,
 )
 
-from ingest.tracing import HEADER
+from ingest.wire.traceparents import HEADER
 
 _CONTEXTS = TraceContextTextMapPropagator()
 

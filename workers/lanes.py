@@ -26,8 +26,9 @@ from ingest.store.deliveries import (
     record_attempts,
 )
 from ingest.store.endpoints import disable_endpoint, record_failures
-from ingest.tracing import HEADER, Tracer
+from ingest.tracing import Tracer
 from ingest.wire.event_messages import dump_event, sign
+from ingest.wire.traceparents import HEADER
 from workers.event_queues import EventQueue
 from workers.webhooks import Webhook
 

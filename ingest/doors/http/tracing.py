@@ -5,7 +5,8 @@ from dataclasses import replace
 from falcon.asgi import Request, Response
 
 from ingest.doors.accept import Accepted
-from ingest.tracing import HEADER, Span, Tracer, parse_traceparent
+from ingest.tracing import Span, Tracer
+from ingest.wire.traceparents import HEADER, parse_traceparent
 
 
 class Tracing:
