@@ -7,6 +7,7 @@ from uuid import UUID
 
 from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
+from psycopg.sql import SQL, Literal
 
 from ingest.domain.errors import InvalidValue
 
@@ -137,8 +138,8 @@ def _load(
         ).fetchall()
 
 
+#: By events_created; events of one batch share a moment.
 _LATEST = """
-    -- By events_created; events of one batch share a moment.
     SELECT looked_at.created_at, looked_at.id, deliveries.endpoint_id
       FROM (SELECT id, created_at
               FROM events
@@ -155,41 +156,26 @@ _LATEST = """
      ORDER BY looked_at.created_at DESC, looked_at.id DESC, endpoint_id DESC
      LIMIT %(limit)s
     """
+#: A range an endpoint, of deliveries_due or deliveries_failed. These are partial: the
+#: state is a literal, since a parameter could not be held against their conditions.
+_OF_STATE = """
+    SELECT next_attempt_at, event_id, endpoints.id
+      FROM endpoints
+     CROSS JOIN LATERAL (
+           SELECT next_attempt_at, event_id
+             FROM deliveries
+            WHERE endpoint_id = endpoints.id
+              AND state = {state}
+              AND next_attempt_at <= %(at)s
+              AND (next_attempt_at, event_id, endpoint_id)
+                  < (%(at)s, %(event_id)s, %(before_endpoint)s)
+            ORDER BY next_attempt_at DESC, event_id DESC
+            LIMIT %(limit)s) AS found
+     WHERE (%(endpoint_id)s::integer IS NULL OR endpoints.id = %(endpoint_id)s)
+     ORDER BY next_attempt_at DESC, event_id DESC, endpoints.id DESC
+     LIMIT %(limit)s
+    """
 _BY_STATE = {
-    "pending": """
-    -- A range of deliveries_due an endpoint.
-    SELECT next_attempt_at, event_id, endpoints.id
-      FROM endpoints
-     CROSS JOIN LATERAL (
-           SELECT next_attempt_at, event_id
-             FROM deliveries
-            WHERE endpoint_id = endpoints.id
-              AND state = 'pending'
-              AND next_attempt_at <= %(at)s
-              AND (next_attempt_at, event_id, endpoint_id)
-                  < (%(at)s, %(event_id)s, %(before_endpoint)s)
-            ORDER BY next_attempt_at DESC, event_id DESC
-            LIMIT %(limit)s) AS found
-     WHERE (%(endpoint_id)s::integer IS NULL OR endpoints.id = %(endpoint_id)s)
-     ORDER BY next_attempt_at DESC, event_id DESC, endpoints.id DESC
-     LIMIT %(limit)s
-    """,
-    "failed": """
-    -- A range of deliveries_failed an endpoint.
-    SELECT next_attempt_at, event_id, endpoints.id
-      FROM endpoints
-     CROSS JOIN LATERAL (
-           SELECT next_attempt_at, event_id
-             FROM deliveries
-            WHERE endpoint_id = endpoints.id
-              AND state = 'failed'
-              AND next_attempt_at <= %(at)s
-              AND (next_attempt_at, event_id, endpoint_id)
-                  < (%(at)s, %(event_id)s, %(before_endpoint)s)
-            ORDER BY next_attempt_at DESC, event_id DESC
-            LIMIT %(limit)s) AS found
-     WHERE (%(endpoint_id)s::integer IS NULL OR endpoints.id = %(endpoint_id)s)
-     ORDER BY next_attempt_at DESC, event_id DESC, endpoints.id DESC
-     LIMIT %(limit)s
-    """,
+    state: SQL(_OF_STATE).format(state=Literal(state))
+    for state in ("pending", "failed")
 }
