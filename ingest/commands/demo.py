@@ -130,32 +130,33 @@ def _show_deliveries(console: Console, receiver: Receiver, secret: str) -> list[
     return [f"{missing} deliveries did not arrive"] if missing else []
 
 
+#: A profile of the demo's database by its email, found as an import finds it.
+_PROFILE = """
+    SELECT profiles.id, profiles.email, phones, fields,
+           ARRAY(SELECT resource_id || '/' || channel || ' ' || status
+                   FROM subscriptions
+                  WHERE subscriptions.database_id = profiles.database_id
+                    AND subscriptions.profile_id = profiles.id
+                  ORDER BY priority),
+           ARRAY(SELECT segment_id
+                   FROM segment_members
+                  WHERE segment_members.database_id = profiles.database_id
+                    AND segment_members.profile_id = profiles.id
+                  ORDER BY segment_id)
+      FROM match_keys
+      JOIN profiles
+        ON profiles.database_id = match_keys.database_id
+       AND profiles.id = match_keys.profile_id
+     WHERE match_keys.database_id = 1
+       AND kind = 'email'
+       AND value = %(email)s
+    """
+
+
 def _read_profile(database_url: str, email: str) -> dict[str, Any] | None:
     """Return the profile with its subscriptions and segments, by plain SQL."""
     with connect(database_url, application_name="penstock-demo") as connection:
-        row = connection.execute(
-            """
-            SELECT profiles.id, profiles.email, phones, fields,
-                   ARRAY(SELECT resource_id || '/' || channel || ' ' || status
-                           FROM subscriptions
-                          WHERE subscriptions.database_id = profiles.database_id
-                            AND subscriptions.profile_id = profiles.id
-                          ORDER BY priority),
-                   ARRAY(SELECT segment_id
-                           FROM segment_members
-                          WHERE segment_members.database_id = profiles.database_id
-                            AND segment_members.profile_id = profiles.id
-                          ORDER BY segment_id)
-              FROM match_keys
-              JOIN profiles
-                ON profiles.database_id = match_keys.database_id
-               AND profiles.id = match_keys.profile_id
-             WHERE match_keys.database_id = 1
-               AND kind = 'email'
-               AND value = %(email)s
-            """,
-            {"email": email},
-        ).fetchone()
+        row = connection.execute(_PROFILE, {"email": email}).fetchone()
     if row is None:
         return None
     profile_id, stored_email, phones, fields, subscriptions, segments = row

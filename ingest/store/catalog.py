@@ -1,9 +1,10 @@
 """The catalogue in Postgres: what is declared, and at which version."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import psycopg
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, dict_row
 
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import PenstockError
@@ -56,53 +57,63 @@ def lock_catalog(connection: psycopg.Connection[TupleRow]) -> None:
     )
 
 
+#: One statement, hence one snapshot: never half of a change. An empty table
+#: aggregates to null.
+_CATALOG = """
+    SELECT (SELECT version FROM catalog_version) AS version,
+           (SELECT json_agg(account ORDER BY id) FROM accounts AS account)
+               AS accounts,
+           (SELECT json_agg(database ORDER BY id) FROM databases AS database)
+               AS databases,
+           (SELECT json_agg(field ORDER BY name) FROM fields AS field)
+               AS fields,
+           (SELECT json_agg(resource ORDER BY id) FROM resources AS resource)
+               AS resources,
+           (SELECT json_agg(field ORDER BY name) FROM resource_fields AS field)
+               AS resource_fields,
+           (SELECT json_agg(segment ORDER BY id) FROM segments AS segment)
+               AS segments,
+           (SELECT json_agg(endpoint ORDER BY id) FROM endpoints AS endpoint)
+               AS endpoints,
+           (SELECT json_agg(rule ORDER BY id) FROM triggers AS rule)
+               AS triggers
+    """
+
+
 def _load(
     connection: psycopg.Connection[TupleRow],
 ) -> tuple[int, DeclaredCatalog, set[int]]:
     """Load the version, the catalogue, and the ids of the disabled endpoints."""
-    # One statement, hence one snapshot: never half of a change.
-    row = (
-        connection.execute(
-            """
-        SELECT (SELECT version FROM catalog_version),
-               (SELECT json_agg(account ORDER BY id) FROM accounts AS account),
-               (SELECT json_agg(database ORDER BY id) FROM databases AS database),
-               (SELECT json_agg(field ORDER BY name) FROM fields AS field),
-               (SELECT json_agg(resource ORDER BY id) FROM resources AS resource),
-               (SELECT json_agg(field ORDER BY name) FROM resource_fields AS field),
-               (SELECT json_agg(segment ORDER BY id) FROM segments AS segment),
-               (SELECT json_agg(endpoint ORDER BY id) FROM endpoints AS endpoint),
-               (SELECT json_agg(rule ORDER BY id) FROM triggers AS rule)
-        """
-        ).fetchone()
-        or (0,) + (None,) * 8
-    )
-    # An empty table aggregates to null.
-    (
-        accounts,
-        databases,
-        fields,
-        resources,
-        resource_fields,
-        segments,
-        endpoints,
-        triggers,
-    ) = (rows or [] for rows in row[1:])
-    disabled = {each["id"] for each in endpoints if each["disabled_at"]}
-    declared = DeclaredCatalog(
-        accounts={each["id"]: Account(**each) for each in accounts},
+    with connection.cursor(row_factory=dict_row) as cursor:
+        (row,) = cursor.execute(_CATALOG)
+    version = row.pop("version")
+    tables = {name: rows or [] for name, rows in row.items()}
+    disabled = {each["id"] for each in tables["endpoints"] if each["disabled_at"]}
+    return version, _declare(tables), disabled
+
+
+def _declare(tables: Mapping[str, Sequence[catalog_rows.Row]]) -> DeclaredCatalog:
+    """Make the catalogue out of the rows of each table."""
+    return DeclaredCatalog(
+        accounts={each["id"]: Account(**each) for each in tables["accounts"]},
         databases={
-            each["id"]: catalog_rows.to_database(each, fields) for each in databases
+            each["id"]: catalog_rows.to_database(each, tables["fields"])
+            for each in tables["databases"]
         },
         resources={
-            each["id"]: catalog_rows.to_resource(each, resource_fields)
-            for each in resources
+            each["id"]: catalog_rows.to_resource(each, tables["resource_fields"])
+            for each in tables["resources"]
         },
-        segments={each["id"]: catalog_rows.to_segment(each) for each in segments},
-        endpoints={each["id"]: catalog_rows.to_endpoint(each) for each in endpoints},
-        triggers={each["id"]: catalog_rows.to_trigger(each) for each in triggers},
+        segments={
+            each["id"]: catalog_rows.to_segment(each) for each in tables["segments"]
+        },
+        endpoints={
+            each["id"]: catalog_rows.to_endpoint(each) for each in tables["endpoints"]
+        },
+        triggers={
+            each["id"]: catalog_rows.to_trigger(each) for each in tables["triggers"]
+        },
     )
-    return row[0], declared, disabled
 
 
 def load_declared(connection: psycopg.Connection[TupleRow]) -> DeclaredCatalog:

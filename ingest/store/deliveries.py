@@ -85,6 +85,33 @@ def find_targets(connection: Connection[TupleRow]) -> list[Target]:
     ]
 
 
+#: Who claims at the same moment skips what we take.
+_CLAIM = """
+    WITH due AS (
+         SELECT event_id, next_attempt_at AS due_at
+           FROM deliveries
+          WHERE endpoint_id = %(endpoint)s
+            AND state = 'pending'
+            AND next_attempt_at <= now()
+          ORDER BY next_attempt_at
+          LIMIT %(count)s
+            FOR UPDATE SKIP LOCKED
+    ), claimed AS (
+         UPDATE deliveries
+            SET next_attempt_at = now() + %(lease)s
+           FROM due
+          WHERE deliveries.endpoint_id = %(endpoint)s
+            AND deliveries.event_id = due.event_id
+         RETURNING deliveries.event_id, trigger_ids, attempts, due_at
+    )
+    SELECT events.id, trigger_ids, attempts, import_id, database_id, profile_id,
+           kind, sequence, detail, created_at, traceparent
+      FROM claimed
+      JOIN events ON events.id = claimed.event_id
+     ORDER BY due_at, created_at, import_id, sequence
+    """
+
+
 def claim_deliveries(
     connection: Connection[TupleRow], endpoint_id: int, count: int, lease: timedelta
 ) -> list[Delivery]:
@@ -94,31 +121,7 @@ def claim_deliveries(
     what came of them, they are due again then.
     """
     rows = connection.execute(
-        """
-        WITH due AS (
-             SELECT event_id, next_attempt_at AS due_at
-               FROM deliveries
-              WHERE endpoint_id = %(endpoint)s
-                AND state = 'pending'
-                AND next_attempt_at <= now()
-              ORDER BY next_attempt_at
-              LIMIT %(count)s
-                FOR UPDATE SKIP LOCKED
-        ), claimed AS (
-             UPDATE deliveries
-                SET next_attempt_at = now() + %(lease)s
-               FROM due
-              WHERE deliveries.endpoint_id = %(endpoint)s
-                AND deliveries.event_id = due.event_id
-             RETURNING deliveries.event_id, trigger_ids, attempts, due_at
-        )
-        SELECT events.id, trigger_ids, attempts, import_id, database_id, profile_id,
-               kind, sequence, detail, created_at, traceparent
-          FROM claimed
-          JOIN events ON events.id = claimed.event_id
-         ORDER BY due_at, created_at, import_id, sequence
-        """,
-        {"endpoint": endpoint_id, "count": count, "lease": lease},
+        _CLAIM, {"endpoint": endpoint_id, "count": count, "lease": lease}
     )
     return [
         Delivery(
@@ -139,6 +142,39 @@ def claim_deliveries(
     ]
 
 
+#: An attempt that is recorded already conflicts, and changes nothing.
+_RECORD = """
+    WITH told AS (
+         SELECT *
+           FROM jsonb_to_recordset(%(rows)s::jsonb)
+                AS told (event_id uuid, endpoint_id integer, number integer,
+                         attempted_at timestamptz, duration_ms integer,
+                         status integer, error text, state text,
+                         next_attempt_at timestamptz)
+    ), recorded AS (
+         INSERT INTO delivery_attempts (event_id, endpoint_id, number,
+                                        attempted_at, duration_ms, status, error)
+         SELECT told.event_id, told.endpoint_id, number, attempted_at,
+                duration_ms, status, error
+           FROM told
+           JOIN deliveries USING (event_id, endpoint_id)
+             ON CONFLICT DO NOTHING
+         RETURNING event_id, endpoint_id
+    )
+    UPDATE deliveries
+       SET state = told.state,
+           attempts = told.number,
+           next_attempt_at = coalesce(told.next_attempt_at,
+                                      deliveries.next_attempt_at),
+           delivered_at = CASE WHEN told.state = 'delivered'
+                               THEN told.attempted_at END
+      FROM told
+      JOIN recorded USING (event_id, endpoint_id)
+     WHERE deliveries.event_id = told.event_id
+       AND deliveries.endpoint_id = told.endpoint_id
+    """
+
+
 def record_attempts(
     connection: Connection[TupleRow], attempted: Sequence[Attempted]
 ) -> None:
@@ -147,40 +183,7 @@ def record_attempts(
     One whose lease ran out and was recorded by somebody else meanwhile stays as that
     one left it.
     """
-    execute_rows(
-        connection,
-        """
-        WITH told AS (
-             SELECT *
-               FROM jsonb_to_recordset(%(rows)s::jsonb)
-                    AS told (event_id uuid, endpoint_id integer, number integer,
-                             attempted_at timestamptz, duration_ms integer,
-                             status integer, error text, state text,
-                             next_attempt_at timestamptz)
-        ), recorded AS (
-             INSERT INTO delivery_attempts (event_id, endpoint_id, number,
-                                            attempted_at, duration_ms, status, error)
-             SELECT told.event_id, told.endpoint_id, number, attempted_at,
-                    duration_ms, status, error
-               FROM told
-               JOIN deliveries USING (event_id, endpoint_id)
-                 ON CONFLICT DO NOTHING
-             RETURNING event_id, endpoint_id
-        )
-        UPDATE deliveries
-           SET state = told.state,
-               attempts = told.number,
-               next_attempt_at = coalesce(told.next_attempt_at,
-                                          deliveries.next_attempt_at),
-               delivered_at = CASE WHEN told.state = 'delivered'
-                                   THEN told.attempted_at END
-          FROM told
-          JOIN recorded USING (event_id, endpoint_id)
-         WHERE deliveries.event_id = told.event_id
-           AND deliveries.endpoint_id = told.endpoint_id
-        """,
-        [_row(each) for each in attempted],
-    )
+    execute_rows(connection, _RECORD, [_row(each) for each in attempted])
 
 
 def _row(each: Attempted) -> dict[str, object]:

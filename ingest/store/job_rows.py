@@ -98,40 +98,43 @@ def keep_rows(
     )
 
 
+#: Receipts, and the rows that never became imports: two ranges merged by id.
+_RESULTS = """
+         WITH told AS MATERIALIZED (
+              SELECT import_id, state, error, error_text, profile_id
+                FROM imports
+               WHERE import_id BETWEEN %(first)s AND %(last)s
+               ORDER BY import_id
+               LIMIT %(limit)s),
+              -- A full page of receipts is as far as rows need to be looked at.
+              page AS (
+              SELECT coalesce((SELECT import_id
+                                 FROM told
+                               OFFSET %(limit)s - 1), %(last)s) AS last)
+       SELECT import_id, state, error, error_text, profile_id
+         FROM told
+    UNION ALL
+      (SELECT import_id, 'rejected', (faults -> 0 ->> 'code')::integer,
+              CASE faults -> 0 ->> 'path'
+              WHEN '' THEN faults -> 0 ->> 'message'
+              ELSE concat(faults -> 0 ->> 'message', ': ', faults -> 0 ->> 'path') END,
+              NULL
+         FROM job_rows
+        WHERE import_id BETWEEN %(first)s AND (SELECT last FROM page)
+          AND faults IS NOT NULL
+        ORDER BY import_id
+        LIMIT %(limit)s)
+        ORDER BY import_id
+        LIMIT %(limit)s
+    """
+
+
 def list_results(
     connection: Connection[TupleRow], job_id: UUID, after: int, limit: int
 ) -> list[Result]:
     """Return what came of the first `limit` rows after row `after`, in their order."""
     rows = connection.execute(
-        """
-          WITH told AS MATERIALIZED (
-               SELECT import_id, state, error, error_text, profile_id
-                 FROM imports
-                WHERE import_id BETWEEN %(first)s AND %(last)s
-                ORDER BY import_id
-                LIMIT %(limit)s),
-               -- A full page of receipts is as far as rows need to be looked at.
-               page AS (
-               SELECT coalesce((SELECT import_id
-                                  FROM told
-                                OFFSET %(limit)s - 1), %(last)s) AS last)
-        SELECT import_id, state, error, error_text, profile_id
-          FROM told
-     UNION ALL
-       (SELECT import_id, 'rejected', (faults -> 0 ->> 'code')::integer,
-               CASE faults -> 0 ->> 'path'
-               WHEN '' THEN faults -> 0 ->> 'message'
-               ELSE concat(faults -> 0 ->> 'message', ': ', faults -> 0 ->> 'path') END,
-               NULL
-          FROM job_rows
-         WHERE import_id BETWEEN %(first)s AND (SELECT last FROM page)
-           AND faults IS NOT NULL
-         ORDER BY import_id
-         LIMIT %(limit)s)
-         ORDER BY import_id
-         LIMIT %(limit)s
-        """,
-        {**_range(job_id, after + 1, None), "limit": limit},
+        _RESULTS, {**_range(job_id, after + 1, None), "limit": limit}
     )
     return [
         Result(

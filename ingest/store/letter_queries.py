@@ -70,48 +70,48 @@ class Letter:
     reason: str | None
 
 
+#: By fingerprint, each with its newest letter as a sample.
+_GROUPS = """
+    WITH groups AS (
+         SELECT fingerprint, error_class, place,
+                count(*) FILTER (WHERE resolved_at IS NULL) AS open,
+                count(*) FILTER (WHERE resolution = 'replayed') AS replayed,
+                count(*) FILTER (WHERE resolution = 'dropped') AS dropped,
+                coalesce(
+                    array_agg(DISTINCT database_id)
+                        FILTER (WHERE database_id IS NOT NULL),
+                    '{}'
+                ) AS database_ids,
+                min(created_at) AS first_at,
+                max(created_at) AS last_at,
+                max(id) AS sample_id
+           FROM dead_letters
+          WHERE (%(ids)s::bigint[] IS NULL OR id = ANY(%(ids)s::bigint[]))
+            AND (%(fingerprint)s::text IS NULL
+                 OR fingerprint = %(fingerprint)s::text)
+            AND (%(database_id)s::integer IS NULL
+                 OR database_id = %(database_id)s::integer)
+            AND (%(since)s::timestamptz IS NULL
+                 OR created_at >= %(since)s::timestamptz)
+            AND (%(until)s::timestamptz IS NULL
+                 OR created_at < %(until)s::timestamptz)
+            AND (%(resolved)s OR resolved_at IS NULL)
+          GROUP BY fingerprint, error_class, place
+    )
+    SELECT groups.*,
+           sample.error AS sample_error, sample.payload AS sample_payload
+      FROM groups
+      JOIN dead_letters AS sample ON sample.id = groups.sample_id
+     ORDER BY last_at DESC, groups.fingerprint
+    """
+
+
 def list_letter_groups(
     connection: Connection[TupleRow], selection: Selection
 ) -> list[LetterGroup]:
     """Return the groups of the selected letters, the one seen last first."""
     with connection.cursor(row_factory=class_row(LetterGroup)) as cursor:
-        cursor.execute(
-            """
-            WITH groups AS (
-                 SELECT fingerprint, error_class, place,
-                        count(*) FILTER (WHERE resolved_at IS NULL) AS open,
-                        count(*) FILTER (WHERE resolution = 'replayed') AS replayed,
-                        count(*) FILTER (WHERE resolution = 'dropped') AS dropped,
-                        coalesce(
-                            array_agg(DISTINCT database_id)
-                                FILTER (WHERE database_id IS NOT NULL),
-                            '{}'
-                        ) AS database_ids,
-                        min(created_at) AS first_at,
-                        max(created_at) AS last_at,
-                        max(id) AS sample_id
-                   FROM dead_letters
-                  WHERE (%(ids)s::bigint[] IS NULL OR id = ANY(%(ids)s::bigint[]))
-                    AND (%(fingerprint)s::text IS NULL
-                         OR fingerprint = %(fingerprint)s::text)
-                    AND (%(database_id)s::integer IS NULL
-                         OR database_id = %(database_id)s::integer)
-                    AND (%(since)s::timestamptz IS NULL
-                         OR created_at >= %(since)s::timestamptz)
-                    AND (%(until)s::timestamptz IS NULL
-                         OR created_at < %(until)s::timestamptz)
-                    AND (%(resolved)s OR resolved_at IS NULL)
-                  GROUP BY fingerprint, error_class, place
-            )
-            SELECT groups.*,
-                   sample.error AS sample_error, sample.payload AS sample_payload
-              FROM groups
-              JOIN dead_letters AS sample ON sample.id = groups.sample_id
-             ORDER BY last_at DESC, groups.fingerprint
-            """,
-            asdict(selection),
-        )
-        return cursor.fetchall()
+        return cursor.execute(_GROUPS, asdict(selection)).fetchall()
 
 
 def find_letter_ids(
