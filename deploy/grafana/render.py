@@ -176,6 +176,34 @@ def _variables(source: Mapping[str, Any]) -> list[dict[str, Any]]:
     return made
 
 
+def _annotations() -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "datasource": _DATASOURCE,
+            "enable": True,
+            "iconColor": colour,
+            "expr": expr,
+        }
+        for name, expr, colour in _MARKS
+    ]
+
+
+#: To the other dashboards.
+_LINK = {
+    "title": "Penstock",
+    "type": "dashboards",
+    "tags": ["penstock"],
+    "asDropdown": False,
+    "keepTime": True,
+    "includeVars": True,
+    "targetBlank": False,
+    "icon": "dashboard",
+    "tooltip": "",
+    "url": "",
+}
+
+
 def render(source: Mapping[str, Any]) -> dict[str, Any]:
     """Return the dashboard as Grafana keeps it."""
     return {
@@ -191,32 +219,8 @@ def render(source: Mapping[str, Any]) -> dict[str, Any]:
         "refresh": "30s",
         "time": {"from": "now-1h", "to": "now"},
         "templating": {"list": _variables(source)},
-        "annotations": {
-            "list": [
-                {
-                    "name": name,
-                    "datasource": _DATASOURCE,
-                    "enable": True,
-                    "iconColor": colour,
-                    "expr": expr,
-                }
-                for name, expr, colour in _MARKS
-            ]
-        },
-        "links": [
-            {
-                "title": "Penstock",
-                "type": "dashboards",
-                "tags": ["penstock"],
-                "asDropdown": False,
-                "keepTime": True,
-                "includeVars": True,
-                "targetBlank": False,
-                "icon": "dashboard",
-                "tooltip": "",
-                "url": "",
-            }
-        ],
+        "annotations": {"list": _annotations()},
+        "links": [_LINK],
         "panels": list(_lay_out(source["rows"])),
     }
 

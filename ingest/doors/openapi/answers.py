@@ -68,6 +68,7 @@ def build_answer_schemas() -> dict[str, Schema]:
         "Receipt": _build_receipt(),
         "Fault": _build_fault(),
         **_build_profile_schemas(),
+        **_build_subscription_schemas(),
         **_build_catalog_schemas(),
     }
 
@@ -124,7 +125,29 @@ def _build_receipt() -> Schema:
 
 
 def _build_profile_schemas() -> dict[str, Schema]:
-    """Describe profiles and subscriptions, as ingest.domain.views shows them."""
+    """Describe profiles, as ingest.domain.views shows them."""
+    profile = _describe(
+        {"id": PROFILE_ID, "db_id": ID},
+        email=_TEXT,
+        phones=_TEXTS,
+        subscriptions=_list("ReadSubscription"),
+        _createtime=_MOMENT,
+    )
+    profile["description"] = "Every field that is set, by name"
+    page = _describe(
+        {"error": _DONE, "error_text": _TEXT, "data": _list("Profile")},
+        from_id={**PROFILE_ID, "description": "Sent if another page may follow"},
+    )
+    return {
+        "Profile": profile,
+        "ProfileAnswer": _describe_success(data=refer("Profile")),
+        "ProfilesAnswer": page,
+        "DeletionAnswer": _describe_success(data=_describe({"profile_id": PROFILE_ID})),
+    }
+
+
+def _build_subscription_schemas() -> dict[str, Schema]:
+    """Describe subscriptions, as ingest.domain.views shows them."""
     settings: dict[str, Schema] = {
         "resource_id": ID,
         "channel": {"type": "string", "enum": [*Channel]},
@@ -140,27 +163,11 @@ def _build_profile_schemas() -> dict[str, Schema]:
         "is_delete": {"type": "boolean"},
     }
     flat = ("email", "phone", "provider", "subscription_id")
-    profile = _describe(
-        {"id": PROFILE_ID, "db_id": ID},
-        email=_TEXT,
-        phones=_TEXTS,
-        subscriptions=_list("ReadSubscription"),
-        _createtime=_MOMENT,
-    )
-    profile["description"] = "Every field that is set, by name"
-    page = _describe(
-        {"error": _DONE, "error_text": _TEXT, "data": _list("Profile")},
-        from_id={**PROFILE_ID, "description": "Sent if another page may follow"},
-    )
     return {
-        "Profile": profile,
         "ReadSubscription": _describe(read, **extras, **dict.fromkeys(nested, contact)),
         "FlatSubscription": _describe(
             settings, **extras, **dict.fromkeys(flat, _TEXT), cc_data=contact
         ),
-        "ProfileAnswer": _describe_success(data=refer("Profile")),
-        "ProfilesAnswer": page,
-        "DeletionAnswer": _describe_success(data=_describe({"profile_id": PROFILE_ID})),
         "SubscriptionAnswer": _describe_success(data=refer("ReadSubscription")),
         "SubscriptionsAnswer": _describe_list("FlatSubscription"),
     }

@@ -30,6 +30,19 @@ element of a list has `array='true'`.
 
 The API token is sent as `token` in the body, as `Authorization: Bearer` or, though it
 then stands in logs, as `token` in the query."""
+_INFO: Schema = {
+    "title": "Penstock",
+    # Of the contract, as in its paths.
+    "version": "1.1",
+    "summary": "Ingestion of customer profiles",
+    "description": _ABOUT,
+    "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+}
+_TAGS = ("Import", "Jobs", "Read", "Catalogue", "Receipts", "Service")
+_SECURITY: Schema = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "query": {"type": "apiKey", "in": "query", "name": "token"},
+}
 
 
 def build_document() -> dict[str, object]:
@@ -37,21 +50,9 @@ def build_document() -> dict[str, object]:
     paths: dict[str, object] = {asking.path: _describe(asking) for asking in ASKINGS}
     return {
         "openapi": "3.1.0",
-        "info": {
-            "title": "Penstock",
-            # Of the contract, as in its paths.
-            "version": "1.1",
-            "summary": "Ingestion of customer profiles",
-            "description": _ABOUT,
-            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        },
+        "info": _INFO,
         "servers": [{"url": "/"}],
-        "tags": [
-            {"name": name}
-            for name in (
-                *("Import", "Jobs", "Read", "Catalogue", "Receipts", "Service"),
-            )
-        ],
+        "tags": [{"name": name} for name in _TAGS],
         "security": [{"bearer": []}, {"query": []}, {}],
         "paths": paths | build_job_paths() | build_other_paths(),
         "components": {
@@ -61,10 +62,7 @@ def build_document() -> dict[str, object]:
             "responses": build_responses(),
             "parameters": _PARAMETERS,
             "headers": _HEADERS,
-            "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer"},
-                "query": {"type": "apiKey", "in": "query", "name": "token"},
-            },
+            "securitySchemes": _SECURITY,
         },
         # What the page shows as a table.
         "x-errors": [

@@ -33,22 +33,7 @@ def build_other_paths() -> dict[str, object]:
 
 def _build_quick() -> Schema:
     """Describe the quick import, which answers in plain text (contract 10.4)."""
-    names = ("token", "db_id", "email", "phone", "field_name", "field_value")
-    properties = {name: describe_parameter(name) for name in names}
-    matching: Schema = {
-        "type": "string",
-        "description": "`email`, `email_profile`, `phone` or the name of a field",
-    }
-    for name in ("resource_id", "trigger_id"):
-        properties[name] = {**describe_parameter(name), "type": "integer"}
-    body: Schema = {
-        "type": "object",
-        "description": "Whatever else is sent is a field of the profile",
-        "properties": {**properties, "matching": matching},
-        "additionalProperties": {"type": "string"},
-        "required": ["db_id"],
-        "xml": {"name": "xml"},
-    }
+    body = _build_quick_body()
     example = {"db_id": 1, "email": "ada@example.com", "_fname": "Ada"}
     types = ("application/x-www-form-urlencoded", "application/json")
     refused = (400, 403, 404, 409, 413, 415, 500)
@@ -68,6 +53,25 @@ def _build_quick() -> Schema:
             # Answered before there is anything to say of the import itself.
             **select_responses(429, 503),
         },
+    }
+
+
+def _build_quick_body() -> Schema:
+    names = ("token", "db_id", "email", "phone", "field_name", "field_value")
+    properties = {name: describe_parameter(name) for name in names}
+    matching: Schema = {
+        "type": "string",
+        "description": "`email`, `email_profile`, `phone` or the name of a field",
+    }
+    for name in ("resource_id", "trigger_id"):
+        properties[name] = {**describe_parameter(name), "type": "integer"}
+    return {
+        "type": "object",
+        "description": "Whatever else is sent is a field of the profile",
+        "properties": {**properties, "matching": matching},
+        "additionalProperties": {"type": "string"},
+        "required": ["db_id"],
+        "xml": {"name": "xml"},
     }
 
 

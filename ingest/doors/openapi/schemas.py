@@ -152,6 +152,35 @@ _EMAIL: Schema = {"type": "string", "format": "email"}
 _PHONE: Schema = {"type": "string", "examples": ["+442079460018"]}
 
 
+_PROFILE_DATA: Schema = {
+    "type": "object",
+    "description": "Fields by name: those below and those of the database."
+    " Null changes nothing, empty text clears.",
+    "properties": {
+        "email": _EMAIL,
+        "phones": {"type": "array", "items": _PHONE},
+        "subscriptions": {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/Subscription"},
+        },
+        **_describe_fields(SYSTEM_FIELDS),
+    },
+}
+_CHANGE: Schema = {
+    "type": "object",
+    "description": "An edit in place of a value",
+    "properties": {
+        "action": {"type": "string", "enum": [*Action]},
+        "value": {"description": "Operand; `unset` needs none"},
+        "submatch": {
+            "type": "string",
+            "description": "`upsert`: dotted path of a property",
+        },
+    },
+    "required": ["action"],
+}
+
+
 def build_request_schemas() -> dict[str, Schema]:
     """Return the shapes that several requests share, by name."""
     own = [
@@ -161,34 +190,9 @@ def build_request_schemas() -> dict[str, Schema]:
         *("add_to_segments", "remove_from_segments", "data"),
     ]
     return {
-        "ProfileData": {
-            "type": "object",
-            "description": "Fields by name: those below and those of the database."
-            " Null changes nothing, empty text clears.",
-            "properties": {
-                "email": _EMAIL,
-                "phones": {"type": "array", "items": _PHONE},
-                "subscriptions": {
-                    "type": "array",
-                    "items": {"$ref": "#/components/schemas/Subscription"},
-                },
-                **_describe_fields(SYSTEM_FIELDS),
-            },
-        },
+        "ProfileData": _PROFILE_DATA,
         "WrappedProfile": describe_parameters(own, ["data"]),
-        "Change": {
-            "type": "object",
-            "description": "An edit in place of a value",
-            "properties": {
-                "action": {"type": "string", "enum": [*Action]},
-                "value": {"description": "Operand; `unset` needs none"},
-                "submatch": {
-                    "type": "string",
-                    "description": "`upsert`: dotted path of a property",
-                },
-            },
-            "required": ["action"],
-        },
+        "Change": _CHANGE,
         "Subscription": {
             "type": "object",
             "description": "Identified by resource, channel and contact;"
