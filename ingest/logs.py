@@ -4,12 +4,8 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import TracebackType
-from uuid import UUID
 
 import orjson
 import psycopg
@@ -33,29 +29,6 @@ _TALKATIVE = (
     "celery.worker.strategy",
     "celery.app.trace",
 )
-
-_import_id: ContextVar[str | None] = ContextVar("import_id", default=None)
-
-
-@contextmanager
-def bind_import_id(import_id: UUID | str) -> Iterator[None]:
-    """Put `import_id` on every line logged inside."""
-    token = _import_id.set(str(import_id))
-    try:
-        yield
-    finally:
-        _import_id.reset(token)
-
-
-class ImportIdFilter(logging.Filter):
-    """Adds the bound import id to each record that names none itself."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass."""
-        bound = _import_id.get()
-        if bound is not None and not hasattr(record, "import_id"):
-            record.import_id = bound
-        return True
 
 
 def _describe_exception(error: BaseException) -> dict[str, object]:
@@ -128,7 +101,6 @@ def configure_logging(level: str = "INFO") -> None:
     """Send every logger of this process to standard error as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
-    handler.addFilter(ImportIdFilter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -19,9 +19,6 @@ from ingest.domain.jobs import Counts
 from ingest.store import jobs
 from ingest.store.jobs import Job
 
-#: Another line this often where there is no terminal.
-_LINE_SECONDS = 10.0
-
 
 class Display:
     """A bar on standard error, by bytes where the file's length is known."""

@@ -11,12 +11,7 @@ import psycopg
 import pytest
 
 from ingest.domain.errors import InvalidValue
-from ingest.logs import (
-    ImportIdFilter,
-    JsonFormatter,
-    bind_import_id,
-    configure_logging,
-)
+from ingest.logs import JsonFormatter, configure_logging
 
 IMPORT_ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 
@@ -35,7 +30,6 @@ def restored_logging() -> Iterator[None]:
 def make_line(message: str = "event", **extra: object) -> dict[str, object]:
     record = logging.LogRecord("ingest", logging.INFO, "", 0, message, None, None)
     vars(record).update(extra)
-    assert ImportIdFilter().filter(record)
     line = JsonFormatter().format(record)
     assert "\n" not in line
     loaded: dict[str, object] = json.loads(line)
@@ -60,19 +54,6 @@ def test_data_beside_the_event_is_kept() -> None:
 
 def test_what_json_does_not_know_becomes_its_text() -> None:
     assert make_line(value={1})["value"] == "{1}"
-
-
-def test_the_bound_import_id_is_on_every_line_inside() -> None:
-    with bind_import_id(IMPORT_ID):
-        inside = make_line()
-
-    assert inside["import_id"] == str(IMPORT_ID)
-    assert "import_id" not in make_line()
-
-
-def test_an_import_id_of_the_line_itself_wins() -> None:
-    with bind_import_id(IMPORT_ID):
-        assert make_line(import_id="other")["import_id"] == "other"
 
 
 def raise_and_log(error: Exception, event: str = "failed") -> dict[str, object]:
