@@ -15,7 +15,7 @@ from ingest.commands.outputs import (
 )
 from ingest.domain.durations import describe_seconds
 from ingest.domain.errors import Fault
-from ingest.domain.explanations import advise, explain_match
+from ingest.domain.explanations import advise
 from ingest.store.event_records import EventRecord
 from ingest.store.imports import ImportRecord
 
@@ -32,19 +32,9 @@ def receipt_document(
             {"path": path, "old": old, "new": new}
             for path, (old, new) in record.changes.items()
         ],
-        "match": explain_record(record),
+        "match": record.match,
         "events": [asdict(event) for event in events],
     }
-
-
-def explain_record(record: ImportRecord) -> str:
-    """Say how the import came to its profile, or to none."""
-    return explain_match(
-        operation=record.operation,
-        matching=record.matching,
-        state=record.state,
-        matched_by=record.matched_by,
-    )
 
 
 def show_receipt(
@@ -54,7 +44,7 @@ def show_receipt(
     told = Text(record.state, style=colour_of(record.state))
     told.append(f"  {record.error} {record.error_text}", style="default")
     console.print(told)
-    console.print(explain_record(record), style="italic")
+    console.print(record.match, style="italic")
     print_pairs(console, _facts(record))
     _show_faults(console, "Faults", record.faults)
     _show_faults(console, "Dropped subscriptions", record.skipped)

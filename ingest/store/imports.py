@@ -9,6 +9,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
 
 from ingest.domain.errors import InvalidValue
+from ingest.domain.explanations import explain_match
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,16 @@ class ImportRecord:
     accepted_at: datetime
     started_at: datetime
     applied_at: datetime
+
+    @property
+    def match(self) -> str:
+        """How the import came to its profile, or to none, in a sentence."""
+        return explain_match(
+            operation=self.operation,
+            matching=self.matching,
+            state=self.state,
+            matched_by=self.matched_by,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ from markupsafe import Markup
 
 from ingest.domain.durations import describe_seconds
 from ingest.domain.errors import Fault
-from ingest.domain.explanations import advise, describe_key, explain_match
-from ingest.store.imports import ImportRecord
+from ingest.domain.explanations import advise, describe_key
 
 #: Of each state: how it is marked, so that no colour alone says it.
 _TONES = {
@@ -75,15 +74,6 @@ def _fault_advice(fault: dict[str, object]) -> str:
     return advise(int(str(fault["code"])), str(fault["path"]))
 
 
-def _explain(record: ImportRecord) -> str:
-    return explain_match(
-        operation=record.operation,
-        matching=record.matching,
-        state=record.state,
-        matched_by=record.matched_by,
-    )
-
-
 def _duration(begin: datetime, end: datetime) -> str:
     return describe_seconds(max(0.0, (end - begin).total_seconds()))
 
@@ -110,7 +100,6 @@ def make_environment() -> Environment:
         "seconds": describe_seconds,
         "fault_text": _fault_text,
         "fault_advice": _fault_advice,
-        "explain": _explain,
         "key": describe_key,
         "number": "{:,.0f}".format,
     }
