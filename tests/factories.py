@@ -91,3 +91,8 @@ def make_import(
         data=data or {},
         **changes,
     )
+
+
+def by_email(email: str, data: Mapping[str, Any] | None = None) -> Import:
+    """Return an import of `data` that is matched by `email`."""
+    return make_import("email", data, key={"email": email})

@@ -1,6 +1,9 @@
 """A served intake, and the worker's part played by hand."""
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -141,6 +144,37 @@ def served(settings: Settings) -> Iterator[ServedIntake]:
         httpx.Client(base_url=url, timeout=DEADLINE_SECONDS) as client,
     ):
         yield ServedIntake(settings, url, client)
+
+
+@contextmanager
+def intake_process(settings: Settings) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Run `penstock intake` on an inherited socket, as the supervisor does."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    environ = {
+        **os.environ,
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "PENSTOCK_WAIT_SECONDS": str(settings.wait_seconds),
+    }
+    command = [sys.executable, "-m", "ingest.cli", "intake"]
+    process = subprocess.Popen(
+        [*command, "--fd", str(listener.fileno())],
+        env=environ,
+        pass_fds=[listener.fileno()],
+        stderr=subprocess.PIPE,
+    )
+    try:
+        yield process, f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        process.kill()
+        process.communicate()
+        listener.close()
+
+
+def says(response: httpx.Response) -> tuple[int, int, str]:
+    """Return what an answer says: HTTP status, `error` and `error_text`."""
+    body = response.json()
+    return response.status_code, body["error"], body["error_text"]
 
 
 def make_document(token: str, /, **changes: object) -> dict[str, object]:

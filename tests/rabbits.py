@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from pathlib import Path
 from typing import IO
@@ -11,14 +10,11 @@ from typing import IO
 import pytest
 from kombu import Connection
 
+from ingest.local.state import find_free_port
+
 #: Debian puts the program itself here; the one on PATH insists on its own user.
 _PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _START_SECONDS = 60
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 class Rabbit:
@@ -30,7 +26,7 @@ class Rabbit:
         if program is None or epmd is None:
             pytest.skip("rabbitmq-server is not installed")
         self._program, self._epmd = program, epmd
-        port, mapper = _free_port(), _free_port()
+        port, mapper = find_free_port(), find_free_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{port}//"
         self._log = directory / "log"
         self._environment = os.environ | {
@@ -40,7 +36,7 @@ class Rabbit:
             "RABBITMQ_NODENAME": f"penstock-{port}@localhost",
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(port),
-            "RABBITMQ_DIST_PORT": str(_free_port()),
+            "RABBITMQ_DIST_PORT": str(find_free_port()),
             "RABBITMQ_MNESIA_BASE": str(directory / "mnesia"),
             "RABBITMQ_LOG_BASE": str(directory),
             "RABBITMQ_LOGS": "-",

@@ -4,8 +4,6 @@ import json
 import os
 import re
 import signal
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 
 from tests.acceptance.conftest import SAMPLES
 from tests.conftest import Connection
+from tests.groups import wait_for
 
 IMPORT = "/api/v1.1/profiles/import"
 JSON = {"Content-Type": "application/json"}
@@ -25,14 +24,6 @@ def send(
     http: httpx.Client, document: dict[str, Any], **headers: str
 ) -> httpx.Response:
     return http.post(IMPORT, json={"db_id": 1, **document}, headers=headers)
-
-
-def wait_for(found: Callable[[], object], seconds: float = 30) -> None:
-    """Return once `found` is true; fail when the deadline passes."""
-    deadline = time.monotonic() + seconds
-    while not found():
-        assert time.monotonic() < deadline, "not within the deadline"
-        time.sleep(0.02)
 
 
 def profiles(database: Connection, email: str) -> list[Any]:

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ingest.local.state import find_free_port
 from tests.acceptance.conftest import START_SECONDS, STOP_SECONDS
 from tests.pages import ROOT, Block, read_blocks, read_commands
 
@@ -23,16 +23,11 @@ ENVIRON = os.environ | {
 }
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """A directory as a reader has it, but for ports that may be taken here."""
     shutil.copytree(ROOT / "docs/tutorial", tmp_path / "docs/tutorial")
-    port = str(free_port())
+    port = str(find_free_port())
     for file in (tmp_path / "docs/tutorial").iterdir():
         file.write_text(file.read_text().replace("8099", port))
     return tmp_path

@@ -11,7 +11,7 @@ from ingest.domain.tokens import Action
 from ingest.store.tokens import create_token
 from tests.conftest import Connection
 from tests.factories import make_import
-from tests.intakes import ServedIntake
+from tests.intakes import ServedIntake, says
 from tests.pipeline import Pipeline
 
 GET = "/api/v1.1/profiles/get"
@@ -61,11 +61,6 @@ def ask(
     penstock: ServedIntake, token: str, path: str = GET, /, **asked: object
 ) -> httpx.Response:
     return penstock.post({"token": token, "db_id": 1, **asked}, path=path)
-
-
-def says(response: httpx.Response) -> tuple[int, int, str]:
-    body = response.json()
-    return response.status_code, body["error"], body["error_text"]
 
 
 @pytest.mark.fact("12.1-modes")

@@ -1,6 +1,7 @@
 """The pieces of Penstock, one at a time, on servers of the test's own."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
@@ -34,3 +35,9 @@ def drain(settings: Settings) -> Iterator[Drain]:
 def intake(settings: Settings) -> Iterator[ServedIntake]:
     with served(settings) as running:
         yield running
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor() as executor:
+        yield executor

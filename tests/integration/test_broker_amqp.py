@@ -18,6 +18,7 @@ from tests.consumers import consumer_process, consuming, make_message
 from tests.drains import draining
 from tests.intakes import wait_until
 from tests.rabbits import Rabbit
+from tests.stored import read_points
 
 QUEUE = "database_import"
 RESULTS = f"{QUEUE}_result"
@@ -94,11 +95,6 @@ def await_results(rabbit: Rabbit, count: int) -> list[dict[str, Any]]:
     return [orjson.loads(message.body) for message in take(rabbit, RESULTS)]
 
 
-def points(connection: Connection) -> list[int]:
-    found = connection.execute("SELECT fields -> 'points' FROM profiles").fetchall()
-    return [int(value) for (value,) in found]
-
-
 @pytest.mark.fact("10.5-queue")
 def test_a_message_is_imported_and_its_result_lives_for_a_day(
     settings: Settings, rabbit: Rabbit, door: Door, connection: Connection
@@ -148,7 +144,7 @@ def test_a_poison_message_is_answered_buried_and_never_requeued(
     body = dead.body
     assert (body.encode() if isinstance(body, str) else bytes(body)) == message
     assert dead.headers["x-error"] == code
-    assert points(connection) == [1]
+    assert read_points(connection) == [1]
     assert depth(rabbit, QUEUE) == 0
 
 
@@ -175,7 +171,7 @@ def test_messages_of_one_name_are_applied_once(
             send(rabbit, make_message(1, feedback_id=feedback_id), **properties)
             wait_until(lambda count=count: depth(rabbit, RESULTS) == count)  # type: ignore[misc]
 
-    assert points(connection) == [applied]
+    assert read_points(connection) == [applied]
 
 
 def test_a_queue_declared_otherwise_is_taken_as_it_is(
@@ -247,12 +243,12 @@ def test_kills_under_a_backlog_lose_and_double_nothing(
                 process.kill()
         with consumer_process(settings, tmp_path / "log", *options) as process:
             wait_until(lambda: depth(rabbit, QUEUE) == 0)
-            wait_until(lambda: len(points(connection)) == total)
+            wait_until(lambda: len(read_points(connection)) == total)
             wait_until(lambda: len(gather()) == total)
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=20) == 0
 
-    assert points(connection) == [1] * total
+    assert read_points(connection) == [1] * total
 
 
 def test_a_restart_of_the_broker_mid_stream_loses_and_doubles_nothing(
@@ -265,7 +261,7 @@ def test_a_restart_of_the_broker_mid_stream_loses_and_doubles_nothing(
         wait_until(lambda: depth(rabbit, QUEUE) < total - 200)
         rabbit.kill()
         rabbit.start()
-        wait_until(lambda: len(points(connection)) == total)
+        wait_until(lambda: len(read_points(connection)) == total)
         names: set[str] = set()
 
         def gather() -> bool:
@@ -274,4 +270,4 @@ def test_a_restart_of_the_broker_mid_stream_loses_and_doubles_nothing(
 
         wait_until(gather)
 
-    assert points(connection) == [1] * total
+    assert read_points(connection) == [1] * total

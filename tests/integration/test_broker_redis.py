@@ -22,6 +22,7 @@ from tests.conftest import Connection
 from tests.consumers import consumer_process, consuming, make_message
 from tests.drains import draining
 from tests.intakes import wait_until
+from tests.stored import read_points
 
 STREAM = "database_import"
 DOOR = Door(claim_after_seconds=1)
@@ -66,11 +67,6 @@ def count(connection: Connection, query: str) -> int:
     row = connection.execute(query).fetchone()
     assert row is not None
     return int(row[0])
-
-
-def points(connection: Connection) -> list[int]:
-    found = connection.execute("SELECT fields -> 'points' FROM profiles").fetchall()
-    return [int(value) for (value,) in found]
 
 
 def test_a_message_is_imported_and_its_result_told(
@@ -124,7 +120,7 @@ def test_update_only_creates_nothing(
         (result,) = await_results(client, 1)
 
     assert result["error"] == 404
-    assert points(connection) == []
+    assert read_points(connection) == []
 
 
 @pytest.mark.fact("14.70-poison")
@@ -154,7 +150,7 @@ def test_a_poison_message_is_answered_buried_and_never_tried_again(
     send(client, message, make_message(5))
 
     with draining(settings), consuming(settings, DOOR):
-        wait_until(lambda: points(connection) == [1])
+        wait_until(lambda: read_points(connection) == [1])
         poisoned, _ = sorted(await_results(client, 2), key=lambda one: -one["error"])
 
     assert poisoned["error"] == code
@@ -209,7 +205,7 @@ def test_a_message_past_the_limits_of_a_body_is_refused(
         (result,) = await_results(client, 1)
 
     assert result["error"] == 400
-    assert points(connection) == []
+    assert read_points(connection) == []
 
 
 @pytest.mark.fact("14.7-once")
@@ -219,14 +215,14 @@ def test_messages_of_one_feedback_id_are_applied_once(
     send(client, *[make_message(1, feedback_id="same")] * 3, make_message(2))
 
     with draining(settings), consuming(settings, DOOR):
-        wait_until(lambda: len(points(connection)) == 2)
+        wait_until(lambda: len(read_points(connection)) == 2)
         await_results(client, 2)
         # Long after the first was applied, and its result told.
         send(client, make_message(1, feedback_id="same"))
         wait_until(lambda: client.xlen(STREAM) == 0)
         told = await_results(client, 3)
 
-    assert points(connection) == [1, 1]
+    assert read_points(connection) == [1, 1]
     profiles = {one["profile_id"] for one in told if one["feedback_id"] == "same"}
     assert len(profiles) == 1
 
@@ -250,7 +246,7 @@ def test_another_message_under_a_feedback_id_is_answered_409(
     refused = next(one for one in told if one["error"])
     assert refused["error_text"] == "Already used for another request: feedback_id"
     assert "profile_id" not in refused
-    assert points(connection) == [1]
+    assert read_points(connection) == [1]
     assert client.hlen(pending_results_key(f"redis:{STREAM}")) == 0
 
 
@@ -262,7 +258,7 @@ def test_equal_messages_without_a_feedback_id_are_two(
     with draining(settings), consuming(settings, DOOR):
         told = await_results(client, 2)
 
-    assert points(connection) == [2]
+    assert read_points(connection) == [2]
     assert [one["feedback_id"] for one in told] == ["", ""]
 
 
@@ -274,14 +270,14 @@ def test_an_entry_delivered_again_is_applied_once(
     client.xadd(STREAM, entry, id="1700000000000-1")  # type: ignore[arg-type]
 
     with draining(settings), consuming(settings, DOOR):
-        wait_until(lambda: points(connection) == [1])
+        wait_until(lambda: read_points(connection) == [1])
     # As after a crash between the acceptance and the acknowledgement.
     client.delete(STREAM)
     client.xadd(STREAM, entry, id="1700000000000-1")  # type: ignore[arg-type]
     with draining(settings), consuming(settings, DOOR):
         told = await_results(client, 2)
 
-    assert points(connection) == [1]
+    assert read_points(connection) == [1]
     assert told[0] == told[1]
 
 
@@ -298,7 +294,7 @@ def test_what_a_dead_consumer_held_is_claimed(
         told = await_results(client, 2)
 
     assert {one["feedback_id"] for one in told} == {"message-1", "message-2"}
-    assert points(connection) == [1, 1]
+    assert read_points(connection) == [1, 1]
     dead.close()
 
 
@@ -330,7 +326,7 @@ def test_a_result_whose_consumer_died_is_published_by_another(
         process.kill()
         process.wait()
     with draining(settings):
-        wait_until(lambda: points(connection) == [1])
+        wait_until(lambda: read_points(connection) == [1])
         assert results(client) == []
 
         with consuming(settings, DOOR):
@@ -352,7 +348,7 @@ def test_reading_stops_while_too_much_waits(
         with draining(settings):
             await_results(client, 30)
 
-    assert points(connection) == [1] * 30
+    assert read_points(connection) == [1] * 30
 
 
 def _pending(client: redis.Redis) -> int:
@@ -411,12 +407,12 @@ def test_kills_under_a_backlog_lose_and_double_nothing(
         with consumer_process(settings, tmp_path / "log", *options) as process:
             names = {f"message-{number}" for number in range(total)}
             wait_until(lambda: client.xlen(STREAM) == 0)
-            wait_until(lambda: len(points(connection)) == total)
+            wait_until(lambda: len(read_points(connection)) == total)
             wait_until(lambda: {one["feedback_id"] for one in results(client)} >= names)
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=20) == 0
 
-    assert points(connection) == [1] * total
+    assert read_points(connection) == [1] * total
     assert count(connection, "SELECT count(*) FROM imports") == total
     assert all(one["error"] == 0 for one in results(client))
 
@@ -438,11 +434,11 @@ def test_a_restart_of_redis_mid_stream_loses_and_doubles_nothing(
         server = start_valkey(tmp_path / "valkey", durable=True)
         assert server.url == settings.redis_url
         with draining(settings):
-            wait_until(lambda: len(points(connection)) == total)
+            wait_until(lambda: len(read_points(connection)) == total)
             names = {f"message-{number}" for number in range(total)}
             wait_until(lambda: {one["feedback_id"] for one in results(client)} >= names)
 
-    assert points(connection) == [1] * total
+    assert read_points(connection) == [1] * total
     client.close()
     server.stop()
 

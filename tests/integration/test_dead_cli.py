@@ -12,7 +12,7 @@ from ingest.cli import main
 from ingest.domain.imports import Import
 from ingest.store.dead_letters import DeadLetter, insert_dead_letter
 from tests.conftest import Connection
-from tests.factories import make_import
+from tests.factories import by_email
 from tests.pipeline import Pipeline
 
 SECRET = "Zebedee"
@@ -26,10 +26,6 @@ def answer(url: str, *arguments: str) -> Any:
     result = run(url, *arguments, "--json")
     assert result.exit_code in (0, 1), result.output
     return json.loads(result.stdout)
-
-
-def by_email(email: str, data: dict[str, Any] | None = None) -> Import:
-    return make_import("email", data, key={"email": email})
 
 
 @pytest.fixture

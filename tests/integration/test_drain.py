@@ -17,13 +17,10 @@ from ingest.store.partitions import lease_partition
 from ingest.stream import open_stream
 from ingest.wire.entries import encode
 from tests.conftest import Connection
-from tests.factories import make_import
+from tests.factories import by_email
+from tests.stored import count
 from workers.drain import Drain
 from workers.upkeep import sweep
-
-
-def by_email(email: str, data: dict[str, Any] | None = None) -> Import:
-    return make_import("email", data, key={"email": email})
 
 
 def append(client: redis.Redis, partition: int, *imports: Import) -> None:
@@ -46,12 +43,6 @@ def run(drain: Drain) -> list[int]:
     rung: list[int] = []
     drain.run(rung.append)
     return rung
-
-
-def count(connection: Connection, table: str) -> int:
-    row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 def waiting(client: redis.Redis) -> int:

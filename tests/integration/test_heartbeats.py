@@ -16,6 +16,7 @@ from ingest.stream import Stream, open_stream
 from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.factories import make_import
+from tests.stored import count
 from workers.drain import Drain
 from workers.upkeep import send_heartbeats
 
@@ -32,12 +33,6 @@ def send(stream: Stream) -> list[int]:
     rung: list[int] = []
     send_heartbeats(stream, 4, rung.append)
     return rung
-
-
-def count(connection: Connection, table: str) -> int:
-    row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 def gauge(settings: Settings, name: str) -> dict[str, float]:

@@ -1,12 +1,6 @@
 """Idempotency-Key: a request sent again is the same import, whatever happened."""
 
-import os
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +16,18 @@ from tests.conftest import Connection
 from tests.drains import draining
 from tests.intakes import (
     ServedIntake,
+    intake_process,
     make_document,
+    says,
     served,
     wait_until,
 )
+from tests.stored import read_points
 
 ROOT = Path(__file__).parents[2]
 KEY = {"Idempotency-Key": '"order-7"'}
 AT_ONCE = {"Prefer": "respond-async"}
 TAKEN = (200, 409, "Already used for another request: Idempotency-Key")
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor() as executor:
-        yield executor
 
 
 def count_one(token: str, /, **changes: object) -> dict[str, object]:
@@ -45,18 +36,8 @@ def count_one(token: str, /, **changes: object) -> dict[str, object]:
     return make_document(token, data=data, **changes)
 
 
-def says(response: httpx.Response) -> tuple[int, int, str]:
-    body = response.json()
-    return response.status_code, body["error"], body["error_text"]
-
-
 def is_replayed(response: httpx.Response) -> bool:
     return "Idempotent-Replayed" in response.headers
-
-
-def read_points(connection: Connection) -> list[int]:
-    rows = connection.execute("SELECT fields -> 'points' FROM profiles ORDER BY 1")
-    return [value for (value,) in rows]
 
 
 def count_receipts(connection: Connection) -> int:
@@ -275,23 +256,6 @@ def test_a_key_outlives_the_intake(
     assert read_points(connection) == [1]
 
 
-@contextmanager
-def intake_process(settings: Settings) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """Run `penstock intake`; yield it with its URL, and kill it at the end."""
-    servers = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
-    # Connections are taken from now on, and answered when it is ready.
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port, fd = listener.getsockname()[1], listener.fileno()
-        argv = [sys.executable, "-m", "ingest.cli", "intake", "--fd", str(fd)]
-        environment = os.environ | servers
-        process = subprocess.Popen(argv, cwd=ROOT, env=environment, pass_fds=[fd])
-    try:
-        yield process, f"http://127.0.0.1:{port}/api/v1.1/profiles/import"
-    finally:
-        process.kill()
-        process.wait()
-
-
 def test_a_request_whose_intake_was_killed_may_be_sent_again(
     settings: Settings,
     client: redis.Redis,
@@ -301,7 +265,11 @@ def test_a_request_whose_intake_was_killed_may_be_sent_again(
 ) -> None:
     with intake_process(settings) as (process, url):
         sent = pool.submit(
-            httpx.post, url, json=count_one(token), headers=KEY, timeout=60
+            httpx.post,
+            f"{url}/api/v1.1/profiles/import",
+            json=count_one(token),
+            headers=KEY,
+            timeout=60,
         )
         # It is accepted, and its caller will never hear of it.
         wait_until(lambda: count_waiting(client) == 1)

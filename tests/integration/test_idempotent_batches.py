@@ -10,6 +10,7 @@ from ingest.queues import stream_key
 from tests.conftest import Connection
 from tests.drains import draining
 from tests.intakes import ServedIntake
+from tests.stored import read_points
 
 PATH = "/api/v1.1/profiles/import_batch"
 KEY = {"Idempotency-Key": "nightly-7"}
@@ -25,11 +26,6 @@ def send(
     ]
     document = {"token": token, "db_id": 1, "data": elements, **changes}
     return intake.post(document, KEY, PATH)
-
-
-def read_points(connection: Connection) -> list[int]:
-    rows = connection.execute("SELECT fields -> 'points' FROM profiles ORDER BY 1")
-    return [value for (value,) in rows]
 
 
 @pytest.mark.fact("14.7-once")

@@ -1,6 +1,5 @@
 """The HTTP door against real servers: what a caller sends and hears."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,21 +11,10 @@ from lxml import etree
 
 from ingest.domain.errors import Fault
 from ingest.settings import Settings
-from tests.intakes import PROFILE_ID, ServedIntake, make_document, served
+from tests.intakes import PROFILE_ID, ServedIntake, make_document, says, served
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 AT_ONCE = {"Prefer": "respond-async"}
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor() as executor:
-        yield executor
-
-
-def says(response: httpx.Response) -> tuple[int, int, str]:
-    body = response.json()
-    return response.status_code, body["error"], body["error_text"]
 
 
 @pytest.mark.fact("1.1-body", "2.2-success")

@@ -1,18 +1,13 @@
 """What an intake does when Postgres, Redis or its own process is disturbed."""
 
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx
 import psycopg
-import pytest
 import redis
 from psycopg import sql
 
@@ -31,6 +26,7 @@ from tests.intakes import (
     PROFILE_ID,
     ServedIntake,
     Worker,
+    intake_process,
     make_document,
     served,
     wait_until,
@@ -38,12 +34,6 @@ from tests.intakes import (
 
 AT_ONCE = {"Prefer": "respond-async"}
 BELLS = CELERY_KEY_PREFIX + DRAINS
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor() as executor:
-        yield executor
 
 
 def test_an_import_rings_for_a_drain_of_its_partition(
@@ -173,31 +163,6 @@ def test_imports_are_accepted_while_postgres_is_away(
         "error": 503,
         "error_text": "Receipts cannot be read now",
     }
-
-
-@contextmanager
-def intake_process(settings: Settings) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """Run `penstock intake` on an inherited socket, as the supervisor does."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    environ = {
-        **os.environ,
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "PENSTOCK_WAIT_SECONDS": str(settings.wait_seconds),
-    }
-    command = [sys.executable, "-m", "ingest.cli", "intake"]
-    process = subprocess.Popen(
-        [*command, "--fd", str(listener.fileno())],
-        env=environ,
-        pass_fds=[listener.fileno()],
-        stderr=subprocess.PIPE,
-    )
-    try:
-        yield process, f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        process.kill()
-        process.communicate()
-        listener.close()
 
 
 def test_a_terminated_intake_lets_waiting_callers_hear_their_outcome(

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import httpx
 import pytest
 import redis
 
@@ -11,14 +10,9 @@ from ingest.queues import stream_key
 from ingest.settings import Settings
 from ingest.store.tokens import create_token, revoke_token
 from tests.conftest import Connection
-from tests.intakes import ServedIntake, make_document, served, wait_until
+from tests.intakes import ServedIntake, make_document, says, served, wait_until
 
 AT_ONCE = {"Prefer": "respond-async"}
-
-
-def says(response: httpx.Response) -> tuple[int, int, str]:
-    body = response.json()
-    return response.status_code, body["error"], body["error_text"]
 
 
 @pytest.mark.fact(

@@ -8,8 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -27,16 +26,10 @@ from ingest.local.servers import (
     start_valkey,
 )
 from ingest.local.state import StateInUse
+from tests.groups import wait_for
 
 ROOT = Path(__file__).parents[2]
 NOBODY = Account(isolation=Isolation.USER, uid=65534, gid=65534)
-
-
-def wait_for(found: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not found():
-        assert time.monotonic() < deadline, "not within the deadline"
-        time.sleep(0.02)
 
 
 def ask(url: str, query: str) -> object:

@@ -1,7 +1,6 @@
 """Dead letters applied again: once, in order, and as the code is now."""
 
 import threading
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,15 +12,12 @@ from ingest.store.database import connect
 from ingest.store.letter_queries import Selection, find_letter_ids
 from ingest.wire.entries import encode
 from tests.conftest import Connection
-from tests.factories import make_import
+from tests.factories import by_email
+from tests.stored import count
 from workers.drain import Drain
 from workers.replay import KNOWN, UNDECODABLE, Replay, Replayed
 
 INCR = {"points": {"action": "incr", "value": 5}}
-
-
-def by_email(email: str, data: dict[str, Any] | None = None) -> Import:
-    return make_import("email", data, key={"email": email})
 
 
 def append(client: redis.Redis, *imports: Import, partition: int = 0) -> None:
@@ -58,12 +54,6 @@ def field(connection: Connection, name: str) -> object:
         "SELECT fields -> %s FROM profiles ORDER BY email", (name,)
     ).fetchone()
     return row and row[0]
-
-
-def count(connection: Connection, table: str) -> int:
-    row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 def bury(

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from ingest.local.state import find_free_port
 from ingest.settings import Settings
 from tests.drains import draining
 from tests.intakes import DEADLINE_SECONDS, make_document, served, wait_until
@@ -24,11 +25,6 @@ def program(name: str) -> str:
     # Debian keeps servers where an ordinary user does not look.
     found = shutil.which(name, path="/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin")
     return found or pytest.skip(f"there is no {name} here")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def accepts(port: int) -> bool:
@@ -53,7 +49,7 @@ def make_certificate(directory: Path) -> None:
 def proxy(settings: Settings, tmp_path: Path) -> Iterator[httpx.Client]:
     """A client that speaks TLS to nginx, behind which an import is really applied."""
     make_certificate(tmp_path)
-    port = free_port()
+    port = find_free_port()
     with served(settings) as intake, draining(settings):
         shipped = CONFIGURATION.read_text()
         (tmp_path / "penstock.conf").write_text(

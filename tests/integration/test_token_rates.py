@@ -4,7 +4,6 @@ import json
 import math
 import re
 import socket
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -28,18 +27,6 @@ AT_ONCE = {"Prefer": "respond-async"}
 BATCH = "/api/v1.1/profiles/import_batch"
 #: No test lasts so long that one more comes back.
 HOURLY = Rate(per_second=1 / 3600, burst=5)
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def intake(settings: Settings) -> Iterator[ServedIntake]:
-    with served(settings) as running:
-        yield running
 
 
 def issue(connection: Connection, rate: Rate | None) -> tuple[int, str]:

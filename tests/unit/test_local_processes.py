@@ -2,23 +2,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ingest.local import processes
 from ingest.local.processes import Program
+from tests.groups import wait_for
 
 ROOT = Path(__file__).parents[2]
-
-
-def wait_for(found: Callable[[], object], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not found():
-        assert time.monotonic() < deadline, "not within the deadline"
-        time.sleep(0.01)
 
 
 def make_program(tmp_path: Path, code: str, **changes: float) -> Program:
