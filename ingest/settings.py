@@ -20,7 +20,7 @@ class Settings:
     database_url: str
     #: URL of Redis or Valkey.
     redis_url: str
-    #: Streams of accepted imports; fixed per deployment.
+    #: Streams of accepted imports, the same for every process.
     partitions: int = 4
     #: Entries applied in one transaction, at most.
     batch_size: int = 200

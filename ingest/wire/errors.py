@@ -1,4 +1,4 @@
-"""The codes that callers meet: one table for the README, the document and its page.
+"""The codes that callers meet: one table for docs/errors.md, the document and its page.
 
 Which code a fault has is said in ingest/domain/errors.py; what a code says to a
 caller is said here (contract 13; contract 14, points 1 and 2).

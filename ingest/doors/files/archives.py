@@ -40,7 +40,7 @@ class UnreadableFile(InvalidRequest):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackLimits:
-    """How much a file may be (README, Settings)."""
+    """How much a file may be (docs/settings.md)."""
 
     #: Bytes of a file, unpacked.
     max_bytes: int
