@@ -8,6 +8,7 @@ import redis
 
 from ingest.settings import Settings
 from tests.conftest import Connection
+from tests.drains import draining
 from tests.intakes import ServedIntake, served
 from tests.pipeline import Pipeline
 from workers.drain import Drain
@@ -41,3 +42,9 @@ def intake(settings: Settings) -> Iterator[ServedIntake]:
 def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor() as executor:
         yield executor
+
+
+@pytest.fixture
+def drained(intake: ServedIntake) -> Iterator[ServedIntake]:
+    with draining(intake.settings):
+        yield intake
