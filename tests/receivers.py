@@ -35,10 +35,8 @@ class Receiver:
         return self.answer(len(self.received))
 
 
-@contextmanager
-def receiving() -> Iterator[Receiver]:
-    """Serve a receiver on a free port of this machine."""
-    receiver = Receiver()
+def make_handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
+    """Return what hands each request of a server to `receiver`."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -63,15 +61,23 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, *args: object) -> None:
             """Say nothing."""
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        #: Couriers connect many times at once.
-        request_queue_size = 128
+    return Handler
 
-        def handle_error(self, request: object, client_address: object) -> None:
-            """Say nothing of couriers that die."""
 
-    server = Server(("127.0.0.1", 0), Handler)
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    #: Couriers connect many times at once.
+    request_queue_size = 128
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of couriers that die."""
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    """Serve a receiver on a free port of this machine."""
+    receiver = Receiver()
+    server = Server(("127.0.0.1", 0), make_handler(receiver))
     thread = threading.Thread(target=server.serve_forever, args=[0.02], daemon=True)
     thread.start()
     receiver.url = f"http://127.0.0.1:{server.server_port}"
