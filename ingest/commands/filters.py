@@ -10,23 +10,25 @@ from ingest.domain.imports import State
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
-_MOMENTS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
 
+class Moment(click.DateTime):
+    """A moment in UTC."""
 
-def _as_utc(
-    _context: click.Context, _parameter: click.Parameter, value: datetime | None
-) -> datetime | None:
-    return value and value.replace(tzinfo=UTC)
+    def __init__(self) -> None:
+        super().__init__(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> datetime:
+        """Read the moment."""
+        return super().convert(value, param, ctx).replace(tzinfo=UTC)
 
 
 def _moment_option(name: str, text: str) -> Callable[[_Command], _Command]:
-    return click.option(
-        name,
-        type=click.DateTime(_MOMENTS),
-        callback=_as_utc,
-        metavar="MOMENT",
-        help=text,
-    )
+    return click.option(name, type=Moment(), metavar="MOMENT", help=text)
 
 
 def filter_options(command: _Command) -> _Command:

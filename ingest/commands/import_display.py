@@ -63,10 +63,6 @@ class Display:
             told += f", {waiting:,} waiting"
         self._progress.update(self._task, completed=progress.bytes, told=told)
 
-    def note(self, text: str) -> None:
-        """Say something beside the bar."""
-        self._progress.console.print(text, markup=False, highlight=False)
-
 
 def _tell(counts: Counts) -> str:
     return ", ".join(f"{count:,} {state}" for state, count in asdict(counts).items())

@@ -3,32 +3,15 @@
 import functools
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 
 import click
 
+from ingest.commands.filters import Moment
 from ingest.store.letter_queries import Selection
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
-
-
-class _Moment(click.DateTime):
-    """A moment in UTC."""
-
-    name = "time"
-
-    def __init__(self) -> None:
-        super().__init__(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
-
-    def convert(
-        self,
-        value: object,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> datetime:
-        """Read the moment."""
-        return super().convert(value, param, ctx).replace(tzinfo=UTC)
 
 
 def _filter_options(command: _Command) -> _Command:
@@ -40,10 +23,10 @@ def _filter_options(command: _Command) -> _Command:
             "--database", "database_id", type=int, metavar="ID", help="Of this database"
         ),
         click.option(
-            "--since", type=_Moment(), metavar="TIME", help="Buried then or later (UTC)"
+            "--since", type=Moment(), metavar="TIME", help="Buried then or later (UTC)"
         ),
         click.option(
-            "--until", type=_Moment(), metavar="TIME", help="Buried before then (UTC)"
+            "--until", type=Moment(), metavar="TIME", help="Buried before then (UTC)"
         ),
     )
     for option in reversed(options):

@@ -10,7 +10,7 @@ from ingest.doctor.findings import Finding, fail, grade, warn, well
 from ingest.doctor.flows import find_swept_seconds, load_flows
 from ingest.domain.progress import Flow, find_stalls
 from ingest.presence import Presence, find_present
-from ingest.queues import DRAINS, UPKEEP, stream_key
+from ingest.queues import DRAINS, STREAMS, UPKEEP, stream_key
 from ingest.store.endpoints import list_endpoints
 from ingest.store.letter_queries import Selection, list_letter_groups
 
@@ -90,7 +90,7 @@ def _check_partitions(
 ) -> Finding:
     strange = sorted(
         key.decode()
-        for key in client.scan_iter(match=stream_key(0).replace("0", "*"), count=1000)
+        for key in client.scan_iter(match=STREAMS, count=1000)
         if key not in {stream_key(each).encode() for each in range(partitions)}
         and client.xlen(key)
     )

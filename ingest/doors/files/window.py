@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from ingest.domain.errors import Fault
 from ingest.domain.imports import State
 from ingest.domain.jobs import Counts
 from ingest.doors.accept import Accepted
@@ -94,7 +93,7 @@ class Window:
             KeptRow(
                 row=verdict.row.number,
                 content=verdict.row.content,
-                faults=_or_none(verdict.faults),
+                faults=verdict.faults or None,
             )
             for verdict in self._verdicts
         ]
@@ -103,7 +102,3 @@ class Window:
         # Lengths first, so that no two lists of rows read alike.
         self._digest.update(b"%d:" % len(content))
         self._digest.update(content)
-
-
-def _or_none(faults: tuple[Fault, ...]) -> tuple[Fault, ...] | None:
-    return faults or None
