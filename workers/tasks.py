@@ -44,7 +44,7 @@ def _drain() -> Drain:
 
 @functools.cache
 def _stream() -> Stream:
-    """Return this process's connection to Redis, for hints and the sweep."""
+    """Return this process's connection to Redis: hints, heartbeats, the sweep."""
     return open_stream(settings.redis_url, settings.partitions)
 
 

@@ -1,4 +1,4 @@
-"""What runs on a schedule: the sweep, and the days of receipts and events."""
+"""What runs on a schedule: sweep, heartbeats, the ledger, and retention."""
 
 import logging
 import time

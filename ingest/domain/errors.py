@@ -12,6 +12,7 @@ PenstockError
 │   ├── BodyTooLarge         413
 │   └── UnsupportedMediaType 415
 ├── Overloaded               429  too much work is waiting: retry later
+│   └── RateExceeded         429  the token asks more than its rate
 ├── Unavailable              503  the queue cannot be reached: retry later
 └── InvalidValue                  one value is wrong; its caller knows the path
 

@@ -116,7 +116,7 @@ class Outcome:
     profile_id: str | None = None
     #: Every fault of a rejected or dead import, the answered one first.
     faults: tuple[Fault, ...] = ()
-    #: The kind of key that found the profile: `email`, `sms`, …; None if created.
+    #: The kind of key that found the profile: `email`, `phone_sub`, …; None if created.
     matched_by: str | None = None
     #: Field path → [old, new], both canonical; None for absent.
     changes: Mapping[str, tuple[object, object]] = field(default_factory=dict)

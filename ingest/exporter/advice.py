@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-#: In the order of the page: is it well, intake, queue, outcomes, workers, servers,
-#: side effects.
+#: In the order of the page.
 SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Intake": {
         "penstock_accepted_total": "A fall to 0 in working hours: ask the producers,"

@@ -81,7 +81,8 @@ def load_server_state(connection: Connection[TupleRow]) -> ServerState:
 def count_connections(connection: Connection[TupleRow]) -> list[tuple[str, int]]:
     """Count the connections to this database, by what opened them.
 
-    Ours are called `penstock-` and a word, which a host and a process may follow.
+    Our processes are called `penstock-` and a word, which a host and a process may
+    follow; commands of other names are among the others.
     """
     rows = connection.execute(
         """

@@ -1,4 +1,4 @@
-"""A drain on a real stream and a real database: design section 2."""
+"""A drain on a real stream and a real database."""
 
 import threading
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A Redis that was restored or wiped, its clock behind: design section 2, guards."""
+"""A Redis that was restored or wiped, its clock behind."""
 
 import shutil
 from collections.abc import Iterator
