@@ -3,13 +3,13 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
 
 import orjson
 import redis
+from msgspec import Struct
 
 from ingest.partitioning import WORKER_CLIENT, agree
 from ingest.queues import (
@@ -37,8 +37,7 @@ _RENEW_SECONDS = 0.4
 _HEARTBEAT = b"heartbeat"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """One entry of a stream: an accepted import, still encoded."""
 
     #: Redis's own id, such as `1700000000000-0`.
@@ -56,8 +55,7 @@ class Entry:
         return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """A partition that has entries, and how many."""
 
     partition: int

@@ -6,11 +6,11 @@ number of statements (design section 4).
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
 import psycopg
+from msgspec import Struct, field
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
@@ -31,8 +31,7 @@ from workers.save import save_workspace
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class Accepted(Struct, frozen=True, kw_only=True):
     """An accepted import and the entry it came in."""
 
     import_: Import
@@ -43,8 +42,7 @@ class Accepted:
     reply_to: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
+class Applied(Struct, frozen=True, kw_only=True):
     """What came of a batch."""
 
     #: One for each import that this batch was the first to apply.

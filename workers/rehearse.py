@@ -1,9 +1,9 @@
 """What imports would do: the workers' own code, in a transaction that is taken back."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from uuid import UUID
 
+from msgspec.structs import replace
 from psycopg import Connection
 from psycopg.rows import TupleRow
 from uuid_utils.compat import uuid7

@@ -1,7 +1,8 @@
 """One import after another, applied to a workspace: the pipeline's pure heart."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from ingest.domain import events, fields, merge
 from ingest.domain.catalog import Catalog, Database
@@ -26,8 +27,7 @@ from ingest.domain.workspace import Workspace
 _SUBSCRIPTION_KINDS = {channel: kind for kind, channel in SUBSCRIPTION_CHANNELS.items()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class Prepared(Struct, frozen=True, kw_only=True):
     """An import whose values have been read; nothing has been looked up yet."""
 
     import_: Import
@@ -37,8 +37,7 @@ class Prepared:
     faults: tuple[Fault, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """One import applied: what came of it, and what it caused."""
 
     outcome: Outcome

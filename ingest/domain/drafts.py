@@ -1,7 +1,8 @@
 """What an import asks of a profile, once every value has been read and checked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from ingest.domain.contacts import normalize_phone
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
@@ -12,8 +13,7 @@ from ingest.domain.updates import Action, Update
 _PHONE_ACTIONS = {Action.SET, Action.UNSET, Action.ADD, Action.DELETE}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(Struct, frozen=True, kw_only=True):
     """The checked content of an import's `data`."""
 
     #: The profile's new email; None to leave it.

@@ -20,12 +20,12 @@ The codes are contract section 14, point 2.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+
+class Fault(Struct, frozen=True, kw_only=True):
     """One thing wrong with an import."""
 
     #: The contract's error code, such as 400.

@@ -1,10 +1,11 @@
 """An import as accepted, and what came of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from ingest.domain.errors import Fault
 from ingest.domain.identities import Name
@@ -46,8 +47,7 @@ class State(StrEnum):
     DEAD = "dead"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
+class Key(Struct, frozen=True, kw_only=True):
     """The matching key as sent at top level; what a mode does not need is None.
 
     Fallbacks from `data` (contract 3.3) are not filled in here.
@@ -62,8 +62,7 @@ class Key:
     field_value: object = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class Start(Struct, frozen=True, kw_only=True):
     """A trigger to start once its import is applied (contract 7.3)."""
 
     trigger_id: int
@@ -71,8 +70,7 @@ class Start:
     payload: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Import:
+class Import(Struct, frozen=True, kw_only=True):
     """One accepted import: the envelope checked, `data` still as sent."""
 
     #: UUIDv7, or made from a producer's name for it; the proof that it is applied once.
@@ -107,8 +105,7 @@ class Import:
         return Name(import_id=self.import_id, fingerprint=self.fingerprint)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """What came of one import; the receipt holds it, the caller hears it."""
 
     import_id: UUID

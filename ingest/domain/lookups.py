@@ -1,8 +1,8 @@
 """What profiles are found by: kinds of key, lookups, and the keys a profile holds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from ingest.domain import fields
 from ingest.domain.catalog import Channel, Database
@@ -35,7 +35,7 @@ _LOCK_CLASSES = {"email_sub": EMAIL, "phone_sub": PHONE}
 CANDIDATES = 5
 
 
-class Lookup(NamedTuple):
+class Lookup(Struct, frozen=True):
     """One thing to look for; a profile that has it is a candidate.
 
     A tuple, because an import hashes some fifty of these.
@@ -48,8 +48,7 @@ class Lookup(NamedTuple):
     resource_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
+class Search(Struct, frozen=True, kw_only=True):
     """Everything an import is matched by; empty for an import that never searches."""
 
     lookups: tuple[Lookup, ...]

@@ -1,7 +1,9 @@
 """One import laid over one profile: what the profile becomes and what changed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.domain import subscriptions, updates
 from ingest.domain.catalog import Catalog, Database, SegmentKind
@@ -17,8 +19,7 @@ from ingest.domain.updates import Action, Update
 Changes = dict[str, tuple[object, object]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Merged:
+class Merged(Struct, frozen=True, kw_only=True):
     """What became of a profile."""
 
     profile: Profile

@@ -1,14 +1,14 @@
 """A profile as stored: contacts, fields, subscriptions and segments."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from ingest.domain.catalog import Channel
 
 
-class SubscriptionKey(NamedTuple):
+class SubscriptionKey(Struct, frozen=True):
     """What makes a subscription the same one inside a profile (contract 6.2).
 
     A tuple, because an import hashes dozens of these.
@@ -21,8 +21,7 @@ class SubscriptionKey(NamedTuple):
     contact: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subscription:
+class Subscription(Struct, frozen=True, kw_only=True):
     """One subscription of a profile."""
 
     key: SubscriptionKey
@@ -40,8 +39,7 @@ class Subscription:
     deleted: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class Profile(Struct, frozen=True, kw_only=True):
     """A customer, as one database knows them."""
 
     #: 24 lower-case hexadecimal characters.

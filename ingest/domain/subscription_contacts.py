@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ingest.domain import contacts, values
 from ingest.domain.catalog import Channel
@@ -15,16 +16,14 @@ _CHAT_ID_LENGTH = 64
 _SUBSCRIPTION_ID_BYTES = 2048
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contact:
+class Contact(Struct, frozen=True, kw_only=True):
     """A contact as it identifies a subscription, and as it is read back."""
 
     canonical: str
     data: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
+class _Part(Struct, frozen=True, kw_only=True):
     """One value of a contact."""
 
     #: What it is called when read back.

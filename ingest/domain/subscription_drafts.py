@@ -1,9 +1,11 @@
 """What an import says of subscriptions, read and checked (contract section 6)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ingest.domain import values
 from ingest.domain.catalog import Catalog, Channel, Database, Resource
@@ -22,8 +24,7 @@ MAX_PRIORITY = 2**31 - 1
 _CHANNELS = {channel.value: channel for channel in Channel}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriptionDraft:
+class SubscriptionDraft(Struct, frozen=True, kw_only=True):
     """The checked content of one listed subscription."""
 
     #: Where it stood in the request.

@@ -1,7 +1,8 @@
 """Subscriptions: reading those of an import, and laying them over stored ones."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from ingest.domain.catalog import Catalog, Resource
 from ingest.domain.documents import json_key

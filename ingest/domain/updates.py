@@ -1,9 +1,10 @@
 """Functional updates: what an import asks of one field (contract 9)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from ingest.domain import documents, fields, values
 from ingest.domain.catalog import Field, FieldType
@@ -29,8 +30,7 @@ _ACTIONS: Mapping[object, Action] = {action.value: action for action in Action}
 _MAPPING_TYPES = frozenset({FieldType.OBJECT, FieldType.ARR_OBJECT})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Update:
+class Update(Struct, frozen=True, kw_only=True):
     """One action on one field, its value canonical."""
 
     action: Action

@@ -1,8 +1,8 @@
 """The one way in: what every door does with a request before it queues it."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from msgspec import Struct
 from uuid_utils.compat import uuid7
 
 from ingest.domain.catalog import Catalog
@@ -14,8 +14,7 @@ from ingest.domain.tokens import Action, Token
 from ingest.wire.envelopes import Envelope, to_import
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class Accepted(Struct, frozen=True, kw_only=True):
     """An import that may be queued, and where."""
 
     import_: Import

@@ -1,11 +1,12 @@
 """The rows of jobs: what came of them, and those that are kept as they were written."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import orjson
+from msgspec.structs import asdict
 from psycopg import Connection
 from psycopg.rows import TupleRow
 

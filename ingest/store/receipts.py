@@ -1,11 +1,12 @@
 """Receipts: one row for every accepted import, and the proof that it was applied."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import asdict
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
@@ -18,8 +19,7 @@ from ingest.store.rows import dump_array
 NAME_TAKEN = "Already used for another request"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(Struct, frozen=True, kw_only=True):
     """An import, what came of it, and when it was worked on."""
 
     import_: Import
@@ -27,8 +27,7 @@ class Receipt:
     started_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """What the caller of an import is told, read back from its receipt."""
 
     import_id: UUID

@@ -1,7 +1,9 @@
 """Documents of many imports to envelopes (contract 10.1 to 10.3)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Matching, Operation
@@ -29,8 +31,7 @@ _OWN = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class Batch(Struct, frozen=True, kw_only=True):
     """A request whose own parameters are checked, and its elements as sent."""
 
     #: What holds for every element that does not say otherwise; its data is empty.

@@ -5,13 +5,13 @@ which form it has, and leaves out what is the default.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
+from msgspec.structs import asdict, fields
 
 from ingest.domain.errors import PenstockError
 from ingest.domain.imports import Import, Key, Matching, Operation, Start
@@ -19,6 +19,7 @@ from ingest.domain.imports import Import, Key, Matching, Operation, Start
 _T = TypeVar("_T")
 
 _VERSION = 1
+# Of a required member the default is msgspec's NODEFAULT, which nothing equals.
 _IMPORT_DEFAULTS = {member.name: member.default for member in fields(Import)}
 _KEY_DEFAULTS = {member.name: member.default for member in fields(Key)}
 
@@ -43,7 +44,7 @@ def encode(import_: Import) -> bytes:
     """Write `import_` as a stream entry."""
     entry = _given(import_, _IMPORT_DEFAULTS)
     entry["key"] = _given(import_.key, _KEY_DEFAULTS)
-    return orjson.dumps({"v": _VERSION} | entry)
+    return orjson.dumps({"v": _VERSION} | entry, default=asdict)
 
 
 def _exactly(kind: type[_T], value: object) -> _T:
@@ -139,9 +140,7 @@ _PARSERS: Mapping[str, _Parser] = {
     "traceparent": partial(_exactly, str),
     "fingerprint": _parse_word,
 }
-_REQUIRED = frozenset(
-    member.name for member in fields(Import) if member.default is MISSING
-)
+_REQUIRED = frozenset(member.name for member in fields(Import) if member.required)
 
 
 def decode(payload: bytes) -> Import:

@@ -1,12 +1,13 @@
 """Documents to envelopes: what a request asks for, around the profile's data."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from marshmallow import EXCLUDE, Schema, ValidationError
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
 from ingest.domain.errors import Fault, InvalidRequest
 from ingest.domain.imports import Import, Key, Matching, Operation, Start
@@ -23,8 +24,7 @@ from ingest.wire.parameters import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(Struct, frozen=True, kw_only=True):
     """One request, its parameters checked and its `data` as sent."""
 
     database_id: int

@@ -5,9 +5,10 @@ has nothing to do here, and it does it for absent fields too.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from ingest.domain import geo, matching, merge, subscriptions, updates
 from ingest.domain.batches import Prepared

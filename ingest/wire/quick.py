@@ -1,10 +1,11 @@
 """Quick imports: flat parameters of a web form to an envelope (contract 10.4)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from marshmallow import ValidationError
+from msgspec.structs import replace
 
 from ingest.domain.catalog import Catalog, Channel
 from ingest.domain.errors import InvalidRequest, NotFound

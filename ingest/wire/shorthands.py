@@ -5,9 +5,9 @@ receipted like any other.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from marshmallow import ValidationError
+from msgspec.structs import replace
 
 from ingest.domain.catalog import Channel
 from ingest.domain.errors import Fault, InvalidRequest

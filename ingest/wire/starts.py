@@ -1,9 +1,9 @@
 """Requests that import and start a trigger, to envelopes (contract 7.3)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from marshmallow import ValidationError
+from msgspec.structs import replace
 
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Fault, InvalidRequest

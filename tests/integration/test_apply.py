@@ -1,12 +1,12 @@
 """Batches on a real database: neighbours, receipts, repeats and the dead."""
 
 import threading
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ingest.domain.imports import Import, State
 from ingest.store.database import connect

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 from click.testing import CliRunner, Result
+from msgspec import structs
 
 from ingest.cli import main
 from ingest.commands.imports import WAITING
@@ -114,7 +115,7 @@ def test_what_still_waits_is_told_apart_from_what_is_unknown(
 def test_a_named_import_that_waits_is_found_too(run: Run, settings: Settings) -> None:
     named = derive_import_id("feedback", "1", "1", "order-7")
     with redis.Redis.from_url(settings.redis_url) as client:
-        entry = encode(replace(make_update(), import_id=named))
+        entry = encode(structs.replace(make_update(), import_id=named))
         client.xadd(stream_key(0), {"i": entry})
 
     assert run("imports", "show", str(named)).exit_code == WAITING

@@ -1,12 +1,12 @@
 """The ledger: what was accepted, what came of it, and what is missing."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import redis
+from msgspec.structs import replace
 
 from ingest.domain.imports import Import
 from ingest.doors.audits import Audit, Balance, audit, restart

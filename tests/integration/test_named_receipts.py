@@ -1,8 +1,9 @@
 """Receipts of imports named by their producer: a table and a retention of their own."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from ingest.domain.identities import derive_import_id
 from ingest.domain.imports import Outcome, State

@@ -1,9 +1,9 @@
 """Imports and profiles are found by whatever is known of them."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ingest.domain.identities import derive_import_id
 from ingest.domain.terms import read_term

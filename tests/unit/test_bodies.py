@@ -1,11 +1,11 @@
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
 from ingest.domain.errors import InvalidRequest, Rejected, UnsupportedMediaType
 from ingest.wire import bodies
@@ -46,7 +46,7 @@ def as_text(value: object) -> object:
 
 def read_request(name: str) -> object:
     _, document = decode((SAMPLES / name).read_bytes())
-    return as_text(asdict(load_envelope(document)))
+    return as_text(to_builtins(load_envelope(document)))
 
 
 @pytest.mark.fact("11-elements", "11-arrays")

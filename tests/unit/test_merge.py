@@ -1,11 +1,11 @@
 """One import over one profile: contract 3.3, section 4 and 14."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ingest.domain import merge
 from ingest.domain.batches import Prepared, apply_import

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from ingest.domain.catalog import Catalog, Channel, Database, Field, FieldType, Resource
 from ingest.domain.errors import Fault, InvalidRequest
@@ -118,7 +119,9 @@ def test_a_new_subscription_is_subscribed_by_default(sent: dict[str, object]) ->
 def test_a_new_subscription_comes_after_all_of_the_profile(
     sent: dict[str, object],
 ) -> None:
-    elsewhere = replace(STORED, key=KEY._replace(resource_id=2), priority=6)
+    elsewhere = structs.replace(
+        STORED, key=structs.replace(KEY, resource_id=2), priority=6
+    )
 
     assert inserted(sent).priority == 0
     assert inserted(sent, {KEY: STORED}).priority == 3
@@ -127,7 +130,7 @@ def test_a_new_subscription_comes_after_all_of_the_profile(
 
 
 def test_deleted_subscriptions_do_not_count_for_the_next_priority() -> None:
-    assert inserted({}, {KEY: replace(STORED, deleted=True)}).priority == 0
+    assert inserted({}, {KEY: structs.replace(STORED, deleted=True)}).priority == 0
 
 
 def test_new_subscriptions_of_one_request_come_in_its_order() -> None:
@@ -143,7 +146,7 @@ def test_new_subscriptions_of_one_request_come_in_its_order() -> None:
 
 
 def test_the_next_priority_stops_at_the_lowest_that_can_be_stored() -> None:
-    last = replace(STORED, priority=2**31 - 1)
+    last = structs.replace(STORED, priority=2**31 - 1)
 
     assert inserted({}, {KEY: last}).priority == 2**31 - 1
 
@@ -241,12 +244,12 @@ def test_what_is_sent_changes_and_the_rest_stays(
 ) -> None:
     after = updated(sent)
 
-    expected = {name: getattr(STORED, name) for name in Subscription.__slots__}
+    expected = {name: getattr(STORED, name) for name in Subscription.__struct_fields__}
     assert after == Subscription(**{**expected, **changed})
 
 
 def test_true_in_place_of_1_is_a_change() -> None:
-    stored = replace(STORED, custom_fields={"extra": {"vip": 1}})
+    stored = structs.replace(STORED, custom_fields={"extra": {"vip": 1}})
 
     after = updated({"custom_fields": {"extra": {"vip": True}}}, stored)
 
@@ -256,14 +259,16 @@ def test_true_in_place_of_1_is_a_change() -> None:
 
 @pytest.mark.fact("6.2-restored")
 def test_a_deleted_subscription_is_restored_with_its_data() -> None:
-    after = updated({"status": 0}, replace(STORED, deleted=True))
+    after = updated({"status": 0}, structs.replace(STORED, deleted=True))
 
-    assert after == replace(STORED, status="subscribed")
+    assert after == structs.replace(STORED, status="subscribed")
 
 
 @pytest.mark.fact("6.2-unlisted")
 def test_subscriptions_that_are_not_listed_stay() -> None:
-    other = replace(STORED, key=KEY._replace(contact="jane@example.com"))
+    other = structs.replace(
+        STORED, key=structs.replace(KEY, contact="jane@example.com")
+    )
 
     merged, _ = lay(SMS, {KEY: STORED, other.key: other})
 
@@ -292,8 +297,8 @@ def test_a_required_field_of_another_channel_is_not_asked_for() -> None:
 
 @pytest.mark.fact("6.7-required")
 def test_a_required_field_is_not_asked_for_again_on_update() -> None:
-    key = KEY._replace(resource_id=3)
-    stored = replace(STORED, key=key, custom_fields={})
+    key = structs.replace(KEY, resource_id=3)
+    stored = structs.replace(STORED, key=key, custom_fields={})
 
     merged, _ = lay({**EMAIL, "resource_id": 3}, {key: stored})
 

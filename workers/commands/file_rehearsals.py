@@ -6,13 +6,14 @@ sees what the rows of its own batch would have changed, and not those of earlier
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 from uuid import UUID
 
 import click
+from msgspec import Struct, to_builtins
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
@@ -32,8 +33,7 @@ from workers.commands.file_imports import Asked, Input, open_inputs
 from workers.rehearse import rehearse
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Foreseen:
+class Foreseen(Struct, frozen=True, kw_only=True):
     """What would come of one row."""
 
     row: int
@@ -134,7 +134,7 @@ def _print(
     for one in rehearsal:
         counts = counts.plus(one.state)
         if one.state is not State.UNCHANGED and len(shown) < show:
-            shown.append(asdict(one))
+            shown.append(to_builtins(one))
             if not as_json:
                 click.echo(_describe(one))
     told = ", ".join(f"{count:,} {state}" for state, count in asdict(counts).items())

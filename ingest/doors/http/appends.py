@@ -4,9 +4,9 @@ import asyncio
 from asyncio import Future, Task
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
+from msgspec import Struct
 from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 from redis.typing import EncodableT, FieldT
@@ -24,8 +24,7 @@ _MAX_ENTRIES = 500
 _MAX_BYTES = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Appended:
+class Appended(Struct, frozen=True, kw_only=True):
     """Redis acknowledged the entry."""
 
     entry_id: bytes
@@ -34,8 +33,7 @@ class Appended:
     attended: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     partition: int
     payload: bytes
     #: What the journal of acceptance says of it; empty for nothing.

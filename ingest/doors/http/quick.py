@@ -1,8 +1,7 @@
 """The quick import of web forms, which answers with HTTP statuses (contract 10.4)."""
 
-from dataclasses import replace
-
 from falcon.asgi import Request, Response
+from msgspec.structs import replace
 
 from ingest import metrics
 from ingest.domain.errors import Rejected

@@ -1,10 +1,10 @@
 """HTTP requests to documents, and what else they say about themselves."""
 
 import asyncio
-from dataclasses import dataclass
 from functools import partial
 
 from falcon.asgi import Request
+from msgspec import Struct
 
 from ingest.domain.errors import BodyTooLarge, UnsupportedMediaType
 from ingest.settings import Settings
@@ -15,8 +15,7 @@ from ingest.wire.replies import choose_format
 _LARGE_BYTES = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decoded:
+class Decoded(Struct, frozen=True, kw_only=True):
     """A request whose body could be read; its parameters are still unchecked."""
 
     document: dict[str, object]

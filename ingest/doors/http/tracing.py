@@ -1,8 +1,7 @@
 """A span for each request that may import, named as the parent of what it causes."""
 
-from dataclasses import replace
-
 from falcon.asgi import Request, Response
+from msgspec.structs import replace
 
 from ingest.doors.accept import Accepted
 from ingest.tracing import Span, Tracer
