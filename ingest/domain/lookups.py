@@ -73,11 +73,11 @@ def lock_name(database_id: int, lookup: Lookup) -> str:
 
 def is_exclusive(database: Database, lookup: Lookup) -> bool:
     """Tell whether at most one profile of `database` may hold `lookup`."""
-    if lookup.kind == EMAIL:
-        return True
-    name = lookup.kind.removeprefix(FIELD_PREFIX)
-    field = database.fields.get(name)
-    return name != lookup.kind and field is not None and field.unique
+    kind = lookup.kind
+    if not kind.startswith(FIELD_PREFIX):
+        return kind == EMAIL
+    field = database.fields.get(kind.removeprefix(FIELD_PREFIX))
+    return field is not None and field.unique
 
 
 def profile_keys(profile: Profile, database: Database) -> set[Lookup]:

@@ -115,7 +115,10 @@ def _value_at(document: object, place: tuple[str, ...]) -> object:
     """Return the value at `place`; None where it is absent or empty."""
     value = document
     for name in place:
-        value = value.get(name) if isinstance(value, Mapping) else None
+        # Not Mapping, which takes seven times as long to ask for.
+        if not isinstance(value, dict):
+            return None
+        value = value.get(name)
     return None if value == "" else value
 
 
@@ -142,7 +145,7 @@ _KEYS: Mapping[Channel, Callable[[str], str]] = {
 
 
 def _canonical(channel: Channel, data: Mapping[str, object]) -> str:
-    text = ":".join(str(value) for value in data.values())
+    text = ":".join(map(str, data.values()))
     key = _KEYS.get(channel)
     return text if key is None else key(text)
 

@@ -1,8 +1,7 @@
 """What an import says of subscriptions, read and checked (contract section 6)."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -17,6 +16,7 @@ from ingest.domain.subscription_fields import parse_custom_fields
 from ingest.domain.updates import Update
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 #: What PostgreSQL's integer holds.
 MAX_PRIORITY = 2**31 - 1
@@ -106,11 +106,11 @@ def _refuse_deletion(raw: object) -> None:
 
 
 def _read(
-    faults: list[Fault], path: str, parse_value: Callable[[object], T], raw: object
+    faults: list[Fault], path: str, parse_value: Callable[[*Ts], T], *arguments: *Ts
 ) -> T | None:
     """Return the parsed value; None, with its faults added, when it is wrong."""
     try:
-        return parse_value(raw)
+        return parse_value(*arguments)
     except InvalidValue as error:
         faults.append(Fault(code=400, message=str(error), path=path))
     except InvalidRequest as error:
@@ -119,9 +119,15 @@ def _read(
 
 
 def _read_sent(
-    faults: list[Fault], path: str, parse_value: Callable[[object], T], raw: object
+    faults: list[Fault],
+    subscription: Mapping[str, object],
+    path: str,
+    parse_value: Callable[[*Ts, object], T],
+    *arguments: *Ts,
 ) -> T | None:
-    return None if raw is None else _read(faults, path, parse_value, raw)
+    """Return what `subscription` has at `path`, parsed; None where it has nothing."""
+    sent = subscription.get(path)
+    return None if sent is None else _read(faults, path, parse_value, *arguments, sent)
 
 
 def parse(
@@ -132,23 +138,31 @@ def parse(
     Paths are relative to the subscription. Null is as good as absent, and what is
     only ever read back, such as `hash_id`, is ignored.
     """
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict):
         raise InvalidRequest("Not an object")
     faults: list[Fault] = []
     channel = _read(faults, "channel", _parse_channel, raw.get("channel"))
-    find_resource = partial(_find_resource, database, catalog, channel)
-    resource = _read(faults, "resource_id", find_resource, raw.get("resource_id"))
+    resource = _read(
+        faults,
+        "resource_id",
+        _find_resource,
+        database,
+        catalog,
+        channel,
+        raw.get("resource_id"),
+    )
     contact, custom_fields, categories = None, None, None
     if channel is not None:
-        contact = _read(faults, "", partial(parse_contact, channel), raw)
-    status = _read_sent(faults, "status", parse_status, raw.get("status"))
-    priority = _read_sent(faults, "priority", _parse_priority, raw.get("priority"))
+        contact = _read(faults, "", parse_contact, channel, raw)
+    status = _read_sent(faults, raw, "status", parse_status)
+    priority = _read_sent(faults, raw, "priority", _parse_priority)
     if channel is not None and resource is not None:
-        parse_fields = partial(parse_custom_fields, database, resource, channel)
-        custom_fields = _read(faults, "", parse_fields, raw.get("custom_fields"))
-        parse_categories = partial(_parse_categories, resource)
-        categories = _read_sent(faults, "cats", parse_categories, raw.get("cats"))
-    _read_sent(faults, "is_delete", _refuse_deletion, raw.get("is_delete"))
+        sent = raw.get("custom_fields")
+        custom_fields = _read(
+            faults, "", parse_custom_fields, database, resource, channel, sent
+        )
+        categories = _read_sent(faults, raw, "cats", _parse_categories, resource)
+    _read_sent(faults, raw, "is_delete", _refuse_deletion)
 
     # A fault stands for each None here; the tests for None are for the type checker.
     if faults or channel is None or resource is None or contact is None:

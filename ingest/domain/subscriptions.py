@@ -64,13 +64,16 @@ def _update(
     same_fields = not draft.custom_fields or (
         json_key(custom_fields) == json_key(stored_fields)
     )
+    categories = stored.categories
+    if draft.categories:
+        categories = tuple(sorted({*categories, *draft.categories}))
     updated = replace(
         stored,
         contact=draft.contact,
         status=draft.status or stored.status,
         priority=stored.priority if draft.priority is None else draft.priority,
         custom_fields=stored_fields if same_fields else custom_fields,
-        categories=tuple(sorted({*stored.categories, *(draft.categories or ())})),
+        categories=categories,
         deleted=False,
     )
     return stored if same_fields and updated == stored else updated

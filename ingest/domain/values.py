@@ -33,7 +33,8 @@ _SEXES: Mapping[str, str | None] = {
 
 def check_text(text: str) -> str:
     """Return text that can be stored, unchanged; refuse any other."""
-    if _UNSTORABLE.search(text):
+    # Plain text needs no search, and most is plain.
+    if "\0" in text or not (text.isascii() or _UNSTORABLE.search(text) is None):
         raise InvalidValue("Incorrect text")
     return text
 

@@ -76,10 +76,12 @@ class Workspace:
         """
         address = (profile.database_id, profile.id)
         keys, held = self._keys(profile), self._held.get(address, frozenset())
+        database = self.catalog.databases[profile.database_id]
         faults = [
             fault
             for lookup in keys - held
-            if (fault := self._conflict(profile, lookup))
+            if is_exclusive(database, lookup)
+            and (fault := self._conflict(profile, lookup))
         ]
         if faults:
             raise ValueTaken(sorted(faults, key=lambda fault: fault.path))
@@ -143,9 +145,7 @@ class Workspace:
             self._holders[profile.database_id, lookup][profile.id] = None
 
     def _conflict(self, profile: Profile, lookup: Lookup) -> Fault | None:
-        database = self.catalog.databases[profile.database_id]
-        if not is_exclusive(database, lookup):
-            return None
+        """Return the fault if another profile holds `lookup`, which one alone may."""
         others = self._holders.get((profile.database_id, lookup), {}).keys()
         if not others - {profile.id}:
             return None
