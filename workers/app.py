@@ -1,7 +1,6 @@
 """The Celery application: doorbells in one queue, upkeep in another."""
 
 import functools
-import gc
 import logging
 import os
 from contextlib import suppress
@@ -21,6 +20,7 @@ from celery.worker import WorkController
 from celery.worker.consumer import Consumer, connection, consumer
 
 from ingest import metrics
+from ingest.garbage import collect_rarely
 from ingest.geo import open_locator
 from ingest.logs import configure_logging
 from ingest.partitioning import PartitionsDiffer, check_partitions
@@ -138,15 +138,8 @@ def _count_process(**_: object) -> None:
 
 
 @worker_process_init.connect
-def _collect_rarely(**_: object) -> None:
-    """Look for garbage once in some hundred imports, and not among what stays.
-
-    A batch makes many objects and hardly a cycle: looking as often as Python does by
-    itself takes a worker 7 % of its time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+def _tune_garbage(**_: object) -> None:
+    collect_rarely()
 
 
 @worker_process_init.connect

@@ -7,6 +7,7 @@ import click
 import uvicorn
 
 from ingest.doors.http.app import create_app
+from ingest.garbage import collect_rarely
 from ingest.local.priority import give_way
 from ingest.logs import configure_logging
 from ingest.partitioning import check_partitions
@@ -69,4 +70,6 @@ def intake(host: str, port: int, fd: int | None, nice: int) -> None:
     configure_logging(settings.log_level)
     check_partitions(settings.redis_url, settings.partitions)
     listener = listen(host, port) if fd is None else socket.socket(fileno=fd)
-    make_server(settings).run(sockets=[listener])
+    server = make_server(settings)
+    collect_rarely()
+    server.run(sockets=[listener])

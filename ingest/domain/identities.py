@@ -2,14 +2,14 @@
 
 import base64
 import secrets
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Name:
+
+class Name(Struct, frozen=True, kw_only=True):
     """What makes an import the one it is, however often it is asked for."""
 
     import_id: UUID

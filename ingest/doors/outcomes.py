@@ -9,11 +9,11 @@ import logging
 from asyncio import Future, Task
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import orjson
+from msgspec import Struct
 from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
@@ -32,8 +32,7 @@ _SILENCE_SECONDS = 5.0
 _RECONNECT_SECONDS = 0.2
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Expected:
+class Expected(Struct, frozen=True, eq=False):
     """A request that waits for what came of its import."""
 
     name: Name
@@ -43,6 +42,11 @@ class Expected:
         """End the wait, unless it has ended."""
         if not self.outcome.done():
             self.outcome.set_result(answer)
+
+    def expire(self) -> None:
+        """End the wait with TimeoutError, unless it has ended."""
+        if not self.outcome.done():
+            self.outcome.set_exception(TimeoutError())
 
 
 class OutcomeBoard:
@@ -91,15 +95,18 @@ class OutcomeBoard:
         A cancelled wait ends the same way: the server is going down, and the caller
         is owed the news that the import is safe.
         """
+        # A timer, and not asyncio.timeout, which costs as much as reading the answer.
+        timer = asyncio.get_running_loop().call_later(seconds, one.expire)
         try:
-            async with asyncio.timeout(seconds):
-                return await one.outcome
+            return await one.outcome
         except asyncio.CancelledError:
             return None
         except TimeoutError:
             import_id = one.name.import_id
             found = (await self._find_answers([import_id])).get(import_id)
             return found and self._tell(one, found)
+        finally:
+            timer.cancel()
 
     async def wait_all(
         self, several: Sequence[Expected], seconds: float

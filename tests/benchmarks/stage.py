@@ -22,6 +22,7 @@ from rich.console import Console
 
 from ingest.domain.tokens import Action, Token
 from ingest.doors.accept import accept
+from ingest.garbage import collect_rarely
 from ingest.local.bootstrap import prepare
 from ingest.local.servers import Server, start_postgres, start_valkey
 from ingest.queues import stream_key
@@ -150,6 +151,7 @@ def open_stage(batch_size: int) -> Iterator[Stage]:
         valkey = start_valkey(state)
         stack.callback(valkey.stop)
         prepare(postgres.url, demo=True)
+        collect_rarely()
         yield Stage(postgres, valkey, batch_size)
 
 
