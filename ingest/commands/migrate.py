@@ -14,7 +14,7 @@ def migrate(database_url: str) -> None:
 
     Safe to run at each start, and by several at once.
     """
-    with connect(database_url, application_name="penstock migrate") as connection:
+    with connect(database_url, application_name="penstock-migrate") as connection:
         applied = apply_migrations(connection)
     for name in applied:
         click.echo(f"applied {name}")

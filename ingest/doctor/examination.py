@@ -93,7 +93,7 @@ def _open_postgres(
     url: str, stack: ExitStack
 ) -> tuple[Connection[TupleRow] | None, list[Finding]]:
     try:
-        connection = connect(url, application_name="penstock doctor")
+        connection = connect(url, application_name="penstock-doctor")
     except psycopg.OperationalError as error:
         advice = "Start it, or correct DATABASE_URL: imports are accepted and wait."
         found = " ".join(str(error).split())

@@ -117,11 +117,14 @@ def save_endpoints(
                name = excluded.name,
                url = excluded.url,
                queue = excluded.queue,
-               failures = CASE WHEN endpoints.url = excluded.url
+               failures = CASE WHEN (endpoints.url, endpoints.queue)
+                                    = (excluded.url, excluded.queue)
                                THEN endpoints.failures ELSE 0 END,
-               paused_until = CASE WHEN endpoints.url = excluded.url
+               paused_until = CASE WHEN (endpoints.url, endpoints.queue)
+                                        = (excluded.url, excluded.queue)
                                    THEN endpoints.paused_until END,
-               disabled_at = CASE WHEN endpoints.url = excluded.url
+               disabled_at = CASE WHEN (endpoints.url, endpoints.queue)
+                                       = (excluded.url, excluded.queue)
                                   THEN endpoints.disabled_at END
         """,
         [

@@ -82,7 +82,7 @@ def count_connections(connection: Connection[TupleRow]) -> list[tuple[str, int]]
     """Count the connections to this database, by what opened them.
 
     Our processes are called `penstock-` and a word, which a host and a process may
-    follow; commands of other names are among the others.
+    follow.
     """
     rows = connection.execute(
         """

@@ -55,6 +55,45 @@ def test_a_disabled_endpoint_is_listed_and_taken_back(
     assert "CRM" in run(database_url, "list").output
 
 
+QUEUE = {"url": "", "queue": "crm"}
+
+
+@pytest.mark.parametrize(
+    ("before", "changes", "anew"),
+    [
+        pytest.param({}, {"url": "https://crm.test/new"}, True, id="another url"),
+        pytest.param(QUEUE, {"queue": "erp"}, True, id="another queue"),
+        pytest.param({}, QUEUE, True, id="a queue in place of a url"),
+        pytest.param({}, {"name": "CRM 2"}, False, id="another name of a url"),
+        pytest.param(QUEUE, {"name": "CRM 2"}, False, id="another name of a queue"),
+    ],
+)
+def test_an_endpoint_that_points_elsewhere_starts_anew(
+    connection: Connection,
+    before: dict[str, str],
+    changes: dict[str, str],
+    *,
+    anew: bool,
+) -> None:
+    declared = load_declared(connection)
+    with connection.transaction():
+        save_catalog(
+            connection, replace(declared, endpoints={1: make_endpoint(**before)})
+        )
+    connection.execute(
+        "UPDATE endpoints SET disabled_at = now(), paused_until = now(), failures = 9"
+    )
+
+    changed = make_endpoint(**before | changes)
+    with connection.transaction():
+        save_catalog(connection, replace(declared, endpoints={1: changed}))
+
+    (row,) = connection.execute(
+        "SELECT failures, paused_until IS NULL, disabled_at IS NULL FROM endpoints"
+    )
+    assert row == ((0, True, True) if anew else (9, False, False))
+
+
 @pytest.mark.parametrize("command", ["secret", "enable"])
 def test_an_unknown_endpoint_is_told(database_url: str, command: str) -> None:
     result = run(database_url, command, "7")

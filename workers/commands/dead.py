@@ -96,7 +96,7 @@ def replay(
     """
     # What dies again is told below.
     logging.getLogger("workers").addHandler(logging.NullHandler())
-    with connect(database_url, application_name="penstock dead replay") as connection:
+    with connect(database_url, application_name="penstock-replay") as connection:
         found = find_letter_ids(connection, selection)
         question = f"Replay {len(found)} dead letters?"
         ask(question, is_sure=is_sure or dry_run, as_json=as_json)
