@@ -1,7 +1,7 @@
 """One batch, of one partition or of several, applied in the caller's transaction.
 
 The steps: load, find, lock, merge, write. Whatever the batch's size, it costs a fixed
-number of statements (design section 4).
+number of statements.
 """
 
 import logging

@@ -17,14 +17,12 @@ from ingest.domain.lookups import (
     NO_SEARCH,
     PHONE,
     PROFILE_ID,
-    SUBSCRIPTION_CHANNELS,
+    SUBSCRIPTION_KINDS,
     Lookup,
     Search,
 )
 from ingest.domain.updates import Action
 from ingest.domain.workspace import Workspace
-
-_SUBSCRIPTION_KINDS = {channel: kind for kind, channel in SUBSCRIPTION_CHANNELS.items()}
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
@@ -58,7 +56,7 @@ def written_keys(prepared: Prepared, catalog: Catalog) -> Iterable[Lookup]:
     if draft.phones is not None and isinstance(draft.phones.value, list):
         yield from (Lookup(PHONE, phone_key(one)) for one in draft.phones.value)
     for subscription in draft.subscriptions:
-        kind = _SUBSCRIPTION_KINDS.get(subscription.key.channel)
+        kind = SUBSCRIPTION_KINDS.get(subscription.key.channel)
         if kind is not None:
             yield Lookup(kind, subscription.key.contact)
     yield from _written_fields(draft, catalog.databases[prepared.import_.database_id])

@@ -19,7 +19,7 @@ SUBSCRIPTION_CHANNELS: Mapping[str, Channel] = {
     "phone_sub": Channel.SMS,
     "push_sub": Channel.PUSH,
 }
-_CHANNEL_KINDS = {channel: kind for kind, channel in SUBSCRIPTION_CHANNELS.items()}
+SUBSCRIPTION_KINDS = {channel: kind for kind, channel in SUBSCRIPTION_CHANNELS.items()}
 #: The profile's own id.
 PROFILE_ID = "profile_id"
 #: Searches without an index: a field that is not `match`, a subscription's field.
@@ -99,7 +99,7 @@ def subscription_keys(profile: Profile) -> set[Lookup]:
     """
     keys = set()
     for key, subscription in profile.subscriptions.items():
-        kind = _CHANNEL_KINDS.get(key.channel)
+        kind = SUBSCRIPTION_KINDS.get(key.channel)
         if kind is not None and not subscription.deleted:
             keys.add(Lookup(kind, key.contact))
             keys.add(Lookup(kind, key.contact, key.resource_id))

@@ -1,4 +1,4 @@
-"""Advisory locks on match keys: who else brings this key waits (design section 4)."""
+"""Advisory locks on match keys: who else brings this key waits."""
 
 from collections.abc import Iterable
 from hashlib import blake2b

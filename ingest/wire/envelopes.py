@@ -13,12 +13,12 @@ from ingest.domain.errors import Fault, InvalidRequest
 from ingest.domain.imports import Import, Key, Matching, Operation, Start
 from ingest.wire.parameters import (
     Parameter,
+    parse_digits_or_text,
     parse_document,
     parse_flag,
     parse_id,
     parse_ids,
     parse_mode,
-    parse_phone,
     parse_scalar,
     parse_text,
 )
@@ -58,7 +58,7 @@ class _EnvelopeSchema(Schema):
     database_id = Parameter(parse_id, data_key="db_id")
     matching = Parameter(parse_mode)
     email = Parameter(parse_text)
-    phone = Parameter(parse_phone)
+    phone = Parameter(parse_digits_or_text)
     profile_id = Parameter(parse_text)
     provider = Parameter(parse_text)
     subscription_id = Parameter(parse_text)

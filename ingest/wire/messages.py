@@ -11,7 +11,7 @@ from ingest.domain.errors import Fault, Forbidden, InvalidRequest
 from ingest.domain.imports import Matching, Operation
 from ingest.wire.envelopes import Envelope, load_envelope
 from ingest.wire.fingerprints import make_fingerprint
-from ingest.wire.parameters import Parameter, parse_flag, parse_id, parse_phone
+from ingest.wire.parameters import Parameter, parse_digits_or_text, parse_flag, parse_id
 
 #: The member by which a producer names a message.
 NAMED_BY = "feedback_id"
@@ -47,7 +47,7 @@ class _OrderSchema(Schema):
 
     account_id = Parameter(parse_id)
     # A whole number stands for its digits.
-    feedback_id = Parameter(parse_phone)
+    feedback_id = Parameter(parse_digits_or_text)
     update_only = Parameter(parse_flag)
 
 

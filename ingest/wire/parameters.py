@@ -30,8 +30,8 @@ def parse_text(value: object) -> str:
     return value
 
 
-def parse_phone(value: object) -> str:
-    """Take a string, or a whole number for its digits."""
+def parse_digits_or_text(value: object) -> str:
+    """Take a string, or a whole number for its digits, such as a phone."""
     return str(value) if _is_integer(value) else parse_text(value)
 
 

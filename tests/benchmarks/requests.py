@@ -17,7 +17,6 @@ import orjson
 _SAMPLE = Path(__file__).parents[1] / "samples" / "seed.json"
 _NUMBER, _CHANGE = b"@NUMBER@", b"@CHANGE@"
 _HOLES = re.compile(b"(%b|%b)" % (_NUMBER, _CHANGE))
-_DIGITS = 12
 _NUMBERS = 1_000_000_000_000
 #: All subscriptions of the sample.
 ALL = 6

@@ -16,6 +16,7 @@ import psycopg
 import redis
 from psycopg.rows import TupleRow
 
+from ingest.local.state import find_free_port
 from tests.benchmarks.figures import summarize
 from tests.benchmarks.load import Job, send_from_another_process
 from tests.benchmarks.processes import find_tree, read_cpu_seconds
@@ -201,11 +202,6 @@ def run_broker(system: System, name: str, count: int) -> Measured:
     )
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def _wait_listening(port: int) -> None:
     ends_at = time.monotonic() + _DRAIN_SECONDS
     while time.monotonic() < ends_at:
@@ -220,7 +216,7 @@ def _wait_listening(port: int) -> None:
 def run_usual(system: System, name: str, count: int) -> Measured:
     """Send `count` imports to the usual design, on the same servers."""
     environ = {"DATABASE_URL": system.database_url, "REDIS_URL": system.redis_url}
-    port = _free_port()
+    port = find_free_port()
     python = partial(list[str], (sys.executable, "-m"))
     worker = [*python(), "celery", "-A", "tests.benchmarks.usual.tasks", "worker"]
     worker += ["-Q", "usual", "-c", "2", "--loglevel", "error", "--without-mingle"]

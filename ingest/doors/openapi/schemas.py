@@ -37,7 +37,7 @@ PROFILE_ID: Schema = {
 
 _BY_PARSER: Mapping[Callable[[object], object], Schema] = {
     parameters.parse_text: _TEXT,
-    parameters.parse_phone: _TEXT,
+    parameters.parse_digits_or_text: _TEXT,
     parameters.parse_id: ID,
     parameters.parse_ids: {"type": "array", "items": ID},
     parameters.parse_flag: {"type": "boolean"},
