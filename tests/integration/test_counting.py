@@ -1,10 +1,10 @@
 """What is counted of imports and requests, by which labels."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 import redis
+from msgspec.structs import replace
 from prometheus_client import REGISTRY
 
 from ingest.queues import stream_key
