@@ -18,7 +18,6 @@ from tests.benchmarks.facts import gather_facts
 from tests.benchmarks.fill import fill
 from tests.benchmarks.floor import copy_rows, make_tables, take_rows
 from tests.benchmarks.load import Job, send_from_another_process
-from tests.benchmarks.processes import find_tree, read_resident_bytes
 from tests.benchmarks.render import make_tables_of, shorten
 from tests.benchmarks.requests import FIRST_KNOWN, Template, make_sample
 from tests.benchmarks.scenarios import (
@@ -159,19 +158,6 @@ def _measure_stage(repeats: int) -> list[dict[str, object]]:
     return found
 
 
-def _memory(system: System) -> dict[str, int]:
-    """Return resident bytes of the largest process of each sort."""
-    return {
-        name: max(
-            read_resident_bytes(each)
-            for pid in (pids if isinstance(pids, list) else [pids])
-            for each in find_tree(pid)
-        )
-        for name, pids in system.target.pids.items()
-        if name in ("workers", "intake")
-    }
-
-
 @click.command(epilog='Example: make bench ARGS="--scenario 64 --seconds 5"')
 @click.option("--scenario", "wanted", multiple=True, help="Those whose name has this.")
 @click.option("--seconds", default=8.0, show_default=True, help="How long each runs.")
@@ -212,14 +198,14 @@ def main(
     with _open_system(options) as system:
         document["facts"] = gather_facts(system.target) | {
             "workers": str(workers), "intakes": str(intakes)}  # fmt: skip
-        before = _memory(system), system.ask("SELECT count(*) FROM imports")[0]
+        before = system.memory(), system.ask("SELECT count(*) FROM imports")[0]
         measured = _measure(system, chosen, seconds, repeats)
         if large:
             measured += _measure_large(system, customers, seconds)
         document["memory"] = {
             "imports": system.ask("SELECT count(*) FROM imports")[0] - before[1],
             "before": before[0],
-            "after": _memory(system),
+            "after": system.memory(),
         }
     document["measured"] = [asdict(one) for one in measured]
     document["customers"] = customers

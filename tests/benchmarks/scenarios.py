@@ -19,7 +19,7 @@ from psycopg.rows import TupleRow
 from ingest.local.state import find_free_port
 from tests.benchmarks.figures import summarize
 from tests.benchmarks.load import Job, send_from_another_process
-from tests.benchmarks.processes import find_tree, read_cpu_seconds
+from tests.benchmarks.processes import find_tree, read_cpu_seconds, read_resident_bytes
 from tests.benchmarks.requests import Imports, Template, make_sample
 from tests.benchmarks.targets import Target
 
@@ -73,6 +73,17 @@ class System:
             name: sum(read_cpu_seconds(find_tree(pid)) for pid in _listed(pids))
             for name, pids in self.target.pids.items()
             if name != "supervisor"
+        }
+
+    def memory(self) -> dict[str, int]:
+        """Return resident bytes of the largest process of each sort that imports."""
+        return {
+            name: max(
+                read_resident_bytes(each)
+                for pid in _listed(self.target.pids[name])
+                for each in find_tree(pid)
+            )
+            for name in ("intake", "workers")
         }
 
     def imports(self, **changes: Any) -> Imports:
