@@ -1,11 +1,11 @@
 """Receipts and pages of imports, as operators read them."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from ingest.domain.errors import InvalidValue
 from ingest.domain.imports import Import
