@@ -6,7 +6,7 @@ turn, so that what disturbs one disturbs all; results are medians.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from tests.benchmarks.facts import gather_facts
 from tests.benchmarks.fill import fill
 from tests.benchmarks.floor import copy_rows, make_tables, take_rows
 from tests.benchmarks.load import Job, send_from_another_process
+from tests.benchmarks.processes import read_processor_ticks
 from tests.benchmarks.render import make_tables_of, shorten
 from tests.benchmarks.requests import FIRST_KNOWN, Template, make_sample
 from tests.benchmarks.scenarios import (
@@ -119,7 +120,11 @@ def _measure(
     measured = []
     for turn in range(repeats):
         for name, scenario in scenarios.items():
+            used, stolen = read_processor_ticks()
             one = scenario(system, seconds)
+            now_used, now_stolen = read_processor_ticks()
+            share = (now_stolen - stolen) / (now_used + now_stolen - used - stolen)
+            one = replace(one, stolen=share)
             measured.append(one)
             console.print(f"{turn + 1}/{repeats} {name}: {shorten(one)}")
             if one.failed:

@@ -47,6 +47,18 @@ def read_tree_cpu_seconds(root: int) -> float:
     return read_cpu_seconds(find_tree(root))
 
 
+def read_processor_ticks() -> tuple[int, int]:
+    """Return what this machine was given of its processors, and what it was not.
+
+    In ticks since it started. What its host gave to others, though there was work,
+    is stolen.
+    """
+    user, nice, system, _, _, irq, softirq, stolen, *_ = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    )
+    return user + nice + system + irq + softirq, stolen
+
+
 def read_resident_bytes(pid: int) -> int:
     """Return how much memory of `pid` is in RAM."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])

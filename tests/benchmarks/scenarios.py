@@ -47,6 +47,8 @@ class Measured:
     #: CPU microseconds a profile, by process.
     cpu_us: dict[str, float] = field(default_factory=dict)
     first_fault: str = ""
+    #: Of the processor time there was work for, what the machine's host withheld.
+    stolen: float = 0.0
 
 
 class System:
