@@ -157,7 +157,8 @@ def make_tables_of(document: Document) -> str:
             f"{median(row[member] for row in rows):.1f}"
             for member in ("p50_ms", "p99_ms", "queue_p99_ms")
         )
-        stolen = f"{100 * median(row.get('stolen', 0.0) for row in rows):.0f}"
+        shares = [row["stolen"] for row in rows if "stolen" in row]
+        stolen = f"{100 * median(shares):.0f}" if shares else "?"
         lines.append(f"| {' | '.join((name, *numbers, *times, cpu, stolen))} |")
     lines += [
         "",
