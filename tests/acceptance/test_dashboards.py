@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -148,15 +149,18 @@ def declare_triggers(database_url: str, *urls: str) -> None:
         )
 
 
-def stall(database_url: str, producer: Producer, prometheus: Prometheus) -> None:
-    """Hold every drain up until Prometheus has seen what waits."""
+def stall(
+    database_url: str, producer: Producer, prometheus: Prometheus, seconds: float
+) -> None:
+    """Hold every drain up until Prometheus has seen imports wait for `seconds`."""
     with connect(database_url) as connection, connection.transaction():
         lock_catalog(connection)
         for number in range(50):
             producer.send(
                 {"email": f"late-{number}@example.com", "data": {}}, wait=False
             )
-        expr = "count(penstock_oldest_accepted_timestamp_seconds) > 0"
+        oldest = "min(penstock_oldest_accepted_timestamp_seconds)"
+        expr = f"time() - {oldest} > {seconds}"
         wait_for(lambda: prometheus.ask("query", query=expr)["result"])
         expr = "penstock_postgres_lock_waits > 0"
         wait_for(lambda: prometheus.ask("query", query=expr)["result"])
@@ -170,8 +174,8 @@ class Scene:
     producer: Producer
     prometheus: Prometheus
 
-    def stall(self) -> None:
-        stall(self.database_url, self.producer, self.prometheus)
+    def stall(self, seconds: float = 0) -> None:
+        stall(self.database_url, self.producer, self.prometheus, seconds)
 
 
 @pytest.fixture(scope="module")
@@ -183,13 +187,19 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         bad.answer = lambda _: (500, {})
         answer = group.wait_ready()
         declare_triggers(answer["database"], good.url, bad.url)
-        with redis.Redis.from_url(answer["redis"]) as client:
-            client.xadd(stream_key(0), {"import": b"not an import"})
         producer = Producer(answer)
         with scraping(
             directory, httpx.URL(answer["metrics"]).netloc.decode()
         ) as opened:
             producer.start()
+            # Counters must have been seen before they rise.
+            wait_for(
+                lambda: opened.ask("query", query="penstock_dead_letters_total")[
+                    "result"
+                ]
+            )
+            with redis.Redis.from_url(answer["redis"]) as client:
+                client.xadd(stream_key(0), {"import": b"not an import"})
             made = Scene(answer["database"], producer, opened)
             made.stall()
             yield made
@@ -231,9 +241,10 @@ def test_variables_and_marks_have_what_they_ask_for(prometheus: Prometheus) -> N
             if variable["type"] == "query":
                 found = re.fullmatch(r"label_values\((\w+), (\w+)\)", variable["query"])
                 assert found
-                series = prometheus.ask("series", **{"match[]": found[1]})
+                wanted = {"match[]": found[1]}
+                wait_for(partial(prometheus.ask, "series", **wanted))
+                series = prometheus.ask("series", **wanted)
                 assert all(one[found[2]] for one in series)
-                assert series
         for mark in dashboard["annotations"]["list"]:
             prometheus.ask("query", query=mark["expr"])
 
@@ -265,8 +276,9 @@ def test_the_dashboard_tells_which_stage_is_slow(scene: Scene) -> None:
         result = scene.prometheus.ask("query", query=expr)["result"]
         return str(result[0]["metric"]["stage"]) if result else ""
 
-    # Drains wait for the catalogue, which they hold while they read.
-    scene.stall()
+    # Drains wait for the catalogue, which they hold while they read: for most of the
+    # window, so that no other stage has had more of it on a machine however slow.
+    scene.stall(seconds=12)
 
     wait_for(lambda: slowest() == "read")
     assert query.dashboard == "workers"
