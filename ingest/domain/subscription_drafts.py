@@ -142,14 +142,9 @@ def parse(
         raise InvalidRequest("Not an object")
     faults: list[Fault] = []
     channel = _read(faults, "channel", _parse_channel, raw.get("channel"))
+    wanted = raw.get("resource_id")
     resource = _read(
-        faults,
-        "resource_id",
-        _find_resource,
-        database,
-        catalog,
-        channel,
-        raw.get("resource_id"),
+        faults, "resource_id", _find_resource, database, catalog, channel, wanted
     )
     contact, custom_fields, categories = None, None, None
     if channel is not None:
