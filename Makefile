@@ -3,14 +3,15 @@
 
 PYTHON ?= python3
 ARGS   ?=
-BIN    := .venv/bin
+VENV   ?= .venv
+BIN    := $(VENV)/bin
 
 # The environment is remade when what it was made of changes, its place included.
 KEY   := $(shell { pwd; cat requirements-dev.lock pyproject.toml 2>/dev/null; } | cksum | tr ' ' -)
-READY := .venv/.ready-$(KEY)
+READY := $(VENV)/.ready-$(KEY)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint docs bench fuzz chaos lock clean
+.PHONY: help demo up check test oldest newest lint docs bench fuzz chaos lock clean
 
 help: ## Show this help
 	@echo "Usage: make TARGET [ARGS=\"...\"] [PYTHON=python3.13]"
@@ -22,8 +23,23 @@ demo: $(READY) ## Show the whole pipeline at work, from nothing, and stop
 up: $(READY) ## Run everything on this machine until Ctrl-C
 	@$(BIN)/penstock up $(ARGS)
 
-test: $(READY) ## Run the tests; ARGS="-k merge" for some of them
-	@$(BIN)/pytest $(ARGS)
+check: lint ## Check what is pure, within a minute: lint, types, unit and contract tests
+	@$(BIN)/python -m tests.run pure $(ARGS)
+
+test: $(READY) ## Run all tests; ARGS="-k merge" for some of them
+	@$(BIN)/python -m tests.run all $(ARGS)
+
+# The servers that `test` runs on are the newest, its Python may be the oldest.
+oldest: $(READY) ## Run the core of the tests on the oldest PostgreSQL and Redis that are promised
+	@$(BIN)/python -m tests.run oldest $(ARGS)
+
+newest: ## Run the core of the tests on the newest Python of this machine
+	@python="$$($(PYTHON) tests/pythons.py)"; \
+	if [ -z "$$python" ]; then echo "There is no newer Python here than $$($(PYTHON) -V)."; \
+	else $(MAKE) --no-print-directory core VENV=.venv-newest PYTHON="$$python"; fi
+
+core: $(READY)
+	@$(BIN)/python -m tests.run core $(ARGS)
 
 lint: $(READY) ## Check format, style, types and import order
 	@$(BIN)/ruff format --check
@@ -56,8 +72,8 @@ lock: ## Write the lock files from pyproject.toml; needs uv
 	@$(LOCK) --extra otel --constraint requirements-dev.lock --output-file requirements.lock
 
 clean: ## Remove the environment, caches and local state
-	@rm -rf .venv .state .pytest_cache .mypy_cache .ruff_cache .hypothesis \
-		.import_linter_cache .coverage dist build
+	@rm -rf .venv .venv-newest .versions .state .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+		.import_linter_cache .coverage* dist build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 PIP = PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 $(BIN)/python -m pip install \
@@ -71,15 +87,15 @@ $(READY):
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Penstock needs Python 3.11 or newer; '$(PYTHON)' is $$("$(PYTHON)" -V 2>&1)." >&2; \
 		echo "Name another: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
-	@if [ -e .venv/.place ] && [ "$$(cat .venv/.place)" != "$$(pwd)" ]; then \
-		echo "The checkout has moved: making .venv anew ..."; rm -rf .venv; fi
+	@if [ -e $(VENV)/.place ] && [ "$$(cat $(VENV)/.place)" != "$$(pwd)" ]; then \
+		echo "The checkout has moved: making $(VENV) anew ..."; rm -rf $(VENV); fi
 	@$(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo "Making .venv with $$("$(PYTHON)" -V) ..."; \
-		rm -rf .venv; "$(PYTHON)" -m venv .venv || { \
-			rm -rf .venv; \
+		echo "Making $(VENV) with $$("$(PYTHON)" -V) ..."; \
+		rm -rf $(VENV); "$(PYTHON)" -m venv $(VENV) || { \
+			rm -rf $(VENV); \
 			echo "'$(PYTHON)' cannot make virtual environments." >&2; \
 			echo "On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }; }
 	@echo "Installing locked packages ..."
 	@$(PIP) --require-hashes --requirement requirements-dev.lock
 	@$(PIP) --no-deps --no-build-isolation --editable .
-	@rm -f .venv/.ready-*; pwd > .venv/.place; touch "$@"
+	@rm -f $(VENV)/.ready-*; pwd > $(VENV)/.place; touch "$@"

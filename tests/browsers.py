@@ -1,13 +1,13 @@
 """A headless Chromium of the tests' own, from the system's programs."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.webdriver import WebDriver
+
+from tests.programs import find_program
 
 #: It fetches nothing but our pages, and leaves nothing behind.
 _FLAGS = (
@@ -27,9 +27,7 @@ _FLAGS = (
 @contextmanager
 def browsing(profile: Path) -> Iterator[WebDriver]:
     """Yield a browser whose profile is the empty directory `profile`."""
-    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if program is None or driver is None:
-        pytest.skip("chromium or its chromedriver is not installed")
+    program, driver = find_program("chromium"), find_program("chromedriver")
     options = webdriver.ChromeOptions()
     options.binary_location = program
     for flag in (*_FLAGS, f"--user-data-dir={profile}"):

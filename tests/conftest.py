@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +12,19 @@ import psycopg
 import pytest
 import redis
 from hypothesis import settings as examples
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
 from ingest.local.bootstrap import prepare
 from ingest.local.servers import embedded_servers
 from ingest.settings import Settings
 from ingest.store.database import connect
+from tests.databases import cloned
+from tests.leftovers import MARK, list_processes
+
+ENDING_SECONDS = 10
+#: Fixtures with state of their own: tests without them take back what they write.
+SERVING = frozenset({"database_url", "redis_url"})
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -39,6 +45,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="Write the screenshots of docs/images anew.",
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what shares no state: the loop of everyday work."""
+    for item in items:
+        if not SERVING & set(getattr(item, "fixturenames", ())):
+            item.add_marker("pure")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_running() -> Iterator[None]:
+    """Fail the session that leaves a process behind; those that end get a moment."""
+    os.environ[MARK] = mark = uuid4().hex
+    yield
+    ends_at = time.monotonic() + ENDING_SECONDS
+    while left := list(list_processes(mark)):
+        assert time.monotonic() < ends_at, f"left running: {left}"
+        time.sleep(0.05)
 
 
 @dataclass(frozen=True)
@@ -62,28 +86,23 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 @pytest.fixture(scope="session")
 def template(servers: Servers) -> Iterator[str]:
     """The name of a database with every migration and the demo catalogue."""
-    name = f"penstock_template_{uuid4().hex[:8]}"
-    with connect(servers.database_url) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        prepare(make_conninfo(servers.database_url, dbname=name), demo=True)
-        yield name
-        admin.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+    with cloned(servers.database_url) as url:
+        prepare(url, demo=True)
+        yield str(conninfo_to_dict(url)["dbname"])
 
 
 @pytest.fixture
 def database_url(servers: Servers, template: str) -> Iterator[str]:
     """A database of the test's own, with the demo catalogue."""
-    name = f"penstock_test_{uuid4().hex[:8]}"
-    with connect(servers.database_url) as admin:
-        admin.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
-        )
-        yield make_conninfo(servers.database_url, dbname=name)
-        admin.execute(
-            sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-        )
+    with cloned(servers.database_url, template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_connection(servers: Servers, template: str) -> Iterator[Connection]:
+    """One database for the tests of a module, which take back what they write."""
+    with cloned(servers.database_url, template) as url, connect(url) as opened:
+        yield opened
 
 
 @pytest.fixture

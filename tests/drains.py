@@ -8,12 +8,15 @@ from ingest.settings import Settings
 from tests.intakes import DEADLINE_SECONDS
 from workers.drain import Drain
 
+#: Short, for it is how long the end of the block waits for a drain that listens.
+LINGER_SECONDS = 0.05
+
 
 @contextmanager
 def draining(settings: Settings) -> Iterator[None]:
     """Apply whatever is accepted until the block ends."""
     ended = threading.Event()
-    drain = Drain(settings, "test-drain")
+    drain = Drain(settings, "test-drain", linger_seconds=LINGER_SECONDS)
 
     def work() -> None:
         # Should it fail, pytest says so: no thread may end with an exception.

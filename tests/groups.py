@@ -50,10 +50,14 @@ class Group:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
+    def answer(self) -> dict[str, Any]:
+        """What it tells who asks now."""
+        answer: dict[str, Any] = json.loads((self.state / "servers.json").read_text())
+        return answer
+
     def pids(self) -> dict[str, Any]:
         """The numbers of the processes as of now."""
-        document = json.loads((self.state / "servers.json").read_text())
-        pids: dict[str, Any] = document["pids"]
+        pids: dict[str, Any] = self.answer()["pids"]
         return pids
 
     def processes(self) -> set[int]:

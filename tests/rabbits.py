@@ -1,7 +1,6 @@
 """A RabbitMQ of the tests' own, from the system's programs."""
 
 import os
-import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from kombu import Connection
 
 from ingest.local.state import find_free_port
+from tests.programs import find_program
 
 #: Debian puts the program itself here; the one on PATH insists on its own user.
 _PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -21,11 +21,8 @@ class Rabbit:
     """One node, on ports and in directories of its own."""
 
     def __init__(self, directory: Path) -> None:
-        program = str(_PROGRAM) if _PROGRAM.exists() else shutil.which(_PROGRAM.name)
-        epmd = shutil.which("epmd")
-        if program is None or epmd is None:
-            pytest.skip("rabbitmq-server is not installed")
-        self._program, self._epmd = program, epmd
+        self._program = find_program(_PROGRAM if _PROGRAM.exists() else _PROGRAM.name)
+        self._epmd = find_program("epmd")
         port, mapper = find_free_port(), find_free_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{port}//"
         self._log = directory / "log"

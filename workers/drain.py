@@ -49,6 +49,7 @@ class Drain:
         settings: Settings,
         name: str,
         lifetime_seconds: float = LIFETIME_SECONDS,
+        linger_seconds: float = LINGER_SECONDS,
         announce: Callable[[], None] = lambda: None,
         tracer: Tracer | None = None,
     ) -> None:
@@ -57,6 +58,7 @@ class Drain:
         self._announce = announce
         self._name = name
         self._lifetime_seconds = lifetime_seconds
+        self._linger_seconds = linger_seconds
         self._stream: Stream = open_stream(settings.redis_url, settings.partitions)
         self._connection: Connection[TupleRow] | None = None
         self._schemas: ProfileSchemas | None = None
@@ -66,7 +68,7 @@ class Drain:
     def run(self, ring: Callable[[int], None]) -> None:
         """Apply everything that waits, then listen a while for more.
 
-        Returns when nothing comes for LINGER_SECONDS, when another drain listens
+        Returns when nothing comes for a linger, when another drain listens
         already, or, ringing for a successor, after its lifetime. Errors of
         Postgres and Redis are raised with nothing acknowledged: the entries stay and
         the sweep rings again.
@@ -83,7 +85,7 @@ class Drain:
                 continue
             # What still waits is another drain's, which will look again after it.
             busy = [one.partition for each in groups for one in each]
-            if not listens or not self._stream.wait(LINGER_SECONDS, busy):
+            if not listens or not self._stream.wait(self._linger_seconds, busy):
                 break
         if listens:
             self._stream.leave()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ingest.domain.progress import STALL_SECONDS
 from ingest.local.answers import attach
 from ingest.local.group import Answer, Options, run_group
 from ingest.local.state import StateInUse, open_state
@@ -72,9 +73,22 @@ def _announce(answer: Answer, *, as_json: bool, logs: Path, state: str) -> None:
     show_default=True,
     help="Processes that accept imports.",
 )
+@click.option(
+    "--stalled-after",
+    "stall_seconds",
+    type=click.FloatRange(min=1),
+    default=STALL_SECONDS,
+    show_default=True,
+    help="Restart workers after so many seconds without progress while work waits.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one line when ready.")
 def up(
-    state_dir: Path, http_port: int | None, workers: int, intakes: int, as_json: bool
+    state_dir: Path,
+    http_port: int | None,
+    workers: int,
+    intakes: int,
+    stall_seconds: float,
+    as_json: bool,
 ) -> None:
     """Run everything until Ctrl-C: servers, intakes, workers, the console.
 
@@ -85,7 +99,11 @@ def up(
     Run again on the same state directory, it tells of the group that runs there.
     """
     options = Options(
-        state_dir=state_dir, http_port=http_port, workers=workers, intakes=intakes
+        state_dir=state_dir,
+        http_port=http_port,
+        workers=workers,
+        intakes=intakes,
+        stall_seconds=stall_seconds,
     )
     announce = partial(_announce, as_json=as_json, logs=state_dir / "logs")
     ready = "ready; Ctrl-C stops it"

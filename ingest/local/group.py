@@ -17,7 +17,7 @@ from ingest.local.leftovers import end_leftovers
 from ingest.local.servers import ServerUrls
 from ingest.local.services import Tell, choose_postgres, choose_redis
 from ingest.local.signals import Signals
-from ingest.local.stalls import watching
+from ingest.local.stalls import StallWatch, watching
 from ingest.local.state import (
     keep_password,
     keep_port,
@@ -53,6 +53,8 @@ class Options:
     http_port: int | None
     workers: int
     intakes: int
+    #: Workers that make no progress for this long are restarted.
+    stall_seconds: float
 
 
 def _listen(wanted: int | None, tell: Tell) -> socket.socket:
@@ -195,5 +197,6 @@ def run_group(
         supervisor.on_change = publish
         announce(publish())
         servers = urls.database_url, urls.redis_url
-        with watching(*servers, _partitions(environ), supervisor.ask_restart):
+        watch = StallWatch(supervisor.ask_restart, options.stall_seconds)
+        with watching(*servers, _partitions(environ), watch):
             supervisor.run()

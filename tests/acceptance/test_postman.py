@@ -1,6 +1,5 @@
 """The Postman collection, run by Newman against a running group."""
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import orjson
 import pytest
 
 from tests.contract.postman import COLLECTION, make_collection
+from tests.programs import find_program
 
 
 def test_the_collection_is_the_api() -> None:
@@ -29,7 +29,7 @@ def leaving_nothing(http: httpx.Client) -> Iterator[None]:
 
 @pytest.mark.usefixtures("leaving_nothing")
 def test_newman_runs_the_collection(running: dict[str, Any], tmp_path: Path) -> None:
-    newman = shutil.which("newman") or pytest.skip("there is no newman here")
+    newman = find_program("newman")
     report = tmp_path / "report.json"
 
     done = subprocess.run(

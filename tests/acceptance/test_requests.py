@@ -1,13 +1,11 @@
 """The lines of docs/requests.md, pasted into a shell."""
 
 import re
-import shutil
 import subprocess
 from typing import Any
 
-import pytest
-
 from tests.contract.requests import DOCUMENT, make_document
+from tests.programs import find_program
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 END = "---end of block---"
@@ -17,8 +15,8 @@ def test_the_requests_are_those_of_the_api() -> None:
     assert DOCUMENT.read_text() == make_document()
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
 def test_every_line_works_when_pasted(running: dict[str, Any]) -> None:
+    find_program("curl")
     blocks = BLOCK.findall(DOCUMENT.read_text())
     pasted = f"\necho '{END}'\n".join(blocks)
     pasted = re.sub(r"(?m)^URL=.*", f"URL={running['http']}", pasted, count=1)

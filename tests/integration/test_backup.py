@@ -5,10 +5,8 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ingest.local.binaries import find_postgres
@@ -17,8 +15,10 @@ from ingest.settings import Settings
 from ingest.store.database import connect
 from ingest.store.migrate import MIGRATIONS, migrate
 from tests.conftest import Servers
+from tests.databases import cloned
 from tests.drains import draining
 from tests.intakes import ServedIntake, make_document, served, wait_until
+from tests.programs import find_program
 
 #: The schema of 0.1.0.
 FIRST_RELEASE = 4
@@ -26,21 +26,14 @@ FIRST_RELEASE = 4
 
 def run_client(name: str, *arguments: str) -> None:
     """Run one of the programs that come with a PostgreSQL server."""
-    program = find_postgres(os.environ).directory / name
-    if not program.exists():
-        pytest.skip(f"this PostgreSQL has no {name}")
+    program = find_program(find_postgres(os.environ).directory / name)
     subprocess.run([program, *arguments], check=True, timeout=60)
 
 
 @pytest.fixture
 def empty_url(servers: Servers) -> Iterator[str]:
-    name = f"penstock_restored_{uuid4().hex[:8]}"
-    with connect(servers.database_url) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield make_conninfo(servers.database_url, dbname=name)
-        admin.execute(
-            sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-        )
+    with cloned(servers.database_url) as url:
+        yield url
 
 
 def uri(database_url: str) -> str:

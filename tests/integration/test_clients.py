@@ -1,7 +1,6 @@
 """The examples of docs/clients do as they say, over answers that are lost."""
 
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from ingest.store.database import connect
 from tests.consumers import consuming
 from tests.drains import draining
 from tests.intakes import DEADLINE_SECONDS, served
+from tests.programs import find_program
 
 CLIENTS = Path(__file__).parents[2] / "docs/clients"
 #: What runs an example, and the example; building a Go program takes a while.
@@ -92,11 +92,10 @@ def losing(upstream: str, losses: int) -> Iterator[_Proxy]:
 
 
 def run(command: tuple[str, ...], **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run an example; skip the test where nothing here runs its language."""
+    """Run an example; do without the test where nothing runs its language."""
     program, *arguments = command
-    found = shutil.which(program) or pytest.skip(f"there is no {program} here")
     return subprocess.run(
-        [found, *arguments],
+        [find_program(program), *arguments],
         cwd=CLIENTS,
         env=os.environ | environ,
         check=False,

@@ -23,11 +23,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from ingest.exporter import families
 from ingest.exporter.redis_state import Backlog
 from ingest.exporter.registry import open_registry
-from ingest.exporter.states import States
+from ingest.exporter.states import DEADLINE_SECONDS, States
 from ingest.queues import stream_key
 from ingest.settings import Settings
 from ingest.store.states import MAX_COUNTED, load_endpoint_states
 from tests.conftest import Connection
+from tests.groups import STOP_SECONDS
 from tests.intakes import wait_until
 
 
@@ -212,7 +213,7 @@ def test_a_server_that_hangs_is_given_two_seconds(
 
     assert found["penstock_redis_up"] == {"": 0}
     assert found["penstock_postgres_up"] == {"": 1}
-    assert took < 5
+    assert took < 10 * DEADLINE_SECONDS
 
 
 class Hanging:
@@ -303,13 +304,12 @@ def test_the_exporter_serves_what_every_process_counted(
             second = try_get(f"http://127.0.0.1:{port}/metrics")
         finally:
             process.send_signal(signal.SIGTERM)
-    stopped_at = time.monotonic()
+            process.wait(STOP_SECONDS)
 
     assert "penstock_accepted_total" not in scrape(first)
     assert scrape(second)["penstock_accepted_total"] == {"1,http": 1}
     assert scrape(second)["penstock_redis_up"] == {"": 1}
     assert process.returncode == 0
-    assert time.monotonic() - stopped_at < 5
 
 
 def try_get(url: str) -> str:

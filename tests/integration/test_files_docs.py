@@ -4,7 +4,6 @@ import gzip
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -15,6 +14,7 @@ import pytest
 from ingest.settings import Settings
 from tests.drains import draining
 from tests.intakes import ServedIntake, served
+from tests.programs import find_program
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = sorted(
@@ -97,10 +97,10 @@ def run_block(intake: ServedIntake, folder: Path, block: str, **names: str) -> s
     return ended.stdout
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
 def test_an_upload_and_its_job_work_as_they_stand(
     settings: Settings, tmp_path: Path, token: str
 ) -> None:
+    find_program("curl")
     write_files(tmp_path)
     text = (ROOT / "docs/files.md").read_text().partition("## Over HTTP")[2]
     blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)

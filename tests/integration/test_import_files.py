@@ -53,6 +53,7 @@ def zipped(**files: bytes) -> bytes:
         ("a.json", b'[{"data": {"email": "ada@example.com", "_fname": "Ada"}}]'),
         ("a.zip", zipped(a=ADA)),
     ],
+    ids=["csv", "gzip", "UTF-16", "ndjson", "json", "zip"],
 )
 @pytest.mark.parametrize("piped", [False, True], ids=["file", "pipe"])
 def test_a_file_is_imported_however_it_is_written(
@@ -182,6 +183,7 @@ def test_rejects_stand_where_they_are_told_and_replace_none_in_correction(
         (b"", [], "The file is empty"),
         (gzip.compress(gzip.compress(b"")), [], "archive inside"),
     ],
+    ids=["column", "mapping", "encoding", "resource", "nothing", "archive in archive"],
 )
 def test_what_cannot_be_begun_says_why_and_begins_nothing(
     settings: Settings, connection: Connection, tmp_path: Path, content: bytes,

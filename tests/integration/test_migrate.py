@@ -1,11 +1,9 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
@@ -17,6 +15,7 @@ from ingest.store.migrate import (
     read_migrations,
 )
 from tests.conftest import Servers
+from tests.databases import cloned
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -24,13 +23,8 @@ Connection = psycopg.Connection[TupleRow]
 @pytest.fixture
 def empty_url(servers: Servers) -> Iterator[str]:
     """A database without any table."""
-    name = f"penstock_empty_{uuid4().hex[:8]}"
-    with connect(servers.database_url) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield make_conninfo(servers.database_url, dbname=name)
-        admin.execute(
-            sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-        )
+    with cloned(servers.database_url) as url:
+        yield url
 
 
 @pytest.fixture

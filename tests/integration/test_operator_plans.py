@@ -37,9 +37,10 @@ LARGE = (
 )
 
 
-@pytest.fixture
-def filled(connection: Connection) -> Connection:
+@pytest.fixture(scope="module")
+def filled(module_connection: Connection) -> Connection:
     """ROWS imports of today and as many of a queue, profiles and deliveries."""
+    connection = module_connection
     create_daily_partitions(connection, YESTERDAY.date(), 3)
     store_profiles(connection, ROWS)
     _store_imports(connection)

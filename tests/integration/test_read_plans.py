@@ -21,9 +21,10 @@ TABLES = (
 )
 
 
-@pytest.fixture
-def filled(connection: Connection) -> Connection:
+@pytest.fixture(scope="module")
+def filled(module_connection: Connection) -> Connection:
     """ROWS profiles, each with two keys, a subscription, a segment and a receipt."""
+    connection = module_connection
     store_profiles(connection, ROWS)
     store_receipts(connection)
     connection.execute(
@@ -63,7 +64,7 @@ def test_a_profile_is_read_and_deleted_by_index(filled: Connection) -> None:
         78: Search(lookups=(Lookup(PHONE, "+12000000078"),)),
     }
 
-    with watching(filled) as plans:
+    with filled.transaction(force_rollback=True), watching(filled) as plans:
         for number, search in searches.items():
             with filled.transaction():
                 workspace = read_workspace(filled, catalog, want(1, search))

@@ -21,7 +21,7 @@ from tests.conftest import Connection
 from tests.factories import make_import
 from tests.intakes import wait_until
 
-IMPORTS = 12
+IMPORTS = 6
 TASKS_PER_CHILD = 2
 
 
@@ -87,6 +87,8 @@ def test_counts_are_kept_and_files_are_few(
     )
     assert starts is not None
     assert starts >= IMPORTS // TASKS_PER_CHILD
-    assert registry.get_sample_value("penstock_processes", {"role": "drain"}) == 1
+    # The last child may just be replaced.
+    role = {"role": "drain"}
+    wait_until(lambda: registry.get_sample_value("penstock_processes", role) == 1)
     # Of the worker, of its one child, and the archive.
     assert len(list(worker.metrics.iterdir())) <= 14

@@ -1,6 +1,5 @@
 """The reverse proxy of deploy/nginx in front of a served intake."""
 
-import shutil
 import socket
 import ssl
 import subprocess
@@ -16,15 +15,10 @@ from ingest.local.state import find_free_port
 from ingest.settings import Settings
 from tests.drains import draining
 from tests.intakes import DEADLINE_SECONDS, make_document, served, wait_until
+from tests.programs import find_program
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy/nginx/penstock.conf"
 HOST = "imports.example.com"
-
-
-def program(name: str) -> str:
-    # Debian keeps servers where an ordinary user does not look.
-    found = shutil.which(name, path="/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin")
-    return found or pytest.skip(f"there is no {name} here")
 
 
 def accepts(port: int) -> bool:
@@ -35,7 +29,7 @@ def accepts(port: int) -> bool:
 def make_certificate(directory: Path) -> None:
     subprocess.run(
         [
-            *(program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes"),
+            *(find_program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes"),
             *("-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST}"),
             *("-keyout", directory / "privkey.pem"),
             *("-out", directory / "fullchain.pem"),
@@ -66,7 +60,7 @@ def proxy(settings: Settings, tmp_path: Path) -> Iterator[httpx.Client]:
             f"proxy_temp_path {tmp_path}/answers; include penstock.conf; }}\n"
         )
         server = subprocess.Popen(
-            [program("nginx"), "-p", tmp_path, "-c", tmp_path / "nginx.conf"],
+            [find_program("nginx"), "-p", tmp_path, "-c", tmp_path / "nginx.conf"],
             stderr=subprocess.DEVNULL,
         )
         try:

@@ -1,7 +1,6 @@
 """`penstock status`: what flows, what waits, and when it will be gone."""
 
 import json
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -121,13 +120,10 @@ def test_outcomes_dead_letters_and_endpoints_are_told(
 
 
 def test_it_ends_by_itself_where_there_is_no_terminal(settings: Settings) -> None:
-    started = time.monotonic()
-
     result = run(settings)
 
     assert result.exit_code == 0
     assert "nothing waits" in result.output
-    assert time.monotonic() - started < 60
 
 
 @pytest.mark.parametrize(

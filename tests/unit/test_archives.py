@@ -122,6 +122,27 @@ def test_a_bomb_is_refused_before_it_bursts(
         (gzip.compress(os.urandom(500))[:300], "damaged"),
         (gzip.compress(b"abc")[:-8] + b"\0" * 8, "damaged"),
     ],
+    ids=(
+        "a long file",
+        "a long gzip",
+        "a long member",
+        "long members",
+        "many members",
+        "above",
+        "above by a way round",
+        "absolute",
+        "a drive",
+        "above with backslashes",
+        "a link",
+        "a pipe",
+        "a zip in a zip",
+        "a gzip in a zip",
+        "a gzip in a gzip",
+        "a zip in a gzip",
+        "a cut zip",
+        "a cut gzip",
+        "a wrong checksum",
+    ),
 )
 def test_a_trap_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(UnreadableFile, match=message):

@@ -14,6 +14,7 @@ import yaml
 from kubernetes_validate import validate
 
 from ingest.settings import Settings
+from tests.programs import do_without, find_program
 from tests.unit.test_deploy import (
     COMPOSE_TEXT,
     OURS,
@@ -37,11 +38,6 @@ def run(*argv: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         argv, check=False, capture_output=True, text=True, timeout=60, **options
     )
-
-
-def program(name: str) -> str:
-    """Return where `name` is; skip the test where it is not installed."""
-    return shutil.which(name) or pytest.skip(f"there is no {name} here")
 
 
 def documents() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -76,7 +72,7 @@ def containers() -> dict[str, dict[str, Any]]:
 def test_the_dockerfile_is_as_hadolint_wants_it() -> None:
     hadolint = SCRIPTS / "hadolint"
     if not hadolint.exists():
-        pytest.skip("there is no hadolint for this machine")
+        do_without("there is no hadolint for this machine")
 
     checked = run(
         hadolint, "--failure-threshold", "info", "deploy/Dockerfile", cwd=ROOT
@@ -87,7 +83,7 @@ def test_the_dockerfile_is_as_hadolint_wants_it() -> None:
 
 def test_compose_understands_its_file(tmp_path: Path) -> None:
     # The last release that needs no engine knows every key but this one.
-    compose = program("docker-compose")
+    compose = find_program("docker-compose")
     known = re.sub(r"^name: .*$", "", COMPOSE_TEXT, flags=re.MULTILINE)
     (tmp_path / "docker-compose.yml").write_text(known)
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
@@ -113,7 +109,7 @@ def units(tmp_path: Path) -> Path:
 def verify(units: Path) -> str:
     """Return what systemd has to say against the units of a directory."""
     return run(
-        program("systemd-analyze"),
+        find_program("systemd-analyze"),
         "verify",
         "--man=no",
         *(units / path.name for path in UNITS),

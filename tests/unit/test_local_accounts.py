@@ -1,11 +1,12 @@
 """Which user PostgreSQL runs as."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.programs import find_program
 
 ROOT = Path(__file__).parents[2]
 
@@ -13,16 +14,13 @@ _CHOOSE = """
 from ingest.local.accounts import choose_account
 from ingest.local.binaries import find_postgres
 import os
+from tests.programs import find_program
 print(choose_account(find_postgres(os.environ)).isolation.value)
 """
 
 
-UNSHARE = shutil.which("unshare")
-
-
-@pytest.mark.skipif(UNSHARE is None, reason="unshare is not on this machine")
 def test_a_user_without_a_name_gets_a_namespace_or_a_clear_refusal() -> None:
-    as_nobody_known = [str(UNSHARE), "--user", "--map-user=54321"]
+    as_nobody_known = [find_program("unshare"), "--user", "--map-user=54321"]
     if subprocess.run([*as_nobody_known, "true"], check=False).returncode:
         pytest.skip("user namespaces are not allowed here")
 

@@ -77,7 +77,7 @@ def test_a_restart_is_asked_for_once_it_was_seen_thrice_in_a_row() -> None:
     watch = StallWatch(lambda name, reason: asked.append((name, reason)))
 
     looks = [{"drains": "x"}, {"drains": "x"}, {}, *[{"drains": "y"}] * 4]
-    told = [watch.note(look) for look in looks]
+    pauses = [watch.note(look) for look in looks]
 
-    assert told == [False] * 5 + [True, False]
+    assert pauses == [5.0] * 5 + [60.0, 5.0]
     assert asked == [("drains", "y")]
