@@ -78,7 +78,7 @@ def console(settings: Settings) -> Iterator[Console]:
     """Serve a console to an admin."""
     with (
         serving(make_server(settings)) as url,
-        httpx.Client(base_url=url, timeout=30) as client,
+        httpx.Client(base_url=url, timeout=30, verify=False) as client,
     ):
         yield Console(settings, url, make_admin(settings), client)
 

@@ -1,30 +1,62 @@
-"""`make demo`: the first thing that anyone runs."""
+"""`penstock demo`, the first thing that anyone runs, from an installed wheel."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 
 from tests.acceptance.conftest import START_SECONDS
 from tests.pages import ROOT
 
+INSTALL_SECONDS = 240
 
-@pytest.mark.timeout(START_SECONDS + 60)
-def test_the_demo_shows_every_answer_and_leaves_nothing(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "ingest.cli", "demo"],
-        cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
+
+def run(*argv: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture
+def penstock(tmp_path: Path) -> Path:
+    """The command of a wheel that was built and installed in an empty environment."""
+    (wheel,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path))
+    locked = (ROOT / "requirements-dev.lock").read_text()
+    versions = re.findall(r"^\S+==[^\\\n]*", locked, re.MULTILINE)
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text("\n".join(versions))
+    run(sys.executable, "-m", "venv", tmp_path / "environment")
+    programs = tmp_path / "environment/bin"
+    run(
+        *(programs / "python", "-m", "pip", "install", "--quiet", "--no-compile"),
+        *("--disable-pip-version-check", "--constraint", constraints),
+        f"{wheel}[embedded]",
+        timeout=INSTALL_SECONDS,
+    )
+    return programs / "penstock"
+
+
+@pytest.mark.timeout(INSTALL_SECONDS + START_SECONDS + 60)
+def test_the_demo_shows_every_answer_and_leaves_nothing(
+    penstock: Path, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+
+    done = run(
+        penstock,
+        "demo",
+        cwd=scratch,
+        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(scratch)},
         timeout=START_SECONDS + 30,
-        check=False,
     )
 
-    assert done.returncode == 0, done.stdout + done.stderr
     assert "✓ every answer and profile is as it should be" in done.stdout
     assert '"error":0' in done.stdout
     assert "<error>0</error>" in done.stdout
     assert '"error":400' in done.stdout
-    assert list(tmp_path.iterdir()) == []
+    assert list(scratch.iterdir()) == []

@@ -86,9 +86,12 @@ def losing(upstream: str, losses: int) -> Iterator[_Proxy]:
     with _Proxy(upstream, losses) as proxy:
         thread = threading.Thread(target=proxy.serve_forever, daemon=True)
         thread.start()
-        yield proxy
-        proxy.shutdown()
-        thread.join(DEADLINE_SECONDS)
+        try:
+            yield proxy
+        finally:
+            # Closed alone it would go on, busily, for the rest of the session.
+            proxy.shutdown()
+            thread.join(DEADLINE_SECONDS)
 
 
 def run(command: tuple[str, ...], **environ: str) -> subprocess.CompletedProcess[str]:
