@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import redis
 
 #: Debian keeps servers where an ordinary user does not look.
 _SERVERS = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -22,3 +23,9 @@ def find_program(name: str | Path) -> str:
     """Return the path of `name`; do without the test where it is not installed."""
     path = os.pathsep.join((os.environ.get("PATH", os.defpath), _SERVERS))
     return shutil.which(name, path=path) or do_without(f"{name} is not installed")
+
+
+def do_without_counts(client: redis.Redis) -> None:
+    """Skip the rest where Redis does not count what its streams ever took."""
+    if int(str(client.info()["redis_version"]).partition(".")[0]) < 7:
+        pytest.skip("Redis before version 7 does not count what a stream ever took")

@@ -38,11 +38,17 @@ def check_redis(client: redis.Redis) -> Iterator[Finding]:
 
 def _read_settings(client: redis.Redis) -> Mapping[str, str] | None:
     """Read the settings; None where the service, or our user, may not."""
+    pipeline = client.pipeline(transaction=False)
+    for name in _SETTINGS:
+        # Redis before version 7 takes one name at a time.
+        pipeline.config_get(name)
     try:
-        found = client.config_get(*_SETTINGS)
+        replies = pipeline.execute()
     except redis.ResponseError:
         return None
-    known = {str(name): str(value) for name, value in found.items()}
+    known = {
+        str(name): str(value) for reply in replies for name, value in reply.items()
+    }
     return known if known.keys() >= set(_SETTINGS) else None
 
 

@@ -14,7 +14,7 @@ class Flow:
     """What comes, what goes and what waits, over all partitions."""
 
     waiting: int
-    #: None until two samples were taken.
+    #: None until two samples were taken, and where Redis does not count.
     accepted_per_minute: float | None = None
     applied_per_minute: float | None = None
     #: 0 when nothing waits; None when it is not known, or what waits grows.
@@ -32,7 +32,7 @@ class Flow:
 @dataclass(frozen=True, slots=True)
 class _Sample:
     at: float
-    accepted: int
+    accepted: int | None
     waiting: int
 
 
@@ -42,13 +42,15 @@ class FlowMeter:
     def __init__(self) -> None:
         self._samples: deque[_Sample] = deque()
 
-    def note(self, at: float, *, accepted: int, waiting: int) -> None:
+    def note(self, at: float, *, accepted: int | None, waiting: int) -> None:
         """Remember that at `at` seconds so many had ever been accepted, so many waited.
 
-        A total that has become smaller is another Redis, or one restored: what was
-        measured before says nothing about it.
+        Redis before version 7 does not tell the first: None. A total that has become
+        smaller is another Redis, or one restored: what was measured before says
+        nothing about it.
         """
-        if self._samples and accepted < self._samples[-1].accepted:
+        before = self._samples[-1].accepted if self._samples else None
+        if accepted is not None and before is not None and accepted < before:
             self._samples.clear()
         self._samples.append(_Sample(at, accepted, waiting))
         while at - self._samples[0].at > WINDOW_SECONDS:
@@ -63,11 +65,14 @@ class FlowMeter:
         seconds = last.at - first.at
         if seconds <= 0:
             return Flow(waiting=last.waiting, drain_seconds=drained)
+        fewer = first.waiting - last.waiting
+        if drained is None and fewer > 0:
+            drained = last.waiting * seconds / fewer
+        if first.accepted is None or last.accepted is None:
+            return Flow(waiting=last.waiting, drain_seconds=drained)
         accepted = last.accepted - first.accepted
         # Whatever was accepted and waits no more has been applied.
-        applied = accepted - (last.waiting - first.waiting)
-        if drained is None and applied > accepted:
-            drained = last.waiting * seconds / (applied - accepted)
+        applied = accepted + fewer
         return Flow(
             waiting=last.waiting,
             accepted_per_minute=accepted * 60 / seconds,

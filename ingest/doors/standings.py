@@ -67,8 +67,10 @@ def gather_standing(
 
 
 def sample(meter: FlowMeter, states: Sequence[StreamState], at: float) -> None:
-    """Note how the streams stand, unless Redis does not count what it was given."""
+    """Note how the streams stand."""
     totals = [each.accepted for each in states if each.accepted is not None]
-    waiting = sum(each.waiting for each in states)
-    if len(totals) == len(states):
-        meter.note(at, accepted=sum(totals), waiting=waiting)
+    meter.note(
+        at,
+        accepted=sum(totals) if len(totals) == len(states) else None,
+        waiting=sum(each.waiting for each in states),
+    )

@@ -28,16 +28,21 @@ from ingest.store.servers import load_server_facts
 from tests.conftest import Connection
 
 HERE = socket.gethostname()
+SETTINGS_OF_REDIS = (
+    "appendfsync",
+    "no-appendfsync-on-rewrite",
+    "maxmemory-policy",
+    "maxmemory",
+)
 
 
 @pytest.fixture
 def client(redis_url: str) -> Iterator[redis.Redis]:
     opened = redis.Redis.from_url(redis_url, decode_responses=True)
-    kept = opened.config_get("append*", "no-appendfsync*", "maxmemory*")
+    kept = {name: str(opened.config_get(name)[name]) for name in SETTINGS_OF_REDIS}
     yield opened
-    for name in ("appendfsync", "no-appendfsync-on-rewrite", "maxmemory-policy"):
-        opened.config_set(name, str(kept[name]))
-    opened.config_set("maxmemory", str(kept["maxmemory"]))
+    for name, value in kept.items():
+        opened.config_set(name, value)
     opened.close()
 
 

@@ -39,6 +39,12 @@ def ask(url: str, query: str) -> object:
     return row[0]
 
 
+def find_cluster(state: Path) -> Path:
+    """Return the data directory, which is named after the major version."""
+    (found,) = state.glob("pg[0-9]*")
+    return found
+
+
 def execute(url: str, statement: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(statement.encode())
@@ -152,7 +158,7 @@ def test_secrets_and_data_are_private(state: Path) -> None:
     secrets = [*state.glob("*.password"), state / "valkey" / "valkey.conf"]
     assert len(secrets) == 3
     assert {stat.S_IMODE(path.stat().st_mode) for path in secrets} == {0o600}
-    assert stat.S_IMODE((state / "pg18").stat().st_mode) == 0o700
+    assert stat.S_IMODE(find_cluster(state).stat().st_mode) == 0o700
 
 
 def test_a_directory_in_use_is_refused(state: Path) -> None:
@@ -217,7 +223,7 @@ def test_a_server_whose_runner_lost_it_is_ended_and_replaced(state: Path) -> Non
 
 def test_a_pid_file_that_names_a_stranger_is_removed(state: Path) -> None:
     with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as stranger:
-        (state / "pg18" / "postmaster.pid").write_text(f"{stranger.pid}\n")
+        (find_cluster(state) / "postmaster.pid").write_text(f"{stranger.pid}\n")
         (state / "valkey").mkdir()
         (state / "valkey" / "valkey.pid").write_text(f"{stranger.pid}\n")
 
@@ -228,27 +234,29 @@ def test_a_pid_file_that_names_a_stranger_is_removed(state: Path) -> None:
 
 
 def test_a_half_made_data_directory_does_not_count(tmp_path: Path) -> None:
-    (tmp_path / "pg18.tmp").mkdir()
-    (tmp_path / "pg18.tmp" / "PG_VERSION").write_text("18")
+    major = find_postgres(os.environ).version[0]
+    half_made = tmp_path / f"pg{major}.tmp"
+    half_made.mkdir()
+    (half_made / "PG_VERSION").write_text(str(major))
 
     server = start_postgres(tmp_path, durable=False)
 
     assert ask(server.url, "SELECT 1") == 1
     server.stop()
-    assert not (tmp_path / "pg18.tmp").exists()
+    assert not half_made.exists()
 
 
 def test_data_of_another_major_version_are_not_started_beside(tmp_path: Path) -> None:
-    (tmp_path / "pg17").mkdir()
+    (tmp_path / "pg13").mkdir()
 
-    with pytest.raises(PostgresRefused, match="pg17 holds data of PostgreSQL 17"):
+    with pytest.raises(PostgresRefused, match="pg13 holds data of PostgreSQL 13"):
         start_postgres(tmp_path, durable=False)
 
-    assert not (tmp_path / "pg18").exists()
+    assert [each.name for each in tmp_path.glob("pg*")] == ["pg13"]
 
 
 def test_a_server_that_cannot_start_says_why(state: Path) -> None:
-    (state / "pg18" / "global" / "pg_control").write_bytes(b"")
+    (find_cluster(state) / "global" / "pg_control").write_bytes(b"")
 
     with pytest.raises(ServerNotReady, match=r"^postgres: .*\n(.*\n)*.*pg_control"):
         start_postgres(state)

@@ -67,7 +67,7 @@ def _store_imports(connection: Connection) -> None:
                CASE WHEN n %% 1000 <> 0 THEN lpad(to_hex(n), 24, '0') END,
                at, at, at
           FROM generate_series(1, %(rows)s) AS n,
-               LATERAL (SELECT now() - (%(rows)s - n) * INTERVAL '10 ms' AS at)
+               LATERAL (SELECT now() - (%(rows)s - n) * INTERVAL '10 ms' AS at) AS ages
         """,
         {"rows": ROWS, "base": base},
     )

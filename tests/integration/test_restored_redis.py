@@ -74,13 +74,14 @@ def test_entries_of_a_restored_redis_come_again_and_nothing_doubles(
         for number in range(1, 4):
             append(client, add_points(number))
         # Taken of a server that is running: the log is complete at every moment.
-        shutil.copytree(state / "valkey" / "appendonlydir", copy)
+        not_data = shutil.ignore_patterns("*.pid", "*.sock")
+        shutil.copytree(state / "valkey", copy, ignore=not_data)
     with served(state, settings) as (client, drain):
         append(client, add_points(100))
         drain.run(lambda _: None)
         reached = position(connection)
-    shutil.rmtree(state / "valkey" / "appendonlydir")
-    shutil.copytree(copy, state / "valkey" / "appendonlydir")
+    shutil.rmtree(state / "valkey")
+    shutil.copytree(copy, state / "valkey")
 
     with served(state, settings) as (client, drain):
         came_again = waiting(client)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ingest.domain.flow import WINDOW_SECONDS, Flow, FlowMeter, describe_drain
 
 
-def measure(*samples: tuple[float, int, int]) -> Flow:
+def measure(*samples: tuple[float, int | None, int]) -> Flow:
     meter = FlowMeter()
     for at, accepted, waiting in samples:
         meter.note(at, accepted=accepted, waiting=waiting)
@@ -26,6 +26,14 @@ def test_what_is_accepted_and_does_not_wait_has_been_applied() -> None:
     assert flow.accepted_per_minute == 600
     assert flow.applied_per_minute == 1200
     assert not flow.is_growing
+
+
+def test_a_redis_that_does_not_count_still_tells_what_waits_and_how_long() -> None:
+    flow = measure((0, None, 500), (30, None, 200))
+
+    assert flow == Flow(waiting=200, drain_seconds=20)
+    assert measure((0, None, 0), (30, None, 0)).drain_seconds == 0
+    assert measure((0, None, 7), (30, None, 9)).drain_seconds is None
 
 
 def test_the_time_to_drain_counts_what_still_comes() -> None:
