@@ -10,7 +10,12 @@ from ingest.doctor.findings import Finding, fail, warn, well
 from ingest.store.catalog import load_declared
 from ingest.store.migrate import load_applied, read_migrations
 from ingest.store.receipt_days import list_days
-from ingest.store.servers import find_invalid_indexes, find_unique_indexes
+from ingest.store.servers import (
+    find_invalid_indexes,
+    find_superseded_indexes,
+    find_unanalyzed_tables,
+    find_unique_indexes,
+)
 from ingest.store.tokens import load_tokens
 
 #: The judges: who holds a value, and whether an import has been applied.
@@ -35,6 +40,7 @@ def check_schema(connection: Connection[TupleRow], today: date) -> Iterator[Find
     yield migrations
     if not migrations.advice:
         yield _check_indexes(connection)
+        yield _check_statistics(connection)
         yield from _check_catalog(connection)
         yield _check_days(connection, today)
 
@@ -74,7 +80,28 @@ def _check_indexes(connection: Connection[TupleRow]) -> Finding:
             "Stop the workers and make them again, as the migrations do: they decide "
             "that nothing is applied twice and that nobody is two profiles.",
         )
+    if superseded := find_superseded_indexes(connection):
+        return warn(
+            "schema.indexes",
+            f"of the release before: {', '.join(superseded)}",
+            "Once no worker of that release runs: DROP INDEX CONCURRENTLY "
+            f"{', '.join(superseded)}. Until then every import pays for it.",
+        )
     return well("schema.indexes", f"{len(UNIQUE_INDEXES)} unique ones, all valid")
+
+
+def _check_statistics(connection: Connection[TupleRow]) -> Finding:
+    """Check that Postgres knows the tables; the first minute and a restore lack it."""
+    unknown = find_unanalyzed_tables(connection)
+    if unknown:
+        return warn(
+            "schema.statistics",
+            f"never analyzed: {', '.join(unknown)}",
+            f"Run: ANALYZE {', '.join(unknown)}. After a restore it is part of it; if "
+            "autovacuum does not do it within minutes, set `autovacuum = on`. Imports "
+            "do not depend on it; what operators ask may be slow.",
+        )
+    return well("schema.statistics", "every table that holds rows is analyzed")
 
 
 def _check_catalog(connection: Connection[TupleRow]) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from ingest.domain.errors import Fault, Unavailable
+from ingest.store.database import PLANNING
 from ingest.store.receipts import Answer
 
 #: Whoever cannot have a connection in this time is told that there is none.
@@ -30,7 +31,7 @@ class Receipts:
                 "row_factory": dict_row,
                 "connect_timeout": 3,
                 "application_name": "penstock-intake",
-                "options": "-c TimeZone=UTC -c statement_timeout=3000",
+                "options": f"-c TimeZone=UTC -c statement_timeout=3000 {PLANNING}",
             },
             check=AsyncConnectionPool.check_connection,
             min_size=0,

@@ -125,19 +125,20 @@ def _find_by_subscriptions(
         return []
     rows = connection.execute(
         """
-        -- Served by subscriptions_contact; any status counts, deleted ones do not.
+        -- One probe of subscriptions_contact_key for each. Compared by that key alone:
+        -- each column of it stands in the primary key too, which would be read whole.
         SELECT wanted.number, found.profile_id
           FROM unnest(%(databases)s::integer[], %(channels)s::text[],
                       %(values)s::text[], %(resources)s::integer[])
                WITH ORDINALITY
                AS wanted (database_id, channel, value, resource_id, number)
          CROSS JOIN LATERAL (
+               -- Any status counts, deleted ones do not.
                SELECT DISTINCT profile_id
                  FROM subscriptions
-                WHERE subscriptions.database_id = wanted.database_id
-                  AND subscriptions.channel = wanted.channel
-                  AND subscriptions.contact = wanted.value
-                  AND subscriptions.channel IN ('email', 'sms', 'push')
+                WHERE contact_key(subscriptions.database_id, subscriptions.channel,
+                                  subscriptions.contact) COLLATE "C"
+                    = contact_key(wanted.database_id, wanted.channel, wanted.value)
                   AND NOT subscriptions.is_deleted
                   AND (wanted.resource_id IS NULL
                        OR subscriptions.resource_id = wanted.resource_id)

@@ -26,6 +26,7 @@ from ingest.store.database import connect
 from ingest.store.receipt_days import create_daily_partitions
 from ingest.store.servers import load_server_facts
 from tests.conftest import Connection
+from tests.plans import store_profiles, store_receipts
 
 HERE = socket.gethostname()
 SETTINGS_OF_REDIS = (
@@ -102,7 +103,7 @@ def test_a_deployment_at_work_is_well_but_for_what_tests_do_without(
     wrong = {check: each.level for check, each in found.items() if each.advice}
     assert wrong == FLEETING
     assert all(each.found for each in found.values())
-    assert len(found) == 29
+    assert len(found) == 30
 
 
 @pytest.mark.parametrize(
@@ -314,6 +315,36 @@ def test_an_empty_catalogue_and_no_token_are_found(
     assert found["schema.tokens"].level is Level.WARN
 
 
+def test_tables_that_were_filled_and_never_analyzed_are_named(
+    subject: Subject, connection: Connection
+) -> None:
+    for table in ("profiles", "imports_default", "imports_named"):
+        connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
+    assert look(subject)["schema.statistics"].level is Level.OK
+    store_profiles(connection, 5_000)
+    store_receipts(connection)
+    connection.execute("ANALYZE match_keys, subscriptions, segment_members")
+
+    finding = look(subject)["schema.statistics"]
+
+    assert finding.level is Level.WARN
+    assert finding.found == "never analyzed: profiles, imports"
+    assert "ANALYZE profiles, imports" in finding.advice
+    connection.execute("ANALYZE imports, profiles")
+    assert look(subject)["schema.statistics"].level is Level.OK
+
+
+def test_an_index_of_the_release_before_is_named(
+    subject: Subject, connection: Connection
+) -> None:
+    connection.execute("CREATE INDEX subscriptions_contact ON subscriptions (contact)")
+
+    finding = look(subject)["schema.indexes"]
+
+    assert finding.level is Level.WARN
+    assert "DROP INDEX CONCURRENTLY subscriptions_contact" in finding.advice
+
+
 def test_days_that_were_not_made_ahead_are_found(
     subject: Subject, connection: Connection
 ) -> None:
@@ -456,5 +487,5 @@ def test_the_command_says_what_it_found_and_how_bad_it_is(
         assert found["postgres.fsync"]["level"] == "fail"
         assert found["work.beat"]["advice"] == ""
     else:
-        assert "25 ok, 0 warn, 4 fail" in result.stdout
+        assert "26 ok, 0 warn, 4 fail" in result.stdout
         assert "→ Set `appendonly yes`" in result.stdout

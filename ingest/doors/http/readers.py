@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
 from ingest.domain.errors import Unavailable
+from ingest.store.database import PLANNING
 
 _T = TypeVar("_T")
 
@@ -36,7 +37,7 @@ class Readers:
                 "autocommit": True,
                 "connect_timeout": 3,
                 "application_name": application_name,
-                "options": "-c TimeZone=UTC -c statement_timeout=10000",
+                "options": f"-c TimeZone=UTC -c statement_timeout=10000 {PLANNING}",
             },
             check=ConnectionPool.check_connection,
             min_size=0,
