@@ -22,6 +22,8 @@ from ingest.domain.profiles import Profile
 
 #: A lookup in its database.
 Address = tuple[int, Lookup]
+#: An address, and the id of a profile that is found by it.
+Hit = tuple[Address, str]
 
 
 class Workspace:
@@ -97,17 +99,17 @@ class Workspace:
             if profile is not loaded:
                 yield loaded, profile
 
-    def stale(self, hits: Mapping[Address, Sequence[str]]) -> bool:
-        """Tell whether a profile no longer holds the key that found it.
+    def stale(self, hits: Mapping[Address, Sequence[str]]) -> set[Hit]:
+        """Return those of `hits` whose profile does not hold the key that found it.
 
-        Between finding and locking, somebody else may have changed it.
+        Between finding and loading, somebody else may have changed or deleted it.
         """
-        return any(
-            (database_id, id_) not in self.loaded
-            or lookup not in self._held[database_id, id_]
+        return {
+            ((database_id, lookup), id_)
             for (database_id, lookup), ids in hits.items()
             for id_ in ids
-        )
+            if lookup not in self._held.get((database_id, id_), ())
+        }
 
     def _hits(self, database_id: int, lookup: Lookup, search: Search) -> list[str]:
         if lookup.kind == PROFILE_ID:
@@ -118,8 +120,8 @@ class Workspace:
         untouched = (
             id_
             for id_ in self._scans.get((database_id, lookup), ())
-            if self.current.get((database_id, id_))
-            is self.loaded.get((database_id, id_))
+            if (database_id, id_) in self.loaded
+            and self.current[database_id, id_] is self.loaded[database_id, id_]
         )
         touched = (
             profile.id

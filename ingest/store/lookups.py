@@ -20,9 +20,14 @@ from ingest.store.rows import dump_array
 Hits = dict[Address, list[str]]
 
 
-def find_profiles(connection: Connection[TupleRow], wanted: Iterable[Address]) -> Hits:
+def find_profiles(
+    connection: Connection[TupleRow],
+    wanted: Iterable[Address],
+    candidates: int = CANDIDATES,
+) -> Hits:
     """Return the ids of the profiles that hold each of the indexed keys `wanted`.
 
+    At most `candidates` for each.
     Ids of profiles that are looked for by id are returned unchecked.
     """
     own, listed = [], []
@@ -36,19 +41,19 @@ def find_profiles(connection: Connection[TupleRow], wanted: Iterable[Address]) -
         else:
             own.append(address)
     # Both are sent before either is read: in pipeline mode, one round trip.
-    by_keys = _find_by_keys(connection, own)
-    by_subscriptions = _find_by_subscriptions(connection, listed)
+    by_keys = _find_by_keys(connection, own, candidates)
+    by_subscriptions = _find_by_subscriptions(connection, listed, candidates)
     _collect(hits, by_keys)
     _collect(hits, by_subscriptions)
     return hits
 
 
 def find_holders_of_all(
-    connection: Connection[TupleRow], addresses: Sequence[Address]
+    connection: Connection[TupleRow], addresses: Sequence[Address], candidates: int
 ) -> list[str]:
     """Return the ids of the profiles that hold every key of `addresses`.
 
-    They are keys of one kind in one database.
+    At most `candidates`. They are keys of one kind in one database.
     """
     database_id, first = addresses[0]
     rows = connection.execute(
@@ -67,7 +72,7 @@ def find_holders_of_all(
             "database_id": database_id,
             "kind": first.kind,
             "values": [lookup.value for _, lookup in addresses],
-            "candidates": CANDIDATES,
+            "candidates": candidates,
         },
     )
     return [str(profile_id) for (profile_id,) in rows]
@@ -90,7 +95,7 @@ def _collect(hits: Hits, found: Iterable[tuple[Address, str]]) -> None:
 
 
 def _find_by_keys(
-    connection: Connection[TupleRow], addresses: Sequence[Address]
+    connection: Connection[TupleRow], addresses: Sequence[Address], candidates: int
 ) -> Iterable[tuple[Address, str]]:
     if not addresses:
         return []
@@ -112,14 +117,14 @@ def _find_by_keys(
             "databases": dump_array([database_id for database_id, _ in addresses]),
             "kinds": dump_array([lookup.kind for _, lookup in addresses]),
             "values": dump_array([lookup.value for _, lookup in addresses]),
-            "candidates": CANDIDATES,
+            "candidates": candidates,
         },
     )
     return ((addresses[number - 1], profile_id) for number, profile_id in rows)
 
 
 def _find_by_subscriptions(
-    connection: Connection[TupleRow], addresses: Sequence[Address]
+    connection: Connection[TupleRow], addresses: Sequence[Address], candidates: int
 ) -> Iterable[tuple[Address, str]]:
     if not addresses:
         return []
@@ -151,7 +156,7 @@ def _find_by_subscriptions(
             ),
             "values": dump_array([lookup.value for _, lookup in addresses]),
             "resources": dump_array([lookup.resource_id for _, lookup in addresses]),
-            "candidates": CANDIDATES,
+            "candidates": candidates,
         },
     )
     return ((addresses[number - 1], profile_id) for number, profile_id in rows)
