@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from ingest.domain.errors import Fault, InvalidRequest, UnsupportedMediaType
 from ingest.domain.imports import Operation
+from ingest.wire.promises import refuse_promises
 
 #: What holds for every row, as an import says it.
 _SHARED = (
@@ -49,6 +50,7 @@ def load_upload(
 
     What holds for every row is passed on as it is, to be read with the rows.
     """
+    refuse_promises(query)
     faults: list[Fault] = []
     parameters: dict[str, object] = {
         name: query[name] for name in _SHARED if query.get(name)

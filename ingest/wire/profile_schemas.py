@@ -19,6 +19,7 @@ from ingest.domain.errors import Fault, InvalidValue, NotFound, Rejected
 from ingest.domain.fields import READ_ONLY_FIELDS
 from ingest.domain.imports import Import
 from ingest.domain.lookups import NO_SEARCH
+from ingest.wire.promises import is_promise
 
 #: How what `data` may hold is read, by name; `subscriptions` apart.
 Schema = Mapping[str, Callable[[object], object]]
@@ -111,7 +112,9 @@ class ProfileSchemas:
         for name, value in data.items():
             parse = schema.get(name)
             if parse is None:
-                if name not in _PASSED_OVER and not database.ignore_unknown_fields:
+                if is_promise(name, value):
+                    faults.append(_fault(name, "Not supported"))
+                elif name not in _PASSED_OVER and not database.ignore_unknown_fields:
                     faults.append(_fault(name, "Unknown field"))
             elif value is not None:
                 try:

@@ -12,6 +12,7 @@ from ingest.domain.errors import InvalidRequest, NotFound
 from ingest.domain.imports import Matching, Start
 from ingest.wire.envelopes import Envelope, load_envelope
 from ingest.wire.parameters import parse_id
+from ingest.wire.promises import refuse_promises
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
 
@@ -75,6 +76,7 @@ def load_quick(
 
     An input left empty is as good as absent, since a form sends all it has.
     """
+    refuse_promises(sent)
     given = {name: value for name, value in sent.items() if value not in ("", None)}
     _refuse_nul(given)
     fields = {name: value for name, value in given.items() if name not in _RESERVED}

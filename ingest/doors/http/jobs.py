@@ -34,6 +34,7 @@ from ingest.store.job_rows import list_rejects, list_results
 from ingest.store.jobs import cancel_job
 from ingest.wire.job_parameters import load_upload
 from ingest.wire.profile_schemas import ProfileSchemas
+from ingest.wire.promises import refuse_promises
 
 #: Rows read from Postgres at once, in a transaction of their own.
 _PAGE_ROWS = 1000
@@ -123,6 +124,7 @@ class CancelResource:
     async def on_post(self, req: Request, resp: Response, job_id: str) -> None:
         """Ask whoever reads it to stop; 409 if it has come to its end."""
         req.context.parsed = True
+        refuse_promises(req.params)
         seen = await _authorize(self._intake, req, job_id, Action.IMPORT)
         now = datetime.now(UTC)
         work = partial(cancel_job, job_id=seen.job.id, now=now)

@@ -10,6 +10,7 @@ from ingest.domain.errors import BodyTooLarge, UnsupportedMediaType
 from ingest.settings import Settings
 from ingest.wire.bodies import Format, decode
 from ingest.wire.envelopes import peek_format, peek_token
+from ingest.wire.promises import refuse_promises
 from ingest.wire.replies import choose_format
 
 _LARGE_BYTES = 256 * 1024
@@ -56,6 +57,9 @@ async def read_request(req: Request, settings: Settings) -> Decoded:
     req.context.parsed = True
     req.context.sent_as = sent_as
     settle_format(req, peek_format(document))
+    refuse_promises(document)
+    if req.query_string:
+        refuse_promises(req.params)
     return Decoded(
         document=document,
         secret=peek_token(document) or find_secret(req),
