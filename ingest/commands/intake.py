@@ -7,6 +7,7 @@ import click
 import uvicorn
 
 from ingest.doors.http.app import create_app
+from ingest.doors.http.protocol import Http1Protocol
 from ingest.garbage import collect_rarely
 from ingest.local.priority import give_way
 from ingest.logs import configure_logging
@@ -29,7 +30,7 @@ def make_server(settings: Settings) -> uvicorn.Server:
         uvicorn.Config(
             create_app(settings),
             loop="uvloop",
-            http="httptools",
+            http=Http1Protocol,
             ws="none",
             proxy_headers=False,
             lifespan="on",

@@ -152,5 +152,5 @@ def test_it_is_refused_as_a_field_where_unknown_fields_are_ignored() -> None:
 @pytest.mark.fact("16.13-promise")
 def test_a_message_of_the_queue_is_refused() -> None:
     sent = {"account_id": 1, "db_id": 1, **ROW, "data": {}, "dry_run": "1"}
-    with pytest.raises(InvalidRequest, match="^Not supported: dry_run$"):
+    with pytest.raises(InvalidRequest, match=r"^Not supported: dry_run$"):
         load_order(sent)

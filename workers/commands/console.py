@@ -8,6 +8,7 @@ import uvicorn
 
 from ingest.commands.intake import listen
 from ingest.doors.console.app import create_console
+from ingest.doors.http.protocol import Http1Protocol
 from ingest.logs import configure_logging
 from ingest.settings import Settings, read_settings
 from ingest.store.database import connect
@@ -31,7 +32,7 @@ def make_server(settings: Settings) -> uvicorn.Server:
         uvicorn.Config(
             create_console(settings, replay),
             loop="uvloop",
-            http="httptools",
+            http=Http1Protocol,
             ws="none",
             # The proxy in front tells by X-Forwarded-Proto that it is spoken HTTPS to,
             # which can only make a cookie stricter.
