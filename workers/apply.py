@@ -5,7 +5,7 @@ number of statements.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -21,7 +21,14 @@ from ingest.domain.identities import new_profile_id
 from ingest.domain.imports import Import, Outcome, State
 from ingest.store.dead_letters import DeadLetter, insert_dead_letter
 from ingest.store.events import insert_events
-from ingest.store.receipts import Answer, Receipt, ask_answers, insert_receipts
+from ingest.store.receipts import (
+    Answer,
+    Receipt,
+    ask_answers,
+    copy_receipts,
+    find_answers,
+    insert_receipts,
+)
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.attempts import TRANSIENT
 from workers.letters import describe_error, describe_traceback
@@ -105,9 +112,14 @@ def apply_whole(
     """Apply `batch` in order, or raise and leave the transaction to be rolled back."""
     started_at, stages = datetime.now(UTC), metrics.Stopwatch()
     imports: dict[UUID, Import] = {}
-    for accepted in batch:
-        # Of entries with one id the first counts, as it would in two batches.
-        imports.setdefault(accepted.import_.import_id, accepted.import_)
+    again: list[Import] = []
+    for import_ in [accepted.import_ for accepted in batch]:
+        if import_.other_id in imports:
+            again.append(import_)
+        else:
+            # Of entries with one id the first counts, as it would in two batches.
+            imports.setdefault(import_.import_id, import_)
+    copy_receipts(connection, imports.values())
     # Postgres looks for receipts while we read what may turn out to be applied.
     answers = ask_answers(connection, imports)
     read = [schemas.prepare(import_) for import_ in imports.values()]
@@ -128,13 +140,22 @@ def apply_whole(
     stages.end("merge")
     save_workspace(connection, workspace, now)
     insert_receipts(connection, receipts, now)
+    copy_receipts(connection, again)
     insert_events(connection, events, now)
     stages.end("write")
     return Applied(
         outcomes=[step.outcome for step in steps],
-        repeated=list(known.values()),
+        repeated=[*known.values(), *_answer_again(connection, again)],
         events=len(events),
     )
+
+
+def _answer_again(
+    connection: Connection[TupleRow], again: Sequence[Import]
+) -> Iterable[Answer]:
+    """Return what came of imports that stood in the batch by their other id before."""
+    ids = {import_.import_id for import_ in again}
+    return find_answers(connection, ids).values() if ids else ()
 
 
 def _bury(

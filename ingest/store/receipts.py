@@ -122,6 +122,36 @@ def insert_receipts(
     )
 
 
+def copy_receipts(connection: Connection[TupleRow], imports: Iterable[Import]) -> None:
+    """Give those of `imports` a receipt that have one by their other id.
+
+    It is the same import, named before the secret was: it is not applied again, and
+    whoever asks by the new id finds what came of it.
+    """
+    pairs = {one.import_id: one.other_id for one in imports if one.other_id is not None}
+    if not pairs:
+        return
+    connection.execute(
+        """
+        INSERT INTO imports
+               (import_id, database_id, door, token_id, operation, matching,
+                matched_by, state, error, error_text, faults, profile_id, changes,
+                skipped, skip_triggers, accepted_at, started_at, applied_at,
+                fingerprint)
+        SELECT wanted.import_id, database_id, door, token_id, operation, matching,
+               matched_by, state, error, error_text, faults, profile_id, changes,
+               skipped, skip_triggers, accepted_at, started_at, applied_at,
+               fingerprint
+          FROM unnest(%(ids)s::uuid[], %(others)s::uuid[])
+               AS wanted (import_id, other_id)
+          JOIN imports AS other ON other.import_id = wanted.other_id
+         WHERE NOT EXISTS (
+               SELECT FROM imports AS own WHERE own.import_id = wanted.import_id)
+        """,
+        {"ids": list(pairs), "others": list(pairs.values())},
+    )
+
+
 def withdraw_dead_receipts(
     connection: Connection[TupleRow], import_ids: Iterable[UUID]
 ) -> set[UUID]:

@@ -50,7 +50,7 @@ class BatchResource:
         await self._intake.admission.admit()
         request = await read_request(req, self._intake.settings)
         batch, token = await self._load(request)
-        key = await find_key(req, request, token.id)
+        key = await find_key(req, request, token.id, self._intake.catalog.get_namer())
         count = len(batch.elements)
         await self._intake.rates.spend(token, resp, count)
         await self._intake.admission.admit_all(count, request.size_bytes)

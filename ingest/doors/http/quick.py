@@ -63,7 +63,12 @@ class QuickResource:
         quick = load_quick(
             sent, self._intake.catalog.get_catalog(), referer=req.referer
         )
-        key = await find_key(req, Decoded(document=sent, secret=secret), token.id)
+        key = await find_key(
+            req,
+            Decoded(document=sent, secret=secret),
+            token.id,
+            self._intake.catalog.get_namer(),
+        )
         accepted = traced(req, self._place(quick, token, key))
         return accepted, quick.envelope.synchronous
 
