@@ -28,6 +28,13 @@ class Settings:
     wait_seconds: float = 10.0
     #: Longest body accepted.
     max_body_bytes: int = 10 * 1024 * 1024
+    #: Bytes of bodies that one intake process holds at a time, past which 503 is
+    #: answered; the documents made of them may take about as much.
+    max_bodies_bytes: int = 64 * 1024 * 1024
+    #: Longest time a body may take.
+    body_seconds: float = 120.0
+    #: Bytes a second that a body must keep up, after its first ten seconds.
+    min_body_rate: int = 10 * 1024
     #: Most elements of one batch.
     max_batch_elements: int = 10_000
     #: Deepest nesting accepted.
@@ -89,6 +96,15 @@ def read_settings() -> Settings:
                 ),
                 max_body_bytes=env.int(
                     "MAX_BODY_BYTES", 10 * 1024 * 1024, validate=positive
+                ),
+                max_bodies_bytes=env.int(
+                    "MAX_BODIES_BYTES", 64 * 1024 * 1024, validate=positive
+                ),
+                body_seconds=env.float(
+                    "BODY_SECONDS", 120.0, validate=validate.Range(min=1, max=3600)
+                ),
+                min_body_rate=env.int(
+                    "MIN_BODY_RATE", 10 * 1024, validate=validate.Range(min=0)
                 ),
                 max_batch_elements=env.int(
                     "MAX_BATCH_ELEMENTS", 10_000, validate=positive

@@ -68,6 +68,12 @@ ERRORS: tuple[ErrorCode, ...] = (
         advice="Use the method that `Allow` names",
     ),
     ErrorCode(
+        code=408,
+        meaning="The body did not come in its time",
+        http="408",
+        advice="Send it again; nothing was accepted",
+    ),
+    ErrorCode(
         code=409,
         meaning="Several profiles match, another one holds a unique value, or another"
         " request has the idempotency key",

@@ -32,7 +32,7 @@ class ImportResource:
         """Decode, accept, wait, reply."""
         # Whoever is refused all the same is refused before the body is read.
         await self._intake.admission.admit()
-        request = await read_request(req, self._intake.settings)
+        request = await read_request(req, self._intake)
         token = await self._intake.catalog.get_token(request.secret)
         await self._intake.rates.spend(token, resp)
         envelope, accepted = await self._accept(req, request, token)
