@@ -66,6 +66,8 @@ class _Explanation:
     module: str
     error: str
     text: str
+    #: What to ask oneself, unless a server has answered.
+    question: str = ""
     failure: type[click.ClickException] = click.ClickException
 
 
@@ -80,7 +82,8 @@ _EXPLANATIONS = (
     _Explanation(
         module="psycopg",
         error="OperationalError",
-        text="Postgres: {} (Does it run? Does DATABASE_URL name it?)",
+        text="Postgres: {}",
+        question=" (Does it run? Does DATABASE_URL name it?)",
     ),
     _Explanation(
         module="redis.exceptions",
@@ -113,7 +116,9 @@ def _explain(error: BaseException) -> click.ClickException:
     )
     # Libraries speak in several lines.
     text = " ".join(str(error).split())
-    return explanation.failure(explanation.text.format(text))
+    # An error with a code is the answer of a server that runs.
+    question = "" if getattr(error, "sqlstate", None) else explanation.question
+    return explanation.failure(explanation.text.format(text) + question)
 
 
 class _Commands(click.Group):

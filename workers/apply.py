@@ -30,7 +30,7 @@ from ingest.store.receipts import (
     insert_receipts,
 )
 from ingest.wire.profile_schemas import ProfileSchemas
-from workers.attempts import TRANSIENT
+from workers.attempts import is_transient
 from workers.letters import describe_error, describe_traceback
 from workers.load import load_workspace
 from workers.save import save_workspace
@@ -71,11 +71,11 @@ def apply_batch(
     """
     try:
         return _apply_again(connection, batch, schemas)
-    except TRANSIENT:
-        raise
     # A bug of ours, or a value Postgres refuses, must not stop the neighbours, and
     # nothing narrower covers a bug.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
+        if is_transient(error):
+            raise
         if len(batch) == 1:
             return _bury(connection, batch[0], error)
     metrics.BATCHES_REPEATED.labels("halved").inc()

@@ -25,7 +25,7 @@ from ingest.stream import Stream, Waiting, open_stream
 from ingest.tracing import Tracer, open_tracer
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.apply import apply_batch, apply_whole
-from workers.attempts import TRANSIENT
+from workers.attempts import is_transient
 from workers.counting import count_batch
 from workers.noting import note_batch
 from workers.shares import Batch, Share, group, list_accepted, make_share
@@ -146,10 +146,10 @@ class Drain:
         """
         try:
             return self._attempt(connection, counts, stages, whole=True)
-        except TRANSIENT:
-            raise
         # As in `apply_batch`, which finds the culprit.
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
+            if is_transient(error):
+                raise
             reason = type(error).__name__
             metrics.BATCHES_REPEATED.labels("failed").inc()
             logger.info(

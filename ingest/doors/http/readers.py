@@ -12,6 +12,7 @@ from psycopg_pool import ConnectionPool
 
 from ingest.domain.errors import Unavailable
 from ingest.store.database import PLANNING
+from ingest.store.faults import explain
 
 _T = TypeVar("_T")
 
@@ -72,7 +73,7 @@ class Readers:
                 self._threads, self._work, work, isolation
             )
         except psycopg.OperationalError as error:
-            raise Unavailable("Profiles cannot be reached now") from error
+            raise Unavailable(explain(error)) from error
         finally:
             self._waiting -= 1
 
