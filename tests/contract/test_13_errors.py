@@ -181,10 +181,12 @@ def test_every_code_of_the_table_is_met_here() -> None:
 
 @pytest.mark.fact("13.2-codes")
 def test_408_when_a_body_does_not_come(settings: Settings) -> None:
-    with served(replace(settings, body_seconds=1.0)) as intake:
-        with open_request(intake.url, 100) as half:
-            half.sendall(b"{")
-            said = read_answer(half)
+    with (
+        served(replace(settings, body_seconds=1.0)) as intake,
+        open_request(intake.url, 100) as half,
+    ):
+        half.sendall(b"{")
+        said = read_answer(half)
 
     assert said.startswith("HTTP/1.1 408 ")
     assert '"error":408' in said

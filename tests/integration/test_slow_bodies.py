@@ -233,7 +233,6 @@ def test_the_memory_of_an_intake_is_bounded_whatever_bodies_come(
         sent = client.post(IMPORT, json=make_document(token), headers=ASYNC)
         assert sent.status_code == 202
         assert most_memory(process.pid) < MOST_MEGABYTES
-        print(f"at most {most_memory(process.pid):.0f} MB")
 
 
 def answers(client: httpx.Client) -> bool:
