@@ -8,6 +8,7 @@ from uuid_utils.compat import uuid7
 
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Forbidden, NotFound
+from ingest.domain.excess import refuse_excess
 from ingest.domain.identities import Name
 from ingest.domain.imports import Import
 from ingest.domain.matching import route
@@ -83,5 +84,9 @@ def accept(
 
 
 def place(import_: Import, catalog: Catalog, partitions: int) -> Accepted:
-    """Give an import its place in the order; InvalidRequest without a matching key."""
+    """Give an import its place in the order.
+
+    Raises InvalidRequest without a matching key, or for more than the limits allow.
+    """
+    refuse_excess(import_, catalog)
     return Accepted(import_=import_, partition=route(import_, catalog, partitions))

@@ -59,6 +59,13 @@ def load_server_facts(connection: Connection[TupleRow]) -> ServerFacts:
     return found
 
 
+def count_lock_room(connection: Connection[TupleRow]) -> int:
+    """Return how many locks the sessions of the server may hold in all."""
+    facts = load_server_facts(connection)
+    sessions = facts.max_connections + facts.max_prepared_transactions
+    return facts.max_locks_per_transaction * sessions
+
+
 def find_invalid_indexes(connection: Connection[TupleRow]) -> list[str]:
     """Name the indexes that Postgres does not use, as a failed REINDEX leaves them."""
     rows = connection.execute(

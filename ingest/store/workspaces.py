@@ -66,6 +66,12 @@ class Wanted:
         chosen = self.searched if is_exclusive(database, lookup) else self.brought
         chosen[database.id, lookup] = None
 
+    @property
+    def size(self) -> int:
+        """How many locks guard it, at most."""
+        single = len(self.searched) + len(self.scanned) + len(self.brought)
+        return single + sum(map(len, self.together))
+
     def names(self) -> Iterator[str]:
         """Return the names of the locks that guard all of it."""
         joined = (address for group in self.together for address in group)

@@ -18,6 +18,7 @@ from ingest.domain.drafts import Draft, parse_phones
 from ingest.domain.errors import Fault, InvalidValue, NotFound, Rejected
 from ingest.domain.fields import READ_ONLY_FIELDS
 from ingest.domain.imports import Import
+from ingest.domain.limits import told
 from ingest.domain.lookups import NO_SEARCH
 from ingest.wire.promises import is_promise
 
@@ -133,7 +134,7 @@ class ProfileSchemas:
 
 
 def _fault(name: str, message: str) -> Fault:
-    return Fault(code=400, message=message, path=f"data.{name}")
+    return Fault(code=400, message=message, path=f"data.{told(name)}")
 
 
 def build_schema(database: Database) -> Schema:

@@ -25,7 +25,12 @@ def make_server(settings: Settings) -> uvicorn.Server:
         with connect(
             settings.database_url, application_name="penstock-console"
         ) as connection:
-            worker = Replay(connection, by=by, geoip_database=settings.geoip_database)
+            worker = Replay(
+                connection,
+                by=by,
+                geoip_database=settings.geoip_database,
+                limits=settings.profile_limits,
+            )
             return worker.run(letter_ids, dry_run=dry_run)
 
     return uvicorn.Server(

@@ -11,6 +11,7 @@ from rich.table import Table
 from ingest.commands.databases import database_options
 from ingest.commands.dead_letters import ask, drop, echo_json, list_, show, whoami
 from ingest.commands.selections import selected
+from ingest.settings import read_profile_limits
 from ingest.store.database import connect
 from ingest.store.letter_queries import Selection, find_letter_ids
 from workers.replay import Replay, Replayed
@@ -100,7 +101,12 @@ def replay(
         found = find_letter_ids(connection, selection)
         question = f"Replay {len(found)} dead letters?"
         ask(question, is_sure=is_sure or dry_run, as_json=as_json)
-        worker = Replay(connection, by=whoami(), geoip_database=geoip_database)
+        worker = Replay(
+            connection,
+            by=whoami(),
+            geoip_database=geoip_database,
+            limits=read_profile_limits(),
+        )
         replayed = list(_run(worker, found, dry_run=dry_run))
     left = sum(not one.is_resolved for one in replayed)
     if as_json:

@@ -17,6 +17,7 @@ from psycopg.rows import TupleRow
 
 from ingest.commands.import_display import Display
 from ingest.domain.jobs import JobState
+from ingest.domain.limits import ProfileLimits
 from ingest.doors.files.archives import PackLimits, UnreadableFile, unpack
 from ingest.doors.files.encodings import Tally, count_lines
 from ingest.doors.files.inputs import open_rows
@@ -137,9 +138,11 @@ def _fingerprint(file: io.FileIO) -> str:
     return digest.hexdigest()
 
 
-def load_schemas(connection: Connection[TupleRow]) -> ProfileSchemas:
+def load_schemas(
+    connection: Connection[TupleRow], limits: ProfileLimits
+) -> ProfileSchemas:
     """Return the schemas of the catalogue as it is now."""
-    return ProfileSchemas(load_catalog(connection))
+    return ProfileSchemas(load_catalog(connection, limits))
 
 
 class Importer:
@@ -176,7 +179,7 @@ class Importer:
     def _import(
         self, connection: Connection[TupleRow], one: Input, rejects: Path | None
     ) -> Ended:
-        schemas = load_schemas(connection)
+        schemas = load_schemas(connection, self._settings.profile_limits)
         shared = load_shared(self._asked.parameters, schemas)
         database = schemas.catalog.databases[shared.database_id]
         # First: a header that means nothing begins no job.

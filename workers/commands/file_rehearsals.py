@@ -79,7 +79,8 @@ class _Rehearsal:
         self._connection = connection
         self._batch_size = settings.batch_size
         self._schemas = ProfileSchemas(
-            load_catalog(connection), open_locator(settings.geoip_database)
+            load_catalog(connection, settings.profile_limits),
+            open_locator(settings.geoip_database),
         )
         shared = load_shared(asked.parameters, self._schemas)
         database = self._schemas.catalog.databases[shared.database_id]

@@ -9,6 +9,7 @@ from ingest import metrics
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Unavailable
 from ingest.domain.identities import Namer
+from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.store.catalog import load_catalog, load_version
 from ingest.store.database import connect
 from ingest.store.installation import load_namer
@@ -22,8 +23,15 @@ class BrokerCatalog:
     While Postgres is away, the last one known stays good.
     """
 
-    def __init__(self, database_url: str, *, receipt_days: int) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        limits: ProfileLimits = DEFAULT_LIMITS,
+        *,
+        receipt_days: int,
+    ) -> None:
         self._database_url = database_url
+        self._limits = limits
         self._receipt_days = receipt_days
         self._namer: Namer | None = None
         self._connection: psycopg.Connection[TupleRow] | None = None
@@ -65,7 +73,7 @@ class BrokerCatalog:
                 self._namer = load_namer(
                     self._connection, receipt_days=self._receipt_days
                 )
-                self._catalog = load_catalog(self._connection)
+                self._catalog = load_catalog(self._connection, self._limits)
                 self._version = version
                 metrics.CATALOG_RELOADS.labels("consumer").inc()
         except psycopg.Error as error:

@@ -15,6 +15,7 @@ from ingest import metrics
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Forbidden, Unauthenticated, Unavailable
 from ingest.domain.identities import Namer
+from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.domain.tokens import Token
 from ingest.store import catalog as catalogs
 from ingest.store import tokens
@@ -43,8 +44,15 @@ class CatalogCache:
     While Postgres is away, the last ones known stay good.
     """
 
-    def __init__(self, database_url: str, *, receipt_days: int) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        limits: ProfileLimits = DEFAULT_LIMITS,
+        *,
+        receipt_days: int,
+    ) -> None:
         self._database_url = database_url
+        self._limits = limits
         self._receipt_days = receipt_days
         self._snapshot: _Snapshot | None = None
         # Used by one thread at a time: `_refreshing` is the only one under way.
@@ -150,7 +158,7 @@ class CatalogCache:
         if self._snapshot is not None and self._snapshot.version == version:
             return None
         return _Snapshot(
-            catalog=catalogs.load_catalog(self._connection),
+            catalog=catalogs.load_catalog(self._connection, self._limits),
             version=version,
             tokens=tokens.load_tokens(self._connection),
             namer=load_namer(self._connection, receipt_days=self._receipt_days),

@@ -43,7 +43,9 @@ class Intake:
             max_waiting=settings.max_waiting, memory_ratio=settings.redis_memory_ratio
         )
         self.catalog = CatalogCache(
-            settings.database_url, receipt_days=settings.receipt_days
+            settings.database_url,
+            settings.profile_limits,
+            receipt_days=settings.receipt_days,
         )
         self.receipts = Receipts(settings.database_url)
         self.readers = Readers(settings.database_url)
