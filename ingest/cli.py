@@ -25,6 +25,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "audit": ("ingest.commands.audit", "audit_command", "Prove that none is lost."),
     "exporter": ("ingest.commands.exporter", "exporter", "Serve metrics."),
     "migrate": ("ingest.commands.migrate", "migrate", "Bring the schema up to date."),
+    "keys": ("ingest.commands.keys", "keys", "Make match keys anew."),
     "catalog": ("ingest.commands.catalog", "catalog", "Plan, apply, show what exists."),
     "token": ("ingest.commands.token", "token", "Create, list and revoke API tokens."),
     "endpoint": ("ingest.commands.endpoint", "endpoint", "Show where events go."),

@@ -16,6 +16,7 @@ from ingest.settings import Settings
 from ingest.store.catalog import hold_catalog, load_catalog
 from ingest.store.database import connect, transaction_in_pipeline
 from ingest.store.dead_letters import insert_dead_letter
+from ingest.store.key_makers import find_difference
 from ingest.store.ledger import add_counts
 from ingest.store.partitions import (
     Lease,
@@ -53,6 +54,9 @@ _LEAST_ROOM = 500
 LINGER_SECONDS = 0.5
 #: After this long a drain hands over, so that no process is held for ever.
 LIFETIME_SECONDS = 10.0
+#: How long plans are kept. Those of tables that were analyzed while they were empty may
+#: not fit them full; making all of them takes some milliseconds.
+PLAN_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -87,6 +91,7 @@ class Drain:
         self._linger_seconds = linger_seconds
         self._stream: Stream = open_stream(settings.redis_url, settings.partitions)
         self._connection: Connection[TupleRow] | None = None
+        self._planned_at = time.monotonic()
         self._schemas: ProfileSchemas | None = None
         self._locate = open_locator(settings.geoip_database)
         self._tracer = tracer or open_tracer("penstock-drain", {})
@@ -309,6 +314,11 @@ class Drain:
                 opened.close()
                 raise
             self._connection = opened
+            if made_by := find_difference(opened):
+                logger.warning("other versions made the keys", extra={"which": made_by})
+        elif time.monotonic() - self._planned_at > PLAN_SECONDS:
+            self._connection.execute("DISCARD PLANS")
+            self._planned_at = time.monotonic()
         return self._connection
 
     def _count_room(self, connection: Connection[TupleRow]) -> int:

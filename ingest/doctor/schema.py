@@ -7,7 +7,10 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.doctor.findings import Finding, fail, warn, well
+from ingest.domain.key_makers import describe_makers, list_makers
 from ingest.store.catalog import load_declared
+from ingest.store.key_makers import load_makers
+from ingest.store.key_rebuild import sample
 from ingest.store.migrate import load_applied, read_migrations
 from ingest.store.receipt_days import list_days
 from ingest.store.servers import (
@@ -43,6 +46,7 @@ def check_schema(connection: Connection[TupleRow], today: date) -> Iterator[Find
         yield _check_statistics(connection)
         yield from _check_catalog(connection)
         yield _check_days(connection, today)
+        yield _check_keys(connection)
 
 
 def _check_migrations(applied: Mapping[str, str]) -> Finding:
@@ -132,3 +136,27 @@ def _check_days(connection: Connection[TupleRow], today: date) -> Finding:
             "the default table meanwhile, which no retention drops whole.",
         )
     return well("schema.receipts", f"tables for {len(days)} days, to {max(days)}")
+
+
+def _check_keys(connection: Connection[TupleRow]) -> Finding:
+    """Compare who made the match keys with who we are; and look at some of them."""
+    difference = describe_makers(load_makers(connection).made_by, list_makers())
+    lacking, orphans, looked_at = sample(connection)
+    found = [f"made by {difference}"] if difference else []
+    if lacking:
+        found.append(f"{lacking} of {looked_at} sampled profiles lack keys")
+    if lacking or difference:
+        return warn(
+            "schema.keys",
+            "; ".join(found),
+            "Run: penstock keys rebuild. Until then a profile may not be found by its "
+            "email or phone, and an import creates another.",
+        )
+    if orphans:
+        return warn(
+            "schema.keys",
+            f"{orphans} sampled keys lead to profiles that do not hold them",
+            "They are passed over. Once no worker of another release runs: "
+            "penstock keys prune",
+        )
+    return well("schema.keys", f"those of {looked_at} sampled profiles are right")

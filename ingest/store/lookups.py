@@ -58,12 +58,17 @@ def find_holders_of_all(
     database_id, first = addresses[0]
     rows = connection.execute(
         """
-        -- One range of the primary key a value; a profile holds a value once.
+        -- One probe of the primary key a value; a profile holds a value once. OFFSET 0
+        -- keeps it a probe: as a join it could begin with all keys of the kind.
         SELECT profile_id
-          FROM match_keys
-         WHERE database_id = %(database_id)s
-           AND kind = %(kind)s
-           AND value = ANY(%(values)s::text[])
+          FROM unnest(%(values)s::text[]) AS wanted (value)
+         CROSS JOIN LATERAL (
+               SELECT profile_id
+                 FROM match_keys
+                WHERE database_id = %(database_id)s
+                  AND kind = %(kind)s
+                  AND value = wanted.value
+               OFFSET 0) AS holders
          GROUP BY profile_id
         HAVING count(*) = cardinality(%(values)s::text[])
          LIMIT %(candidates)s

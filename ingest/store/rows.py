@@ -9,6 +9,9 @@ import orjson
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+#: How much is read of a table that is sampled: some thousand rows.
+SAMPLE_PAGES = 50
+
 #: (database id, profile id)
 Id = tuple[int, str]
 
@@ -84,3 +87,17 @@ def _join(arrays: Sequence[bytes]) -> str:
     if len(arrays) == 1:
         return arrays[0].decode()
     return f"[{b','.join(each[1:-1] for each in arrays).decode()}]"
+
+
+def dump_rows(rows: Sequence[object]) -> str:
+    """Return `rows` for a parameter of `jsonb_to_recordset`."""
+    return orjson.dumps(rows).decode()
+
+
+def sample_percent(connection: Connection[TupleRow], table: str) -> float:
+    """Return how much of `table` is SAMPLE_PAGES, for TABLESAMPLE."""
+    row = connection.execute(
+        "SELECT pg_relation_size(to_regclass(%(table)s)) / 8192", {"table": table}
+    ).fetchone()
+    pages = int(row[0] or 0) if row else 0
+    return 100 * SAMPLE_PAGES / max(pages, SAMPLE_PAGES)

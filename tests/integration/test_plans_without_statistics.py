@@ -9,6 +9,7 @@ from ingest.domain.lookups import EMAIL, Lookup, Search
 from ingest.store.catalog import load_catalog
 from ingest.store.database import connect
 from ingest.store.deletions import delete_profile
+from ingest.store.profiles import lock_profiles
 from ingest.store.receipt_days import create_daily_partitions
 from tests.conftest import Connection, Servers
 from tests.databases import cloned
@@ -43,6 +44,7 @@ UNJUDGED = {
     "ingest/store/import_pages.py:_LAST_FAILED": "operators look",
     "ingest/store/imports.py:load_lines": "operators look",
     "ingest/store/jobs.py:drop_jobs": "upkeep drops what is old",
+    "ingest/store/key_makers.py:find_difference": "whether there is any profile",
     "ingest/store/ledger.py:count_missing": "few are ever missing",
     "ingest/store/ledger.py:forget_found": "few are ever missing",
     "ingest/store/ledger.py:load_missing": "few are ever missing",
@@ -129,6 +131,29 @@ def test_everything_that_a_batch_and_a_deletion_run_is_judged(
     assert "ingest/store/lookups.py:_find_by_subscriptions" in ran
     assert len(ran) >= 14
     assert ran & UNJUDGED.keys() == set()
+
+
+def test_what_was_planned_while_nothing_was_there_is_planned_again(
+    connection: Connection,
+) -> None:
+    never_analyze(connection)
+    connection.execute("ANALYZE")
+    connection.execute("SET plan_cache_mode = force_generic_plan")
+    connection.prepare_threshold = 0
+
+    def lock() -> str:
+        with watching(connection) as seen:
+            lock_profiles(connection, [(1, f"{number:024x}") for number in range(9)])
+        return squeeze(seen[0])
+
+    first = lock()
+    store_profiles(connection, 1_000)
+    kept = lock()
+    connection.execute("DISCARD PLANS")  # As a drain does every now and then.
+
+    assert "Index Cond" not in first
+    assert "Index Cond" not in kept
+    assert "Index Cond: ((database_id = wanted.database_id) AND (id = wanted" in lock()
 
 
 def squeeze(text: str) -> str:

@@ -17,12 +17,14 @@ CREATE TABLE key_makers (
     made_by   jsonb NOT NULL,
     -- The same of the rebuild under way; null when none is.
     making    jsonb,
-    -- How far it is: a step, and the key of the row it has come to.
+    -- What is done, and how far: the key of the last row that was looked at.
     step      text NOT NULL DEFAULT '',
     position  jsonb NOT NULL DEFAULT '[]',
-    -- Rows looked at, and of these changed, since it began.
+    -- Rows looked at since it began, keys made or removed, and keys that another profile
+    -- had.
     looked_at bigint NOT NULL DEFAULT 0,
-    changed   bigint NOT NULL DEFAULT 0
+    changed   bigint NOT NULL DEFAULT 0,
+    refused   bigint NOT NULL DEFAULT 0
 );
 
 -- The index that 0016 replaces serves the workers of the release before, so it stays
