@@ -32,6 +32,8 @@ _JSON_TYPES = {FieldType.OBJECT, FieldType.ARR_OBJECT}
 
 #: Puts the text of a cell into a row's element; raises InvalidValue.
 _Put = Callable[[dict[str, object], dict[str, object], str], None]
+#: How much of a column's name is told back.
+_TOLD = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ def _know(name: str, database: Database) -> str:
         return name.lower()
     if name in READ_ONLY_FIELDS:
         return ""
+    name = name[:_TOLD]
     close = get_close_matches(name, known, n=1)
     meant = f"; is it {close[0]!r}?" if close else "."
     raise InvalidValue(

@@ -8,6 +8,7 @@ import uvicorn
 
 from ingest.commands.intake import listen
 from ingest.doors.console.app import create_console
+from ingest.doors.http.arrivals import Arrivals
 from ingest.doors.http.protocol import Http1Protocol
 from ingest.logs import configure_logging
 from ingest.settings import Settings, read_settings
@@ -35,7 +36,7 @@ def make_server(settings: Settings) -> uvicorn.Server:
 
     return uvicorn.Server(
         uvicorn.Config(
-            create_console(settings, replay),
+            Arrivals(create_console(settings, replay), settings),
             loop="uvloop",
             http=Http1Protocol,
             ws="none",
