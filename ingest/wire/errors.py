@@ -114,8 +114,8 @@ ERRORS: tuple[ErrorCode, ...] = (
     ),
     ErrorCode(
         code=503,
-        meaning="The queue or the database cannot be reached, or too many bodies are being "
-        "read",
+        meaning="The queue or the database cannot be reached, or too many bodies "
+        "are being read",
         http="503",
         advice="Send it again after `Retry-After` seconds; it may have been accepted",
     ),
