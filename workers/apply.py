@@ -90,7 +90,7 @@ def apply_batch(
         if is_transient(error):
             raise
         if len(batch) == 1:
-            return _bury(connection, batch[0], error)
+            return bury(connection, batch[0], error)
     metrics.BATCHES_REPEATED.labels("halved").inc()
     middle = len(batch) // 2
     first = apply_batch(connection, batch[:middle], schemas, room)
@@ -198,7 +198,7 @@ def _count_taken(batch: Sequence[Accepted], left: Sequence[Prepared]) -> int:
     return ids.index(first)
 
 
-def _bury(
+def bury(
     connection: Connection[TupleRow], accepted: Accepted, error: Exception
 ) -> Applied:
     """Keep an import that cannot be applied as a dead letter, with its receipt."""

@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 _PATIENCE = 2
 #: A partition that failed is left alone for so long, then for twice as long, and so on.
 _PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 2.0
+_LONGEST_PAUSE_SECONDS = 1.0
 #: Tables and indexes that a batch locks, days of receipts included.
 _LOCKS_BESIDE_KEYS = 150
 #: Keys that a batch may lock on however small a server.
@@ -253,7 +253,8 @@ class Drain:
         with transaction_in_pipeline(connection):
             asked = ask_leases(connection, list(counts))
             schemas = self._catalog(connection)
-            shares = self._read(counts, self._choose(list(asked)))
+            # The second attempt finds the culprit by itself, however many there are.
+            shares = self._read(counts, self._choose(list(asked)), spared=not whole)
             if not shares:
                 return None
             now = datetime.now(UTC)
@@ -283,15 +284,19 @@ class Drain:
                 self._setbacks.setdefault(one.partition, _Setback())
         return calm or leases[:1]
 
-    def _read(self, counts: Mapping[int, int], leases: Sequence[Lease]) -> list[Share]:
+    def _read(
+        self, counts: Mapping[int, int], leases: Sequence[Lease], *, spared: bool
+    ) -> list[Share]:
         """Read leased partitions; those that have no entries have no share.
 
-        After each attempt that failed half as many are tried, until the one that
-        fails is alone.
+        After each attempt that failed a quarter as many are tried, until the one that
+        fails is alone; one attempt is not counted if it is to be `spared`.
         """
         positions = {one.partition: one.position for one in leases}
         wanted = {
-            one.partition: max(1, counts[one.partition] >> (one.attempt - 1))
+            one.partition: max(
+                1, counts[one.partition] >> 2 * (one.attempt - 1 - spared)
+            )
             for one in leases
         }
         read = self._stream.read_each(wanted, self._settings.batch_bytes)

@@ -20,8 +20,6 @@ from ingest.domain.limits import (
     too_many,
 )
 
-#: A text of fewer characters exceeds nothing, whatever it is.
-_SHORT = 256
 _TAG_SEPARATOR = re.compile(r"[,|;]")
 _SCALARS = frozenset({int, float, bool, type(None)})
 
@@ -52,10 +50,10 @@ def _key_faults(import_: Import, limits: ProfileLimits) -> Iterator[Fault]:
 def _data_faults(
     import_: Import, catalog: Catalog, limits: ProfileLimits
 ) -> Iterator[Fault]:
-    size = 0
+    size, short = 0, limits.short
     for name, raw in import_.data.items():
         kind = type(raw)
-        if kind in _SCALARS or (kind is str and len(raw) <= _SHORT):  # type: ignore[arg-type]
+        if kind in _SCALARS or (kind is str and len(raw) <= short):  # type: ignore[arg-type]
             continue
         length = measure(raw)
         size += length

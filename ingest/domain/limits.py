@@ -43,6 +43,11 @@ class ProfileLimits(Struct, frozen=True, kw_only=True):
         return min(self.text_bytes, self.key_length, self.tags * _TAG_BYTES)
 
     @property
+    def short(self) -> int:
+        """The characters of a text that cannot exceed a limit, whatever it is."""
+        return self.shortest_excess // 4
+
+    @property
     def shortest_phones(self) -> int:
         """The bytes of a list of phones that cannot be too long."""
         return self.phones * _PHONE_BYTES

@@ -32,6 +32,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "penstock_heartbeat_applied_timestamp_seconds": "Older than a minute: beat,"
         " upkeep, Redis, a drain or Postgres stands still, whether or not anybody"
         " imports.",
+        "penstock_attempts": "Rising: its first entry fails each time. `penstock"
+        " doctor` names it; `penstock dead bury` puts it among the dead letters.",
         "penstock_heartbeat_seconds": "What an import would have taken; high while"
         " nothing waits: bells get lost, or the batch's transaction is slow.",
         "penstock_tasks_waiting": "Doorbells pile up: no worker takes them from the"

@@ -23,6 +23,7 @@ from ingest.presence import Presence, announce
 from ingest.queues import DRAINS, SWEPT_KEY, UPKEEP, stream_key
 from ingest.settings import Settings
 from ingest.store.database import connect
+from ingest.store.partitions import ensure_partitions, lease_partition
 from ingest.store.receipt_days import create_daily_partitions
 from ingest.store.servers import load_server_facts
 from tests.conftest import Connection
@@ -224,8 +225,28 @@ def test_batches_larger_than_the_lock_table_are_found(subject: Subject) -> None:
         "postgres.max_locks_per_transaction"
     ]
 
-    assert finding.level is Level.FAIL
+    assert finding.level is Level.WARN
     assert "PENSTOCK_BATCH_SIZE" in finding.advice
+
+
+def test_a_partition_that_fails_again_and_again_is_found(
+    subject: Subject, client: redis.Redis, connection: Connection
+) -> None:
+    ensure_partitions(connection, 4)
+    first = str(client.xadd(stream_key(2), {"import": "x"}))
+    for _ in range(10):
+        assert lease_partition(connection, 2) is not None
+    quiet = look(subject)["work.attempts"]
+    lease_partition(connection, 2)
+
+    finding = look(subject)["work.attempts"]
+
+    assert quiet.level is Level.OK
+    assert finding.level is Level.FAIL
+    assert f"partition 2 has failed 11 times in a row, at entry {first}" in (
+        finding.found
+    )
+    assert "penstock dead bury" in finding.advice
 
 
 def test_sessions_near_their_limit_are_found(
