@@ -10,8 +10,7 @@ from psycopg.rows import TupleRow
 from ingest.domain.errors import NotFound, PenstockError
 from ingest.domain.imports import Outcome
 from ingest.store.dead_letters import insert_dead_letter
-from ingest.store.ledger import add_counts
-from ingest.store.partitions import hold_partition
+from ingest.store.ledger import add_counts, hold_partition
 from ingest.store.receipts import find_answers
 from ingest.stream import Stream
 from workers.apply import Accepted, Applied, bury
@@ -47,14 +46,11 @@ def bury_entry(
     """Make the entry of this id, or the first of `partition`, a dead letter.
 
     It is kept whole, has a receipt of state `dead`, and its caller is told. Waits for
-    the drain that works on the partition, ten seconds at most: LockNotAvailable. Raises
-    NotFound if there is no such partition or entry.
+    the drain that works on the partition. Raises NotFound if there is no such entry.
     """
     error = BuriedByHand(f"by {by}: {reason}")
     with connection.transaction():
         position = hold_partition(connection, partition)
-        if position is None:
-            raise NotFound(f"There is no partition {partition}")
         entry = stream.find(partition, entry_id)
         if entry is None:
             raise NotFound(

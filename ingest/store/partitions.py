@@ -93,25 +93,6 @@ def lease_partition(connection: Connection[TupleRow], partition: int) -> str | N
     return None
 
 
-def hold_partition(connection: Connection[TupleRow], partition: int) -> str | None:
-    """Lock the row of `partition` until the transaction ends; return its position.
-
-    Waits for a drain, but no longer than ten seconds: LockNotAvailable. It counts as no
-    attempt. Returns None if there is no such partition.
-    """
-    connection.execute("SET LOCAL lock_timeout = '10s'")
-    row = connection.execute(
-        """
-        SELECT position
-          FROM partitions
-         WHERE partition = %(partition)s
-           FOR NO KEY UPDATE
-        """,
-        {"partition": partition},
-    ).fetchone()
-    return None if row is None else str(row[0])
-
-
 def ask_leases(
     connection: Connection[TupleRow], partitions: Sequence[int]
 ) -> Iterator[Lease]:
