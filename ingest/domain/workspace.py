@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from ingest.domain.catalog import Catalog
-from ingest.domain.errors import AmbiguousMatch, Fault, ValueTaken
+from ingest.domain.errors import AmbiguousMatch, Fault, InvalidRequest, ValueTaken
 from ingest.domain.lookups import (
     CANDIDATES,
     EMAIL,
@@ -26,6 +26,18 @@ Address = tuple[int, Lookup]
 Hit = tuple[Address, str]
 
 
+class Scans(dict[Address, list[str]]):
+    """What was found by scans, as far as they got."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: What is not known, for looking for it took too long.
+        self.given_up: set[Address] = set()
+
+    def __missing__(self, address: Address) -> list[str]:
+        return self.setdefault(address, [])
+
+
 class Workspace:
     """A batch's profiles in memory; imports apply to it one after another.
 
@@ -37,7 +49,7 @@ class Workspace:
         self,
         catalog: Catalog,
         profiles: Iterable[Profile],
-        scans: Mapping[Address, Sequence[str]],
+        scans: Scans,
     ) -> None:
         self.catalog = catalog
         self.loaded = {
@@ -55,7 +67,7 @@ class Workspace:
         """Return the one profile that `search` finds and the kind of key that did.
 
         Raises AmbiguousMatch, naming how many and by which key, when there are several
-        (contract 14, point 8).
+        (contract 14, point 8), and InvalidRequest when a scan for it was given up.
         """
         found: dict[str, str] = {}
         for number, lookup in enumerate(search.lookups):
@@ -117,6 +129,8 @@ class Workspace:
             return [lookup.value] if known else []
         if search.document is None:
             return list(self._holders.get((database_id, lookup), ()))
+        if (database_id, lookup) in self._scans.given_up:
+            raise _too_long(search.document)
         untouched = (
             id_
             for id_ in self._scans.get((database_id, lookup), ())
@@ -156,6 +170,14 @@ class Workspace:
         )
         message = "Another profile holds this value"
         return Fault(code=ValueTaken.code, message=message, path=f"data.{name}")
+
+
+def _too_long(document: Mapping[str, object]) -> InvalidRequest:
+    return InvalidRequest(
+        f"The search by {', '.join(document)} took too long (declare it with"
+        " match = true in the catalog)",
+        "field_name",
+    )
 
 
 def _name_candidates(found: Mapping[str, str]) -> str:

@@ -1,11 +1,15 @@
 """Which profiles hold a match key: one statement per kind of search, for a batch."""
 
+import math
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+import orjson
+from msgspec import Struct
 from psycopg import Connection
+from psycopg.errors import QueryCanceled
 from psycopg.rows import TupleRow
-from psycopg.types.json import Jsonb
 
 from ingest.domain.lookups import (
     CANDIDATES,
@@ -14,10 +18,23 @@ from ingest.domain.lookups import (
     SUBSCRIPTION_CHANNELS,
     SUBSCRIPTION_SCAN,
 )
-from ingest.domain.workspace import Address
+from ingest.domain.workspace import Address, Scans
 from ingest.store.rows import dump_array
 
+#: Longest time that one batch may read whole databases for: everyone behind it waits.
+SCAN_SECONDS = 2.0
+
 Hits = dict[Address, list[str]]
+
+
+class _Scan(Struct, frozen=True):
+    """What one pass over a database compares."""
+
+    database_id: int
+    kind: str
+    field: str
+    #: Whether lists are sought, which are found in longer ones.
+    is_listed: bool
 
 
 def find_profiles(
@@ -86,12 +103,32 @@ def find_holders_of_all(
 def scan_profiles(
     connection: Connection[TupleRow],
     wanted: Mapping[Address, Mapping[str, object]],
-) -> Hits:
-    """Return the ids found by documents no index covers: reads whole databases."""
-    hits: Hits = defaultdict(list)
+) -> Scans:
+    """Return the ids found by documents no index covers: reads whole databases.
+
+    Each is read once for all that is wanted by one of its fields. Together that takes
+    no longer than SCAN_SECONDS, of which each pass has its share: what is not found by
+    then is given up.
+    """
+    scans = Scans()
+    ends_at = time.monotonic() + SCAN_SECONDS
+    groups: dict[_Scan, list[tuple[Address, object]]] = defaultdict(list)
     for address, document in wanted.items():
-        _collect(hits, _scan(connection, address, document))
-    return hits
+        database_id, lookup = address
+        for name, value in document.items():
+            scan = _Scan(database_id, lookup.kind, name, isinstance(value, list))
+            groups[scan].append((address, value))
+    for left, (scan, sought) in zip(
+        range(len(groups), 0, -1), groups.items(), strict=True
+    ):
+        seconds = (ends_at - time.monotonic()) / left
+        try:
+            found = _scan(connection, scan, sought, seconds)
+        except QueryCanceled:
+            scans.given_up.update(address for address, _ in sought)
+        else:
+            _collect(scans, found)
+    return scans
 
 
 def _collect(hits: Hits, found: Iterable[tuple[Address, str]]) -> None:
@@ -168,34 +205,108 @@ def _find_by_subscriptions(
 
 
 def _scan(
-    connection: Connection[TupleRow], address: Address, document: Mapping[str, object]
+    connection: Connection[TupleRow],
+    scan: _Scan,
+    sought: Sequence[tuple[Address, object]],
+    seconds: float,
 ) -> Iterable[tuple[Address, str]]:
-    database_id, lookup = address
+    """Read a database once for all that is `sought`; raise QueryCanceled."""
+    parts = [
+        (number, part, address[1].resource_id, len(_parts(value)))
+        for number, (address, value) in enumerate(sought)
+        for part in _parts(value)
+    ]
     parameters = {
-        "database_id": database_id,
-        "document": Jsonb(dict(document)),
-        "resource_id": lookup.resource_id,
+        "database_id": scan.database_id,
+        "field": scan.field,
+        "is_listed": scan.is_listed,
+        "numbers": dump_array([number for number, *_ in parts]),
+        "values": dump_array([orjson.dumps(part).decode() for _, part, *_ in parts]),
+        "resources": dump_array([resource_id for *_, resource_id, _ in parts]),
+        "sizes": dump_array([size for *_, size in parts]),
         "candidates": CANDIDATES,
     }
-    rows = connection.execute(_SCANS[lookup.kind], parameters)
-    return [(address, profile_id) for (profile_id,) in rows]
+    # Rolled back, for what was set is then as it was before.
+    with connection.transaction(force_rollback=True):
+        connection.execute(
+            """
+            -- What is sought is hashed, whatever the planner knows of the table.
+            SELECT set_config('statement_timeout', %(timeout)s, true),
+                   set_config('enable_nestloop', 'off', true),
+                   set_config('enable_mergejoin', 'off', true),
+                   set_config('jit', 'off', true)
+            """,
+            {"timeout": f"{max(1, math.ceil(seconds * 1000))}ms"},
+        )
+        rows = connection.execute(_SCANS[scan.kind], parameters).fetchall()
+    return [(sought[number][0], profile_id) for number, profile_id in rows]
+
+
+def _parts(value: object) -> Sequence[object]:
+    """Return what a stored value must hold: of a list, each element once."""
+    return list(dict.fromkeys(value)) if isinstance(value, list) else [value]
 
 
 _SCANS = {
     FIELD_SCAN: """
-        SELECT id
-          FROM profiles
-         WHERE database_id = %(database_id)s
-           AND fields @> %(document)s
-         LIMIT %(candidates)s
+        -- One pass over the database; apart, so that it is not repeated for each value.
+        WITH stored AS MATERIALIZED (
+             SELECT profile.id, part.value
+               FROM profiles AS profile
+              CROSS JOIN LATERAL jsonb_array_elements(
+                    CASE WHEN NOT %(is_listed)s::boolean
+                         THEN jsonb_build_array(profile.fields -> %(field)s)
+                         WHEN jsonb_typeof(profile.fields -> %(field)s) = 'array'
+                         THEN profile.fields -> %(field)s
+                     END) AS part (value)
+              WHERE profile.database_id = %(database_id)s
+                AND profile.fields ? %(field)s)
+        SELECT number, id
+          FROM (SELECT number, id,
+                       row_number() OVER (PARTITION BY number ORDER BY id) AS place
+                  FROM (SELECT wanted.number, stored.id
+                          FROM stored
+                          JOIN unnest(%(numbers)s::integer[], %(values)s::jsonb[],
+                                      %(sizes)s::integer[])
+                               AS wanted (number, value, size)
+                            ON wanted.value = stored.value
+                         GROUP BY wanted.number, wanted.size, stored.id
+                        HAVING count(DISTINCT stored.value) = wanted.size)
+                       AS found) AS placed
+         WHERE place <= %(candidates)s
         """,
     SUBSCRIPTION_SCAN: """
-        SELECT DISTINCT profile_id
-          FROM subscriptions
-         WHERE database_id = %(database_id)s
-           AND custom_fields @> %(document)s
-           AND NOT is_deleted
-           AND (%(resource_id)s::integer IS NULL OR resource_id = %(resource_id)s)
-         LIMIT %(candidates)s
+        -- The same over subscriptions, one of which must hold all of a list.
+        WITH stored AS MATERIALIZED (
+             SELECT subscription.profile_id, subscription.resource_id,
+                    subscription.channel, subscription.contact, part.value
+               FROM subscriptions AS subscription
+              CROSS JOIN LATERAL jsonb_array_elements(
+                    CASE WHEN NOT %(is_listed)s::boolean
+                         THEN jsonb_build_array(subscription.custom_fields -> %(field)s)
+                         WHEN jsonb_typeof(subscription.custom_fields -> %(field)s)
+                              = 'array'
+                         THEN subscription.custom_fields -> %(field)s
+                     END) AS part (value)
+              WHERE subscription.database_id = %(database_id)s
+                AND subscription.custom_fields ? %(field)s
+                AND NOT subscription.is_deleted)
+        SELECT number, profile_id
+          FROM (SELECT number, profile_id,
+                       row_number()
+                       OVER (PARTITION BY number ORDER BY profile_id) AS place
+                  FROM (SELECT DISTINCT wanted.number, stored.profile_id
+                          FROM stored
+                          JOIN unnest(%(numbers)s::integer[], %(values)s::jsonb[],
+                                      %(resources)s::integer[], %(sizes)s::integer[])
+                               AS wanted (number, value, resource_id, size)
+                            ON wanted.value = stored.value
+                         WHERE wanted.resource_id IS NULL
+                            OR stored.resource_id = wanted.resource_id
+                         GROUP BY wanted.number, wanted.size, stored.profile_id,
+                                  stored.resource_id, stored.channel, stored.contact
+                        HAVING count(DISTINCT stored.value) = wanted.size)
+                       AS found) AS placed
+         WHERE place <= %(candidates)s
         """,
 }
