@@ -151,6 +151,10 @@ ORPHAN_KEYS = Counter(
     " kind: email, phone, field, or a subscription's.",
     ["kind"],
 )
+RETENTION_REFUSED = Counter(
+    "penstock_retention_refused_total",
+    "Times that upkeep dropped nothing past retention, since clocks are hours apart.",
+)
 DEAD_LETTERS = Counter(
     "penstock_dead_letters_total",
     "Imports kept as dead letters through a fault of ours.",

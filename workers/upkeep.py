@@ -3,11 +3,15 @@
 import logging
 import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from ingest import metrics
+from ingest.domain.clocks import Clocks
+from ingest.doors.clocks import read_clocks
+from ingest.doors.connections import connect_blocking
 from ingest.doors.journal import Journal
 from ingest.doors.settling import settle_all
 from ingest.settings import Settings
@@ -68,15 +72,31 @@ def settle(settings: Settings) -> None:
 
 
 def partition_receipts(settings: Settings) -> None:
-    """Make the tables of the coming days and drop what is past retention."""
-    now = datetime.now(UTC)
-    today = now.date()
+    """Make the tables of the coming days and drop what is past retention.
+
+    By the clock of Postgres, and not this host's; where others are far from it nothing
+    is dropped: a receipt that is gone too early lets its import be applied again.
+    """
     with connect(settings.database_url, application_name="penstock-upkeep") as opened:
-        create_daily_partitions(opened, today, DAYS_AHEAD)
-        drop_events(opened, now - timedelta(days=settings.receipt_days))
-        drop_resolved_letters(opened, now - timedelta(days=settings.receipt_days))
-        drop_jobs(opened, now - timedelta(days=settings.receipt_days))
-        _drop_old_days(opened, today - timedelta(days=settings.receipt_days))
+        clocks = _read_clocks(settings, opened)
+        create_daily_partitions(opened, clocks.postgres.date(), DAYS_AHEAD)
+        if apart := clocks.find_disagreement():
+            metrics.RETENTION_REFUSED.inc()
+            logger.error("nothing dropped, clocks differ", extra={"reason": apart})
+            return
+        before = clocks.postgres - timedelta(days=settings.receipt_days)
+        drop_events(opened, before)
+        drop_resolved_letters(opened, before)
+        drop_jobs(opened, before)
+        _drop_old_days(opened, before.date())
+
+
+def _read_clocks(settings: Settings, connection: Connection[TupleRow]) -> Clocks:
+    client = connect_blocking(settings.redis_url, client_name="penstock-upkeep")
+    try:
+        return read_clocks(connection, client)
+    finally:
+        client.close()
 
 
 def _drop_old_days(connection: Connection[TupleRow], before: date) -> None:

@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import redis
@@ -11,8 +11,9 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.doctor.findings import Finding, fail, warn, well
+from ingest.doors.clocks import read_redis_clock
 from ingest.presence import Presence
-from ingest.store.servers import load_server_facts
+from ingest.store.servers import load_clock
 
 #: Two readings of one clock differ by what asking takes.
 _SKEW_SECONDS = 1.0
@@ -26,16 +27,11 @@ def check_clocks(
 ) -> Iterator[Finding]:
     """Compare the clocks of the servers that answer with this host's."""
     if client is not None:
-        skew = _measure(clock, lambda: _redis_clock(client))
+        skew = _measure(clock, lambda: read_redis_clock(client))
         yield _judge_skew("host.clock-redis", skew)
     if connection is not None:
-        skew = _measure(clock, lambda: load_server_facts(connection).clock_at)
+        skew = _measure(clock, lambda: load_clock(connection))
         yield _judge_skew("host.clock-postgres", skew)
-
-
-def _redis_clock(client: redis.Redis) -> datetime:
-    seconds, micros = client.time()
-    return datetime.fromtimestamp(seconds + micros / 1e6, UTC)
 
 
 def _measure(clock: Clock, ask: Clock) -> float:

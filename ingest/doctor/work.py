@@ -10,6 +10,7 @@ from psycopg.rows import TupleRow
 from ingest.doctor.findings import Finding, fail, grade, warn, well
 from ingest.doctor.flows import find_swept_seconds, load_flows
 from ingest.domain.progress import Flow, find_stalls
+from ingest.doors.clocks import read_clocks
 from ingest.presence import Presence, find_present
 from ingest.queues import DRAINS, STREAMS, UPKEEP, stream_key
 from ingest.store.endpoints import list_endpoints
@@ -38,6 +39,7 @@ def check_work(
     yield _check_workers(present)
     yield _check_beat(find_swept_seconds(client))
     yield _check_partitions(client, present, partitions)
+    yield _check_retention(client, connection)
     yield _check_dead_letters(connection)
     yield _check_endpoints(connection)
 
@@ -137,6 +139,18 @@ def _check_partitions(
             "count until every stream is empty.",
         )
     return well("work.partitions", f"{partitions}, and all agree")
+
+
+def _check_retention(client: redis.Redis, connection: Connection[TupleRow]) -> Finding:
+    if apart := read_clocks(connection, client).find_disagreement():
+        return fail(
+            "work.retention",
+            f"nothing is dropped: {apart}",
+            "Set the clocks of all hosts by NTP. If nothing was applied for an hour, "
+            "start the workers: what is past retention is dropped once imports or "
+            "heartbeats are applied again.",
+        )
+    return well("work.retention", "the clocks agree on what is past it")
 
 
 def _check_dead_letters(connection: Connection[TupleRow]) -> Finding:

@@ -70,6 +70,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         " being singled out.",
         "penstock_tasks_put_off_total": "Postgres or Redis was away or ended a"
         " deadlock; the work is done again. Many: look at that server.",
+        "penstock_retention_refused_total": "A host's clock is wrong, or nothing was"
+        " applied for an hour; `penstock doctor` says which. The disk fills meanwhile.",
         "penstock_processes": "Fewer than configured: the workers' log, memory.",
         "penstock_process_starts_total": "Rising fast: something ends processes; the"
         " log, and the kernel's for its out-of-memory killer.",

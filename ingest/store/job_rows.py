@@ -37,19 +37,31 @@ class Result:
     profile_id: str | None
 
 
-def find_states(
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What the receipt of a row says."""
+
+    state: State
+    #: Of the row that was applied; None in those of a release before fingerprints.
+    fingerprint: str | None
+
+
+def find_applied(
     connection: Connection[TupleRow], job_id: UUID, first: int, last: int
-) -> dict[int, State]:
+) -> dict[int, Applied]:
     """Return what came of those rows from `first` to `last` that have been applied."""
     rows = connection.execute(
         """
-        SELECT import_id, state
+        SELECT import_id, state, fingerprint
           FROM imports
          WHERE import_id BETWEEN %(first)s AND %(last)s
         """,
         _range(job_id, first, last),
     )
-    return {row_number(import_id): State(state) for import_id, state in rows}
+    return {
+        row_number(import_id): Applied(State(state), fingerprint)
+        for import_id, state, fingerprint in rows
+    }
 
 
 def count_states(

@@ -227,13 +227,61 @@ def cancel_job(connection: Connection[TupleRow], job_id: UUID, now: datetime) ->
     return cancelled.rowcount == 1
 
 
+def find_job_of_file(
+    connection: Connection[TupleRow], database_id: int, name: str, fingerprint: str
+) -> Job | None:
+    """Return the newest job that the command line began for a file or a copy of it."""
+    row = connection.execute(
+        """
+        SELECT id
+          FROM jobs
+         WHERE database_id = %(database_id)s
+           AND (name = %(name)s OR fingerprint = %(fingerprint)s)
+           AND token_id IS NULL
+         ORDER BY id DESC
+         LIMIT 1
+        """,
+        {"database_id": database_id, "name": name, "fingerprint": fingerprint},
+    ).fetchone()
+    return find_job(connection, row[0]) if row else None
+
+
 def hold_job(connection: Connection[TupleRow], job_id: UUID) -> bool:
     """Become the only one who reads the rows of a job, until the session ends."""
-    number = int.from_bytes(blake2b(job_id.bytes, digest_size=8).digest(), signed=True)
+    return _hold(connection, job_id.bytes)
+
+
+def is_held(connection: Connection[TupleRow], job_id: UUID) -> bool:
+    """Say whether another session reads the rows of a job now."""
+    if not hold_job(connection, job_id):
+        return True
+    number = _number(job_id.bytes)
+    connection.execute("SELECT pg_advisory_unlock(%(number)s)", {"number": number})
+    return False
+
+
+def hold_file(
+    connection: Connection[TupleRow], database_id: int, name: str, fingerprint: str
+) -> bool:
+    """Become the only one who imports a file, or a copy of it, into a database.
+
+    Until the session ends, whatever ends its process.
+    """
+    return all(
+        _hold(connection, f"file:{database_id}:{told}".encode("utf-8", "surrogatepass"))
+        for told in (name, fingerprint)
+    )
+
+
+def _hold(connection: Connection[TupleRow], name: bytes) -> bool:
     held = connection.execute(
-        "SELECT pg_try_advisory_lock(%(number)s)", {"number": number}
+        "SELECT pg_try_advisory_lock(%(number)s)", {"number": _number(name)}
     ).fetchone()
     return held == (True,)
+
+
+def _number(name: bytes) -> int:
+    return int.from_bytes(blake2b(name, digest_size=8).digest(), signed=True)
 
 
 def drop_jobs(connection: Connection[TupleRow], before: datetime) -> None:

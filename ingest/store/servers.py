@@ -66,6 +66,35 @@ def count_lock_room(connection: Connection[TupleRow]) -> int:
     return facts.max_locks_per_transaction * sessions
 
 
+def load_clock(connection: Connection[TupleRow]) -> datetime:
+    """Return what the server says that it is now."""
+    row = connection.execute("SELECT clock_timestamp()").fetchone()
+    if row is None:
+        raise LookupError("a SELECT without FROM returns one row")
+    found: datetime = row[0]
+    return found
+
+
+def load_newest_applied(connection: Connection[TupleRow]) -> datetime | None:
+    """Return when the newest import or heartbeat was applied; None for never."""
+    row = connection.execute(
+        """
+        SELECT greatest(
+               -- Ids of all but named imports sort by time.
+               (SELECT max(applied_at)
+                  FROM (SELECT applied_at
+                          FROM imports
+                         -- Named imports have ids behind all others.
+                         WHERE import_id < '80000000-0000-0000-0000-000000000000'
+                         ORDER BY import_id DESC
+                         LIMIT 100) AS newest),
+               (SELECT max(heartbeat_applied_at) FROM partitions))
+        """
+    ).fetchone()
+    found: datetime | None = row[0] if row else None
+    return found
+
+
 def find_invalid_indexes(connection: Connection[TupleRow]) -> list[str]:
     """Name the indexes that Postgres does not use, as a failed REINDEX leaves them."""
     rows = connection.execute(

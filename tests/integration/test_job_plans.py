@@ -13,7 +13,7 @@ from ingest.store.deletions import delete_profile
 from ingest.store.job_rows import (
     KeptRow,
     count_states,
-    find_states,
+    find_applied,
     keep_rows,
     list_rejects,
     list_results,
@@ -66,7 +66,7 @@ def full(connection: Connection) -> Job:
 
 def test_rows_are_found_by_their_range(connection: Connection, full: Job) -> None:
     with watching(connection) as plans:
-        assert len(find_states(connection, full.id, 50_001, 50_500)) == 500
+        assert len(find_applied(connection, full.id, 50_001, 50_500)) == 500
         assert count_states(connection, full.id, 99_501, ROWS) == Counts(rejected=500)
         last = list_results(connection, full.id, ROWS - 2, 10)
         assert [one.row for one in last] == [ROWS - 1, ROWS]

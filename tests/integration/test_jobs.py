@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from ingest.store.database import connect
 from tests.conftest import Connection
 from tests.drains import draining
 from tests.intakes import ServedIntake, wait_until
@@ -155,6 +156,77 @@ def test_another_upload_under_a_key_is_refused(
     assert emails(connection) == ["ada@example.com", "bob@example.com"]
     (job,) = connection.execute("SELECT state, rows FROM jobs").fetchall()
     assert job == ("done", 3)
+
+
+def break_off(intake: ServedIntake, token: str, content: bytes) -> None:
+    """Send an upload under the key `one` that ends in the middle of a chunk."""
+    where = urlsplit(intake.url)
+    with socket.create_connection((where.hostname, where.port)) as caller:
+        caller.sendall(
+            f"POST {PATH}?db_id=1 HTTP/1.1\r\nHost: x\r\n"
+            f"Authorization: Bearer {token}\r\nIdempotency-Key: one\r\n"
+            "Content-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+            + b"%x\r\n%s\r\n" % (len(content), content)
+        )
+        with connect(intake.settings.database_url) as connection:
+            wait_until(
+                lambda: connection.execute(
+                    "SELECT 1 FROM jobs WHERE rows >= %s",
+                    [content.count(b"\n") - 1],
+                ).fetchone()
+            )
+
+
+def is_interrupted(connection: Connection) -> bool:
+    found = connection.execute("SELECT 1 FROM jobs WHERE state = 'interrupted'")
+    return found.fetchone() is not None
+
+
+def people(prefix: str, count: int, header: str = "email,_fname") -> bytes:
+    rows = (f"{prefix}{number}@example.com,{prefix}\n" for number in range(count))
+    return f"{header}\n{''.join(rows)}".encode()
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        pytest.param(people("b", 900), "Row 1 is not the one", id="all rows"),
+        pytest.param(
+            people("a", 100) + people("b", 500).partition(b"\n")[2],
+            "Row 101 is not the one",
+            id="rows at the end",
+        ),
+        pytest.param(
+            people("a", 100).replace(b"a99@", b"a@99@") + people("a", 500)[13:],
+            "Row 100 is not the one",
+            id="a row that is rejected",
+        ),
+        pytest.param(
+            people("a", 400, "email,_lname"), "The columns of upload", id="a header"
+        ),
+    ],
+)
+def test_another_body_under_a_key_of_a_job_that_stopped_fails_it_and_loses_nothing(
+    intake: ServedIntake, connection: Connection, token: str, other: bytes, said: str
+) -> None:
+    key = {"Idempotency-Key": "one"}
+    # None of its rows is applied when the other comes, so that none is settled.
+    break_off(intake, token, people("a", 252))
+    wait_until(lambda: is_interrupted(connection))
+    with draining(intake.settings):
+        answer = send(intake, token, other, headers=key).json()
+        names = connection.execute("SELECT DISTINCT fields ->> '_fname' FROM profiles")
+        (job,) = connection.execute("SELECT state, error_text FROM jobs").fetchall()
+        whole = send(intake, token, people("a", 400), headers=key).json()
+
+    assert answer["error"] == 409
+    assert said in answer["error_text"]
+    assert names.fetchall() == [("a",)]
+    assert whole["state"] == "done"
+    assert (whole["created"], whole["rejected"]) == (400, 0)
+    if "Row" in said:
+        assert job[0] == "failed"
+        assert said in job[1]
 
 
 def test_an_upload_that_breaks_off_goes_on_where_it_stopped(

@@ -10,6 +10,7 @@ import termios
 import threading
 from contextlib import suppress
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -305,3 +306,76 @@ def measure(settings: Settings, file: Path) -> int:
         threading.Event().wait(0.2)
     assert finish(process)[0] == 0
     return peak
+
+
+@pytest.mark.parametrize(("option", "is_copy"), [((), False), (("--restart",), True)])
+def test_of_two_imports_of_one_file_begun_at_once_one_wins(
+    settings: Settings,
+    connection: Connection,
+    tmp_path: Path,
+    option: tuple[str, ...],
+    is_copy: bool,
+) -> None:
+    file = write_increments(tmp_path / "a.ndjson", range(ROWS))
+    other = tmp_path / "b.ndjson" if is_copy else file
+    other.write_bytes(file.read_bytes())
+    with draining(settings):
+        both = [start(settings, path, *option) for path in (file, other)]
+        ends = sorted((finish(process) for process in both), key=itemgetter(0))
+
+    (won, _, _), (refused, _, errors) = ends
+    # Whoever comes when all is done does as always: begin anew, or have nothing to do.
+    assert (won, refused) == (0, 2), errors
+    assert "is being imported by another process (" in errors
+    assert points(connection) == [(1, ROWS)]
+
+
+def test_a_running_import_is_named_and_its_end_lets_go_of_the_file(
+    settings: Settings, connection: Connection, tmp_path: Path
+) -> None:
+    file = write_increments(tmp_path / "a.ndjson", range(ROWS))
+    with draining(settings):
+        process = start(settings, file)
+        wait_while_running(process, lambda: settled(connection) > 0)
+        process.send_signal(signal.SIGSTOP)
+        refused = [run(settings, file, *one) for one in ((), ("--restart",))]
+        (job_id,) = connection.execute("SELECT id::text FROM jobs").fetchall()[0]
+        process.kill()
+        finish(process)
+        status, _, errors = run(settings, file, "--resume")
+
+    for code, _, text in refused:
+        assert code == 2
+        assert re.search(rf"\(job {job_id}, [0-9]+ rows so far\)", text)
+    assert status == 0, errors
+    assert points(connection) == [(1, ROWS)]
+
+
+def test_a_running_import_holds_its_file_when_postgres_ended_its_session(
+    settings: Settings, connection: Connection, tmp_path: Path
+) -> None:
+    file = write_increments(tmp_path / "a.ndjson", range(ROWS))
+    with draining(settings):
+        process = start(settings, file)
+        wait_while_running(process, lambda: settled(connection) > 0)
+        process.send_signal(signal.SIGSTOP)
+        connection.execute(
+            """
+            SELECT pg_terminate_backend(pid)
+              FROM pg_locks
+             WHERE locktype = 'advisory'
+               AND pid IN (SELECT pid
+                             FROM pg_stat_activity
+                            WHERE application_name = 'penstock'
+                              AND datname = current_database()
+                              AND pid <> pg_backend_pid())
+            """
+        )
+        refused, _, errors = run(settings, file, "--restart")
+        process.send_signal(signal.SIGCONT)
+        status, _, _ = finish(process)
+
+    assert refused == 2, errors
+    assert "is being imported by another process" in errors
+    assert status == 0
+    assert points(connection) == [(1, ROWS)]

@@ -6,8 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from ingest import metrics
 from ingest.settings import Settings
 from ingest.store.database import connect
+from ingest.store.partitions import ensure_partitions
 from ingest.store.receipt_days import (
     create_daily_partitions,
     drop_day,
@@ -122,3 +124,53 @@ def test_upkeep_says_what_it_could_not_drop(
     assert "receipts kept, a long read is in the way" in said
     today = datetime.now(UTC).date()
     assert list_old_days(connection, today) == []
+
+
+@pytest.mark.parametrize("hours", [-1.1, 1.1, 24 * 365])
+@pytest.mark.parametrize("sign", ["receipt", "heartbeat"])
+def test_nothing_is_dropped_while_clocks_are_hours_apart(
+    connection: Connection,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    hours: float,
+    sign: str,
+) -> None:
+    refused = metrics.RETENTION_REFUSED._value.get()
+    create_daily_partitions(connection, OLD, 0)
+    ensure_partitions(connection, 1)
+    Pipeline(connection).create({"email": "a@example.com"})
+    far = {"at": datetime.now(UTC) + timedelta(hours=hours)}
+    connection.execute("UPDATE imports SET applied_at = %(at)s", far)
+    if sign == "heartbeat":
+        connection.execute("DELETE FROM imports")
+        connection.execute("UPDATE partitions SET heartbeat_applied_at = %(at)s", far)
+
+    partition_receipts(settings)
+
+    today = datetime.now(UTC).date()
+    assert list_old_days(connection, today) == ["imports_20260101"]
+    assert metrics.RETENTION_REFUSED._value.get() == refused + 1
+    (said,) = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert said.getMessage() == "nothing dropped, clocks differ"
+    ahead = "ahead" if hours > 0 else "behind"
+    told = f"the newest receipt is {abs(hours):.1f} h {ahead}"
+    assert told in str(said.__dict__["reason"])
+
+    connection.execute("UPDATE partitions SET heartbeat_applied_at = now()")
+    connection.execute("UPDATE imports SET applied_at = now()")
+    partition_receipts(settings)
+    assert list_old_days(connection, today) == []
+
+
+def test_an_idle_deployment_drops_by_its_heartbeats(
+    connection: Connection, settings: Settings
+) -> None:
+    create_daily_partitions(connection, OLD, 0)
+    ensure_partitions(connection, 1)
+    Pipeline(connection).create({"email": "a@example.com"})
+    connection.execute("UPDATE imports SET applied_at = now() - INTERVAL '9 days'")
+    connection.execute("UPDATE partitions SET heartbeat_applied_at = now()")
+
+    partition_receipts(settings)
+
+    assert list_old_days(connection, datetime.now(UTC).date()) == []

@@ -26,6 +26,7 @@ from ingest.doors.files.rows import Reading
 from ingest.doors.files.runs import Run, run_job
 from ingest.doors.files.starts import (
     Wanted,
+    hold,
     load_shared,
     restart_job,
     resume_job,
@@ -192,6 +193,7 @@ class Importer:
             fingerprint=one.fingerprint,
             total_bytes=one.total_bytes,
         )
+        hold(connection, wanted)
         job = _STARTS[self._start](connection, wanted)
         if job.state is not JobState.DONE:
             self._display.begin(Path(one.name).name, job)

@@ -27,8 +27,8 @@ from ingest.doors.files.books import JobBooks
 from ingest.doors.files.gathering import Gathering
 from ingest.doors.files.judge import DOOR, Judge
 from ingest.doors.files.rows import Row
-from ingest.doors.files.window import Settled, Window
-from ingest.store.job_rows import KeptRow, find_states, keep_rows
+from ingest.doors.files.window import RowTaken, Settled, Window
+from ingest.store.job_rows import KeptRow, find_applied, keep_rows
 from ingest.store.jobs import Job, Progress, save_progress
 
 logger = logging.getLogger(__name__)
@@ -81,6 +81,8 @@ class Feeder:
         self._bytes: Callable[[], int] = lambda: 0
         self._rejected: list[KeptRow] = []
         self._cancelled = False
+        # The row that turned out to be another than the one that was sent before.
+        self._taken: int | None = None
         # Whether the rows that were settled before have been read again. Until then
         # the window cannot tell them from others, and nothing is saved.
         self._caught_up = not job.settled
@@ -92,9 +94,9 @@ class Feeder:
     def feed(self, rows: Iterable[Row], count_bytes: Callable[[], int]) -> JobState:
         """Accept `rows`; return how their reading ended, APPLYING if at their end.
 
-        Raises UnreadableFile or FileChanged where reading has to end, or Unavailable
-        when it was told to stop during an outage. `finish` and `keep` come next in any
-        case, for what was accepted is applied.
+        Raises UnreadableFile, FileChanged or RowTaken where reading has to end, or
+        Unavailable when it was told to stop during an outage. `finish` and `keep` come
+        next in any case, for what was accepted is applied.
         """
         self._bytes = count_bytes
         gathering = Gathering(rows)
@@ -116,9 +118,10 @@ class Feeder:
         """Wait for what came of the last rows; say whether all are settled.
 
         What is not settled then is kept as it was written: its receipts will tell.
+        Raises RowTaken.
         """
         ends_at = time.monotonic() + seconds
-        while not self._window.is_empty and not give_up.is_set():
+        while not (self._window.is_empty or self._taken or give_up.is_set()):
             if time.monotonic() >= ends_at:
                 break
             with suppress(Unavailable):
@@ -128,7 +131,7 @@ class Feeder:
 
     def keep(self) -> None:
         """Save how far the job has come, and the rows that are not settled."""
-        self._save(self._window.remaining())
+        self._save(self._window.remaining() if self._taken is None else ())
 
     def _pass_over(self, rows: list[Row]) -> list[Row]:
         """Return the rows that are not settled yet; raise FileChanged."""
@@ -163,7 +166,16 @@ class Feeder:
         )
 
     def _accept(self, rows: list[Row]) -> None:
-        """Append rows when there is room, and look what came of those before."""
+        """Append rows when there is room, and look what came of those before.
+
+        Those that were accepted before are seen to be the same before any others are.
+        """
+        known = [row for row in rows if row.number <= self._job.rows]
+        for part in (known, rows[len(known) :]):
+            self._append(part)
+        self._insist(self._settle)
+
+    def _append(self, rows: list[Row]) -> None:
         if rows and self._await_room(len(rows)):
             verdicts = self._judge.judge_all(rows)
             accepted = [one.accepted for one in verdicts if one.accepted is not None]
@@ -175,16 +187,21 @@ class Feeder:
                 if verdict.faults:
                     code = str(verdict.faults[0].code)
                     metrics.REFUSED.labels(DOOR, code).inc()
-        self._insist(self._settle)
 
     def _await_room(self, count: int) -> bool:
         """Wait while too many rows are not settled, or too many imports wait."""
         room = partial(self._appends.has_room, count)
-        while self._window.is_full or not self._insist(room):
+        while self._is_full or not self._insist(room):
             if self._stop.wait(_PAUSE_SECONDS):
                 return False
             self._insist(self._settle)
         return not self._stop.is_set()
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether no more rows are accepted now: one flight, of those known before."""
+        proves = self._window.rows <= self._job.rows
+        return self._window.is_full or (proves and not self._window.is_empty)
 
     def _insist(self, work: Callable[[], _T]) -> _T:
         """Do `work`, over every outage; raise Unavailable only when told to stop."""
@@ -212,6 +229,9 @@ class Feeder:
         elif now - self._settled_at > _LOST_SECONDS and self._has_lost():
             self._appends.append(self._window.pending())
             self._settled_at = now
+        if settled.taken is not None:
+            self._taken = settled.taken
+            raise RowTaken(settled.taken)
         if settled.counts.total or now - self._saved_at >= _SAVE_SECONDS:
             self._save()
             self._saved_at = now
@@ -222,11 +242,10 @@ class Feeder:
         first = self._window.settled + 1
         last = min(self._window.rows, self._window.settled + _LOOK_ROWS)
         job_id = self._job.id
-        return self._window.settle(
-            self._books.write(
-                lambda connection: find_states(connection, job_id, first, last)
-            )
+        applied = self._books.write(
+            lambda connection: find_applied(connection, job_id, first, last)
         )
+        return self._window.settle(applied)
 
     def _has_lost(self) -> bool:
         return bool(self._window.pending()) and not self._appends.count_waiting()

@@ -11,6 +11,7 @@ from ingest.doors.accept import Accepted, place
 from ingest.doors.files.rows import Row
 from ingest.wire.batches import load_element
 from ingest.wire.envelopes import Envelope, to_import
+from ingest.wire.fingerprints import make_fingerprint
 from ingest.wire.profile_schemas import ProfileSchemas
 
 #: The door's name in receipts and metrics.
@@ -62,6 +63,8 @@ class Judge:
             accepted_at=datetime.now(UTC),
             door=DOOR,
             token_id=self._token_id,
+            # The job and the number alone would make another row the same import.
+            fingerprint=make_fingerprint({"row": row.element}),
         )
         try:
             accepted = place(import_, self._schemas.catalog, self._partitions)

@@ -1,19 +1,21 @@
 """One run of a job: from the first row that is not settled to as far as it comes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from threading import Event
+from typing import Any
 
 from ingest.domain.errors import InvalidRequest, Unavailable
 from ingest.domain.jobs import JobState
 from ingest.doors.appends import BlockingAppends
 from ingest.doors.files.archives import UnreadableFile
 from ingest.doors.files.books import JobBooks
-from ingest.doors.files.feeder import Feeder
+from ingest.doors.files.feeder import Feeder, FileChanged
 from ingest.doors.files.inputs import Rows
 from ingest.doors.files.judge import Judge
+from ingest.doors.files.window import RowTaken
 from ingest.partitioning import FILES_CLIENT
 from ingest.settings import Settings
 from ingest.store.jobs import Job, Progress, begin_job, find_job, finish_job
@@ -45,9 +47,9 @@ class Run:
 def run_job(settings: Settings, run: Run) -> Job:
     """Accept the rows of a job and wait for what comes of them; return it as it is.
 
-    Raises JobHeld if another does that already, FileChanged if its first rows are not
-    those of before, Unavailable if Postgres cannot be reached now. A file that cannot
-    be read to its end is told of in the job.
+    Raises JobHeld if another does that already, FileChanged or RowTaken if its rows are
+    not those of before, Unavailable if Postgres cannot be reached now. A file that
+    cannot be read to its end is told of in the job.
     """
     books = JobBooks(settings.database_url, run.job.id)
     books.open()
@@ -63,6 +65,7 @@ _COMPLETE = (JobState.APPLYING, JobState.DONE)
 
 def _run(settings: Settings, run: Run, books: JobBooks) -> Job:
     form = asdict(run.rows.form)
+    _compare_columns(run.job, form)
     books.write(lambda opened: begin_job(opened, run.job.id, form, datetime.now(UTC)))
     with _open_appends(settings) as appends:
         feeder = Feeder(
@@ -74,10 +77,12 @@ def _run(settings: Settings, run: Run, books: JobBooks) -> Job:
             watch=run.watch,
         )
         state, failure = _feed(feeder, run)
-        ended = state is JobState.APPLYING
-        settled = feeder.finish(
-            run.patience_seconds if ended else settings.wait_seconds, run.give_up
-        )
+        ended, settled = state is JobState.APPLYING, False
+        patience = run.patience_seconds if ended else settings.wait_seconds
+        try:
+            settled = feeder.finish(patience, run.give_up)
+        except RowTaken as error:
+            state, failure, ended = JobState.FAILED, error, False
         feeder.keep()
     if ended and settled:
         state = JobState.DONE
@@ -93,11 +98,20 @@ def _run(settings: Settings, run: Run, books: JobBooks) -> Job:
     return books.write(lambda opened: find_job(opened, run.job.id)) or run.job
 
 
+def _compare_columns(job: Job, form: Mapping[str, Any]) -> None:
+    """Raise FileChanged if the cells of a job's rows mean something else now."""
+    if job.rows and list(job.form.get("columns", ())) != list(form["columns"]):
+        raise FileChanged(
+            f"The columns of {job.name} are not those that were imported before."
+            " Import it as a new job"
+        )
+
+
 def _feed(feeder: Feeder, run: Run) -> tuple[JobState, InvalidRequest | None]:
     """Read to the end, or as far as it goes; tell why it ended before."""
     try:
         return feeder.feed(run.rows, run.count_bytes), None
-    except UnreadableFile as error:
+    except (RowTaken, UnreadableFile) as error:
         return JobState.FAILED, error
     except InvalidRequest as error:
         return JobState.INTERRUPTED, error

@@ -12,13 +12,26 @@ from ingest.domain.errors import InvalidRequest, NotFound
 from ingest.domain.imports import Operation
 from ingest.domain.jobs import JobState, new_job_id
 from ingest.doors.files.feeder import FileChanged
-from ingest.store.jobs import Job, find_newest_job, insert_job
+from ingest.store.jobs import (
+    Job,
+    find_job_of_file,
+    find_newest_job,
+    hold_file,
+    insert_job,
+    is_held,
+)
 from ingest.wire.envelopes import Envelope, load_envelope
 from ingest.wire.profile_schemas import ProfileSchemas
 
 
 class JobUnfinished(InvalidRequest):
     """The file was imported before, not to its end."""
+
+
+class FileHeld(InvalidRequest):
+    """Another process imports the file."""
+
+    code = 409
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +55,26 @@ def load_shared(parameters: Mapping[str, Any], schemas: ProfileSchemas) -> Envel
     if shared.database_id not in schemas.catalog.databases:
         raise NotFound("Unknown database", "db_id")
     return shared
+
+
+def hold(connection: Connection[TupleRow], wanted: Wanted) -> None:
+    """Become the only one who imports a file; raise FileHeld, which tells who does.
+
+    For as long as `connection` lives. What a pipe brings is nobody else's.
+    """
+    if wanted.fingerprint is None:
+        return
+    file = (wanted.database_id, wanted.name, wanted.fingerprint)
+    held = hold_file(connection, *file)
+    running = find_job_of_file(connection, *file)
+    # Its process may have lost the session that held the file, and not the job.
+    if held and (running is None or not is_held(connection, running.id)):
+        return
+    job = f"job {running.id}, {running.rows} rows so far" if running else "no job yet"
+    raise FileHeld(
+        f"{wanted.name} is being imported by another process ({job}). Wait for it, or"
+        " stop it first; nothing was imported here"
+    )
 
 
 def start_job(connection: Connection[TupleRow], wanted: Wanted) -> Job:

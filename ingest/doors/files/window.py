@@ -5,15 +5,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import State
 from ingest.domain.jobs import Counts
 from ingest.doors.accept import Accepted
 from ingest.doors.files.judge import Verdict
-from ingest.store.job_rows import KeptRow
+from ingest.store.job_rows import Applied, KeptRow
 
 #: Enough for drains to be busy while receipts are looked for; memory is flat by it.
 MAX_ROWS = 5000
 MAX_BYTES = 32 * 1024 * 1024
+
+
+class RowTaken(InvalidRequest):
+    """A row was imported before, under the same job and number, and was another."""
+
+    code = 409
+
+    def __init__(self, row: int) -> None:
+        super().__init__(
+            f"Row {row} is not the one that was sent before under this job: that one"
+            " stays as it was imported, and this body's rows from here on are not"
+            " vouched for. Send the first body again, or this one as a new job"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +37,8 @@ class Settled:
     counts: Counts
     #: Those that are to be kept, for they were rejected.
     rejected: Sequence[KeptRow]
+    #: The row behind them, if its receipt is that of another.
+    taken: int | None = None
 
 
 class Window:
@@ -62,13 +78,19 @@ class Window:
         self._bytes += sum(len(verdict.row.content) for verdict in verdicts)
         self.rows += len(verdicts)
 
-    def settle(self, states: Mapping[int, State]) -> Settled:
+    def settle(self, applied: Mapping[int, Applied]) -> Settled:
         """Drop the rows from the first to the last before one that is not known."""
-        counts, rejected = Counts(), []
+        counts = Counts()
+        rejected: list[KeptRow] = []
         while self._verdicts:
             row = self._verdicts[0].row
             faults = self._verdicts[0].faults
-            state = State.REJECTED if faults else states.get(row.number)
+            known = applied.get(row.number)
+            state = known.state if known is not None else None
+            if faults:
+                state = State.REJECTED
+            if known is not None and not _is_of(known, self._verdicts[0]):
+                return Settled(counts, rejected, taken=row.number)
             if state is None:
                 break
             self._verdicts.popleft()
@@ -102,3 +124,10 @@ class Window:
         # Lengths first, so that no two lists of rows read alike.
         self._digest.update(b"%d:" % len(content))
         self._digest.update(content)
+
+
+def _is_of(known: Applied, verdict: Verdict) -> bool:
+    """Say whether a receipt may be that of the row; a rejected one has none."""
+    if verdict.accepted is None:
+        return False
+    return known.fingerprint in (None, verdict.accepted.import_.fingerprint)

@@ -13,12 +13,11 @@ from ingest.domain.tokens import Token
 from ingest.doors.connections import connect
 from ingest.queues import rate_key
 
-#: The generic cell rate algorithm, which alone lets a rested token have a burst and
-#: what comes back meanwhile: twice the rate in the first second. So what a second
-#: takes is counted too, from its first request on. The key holds, in microseconds,
-#: when the whole burst is there again and when the second began, then what it took; it
-#: is gone when both are over. No clock that was set back holds a token for longer than
-#: a burst.
+#: The generic cell rate algorithm, which alone gives a rested token a burst and what
+#: comes back meanwhile: twice the rate in the first second. So what a second takes is
+#: counted too, from its first request on. The key holds, in microseconds, when the
+#: whole burst is there again and when the second began, then what it took; it is gone
+#: when both are over. No clock that was set back holds a token for longer than a burst.
 _SPEND = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
