@@ -36,6 +36,11 @@ DELIVERY_HINT_KEY = "penstock:delivery-hint"
 #: Between two heartbeats sent through every stream.
 HEARTBEAT_SECONDS = 15
 
+#: The first minute whose notes are still kept, as `notes_key` counts them.
+NOTES_FROM_KEY = "penstock:told-to-ask-from"
+#: Notes that no sweep drops are gone after so long all the same.
+NOTES_EXPIRE_SECONDS = 7 * 86400
+
 #: When the sweep ran last, in seconds since 1970 by the clock of Redis.
 SWEPT_KEY = "penstock:swept"
 
@@ -80,6 +85,15 @@ def rate_key(token_id: int) -> str:
 def key_guard(import_id: UUID) -> str:
     """Name the guard of the idempotency key that gives a request this id."""
     return f"penstock:key:{import_id}"
+
+
+def notes_key(minute: int) -> str:
+    """Name the hash of the imports whose callers were told in a minute to ask again.
+
+    By the clock of Redis, in minutes since 1970. Fields are import ids, in 16 bytes;
+    what each holds is in ingest.doors.http.notes.
+    """
+    return f"penstock:told-to-ask:{minute}"
 
 
 def heartbeat_key(partition: int) -> str:

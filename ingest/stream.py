@@ -16,10 +16,12 @@ from ingest.queues import (
     BELL_GUARD_SECONDS,
     DELIVERY_HINT_KEY,
     LISTENER_KEY,
+    NOTES_FROM_KEY,
     SETTLED_KEY,
     SWEPT_KEY,
     bell_key,
     heartbeat_key,
+    notes_key,
     outcomes_channel,
     stream_key,
 )
@@ -35,6 +37,10 @@ _ATTEND_MILLISECONDS = 2000
 _RENEW_SECONDS = 0.4
 #: Bytes of entries read at once, unless others are asked for.
 _MAX_BYTES = 16 * 1024 * 1024
+#: Minutes of notes that are kept though nothing of them waits, since intakes estimate
+#: them; and how many are dropped at once.
+_NOTED_MINUTES = 2
+_MAX_MINUTES = 1000
 #: The one field of an entry that is no import.
 _HEARTBEAT = b"heartbeat"
 
@@ -245,6 +251,29 @@ class Stream:
         """Leave the time, so that a sweep that has stopped is noticed."""
         seconds, _ = self._redis.time()
         self._redis.set(SWEPT_KEY, seconds)
+
+    def drop_notes(self) -> None:
+        """Drop the notes of minutes of which nothing waits any more."""
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.time()
+        pipeline.get(NOTES_FROM_KEY)
+        for key in self._keys:
+            pipeline.xrange(key, count=1)
+        (seconds, _), begun, *heads = pipeline.execute()
+        oldest = [
+            entry_order(rows[0][0].decode())[0] // 60_000 for rows in heads if rows
+        ]
+        kept = min([int(seconds) // 60, *oldest]) - _NOTED_MINUTES
+        # A clock that was set back makes a minute one to look through again.
+        first = kept if begun is None else min(int(begun), kept)
+        dropped = range(first, kept)[:_MAX_MINUTES]
+        if begun is not None and dropped.stop == int(begun):
+            return
+        pipeline = self._redis.pipeline(transaction=False)
+        if dropped:
+            pipeline.unlink(*(notes_key(minute) for minute in dropped))
+        pipeline.set(NOTES_FROM_KEY, dropped.stop)
+        pipeline.execute()
 
     def claim_hint(self) -> bool:
         """Claim the right to hint that events wait; False while a hint is pending."""

@@ -41,6 +41,7 @@ def sweep(stream: Stream, ring: Callable[[int], None]) -> None:
     for partition in stream.waiting():
         if stream.claim_bell(partition):
             ring(partition)
+    stream.drop_notes()
     stream.note_sweep()
 
 

@@ -92,15 +92,24 @@ class Backlog:
         self._room_bytes = _find_room(memory, self._memory_ratio)
 
     def retry_after_seconds(self) -> int:
-        """Return when the waiting work should be done, at the rate it is being done."""
-        if len(self._samples) < 2:
+        """Return when a caller who is refused had better come back."""
+        due_seconds = self.due_seconds()
+        if due_seconds is None:
             return _UNKNOWN_RETRY_SECONDS
+        return max(1, min(_MAX_RETRY_SECONDS, round(due_seconds)))
+
+    def due_seconds(self) -> float | None:
+        """Return when the waiting work should be done, at the rate it is being done.
+
+        None while nothing is seen to move.
+        """
+        if len(self._samples) < 2:
+            return None
         first, last = self._samples[0], self._samples[-1]
         settled, seconds = last.settled - first.settled, last.at - first.at
         if settled <= 0 or seconds <= 0:
-            return _UNKNOWN_RETRY_SECONDS
-        due_seconds = round(self._waiting * seconds / settled)
-        return max(1, min(_MAX_RETRY_SECONDS, due_seconds))
+            return None
+        return self._waiting * seconds / settled
 
 
 def _find_room(memory: Mapping[str, object], ratio: float) -> float | None:

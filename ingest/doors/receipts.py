@@ -6,6 +6,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
+from msgspec import Struct
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
@@ -28,7 +29,7 @@ class StoredReceipt:
     database_id: int
     #: The token that sent the import; None where it came without one.
     token_id: int | None
-    #: As `imports` has it.
+    #: As `imports` has it, or the little that is known while it waits.
     row: Mapping[str, Any]
 
     def show(self, *, stored: bool) -> dict[str, object]:
@@ -38,15 +39,30 @@ class StoredReceipt:
         `stored` it says where, but neither what was there nor what is there now, which
         a function makes of what was there.
         """
-        return {
-            **self.row,
-            "faults": [_show_fault(fault) for fault in self.row["faults"]],
-            "skipped": [_show_fault(fault) for fault in self.row["skipped"]],
+        shown = dict(self.row)
+        if "changes" not in shown:
+            # It waits: nothing is known of what it will do.
+            return shown
+        return shown | {
+            "faults": [_show_fault(fault) for fault in shown["faults"]],
+            "skipped": [_show_fault(fault) for fault in shown["skipped"]],
             "changes": [
                 {"path": path, "old": old, "new": new} if stored else {"path": path}
-                for path, (old, new) in self.row["changes"].items()
+                for path, (old, new) in shown["changes"].items()
             ],
         }
+
+
+class Applied(Struct, frozen=True, kw_only=True):
+    """What the receipt of an import says in short."""
+
+    import_id: UUID
+    db_id: int
+    token_id: int | None
+    state: str
+    error: int
+    error_text: str
+    profile_id: str | None
 
 
 class Receipts:
@@ -85,6 +101,19 @@ class Receipts:
             {"ids": list(import_ids)},
         )
         return {row["import_id"]: Answer(**row) for row in rows}
+
+    async def find_applied(self, import_ids: Sequence[UUID]) -> dict[UUID, Applied]:
+        """Return what came of those of `import_ids` that have been applied."""
+        rows = await self._fetch(
+            """
+            SELECT import_id, database_id AS db_id, token_id, state, error, error_text,
+                   profile_id
+              FROM imports
+             WHERE import_id = ANY(%(ids)s::uuid[])
+            """,
+            {"ids": list(import_ids)},
+        )
+        return {row["import_id"]: Applied(**row) for row in rows}
 
     async def find_receipt(self, import_id: UUID) -> StoredReceipt | None:
         """Return the receipt; None when there is none (yet)."""

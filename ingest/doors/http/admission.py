@@ -74,6 +74,12 @@ class Admission:
         """Return when an overloaded caller had better come back."""
         return self._backlog.retry_after_seconds()
 
+    async def estimate_seconds(self) -> float | None:
+        """Return in how many seconds what waits now should be applied, if known."""
+        if not self._backlog.is_surveyed(asyncio.get_running_loop().time()):
+            await self._look_again()
+        return self._backlog.due_seconds()
+
     async def _check_again(self, count: int, size_bytes: int) -> None:
         """Look, unless that was a moment ago, and decide."""
         now = asyncio.get_running_loop().time()

@@ -11,7 +11,8 @@ from falcon.asgi import Request, Response
 from ingest.domain.errors import InvalidRequest, PenstockError
 from ingest.domain.imports import Operation
 from ingest.doors.http import catalog_queries, jobs, profile_queries, uploads
-from ingest.doors.http.batches import BatchResource
+from ingest.doors.http.batch_receipts import BatchReceiptsResource
+from ingest.doors.http.batches import PATH, BatchResource
 from ingest.doors.http.counting import Counting
 from ingest.doors.http.docs import make_docs
 from ingest.doors.http.health import LiveResource, ReadyResource
@@ -139,6 +140,7 @@ def _add_routes(app: falcon.asgi.App[Request, Response], intake: Intake) -> None
     app.add_route(_START, ImportResource(intake, start_one))
     app.add_route(f"{_START}_batch", BatchResource(intake, start_many))
     app.add_route(_QUICK, QuickResource(intake))
+    app.add_route(f"{PATH}/{{batch}}", BatchReceiptsResource(intake))
     app.add_route("/api/v1.1/imports/{import_id}", ReceiptResource(intake))
     app.add_route(uploads.PATH, jobs.UploadResource(intake))
     for path, resource in _JOBS.items():

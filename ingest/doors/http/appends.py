@@ -1,10 +1,12 @@
 """Group commit: imports accepted at the same time share one pipeline to Redis."""
 
 import asyncio
+import time
 from asyncio import Future, Task
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 from msgspec import Struct
 from redis.asyncio.client import Pipeline
@@ -16,7 +18,14 @@ from ingest.domain.errors import Unavailable
 from ingest.doors.backlog import Backlog
 from ingest.doors.connections import connect
 from ingest.partitioning import INTAKE_CLIENT
-from ingest.queues import LISTENER_KEY, SETTLED_KEY, bell_key, stream_key
+from ingest.queues import (
+    LISTENER_KEY,
+    NOTES_EXPIRE_SECONDS,
+    SETTLED_KEY,
+    bell_key,
+    notes_key,
+    stream_key,
+)
 from ingest.wire.journals import FIELD, gather_records
 
 #: What one pipeline carries at most: a batch must fit a socket timeout.
@@ -40,6 +49,8 @@ class _Entry(Struct, frozen=True):
     mark: bytes
     #: A caller of this process waits for the outcome.
     awaited: bool
+    #: The note of an import whose caller asks for it later; None for no such caller.
+    note: tuple[bytes, bytes] | None
     done: Future[Appended]
 
 
@@ -61,13 +72,21 @@ class Appends:
         self._backlog = backlog
         self._gathered: deque[_Entry] = deque()
         self._flight: Task[None] | None = None
+        # By how much the clock of Redis is ahead of ours, as it was when it last told.
+        self._ahead_seconds = 0.0
 
     async def look(self) -> None:
         """Note in the backlog what waits; raise Unavailable without Redis."""
         await self._send([])
 
     async def append(
-        self, partition: int, payload: bytes, *, awaited: bool, mark: bytes = b""
+        self,
+        partition: int,
+        payload: bytes,
+        *,
+        awaited: bool,
+        mark: bytes = b"",
+        note: tuple[bytes, bytes] | None = None,
     ) -> Appended:
         """Append `payload` to the stream of `partition`.
 
@@ -75,19 +94,31 @@ class Appends:
         of its outcome if that is `awaited`. Unavailable means that it was perhaps
         appended all the same; its import_id makes a repeat harmless.
         """
-        return await self.enlist(partition, payload, awaited=awaited, mark=mark)
+        return await self.enlist(
+            partition, payload, awaited=awaited, mark=mark, note=note
+        )
 
     def enlist(
-        self, partition: int, payload: bytes, *, awaited: bool, mark: bytes = b""
+        self,
+        partition: int,
+        payload: bytes,
+        *,
+        awaited: bool,
+        mark: bytes = b"",
+        note: tuple[bytes, bytes] | None = None,
     ) -> Future[Appended]:
         """Do as `append` without waiting: what is enlisted first stands first."""
         loop = asyncio.get_running_loop()
-        entry = _Entry(partition, payload, mark, awaited, loop.create_future())
+        entry = _Entry(partition, payload, mark, awaited, note, loop.create_future())
         self._gathered.append(entry)
         self._backlog.promise(1)
         if self._flight is None:
             self._flight = loop.create_task(self._fly())
         return entry.done
+
+    def find_minute(self) -> int:
+        """Return the minute it is by the clock of Redis, as `notes_key` counts them."""
+        return int(time.time() + self._ahead_seconds) // 60
 
     async def ping(self) -> bool:
         """Say whether Redis answers."""
@@ -142,6 +173,12 @@ class Appends:
         marks = ((entry.partition, entry.mark) for entry in batch if entry.mark)
         for journal, record in gather_records(marks):
             pipeline.xadd(journal, {FIELD: record})
+        if notes := dict(entry.note for entry in batch if entry.note is not None):
+            key = notes_key(self.find_minute())
+            # The client's types do not take bytes for fields.
+            mapping: Any = notes
+            pipeline.hset(key, mapping=mapping)
+            pipeline.expire(key, NOTES_EXPIRE_SECONDS)
         pipeline.execute_command("EXEC")
         return len(pipeline)
 
@@ -175,8 +212,15 @@ class Appends:
             attended = listened or bells[entry.partition] == 1
             _settle(entry.done, reply, attended=attended)
         if batch:
+            self._compare_clocks(acknowledged[-1])
             metrics.APPEND_BATCH_SIZE.observe(len(batch))
         self._note(loop.time(), batch, replies, surveys=surveys)
+
+    def _compare_clocks(self, reply: object) -> None:
+        """See by an entry's id, which begins with milliseconds, what time Redis has."""
+        if isinstance(reply, bytes):
+            taken_at = int(reply.partition(b"-")[0]) / 1000
+            self._ahead_seconds = taken_at - time.time()
 
     def _note(
         self,

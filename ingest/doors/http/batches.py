@@ -1,15 +1,20 @@
 """The endpoints of many imports in one request (contract 10.1 to 10.3)."""
 
 import asyncio
+import base64
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
 
 from falcon.asgi import Request, Response
 
 from ingest import metrics
-from ingest.domain.errors import Rejected
+from ingest.domain.errors import NotFound, Rejected
+from ingest.domain.identities import Name, Namer
 from ingest.domain.imports import SUCCESS_TEXT
+from ingest.domain.jobs import new_job_id, row_import_id
 from ingest.domain.tokens import Token
 from ingest.doors.accept import Accepted, accept, check_access
 from ingest.doors.http.bodies import release
@@ -37,6 +42,61 @@ class Load(Protocol):
 #: What became of an element at the door: its import's id, or why there is none.
 Place = UUID | Rejected
 
+#: Where all imports of a batch are told of.
+PATH = "/api/v1.1/batches"
+#: What begins the address of a batch with a key.
+_KEYED = "key-"
+#: More imports are in no batch, whatever its limit was.
+_MAX_DIGITS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class BatchNames:
+    """What the imports of a batch are called, one after another, and where they are.
+
+    Those of a request with a key are named by it; of others, the ids count on from one
+    id, as those of a job do. So the address of all needs no list of them.
+    """
+
+    key: RequestKey | None
+    batch_id: UUID
+
+    def name(self, index: int) -> Name:
+        """Name the import of an element."""
+        if self.key is not None:
+            return self.key.name_element(index)
+        return Name(import_id=row_import_id(self.batch_id, index + 1))
+
+    def locate(self, count: int) -> str:
+        """Return the address of the first `count` imports."""
+        told = str(self.batch_id)
+        if self.key is not None:
+            coded = base64.urlsafe_b64encode(self.key.key.encode()).decode()
+            told = _KEYED + coded.rstrip("=")
+        return f"{PATH}/{told}.{count}"
+
+
+def parse_address(text: str, token_id: int, namer: Namer) -> tuple[BatchNames, int]:
+    """Read the last part of what `locate` returned; raise NotFound for anything else.
+
+    Who asks has the keys of its own token and no others.
+    """
+    told, _, count = text.rpartition(".")
+    unknown = NotFound("No such batch was accepted")
+    if not (count.isascii() and count.isdigit() and len(count) < _MAX_DIGITS):
+        raise unknown
+    try:
+        if not told.startswith(_KEYED):
+            return BatchNames(None, UUID(told)), int(count)
+        coded = told.removeprefix(_KEYED)
+        padded = coded + "=" * (-len(coded) % 4)
+        name = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+    except ValueError as error:
+        raise unknown from error
+    # What was asked under the key makes no other ids.
+    key = RequestKey(token_id=token_id, key=name, fingerprint="", namer=namer)
+    return BatchNames(key, UUID(int=0)), int(count)
+
 
 class BatchResource:
     """POST of many profiles, whose request `load` understands; each has a receipt."""
@@ -59,7 +119,8 @@ class BatchResource:
             mark_replayed(resp)
         preferences = parse_prefer(req.get_header("Prefer"))
         places: list[Place] = []
-        chunks = self._accept_all(batch, token, key, places)
+        names = BatchNames(key, new_job_id(datetime.now(UTC)))
+        chunks = self._accept_all(batch, token, names, places)
         wait_seconds = choose_wait(
             preferences,
             synchronous=batch.shared.synchronous,
@@ -74,6 +135,8 @@ class BatchResource:
         late = len(answers) < len(ids)
         if applied := dump_applied(preferences, answered_async=late):
             resp.set_header("Preference-Applied", applied)
+        if late:
+            resp.set_header("Location", names.locate(count))
         said = _say(places, answers, ids if late else None)
         # Ten thousand elements of XML take a while to write.
         await asyncio.to_thread(reply, req, resp, 202 if late else 200, said)
@@ -89,7 +152,7 @@ class BatchResource:
         return batch, token
 
     def _accept_all(
-        self, batch: Batch, token: Token, key: RequestKey | None, places: list[Place]
+        self, batch: Batch, token: Token, names: "BatchNames", places: list[Place]
     ) -> Iterator[list[Accepted]]:
         """Accept chunk after chunk, adding to `places` what became of each element."""
         catalog = self._intake.catalog.get_catalog()
@@ -104,7 +167,7 @@ class BatchResource:
                         catalog=catalog,
                         partitions=self._intake.settings.partitions,
                         door="http",
-                        name=key.name_element(index) if key else None,
+                        name=names.name(index),
                     )
                 except Rejected as error:
                     metrics.REFUSED.labels("http", error.faults[0].code).inc()

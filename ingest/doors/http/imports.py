@@ -103,7 +103,10 @@ class ReceiptResource:
         """Answer with the receipt, to those who may read there or sent the import."""
         settle_format(req)
         token = await self._intake.catalog.get_token(find_secret(req))
-        receipt = await self._intake.receipts.find_receipt(_parse_import_id(import_id))
+        id_ = _parse_import_id(import_id)
+        receipt = await self._intake.receipts.find_receipt(id_)
+        if receipt is None:
+            receipt = await self._intake.find_waiting(id_)
         if receipt is None:
             raise _no_receipt()
         reads = check_reader(token, receipt.database_id, receipt.token_id)
@@ -118,5 +121,4 @@ def _parse_import_id(text: str) -> UUID:
 
 
 def _no_receipt() -> NotFound:
-    # Streams are not searched: which of the two it is, only time can tell.
-    return NotFound("No receipt yet: either it still waits or the id is unknown")
+    return NotFound("No import of this id was accepted, or its receipt was dropped")

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from uuid import UUID
 
@@ -18,11 +19,12 @@ from ingest.doors.http.bodies import Bodies
 from ingest.doors.http.catalog_cache import CatalogCache
 from ingest.doors.http.guards import Guards
 from ingest.doors.http.idempotency import HEADER
+from ingest.doors.http.notes import Notes, dump_note
 from ingest.doors.http.rates import Rates
 from ingest.doors.http.readers import Readers
 from ingest.doors.http.uploads import Uploads
 from ingest.doors.outcomes import Expected, OutcomeBoard
-from ingest.doors.receipts import Receipts
+from ingest.doors.receipts import Receipts, StoredReceipt
 from ingest.settings import Settings
 from ingest.store.receipts import Answer
 from ingest.tracing import open_tracer
@@ -30,6 +32,9 @@ from ingest.wire.entries import encode
 from ingest.wire.journals import dump_mark
 
 logger = logging.getLogger(__name__)
+
+#: The state of an import that has no receipt yet.
+WAITING = "waiting"
 
 
 class Intake:
@@ -60,6 +65,7 @@ class Intake:
         self.uploads = Uploads(settings)
         self.guards = Guards(settings.redis_url)
         self.rates = Rates(settings.redis_url)
+        self.notes = Notes(settings.redis_url)
         self.tracer = open_tracer("penstock-intake")
         self._board = OutcomeBoard(
             settings.redis_url, self.receipts, reply_to=reply_to, named_by=HEADER
@@ -79,6 +85,7 @@ class Intake:
         self.bodies.close()
         await self.guards.close()
         await self.rates.close()
+        await self.notes.close()
         await self.appends.close()
         await self._board.stop()
         await self.catalog.stop()
@@ -92,7 +99,8 @@ class Intake:
     ) -> Answer | None:
         """Queue an import; return its answer, or None if it is not applied in time.
 
-        Once this has appended it, the import is applied whether or not anyone waits.
+        Whoever is told None can ask for it from then on: see `notes`. Once this has
+        appended it, the import is applied whether or not anyone waits.
         """
         import_, awaited = accepted.import_, wait_seconds > 0
         with self._board.expecting(import_.name) as expected:
@@ -101,6 +109,7 @@ class Intake:
                 encode(import_),
                 awaited=awaited,
                 mark=dump_mark(import_),
+                note=None if awaited else dump_note(import_),
             )
             if not appended.attended:
                 self._doorbell.ring(accepted.partition)
@@ -108,7 +117,35 @@ class Intake:
             logger.debug("accepted", extra={"import_id": str(import_.import_id)})
             if not awaited:
                 return None
-            return await self._board.wait(expected, wait_seconds)
+            answer = await self._board.wait(expected, wait_seconds)
+        if answer is None:
+            await self.notes.leave(
+                dict([dump_note(import_)]), self.appends.find_minute()
+            )
+        return answer
+
+    async def find_waiting(self, import_id: UUID) -> StoredReceipt | None:
+        """Return what is told of an import without a receipt; None for none known."""
+        note = (await self.notes.find([import_id])).get(import_id)
+        if note is None:
+            return None
+        row = {
+            "import_id": str(import_id),
+            "db_id": note.database_id,
+            "state": WAITING,
+            "accepted_at": note.accepted_at,
+            **await self.estimate(),
+        }
+        return StoredReceipt(
+            database_id=note.database_id, token_id=note.token_id, row=row
+        )
+
+    async def estimate(self) -> dict[str, object]:
+        """Say when what waits now should be applied; nothing if that is not known."""
+        seconds = await self.admission.estimate_seconds()
+        if seconds is None:
+            return {}
+        return {"expected_at": datetime.now(UTC) + timedelta(seconds=seconds)}
 
     async def enqueue_all(
         self,
@@ -126,6 +163,7 @@ class Intake:
         """
         awaited = wait_seconds > 0
         several: list[Expected] = []
+        notes: dict[bytes, bytes] = {}
         done = 0
         with ExitStack() as expected:
             with self.admission.promising(count) as promise:
@@ -135,12 +173,18 @@ class Intake:
                         for one in chunk
                         if awaited
                     )
+                    notes.update(dump_note(one.import_) for one in chunk if awaited)
                     promise.keep(len(chunk))
                     appended, failure = await self._append_chunk(chunk, awaited=awaited)
                     done += appended
                     if failure is not None:
                         raise _failed_after(done) from failure
-            return await self._board.wait_all(several, wait_seconds)
+            answers = await self._board.wait_all(several, wait_seconds)
+        for applied in answers:
+            notes.pop(applied.bytes, None)
+        if notes:
+            await self.notes.leave(notes, self.appends.find_minute())
+        return answers
 
     async def _append_chunk(
         self, chunk: Sequence[Accepted], *, awaited: bool
@@ -155,6 +199,7 @@ class Intake:
                     encode(one.import_),
                     awaited=awaited,
                     mark=dump_mark(one.import_),
+                    note=None if awaited else dump_note(one.import_),
                 )
                 for one in chunk
             ),

@@ -15,9 +15,11 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-#: How long, and how much, is read of a body that has been answered already.
+#: How long, and how much, is read of a body that has been answered already: of one
+#: that says its length, and of one that may never end.
 LINGER_SECONDS = 30.0
 LINGER_BYTES = 128 * 1024 * 1024
+LINGER_CHUNKED_BYTES = 8 * 1024 * 1024
 #: Headers that speak of another protocol, or of the connection: ours is kept as it is.
 _OFFERS = frozenset({b"upgrade", b"http2-settings"})
 
@@ -63,7 +65,7 @@ class Http1Protocol(HttpToolsProtocol):
     """Serves one connection."""
 
     _lingering: TimerHandle | None = None
-    _left = LINGER_BYTES
+    _left = 0
     #: What came could not be read: where its message ends is not known.
     _garbled = False
     #: The headers offer another protocol; nothing of it is served.
@@ -87,7 +89,9 @@ class Http1Protocol(HttpToolsProtocol):
     def linger(self) -> None:
         """Read on for a while, for nothing."""
         if self._lingering is None:
-            self._left = LINGER_BYTES
+            named = (name for name, _ in self.headers)
+            chunked = b"transfer-encoding" in named
+            self._left = LINGER_CHUNKED_BYTES if chunked else LINGER_BYTES
             self._lingering = self.loop.call_later(LINGER_SECONDS, self._give_up)
         self.flow.resume_reading()
 

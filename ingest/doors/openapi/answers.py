@@ -66,6 +66,8 @@ def build_answer_schemas() -> dict[str, Schema]:
         ),
         "AcceptedBatch": _build_accepted_batch(),
         "Receipt": _build_receipt(),
+        "Waiting": _build_waiting(),
+        "BatchReceipts": _build_batch_receipts(),
         "Fault": _build_fault(),
         **_build_profile_schemas(),
         **_build_subscription_schemas(),
@@ -122,6 +124,40 @@ def _build_receipt() -> Schema:
             "started_at": _MOMENT,
             "applied_at": _MOMENT,
         }
+    )
+
+
+def _build_waiting() -> Schema:
+    """Describe what is told of an import that has no receipt yet."""
+    return _describe(
+        {
+            "import_id": _IMPORT_ID,
+            "db_id": ID,
+            "state": {"type": "string", "const": "waiting"},
+            "accepted_at": _MOMENT,
+        },
+        expected_at=_MOMENT,
+    )
+
+
+def _build_batch_receipts() -> Schema:
+    """Describe what came of each import of a batch."""
+    one = _describe(
+        {
+            "index": {"type": "integer"},
+            "import_id": _IMPORT_ID,
+            "state": {"type": "string", "enum": [*State, "waiting"]},
+        },
+        error=_CODE,
+        error_text=_TEXT,
+        profile_id={"type": ["string", "null"]},
+        accepted_at=_MOMENT,
+    )
+    return _describe_success(
+        state={"type": "string", "enum": ["waiting", "applied"]},
+        waiting={"type": "integer"},
+        expected_at=_MOMENT,
+        result={"type": "array", "items": one},
     )
 
 

@@ -100,7 +100,7 @@ _HEADERS: Mapping[str, Schema] = {
         "schema": {"type": "string", "format": "uuid"},
     },
     "Location": {
-        "description": "Where the receipt will be",
+        "description": "Where to ask what came of it, from now on",
         "schema": {"type": "string"},
     },
     "Retry-After": {

@@ -13,6 +13,7 @@ def build_other_paths() -> dict[str, object]:
     """Return what there is beside the paths of ingest.doors.openapi.operations."""
     return {
         "/api/integrations/any/profile_import": {"post": _build_quick()},
+        "/api/v1.1/batches/{batch}": {"get": _build_batch_receipts()},
         "/api/v1.1/imports/{import_id}": {"get": _build_receipt()},
         "/health/live": {"get": _build_health("live", "Whether this process lives")},
         "/health/ready": {
@@ -94,7 +95,31 @@ def _build_receipt() -> Schema:
         "security": [{"bearer": []}, {"query": []}],
         "parameters": [place, _FORMAT],
         "responses": {
-            "200": describe_answers("The receipt", refer("Receipt")),
+            "200": describe_answers(
+                "The receipt, or that it waits",
+                {"anyOf": [refer("Receipt"), refer("Waiting")]},
+            ),
+            **select_responses(400, 401, 403, 404, 500, 503),
+        },
+    }
+
+
+def _build_batch_receipts() -> Schema:
+    place: Schema = {
+        "name": "batch",
+        "in": "path",
+        "required": True,
+        "description": "As `Location` has it",
+        "schema": {"type": "string"},
+    }
+    return {
+        "operationId": "batch_receipts",
+        "tags": ["Receipts"],
+        "summary": "Read what came of every import of a batch: its 202's `Location`",
+        "security": [{"bearer": []}, {"query": []}],
+        "parameters": [place, _FORMAT],
+        "responses": {
+            "200": describe_answers("As far as they are", refer("BatchReceipts")),
             **select_responses(400, 401, 403, 404, 500, 503),
         },
     }

@@ -1,0 +1,75 @@
+"""What came of all imports of a batch: where its 202 says to ask (contract 16.2)."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from falcon.asgi import Request, Response
+
+from ingest.domain.errors import NotFound
+from ingest.domain.imports import SUCCESS_TEXT
+from ingest.doors.accept import check_reader
+from ingest.doors.http.batches import parse_address
+from ingest.doors.http.intake import WAITING, Intake
+from ingest.doors.http.notes import Note
+from ingest.doors.http.replies import reply
+from ingest.doors.http.requests import find_secret, settle_format
+from ingest.doors.receipts import Applied
+
+
+class BatchReceiptsResource:
+    """GET of what came of each import of one batch, as far as it is known."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    async def on_get(self, req: Request, resp: Response, batch: str) -> None:
+        """Answer with the state of each, to those who may read there or sent it."""
+        settle_format(req)
+        token = await self._intake.catalog.get_token(find_secret(req))
+        namer = self._intake.catalog.get_namer()
+        names, count = parse_address(batch, token.id, namer)
+        if count > self._intake.settings.max_batch_elements:
+            raise NotFound("No such batch was accepted")
+        ids = [names.name(index).import_id for index in range(count)]
+        applied = await self._intake.receipts.find_applied(ids)
+        left = [id_ for id_ in ids if id_ not in applied]
+        notes = await self._intake.notes.find(left) if left else {}
+        if not applied and not notes:
+            raise NotFound("No import of this batch was accepted, or all were dropped")
+        senders = {(one.db_id, one.token_id) for one in applied.values()}
+        senders |= {(one.database_id, one.token_id) for one in notes.values()}
+        for database_id, sender_id in senders:
+            check_reader(token, database_id, sender_id)
+        said = {
+            "error": 0,
+            "error_text": SUCCESS_TEXT,
+            "state": WAITING if notes else "applied",
+            "waiting": len(notes),
+            **(await self._intake.estimate() if notes else {}),
+            "result": _describe(ids, applied, notes),
+        }
+        # Ten thousand elements of XML take a while to write.
+        await asyncio.to_thread(reply, req, resp, 200, said)
+
+
+def _describe(
+    ids: Sequence[UUID], applied: Mapping[UUID, Applied], notes: Mapping[UUID, Note]
+) -> list[dict[str, object]]:
+    """Say what is known of each import, by the index of its element."""
+    told: list[dict[str, object]] = []
+    for index, id_ in enumerate(ids):
+        if (one := applied.get(id_)) is not None:
+            said = {
+                "state": one.state,
+                "error": one.error,
+                "error_text": one.error_text or SUCCESS_TEXT,
+                "profile_id": one.profile_id,
+            }
+        elif (note := notes.get(id_)) is not None:
+            said = {"state": WAITING, "accepted_at": note.accepted_at}
+        else:
+            # Refused at the door, as its answer has said.
+            continue
+        told.append({"index": index, "import_id": id_, **said})
+    return told
