@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from environs import Env, EnvError, validate
-from msgspec.structs import asdict
 
 from ingest.domain.errors import PenstockError
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
@@ -184,10 +183,12 @@ def _read_profile_limits(env: Env) -> dict[str, int]:
             default,
             validate=validate.Range(min=1, max=_LARGEST.get(name)),
         )
-        for name, default in asdict(DEFAULT_LIMITS).items()
+        for name, default in dataclasses.asdict(DEFAULT_LIMITS).items()
     }
 
 
 def _make_profile_limits(settings: Mapping[str, int]) -> ProfileLimits:
-    limits = {name: settings[f"max_{name}"] for name in asdict(DEFAULT_LIMITS)}
+    limits = {
+        name: settings[f"max_{name}"] for name in dataclasses.asdict(DEFAULT_LIMITS)
+    }
     return ProfileLimits(**limits)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, astuple
 
 from ingest.domain.catalog import Catalog, Database, Field, FieldType
 from ingest.domain.errors import Fault, InvalidRequest
@@ -30,6 +30,8 @@ def refuse_excess(import_: Import, catalog: Catalog) -> None:
     Most imports are short, and cost no more than a look at the length of each value.
     """
     limits = catalog.limits
+    if _is_small(import_, limits):
+        return
     faults = list(_key_faults(import_, limits))
     faults += _data_faults(import_, catalog, limits)
     if import_.start is not None and (
@@ -41,6 +43,24 @@ def refuse_excess(import_: Import, catalog: Catalog) -> None:
         raise InvalidRequest(shorten(tuple(faults)))
 
 
+def _is_small(import_: Import, limits: ProfileLimits) -> bool:
+    """Tell whether nothing of `import_` is long enough to exceed anything."""
+    small, short, size = limits.small, limits.short, 0
+    for value in astuple(import_.key):
+        if type(value) is str and len(value) > short:
+            return False
+    for raw in import_.data.values():
+        kind = type(raw)
+        if kind is str:
+            if len(raw) > short:  # type: ignore[arg-type]
+                return False
+        elif kind not in _SCALARS:
+            size += measure(raw)
+            if size > small:
+                return False
+    return import_.start is None
+
+
 def _key_faults(import_: Import, limits: ProfileLimits) -> Iterator[Fault]:
     for name, value in asdict(import_.key).items():
         if isinstance(value, str) and len(value) > limits.key_length:
@@ -50,17 +70,11 @@ def _key_faults(import_: Import, limits: ProfileLimits) -> Iterator[Fault]:
 def _data_faults(
     import_: Import, catalog: Catalog, limits: ProfileLimits
 ) -> Iterator[Fault]:
-    size, short = 0, limits.short
+    size = 0
     for name, raw in import_.data.items():
-        kind = type(raw)
-        if kind in _SCALARS or (kind is str and len(raw) <= short):  # type: ignore[arg-type]
-            continue
         length = measure(raw)
         size += length
-        bound = limits.shortest_excess
-        if name == "phones":
-            bound = min(bound, limits.shortest_phones)
-        if length > bound:
+        if length > limits.small:
             yield from islice(_value_faults(name, raw, import_, catalog), 100)
     if size > limits.profile_bytes:
         yield excess(too_large(limits.profile_bytes, "An import"), "data")

@@ -5,9 +5,10 @@ when it is merged. What was stored before a limit was lowered stays, and may shr
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 import orjson
-from msgspec import Struct
 
 from ingest.domain.errors import Fault
 
@@ -18,9 +19,12 @@ _MOST_FAULTS = 100
 #: The shortest phone takes as many bytes with what separates it from the next.
 _PHONE_BYTES = 8
 _TAG_BYTES = 2
+_SUBSCRIPTION_BYTES = 8
 
 
-class ProfileLimits(Struct, frozen=True, kw_only=True):
+# With a dictionary, for what is derived once.
+@dataclass(frozen=True, kw_only=True)
+class ProfileLimits:
     """The limits of one installation."""
 
     #: Bytes of one text, in UTF-8.
@@ -37,20 +41,17 @@ class ProfileLimits(Struct, frozen=True, kw_only=True):
     #: Values that an import's profile is to be found by, all kinds together.
     profile_keys: int = 2000
 
-    @property
-    def shortest_excess(self) -> int:
-        """The bytes of JSON in which nothing can exceed a limit but phones."""
-        return min(self.text_bytes, self.key_length, self.tags * _TAG_BYTES)
+    @cached_property
+    def small(self) -> int:
+        """The bytes of JSON in which nothing can exceed a limit, whatever it is."""
+        listed = min(self.phones * _PHONE_BYTES, self.tags * _TAG_BYTES)
+        several = self.subscriptions * _SUBSCRIPTION_BYTES
+        return min(self.text_bytes, self.key_length, listed, several)
 
-    @property
+    @cached_property
     def short(self) -> int:
         """The characters of a text that cannot exceed a limit, whatever it is."""
-        return self.shortest_excess // 4
-
-    @property
-    def shortest_phones(self) -> int:
-        """The bytes of a list of phones that cannot be too long."""
-        return self.phones * _PHONE_BYTES
+        return self.small // 4
 
 
 DEFAULT_LIMITS = ProfileLimits()

@@ -1,11 +1,11 @@
 """How much an import may bring, and a profile hold (contract 16.14)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from ingest.domain import fields, merge
 from ingest.domain.catalog import Channel, Field, FieldType
