@@ -105,7 +105,11 @@ def ask_leases(
         """
         -- Nobody waits here, so the order in which rows are locked is free.
         SELECT partition, position,
-               nextval(attempts_sequence(partition)::regclass) - attempts
+               -- Without a sequence, as one of an older release's partitions, nothing
+               -- is counted.
+               coalesce(
+                   nextval(to_regclass(attempts_sequence(partition))) - attempts, 1
+               )
           FROM partitions
          WHERE partition = ANY(%(partitions)s::integer[])
            FOR NO KEY UPDATE SKIP LOCKED
@@ -125,7 +129,7 @@ def count_attempts(connection: Connection[TupleRow]) -> dict[int, int]:
         -- Nothing is known of a sequence that was never asked.
         SELECT partition,
                coalesce(
-                   pg_sequence_last_value(attempts_sequence(partition)::regclass), 0
+                   pg_sequence_last_value(to_regclass(attempts_sequence(partition))), 0
                ) - attempts
           FROM partitions
          ORDER BY partition
@@ -156,7 +160,7 @@ def advance_partitions(
            SET position = advanced.position,
                attempts = coalesce(
                    pg_sequence_last_value(
-                       attempts_sequence(advanced.partition)::regclass
+                       to_regclass(attempts_sequence(advanced.partition))
                    ), 0
                ),
                drained_at = %(now)s,

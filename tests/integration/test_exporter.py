@@ -104,6 +104,7 @@ def test_everything_that_is_asked_is_told(settings: Settings) -> None:
         families.OLDEST_ACCEPTED.name,
         families.OLDEST_TRANSACTION.name,
         families.DRAINED.name,
+        families.ATTEMPTS.name,
         families.HEARTBEAT_APPLIED.name,
         families.HEARTBEAT_SECONDS.name,
         families.OLDEST_UNDELIVERED.name,
