@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from ingest.domain.errors import Fault, InvalidRequest, UnsupportedMediaType
 from ingest.domain.imports import Operation
-from ingest.wire.charsets import find_charset
+from ingest.wire.charsets import check_charset, find_charset
+from ingest.wire.parameters import refuse_nul
 from ingest.wire.promises import refuse_promises
 
 #: What holds for every row, as an import says it.
@@ -16,6 +17,10 @@ _SHARED = (
 _LISTS = ("add_to_segments", "remove_from_segments")
 #: One character each.
 _MARKS = ("delimiter", "quote", "escape")
+#: Asks for a guess, where an encoding is named.
+_GUESS = "guess"
+#: Jobs are found by their names: an index holds them.
+_MAX_NAME_LENGTH = 255
 _FORMATS = {
     "text/csv": "csv",
     "text/tab-separated-values": "csv",
@@ -52,6 +57,7 @@ def load_upload(
     What holds for every row is passed on as it is, to be read with the rows.
     """
     refuse_promises(query)
+    refuse_nul(query)
     faults: list[Fault] = []
     parameters: dict[str, object] = {
         name: query[name] for name in _SHARED if query.get(name)
@@ -62,20 +68,66 @@ def load_upload(
     parameters["operation"] = _parse_operation(query, faults)
     mapping = _parse_map(query, faults)
     marks = {name: _parse_mark(query, name, faults) for name in _MARKS}
+    faults += find_mark_faults(**marks)
+    encoding = _parse_encoding(query, content_type, faults)
+    name = _parse_name(query, faults)
     if faults:
         raise InvalidRequest(faults)
-    encoding = str(query.get("encoding") or find_charset(content_type) or "")
     columns = _split(query.get("columns"))
     told = {"map": mapping, "columns": columns, "encoding": encoding, **marks}
     return UploadParameters(
         parameters=parameters | {name: value for name, value in told.items() if value},
         format=_choose_format(content_type),
-        name=str(query.get("name") or "upload"),
+        name=name,
         encoding=encoding or None,
         columns=tuple(columns),
         mapping=mapping,
         **marks,
     )
+
+
+def find_mark_faults(
+    delimiter: str | None, quote: str | None, escape: str | None
+) -> list[Fault]:
+    """Return what is wrong with the characters that tables are written with."""
+    given = {"delimiter": delimiter, "quote": quote or '"', "escape": escape}
+    told = {name: mark for name, mark in given.items() if mark}
+    faults = [
+        Fault(code=400, message="A line end or NUL separates no cells", path=name)
+        for name, mark in told.items()
+        if mark in "\0\r\n"
+    ]
+    if len(set(told.values())) < len(told):
+        names = ", ".join(told)
+        message = f"Two of {names} are the same character"
+        faults.append(Fault(code=400, message=message, path="delimiter"))
+    return faults
+
+
+def _parse_encoding(
+    query: Mapping[str, object], content_type: str | None, faults: list[Fault]
+) -> str:
+    """Return the encoding that the query tells, else the Content-Type."""
+    told, charset = str(query.get("encoding") or ""), find_charset(content_type) or ""
+    try:
+        if told and told.strip().lower() != _GUESS:
+            check_charset(told, "encoding")
+        elif charset and not told:
+            check_charset(charset)
+    except InvalidRequest as error:
+        faults += error.faults
+    return told or charset
+
+
+def _parse_name(query: Mapping[str, object], faults: list[Fault]) -> str:
+    told = query.get("name") or "upload"
+    name = str(told)
+    if isinstance(told, list):
+        faults.append(Fault(code=400, message="Sent more than once", path="name"))
+    elif len(name) > _MAX_NAME_LENGTH:
+        message = f"Longer than {_MAX_NAME_LENGTH} characters"
+        faults.append(Fault(code=400, message=message, path="name"))
+    return name
 
 
 def _choose_format(content_type: str | None) -> str:

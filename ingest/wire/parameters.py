@@ -5,11 +5,12 @@ Each parser takes the text form too, since every leaf of an XML body is text
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from marshmallow import ValidationError, fields
 
+from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Matching
 
 _T = TypeVar("_T")
@@ -93,6 +94,14 @@ def parse_document(value: object) -> dict[str, object]:
     if not isinstance(value, dict):
         raise ValidationError("Not an object")
     return value
+
+
+def refuse_nul(given: Mapping[str, object]) -> None:
+    """Raise InvalidRequest for a NUL in flat parameters, which Postgres cannot hold."""
+    for name, value in given.items():
+        texts = value if isinstance(value, list) else [value]
+        if any("\0" in str(text) for text in [name, *texts]):
+            raise InvalidRequest("A NUL character cannot be stored", name[:100])
 
 
 class Parameter(fields.Field[_T]):

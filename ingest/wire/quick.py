@@ -13,7 +13,7 @@ from ingest.domain.errors import InvalidRequest, NotFound
 from ingest.domain.imports import Matching, Start
 from ingest.wire.charsets import check_charset, find_charset
 from ingest.wire.envelopes import Envelope, load_envelope
-from ingest.wire.parameters import parse_id
+from ingest.wire.parameters import parse_id, refuse_nul
 from ingest.wire.promises import refuse_promises
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
@@ -93,7 +93,7 @@ def load_quick(
     """
     refuse_promises(sent)
     given = {name: value for name, value in sent.items() if value not in ("", None)}
-    _refuse_nul(given)
+    refuse_nul(given)
     fields = {name: value for name, value in given.items() if name not in _RESERVED}
     if not fields and not given.keys() & {"email", "phone"}:
         raise InvalidRequest("At least one field is required")
@@ -110,13 +110,6 @@ def load_quick(
     if listed:
         envelope = replace(envelope, data={**data, "subscriptions": listed})
     return QuickImport(envelope=envelope, start=_parse_start(given))
-
-
-def _refuse_nul(given: Mapping[str, object]) -> None:
-    for name, value in given.items():
-        texts = value if isinstance(value, list) else [value]
-        if any("\0" in str(text) for text in [name, *texts]):
-            raise InvalidRequest("A NUL character cannot be stored", name[:100])
 
 
 def _choose_matching(given: Mapping[str, object]) -> dict[str, object]:

@@ -26,6 +26,24 @@ from tests.uploads import PEOPLE, answered, ask, emails, send
         ({"map": "x"}, "text/csv", 400, "Not COLUMN=FIELD: map"),
         ({"operation": "x"}, "text/csv", 400, "Unknown operation: operation"),
         ({"delimiter": "xy"}, "text/csv", 400, "Not one character: delimiter"),
+        ({"delimiter": "\n"}, "text/csv", 400, "separates no cells: delimiter"),
+        ({"quote": "\0"}, "text/csv", 400, "A NUL character cannot be stored: quote"),
+        ({"name": "a\0b"}, "text/csv", 400, "A NUL character cannot be stored: name"),
+        ({"columns": "email,\0"}, "text/csv", 400, "cannot be stored: columns"),
+        ({"map": ["a=b", "\0=email"]}, "text/csv", 400, "cannot be stored: map"),
+        ({"a\0": "b"}, "text/csv", 400, "A NUL character cannot be stored: a"),
+        ({"delimiter": '"'}, "text/csv", 400, "are the same character: delimiter"),
+        ({"quote": ";", "escape": ";"}, "text/csv", 400, "are the same character"),
+        ({"name": "x" * 256}, "text/csv", 400, "Longer than 255 characters: name"),
+        ({"name": ["a", "b"]}, "text/csv", 400, "Sent more than once: name"),
+        *(
+            ({"encoding": name}, "text/csv", 400, "koi8-r")
+            for name in ("idna", "punycode", "undefined", "unicode_escape", "utf-7")
+        ),
+        *(
+            ({"encoding": name}, "text/csv", 400, "koi8-r")
+            for name in ("base64", "rot13", "x" * 10_000, "яяя", "../x", "utf-8 ")
+        ),
         ({}, "application/xml", 415, "Not one of"),
     ],
 )
@@ -49,6 +67,7 @@ def test_an_upload_that_asks_what_cannot_be_is_refused_unread(
         (b"", "The file is empty"),
         (b"Emial\na\n", "No field is called 'Emial'; is it 'email'?"),
         (b"PK\x03\x04 and so on", "A zip file is not taken"),
+        (b"\xff\xfeemail\n\x00\xd8\n\x00", "The file is not in the encoding utf-16"),
     ],
 )
 def test_a_body_that_cannot_be_read_begins_no_job(

@@ -5,10 +5,12 @@ from typing import Any
 
 import click
 
+from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Matching, Operation
 from ingest.doors.files.dialects import Told
 from ingest.doors.files.rows import Reading
 from ingest.settings import Settings
+from ingest.wire.job_parameters import find_mark_faults
 from workers.commands.file_imports import Asked
 
 
@@ -181,6 +183,10 @@ def load_asked(options: Mapping[str, Any], settings: Settings) -> Asked:
 
 def _load_reading(options: Mapping[str, Any], settings: Settings) -> Reading:
     columns = options["columns"]
+    if faults := find_mark_faults(
+        options["delimiter"], options["quote"], options["escape"]
+    ):
+        raise InvalidRequest(faults)
     return Reading(
         format=options["format_"],
         encoding=options["encoding"],

@@ -32,6 +32,11 @@ class Dialect:
     escape: str = ""
     newline: str = "\n"
 
+    @property
+    def marks(self) -> str:
+        """The characters that separate no cells: all that mean something else."""
+        return f"\0\r\n{self.quote}{self.escape}"
+
     def read(self, lines: Iterable[str], *, strict: bool = False) -> "_Reader":
         """Return the rows of `lines`, each a list of cells."""
         return csv.reader(
@@ -85,7 +90,8 @@ def sniff(text: Text, told: Told) -> tuple[Dialect, int]:
         escape=told.escape or "",
         newline=newline[0] if newline else "\n",
     )
-    choices = [told.delimiter] if told.delimiter else [first[1]] if first else []
+    told_first = [first[1]] if first and first[1] not in known.marks else []
+    choices = [told.delimiter] if told.delimiter else told_first
     is_whole = text.is_whole and len(sample) == len(text.sample)
     best = max(
         (replace(known, delimiter=delimiter) for delimiter in choices or _DELIMITERS),

@@ -4,6 +4,7 @@ import codecs
 import io
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -64,6 +65,35 @@ class Text:
     sample: str
     #: Whether the sample is all there is.
     is_whole: bool
+
+
+class _CheckedText(io.TextIOWrapper):
+    """Text that raises UnreadableFile for bytes that cannot even be passed through.
+
+    In encodings of more than one byte a unit some cannot: no surrogate stands for them.
+    """
+
+    def read(self, size: int | None = -1, /) -> str:
+        """Read `size` characters."""
+        with _refusing_what_is_no_text(self.encoding):
+            return super().read(size)
+
+    def readline(self, size: int = -1, /) -> str:  # type: ignore[override]
+        """Read a line, or `size` characters of it."""
+        with _refusing_what_is_no_text(self.encoding):
+            return super().readline(size)
+
+
+@contextmanager
+def _refusing_what_is_no_text(encoding: str) -> Iterator[None]:
+    try:
+        yield
+    except UnicodeError as error:
+        reason = getattr(error, "reason", str(error))
+        raise UnreadableFile(
+            f"The file is not in the encoding {encoding} ({reason}); name the one that"
+            " it is in"
+        ) from error
 
 
 @dataclass(slots=True)
@@ -145,8 +175,9 @@ def open_text(
     """
     head, whole = peek(stream, SAMPLE_BYTES, live=live)
     encoding, source = _choose(head, told, tally, is_cut=live)
-    sample = codecs.getincrementaldecoder(encoding)("surrogateescape").decode(head)
-    text = io.TextIOWrapper(
+    with _refusing_what_is_no_text(encoding):
+        sample = codecs.getincrementaldecoder(encoding)("surrogateescape").decode(head)
+    text = _CheckedText(
         whole, encoding, errors="surrogateescape", newline="", line_buffering=False
     )
     return Text(
@@ -162,10 +193,7 @@ def _check(told: str) -> str:
     try:
         return check_charset(told, "encoding")
     except InvalidRequest as error:
-        raise UnreadableFile(
-            f"No encoding is called {told[:100]!r}; name one, such as cp1251 or utf-8,"
-            f" or {GUESS}"
-        ) from error
+        raise UnreadableFile(error.faults) from error
 
 
 def _choose(

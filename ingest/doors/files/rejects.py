@@ -5,8 +5,10 @@ is corrected where it is and imported again. The names of two columns say which 
 is of and how it is encoded, so that nothing has to be said again. JSON is UTF-8.
 """
 
+import codecs
 import io
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +26,26 @@ from ingest.wire.columns import OWN_PREFIX
 _COLUMNS = tuple(OWN_PREFIX + name for name in ("row", "code", "field", "why", "fix"))
 #: Between the faults of one row.
 _SEPARATOR = " | "
+
+
+#: How characters are written that the encoding of a file lacks: bytes that were none
+#: in it as they were, and others as JSON escapes them, which a table shows as well.
+_SPELL_OUT = "penstock-spell-out"
+
+
+def _spell_out(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    raw = text.encode("utf-16-be", "surrogatepass")
+    if not error.encoding.startswith(("utf-16", "utf-32")):
+        with suppress(UnicodeError):
+            return text.encode("ascii", "surrogateescape"), error.end
+    units = (raw[at : at + 2].hex() for at in range(0, len(raw), 2))
+    return "".join(f"\\u{unit}" for unit in units), error.end
+
+
+codecs.register_error(_SPELL_OUT, _spell_out)
 
 
 def load_form(stored: Mapping[str, Any]) -> Form:
@@ -69,7 +91,7 @@ class RejectsWriter:
     def begin(self) -> bytes:
         """Return what stands before the first row."""
         text = {"csv": self._write_header(), "json": "["}.get(self._form.format, "")
-        return text.encode(self._encoding, "surrogateescape")
+        return text.encode(self._encoding, _SPELL_OUT)
 
     def add(self, rows: Iterable[KeptRow]) -> bytes:
         """Return `rows` as they are written."""
@@ -77,7 +99,7 @@ class RejectsWriter:
             self._form.format, self._write_line
         )
         text = "".join(write(row) for row in rows)
-        piece = text.encode(self._encoding, "surrogateescape")
+        piece = text.encode(self._encoding, _SPELL_OUT)
         return self._without_mark(piece)
 
     def end(self) -> bytes:
