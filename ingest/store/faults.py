@@ -4,7 +4,12 @@ Everything else an import can provoke, every time it is tried: a value no index 
 memory for too many locks, a statement that takes too long.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import psycopg
+
+from ingest.domain.errors import Unavailable
 
 #: SQLSTATEs, or how they begin, of what passes whatever is sent.
 _SERVERS = (
@@ -43,8 +48,22 @@ def is_away(error: BaseException) -> bool:
     return state is None or state.startswith(_AWAY)
 
 
+@contextmanager
+def unavailable_while_away() -> Iterator[None]:
+    """Raise Unavailable for what Postgres cannot do now, though it may later."""
+    try:
+        yield
+    except psycopg.Error as error:
+        # A statement that took too long is one of these: its asker may try again.
+        if not is_servers(error) and not isinstance(error, psycopg.OperationalError):
+            raise
+        raise Unavailable(explain(error)) from error
+
+
 def explain(error: psycopg.Error) -> str:
     """Say what became of a question to Postgres, without what an error may quote."""
+    if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+        return "Postgres is read-only now, and nothing was written"
     if is_away(error):
         return "Postgres cannot be reached"
     return f"Postgres could not do it: {type(error).__name__}"

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
 
-import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 from redis.exceptions import RedisError
@@ -20,7 +19,7 @@ from ingest.doors.http.readers import Readers
 from ingest.doors.standings import Standing, gather_standing, sample
 from ingest.doors.waiting import Streams, StreamState
 from ingest.settings import Settings
-from ingest.store.faults import explain
+from ingest.store.faults import unavailable_while_away
 
 logger = logging.getLogger(__name__)
 
@@ -88,12 +87,10 @@ class Desk:
     ) -> Sequence[object]:
         """Replay dead letters; return what came of each."""
         loop = asyncio.get_running_loop()
-        try:
+        with unavailable_while_away():
             return await loop.run_in_executor(
                 self._replay_thread, self._replay, letter_ids, by, dry_run
             )
-        except psycopg.OperationalError as error:
-            raise Unavailable(explain(error)) from error
 
     async def standing(self) -> Standing:
         """Return how the whole pipeline stands now."""

@@ -10,7 +10,12 @@ from falcon.asgi import Request, Response
 from falcon.uri import encode_check_escaped
 from jinja2 import Environment
 
-from ingest.domain.errors import Forbidden, PenstockError, Unauthenticated
+from ingest.domain.errors import (
+    Forbidden,
+    PenstockError,
+    Unauthenticated,
+    Unavailable,
+)
 from ingest.domain.tokens import Token
 from ingest.doors.console import guard
 from ingest.doors.console.desk import Desk
@@ -32,6 +37,8 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+#: How soon to look again for what was out of reach.
+_RETRY_SECONDS = 2
 #: What a page says of an error's code.
 _TITLES = {
     400: "That cannot be read",
@@ -84,6 +91,8 @@ class Pages:
             if req.method == "GET":
                 raise falcon.HTTPSeeOther(f"/login?next={quote(req.relative_uri)}")
             raise falcon.HTTPSeeOther("/login")
+        if isinstance(error, Unavailable):
+            resp.set_header("Retry-After", str(_RETRY_SECONDS))
         if isinstance(error, Forbidden):
             logger.warning("refused", extra={"path": req.uri_template})
         self._show_error(req, resp, code, str(error))

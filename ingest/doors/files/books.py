@@ -4,13 +4,12 @@ from collections.abc import Callable
 from typing import TypeVar
 from uuid import UUID
 
-import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.domain.errors import PenstockError, Unavailable
 from ingest.store.database import connect
-from ingest.store.faults import explain
+from ingest.store.faults import unavailable_while_away
 from ingest.store.jobs import hold_job
 
 _T = TypeVar("_T")
@@ -43,12 +42,13 @@ class JobBooks:
     def write(self, work: Callable[[Connection[TupleRow]], _T]) -> _T:
         """Commit what `work` does in one transaction, or raise Unavailable."""
         try:
-            connection = self._connect()
-            with connection.transaction():
-                return work(connection)
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            with unavailable_while_away():
+                connection = self._connect()
+                with connection.transaction():
+                    return work(connection)
+        except Unavailable:
             self.close()
-            raise Unavailable(explain(error)) from error
+            raise
 
     def _connect(self) -> Connection[TupleRow]:
         if self._connection is None:

@@ -20,7 +20,7 @@ from ingest.doors.files.runs import Run, run_job
 from ingest.doors.files.streams import Metered
 from ingest.settings import Settings
 from ingest.store.database import connect
-from ingest.store.faults import explain
+from ingest.store.faults import unavailable_while_away
 from ingest.store.jobs import Job, find_job_of_key, insert_job
 from ingest.wire.envelopes import Envelope
 from ingest.wire.job_parameters import UploadParameters
@@ -132,10 +132,8 @@ def _differs(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 @contextmanager
 def _connected(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
-    try:
-        with connect(
-            settings.database_url, application_name="penstock-files"
-        ) as opened:
-            yield opened
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        raise Unavailable(explain(error)) from error
+    with (
+        unavailable_while_away(),
+        connect(settings.database_url, application_name="penstock-files") as opened,
+    ):
+        yield opened

@@ -5,14 +5,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-import psycopg
 from psycopg import Connection, IsolationLevel
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
 from ingest.domain.errors import Unavailable
 from ingest.store.database import PLANNING
-from ingest.store.faults import explain
+from ingest.store.faults import unavailable_while_away
 
 _T = TypeVar("_T")
 
@@ -69,11 +68,10 @@ class Readers:
             raise Unavailable("Too many requests for profiles are waiting")
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._threads, self._work, work, isolation
-            )
-        except psycopg.OperationalError as error:
-            raise Unavailable(explain(error)) from error
+            with unavailable_while_away():
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._threads, self._work, work, isolation
+                )
         finally:
             self._waiting -= 1
 
