@@ -224,8 +224,8 @@ def test_no_header_is_a_fault_of_ours(
     url = f"{path.format(**IDS)}?token={token}&db_id=1"
     printable = [one for one in HOSTILE if not set(one) & set(b"\0\r\n")]
     for name, value in some(path, itertools.product(HEADERS, printable)):
-        if name == "Content-Length" and value.isdigit() and int(value[:9]) > len(body):
-            continue  # The rest of the body would be waited for.
+        if name == "Content-Length" and value.strip().isdigit():
+            continue  # Of another length the client sends none, or waits.
         headers: list[tuple[str, str | bytes]] = [
             ("Content-Type", kind),
             ("Prefer", "respond-async"),

@@ -1,5 +1,6 @@
 """Jobs over HTTP: uploads that are refused, broken, too many, or not one's own."""
 
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -42,7 +43,7 @@ from tests.uploads import PEOPLE, answered, ask, emails, send
         ),
         *(
             ({"encoding": name}, "text/csv", 400, "koi8-r")
-            for name in ("base64", "rot13", "x" * 10_000, "яяя", "../x", "utf-8 ")
+            for name in ("base64", "rot13", "x" * 10_000, "яяя", "../x")
         ),
         ({}, "application/xml", 415, "Not one of"),
     ],
@@ -164,3 +165,21 @@ def test_jobs_are_for_those_who_may_import_in_their_database(
         headers={"Authorization": f"Bearer {reader}"},
     )
     assert cancel.json()["error"] == 403
+
+
+@pytest.mark.parametrize("length", [10 * 1024**3 + 1, 2**63, 2**64 - 1])
+def test_a_body_that_says_it_is_longer_than_a_file_may_be_is_refused_unread(
+    intake: ServedIntake, connection: Connection, token: str, length: int
+) -> None:
+    url = httpx.URL(intake.url)
+    head = (
+        f"POST /api/v1.1/jobs/import?db_id=1 HTTP/1.1\r\nHost: {url.host}\r\n"
+        f"Authorization: Bearer {token}\r\nContent-Type: text/csv\r\n"
+        f"Content-Length: {length}\r\n\r\nemail\n"
+    )
+    with socket.create_connection((url.host, url.port or 80), timeout=30) as opened:
+        opened.sendall(head.encode())
+        answer = opened.recv(4096)
+
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (0,)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from falcon.asgi import Request, Response
 
-from ingest.domain.errors import NotFound, Rejected
+from ingest.domain.errors import BodyTooLarge, NotFound, Rejected
 from ingest.domain.imports import SUCCESS_TEXT
 from ingest.domain.jobs import JobState
 from ingest.domain.tokens import Action
@@ -72,6 +72,12 @@ class UploadResource:
         schemas = ProfileSchemas(self._intake.catalog.get_catalog())
         shared = load_shared(told.parameters, schemas)
         check_access(token, shared.database_id, schemas.catalog)
+        limit = self._intake.settings.max_file_bytes
+        if (req.content_length or 0) > limit:
+            raise BodyTooLarge(
+                f"The body is longer than {limit} bytes; PENSTOCK_MAX_FILE_BYTES sets"
+                " the limit"
+            )
         await self._intake.admission.admit()
         self._intake.uploads.admit()
         return Upload(
