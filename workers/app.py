@@ -42,6 +42,8 @@ from ingest.settings import read_settings
 from workers.outages import OnceAnOutage
 from workers.parents import end_with_parent
 
+logger = logging.getLogger(__name__)
+
 settings = read_settings()
 
 app = Celery("penstock", broker=settings.redis_url, include=["workers.tasks"])
@@ -181,4 +183,6 @@ def _tell_present(sender: Any, **_kwargs: object) -> None:
 @worker_ready.connect
 def _check_geo_database(**_: object) -> None:
     """Say what is wrong with the file at start, rather than at the first import."""
+    if not settings.geoip_database:
+        logger.info("no geo database is set: detect_geo fills nothing")
     open_locator(settings.geoip_database)

@@ -14,6 +14,7 @@ from ingest.doors.clocks import read_clocks
 from ingest.presence import Presence, find_present
 from ingest.queues import DRAINS, STREAMS, UPKEEP, stream_key
 from ingest.store.endpoints import list_endpoints
+from ingest.store.imports import count_unlocated
 from ingest.store.letter_queries import Selection, list_letter_groups
 from ingest.store.partitions import count_attempts
 
@@ -40,6 +41,7 @@ def check_work(
     yield _check_beat(find_swept_seconds(client))
     yield _check_partitions(client, present, partitions)
     yield _check_retention(client, connection)
+    yield _check_geo(connection)
     yield _check_dead_letters(connection)
     yield _check_endpoints(connection)
 
@@ -151,6 +153,18 @@ def _check_retention(client: redis.Redis, connection: Connection[TupleRow]) -> F
             "heartbeats are applied again.",
         )
     return well("work.retention", "the clocks agree on what is past it")
+
+
+def _check_geo(connection: Connection[TupleRow]) -> Finding:
+    count = count_unlocated(connection)
+    if count:
+        return warn(
+            "work.geo",
+            f"{count} of the last receipts asked for detect_geo: no database is set",
+            "Set GEOIP_DATABASE to a City database in MaxMind's format for every "
+            "worker, or send no detect_geo.",
+        )
+    return well("work.geo", "no import asked for what could not be located")
 
 
 def _check_dead_letters(connection: Connection[TupleRow]) -> Finding:

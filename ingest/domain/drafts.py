@@ -25,7 +25,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     #: Canonical values by field name, found by the IPs; explicit ones win.
     located: Mapping[str, object] = field(default_factory=dict)
     subscriptions: tuple[SubscriptionDraft, ...] = ()
-    #: Subscriptions dropped because they were invalid.
+    #: What was asked and not done: invalid subscriptions, places that nobody knows.
     skipped: tuple[Fault, ...] = ()
 
 

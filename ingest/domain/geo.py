@@ -77,6 +77,11 @@ def fill(
     return found
 
 
+def has_address(given: Mapping[str, Update]) -> bool:
+    """Say whether an IP among `given` is one to look for."""
+    return any(_address(given.get(name)) for names, _ in _FILLED for name in names)
+
+
 def _address(update: Update | None) -> str:
     """Return the address that is being stored; empty for none."""
     if update is None or update.action is not Action.SET:

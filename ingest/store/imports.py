@@ -128,3 +128,18 @@ def load_lines(
             """,
             {"ids": list(import_ids)},
         ).fetchall()
+
+
+def count_unlocated(connection: Connection[TupleRow]) -> int:
+    """Count, of the last receipts, those whose address nobody could look up."""
+    row = connection.execute(
+        """
+        SELECT count(*)
+          FROM (SELECT skipped
+                  FROM imports
+                 ORDER BY import_id DESC
+                 LIMIT 1000) AS newest
+         WHERE skipped @> '[{"path": "detect_geo"}]'
+        """
+    ).fetchone()
+    return int(row[0]) if row else 0

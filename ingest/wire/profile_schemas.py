@@ -4,7 +4,7 @@ A table of parsers, and not a marshmallow schema: most of what a schema does for
 has nothing to do here, and it does it for absent fields too.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,13 @@ Schema = Mapping[str, Callable[[object], object]]
 
 #: What is no field of a schema and yet no unknown one (contract 4.2; 14, point 18).
 _PASSED_OVER = READ_ONLY_FIELDS | {"subscriptions"}
+
+#: What the receipt says of an address that could not be looked up.
+_NO_GEO_DATABASE = Fault(
+    code=404,
+    message="No geo database is set (GEOIP_DATABASE), so no place was filled in",
+    path="detect_geo",
+)
 
 
 def _parse_email(value: object) -> str:
@@ -68,14 +75,21 @@ class ProfileSchemas:
         except Rejected as error:
             known = {fault.path for fault in faults}
             faults.extend(fault for fault in error.faults if fault.path not in known)
-        if import_.detect_geo and self._locate and not faults:
+        if import_.detect_geo and not faults:
             # A profile stays where its key finds it.
             kept = () if search.field is None else search.field[:1]
-            located = geo.fill(draft.fields, self._locate, kept)
-            draft = replace(draft, located=located)
+            draft = self._locate_draft(draft, kept)
         return Prepared(
             import_=import_, search=search, draft=draft, faults=tuple(faults)
         )
+
+    def _locate_draft(self, draft: Draft, kept: Sequence[str]) -> Draft:
+        """Fill in where a draft's IPs are, or say that nobody knows."""
+        if self._locate is not None:
+            return replace(draft, located=geo.fill(draft.fields, self._locate, kept))
+        if not geo.has_address(draft.fields):
+            return draft
+        return replace(draft, skipped=(*draft.skipped, _NO_GEO_DATABASE))
 
     def _load(self, import_: Import, database: Database, faults: list[Fault]) -> Draft:
         """Return the draft in `import_.data`; add what is wrong with it to `faults`."""

@@ -16,6 +16,7 @@ from ingest.domain.imports import Outcome, State
 from ingest.geo import Locator, open_locator
 from ingest.settings import Settings
 from ingest.store.catalog import load_catalog
+from ingest.store.imports import count_unlocated
 from ingest.wire.profile_schemas import ProfileSchemas
 from tests.conftest import Connection
 from tests.drains import draining
@@ -128,8 +129,29 @@ def test_an_import_that_does_not_ask_is_left_as_it_is(located: Pipeline) -> None
 
 @pytest.mark.fact("14.43-explicit")
 def test_without_a_database_detect_geo_does_nothing(pipeline: Pipeline) -> None:
-    assert location(pipeline, ask(pipeline, {"_ip": SEED_IP})) == {}
+    outcome = ask(pipeline, {"_ip": SEED_IP})
+
+    assert location(pipeline, outcome) == {}
     assert open_locator("") is None
+    (told,) = outcome.skipped
+    assert told.path == "detect_geo"
+    assert "GEOIP_DATABASE" in told.message
+    assert count_unlocated(pipeline.connection) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "changes"),
+    [
+        pytest.param({"_ip": SEED_IP}, {"detect_geo": False}, id="not asked"),
+        pytest.param({"_fname": "Ann"}, {}, id="no address"),
+        pytest.param({"_ip": {"action": "unset"}}, {}, id="an address that goes"),
+    ],
+)
+def test_without_a_database_nothing_is_told_where_nothing_was_to_be_found(
+    pipeline: Pipeline, data: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    assert ask(pipeline, data, **changes).skipped == ()
+    assert count_unlocated(pipeline.connection) == 0
 
 
 def test_a_stored_ip_fills_nothing_later(located: Pipeline) -> None:

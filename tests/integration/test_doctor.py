@@ -27,6 +27,8 @@ from ingest.store.partitions import ensure_partitions, lease_partition
 from ingest.store.receipt_days import create_daily_partitions
 from ingest.store.servers import load_server_facts
 from tests.conftest import Connection
+from tests.factories import make_import
+from tests.pipeline import Pipeline
 from tests.plans import store_profiles, store_receipts
 
 HERE = socket.gethostname()
@@ -510,3 +512,29 @@ def test_the_command_says_what_it_found_and_how_bad_it_is(
     else:
         assert "27 ok, 0 warn, 4 fail" in result.stdout
         assert "→ Set `appendonly yes`" in result.stdout
+
+
+def test_addresses_that_nobody_could_look_up_are_told(
+    subject: Subject, connection: Connection
+) -> None:
+    assert look(subject)["work.geo"].level is Level.OK
+    key, data = {"email": "a@example.com"}, {"_ip": "8.8.8.8"}
+    Pipeline(connection).apply(make_import("email", data, key=key, detect_geo=True))
+
+    found = look(subject)["work.geo"]
+
+    assert found.level is Level.WARN
+    assert found.found.startswith("1 of the last receipts")
+
+
+def test_clocks_that_stop_retention_are_told(
+    subject: Subject, connection: Connection
+) -> None:
+    assert look(subject)["work.retention"].level is Level.OK
+    Pipeline(connection).create({"email": "a@example.com"})
+    connection.execute("UPDATE imports SET applied_at = now() + INTERVAL '2 hours'")
+
+    found = look(subject)["work.retention"]
+
+    assert found.level is Level.FAIL
+    assert "the newest receipt is 2.0 h ahead" in found.found

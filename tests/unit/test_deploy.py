@@ -241,7 +241,16 @@ def test_all_count_in_the_directory_that_the_exporter_reads(name: str) -> None:
     directory = re.search(r"PROMETHEUS_MULTIPROC_DIR=(\S+)", DOCKERFILE)
 
     assert directory
-    assert SERVICES[name]["volumes"] == [f"metrics:{directory[1]}"]
+    assert f"metrics:{directory[1]}" in words(name, "volumes")
+
+
+@each_of_ours
+def test_a_geo_database_has_a_place_that_the_example_names(name: str) -> None:
+    example = (ROOT / "deploy/.env.example").read_text()
+    named = re.search(r"^#GEOIP_DATABASE=(\S+)/[^/\s]+$", example, flags=re.MULTILINE)
+
+    assert named
+    assert f"./geoip:{named[1]}:ro" in words(name, "volumes")
 
 
 def copied() -> list[str]:
