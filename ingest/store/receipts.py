@@ -144,9 +144,18 @@ def copy_receipts(connection: Connection[TupleRow], imports: Iterable[Import]) -
                fingerprint
           FROM unnest(%(ids)s::uuid[], %(others)s::uuid[])
                AS wanted (import_id, other_id)
-          JOIN imports AS other ON other.import_id = wanted.other_id
-         WHERE NOT EXISTS (
-               SELECT FROM imports AS own WHERE own.import_id = wanted.import_id)
+         -- Probes of the primary key: as joins they could begin with all receipts.
+         CROSS JOIN LATERAL (
+               SELECT *
+                 FROM imports
+                WHERE imports.import_id = wanted.other_id
+               OFFSET 0) AS other
+          LEFT JOIN LATERAL (
+               SELECT true AS is_there
+                 FROM imports
+                WHERE imports.import_id = wanted.import_id
+                LIMIT 1) AS own ON true
+         WHERE is_there IS NULL
         """,
         {"ids": list(pairs), "others": list(pairs.values())},
     )
