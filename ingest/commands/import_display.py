@@ -1,7 +1,7 @@
 """What `penstock import` shows: how far it is, and what came of it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from rich.progress import (
 )
 
 from ingest.domain.jobs import Counts
+from ingest.doors.files.encodings import Source
 from ingest.store import jobs
 from ingest.store.jobs import Job
 
@@ -68,6 +69,17 @@ def _tell(counts: Counts) -> str:
     return ", ".join(f"{count:,} {state}" for state, count in asdict(counts).items())
 
 
+def tell_encoding(form: Mapping[str, object]) -> str:
+    """Say what a file was read in, and why."""
+    reasons: Mapping[str, str] = {
+        Source.MARK: "as the file is marked",
+        Source.TOLD: "as told",
+        Source.GUESS: "a guess",
+    }
+    reason = reasons.get(str(form.get("encoding_source")))
+    return f"Read as {form['encoding']}" + (f", {reason}" if reason else "")
+
+
 def describe(job: Job, rejects: Path | None) -> dict[str, object]:
     """Return what a machine reads of a job."""
     return {
@@ -77,6 +89,8 @@ def describe(job: Job, rejects: Path | None) -> dict[str, object]:
         "error_text": job.error_text,
         "rows": job.rows,
         **asdict(job.counts),
+        "encoding": job.form.get("encoding"),
+        "encoding_source": job.form.get("encoding_source"),
         "rejects": None if rejects is None else str(rejects),
     }
 
@@ -90,6 +104,8 @@ def summarize(ended: Sequence[tuple[Job, Path | None]], *, as_json: bool) -> Non
     for job, rejects in ended:
         click.echo(f"{job.name}: {job.state.value}, {job.settled:,} rows:", nl=False)
         click.echo(f" {_tell(job.counts)} (job {job.id})")
+        if job.form:
+            click.echo(f"  {tell_encoding(job.form)}")
         if job.error_text:
             click.echo(f"  {job.error_text}")
         if rejects is not None:

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from ingest.domain.errors import InvalidRequest, UnsupportedMediaType
 from ingest.wire import json_bodies, xml_bodies
+from ingest.wire.charsets import find_charset
 from ingest.wire.limits import DEFAULT_LIMITS, Limits
 
 
@@ -22,7 +23,6 @@ _MEDIA_TYPES = {
     "text/xml": Format.XML,
 }
 
-_DECODERS = {Format.JSON: json_bodies.decode, Format.XML: xml_bodies.decode}
 _SUFFIXES = {"json": Format.JSON, "xml": Format.XML}
 #: How a body starts; XML may also be UTF-16.
 _STARTS = {
@@ -53,4 +53,7 @@ def decode(
     if not body or body.isspace():
         raise InvalidRequest("The body is empty")
     format_ = _declared_format(content_type) or _sniffed_format(body)
-    return format_, _DECODERS[format_](body, limits=limits)
+    if format_ is Format.JSON:
+        return format_, json_bodies.decode(body, limits=limits)
+    charset = find_charset(content_type)
+    return format_, xml_bodies.decode(body, charset=charset, limits=limits)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from ingest.domain.errors import Fault, InvalidRequest, UnsupportedMediaType
 from ingest.domain.imports import Operation
+from ingest.wire.charsets import find_charset
 
 #: What holds for every row, as an import says it.
 _SHARED = (
@@ -61,7 +62,8 @@ def load_upload(
     marks = {name: _parse_mark(query, name, faults) for name in _MARKS}
     if faults:
         raise InvalidRequest(faults)
-    encoding, columns = str(query.get("encoding") or ""), _split(query.get("columns"))
+    encoding = str(query.get("encoding") or find_charset(content_type) or "")
+    columns = _split(query.get("columns"))
     told = {"map": mapping, "columns": columns, "encoding": encoding, **marks}
     return UploadParameters(
         parameters=parameters | {name: value for name, value in told.items() if value},

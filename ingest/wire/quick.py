@@ -1,5 +1,6 @@
 """Quick imports: flat parameters of a web form to an envelope (contract 10.4)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -10,10 +11,13 @@ from msgspec.structs import replace
 from ingest.domain.catalog import Catalog, Channel
 from ingest.domain.errors import InvalidRequest, NotFound
 from ingest.domain.imports import Matching, Start
+from ingest.wire.charsets import check_charset, find_charset
 from ingest.wire.envelopes import Envelope, load_envelope
 from ingest.wire.parameters import parse_id
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
+#: The input into which a browser writes the charset of its form.
+_CHARSET_INPUT = re.compile(rb"(?:^|&)_charset_=([\w.:-]+)(?=&|$)")
 
 #: Parameters with a meaning of their own; whatever else is sent is a field. There
 #: are no workflows to start: their id is passed over.
@@ -54,15 +58,26 @@ def check_form_size(text: bytes, max_keys: int) -> None:
         raise InvalidRequest(f"A form has more than {max_keys} fields")
 
 
-def decode_form(body: bytes) -> dict[str, object]:
-    """Read a form; of repeated names, all values in a list."""
+def decode_form(body: bytes, content_type: str | None = None) -> dict[str, object]:
+    """Read a form; of repeated names, all values in a list.
+
+    It is in the charset of its `content_type`, else in that of its input `_charset_`,
+    else in UTF-8; InvalidRequest for what does not decode. Values are trimmed, and an
+    input of blanks is left out like an empty one.
+    """
+    marked = _CHARSET_INPUT.search(body)
+    told = find_charset(content_type) or (marked[1].decode() if marked else "utf-8")
+    charset = check_charset(told)
     try:
-        pairs = parse_qsl(body.decode())
+        pairs = parse_qsl(body.decode(charset), encoding=charset, errors="strict")
     except ValueError as error:
-        raise InvalidRequest("The body is not a form") from error
+        raise InvalidRequest(
+            f"The body is not a form in {told}; name its charset in Content-Type"
+        ) from error
     found: dict[str, list[str]] = {}
     for name, value in pairs:
-        found.setdefault(name, []).append(value)
+        if name != "_charset_" and (text := value.strip()):
+            found.setdefault(name, []).append(text)
     return {
         name: values if len(values) > 1 else values[0] for name, values in found.items()
     }

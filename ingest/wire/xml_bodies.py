@@ -1,6 +1,8 @@
 """XML bodies to documents, by the rules of contract section 11."""
 
+import codecs
 import re
+from functools import partial
 
 from lxml import etree
 
@@ -8,7 +10,8 @@ from ingest.domain.errors import InvalidRequest
 from ingest.wire.limits import DEFAULT_LIMITS, Limits
 
 # Leave `collect_ids` alone: switching it off makes libxml2 load external DTDs.
-_PARSER = etree.XMLParser(
+_make_parser = partial(
+    etree.XMLParser,
     resolve_entities=False,
     no_network=True,
     load_dtd=False,
@@ -16,9 +19,19 @@ _PARSER = etree.XMLParser(
     remove_comments=True,
     remove_pis=True,
 )
+_PARSER = _make_parser()
+#: For what is UTF-8, whatever it declares.
+_UTF8_PARSER = _make_parser(encoding="utf-8")
 _ROOT = "xml"
-_ENCODING = re.compile(
-    r"utf-?8|utf-?16(le|be)?|(us-)?ascii|(iso-8859-|latin-?)\d+", re.IGNORECASE
+_ENCODING = re.compile(r"utf-?8|utf-?16(le|be)?|(us-)?ascii", re.IGNORECASE)
+#: Encodings of one byte a character, ASCII among them (contract 16.12).
+_ONE_BYTE = re.compile(
+    r"(windows-|cp)125[0-8]|(iso-?8859-|latin-?)\d+|koi8-?[ru]", re.IGNORECASE
+)
+_UTF16 = re.compile(r"utf-?16(le|be)?", re.IGNORECASE)
+#: The encoding that a declaration names, in bytes of which ASCII is part.
+_DECLARATION = re.compile(
+    rb"""\s*<\?xml\b[^>]{0,200}?\bencoding\s*=\s*["']([\w.:-]{1,40})["']"""
 )
 
 
@@ -61,7 +74,11 @@ def _members(
     arrays: set[str] = set()
     for child in element:
         name = _name(child)
-        value = _members(child, limits, depth + 1) if len(child) else child.text
+        value: object = (
+            _members(child, limits, depth + 1)
+            if len(child)
+            else (child.text or "").strip()
+        )
         values.setdefault(name, []).append(value or "")
         if _is_marked(child):
             arrays.add(name)
@@ -79,16 +96,59 @@ def _check_size(body: bytes, max_values: int) -> None:
         raise InvalidRequest(f"The body holds more than {max_values} elements")
 
 
-def decode(body: bytes, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, object]:
+def _settle_encoding(body: bytes, charset: str | None) -> tuple[bytes, etree.XMLParser]:
+    """Return `body` such that the parser beside it knows its encoding.
+
+    A mark comes first, then the declaration, then UTF-8, then `charset`.
+    """
+    if body.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return body, _PARSER
+    declared = _DECLARATION.match(body)
+    name = declared[1].decode() if declared else ""
+    if not declared and charset and _ONE_BYTE.fullmatch(charset):
+        name = "" if _is_utf8(body) else charset
+    if _UTF16.fullmatch(name):
+        # The declaration could be read: so the bytes are not what it says.
+        return body, _UTF8_PARSER
+    if not _ONE_BYTE.fullmatch(name):
+        return body, _PARSER
+    try:
+        return body.decode(name).encode(), _UTF8_PARSER
+    except LookupError as error:
+        raise _refuse(name) from error
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(
+            f"The body is not {name}, as it says: byte {error.start + 1} is no"
+            " character in it"
+        ) from error
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _refuse(encoding: str) -> InvalidRequest:
+    return InvalidRequest(f"The encoding {encoding} is not allowed")
+
+
+def decode(
+    body: bytes, *, charset: str | None = None, limits: Limits = DEFAULT_LIMITS
+) -> dict[str, object]:
     """Read `body`, whose root is `xml`; raise InvalidRequest naming the place.
 
-    Leaves stay text: what they mean depends on the field. A document type is refused
-    whatever it says, since entities could grow without bound, reach for files, or
-    leave a value empty (contract 14, point 66).
+    Leaves stay text, without the blanks at its ends: what they mean depends on the
+    field. A document type is refused whatever it says, since entities could grow
+    without bound, reach for files, or leave a value empty (contract 14, point 66).
+    `charset` is the request's, for a body that is not UTF-8 and declares nothing.
     """
     _check_size(body, limits.values)
+    body, parser = _settle_encoding(body, charset)
     try:
-        root = etree.fromstring(body, _PARSER)
+        root = etree.fromstring(body, parser)
     except etree.XMLSyntaxError as error:
         raise _fault(error) from error
 
@@ -96,7 +156,7 @@ def decode(body: bytes, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, object]
     if about.internalDTD is not None:
         raise InvalidRequest("A document type (DOCTYPE) is not allowed")
     if about.encoding and not _ENCODING.fullmatch(about.encoding):
-        raise InvalidRequest(f"The encoding {about.encoding} is not allowed")
+        raise _refuse(about.encoding)
     if _name(root) != _ROOT:
         raise InvalidRequest(f"The root element is not {_ROOT}: <{_name(root)}>")
     return _members(root, limits)

@@ -99,14 +99,14 @@ def test_text_is_read_in_its_encoding(
     assert rows.form.encoding == found
 
 
-def test_an_encoding_that_is_not_marked_is_guessed() -> None:
+def test_an_encoding_is_guessed_when_that_is_asked_for() -> None:
     names = ["Александр Сергеевич", "Анастасия Филипповна", "Родион Романович"] * 20
     text = "email,_fname\n" + "".join(f"a@b.c,{name}\n" for name in names)
 
-    rows, found = read(text.encode("cp1251"))
+    rows, found = read(text.encode("cp1251"), encoding="guess")
 
     assert found[0].element["data"] == {"email": "a@b.c", "_fname": names[0]}
-    assert rows.form.encoding == "cp1251"
+    assert (rows.form.encoding, rows.form.encoding_source) == ("cp1251", "guess")
 
 
 def test_bytes_that_are_no_text_are_one_row_s_fault() -> None:

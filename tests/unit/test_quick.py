@@ -37,6 +37,11 @@ def test_a_form_is_known_by_its_type(content_type: str | None, expected: bool) -
         pytest.param(b"a=1&a=2", {"a": ["1", "2"]}, id="repeated"),
         pytest.param(b"a=&b=1", {"b": "1"}, id="empty inputs"),
         pytest.param("a=é".encode(), {"a": "é"}, id="raw UTF-8"),
+        pytest.param(b"a=+x+&b=+&c=1", {"a": "x", "c": "1"}, id="blanks"),
+        pytest.param(b"a=%C8&_charset_=windows-1251", {"a": "И"}, id="_charset_"),
+        pytest.param(b"a=\xc8&_charset_=windows-1251", {"a": "И"}, id="raw bytes"),
+        pytest.param(b"a=1&_charset_=", {"a": "1"}, id="an empty _charset_"),
+        pytest.param("a=\ufffd".encode(), {"a": "\ufffd"}, id="U+FFFD that was sent"),
     ],
 )
 def test_a_form_is_read(body: bytes, expected: dict[str, object]) -> None:
@@ -48,11 +53,28 @@ def test_a_form_is_read(body: bytes, expected: dict[str, object]) -> None:
     [
         pytest.param(b"\xff=1", id="not UTF-8"),
         pytest.param(b"\xd1=1", id="half a character"),
+        pytest.param(b"a=%FF", id="an escape that is not UTF-8"),
+        pytest.param(b"a=%98&_charset_=windows-1251", id="not in its charset"),
     ],
 )
 def test_what_is_no_form_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequest, match="not a form"):
         decode_form(body)
+
+
+@pytest.mark.parametrize("charset", ["windows-1251", '"Windows-1251"', "cp1251; x=y"])
+def test_a_form_is_read_in_the_charset_of_its_type(charset: str) -> None:
+    type_ = f"application/x-www-form-urlencoded; charset={charset}"
+
+    assert decode_form(b"a=%C8&_charset_=utf-8", type_) == {"a": "И"}
+
+
+@pytest.mark.parametrize("charset", ["klingon", "hex", "idna\x00"])
+def test_a_charset_that_is_none_is_named(charset: str) -> None:
+    type_ = f"application/x-www-form-urlencoded; charset={charset}"
+
+    with pytest.raises(InvalidRequest, match="No encoding is called"):
+        decode_form(b"a=1", type_)
 
 
 def test_what_has_no_meaning_of_its_own_is_a_field() -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 from dataclasses import asdict
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
@@ -26,8 +27,8 @@ def keep(row: int, content: bytes) -> KeptRow:
     return KeptRow(row=row, content=content, faults=FAULTS)
 
 
-def write(form: Form, *rows: KeptRow) -> bytes:
-    writer = RejectsWriter(form)
+def write(form: Form, *rows: KeptRow, job_id: UUID | None = None) -> bytes:
+    writer = RejectsWriter(form, job_id)
     pieces = [writer.begin(), *(writer.add([row]) for row in rows), writer.end()]
     return b"".join(pieces)
 
@@ -128,9 +129,11 @@ def test_rejected_rows_come_back_as_they_were(
     )
     kept = [keep(n, dump_cells(list(row))) for n, row in enumerate(cells, start=1)]
     told = Told(delimiter=delimiter, escape=escape or None)
-    reading = Reading(encoding=encoding, dialect=told)
+    reading = Reading(dialect=told)
 
-    rows = open_rows(io.BytesIO(write(form, *kept)), reading, make_database())
+    rows = open_rows(
+        io.BytesIO(write(form, *kept, job_id=uuid4())), reading, make_database()
+    )
 
     expected = [
         {name: cell for name, cell in zip(("note", "email"), row, strict=True) if cell}

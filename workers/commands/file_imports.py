@@ -5,7 +5,7 @@ import io
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
@@ -18,6 +18,7 @@ from psycopg.rows import TupleRow
 from ingest.commands.import_display import Display
 from ingest.domain.jobs import JobState
 from ingest.doors.files.archives import PackLimits, UnreadableFile, unpack
+from ingest.doors.files.encodings import Tally, count_lines
 from ingest.doors.files.inputs import open_rows
 from ingest.doors.files.rejects import RejectsWriter, load_form
 from ingest.doors.files.rows import Reading
@@ -69,6 +70,8 @@ class Input:
     packed: Metered
     fingerprint: str | None
     total_bytes: int | None
+    #: Of its lines, where it could be read beforehand.
+    tally: Tally | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +96,10 @@ def open_inputs(path: str, settings: Settings) -> Iterator[Iterator[Input]]:
     except OSError as error:
         raise UnreadableFile(f"{path}: {error.strerror}") from error
     with file:
-        fingerprint = _fingerprint(file) if file.seekable() else None
-        size = os.fstat(file.fileno()).st_size if file.seekable() else None
+        twice = file.seekable()
+        fingerprint = _fingerprint(file) if twice else None
+        tallies = _survey(file, limits) if twice else {}
+        size = os.fstat(file.fileno()).st_size if twice else None
         name = path if path == "-" else str(Path(path).resolve())
         packed = Metered(file)
         with unpack(packed, limits) as members:
@@ -105,9 +110,25 @@ def open_inputs(path: str, settings: Settings) -> Iterator[Iterator[Input]]:
                     packed=packed,
                     fingerprint=fingerprint,
                     total_bytes=None if member else size,
+                    tally=tallies.get(member),
                 )
                 for member, stream in members
             )
+
+
+def _survey(file: io.FileIO, limits: PackLimits) -> dict[str, Tally]:
+    """Return what the lines of each file are; none of one that cannot be read.
+
+    So a file is refused before its first row, wherever in it the first line stands
+    that is not UTF-8.
+    """
+    tallies: dict[str, Tally] = {}
+    # Whoever imports it hears of that.
+    with suppress(UnreadableFile), unpack(Metered(file), limits) as members:
+        for member, stream in members:
+            tallies[member] = count_lines(stream)
+    file.seek(0)
+    return tallies
 
 
 def _fingerprint(file: io.FileIO) -> str:
@@ -160,7 +181,7 @@ class Importer:
         database = schemas.catalog.databases[shared.database_id]
         # First: a header that means nothing begins no job.
         reading = replace(self._asked.reading, live=one.fingerprint is None)
-        rows = open_rows(one.stream, reading, database)
+        rows = open_rows(one.stream, reading, database, one.tally)
         wanted = Wanted(
             name=one.name,
             database_id=shared.database_id,
@@ -209,7 +230,7 @@ def _write_rejects(
         return None
     form = load_form(job.form)
     path = told or _choose_path(job.name, _SUFFIXES[form.format])
-    writer, after = RejectsWriter(form), 0
+    writer, after = RejectsWriter(form, job.id), 0
     with path.open("wb") as file:
         file.write(writer.begin())
         while page := list_rejects(connection, job.id, after, _PAGE_ROWS):

@@ -105,7 +105,12 @@ _FILE_OPTIONS: Sequence[_Option] = (
         type=click.Choice(["csv", "ndjson", "json"]),
         help="[default: what it looks like]",
     ),
-    click.option("--encoding", help="[default: as marked, UTF-8, or a guess]"),
+    click.option(
+        "--encoding",
+        metavar="NAME",
+        help="Such as cp1251; `guess` takes the likeliest, and says which."
+        "  [default: as marked, else UTF-8]",
+    ),
     click.option(
         "--delimiter",
         callback=_parse_delimiter,

@@ -17,6 +17,7 @@ from msgspec import Struct, to_builtins
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from ingest.commands.import_display import tell_encoding
 from ingest.domain.advice import advise
 from ingest.domain.errors import Fault
 from ingest.domain.imports import State
@@ -82,7 +83,8 @@ class _Rehearsal:
         )
         shared = load_shared(asked.parameters, self._schemas)
         database = self._schemas.catalog.databases[shared.database_id]
-        self._rows = open_rows(one.stream, asked.reading, database)
+        self._rows = open_rows(one.stream, asked.reading, database, one.tally)
+        self.form = asdict(self._rows.form)
         self._judge = Judge(
             shared,
             job_id=new_job_id(datetime.now(UTC)),
@@ -140,7 +142,15 @@ def _print(
     told = ", ".join(f"{count:,} {state}" for state, count in asdict(counts).items())
     if not as_json:
         click.echo(f"{name}: nothing was changed. It would be: {told}")
-    return {"name": name, "rows": counts.total, **asdict(counts), "shown": shown}
+        click.echo(f"  {tell_encoding(rehearsal.form)}")
+    encoding = {name: rehearsal.form[name] for name in ("encoding", "encoding_source")}
+    return {
+        "name": name,
+        "rows": counts.total,
+        **asdict(counts),
+        **encoding,
+        "shown": shown,
+    }
 
 
 def _describe(one: Foreseen) -> str:

@@ -27,7 +27,9 @@ class Documents:
         self._reading = reading
         self._as_array = as_array
         self.form = Form(
-            format="json" if as_array else "ndjson", encoding=text.encoding
+            format="json" if as_array else "ndjson",
+            encoding=text.encoding,
+            encoding_source=text.source.value,
         )
 
     def __iter__(self) -> Iterator[Row]:

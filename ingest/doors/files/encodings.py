@@ -1,18 +1,22 @@
-"""Bytes of files to text, in whatever encoding they are."""
+"""Bytes of files to text: as marked, else as told, else UTF-8; never a silent guess."""
 
 import codecs
 import io
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
 
-import charset_normalizer
-
+from ingest.domain.errors import InvalidRequest
+from ingest.doors.files.alphabets import rank
 from ingest.doors.files.archives import UnreadableFile
-from ingest.doors.files.streams import Readable, peek
+from ingest.doors.files.streams import BUFFER_BYTES, Readable, peek
+from ingest.wire.charsets import check_charset
 
 #: How much of a file is looked at to tell what it is.
 SAMPLE_BYTES = 1024 * 1024
-#: Lines with other than ASCII that a guess is made by: more make it no better.
-_GUESSED_LINES = 500
+#: What asks for a guess, where an encoding is named.
+GUESS = "guess"
 
 #: The longer first: the mark of UTF-32 begins with that of UTF-16.
 _MARKS = (
@@ -22,6 +26,30 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+#: How a file of rejects says in its header what it is encoded in.
+_OWN_MARK = re.compile(rb"penstock_encoding=([\w.-]+)")
+#: A file of UTF-8 may have so many lines that are none, or one in so many.
+_FEW_LINES = 3
+_FEW_SHARE = 10
+#: Lines that are kept to tell another encoding by, and how much of each.
+_KEPT_LINES = 500
+_KEPT_BYTES = 1000
+#: In how many encodings a line is shown, and how much of it.
+_SHOWN = 4
+_SHOWN_CHARACTERS = 30
+#: How much is looked at for what could be taken for ASCII.
+_LOOKED_BYTES = 4096
+#: How Japanese in seven bits begins, which is ASCII to look at.
+_ESCAPES = (b"\x1b$B", b"\x1b$@")
+
+
+class Source(StrEnum):
+    """Why a file is read in its encoding."""
+
+    MARK = "mark"
+    TOLD = "told"
+    DEFAULT = "default"
+    GUESS = "guess"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,22 +59,92 @@ class Text:
     #: Bytes that are no text in the encoding come as lone surrogates (PEP 383).
     stream: io.TextIOWrapper
     encoding: str
+    source: Source
     #: The beginning, for whoever has to tell what is in it.
     sample: str
     #: Whether the sample is all there is.
     is_whole: bool
 
 
-def open_text(
-    stream: Readable, declared: str | None = None, *, live: bool = False
-) -> Text:
-    """Read `stream` as text: as marked, else as declared, else as it looks.
+@dataclass(slots=True)
+class Tally:
+    """How many lines of a file are UTF-8, among those that hold more than ASCII."""
 
+    good: int = 0
+    bad: int = 0
+    #: The first that are not UTF-8.
+    lines: list[bytes] = field(default_factory=list)
+    #: The number of the first that is not.
+    first: int = 0
+    _read: int = 0
+    _rest: bytes = b""
+
+    def feed(self, piece: bytes) -> None:
+        """Count the lines that end in `piece`."""
+        if piece.isascii() and self._rest.isascii():
+            self._read += piece.count(b"\n")
+            # Of a line that goes on it is enough to know that it began.
+            self._rest = piece[piece.rfind(b"\n") + 1 :][-_KEPT_BYTES:]
+            return
+        lines = (self._rest + piece).splitlines(keepends=True)
+        self._rest = lines.pop() if not lines[-1].endswith(b"\n") else b""
+        for line in lines:
+            self._count(line)
+        if len(self._rest) > BUFFER_BYTES:
+            # No line that is read is so long.
+            self._count(self._rest, is_cut=True)
+            self._rest = b""
+
+    def end(self, *, is_cut: bool = False) -> None:
+        """Count the last line, which may have been cut in the middle."""
+        self._count(self._rest, is_cut=is_cut)
+        self._rest = b""
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether all but a few lines are; those will be rejected rows."""
+        few = max(_FEW_LINES, (self.good + self.bad) // _FEW_SHARE)
+        return not self.bad or self.bad <= min(few, self.good)
+
+    def _count(self, line: bytes, *, is_cut: bool = False) -> None:
+        self._read += 1
+        if line.isascii():
+            return
+        try:
+            codecs.getincrementaldecoder("utf-8")().decode(line, final=not is_cut)
+        except UnicodeDecodeError:
+            self.bad += 1
+            self.first = self.first or self._read
+            if len(self.lines) < _KEPT_LINES:
+                self.lines.append(line[:_KEPT_BYTES])
+        else:
+            self.good += 1
+
+
+def count_lines(stream: Readable) -> Tally:
+    """Read a whole file, and return how many of its lines are UTF-8."""
+    tally = Tally()
+    while piece := stream.read(BUFFER_BYTES):
+        tally.feed(piece)
+    tally.end()
+    return tally
+
+
+def open_text(
+    stream: Readable,
+    told: str | None = None,
+    *,
+    live: bool = False,
+    tally: Tally | None = None,
+) -> Text:
+    """Read `stream` as text: as marked, else as told, else as UTF-8.
+
+    `tally` is of the whole file, where it was read before; else its beginning tells.
     Of a `live` stream only what has come is looked at. Raises UnreadableFile for an
-    encoding that is unknown or cannot be told.
+    encoding that is unknown, and for a file that is not UTF-8 where none is told.
     """
     head, whole = peek(stream, SAMPLE_BYTES, live=live)
-    encoding = _find_mark(head) or _check(declared) or _guess(head)
+    encoding, source = _choose(head, told, tally, is_cut=live)
     sample = codecs.getincrementaldecoder(encoding)("surrogateescape").decode(head)
     text = io.TextIOWrapper(
         whole, encoding, errors="surrogateescape", newline="", line_buffering=False
@@ -54,41 +152,97 @@ def open_text(
     return Text(
         stream=text,
         encoding=encoding,
+        source=source,
         sample=sample,
         is_whole=len(head) < SAMPLE_BYTES and not live,
     )
 
 
-def _find_mark(head: bytes) -> str | None:
-    return next((name for mark, name in _MARKS if head.startswith(mark)), None)
-
-
-def _check(declared: str | None) -> str | None:
-    """Return the codec of a declared encoding."""
-    if declared is None:
-        return None
+def _check(told: str) -> str:
     try:
-        # Of codecs there are some that make no text, and this refuses them.
-        "".encode(declared)
-    except LookupError as error:
+        return check_charset(told, "encoding")
+    except InvalidRequest as error:
         raise UnreadableFile(
-            f"No encoding is called {declared!r}; name one, such as cp1251 or utf-8"
+            f"No encoding is called {told[:100]!r}; name one, such as cp1251 or utf-8,"
+            f" or {GUESS}"
         ) from error
-    return codecs.lookup(declared).name
 
 
-def _guess(head: bytes) -> str:
-    try:
-        # What the sample cuts in two is not looked at.
-        codecs.getincrementaldecoder("utf-8")().decode(head)
-    except UnicodeDecodeError:
-        pass
-    else:
-        return "utf-8"
-    lines = [line for line in head.splitlines(keepends=True) if not line.isascii()]
-    best = charset_normalizer.from_bytes(b"".join(lines[:_GUESSED_LINES])).best()
-    if best is None:
-        raise UnreadableFile(
-            "The encoding of the file cannot be told; name it, such as cp1251"
+def _choose(
+    head: bytes, told: str | None, tally: Tally | None, *, is_cut: bool
+) -> tuple[str, Source]:
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return name, Source.MARK
+    guess = (told or "").strip().lower() == GUESS
+    if told and not guess:
+        return _check(told), Source.TOLD
+    if marked := _OWN_MARK.search(head[:_LOOKED_BYTES].replace(b"\0", b"")):
+        return _check(marked[1].decode()), Source.MARK
+    if tally is None:
+        tally = Tally()
+        tally.feed(head)
+        tally.end(is_cut=is_cut or len(head) == SAMPLE_BYTES)
+    disguised = _find_disguised(head)
+    if disguised is None and tally.is_utf8:
+        return "utf-8", Source.DEFAULT
+    choices = [disguised] if disguised else [one.encoding for one in rank(tally.lines)]
+    if guess and choices:
+        return codecs.lookup(choices[0]).name, Source.GUESS
+    raise UnreadableFile(_explain(disguised, tally, choices))
+
+
+def _find_disguised(head: bytes) -> str | None:
+    """Return an encoding without a mark whose bytes could be taken for ASCII."""
+    start = head[:_LOOKED_BYTES]
+    if any(escape in start for escape in _ESCAPES):
+        return "iso2022_jp"
+    places = len(start) // 2
+    low, high = start[0::2].count(0), start[1::2].count(0)
+    if places > 1 and max(low, high) > places // 2 > min(low, high):
+        return "utf-16-be" if low > high else "utf-16-le"
+    return None
+
+
+def _explain(disguised: str | None, tally: Tally, choices: list[str]) -> str:
+    """Say what the file is not, what it may be, and how to say what it is."""
+    if disguised:
+        return (
+            f"The file looks like {disguised} without a mark; if it is, name it:"
+            f" {_say_option(disguised)}"
         )
-    return codecs.lookup(best.encoding).name
+    shown = list(_show(tally.lines[0], choices))
+    readings = " · ".join(f"`{text}` in {encoding}" for encoding, text in shown)
+    example = shown[0][0] if shown else "cp1252"
+    return (
+        f"The file is not UTF-8 ({tally.bad:,} of {tally.good + tally.bad:,} lines with"
+        f" other letters than ASCII are not), and nothing says what it is. Line"
+        f" {tally.first} is {readings or 'text in no encoding that is known here'}."
+        f" Name its encoding: {_say_option(example)}; or let the likeliest be taken:"
+        f" {_say_option(GUESS)}"
+    )
+
+
+def _say_option(encoding: str) -> str:
+    return f"--encoding {encoding} (over HTTP, encoding={encoding})"
+
+
+def _show(line: bytes, encodings: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield a line as it reads in a few of `encodings`, each in another way."""
+    seen: set[str] = set()
+    for encoding in encodings:
+        text = _excerpt(line.decode(encoding, "replace"))
+        if text in seen or not text.isprintable():
+            continue
+        seen.add(text)
+        yield encoding, text
+        if len(seen) == _SHOWN:
+            return
+
+
+def _excerpt(text: str) -> str:
+    """Return what stands around the first letter that is not ASCII."""
+    text = " ".join(text.split())
+    place = next((at for at, one in enumerate(text) if not one.isascii()), 0)
+    start = max(0, place - _SHOWN_CHARACTERS)
+    return text[start : place + _SHOWN_CHARACTERS]

@@ -2,7 +2,7 @@
 
 from ingest.domain.catalog import Database
 from ingest.doors.files.documents import Documents
-from ingest.doors.files.encodings import Text, open_text
+from ingest.doors.files.encodings import Tally, Text, open_text
 from ingest.doors.files.rows import Reading
 from ingest.doors.files.streams import Readable
 from ingest.doors.files.tables import Table
@@ -11,12 +11,18 @@ from ingest.doors.files.tables import Table
 Rows = Table | Documents
 
 
-def open_rows(stream: Readable, reading: Reading, database: Database) -> Rows:
+def open_rows(
+    stream: Readable,
+    reading: Reading,
+    database: Database,
+    tally: Tally | None = None,
+) -> Rows:
     """Return the rows of a file in the format that is told, or that it looks like.
 
-    Raises UnreadableFile, or InvalidRequest for columns that mean nothing.
+    `tally` is of its lines, where they were read before. Raises UnreadableFile, or
+    InvalidRequest for columns that mean nothing.
     """
-    text = open_text(stream, reading.encoding, live=reading.live)
+    text = open_text(stream, reading.encoding, live=reading.live, tally=tally)
     match reading.format or _guess_format(text):
         case "csv":
             return Table(text, reading, database)

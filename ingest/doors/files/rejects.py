@@ -1,12 +1,14 @@
 """Rejected rows, written as their file was, each with all that is wrong with it.
 
 What was wrong stands in columns, or in a member, that an import passes over: the file
-is corrected where it is and imported again.
+is corrected where it is and imported again. The names of two columns say which job it
+is of and how it is encoded, so that nothing has to be said again. JSON is UTF-8.
 """
 
 import io
 from collections.abc import Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -29,16 +31,36 @@ def load_form(stored: Mapping[str, Any]) -> Form:
     return Form(
         format=stored["format"],
         encoding=stored["encoding"],
+        encoding_source=stored.get("encoding_source", "default"),
         columns=tuple(stored["columns"]),
         dialect=Dialect(**stored["dialect"]),
     )
 
 
-class RejectsWriter:
-    """Writes a file of rejects in the format and encoding of `form`, part by part."""
+#: In a table's header, before what they are.
+ENCODING_MARK = OWN_PREFIX + "encoding="
+JOB_MARK = OWN_PREFIX + "job="
+#: Written in this if nothing could be found in the file's own encoding.
+_READABLE = "utf-8-sig"
 
-    def __init__(self, form: Form) -> None:
+
+def choose_encoding(form: Form) -> str:
+    """Return what the rejects of a file are written in, which an import can tell."""
+    if form.format != "csv":
+        return "utf-8"
+    plain = ENCODING_MARK.encode(form.encoding).replace(b"\0", b"")
+    return form.encoding if plain.endswith(ENCODING_MARK.encode()) else _READABLE
+
+
+class RejectsWriter:
+    """Writes a file of rejects in the format of `form`, part by part."""
+
+    def __init__(self, form: Form, job_id: UUID | None = None) -> None:
         self._form = form
+        self._encoding = choose_encoding(form)
+        self._job_id = job_id
+        self._marks = [ENCODING_MARK + self._encoding] if job_id else []
+        self._marks += [f"{JOB_MARK}{job_id}"] if job_id else []
         own = [name.startswith(OWN_PREFIX) for name in form.columns]
         # Columns of the file but for those that say what was wrong the last time.
         self._places = [place for place, is_own in enumerate(own) if not is_own]
@@ -47,38 +69,43 @@ class RejectsWriter:
     def begin(self) -> bytes:
         """Return what stands before the first row."""
         text = {"csv": self._write_header(), "json": "["}.get(self._form.format, "")
-        return text.encode(self._form.encoding, "surrogateescape")
+        return text.encode(self._encoding, "surrogateescape")
 
     def add(self, rows: Iterable[KeptRow]) -> bytes:
         """Return `rows` as they are written."""
         write = {"csv": self._write_cells, "json": self._write_element}.get(
-            self._form.format, _write_line
+            self._form.format, self._write_line
         )
         text = "".join(write(row) for row in rows)
-        piece = text.encode(self._form.encoding, "surrogateescape")
-        # The mark that tells the order of bytes belongs at the beginning only.
-        return piece.removeprefix("".encode(self._form.encoding))
+        piece = text.encode(self._encoding, "surrogateescape")
+        return self._without_mark(piece)
 
     def end(self) -> bytes:
         """Return what stands after the last row."""
         text = "\n]\n" if self._form.format == "json" else ""
-        piece = text.encode(self._form.encoding)
-        return piece.removeprefix("".encode(self._form.encoding))
+        return self._without_mark(text.encode(self._encoding))
+
+    def _without_mark(self, piece: bytes) -> bytes:
+        # The mark belongs at the beginning only.
+        return piece.removeprefix("".encode(self._encoding))
 
     def _write_header(self) -> str:
         own = [self._form.columns[place] for place in self._places]
-        return _write_row(self._form, [*_COLUMNS, *own])
+        return _write_row(self._form, [*_COLUMNS, *self._marks, *own])
 
     def _write_cells(self, row: KeptRow) -> str:
         cells = load_cells(row.content)
         if len(cells) == len(self._form.columns):
             cells = [cells[place] for place in self._places]
-        told = [str(row.row), *_tell(row.faults or (), self._form.encoding)]
-        return _write_row(self._form, [*told, *cells])
+        told = [str(row.row), *_tell(row.faults or (), self._encoding)]
+        return _write_row(self._form, [*told, *("" for _ in self._marks), *cells])
 
     def _write_element(self, row: KeptRow) -> str:
         separator, self._separator = self._separator, ",\n"
-        return separator + _dump(row)
+        return separator + _dump(row, self._job_id)
+
+    def _write_line(self, row: KeptRow) -> str:
+        return _dump(row, self._job_id) + "\n"
 
 
 def _tell(faults: tuple[Fault, ...], encoding: str) -> list[str]:
@@ -87,7 +114,7 @@ def _tell(faults: tuple[Fault, ...], encoding: str) -> list[str]:
         *((str(one.code), one.path, one.message, advise(one)) for one in faults),
         strict=True,
     )
-    return [_spell(_SEPARATOR.join(each), encoding) for each in told]
+    return [_spell(_SEPARATOR.join(each), encoding) for each in told] or [""] * 4
 
 
 def _spell(text: str, encoding: str) -> str:
@@ -102,13 +129,10 @@ def _write_row(form: Form, cells: list[str]) -> str:
     return file.getvalue()
 
 
-def _write_line(row: KeptRow) -> str:
-    return _dump(row) + "\n"
-
-
-def _dump(row: KeptRow) -> str:
+def _dump(row: KeptRow, job_id: UUID | None) -> str:
     """Return a document with what is wrong with it; its text, if it is no document."""
-    told: dict[str, object] = {
+    told: dict[str, object] = {} if job_id is None else {"job": str(job_id)}
+    told |= {
         "row": row.row,
         "errors": [
             {

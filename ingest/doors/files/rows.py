@@ -50,6 +50,8 @@ class Form:
     #: `csv`, `ndjson` or `json`.
     format: str
     encoding: str = "utf-8"
+    #: Why it is read in that: `mark`, `told`, `default` or `guess`.
+    encoding_source: str = "default"
     #: Of a table: its columns' names and its dialect.
     columns: tuple[str, ...] = ()
     dialect: Dialect = field(default_factory=Dialect)

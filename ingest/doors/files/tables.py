@@ -8,7 +8,7 @@ from typing import Self
 from ingest.domain.catalog import Database
 from ingest.domain.errors import Fault, InvalidRequest
 from ingest.doors.files.archives import UnreadableFile
-from ingest.doors.files.dialects import Dialect, sniff
+from ingest.doors.files.dialects import sniff
 from ingest.doors.files.encodings import Text
 from ingest.doors.files.rows import Form, Reading, Row, dump_cells
 from ingest.wire.columns import Columns, plan_columns
@@ -30,7 +30,13 @@ class Table:
         self._columns: Columns = plan_columns(
             header, database, reading.mapping, reading.resource_id
         )
-        self.form = _describe(text.encoding, header, dialect)
+        self.form = Form(
+            format="csv",
+            encoding=text.encoding,
+            encoding_source=text.source.value,
+            columns=tuple(header),
+            dialect=dialect,
+        )
 
     @property
     def targets(self) -> dict[str, str]:
@@ -105,7 +111,3 @@ class _Lines:
             raise StopIteration
         self.read.append(line)
         return line
-
-
-def _describe(encoding: str, header: list[str], dialect: Dialect) -> Form:
-    return Form(format="csv", encoding=encoding, columns=tuple(header), dialect=dialect)

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
+from urllib.parse import unquote_to_bytes
 
 import falcon.asgi
 from falcon.asgi import Request, Response
 
-from ingest.domain.errors import PenstockError
+from ingest.domain.errors import InvalidRequest, PenstockError
 from ingest.domain.imports import Operation
 from ingest.doors.http import catalog_queries, jobs, profile_queries, uploads
 from ingest.doors.http.batches import BatchResource
@@ -62,6 +63,8 @@ _JOBS: Mapping[str, Callable[[Intake], object]] = {
 }
 #: Import, then start a trigger (contract 7.3).
 _START = "/api/v1.1/campaigns/triggers/import_and_start"
+#: A web form (contract 10.4).
+_QUICK = "/api/integrations/any/profile_import"
 _SLASHES = re.compile("//+")
 
 
@@ -84,13 +87,23 @@ class _Lifetime:
         await self._intake.stop()
 
 
-class _TolerantPaths:
-    """Takes `//profiles/import/` for `/profiles/import` (contract section 1)."""
+class _Addresses:
+    """Takes `//profiles/import/` for `/profiles/import` (contract section 1).
+
+    A query that is not UTF-8 is refused: the framework would put U+FFFD for what it
+    cannot read. Forms say of themselves what they are in.
+    """
 
     async def process_request(self, req: Request, resp: Response) -> None:
         """Rewrite the path before it is routed."""
         if "//" in req.path or req.path.endswith("/"):
             req.path = _SLASHES.sub("/", req.path).rstrip("/") or "/"
+        query: bytes = req.scope["query_string"]
+        if (b"%" in query or not query.isascii()) and req.path != _QUICK:
+            try:
+                unquote_to_bytes(query).decode()
+            except UnicodeDecodeError as error:
+                raise InvalidRequest("The query is not UTF-8") from error
 
 
 def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:
@@ -102,7 +115,7 @@ def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:
     )
     app.add_middleware(Counting())
     app.add_middleware(_Lifetime(intake))
-    app.add_middleware(_TolerantPaths())
+    app.add_middleware(_Addresses())
     app.add_middleware(Tracing(intake.tracer))
     app.add_error_handler(Exception, faults.handle_unexpected)
     app.add_error_handler(PenstockError, faults.handle_penstock_error)
@@ -125,7 +138,7 @@ def _add_routes(app: falcon.asgi.App[Request, Response], intake: Intake) -> None
     start_many = partial(load_start_batch, get_catalog=get_catalog)
     app.add_route(_START, ImportResource(intake, start_one))
     app.add_route(f"{_START}_batch", BatchResource(intake, start_many))
-    app.add_route("/api/integrations/any/profile_import", QuickResource(intake))
+    app.add_route(_QUICK, QuickResource(intake))
     app.add_route("/api/v1.1/imports/{import_id}", ReceiptResource(intake))
     app.add_route(uploads.PATH, jobs.UploadResource(intake))
     for path, resource in _JOBS.items():

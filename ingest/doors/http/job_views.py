@@ -65,6 +65,8 @@ def view_job(seen: Seen, now: datetime) -> dict[str, object]:
         "waiting": max(0, job.rows - seen.counts.total),
         "bytes": job.bytes,
         "total_bytes": job.total_bytes,
+        "encoding": job.form.get("encoding"),
+        "encoding_source": job.form.get("encoding_source"),
         "eta_seconds": _estimate(seen, state, now),
         "created_at": job.created_at,
         "updated_at": job.updated_at,

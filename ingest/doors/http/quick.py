@@ -59,7 +59,7 @@ class QuickResource:
         secret = peek_token(body) or find_secret(req)
         token = await self._intake.catalog.get_token(secret)
         await self._intake.rates.spend(token, resp)
-        sent = {**req.params, **body}
+        sent = {**decode_form(req.scope["query_string"]), **body}
         quick = load_quick(
             sent, self._intake.catalog.get_catalog(), referer=req.referer
         )
@@ -75,7 +75,7 @@ class QuickResource:
             return {}
         if is_form(req.content_type):
             check_form_size(body, settings.max_keys)
-            return decode_form(body)
+            return decode_form(body, req.content_type)
         return decode(body, req.content_type, limits=settings.limits)[1]
 
     def _place(

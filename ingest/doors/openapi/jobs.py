@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from ingest.domain.jobs import JobState
+from ingest.doors.files.encodings import Source
 from ingest.doors.openapi.answers import refer
 from ingest.doors.openapi.responses import describe_answers, select_responses
 from ingest.doors.openapi.schemas import Schema, describe_parameter
@@ -28,7 +29,10 @@ _OWN: Mapping[str, tuple[str, Schema]] = {
     "delimiter": ("One character, or `tab`", {"enum": [",", ";", "|", "tab"]}),
     "quote": ("One character", {"type": "string", "enum": ['"', "'"]}),
     "escape": ("One character", {"type": "string", "enum": ["\\"]}),
-    "encoding": ("Of a table without a mark", {"enum": ["utf-8", "cp1251"]}),
+    "encoding": (
+        "Of a file without a mark; else the `charset` of `Content-Type`, else UTF-8",
+        {"enum": ["utf-8", "cp1251", "guess"]},
+    ),
     "add_to_segments": ("Ids, comma-separated", {"pattern": "^[1-9](,[1-9])*$"}),
     "remove_from_segments": ("Ids, comma-separated", {"pattern": "^[1-9](,[1-9])*$"}),
     "name": ("What the job is called", _TEXT),
@@ -85,6 +89,15 @@ def build_job_schema() -> Schema:
         "reason": {**_TEXT, "description": "Why it stopped before the file's end"},
         **dict.fromkeys(("rows", *counts, "bytes"), _COUNT),
         "total_bytes": {"type": ["integer", "null"]},
+        "encoding": {
+            "type": ["string", "null"],
+            "description": "What the file was read in; null before its first row",
+        },
+        "encoding_source": {
+            "enum": [*Source, None],
+            "description": "Why: a mark in the file, the request, UTF-8 for want of"
+            " both, or a guess that was asked for",
+        },
         "eta_seconds": {"type": ["integer", "null"]},
         "created_at": _MOMENT,
         "updated_at": _MOMENT,
