@@ -25,6 +25,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "audit": ("ingest.commands.audit", "audit_command", "Prove that none is lost."),
     "exporter": ("ingest.commands.exporter", "exporter", "Serve metrics."),
     "migrate": ("ingest.commands.migrate", "migrate", "Bring the schema up to date."),
+    "keys": ("ingest.commands.keys", "keys", "Make match keys anew."),
     "catalog": ("ingest.commands.catalog", "catalog", "Plan, apply, show what exists."),
     "token": ("ingest.commands.token", "token", "Create, list and revoke API tokens."),
     "endpoint": ("ingest.commands.endpoint", "endpoint", "Show where events go."),
@@ -66,6 +67,8 @@ class _Explanation:
     module: str
     error: str
     text: str
+    #: What to ask oneself, unless a server has answered.
+    question: str = ""
     failure: type[click.ClickException] = click.ClickException
 
 
@@ -80,7 +83,8 @@ _EXPLANATIONS = (
     _Explanation(
         module="psycopg",
         error="OperationalError",
-        text="Postgres: {} (Does it run? Does DATABASE_URL name it?)",
+        text="Postgres: {}",
+        question=" (Does it run? Does DATABASE_URL name it?)",
     ),
     _Explanation(
         module="redis.exceptions",
@@ -113,7 +117,9 @@ def _explain(error: BaseException) -> click.ClickException:
     )
     # Libraries speak in several lines.
     text = " ".join(str(error).split())
-    return explanation.failure(explanation.text.format(text))
+    # An error with a code is the answer of a server that runs.
+    question = "" if getattr(error, "sqlstate", None) else explanation.question
+    return explanation.failure(explanation.text.format(text) + question)
 
 
 class _Commands(click.Group):

@@ -145,6 +145,12 @@ GEO_LOOKUPS = Counter(
     "IPs looked up for detect_geo: found, unknown, failed (the database is unusable).",
     ["result"],
 )
+ORPHAN_KEYS = Counter(
+    "penstock_orphan_keys_total",
+    "Match keys passed over because they lead to a profile that does not hold them, by"
+    " kind: email, phone, field, or a subscription's.",
+    ["kind"],
+)
 DEAD_LETTERS = Counter(
     "penstock_dead_letters_total",
     "Imports kept as dead letters through a fault of ours.",
@@ -197,6 +203,7 @@ _begin(CONFLICTS, [matching.value for matching in Matching])
 _begin(STAGE_SECONDS, STAGES)
 _begin(BATCHES_REPEATED, ("unique value", "failed", "halved"))
 _begin(CATALOG_RELOADS, ROLES[:3])
+_begin(ORPHAN_KEYS, ("email", "phone", "field"))
 _begin(GEO_LOOKUPS, ("found", "unknown", "failed"))
 _begin(DELIVERIES, ("delivered", "pending", "failed"))
 

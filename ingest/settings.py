@@ -1,11 +1,18 @@
 """Every setting, read once from the environment at the entry points."""
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from environs import Env, EnvError, validate
+from msgspec.structs import asdict
 
 from ingest.domain.errors import PenstockError
+from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.wire.limits import Limits
+
+#: What Postgres takes for one value of jsonb, halved for the receipt's two.
+_LARGEST = {"profile_bytes": 100 * 2**20}
 
 
 class InvalidSettings(PenstockError):
@@ -24,10 +31,19 @@ class Settings:
     partitions: int = 4
     #: Entries applied in one transaction, at most.
     batch_size: int = 200
+    #: Their bytes, at most, but for a first one that is longer by itself.
+    batch_bytes: int = 16 * 1024 * 1024
     #: Seconds a caller waits for the outcome when it does not say.
     wait_seconds: float = 10.0
     #: Longest body accepted.
     max_body_bytes: int = 10 * 1024 * 1024
+    #: Bytes of bodies that one intake process holds at a time, past which 503 is
+    #: answered; the documents made of them may take about as much.
+    max_bodies_bytes: int = 64 * 1024 * 1024
+    #: Longest time a body may take.
+    body_seconds: float = 120.0
+    #: Bytes a second that a body must keep up, after its first ten seconds.
+    min_body_rate: int = 10 * 1024
     #: Most elements of one batch.
     max_batch_elements: int = 10_000
     #: Deepest nesting accepted.
@@ -36,6 +52,20 @@ class Settings:
     max_keys: int = 1000
     #: Most values of a body in all.
     max_values: int = 1_000_000
+    #: Longest text of an import, in bytes.
+    max_text_bytes: int = 64 * 1024
+    #: Longest tag, value of a matched field, or matching key, in characters.
+    max_key_length: int = 1024
+    #: Most phones of a profile.
+    max_phones: int = 100
+    #: Most tags of one field.
+    max_tags: int = 1000
+    #: Most subscriptions of a profile, deleted ones included.
+    max_subscriptions: int = 500
+    #: Most bytes of what an import brings, and of what a profile holds.
+    max_profile_bytes: int = 1024 * 1024
+    #: Most values of one import that its profile is to be found by.
+    max_profile_keys: int = 2000
     #: Waiting imports over all partitions past which 429 is answered.
     max_waiting: int = 100_000
     #: The part of Redis's `maxmemory` past which 503 is answered.
@@ -69,6 +99,11 @@ class Settings:
         """What a body may hold, through any door."""
         return Limits(depth=self.max_depth, keys=self.max_keys, values=self.max_values)
 
+    @property
+    def profile_limits(self) -> ProfileLimits:
+        """How much one import may bring, and one profile hold."""
+        return _make_profile_limits(dataclasses.asdict(self))
+
 
 def read_settings() -> Settings:
     """Read the process environment; raise InvalidSettings naming what is wrong.
@@ -86,11 +121,21 @@ def read_settings() -> Settings:
                 redis_url=Env().str("REDIS_URL"),
                 partitions=env.int("PARTITIONS", 4, validate=positive),
                 batch_size=env.int("BATCH_SIZE", 200, validate=positive),
+                batch_bytes=env.int("BATCH_BYTES", 16 * 1024 * 1024, validate=positive),
                 wait_seconds=env.float(
                     "WAIT_SECONDS", 10.0, validate=validate.Range(min=0, max=300)
                 ),
                 max_body_bytes=env.int(
                     "MAX_BODY_BYTES", 10 * 1024 * 1024, validate=positive
+                ),
+                max_bodies_bytes=env.int(
+                    "MAX_BODIES_BYTES", 64 * 1024 * 1024, validate=positive
+                ),
+                body_seconds=env.float(
+                    "BODY_SECONDS", 120.0, validate=validate.Range(min=1, max=3600)
+                ),
+                min_body_rate=env.int(
+                    "MIN_BODY_RATE", 10 * 1024, validate=validate.Range(min=0)
                 ),
                 max_batch_elements=env.int(
                     "MAX_BATCH_ELEMENTS", 10_000, validate=positive
@@ -100,6 +145,7 @@ def read_settings() -> Settings:
                 ),
                 max_keys=env.int("MAX_KEYS", 1000, validate=positive),
                 max_values=env.int("MAX_VALUES", 1_000_000, validate=positive),
+                **_read_profile_limits(env),
                 max_waiting=env.int("MAX_WAITING", 100_000, validate=positive),
                 redis_memory_ratio=env.float(
                     "REDIS_MEMORY_RATIO", 0.9, validate=validate.Range(min=0.1, max=1)
@@ -123,3 +169,30 @@ def read_settings() -> Settings:
             )
     except EnvError as error:
         raise InvalidSettings(str(error)) from error
+
+
+def read_profile_limits() -> ProfileLimits:
+    """Read the limits of profiles alone; raise InvalidSettings as `read_settings`."""
+    env = Env()
+    try:
+        with env.prefixed("PENSTOCK_"):
+            return _make_profile_limits(_read_profile_limits(env))
+    except EnvError as error:
+        raise InvalidSettings(str(error)) from error
+
+
+def _read_profile_limits(env: Env) -> dict[str, int]:
+    """Read the settings that are limits of profiles, by their names."""
+    return {
+        f"max_{name}": env.int(
+            f"MAX_{name.upper()}",
+            default,
+            validate=validate.Range(min=1, max=_LARGEST.get(name)),
+        )
+        for name, default in asdict(DEFAULT_LIMITS).items()
+    }
+
+
+def _make_profile_limits(settings: Mapping[str, int]) -> ProfileLimits:
+    limits = {name: settings[f"max_{name}"] for name in asdict(DEFAULT_LIMITS)}
+    return ProfileLimits(**limits)

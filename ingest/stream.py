@@ -33,8 +33,36 @@ _SOCKET_TIMEOUT_SECONDS = 5.0
 _ATTEND_MILLISECONDS = 2000
 #: The listener says so again after this long.
 _RENEW_SECONDS = 0.4
+#: Bytes of entries read at once, unless others are asked for.
+_MAX_BYTES = 16 * 1024 * 1024
 #: The one field of an entry that is no import.
 _HEARTBEAT = b"heartbeat"
+
+#: Reads a stream's first entries, ARGV[1] at most, and no more bytes than ARGV[2]: only
+#: the first may be longer. A page at a time, lest Redis holds what nobody will read.
+_READ = """
+local entries, bytes, start = {}, 0, '-'
+local left, most = tonumber(ARGV[1]), tonumber(ARGV[2])
+while left > 0 do
+    local count = math.min(left, 20)
+    local page = redis.call('XRANGE', KEYS[1], start, '+', 'COUNT', count)
+    for _, entry in ipairs(page) do
+        for at = 2, #entry[2], 2 do
+            bytes = bytes + #entry[2][at]
+        end
+        if bytes > most and #entries > 0 then
+            return entries
+        end
+        entries[#entries + 1] = entry
+    end
+    if #page < count then
+        break
+    end
+    left = left - count
+    start = '(' .. page[count][1]
+end
+return entries
+"""
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -89,19 +117,33 @@ class Stream:
         """Return the partitions that have entries, the one with the oldest first."""
         return [one.partition for one in self.look()]
 
-    def read(self, partition: int, count: int) -> list[Entry]:
+    def read(
+        self, partition: int, count: int, max_bytes: int = _MAX_BYTES
+    ) -> list[Entry]:
         """Return the first `count` entries of `partition`, in the order accepted."""
-        return self.read_each({partition: count})[partition]
+        return self.read_each({partition: count}, max_bytes)[partition]
 
-    def read_each(self, counts: Mapping[int, int]) -> dict[int, list[Entry]]:
-        """Return the first entries of some partitions, as many as `counts` says."""
+    def read_each(
+        self, counts: Mapping[int, int], max_bytes: int = _MAX_BYTES
+    ) -> dict[int, list[Entry]]:
+        """Return the first entries of some partitions, as many as `counts` says.
+
+        No more than `max_bytes` of them all, but for one entry of each.
+        """
+        share = max_bytes // max(1, len(counts))
         pipeline = self._redis.pipeline(transaction=False)
         for partition, count in counts.items():
-            pipeline.xrange(self._keys[partition], count=count)
+            pipeline.eval(_READ, 1, self._keys[partition], str(count), str(share))
         return {
-            partition: [_entry(id_, fields) for id_, fields in rows or ()]
+            partition: [_entry(id_, fields) for id_, fields in map(_pair, rows)]
             for partition, rows in zip(counts, pipeline.execute(), strict=True)
         }
+
+    def find(self, partition: int, entry_id: str = "") -> Entry | None:
+        """Return the entry of this id, or the first; None if it is not there."""
+        first, last = (entry_id, entry_id) if entry_id else ("-", "+")
+        rows = self._redis.xrange(self._keys[partition], first, last, count=1)
+        return _entry(*rows[0]) if rows else None
 
     def settle(self, applied: Mapping[int, Sequence[str]], outcomes: Told) -> None:
         """Drop entries, by partition, and tell each intake process its `outcomes`."""
@@ -231,6 +273,12 @@ def open_stream(redis_url: str, partitions: int) -> Stream:
         socket_keepalive=True,
     )
     return Stream(client, partitions)
+
+
+def _pair(row: Any) -> tuple[Any, dict[bytes, bytes]]:
+    """Read one entry as a script returns it: its id, then names and values in turn."""
+    id_, parts = row
+    return id_, dict(zip(parts[::2], parts[1::2], strict=True))
 
 
 def _entry(id_: Any, fields: Any) -> Entry:

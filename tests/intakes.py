@@ -26,7 +26,7 @@ from ingest.stream import Entry, open_stream
 from ingest.wire.entries import decode
 
 #: On a busy machine; what is waited for takes a second at most on an idle one.
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 60.0
 PROFILE_ID = "54759eb3c090d83494e2d804"
 T = TypeVar("T")
 

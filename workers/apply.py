@@ -5,7 +5,7 @@ number of statements.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -15,20 +15,31 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest import metrics
-from ingest.domain.batches import apply_import
+from ingest.domain.batches import Prepared, apply_import
 from ingest.domain.errors import Fault
 from ingest.domain.identities import new_profile_id
 from ingest.domain.imports import Import, Outcome, State
 from ingest.store.dead_letters import DeadLetter, insert_dead_letter
 from ingest.store.events import insert_events
-from ingest.store.receipts import Answer, Receipt, ask_answers, insert_receipts
+from ingest.store.receipts import (
+    Answer,
+    Receipt,
+    ask_answers,
+    copy_receipts,
+    find_answers,
+    insert_receipts,
+)
 from ingest.wire.profile_schemas import ProfileSchemas
-from workers.attempts import TRANSIENT
+from workers.attempts import is_transient
 from workers.letters import describe_error, describe_traceback
-from workers.load import load_workspace
+from workers.load import gather, load_workspace
 from workers.save import save_workspace
 
 logger = logging.getLogger(__name__)
+
+
+#: Locks that a batch may take where nobody has counted those of the server.
+ROOM = 4000
 
 
 class Accepted(Struct, frozen=True, kw_only=True):
@@ -45,6 +56,10 @@ class Accepted(Struct, frozen=True, kw_only=True):
 class Applied(Struct, frozen=True, kw_only=True):
     """What came of a batch."""
 
+    #: How many of its imports; the others are left for the next batch.
+    taken: int
+    #: How many locks that took.
+    keys: int = 0
     #: One for each import that this batch was the first to apply.
     outcomes: list[Outcome] = field(default_factory=list)
     #: One for each import whose receipt was there already.
@@ -54,28 +69,38 @@ class Applied(Struct, frozen=True, kw_only=True):
 
 
 def apply_batch(
-    connection: Connection[TupleRow], batch: Sequence[Accepted], schemas: ProfileSchemas
+    connection: Connection[TupleRow],
+    batch: Sequence[Accepted],
+    schemas: ProfileSchemas,
+    room: int = ROOM,
 ) -> Applied:
-    """Apply `batch` in order.
+    """Apply `batch` in order, or as many of its first imports as `room` has locks for.
 
     Must run inside a transaction, which the caller commits. An unexpected error
     halves the batch until the culprit is alone: it becomes a dead letter and the
     rest are applied. Transient errors are raised.
     """
+    if room <= 0 or not batch:
+        return Applied(taken=0)
     try:
-        return _apply_again(connection, batch, schemas)
-    except TRANSIENT:
-        raise
+        return _apply_again(connection, batch, schemas, room)
     # A bug of ours, or a value Postgres refuses, must not stop the neighbours, and
     # nothing narrower covers a bug.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
+        if is_transient(error):
+            raise
         if len(batch) == 1:
-            return _bury(connection, batch[0], error)
+            return bury(connection, batch[0], error)
     metrics.BATCHES_REPEATED.labels("halved").inc()
     middle = len(batch) // 2
-    first = apply_batch(connection, batch[:middle], schemas)
-    second = apply_batch(connection, batch[middle:], schemas)
+    first = apply_batch(connection, batch[:middle], schemas, room)
+    if first.taken < middle:
+        return first
+    # The locks of the first half are held until the transaction ends.
+    second = apply_batch(connection, batch[middle:], schemas, room - first.keys)
     return Applied(
+        taken=first.taken + second.taken,
+        keys=first.keys + second.keys,
         outcomes=first.outcomes + second.outcomes,
         repeated=first.repeated + second.repeated,
         events=first.events + second.events,
@@ -83,7 +108,10 @@ def apply_batch(
 
 
 def _apply_again(
-    connection: Connection[TupleRow], batch: Sequence[Accepted], schemas: ProfileSchemas
+    connection: Connection[TupleRow],
+    batch: Sequence[Accepted],
+    schemas: ProfileSchemas,
+    room: int,
 ) -> Applied:
     """Apply `batch`; once more when another transaction took a unique value first.
 
@@ -91,29 +119,42 @@ def _apply_again(
     """
     try:
         with connection.transaction():
-            return apply_whole(connection, batch, schemas)
+            return apply_whole(connection, batch, schemas, room)
     except psycopg.errors.UniqueViolation:
         metrics.BATCHES_REPEATED.labels("unique value").inc()
         logger.info("unique value taken meanwhile", extra={"imports": len(batch)})
     with connection.transaction():
-        return apply_whole(connection, batch, schemas)
+        return apply_whole(connection, batch, schemas, room)
 
 
 def apply_whole(
-    connection: Connection[TupleRow], batch: Sequence[Accepted], schemas: ProfileSchemas
+    connection: Connection[TupleRow],
+    batch: Sequence[Accepted],
+    schemas: ProfileSchemas,
+    room: int = ROOM,
 ) -> Applied:
-    """Apply `batch` in order, or raise and leave the transaction to be rolled back."""
+    """Apply `batch` in order, or raise and leave the transaction to be rolled back.
+
+    Of a batch that wants more locks than there is `room` for, the first imports only.
+    """
     started_at, stages = datetime.now(UTC), metrics.Stopwatch()
     imports: dict[UUID, Import] = {}
-    for accepted in batch:
-        # Of entries with one id the first counts, as it would in two batches.
-        imports.setdefault(accepted.import_.import_id, accepted.import_)
+    again: list[Import] = []
+    for import_ in [accepted.import_ for accepted in batch]:
+        if import_.other_id in imports:
+            again.append(import_)
+        else:
+            # Of entries with one id the first counts, as it would in two batches.
+            imports.setdefault(import_.import_id, import_)
+    copy_receipts(connection, imports.values())
     # Postgres looks for receipts while we read what may turn out to be applied.
     answers = ask_answers(connection, imports)
     read = [schemas.prepare(import_) for import_ in imports.values()]
     known = {answer.import_id: answer for answer in answers}
-    prepared = [one for one in read if one.import_.import_id not in known]
-    workspace = load_workspace(connection, prepared, schemas.catalog)
+    fresh = [one for one in read if one.import_.import_id not in known]
+    gathered = gather(fresh, schemas.catalog, room)
+    prepared = gathered.prepared
+    workspace = load_workspace(connection, gathered, schemas.catalog)
     stages.end("load")
     steps = [
         apply_import(workspace, one, schemas.catalog, new_profile_id(started_at))
@@ -128,16 +169,36 @@ def apply_whole(
     stages.end("merge")
     save_workspace(connection, workspace, now)
     insert_receipts(connection, receipts, now)
+    copy_receipts(connection, again)
     insert_events(connection, events, now)
     stages.end("write")
     return Applied(
+        taken=_count_taken(batch, fresh[len(prepared) :]),
+        keys=gathered.wanted.size,
         outcomes=[step.outcome for step in steps],
-        repeated=list(known.values()),
+        repeated=[*known.values(), *_answer_again(connection, again)],
         events=len(events),
     )
 
 
-def _bury(
+def _answer_again(
+    connection: Connection[TupleRow], again: Sequence[Import]
+) -> Iterable[Answer]:
+    """Return what came of imports that stood in the batch by their other id before."""
+    ids = {import_.import_id for import_ in again}
+    return find_answers(connection, ids).values() if ids else ()
+
+
+def _count_taken(batch: Sequence[Accepted], left: Sequence[Prepared]) -> int:
+    """Return how many of `batch` stand before the first of those that were `left`."""
+    if not left:
+        return len(batch)
+    first = left[0].import_.import_id
+    ids = [accepted.import_.import_id for accepted in batch]
+    return ids.index(first)
+
+
+def bury(
     connection: Connection[TupleRow], accepted: Accepted, error: Exception
 ) -> Applied:
     """Keep an import that cannot be applied as a dead letter, with its receipt."""
@@ -164,4 +225,4 @@ def _bury(
             "error_class": type(error).__name__,
         },
     )
-    return Applied(outcomes=[outcome])
+    return Applied(taken=1, outcomes=[outcome])

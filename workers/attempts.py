@@ -4,26 +4,25 @@ import logging
 from collections.abc import Callable
 
 import kombu.exceptions
-import psycopg
 import redis
 
 from ingest import metrics
 from ingest.domain.errors import PenstockError
+from ingest.store.faults import is_servers
 from workers.outages import Outages, missing_server
 
 logger = logging.getLogger(__name__)
 
-#: Postgres or Redis is away, restarting, or chose us to end a deadlock.
-TRANSIENT = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    # An operator bounds how long a transaction may be silent.
-    psycopg.errors.IdleInTransactionSessionTimeout,
-    redis.RedisError,
-    kombu.exceptions.OperationalError,
-)
-
 _outages = Outages()
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether `error` is a server's, so that the same work may succeed later.
+
+    Whatever an import's content provokes is not: it would fail each time.
+    """
+    queue_errors = redis.RedisError | kombu.exceptions.OperationalError
+    return isinstance(error, queue_errors) or is_servers(error)
 
 
 def attempt(work: Callable[[], None], task: str) -> bool:
@@ -34,17 +33,22 @@ def attempt(work: Callable[[], None], task: str) -> bool:
     """
     try:
         work()
-    except TRANSIENT as error:
-        name = type(error).__name__
-        metrics.TASKS_PUT_OFF.labels(task, name).inc()
-        if server := missing_server(error):
-            _outages.miss(server, task)
-            return False
-        # What libraries say may quote what they were given; what we say does not.
-        reason = {"reason": str(error)} if isinstance(error, PenstockError) else {}
-        logger.warning(
-            "task put off", extra={"task": task, "error_class": name, **reason}
-        )
+    # Nothing narrower covers what both servers' libraries raise.
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        _put_off(error, task)
         return False
     _outages.meet(task)
     return True
+
+
+def _put_off(error: Exception, task: str) -> None:
+    name = type(error).__name__
+    metrics.TASKS_PUT_OFF.labels(task, name).inc()
+    if server := missing_server(error):
+        _outages.miss(server, task)
+        return
+    # What libraries say may quote what they were given; what we say does not.
+    reason = {"reason": str(error)} if isinstance(error, PenstockError) else {}
+    logger.warning("task put off", extra={"task": task, "error_class": name, **reason})

@@ -3,8 +3,10 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import redis
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
@@ -14,31 +16,59 @@ from ingest.settings import Settings
 from ingest.store.catalog import hold_catalog, load_catalog
 from ingest.store.database import connect, transaction_in_pipeline
 from ingest.store.dead_letters import insert_dead_letter
+from ingest.store.key_makers import find_difference
 from ingest.store.ledger import add_counts
 from ingest.store.partitions import (
+    Lease,
     advance_partitions,
     ask_leases,
     ensure_partitions,
 )
 from ingest.store.receipt_days import create_daily_partitions
+from ingest.store.servers import count_lock_room
 from ingest.stream import Stream, Waiting, open_stream
 from ingest.tracing import Tracer, open_tracer
 from ingest.wire.profile_schemas import ProfileSchemas
-from workers.apply import apply_batch, apply_whole
-from workers.attempts import TRANSIENT
+from workers.apply import ROOM, apply_batch, apply_whole
+from workers.attempts import is_transient
 from workers.counting import count_batch
 from workers.noting import note_batch
-from workers.shares import Batch, Share, group, list_accepted, make_share
+from workers.shares import Batch, Share, cut, group, list_accepted, make_share
 from workers.tallies import tally
 from workers.telling import told
 from workers.upkeep import DAYS_AHEAD
 
 logger = logging.getLogger(__name__)
 
+#: So often may a partition fail beside others; then its entries are tried alone.
+_PATIENCE = 2
+#: A partition that failed is left alone for so long, then for twice as long, and so on.
+_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 1.0
+#: Tables and indexes that a batch locks, days of receipts included.
+_LOCKS_BESIDE_KEYS = 150
+#: Keys that a batch may lock on however small a server.
+_LEAST_ROOM = 500
+
 #: How long a drain listens for more before it gives its process back.
 LINGER_SECONDS = 0.5
 #: After this long a drain hands over, so that no process is held for ever.
 LIFETIME_SECONDS = 10.0
+#: How long plans are kept. Those of tables that were analyzed while they were empty may
+#: not fit them full; making all of them takes some milliseconds.
+PLAN_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class _Setback:
+    """What became of a partition whose batches fail."""
+
+    #: In a row.
+    count: int = 0
+    #: When it is tried again (monotonic seconds).
+    until: float = 0.0
+    #: The last, unless it was raised already.
+    error: Exception | None = None
 
 
 class Drain:
@@ -61,9 +91,13 @@ class Drain:
         self._linger_seconds = linger_seconds
         self._stream: Stream = open_stream(settings.redis_url, settings.partitions)
         self._connection: Connection[TupleRow] | None = None
+        self._planned_at = time.monotonic()
         self._schemas: ProfileSchemas | None = None
         self._locate = open_locator(settings.geoip_database)
         self._tracer = tracer or open_tracer("penstock-drain", {})
+        self._room = ROOM
+        # Partitions that failed, and how: nobody else is stopped by them.
+        self._setbacks: dict[int, _Setback] = {}
 
     def run(self, ring: Callable[[int], None]) -> None:
         """Apply everything that waits, then listen a while for more.
@@ -71,8 +105,16 @@ class Drain:
         Returns when nothing comes for a linger, when another drain listens
         already, or, ringing for a successor, after its lifetime. Errors of
         Postgres and Redis are raised with nothing acknowledged: the entries stay and
-        the sweep rings again.
+        the sweep rings again. What fails for one partition only is raised at the end.
         """
+        for setback in self._setbacks.values():
+            setback.error = None
+        self._run(ring)
+        errors = [one.error for one in self._setbacks.values() if one.error]
+        if errors:
+            raise errors[0]
+
+    def _run(self, ring: Callable[[int], None]) -> None:
         ends_at = time.monotonic() + self._lifetime_seconds
         listens = self._stream.attend(self._name)
         self._stream.answer_bells()
@@ -84,7 +126,8 @@ class Drain:
             if drained:
                 continue
             # What still waits is another drain's, which will look again after it.
-            busy = [one.partition for each in groups for one in each]
+            busy = {one.partition for each in groups for one in each}
+            busy |= self._setbacks.keys()
             if not listens or not self._stream.wait(self._linger_seconds, busy):
                 break
         if listens:
@@ -102,7 +145,14 @@ class Drain:
 
     def _look(self) -> list[list[Waiting]]:
         """Return the partitions that have entries, in groups for one batch each."""
-        return list(group(self._stream.look(), self._settings.batch_size))
+        now = time.monotonic()
+        waiting = [
+            one
+            for one in self._stream.look()
+            if one.partition not in self._setbacks
+            or self._setbacks[one.partition].until <= now
+        ]
+        return list(group(waiting, self._settings.batch_size, self._setbacks))
 
     def _call_for_help(
         self, groups: Sequence[Sequence[Waiting]], ring: Callable[[int], None]
@@ -113,7 +163,41 @@ class Drain:
 
     def _drain_each(self, groups: Iterable[Sequence[Waiting]]) -> int:
         """Apply a batch of each of `groups`; return how many had one for us."""
-        return sum([self.drain(each) for each in groups])
+        return sum([self._drain_safely(each) for each in groups])
+
+    def _drain_safely(self, waiting: Sequence[Waiting]) -> bool:
+        """Drain `waiting`; what fails there only is noted, and stops no other."""
+        try:
+            drained = self.drain(waiting)
+        # Without Redis, or a connection, every partition would fail alike.
+        except redis.RedisError:
+            raise
+        # Whatever it is, other partitions are none the worse for it.
+        except Exception as error:
+            if self._connection is None:
+                raise
+            self._note_setback(waiting, error)
+            return False
+        for one in waiting if drained else ():
+            self._setbacks.pop(one.partition, None)
+        return drained
+
+    def _note_setback(self, waiting: Sequence[Waiting], error: Exception) -> None:
+        """Leave the partitions of a batch that failed alone for a while."""
+        if self._connection is not None and self._connection.closed:
+            self._connection = None
+        for one in waiting:
+            setback = self._setbacks.setdefault(one.partition, _Setback())
+            pause = min(_PAUSE_SECONDS * 2**setback.count, _LONGEST_PAUSE_SECONDS)
+            setback.count += 1
+            setback.until, setback.error = time.monotonic() + pause, error
+        logger.warning(
+            "batch put off",
+            extra={
+                "partitions": [one.partition for one in waiting],
+                "error_class": type(error).__name__,
+            },
+        )
 
     def drain(self, waiting: Sequence[Waiting]) -> bool:
         """Apply a batch of `waiting`; False if there is none to take.
@@ -146,10 +230,10 @@ class Drain:
         """
         try:
             return self._attempt(connection, counts, stages, whole=True)
-        except TRANSIENT:
-            raise
         # As in `apply_batch`, which finds the culprit.
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
+            if is_transient(error):
+                raise
             reason = type(error).__name__
             metrics.BATCHES_REPEATED.labels("failed").inc()
             logger.info(
@@ -167,50 +251,93 @@ class Drain:
     ) -> Batch | None:
         """Lease partitions, apply the first `counts` entries of each and commit."""
         with transaction_in_pipeline(connection):
-            leases = ask_leases(connection, list(counts))
+            asked = ask_leases(connection, list(counts))
             schemas = self._catalog(connection)
-            shares = self._read(counts, dict(leases))
+            # The second attempt finds the culprit by itself, however many there are.
+            shares = self._read(counts, self._choose(list(asked)), spared=not whole)
             if not shares:
                 return None
             now = datetime.now(UTC)
             stages.end("read")
-            for letter in [each for share in shares for each in share.letters]:
-                insert_dead_letter(connection, letter, now)
             apply = apply_whole if whole else apply_batch
-            applied = apply(connection, list_accepted(shares), schemas)
+            applied = apply(connection, list_accepted(shares), schemas, self._room)
             # It has shared its time out among the stages itself.
             stages.skip()
+            shares = cut(shares, applied.taken)
+            for letter in [each for share in shares for each in share.letters]:
+                insert_dead_letter(connection, letter, now)
             # Last, so that nobody who waits for a row of the ledger holds another.
             add_counts(connection, tally(shares, applied.outcomes))
             advance_partitions(connection, [share.advance for share in shares], now)
         return Batch(shares=shares, applied=applied, started_at=now)
 
+    def _choose(self, leases: Sequence[Lease]) -> Sequence[Lease]:
+        """Return those that may be applied together.
+
+        A batch that ended its process, perhaps, left nothing but the number of tries.
+        """
+        calm = [one for one in leases if one.attempt <= _PATIENCE]
+        if len(leases) == 1 or len(calm) == len(leases):
+            return leases
+        for one in leases:
+            if one.attempt > _PATIENCE:
+                self._setbacks.setdefault(one.partition, _Setback())
+        return calm or leases[:1]
+
     def _read(
-        self, counts: Mapping[int, int], positions: Mapping[int, str]
+        self, counts: Mapping[int, int], leases: Sequence[Lease], *, spared: bool
     ) -> list[Share]:
-        """Read leased partitions; those that have no entries have no share."""
-        wanted = {partition: counts[partition] for partition in positions}
+        """Read leased partitions; those that have no entries have no share.
+
+        After each attempt that failed a quarter as many are tried, until the one that
+        fails is alone; one attempt is not counted if it is to be `spared`.
+        """
+        positions = {one.partition: one.position for one in leases}
+        wanted = {
+            one.partition: max(
+                1, counts[one.partition] >> 2 * (one.attempt - 1 - spared)
+            )
+            for one in leases
+        }
+        read = self._stream.read_each(wanted, self._settings.batch_bytes)
         return [
             make_share(partition, positions[partition], entries)
-            for partition, entries in self._stream.read_each(wanted).items()
+            for partition, entries in read.items()
             if entries
         ]
 
     def _connect(self) -> Connection[TupleRow]:
         if self._connection is None or self._connection.closed:
-            self._connection = connect(
-                self._settings.database_url, application_name=self._name
-            )
-            ensure_partitions(self._connection, self._settings.partitions)
-            today = datetime.now(UTC).date()
-            create_daily_partitions(self._connection, today, DAYS_AHEAD)
+            self._connection = None
+            opened = connect(self._settings.database_url, application_name=self._name)
+            try:
+                ensure_partitions(opened, self._settings.partitions)
+                today = datetime.now(UTC).date()
+                create_daily_partitions(opened, today, DAYS_AHEAD)
+                self._room = self._count_room(opened)
+            except BaseException:
+                opened.close()
+                raise
+            self._connection = opened
+            if made_by := find_difference(opened):
+                logger.warning("other versions made the keys", extra={"which": made_by})
+        elif time.monotonic() - self._planned_at > PLAN_SECONDS:
+            self._connection.execute("DISCARD PLANS")
+            self._planned_at = time.monotonic()
         return self._connection
+
+    def _count_room(self, connection: Connection[TupleRow]) -> int:
+        """Return how many keys a batch may lock, if each partition has one at once."""
+        room = count_lock_room(connection) // self._settings.partitions
+        return max(room - _LOCKS_BESIDE_KEYS, _LEAST_ROOM)
 
     def _catalog(self, connection: Connection[TupleRow]) -> ProfileSchemas:
         """Return the schemas of the catalogue as this transaction holds it."""
         version = hold_catalog(connection)
         if self._schemas is None or self._schemas.catalog.version != version:
-            self._schemas = ProfileSchemas(load_catalog(connection), self._locate)
+            self._schemas = ProfileSchemas(
+                load_catalog(connection, self._settings.profile_limits), self._locate
+            )
             metrics.CATALOG_RELOADS.labels("drain").inc()
             logger.info("catalogue loaded", extra={"version": version})
         return self._schemas

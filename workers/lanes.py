@@ -30,6 +30,7 @@ from ingest.tracing import Tracer
 from ingest.wire.event_messages import dump_event, sign
 from ingest.wire.traceparents import HEADER
 from workers.event_queues import EventQueue
+from workers.resolver import Resolver
 from workers.webhooks import Webhook
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Means:
     broker_url: str
     context: ssl.SSLContext
     allowed: AllowList
+    resolver: Resolver
     tracer: Tracer
 
 
@@ -71,7 +73,7 @@ class Lane:
     async def run(self) -> None:
         """Claim, send and record, batch after batch."""
         async with AsyncExitStack() as stack:
-            send = self._open(stack)
+            send = self._open_safely(stack)
             while claimed := await self._database(self._claim):
                 attempted = await asyncio.gather(
                     *(self._attempt(delivery, send) for delivery in claimed)
@@ -80,10 +82,24 @@ class Lane:
                 if not await self._database(record):
                     return
 
+    def _open_safely(self, stack: AsyncExitStack) -> "_Send":
+        """Return what sends; what cannot be opened fails each attempt, on record."""
+        try:
+            return self._open(stack)
+        # Whatever a URL provokes in a library, its deliveries must come to an end.
+        except Exception as error:  # noqa: BLE001
+            failed = _describe(error)
+
+            async def fail(body: bytes, headers: dict[str, str]) -> Attempt:
+                return failed
+
+            return fail
+
     def _open(self, stack: AsyncExitStack) -> "_Send":
         if self._target.url:
+            means = self._means
             webhook = Webhook(
-                self._target.url, self._means.context, self._means.allowed
+                self._target.url, means.context, means.allowed, means.resolver
             )
             stack.push_async_callback(webhook.close)
             return webhook.post
@@ -105,30 +121,27 @@ class Lane:
         return claim_deliveries(connection, self._target.id, count, LEASE)
 
     async def _attempt(self, delivery: Delivery, send: "_Send") -> Attempted:
-        body = dump_event(
-            kind=delivery.kind,
-            created_at=delivery.created_at,
-            ids={
-                "event_id": delivery.event_id,
-                "import_id": delivery.import_id,
-                "db_id": delivery.database_id,
-                "profile_id": delivery.profile_id,
-                "sequence": delivery.sequence,
-            },
-            trigger_ids=delivery.trigger_ids,
-            detail=delivery.detail,
-        )
+        """Send an event once; whatever that raises is what came of the attempt."""
         now, started = datetime.now(UTC), time.monotonic()
-        headers = sign(self._target.secret, delivery.event_id, now, body)
         span = self._means.tracer.start("deliver", delivery.traceparent)
-        if span.traceparent is not None:
-            headers[HEADER] = span.traceparent
-        attempt = await send(body, headers)
+        try:
+            body = _dump(delivery)
+            headers = sign(self._target.secret, delivery.event_id, now, body)
+            if span.traceparent is not None:
+                headers[HEADER] = span.traceparent
+            attempt = await send(body, headers)
+        # Unrecorded, the delivery would be due for ever, and hold up those behind it.
+        except Exception as error:
+            logger.exception(
+                "delivery attempt failed",
+                extra={"event_id": str(delivery.event_id)},
+            )
+            attempt = _describe(error)
         span.end(event_id=str(delivery.event_id), status=attempt.status or 0)
         _note(delivery, attempt)
         return Attempted(
             delivery=delivery,
-            attempt=attempt,
+            attempt=replace(attempt, error=_storable(attempt.error)),
             attempted_at=now,
             duration_ms=round((time.monotonic() - started) * 1000),
             next_attempt_at=_next_attempt(delivery, attempt),
@@ -161,6 +174,32 @@ class Lane:
 
 class _Send(Protocol):
     async def __call__(self, body: bytes, headers: dict[str, str]) -> Attempt: ...
+
+
+def _dump(delivery: Delivery) -> bytes:
+    return dump_event(
+        kind=delivery.kind,
+        created_at=delivery.created_at,
+        ids={
+            "event_id": delivery.event_id,
+            "import_id": delivery.import_id,
+            "db_id": delivery.database_id,
+            "profile_id": delivery.profile_id,
+            "sequence": delivery.sequence,
+        },
+        trigger_ids=delivery.trigger_ids,
+        detail=delivery.detail,
+    )
+
+
+def _describe(error: Exception) -> Attempt:
+    """Return what an attempt came to that a library, or Penstock, broke."""
+    return Attempt(error=f"{type(error).__name__}: {error}"[:500], is_outage=True)
+
+
+def _storable(text: str) -> str:
+    """Return `text` without what Postgres cannot hold; it may quote an answer."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def _note(delivery: Delivery, attempt: Attempt) -> None:

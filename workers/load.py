@@ -2,25 +2,59 @@
 
 from collections.abc import Sequence
 
+from msgspec import Struct
+from msgspec.structs import replace
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.domain.batches import Prepared, written_keys
 from ingest.domain.catalog import Catalog
+from ingest.domain.errors import Fault
+from ingest.domain.limits import excess, too_many
 from ingest.domain.workspace import Workspace
 from ingest.store.workspaces import Wanted, lock_workspace
 
 
-def load_workspace(
-    connection: Connection[TupleRow], prepared: Sequence[Prepared], catalog: Catalog
-) -> Workspace:
-    """Return the workspace for `prepared`, every key and profile in it locked."""
-    wanted = Wanted()
+class Gathered(Struct, frozen=True, kw_only=True):
+    """The first imports of a batch, as many as its locks have room for."""
+
+    #: Those with more keys than an import may have are faulted.
+    prepared: list[Prepared]
+    wanted: Wanted
+
+
+def gather(prepared: Sequence[Prepared], catalog: Catalog, room: int) -> Gathered:
+    """Return what the first of `prepared` want, up to `room` keys in all.
+
+    One at least is taken. The order is kept: where one does not fit, none after it is.
+    """
+    wanted, taken = Wanted(), list[Prepared]()
     for one in prepared:
         if one.faults:
+            taken.append(one)
             continue
+        keys = list(written_keys(one, catalog))
+        count = len(keys) + len(one.search.lookups)
+        if count > catalog.limits.profile_keys:
+            taken.append(replace(one, faults=(_too_many_keys(catalog),)))
+            continue
+        if wanted.size and wanted.size + count > room:
+            break
         database = catalog.databases[one.import_.database_id]
         wanted.add_search(database.id, one.search)
-        for lookup in written_keys(one, catalog):
+        for lookup in keys:
             wanted.add_written(database, lookup)
-    return lock_workspace(connection, catalog, wanted)
+        taken.append(one)
+    return Gathered(prepared=taken, wanted=wanted)
+
+
+def _too_many_keys(catalog: Catalog) -> Fault:
+    what = "contacts, tags and values to be found by"
+    return excess(too_many(catalog.limits.profile_keys, what), "data")
+
+
+def load_workspace(
+    connection: Connection[TupleRow], gathered: Gathered, catalog: Catalog
+) -> Workspace:
+    """Return the workspace for `gathered`, every key and profile in it locked."""
+    return lock_workspace(connection, catalog, gathered.wanted)

@@ -4,8 +4,9 @@ import logging
 import time
 
 import kombu.exceptions
-import psycopg
 import redis
+
+from ingest.store.faults import is_away
 
 logger = logging.getLogger(__name__)
 
@@ -17,13 +18,7 @@ def missing_server(error: Exception) -> str | None:
     """Name the server that is away; None when it answered, and with this error."""
     if isinstance(error, redis.RedisError | kombu.exceptions.OperationalError):
         return None if isinstance(error, redis.ResponseError) else "redis"
-    if isinstance(error, psycopg.InterfaceError):
-        return "postgres"
-    if isinstance(error, psycopg.OperationalError):
-        # What a server that is there refuses has a code, but for its start and end.
-        state = error.sqlstate or ""
-        return "postgres" if not state or state[:3] in ("57P", "080") else None
-    return None
+    return "postgres" if is_away(error) else None
 
 
 class Outages:

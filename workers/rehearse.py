@@ -27,7 +27,8 @@ def rehearse(
     rehearsed like any other; outcomes bear the ids of `imports`, in their order.
 
     Locks are those of a batch, held until all is taken back: rehearse no more than a
-    batch at a time. Transient errors of Postgres are raised.
+    batch at a time. Where they are too many for one, those left make another. Transient
+    errors of Postgres are raised.
     """
     own: dict[UUID, Import] = {
         passing: replace(one, import_id=passing)
@@ -45,7 +46,9 @@ def rehearse(
     with connection.transaction(force_rollback=True):
         applied = apply_batch(connection, batch, schemas)
     outcomes = {outcome.import_id: outcome for outcome in applied.outcomes}
-    return [
+    foreseen = [
         replace(outcomes[passing], import_id=one.import_id)
-        for passing, one in zip(own, imports, strict=True)
+        for passing, one in list(zip(own, imports, strict=True))[: applied.taken]
     ]
+    left = imports[applied.taken :]
+    return foreseen + (rehearse(connection, left, schemas) if left else [])

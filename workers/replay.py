@@ -16,7 +16,9 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from ingest.domain.errors import PenstockError
 from ingest.domain.imports import Import, Outcome, State
+from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.geo import open_locator
 from ingest.store.catalog import hold_catalog, load_catalog
 from ingest.store.dead_letters import (
@@ -32,7 +34,7 @@ from ingest.store.ledger import REPEATED, Counts, add_counts
 from ingest.store.letter_queries import Applied, count_overtaking
 from ingest.store.receipts import Answer, withdraw_dead_receipts
 from ingest.wire.profile_schemas import ProfileSchemas
-from workers.apply import Accepted, apply_batch
+from workers.apply import ROOM, Accepted, apply_batch
 from workers.letters import read_entry
 
 #: What a letter is that still cannot be decoded.
@@ -70,22 +72,41 @@ class Replayed:
         return self.state not in (State.DEAD, UNDECODABLE)
 
 
+class _NoRoom(PenstockError):
+    """Several letters want more locks than one transaction should take."""
+
+
 class Replay:
     """Replays letters of one Postgres, batch by batch."""
 
     def __init__(
-        self, connection: Connection[TupleRow], *, by: str, geoip_database: str = ""
+        self,
+        connection: Connection[TupleRow],
+        *,
+        by: str,
+        geoip_database: str = "",
+        limits: ProfileLimits = DEFAULT_LIMITS,
     ) -> None:
         self._connection = connection
         self._verdict = Verdict(resolution=Resolution.REPLAYED, by=by)
         self._locate = open_locator(geoip_database)
+        self._limits = limits
 
     def run(self, letter_ids: Sequence[int], *, dry_run: bool) -> list[Replayed]:
         """Apply those of `letter_ids` that are open, in one transaction.
 
         In the order of their entries, partition by partition. With `dry_run` the
-        transaction is rolled back.
+        transaction is rolled back. Where they want too many locks for one transaction,
+        each half has its own.
         """
+        try:
+            return self._run(letter_ids, dry_run=dry_run)
+        except _NoRoom:
+            middle = len(letter_ids) // 2
+            halves = letter_ids[:middle], letter_ids[middle:]
+        return [one for half in halves for one in self.run(half, dry_run=dry_run)]
+
+    def _run(self, letter_ids: Sequence[int], *, dry_run: bool) -> list[Replayed]:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 with self._connection.transaction(force_rollback=dry_run):
@@ -135,8 +156,10 @@ class Replay:
     ) -> dict[UUID, Outcome | Answer]:
         """Apply `imports` as a drain would, a batch a partition."""
         hold_catalog(self._connection)
-        schemas = ProfileSchemas(load_catalog(self._connection), self._locate)
+        catalog = load_catalog(self._connection, self._limits)
+        schemas = ProfileSchemas(catalog, self._locate)
         outcomes: dict[UUID, Outcome | Answer] = {}
+        room = ROOM
         for partition, group in groupby(letters, key=lambda letter: letter.partition):
             batch = [
                 Accepted(
@@ -148,7 +171,10 @@ class Replay:
                 for letter in group
                 if letter.id in imports
             ]
-            applied = apply_batch(self._connection, batch, schemas)
+            applied = apply_batch(self._connection, batch, schemas, room)
+            if applied.taken < len(batch):
+                raise _NoRoom
+            room -= applied.keys
             # What an import came to first stays: a second letter of it is a repeat.
             for each in applied.outcomes:
                 outcomes.setdefault(each.import_id, each)

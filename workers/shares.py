@@ -1,7 +1,7 @@
 """What a batch is made of: the waiting entries of one partition, or of several."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ingest.store.dead_letters import DeadLetter
@@ -67,14 +67,44 @@ class Batch:
         }
 
 
-def group(waiting: Iterable[Waiting], size: int) -> Iterator[list[Waiting]]:
+def cut(shares: Iterable[Share], taken: int) -> list[Share]:
+    """Return the part of `shares` that has their first `taken` imports.
+
+    What stands behind them in their streams stays there: nothing overtakes.
+    """
+    kept = []
+    for share in shares:
+        accepted = share.accepted[:taken]
+        taken -= len(accepted)
+        if len(accepted) == len(share.accepted):
+            kept.append(share)
+            continue
+        # Up to the first import that was not taken; the rest of no partition is.
+        first = share.accepted[len(accepted)].entry_id
+        ids = [entry.id for entry in share.entries]
+        entries = share.entries[: ids.index(first)]
+        known = {entry.id for entry in entries}
+        letters = [letter for letter in share.letters if letter.entry_id in known]
+        if entries:
+            part = replace(share, entries=entries, accepted=accepted, letters=letters)
+            kept.append(part)
+    return kept
+
+
+def group(
+    waiting: Iterable[Waiting], size: int, alone: Collection[int] = ()
+) -> Iterator[list[Waiting]]:
     """Put partitions together that have no more than `size` entries, in their order.
 
     A transaction costs as much as several imports: while little waits, one does for
-    all partitions. When much does, each has its own, and workers share them out.
+    all partitions. When much does, each has its own, and workers share them out. Those
+    that are to stay `alone` share with none: what fails there must stop no other.
     """
     chosen: list[Waiting] = []
     for one in waiting:
+        if one.partition in alone:
+            yield [one]
+            continue
         if chosen and sum(each.entries for each in chosen) + one.entries > size:
             yield chosen
             chosen = []

@@ -24,6 +24,7 @@ from ingest.store.database import connect
 from ingest.store.deliveries import find_targets
 from ingest.tracing import Tracer, open_tracer
 from workers.lanes import Lane, Means
+from workers.resolver import Resolver
 from workers.webhooks import TIMEOUT_SECONDS
 
 logger = logging.getLogger(__name__)
@@ -34,12 +35,18 @@ _T = TypeVar("_T")
 class Courier:
     """Delivers whatever is due; one per worker process, started when first woken."""
 
-    def __init__(self, settings: Settings, tracer: Tracer | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        tracer: Tracer | None = None,
+        resolver: Resolver | None = None,
+    ) -> None:
         self._settings = settings
         self._means = Means(
             broker_url=settings.events_broker or settings.redis_url,
             context=ssl.create_default_context(),
             allowed=parse_allow_list(settings.webhook_allow),
+            resolver=resolver or Resolver(),
             tracer=tracer or open_tracer("penstock-courier", {}),
         )
         self._loop: AbstractEventLoop | None = None

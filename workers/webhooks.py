@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import socket
 import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,8 +11,9 @@ import httpx
 
 from ingest.domain.addresses import AllowList
 from ingest.domain.deliveries import Attempt
+from workers.resolver import RESOLVE_SECONDS, Resolver
 
-#: From resolving the name to the end of the answer.
+#: From connecting to the end of the answer, once the name is resolved.
 TIMEOUT_SECONDS = 10.0
 #: As much of an answer is read as keeps the connection; more is not worth it.
 _ANSWER_BYTES = 64 * 1024
@@ -23,15 +23,24 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 class _Refused(Exception):
-    """The URL leads where nothing may be sent."""
+    """The URL leads nowhere, or where nothing may be sent."""
 
 
 class Webhook:
     """One endpoint's connections; never shared, so TLS is checked for its name."""
 
-    def __init__(self, url: str, context: ssl.SSLContext, allowed: AllowList) -> None:
+    def __init__(
+        self,
+        url: str,
+        context: ssl.SSLContext,
+        allowed: AllowList,
+        resolver: Resolver,
+    ) -> None:
+        """Open nothing yet; raise httpx.InvalidURL."""
         self._url = httpx.URL(url)
+        self._port = self._url.port or (443 if self._url.scheme == "https" else 80)
         self._allowed = allowed
+        self._resolver = resolver
         # No proxy of the environment: it would resolve the name once more.
         self._client = httpx.AsyncClient(
             verify=context,
@@ -46,22 +55,25 @@ class Webhook:
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> Attempt:
         """Send `body` once; return what came of it."""
+        # What hangs here is the name's, and takes nothing of the receiver's time.
+        try:
+            address = await self._resolve()
+        except _Refused as refused:
+            return _outage(str(refused))
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                return await self._post(body, headers)
+                return await self._post(address, body, headers)
         except TimeoutError:
             error = f"No answer within {TIMEOUT_SECONDS:g} seconds"
-        except _Refused as refused:
-            error = str(refused)
-        except socket.gaierror:
-            error = f"Unknown host {self._url.host}"
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as failure:
             error = f"{type(failure).__name__}: {failure}"
-        return Attempt(error=error[:500], is_outage=True)
+        self._resolver.forget(self._url.host, self._port)
+        return _outage(error)
 
-    async def _post(self, body: bytes, headers: Mapping[str, str]) -> Attempt:
+    async def _post(
+        self, address: str, body: bytes, headers: Mapping[str, str]
+    ) -> Attempt:
         # To the very address that was checked: asked again, a name may say another.
-        address = await self._resolve()
         request = self._client.build_request(
             "POST",
             self._url.copy_with(host=address),
@@ -86,19 +98,29 @@ class Webhook:
         return judge(response.status_code, response.headers.get("retry-after"))
 
     async def _resolve(self) -> str:
-        """Return an address of the host that may be connected to."""
-        port = self._url.port or (443 if self._url.scheme == "https" else 80)
-        found = await asyncio.get_running_loop().getaddrinfo(
-            self._url.host, port, type=socket.SOCK_STREAM
-        )
-        addresses = [str(where[0]) for *_, where in found]
+        """Return an address of the host that may be connected to; raise _Refused."""
+        host = self._url.host
+        try:
+            addresses = await self._resolver.resolve(host, self._port)
+        except TimeoutError as error:
+            raise _Refused(
+                f"No address of {host} within {RESOLVE_SECONDS:g} seconds"
+            ) from error
+        except UnicodeError as error:
+            raise _Refused(f"{host} cannot be the name of a host") from error
+        except OSError as error:
+            raise _Refused(f"Unknown host {host}") from error
         for address in addresses:
-            if self._allowed.admits(self._url.host, address):
+            if self._allowed.admits(host, address):
                 return address
         raise _Refused(
-            f"{self._url.host} is at {addresses[0]}, which is not public; "
+            f"{host} is at {addresses[0]}, which is not public; "
             "PENSTOCK_WEBHOOK_ALLOW does not name it"
         )
+
+
+def _outage(error: str) -> Attempt:
+    return Attempt(error=error[:500], is_outage=True)
 
 
 def judge(status: int, retry_after: str | None) -> Attempt:
@@ -123,7 +145,8 @@ def _seconds(retry_after: str | None) -> float | None:
         return float(retry_after)
     try:
         moment = parsedate_to_datetime(retry_after)
-    except ValueError:
+    # A year beyond all calendars is an OverflowError; what is no date at all, others.
+    except (ValueError, OverflowError, TypeError, IndexError):
         return None
     if moment.tzinfo is None:
         return None

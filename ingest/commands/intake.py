@@ -7,6 +7,9 @@ import click
 import uvicorn
 
 from ingest.doors.http.app import create_app
+from ingest.doors.http.arrivals import Arrivals
+from ingest.doors.http.protocol import Http1Protocol
+from ingest.doors.http.uploads import PATH
 from ingest.garbage import collect_rarely
 from ingest.local.priority import give_way
 from ingest.logs import configure_logging
@@ -27,9 +30,9 @@ def make_server(settings: Settings) -> uvicorn.Server:
     """
     return uvicorn.Server(
         uvicorn.Config(
-            create_app(settings),
+            Arrivals(create_app(settings), settings, open_ended=PATH),
             loop="uvloop",
-            http="httptools",
+            http=Http1Protocol,
             ws="none",
             proxy_headers=False,
             lifespan="on",

@@ -7,10 +7,18 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.doctor.findings import Finding, fail, warn, well
+from ingest.domain.key_makers import describe_makers, list_makers
 from ingest.store.catalog import load_declared
+from ingest.store.key_makers import load_makers
+from ingest.store.key_rebuild import sample
 from ingest.store.migrate import load_applied, read_migrations
 from ingest.store.receipt_days import list_days
-from ingest.store.servers import find_invalid_indexes, find_unique_indexes
+from ingest.store.servers import (
+    find_invalid_indexes,
+    find_superseded_indexes,
+    find_unanalyzed_tables,
+    find_unique_indexes,
+)
 from ingest.store.tokens import load_tokens
 
 #: The judges: who holds a value, and whether an import has been applied.
@@ -35,8 +43,10 @@ def check_schema(connection: Connection[TupleRow], today: date) -> Iterator[Find
     yield migrations
     if not migrations.advice:
         yield _check_indexes(connection)
+        yield _check_statistics(connection)
         yield from _check_catalog(connection)
         yield _check_days(connection, today)
+        yield _check_keys(connection)
 
 
 def _check_migrations(applied: Mapping[str, str]) -> Finding:
@@ -74,7 +84,28 @@ def _check_indexes(connection: Connection[TupleRow]) -> Finding:
             "Stop the workers and make them again, as the migrations do: they decide "
             "that nothing is applied twice and that nobody is two profiles.",
         )
+    if superseded := find_superseded_indexes(connection):
+        return warn(
+            "schema.indexes",
+            f"of the release before: {', '.join(superseded)}",
+            "Once no worker of that release runs: DROP INDEX CONCURRENTLY "
+            f"{', '.join(superseded)}. Until then every import pays for it.",
+        )
     return well("schema.indexes", f"{len(UNIQUE_INDEXES)} unique ones, all valid")
+
+
+def _check_statistics(connection: Connection[TupleRow]) -> Finding:
+    """Check that Postgres knows the tables; the first minute and a restore lack it."""
+    unknown = find_unanalyzed_tables(connection)
+    if unknown:
+        return warn(
+            "schema.statistics",
+            f"never analyzed: {', '.join(unknown)}",
+            f"Run: ANALYZE {', '.join(unknown)}. After a restore it is part of it; if "
+            "autovacuum does not do it within minutes, set `autovacuum = on`. Imports "
+            "do not depend on it; what operators ask may be slow.",
+        )
+    return well("schema.statistics", "every table that holds rows is analyzed")
 
 
 def _check_catalog(connection: Connection[TupleRow]) -> Iterator[Finding]:
@@ -105,3 +136,27 @@ def _check_days(connection: Connection[TupleRow], today: date) -> Finding:
             "the default table meanwhile, which no retention drops whole.",
         )
     return well("schema.receipts", f"tables for {len(days)} days, to {max(days)}")
+
+
+def _check_keys(connection: Connection[TupleRow]) -> Finding:
+    """Compare who made the match keys with who we are; and look at some of them."""
+    difference = describe_makers(load_makers(connection).made_by, list_makers())
+    lacking, orphans, looked_at = sample(connection)
+    found = [f"made by {difference}"] if difference else []
+    if lacking:
+        found.append(f"{lacking} of {looked_at} sampled profiles lack keys")
+    if lacking or difference:
+        return warn(
+            "schema.keys",
+            "; ".join(found),
+            "Run: penstock keys rebuild. Until then a profile may not be found by its "
+            "email or phone, and an import creates another.",
+        )
+    if orphans:
+        return warn(
+            "schema.keys",
+            f"{orphans} sampled keys lead to profiles that do not hold them",
+            "They are passed over. Once no worker of another release runs: "
+            "penstock keys prune",
+        )
+    return well("schema.keys", f"those of {looked_at} sampled profiles are right")

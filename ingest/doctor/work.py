@@ -1,6 +1,7 @@
 """Whether work gets done: backlog, progress, workers, beat, and what was given up."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import redis
 from psycopg import Connection
@@ -13,7 +14,10 @@ from ingest.presence import Presence, find_present
 from ingest.queues import DRAINS, STREAMS, UPKEEP, stream_key
 from ingest.store.endpoints import list_endpoints
 from ingest.store.letter_queries import Selection, list_letter_groups
+from ingest.store.partitions import count_attempts
 
+#: As the alert PenstockPartitionFails counts them.
+_MOST_ATTEMPTS = 10
 #: The sweep runs each second.
 _SWEEP_SECONDS = 10.0
 
@@ -30,6 +34,7 @@ def check_work(
     flows = load_flows(client, connection, partitions)
     yield _check_backlog(flows, max_waiting)
     yield _check_progress(flows)
+    yield _check_attempts(client, connection)
     yield _check_workers(present)
     yield _check_beat(find_swept_seconds(client))
     yield _check_partitions(client, present, partitions)
@@ -58,6 +63,33 @@ def _check_progress(flows: Sequence[Flow]) -> Finding:
         )
     oldest = max((flow.oldest_seconds or 0.0 for flow in flows), default=0.0)
     return well("work.progress", f"the oldest entry has waited {oldest:.0f} s")
+
+
+def _check_attempts(client: redis.Redis, connection: Connection[TupleRow]) -> Finding:
+    """Look for partitions whose first entries fail again and again."""
+    failing = {
+        partition: attempts
+        for partition, attempts in count_attempts(connection).items()
+        if attempts > _MOST_ATTEMPTS
+    }
+    if not failing:
+        return well("work.attempts", "no partition fails again and again")
+    return fail(
+        "work.attempts",
+        "; ".join(
+            f"partition {partition} has failed {attempts} times in a row, at entry "
+            f"{_find_head(client, partition)}"
+            for partition, attempts in failing.items()
+        ),
+        "The drains' log says why (`batch put off`). If no server is in trouble, put "
+        "the entry among the dead letters: penstock dead bury PARTITION. See "
+        "docs/runbooks.md#penstockpartitionfails.",
+    )
+
+
+def _find_head(client: redis.Redis, partition: int) -> str:
+    rows: Any = client.xrange(stream_key(partition), count=1)
+    return str(rows[0][0].decode()) if rows else "none"
 
 
 def _check_workers(present: Sequence[Presence]) -> Finding:

@@ -11,6 +11,7 @@ from ingest.domain.drafts import Draft
 from ingest.domain.errors import Fault, InvalidValue, NotFound, Rejected
 from ingest.domain.events import Event
 from ingest.domain.imports import Import, Matching, Operation, Outcome, State
+from ingest.domain.limits import shorten
 from ingest.domain.lookups import (
     EMAIL,
     FIELD_PREFIX,
@@ -92,7 +93,9 @@ def apply_import(
 
 def reject(import_: Import, faults: tuple[Fault, ...]) -> Outcome:
     """Return the outcome of an import that cannot be applied."""
-    return Outcome(import_id=import_.import_id, state=State.REJECTED, faults=faults)
+    return Outcome(
+        import_id=import_.import_id, state=State.REJECTED, faults=shorten(faults)
+    )
 
 
 def _apply(

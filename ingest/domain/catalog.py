@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
+
 
 class FieldType(StrEnum):
     """What a field holds (contract section 5)."""
@@ -210,3 +212,5 @@ class Catalog:
     segments: Mapping[int, Segment]
     #: Those whose endpoint takes deliveries.
     triggers: Mapping[int, Trigger] = field(default_factory=dict)
+    #: How much a profile may hold; by the settings, not declared.
+    limits: ProfileLimits = DEFAULT_LIMITS

@@ -9,6 +9,7 @@ PenstockError
 │   ├── AmbiguousMatch       409  more than one profile matches
 │   ├── ValueTaken           409  another profile holds a unique value
 │   ├── NameTaken            409  another request has the idempotency key
+│   ├── BodyTooSlow          408
 │   ├── BodyTooLarge         413
 │   └── UnsupportedMediaType 415
 ├── Overloaded               429  too much work is waiting: retry later
@@ -97,6 +98,12 @@ class NameTaken(Rejected):
     """Another request has been sent under the same idempotency key or feedback_id."""
 
     code = 409
+
+
+class BodyTooSlow(Rejected):
+    """The body did not come in the time that it may take."""
+
+    code = 408
 
 
 class BodyTooLarge(Rejected):

@@ -3,6 +3,7 @@
 import zoneinfo
 from collections.abc import Callable, Mapping
 from functools import cache
+from hashlib import sha256
 from types import MappingProxyType
 
 from ingest.domain import documents, values
@@ -11,6 +12,11 @@ from ingest.domain.countries import normalize_country
 from ingest.domain.dates import parse_date
 from ingest.domain.errors import InvalidValue
 from ingest.domain.statuses import STATUSES, parse_status
+
+#: An index of Postgres takes rows of 2,704 bytes, and the field's name is in them too.
+_INDEXED_BYTES = 2048
+#: How the text of a longer value begins (migration 0014 wrote it alike).
+_FOLDED = "sha256:"
 
 #: Contract 4.1, without what is no field: email, phones and subscriptions.
 SYSTEM_FIELDS: Mapping[str, Field] = MappingProxyType(
@@ -161,7 +167,20 @@ def match_value(field: Field, value: object) -> list[str]:
     """Return the texts under which a canonical value is found (contract 3.4).
 
     Equal values have equal texts, whether sent as number or as text. Tags have one
-    text each, and all must be present to match (14, point 11).
+    text each, and all must be present to match (14, point 11). A text that is too long
+    for an index is found by its digest, and so is one that could be taken for such.
     """
     texts = _MATCH_TEXTS.get(field.type)
-    return texts(value) if texts else [str(value)]
+    found = texts(value) if texts else [str(value)]
+    return [_fold(text) if _is_folded(text) else text for text in found]
+
+
+def _is_folded(text: str) -> bool:
+    # No character takes more than four bytes.
+    if len(text) * 4 <= _INDEXED_BYTES:
+        return text.startswith(_FOLDED)
+    return len(text.encode()) > _INDEXED_BYTES or text.startswith(_FOLDED)
+
+
+def _fold(text: str) -> str:
+    return _FOLDED + sha256(text.encode()).hexdigest()

@@ -98,6 +98,8 @@ class Import(Struct, frozen=True, kw_only=True):
     traceparent: str | None = None
     #: Tells requests of one name apart; None where the producer gave no name.
     fingerprint: str | None = None
+    #: The id that its name may have given it before: it has one receipt all the same.
+    other_id: UUID | None = None
 
     @property
     def name(self) -> Name:

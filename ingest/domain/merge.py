@@ -11,6 +11,13 @@ from ingest.domain.documents import json_key
 from ingest.domain.drafts import Draft, apply_phones
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
 from ingest.domain.imports import Import
+from ingest.domain.limits import (
+    ProfileLimits,
+    excess,
+    measure,
+    too_large,
+    too_many,
+)
 from ingest.domain.lookups import Search
 from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
 from ingest.domain.updates import Action, Update
@@ -75,15 +82,18 @@ def update(profile: Profile, import_: Import, draft: Draft, catalog: Catalog) ->
     """
     database = catalog.databases[import_.database_id]
     located = {**profile.fields, **draft.located}
-    fields, faults = _apply_fields(located, draft.fields, database)
+    fields, faults = _apply_fields(located, draft.fields, database, catalog.limits)
     merged_subscriptions, skipped = _merge_subscriptions(
         profile.subscriptions, draft, catalog, import_, faults
     )
-    if faults:
-        raise InvalidRequest(faults)
     phones = profile.phones
     if draft.phones is not None:
         phones = apply_phones(draft.phones, phones)
+        if len(phones) > max(catalog.limits.phones, len(profile.phones)):
+            message = too_many(catalog.limits.phones, "phones")
+            faults.append(excess(message, "data.phones"))
+    if faults:
+        raise InvalidRequest(faults)
     # Spelled out: `replace` takes thrice as long.
     after = Profile(
         id=profile.id,
@@ -98,9 +108,25 @@ def update(profile: Profile, import_: Import, draft: Draft, catalog: Catalog) ->
         updated_at=profile.updated_at,
     )
     changes = compare(profile, after)
+    if changes:
+        _check_size(profile, after, catalog.limits)
     return Merged(
         profile=after if changes else profile, changes=changes, skipped=skipped
     )
+
+
+def _check_size(before: Profile, after: Profile, limits: ProfileLimits) -> None:
+    """Refuse what makes a profile larger than it may be; it may always shrink."""
+    size = _size(after)
+    if size > limits.profile_bytes and size > _size(before):
+        message = too_large(limits.profile_bytes, "A profile")
+        raise InvalidRequest(message, "data")
+
+
+def _size(profile: Profile) -> int:
+    """Return the bytes of all that a profile's fields and subscriptions hold."""
+    held = [one.custom_fields for one in profile.subscriptions.values()]
+    return measure(profile.fields) + (measure(held) if held else 0)
 
 
 def _segments(profile: Profile, import_: Import) -> frozenset[int]:
@@ -181,13 +207,17 @@ def _with_key(draft: Draft, search: Search, database: Database) -> Draft:
 
 
 def _apply_fields(
-    current: Mapping[str, object], given: Mapping[str, Update], database: Database
+    current: Mapping[str, object],
+    given: Mapping[str, Update],
+    database: Database,
+    limits: ProfileLimits,
 ) -> tuple[Mapping[str, object], list[Fault]]:
     after = dict(current)
     faults = []
     for name, change in given.items():
         try:
-            value = updates.apply(database.fields[name], change, current.get(name))
+            field = database.fields[name]
+            value = updates.apply(field, change, current.get(name), limits)
         except InvalidValue as error:
             faults.append(Fault(code=400, message=str(error), path=f"data.{name}"))
             continue

@@ -19,6 +19,11 @@ class Rate:
     burst: int
 
     @property
+    def cap(self) -> int:
+        """What one second may take, counted from its first request."""
+        return max(self.burst, math.ceil(self.per_second))
+
+    @property
     def policy(self) -> str:
         """The limit as the field RateLimit-Policy says it.
 

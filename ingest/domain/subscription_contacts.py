@@ -150,6 +150,11 @@ def _canonical(channel: Channel, data: Mapping[str, object]) -> str:
     return text if key is None else key(text)
 
 
+def recompute_contact(channel: Channel, data: Mapping[str, object]) -> str | None:
+    """Return what a stored contact is compared by; None where that is just its text."""
+    return _canonical(channel, data) if channel in _KEYS else None
+
+
 def parse_contact(channel: Channel, subscription: object) -> Contact:
     """Read the contact that `channel` needs, wherever the subscription keeps it."""
     data: dict[str, object] = {}

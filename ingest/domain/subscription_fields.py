@@ -6,6 +6,7 @@ from types import MappingProxyType
 from ingest.domain import updates
 from ingest.domain.catalog import Channel, Database, Field, FieldType, Resource
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
+from ingest.domain.limits import ProfileLimits, told
 from ingest.domain.updates import Update
 
 #: Text, unless a type is known for it: `_os_tz`, for one, holds offsets as well as
@@ -36,7 +37,7 @@ SYSTEM_SUBSCRIPTION_FIELDS: Mapping[str, Field] = MappingProxyType(
 
 
 def _fault(name: str, message: str) -> Fault:
-    return Fault(code=400, message=message, path=f"custom_fields.{name}")
+    return Fault(code=400, message=message, path=f"custom_fields.{told(name)}")
 
 
 def _is_of_channel(field: Field, channel: Channel) -> bool:
@@ -82,13 +83,15 @@ def apply_updates(
     updates_by_name: Mapping[str, Update],
     resource: Resource,
     stored: Mapping[str, object],
+    limits: ProfileLimits,
 ) -> dict[str, object]:
     """Return what `stored` becomes; every fault is raised together."""
     values = dict(stored)
     faults: list[Fault] = []
     for name, update in updates_by_name.items():
         try:
-            value = updates.apply(resource.fields[name], update, stored.get(name))
+            field = resource.fields[name]
+            value = updates.apply(field, update, stored.get(name), limits)
         except InvalidValue as error:
             faults.append(_fault(name, str(error)))
             continue

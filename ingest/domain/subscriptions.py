@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from ingest.domain.catalog import Catalog, Resource
 from ingest.domain.documents import json_key
 from ingest.domain.errors import Fault, InvalidRequest
+from ingest.domain.limits import ProfileLimits, too_many
 from ingest.domain.profiles import Subscription, SubscriptionKey
 from ingest.domain.statuses import DEFAULT_STATUS
 from ingest.domain.subscription_drafts import (
@@ -32,10 +33,13 @@ __all__ = [
 
 
 def _insert(
-    draft: SubscriptionDraft, resource: Resource, next_priority: int
+    draft: SubscriptionDraft,
+    resource: Resource,
+    next_priority: int,
+    limits: ProfileLimits,
 ) -> Subscription:
     """Make a new subscription (contract 14, point 44)."""
-    custom_fields = apply_updates(draft.custom_fields, resource, {})
+    custom_fields = apply_updates(draft.custom_fields, resource, {}, limits)
     check_required(custom_fields, resource, draft.key.channel)
     priority = draft.priority
     if priority is None:
@@ -51,7 +55,10 @@ def _insert(
 
 
 def _update(
-    draft: SubscriptionDraft, resource: Resource, stored: Subscription
+    draft: SubscriptionDraft,
+    resource: Resource,
+    stored: Subscription,
+    limits: ProfileLimits,
 ) -> Subscription:
     """Change a stored subscription, or return the identical one.
 
@@ -59,7 +66,7 @@ def _update(
     gather (48), and a deleted one is restored with what it held.
     """
     stored_fields = stored.custom_fields
-    custom_fields = apply_updates(draft.custom_fields, resource, stored_fields)
+    custom_fields = apply_updates(draft.custom_fields, resource, stored_fields, limits)
     # Compared by key: to Python, true is 1.
     same_fields = not draft.custom_fields or (
         json_key(custom_fields) == json_key(stored_fields)
@@ -91,7 +98,8 @@ def merge(
     Those not listed stay, and unchanged ones are the identical objects. A new one
     without a priority comes after the lowest of all that the profile has on any
     resource and channel, deleted ones left out, and after those that this import
-    has set before it. Without `skip_invalid` every fault is raised together.
+    has set before it. Without `skip_invalid` every fault is raised together; more
+    than the limit is never taken.
     """
     merged = dict(existing)
     faults: list[Fault] = []
@@ -103,9 +111,10 @@ def merge(
         stored = merged.get(draft.key)
         try:
             if stored is None:
-                after = _insert(draft, resource, min(lowest + 1, MAX_PRIORITY))
+                priority = min(lowest + 1, MAX_PRIORITY)
+                after = _insert(draft, resource, priority, catalog.limits)
             else:
-                after = _update(draft, resource, stored)
+                after = _update(draft, resource, stored, catalog.limits)
         except InvalidRequest as error:
             faults.extend(indexed(error.faults, draft.index))
             continue
@@ -113,4 +122,7 @@ def merge(
         lowest = max(lowest, after.priority)
     if faults and not skip_invalid:
         raise InvalidRequest(faults)
+    most = catalog.limits.subscriptions
+    if len(merged) > max(most, len(existing)):
+        raise InvalidRequest(too_many(most, "subscriptions"), "subscriptions")
     return merged, tuple(faults)

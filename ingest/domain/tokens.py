@@ -10,7 +10,8 @@ from ingest.domain.rates import Rate
 class Action(StrEnum):
     """A right that a token carries."""
 
-    #: Create and update profiles, and read the receipts of imports.
+    #: Create and update profiles, and read what came of its own imports, without the
+    #: values that were stored.
     IMPORT = "import"
     #: Read profiles, receipts and the catalogue.
     READ = "read"

@@ -9,6 +9,7 @@ from msgspec import Struct
 from ingest.domain import documents, fields, values
 from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import InvalidValue
+from ingest.domain.limits import ProfileLimits, measure, too_large, too_many
 
 
 class Action(StrEnum):
@@ -182,13 +183,39 @@ def parse(field: Field, raw: object) -> Update:
     return Update(action=action, value=fields.parse(field, value))
 
 
-def apply(field: Field, update: Update, current: object) -> object:
+def apply(
+    field: Field, update: Update, current: object, limits: ProfileLimits
+) -> object:
     """Return the canonical value after `update`; None, both ways, for absent.
 
     An absent value counts as 0, as no tags, or as an empty object; deleting from it
-    leaves it absent. Arguments are never changed.
+    leaves it absent. Arguments are never changed. InvalidValue if it exceeds `limits`.
     """
     if update.action is Action.SET:
-        return update.value
-    effect = _EFFECTS.get((field.type, update.action))
-    return effect(update, current) if effect else update.value
+        after = update.value
+    else:
+        if update.action is Action.UPSERT:
+            _check_growth(update, current, limits)
+        effect = _EFFECTS.get((field.type, update.action))
+        after = effect(update, current) if effect else update.value
+    if field.type is FieldType.TAGS:
+        _check_tags(after, current, limits)
+    return after
+
+
+def _check_growth(update: Update, current: object, limits: ProfileLimits) -> None:
+    """Refuse to write one value into so many elements that the profile bursts.
+
+    Before it is done: it may take more memory than there is.
+    """
+    path, elements = _path(update), current if isinstance(current, list) else []
+    count = sum(_has_property(element, path) for element in elements)
+    if count * measure(update.value) > limits.profile_bytes:
+        raise InvalidValue(too_large(limits.profile_bytes, "A profile"))
+
+
+def _check_tags(after: object, before: object, limits: ProfileLimits) -> None:
+    """Refuse too many tags, unless there were more before."""
+    count = len(after) if isinstance(after, list) else 0
+    if count > limits.tags and count > (len(before) if isinstance(before, list) else 0):
+        raise InvalidValue(too_many(limits.tags, "tags"))

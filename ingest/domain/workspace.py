@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from ingest.domain.catalog import Catalog
-from ingest.domain.errors import AmbiguousMatch, Fault, ValueTaken
+from ingest.domain.errors import AmbiguousMatch, Fault, InvalidRequest, ValueTaken
 from ingest.domain.lookups import (
     CANDIDATES,
     EMAIL,
@@ -22,6 +22,20 @@ from ingest.domain.profiles import Profile
 
 #: A lookup in its database.
 Address = tuple[int, Lookup]
+#: An address, and the id of a profile that is found by it.
+Hit = tuple[Address, str]
+
+
+class Scans(dict[Address, list[str]]):
+    """What was found by scans, as far as they got."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: What is not known, for looking for it took too long.
+        self.given_up: set[Address] = set()
+
+    def __missing__(self, address: Address) -> list[str]:
+        return self.setdefault(address, [])
 
 
 class Workspace:
@@ -35,7 +49,7 @@ class Workspace:
         self,
         catalog: Catalog,
         profiles: Iterable[Profile],
-        scans: Mapping[Address, Sequence[str]],
+        scans: Scans,
     ) -> None:
         self.catalog = catalog
         self.loaded = {
@@ -53,7 +67,7 @@ class Workspace:
         """Return the one profile that `search` finds and the kind of key that did.
 
         Raises AmbiguousMatch, naming how many and by which key, when there are several
-        (contract 14, point 8).
+        (contract 14, point 8), and InvalidRequest when a scan for it was given up.
         """
         found: dict[str, str] = {}
         for number, lookup in enumerate(search.lookups):
@@ -97,17 +111,17 @@ class Workspace:
             if profile is not loaded:
                 yield loaded, profile
 
-    def stale(self, hits: Mapping[Address, Sequence[str]]) -> bool:
-        """Tell whether a profile no longer holds the key that found it.
+    def stale(self, hits: Mapping[Address, Sequence[str]]) -> set[Hit]:
+        """Return those of `hits` whose profile does not hold the key that found it.
 
-        Between finding and locking, somebody else may have changed it.
+        Between finding and loading, somebody else may have changed or deleted it.
         """
-        return any(
-            (database_id, id_) not in self.loaded
-            or lookup not in self._held[database_id, id_]
+        return {
+            ((database_id, lookup), id_)
             for (database_id, lookup), ids in hits.items()
             for id_ in ids
-        )
+            if lookup not in self._held.get((database_id, id_), ())
+        }
 
     def _hits(self, database_id: int, lookup: Lookup, search: Search) -> list[str]:
         if lookup.kind == PROFILE_ID:
@@ -115,11 +129,13 @@ class Workspace:
             return [lookup.value] if known else []
         if search.document is None:
             return list(self._holders.get((database_id, lookup), ()))
+        if (database_id, lookup) in self._scans.given_up:
+            raise _too_long(search.document)
         untouched = (
             id_
             for id_ in self._scans.get((database_id, lookup), ())
-            if self.current.get((database_id, id_))
-            is self.loaded.get((database_id, id_))
+            if (database_id, id_) in self.loaded
+            and self.current[database_id, id_] is self.loaded[database_id, id_]
         )
         touched = (
             profile.id
@@ -154,6 +170,14 @@ class Workspace:
         )
         message = "Another profile holds this value"
         return Fault(code=ValueTaken.code, message=message, path=f"data.{name}")
+
+
+def _too_long(document: Mapping[str, object]) -> InvalidRequest:
+    return InvalidRequest(
+        f"The search by {', '.join(document)} took too long (declare it with"
+        " match = true in the catalog)",
+        "field_name",
+    )
 
 
 def _name_candidates(found: Mapping[str, str]) -> str:

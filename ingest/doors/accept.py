@@ -3,10 +3,12 @@
 from datetime import UTC, datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Forbidden, NotFound
+from ingest.domain.excess import refuse_excess
 from ingest.domain.identities import Name
 from ingest.domain.imports import Import
 from ingest.domain.matching import route
@@ -28,6 +30,21 @@ def check_right(token: Token, database_id: int, *actions: Action) -> None:
         if token.actions.isdisjoint(actions):
             raise Forbidden(f"The API token has no right to {missing}", "token")
         raise Forbidden("The API token has no access to the database", "db_id")
+
+
+def check_reader(token: Token, database_id: int, sender_id: int | None) -> bool:
+    """Return whether `token` may read what is stored; Forbidden if nothing at all.
+
+    One that may only import reads what came of what it sent itself (`sender_id` is the
+    token that sent it, None where it came without one), and nothing that was stored:
+    else it could read any value by writing over it.
+    """
+    if token.allows(Action.READ, database_id):
+        return True
+    check_right(token, database_id, Action.READ, Action.IMPORT)
+    if sender_id != token.id:
+        raise Forbidden("The API token has no right to read what others sent", "token")
+    return False
 
 
 def check_access(token: Token, database_id: int, catalog: Catalog) -> None:
@@ -61,9 +78,15 @@ def accept(
         token_id=token.id,
         fingerprint=name.fingerprint if name else None,
     )
+    if name and name.other_id:
+        import_ = replace(import_, other_id=name.other_id)
     return place(import_, catalog, partitions)
 
 
 def place(import_: Import, catalog: Catalog, partitions: int) -> Accepted:
-    """Give an import its place in the order; InvalidRequest without a matching key."""
+    """Give an import its place in the order.
+
+    Raises InvalidRequest without a matching key, or for more than the limits allow.
+    """
+    refuse_excess(import_, catalog)
     return Accepted(import_=import_, partition=route(import_, catalog, partitions))

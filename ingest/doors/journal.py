@@ -81,9 +81,13 @@ class Journal:
         return next((mark for mark in marks if mark), None)
 
     def read_waiting(
-        self, partition: int, after: str = _START, until: str = "+"
+        self, partition: int, after: str = _START, until: str | None = None
     ) -> Iterator[Mark]:
-        """Return the imports that wait, in order; an entry may be none of them."""
+        """Return the imports that wait, in order; an entry may be none of them.
+
+        Up to the entry `until`, or the last of now: more may come than are read.
+        """
+        until = until or self.find_ends(partition)[1]
         while True:
             rows: Any = self._redis.xrange(
                 stream_key(partition), f"({after}", until, count=_PAGE

@@ -1,7 +1,8 @@
 """Receipts as callers read them; never on the path of an acceptance."""
 
-from collections.abc import Sequence
-from typing import LiteralString
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
@@ -10,6 +11,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from ingest.domain.errors import Fault, Unavailable
+from ingest.store.database import PLANNING
 from ingest.store.receipts import Answer
 
 #: Whoever cannot have a connection in this time is told that there is none.
@@ -17,6 +19,34 @@ _PATIENCE_SECONDS = 2.0
 #: Reading a receipt by its id takes a millisecond: a few connections serve many.
 _MAX_CONNECTIONS = 4
 _MAX_WAITING = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredReceipt:
+    """A receipt, and whose it is."""
+
+    database_id: int
+    #: The token that sent the import; None where it came without one.
+    token_id: int | None
+    #: As `imports` has it.
+    row: Mapping[str, Any]
+
+    def show(self, *, stored: bool) -> dict[str, object]:
+        """Return it as a document, readable in either format.
+
+        What changed is a list, since a path is no element's name in XML. Without
+        `stored` it says where, but neither what was there nor what is there now, which
+        a function makes of what was there.
+        """
+        return {
+            **self.row,
+            "faults": [_show_fault(fault) for fault in self.row["faults"]],
+            "skipped": [_show_fault(fault) for fault in self.row["skipped"]],
+            "changes": [
+                {"path": path, "old": old, "new": new} if stored else {"path": path}
+                for path, (old, new) in self.row["changes"].items()
+            ],
+        }
 
 
 class Receipts:
@@ -30,7 +60,7 @@ class Receipts:
                 "row_factory": dict_row,
                 "connect_timeout": 3,
                 "application_name": "penstock-intake",
-                "options": "-c TimeZone=UTC -c statement_timeout=3000",
+                "options": f"-c TimeZone=UTC -c statement_timeout=3000 {PLANNING}",
             },
             check=AsyncConnectionPool.check_connection,
             min_size=0,
@@ -56,19 +86,25 @@ class Receipts:
         )
         return {row["import_id"]: Answer(**row) for row in rows}
 
-    async def find_receipt(self, import_id: UUID) -> dict[str, object] | None:
-        """Return the receipt as a document; None when there is none (yet)."""
+    async def find_receipt(self, import_id: UUID) -> StoredReceipt | None:
+        """Return the receipt; None when there is none (yet)."""
         rows = await self._fetch(
             """
             SELECT import_id, database_id AS db_id, door, operation, matching,
                    matched_by, state, error, error_text, faults, profile_id, changes,
-                   skipped, skip_triggers, accepted_at, started_at, applied_at
+                   skipped, skip_triggers, accepted_at, started_at, applied_at,
+                   token_id
               FROM imports
              WHERE import_id = %(import_id)s
             """,
             {"import_id": import_id},
         )
-        return _show_receipt(rows[0]) if rows else None
+        if not rows:
+            return None
+        token_id = rows[0].pop("token_id")
+        return StoredReceipt(
+            database_id=rows[0]["db_id"], token_id=token_id, row=rows[0]
+        )
 
     async def _fetch(
         self, query: LiteralString, parameters: dict[str, object]
@@ -81,19 +117,6 @@ class Receipts:
                 return await cursor.fetchall()
         except psycopg.Error as error:
             raise Unavailable("Receipts cannot be read now") from error
-
-
-def _show_receipt(row: DictRow) -> dict[str, object]:
-    """Make `row` readable in either format: a path is no element's name in XML."""
-    return {
-        **row,
-        "faults": [_show_fault(fault) for fault in row["faults"]],
-        "skipped": [_show_fault(fault) for fault in row["skipped"]],
-        "changes": [
-            {"path": path, "old": old, "new": new}
-            for path, (old, new) in row["changes"].items()
-        ],
-    }
 
 
 def _show_fault(fault: dict[str, object]) -> dict[str, object]:

@@ -32,6 +32,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "penstock_heartbeat_applied_timestamp_seconds": "Older than a minute: beat,"
         " upkeep, Redis, a drain or Postgres stands still, whether or not anybody"
         " imports.",
+        "penstock_attempts": "Rising: its first entry fails each time. `penstock"
+        " doctor` names it; `penstock dead bury` puts it among the dead letters.",
         "penstock_heartbeat_seconds": "What an import would have taken; high while"
         " nothing waits: bells get lost, or the batch's transaction is slow.",
         "penstock_tasks_waiting": "Doorbells pile up: no worker takes them from the"
@@ -47,6 +49,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         " or declare the field unique.",
         "penstock_accepted_to_applied_seconds": "The time in the queue and in a batch:"
         " `penstock_stage_seconds` has the batch's part of it.",
+        "penstock_orphan_keys_total": "Match keys do not fit their profiles: a repair"
+        " by SQL, or libraries of another version. `penstock keys rebuild` mends them.",
         "penstock_dead_letters_total": "A fault of ours: the log has `import died`"
         " with its class, `penstock dead show` the traceback and the payload.",
         "penstock_ledger_imbalance": "More than 0: imports are lost. `penstock audit`"

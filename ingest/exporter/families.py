@@ -114,6 +114,11 @@ DRAINED = _family(
     "When a batch of the partition was last committed.",
     "partition",
 )
+ATTEMPTS = _family(
+    "attempts",
+    "Attempts at a partition's first entries since its last commit: 1 during a batch.",
+    "partition",
+)
 HEARTBEAT_APPLIED = _family(
     "heartbeat_applied_timestamp_seconds",
     "When the last heartbeat had passed the stream and the transaction of its drain.",

@@ -10,6 +10,7 @@ from psycopg.rows import TupleRow
 from ingest.exporter import families
 from ingest.store.database import connect
 from ingest.store.ledger import count_missing
+from ingest.store.partitions import count_attempts
 from ingest.store.states import (
     EndpointState,
     PartitionState,
@@ -72,6 +73,10 @@ class PostgresState:
         )
         yield from _describe_server(load_server_state(connection))
         yield from _describe_partitions(load_partition_states(connection))
+        yield families.ATTEMPTS.many(
+            ((partition,), attempts)
+            for partition, attempts in count_attempts(connection).items()
+        )
         yield from _describe_endpoints(load_endpoint_states(connection))
 
 

@@ -160,7 +160,7 @@ def _publish(
         **tokens,
         "pids": group_pids(supervisor.pids, os.getpid()),
     }
-    write_record(answer_path(layout.state), answer)
+    supervisor.write(lambda: write_record(answer_path(layout.state), answer))
     return answer
 
 

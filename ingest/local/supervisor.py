@@ -101,6 +101,7 @@ class Supervisor:
         self._tell = tell
         self._lives: dict[str, _Life] = {}
         self._asked: SimpleQueue[tuple[str, str]] = SimpleQueue()
+        self._is_warned = False
         #: Called when a process id has changed.
         self.on_change: Callable[[], object] = lambda: None
 
@@ -120,7 +121,26 @@ class Supervisor:
             for life in self._lives.values()
             if life.due_at is None
         }
-        record_processes(self._state, running)
+        self.write(lambda: record_processes(self._state, running))
+
+    def write(self, write: Callable[[], object]) -> None:
+        """Write a record; a disk that is full is warned of, and ends nothing."""
+        try:
+            write()
+        except OSError as error:
+            self._warn(error)
+        else:
+            self._is_warned = False
+
+    def _warn(self, error: OSError) -> None:
+        """Say once that nothing can be written, until something could be."""
+        if self._is_warned:
+            return
+        self._is_warned = True
+        self._tell(
+            f"warning: {self._state} cannot be written to: {error.strerror}."
+            " Everything goes on; free space on its disk"
+        )
 
     def add(self, children: Iterable[Child]) -> None:
         """Start children, to be kept running from now on."""
@@ -153,7 +173,14 @@ class Supervisor:
             self._tell(f"the end of {log}:\n{text}")
 
     def _revive(self, dead: _Life) -> None:
-        life = _begin(dead.child, dead.deaths)
+        try:
+            life = _begin(dead.child, dead.deaths)
+        except OSError as error:
+            # Its log, or what it needs before, cannot be written.
+            self._warn(error)
+            dead.deaths += 1
+            dead.due_at = time.monotonic() + restart_delay(dead.deaths)
+            return
         self._lives[life.name] = life
         self._tell(f"{life.name} started again (process {life.process.pid})")
         self._record()

@@ -9,6 +9,7 @@ from psycopg.rows import TupleRow, dict_row
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import PenstockError
 from ingest.domain.fields import SYSTEM_FIELDS
+from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.domain.plans import Account, DeclaredCatalog, field_changes
 from ingest.domain.subscription_fields import SYSTEM_SUBSCRIPTION_FIELDS
 from ingest.store import catalog_rows, catalog_statements
@@ -121,8 +122,10 @@ def load_declared(connection: psycopg.Connection[TupleRow]) -> DeclaredCatalog:
     return _load(connection)[1]
 
 
-def load_catalog(connection: psycopg.Connection[TupleRow]) -> Catalog:
-    """Load the catalogue as an import sees it: with the system fields."""
+def load_catalog(
+    connection: psycopg.Connection[TupleRow], limits: ProfileLimits = DEFAULT_LIMITS
+) -> Catalog:
+    """Load the catalogue as an import sees it: with system fields, and `limits`."""
     version, declared, disabled = _load(connection)
     return Catalog(
         version=version,
@@ -140,6 +143,7 @@ def load_catalog(connection: psycopg.Connection[TupleRow]) -> Catalog:
             for each in declared.triggers.values()
             if each.endpoint_id not in disabled
         },
+        limits=limits,
     )
 
 

@@ -29,6 +29,14 @@ _SERVER_DEFAULTS = (
     " -c tcp_keepalives_count=3 -c tcp_user_timeout=15000"
 )
 
+#: How our statements are planned: each searches an index, at any size of any table. A
+#: plan is kept until statistics are gathered, and one that was made while a table was
+#: small reads it whole when it is large. What has no index is still read whole, and
+#: compiling takes longer than any of them.
+PLANNING = (
+    "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off"
+)
+
 #: The first of the two ints of an advisory lock: "pens". Locks named by two ints never
 #: meet those named by one bigint, such as a match key's.
 LOCK_SPACE = 0x70656E73
@@ -54,7 +62,7 @@ def connect(
             "postgresql://user:password@host:5432/name"
         ) from None
 
-    options = f"{_SERVER_DEFAULTS} {told.pop('options', '') or ''}".rstrip()
+    options = f"{_SERVER_DEFAULTS} {PLANNING} {told.pop('options', '') or ''}".rstrip()
     parameters = {
         **_DEFAULTS,
         "fallback_application_name": application_name,

@@ -82,12 +82,14 @@ _STATEMENTS = (
        AND profile_id = %(profile_id)s
     """,
     """
-    -- Rows of files, kept because nobody waited to hear what came of them.
+    -- Rows of files, kept because nobody waited to hear what came of them. An array:
+    -- as a join it could also begin with the rows.
     DELETE FROM job_rows
-     USING imports
-     WHERE imports.database_id = %(database_id)s
-       AND imports.profile_id = %(profile_id)s
-       AND job_rows.import_id = imports.import_id
+     WHERE import_id = ANY(ARRAY(
+           SELECT import_id
+             FROM imports
+            WHERE database_id = %(database_id)s
+              AND profile_id = %(profile_id)s))
     """,
     """
     UPDATE imports

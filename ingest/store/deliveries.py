@@ -71,11 +71,13 @@ def find_targets(connection: Connection[TupleRow]) -> list[Target]:
           FROM endpoints
          WHERE disabled_at IS NULL
            AND (paused_until IS NULL OR paused_until <= now())
-           AND EXISTS (SELECT
-                         FROM deliveries
-                        WHERE endpoint_id = endpoints.id
-                          AND state = 'pending'
-                          AND next_attempt_at <= now())
+           -- Not EXISTS: as a join it would begin with whatever is due.
+           AND (SELECT next_attempt_at
+                  FROM deliveries
+                 WHERE endpoint_id = endpoints.id
+                   AND state = 'pending'
+                 ORDER BY next_attempt_at
+                 LIMIT 1) <= now()
          ORDER BY id
         """
     )

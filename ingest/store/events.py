@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+import orjson
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
@@ -40,9 +41,15 @@ def insert_events(
         SELECT id, endpoint_id, trigger_ids, %(now)s
           FROM fresh
         """,
-        [row for event in events for row in _rows(event)],
+        events,
         now,
+        _dump,
     )
+
+
+def _dump(events: Sequence[Event]) -> bytes:
+    # The rows of one event stay together: it is written once, and delivered to each.
+    return orjson.dumps([row for event in events for row in _rows(event)])
 
 
 def _rows(event: Event) -> Iterable[dict[str, object]]:

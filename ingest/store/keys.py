@@ -1,12 +1,12 @@
 """Match keys: how profiles are found by their own fields."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.domain.lookups import Lookup
-from ingest.store.rows import Id, execute_rows
+from ingest.store.rows import Id, dump_rows, execute_rows, sample_percent
 
 
 def delete_keys(
@@ -46,6 +46,93 @@ def insert_keys(
             for owner, lookup, exclusive in keys
         ],
     )
+
+
+def insert_free_keys(
+    connection: Connection[TupleRow], keys: Iterable[tuple[Id, Lookup, bool]]
+) -> int:
+    """Add those keys that nobody else holds exclusively; return how many."""
+    rows = [
+        _key_row(owner, lookup) | {"exclusive": exclusive}
+        for owner, lookup, exclusive in keys
+    ]
+    return connection.execute(
+        """
+        INSERT INTO match_keys (database_id, kind, value, profile_id, exclusive)
+        SELECT database_id, kind, value, profile_id, exclusive
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS fresh (database_id integer, profile_id text, kind text, value text,
+                         exclusive boolean)
+            ON CONFLICT DO NOTHING
+        """,
+        {"rows": dump_rows(rows)},
+    ).rowcount
+
+
+def find_missing_keys(
+    connection: Connection[TupleRow], keys: Sequence[tuple[Id, Lookup]]
+) -> list[tuple[Id, Lookup]]:
+    """Return those of `keys` that are not stored."""
+    rows = connection.execute(
+        """
+        SELECT number
+          FROM ROWS FROM (
+               jsonb_to_recordset(%(rows)s::jsonb)
+               AS (database_id integer, profile_id text, kind text, value text))
+               WITH ORDINALITY AS wanted (database_id, profile_id, kind, value, number)
+          LEFT JOIN LATERAL (
+               SELECT true AS is_stored
+                 FROM match_keys
+                WHERE match_keys.database_id = wanted.database_id
+                  AND match_keys.kind = wanted.kind
+                  AND match_keys.value = wanted.value
+                  AND match_keys.profile_id = wanted.profile_id
+                LIMIT 1) AS found ON true
+         WHERE is_stored IS NULL
+        """,
+        {"rows": dump_rows([_key_row(owner, lookup) for owner, lookup in keys])},
+    )
+    return [keys[number - 1] for (number,) in rows]
+
+
+def list_keys(
+    connection: Connection[TupleRow], position: Sequence[str | int], limit: int
+) -> list[tuple[Id, Lookup]]:
+    """Return at most `limit` keys, in their order, that follow `position`.
+
+    That is the database, kind, value and profile of one; empty for the beginning.
+    """
+    database_id, kind, value, profile_id = position or (0, "", "", "")
+    rows = connection.execute(
+        """
+        SELECT database_id, kind, value, profile_id
+          FROM match_keys
+         WHERE (database_id, kind, value, profile_id)
+             > (%(database_id)s, %(kind)s, %(value)s, %(profile_id)s)
+         ORDER BY database_id, kind, value, profile_id
+         LIMIT %(limit)s
+        """,
+        {
+            "database_id": database_id,
+            "kind": kind,
+            "value": value,
+            "profile_id": profile_id,
+            "limit": limit,
+        },
+    )
+    return [((row[0], row[3]), Lookup(row[1], row[2])) for row in rows]
+
+
+def sample_keys(connection: Connection[TupleRow]) -> list[tuple[Id, Lookup]]:
+    """Return the keys on some pages, chosen by chance; all of a small table."""
+    rows = connection.execute(
+        """
+        SELECT database_id, kind, value, profile_id
+          FROM match_keys TABLESAMPLE SYSTEM (%(percent)s)
+        """,
+        {"percent": sample_percent(connection, "match_keys")},
+    )
+    return [((row[0], row[3]), Lookup(row[1], row[2])) for row in rows]
 
 
 def _key_row(owner: Id, lookup: Lookup) -> dict[str, object]:

@@ -162,7 +162,15 @@ def find_letter_of_import(
 ) -> int | None:
     """Return the id of the letter that an import became; None if it is none."""
     row = connection.execute(
-        "SELECT max(id) FROM dead_letters WHERE import_id = %(id)s", {"id": import_id}
+        """
+        -- OFFSET 0: else the newest letters are gone through for one of this import.
+        SELECT max(id)
+          FROM (SELECT id
+                  FROM dead_letters
+                 WHERE import_id = %(id)s
+                OFFSET 0) AS letters
+        """,
+        {"id": import_id},
     ).fetchone()
     return row[0] if row else None
 

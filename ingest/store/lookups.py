@@ -1,11 +1,15 @@
 """Which profiles hold a match key: one statement per kind of search, for a batch."""
 
+import math
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+import orjson
+from msgspec import Struct
 from psycopg import Connection
+from psycopg.errors import QueryCanceled
 from psycopg.rows import TupleRow
-from psycopg.types.json import Jsonb
 
 from ingest.domain.lookups import (
     CANDIDATES,
@@ -14,15 +18,33 @@ from ingest.domain.lookups import (
     SUBSCRIPTION_CHANNELS,
     SUBSCRIPTION_SCAN,
 )
-from ingest.domain.workspace import Address
+from ingest.domain.workspace import Address, Scans
 from ingest.store.rows import dump_array
+
+#: Longest time that one batch may read whole databases for: everyone behind it waits.
+SCAN_SECONDS = 2.0
 
 Hits = dict[Address, list[str]]
 
 
-def find_profiles(connection: Connection[TupleRow], wanted: Iterable[Address]) -> Hits:
+class _Scan(Struct, frozen=True):
+    """What one pass over a database compares."""
+
+    database_id: int
+    kind: str
+    field: str
+    #: Whether lists are sought, which are found in longer ones.
+    is_listed: bool
+
+
+def find_profiles(
+    connection: Connection[TupleRow],
+    wanted: Iterable[Address],
+    candidates: int = CANDIDATES,
+) -> Hits:
     """Return the ids of the profiles that hold each of the indexed keys `wanted`.
 
+    At most `candidates` for each.
     Ids of profiles that are looked for by id are returned unchecked.
     """
     own, listed = [], []
@@ -36,29 +58,34 @@ def find_profiles(connection: Connection[TupleRow], wanted: Iterable[Address]) -
         else:
             own.append(address)
     # Both are sent before either is read: in pipeline mode, one round trip.
-    by_keys = _find_by_keys(connection, own)
-    by_subscriptions = _find_by_subscriptions(connection, listed)
+    by_keys = _find_by_keys(connection, own, candidates)
+    by_subscriptions = _find_by_subscriptions(connection, listed, candidates)
     _collect(hits, by_keys)
     _collect(hits, by_subscriptions)
     return hits
 
 
 def find_holders_of_all(
-    connection: Connection[TupleRow], addresses: Sequence[Address]
+    connection: Connection[TupleRow], addresses: Sequence[Address], candidates: int
 ) -> list[str]:
     """Return the ids of the profiles that hold every key of `addresses`.
 
-    They are keys of one kind in one database.
+    At most `candidates`. They are keys of one kind in one database.
     """
     database_id, first = addresses[0]
     rows = connection.execute(
         """
-        -- One range of the primary key a value; a profile holds a value once.
+        -- One probe of the primary key a value; a profile holds a value once. OFFSET 0
+        -- keeps it a probe: as a join it could begin with all keys of the kind.
         SELECT profile_id
-          FROM match_keys
-         WHERE database_id = %(database_id)s
-           AND kind = %(kind)s
-           AND value = ANY(%(values)s::text[])
+          FROM unnest(%(values)s::text[]) AS wanted (value)
+         CROSS JOIN LATERAL (
+               SELECT profile_id
+                 FROM match_keys
+                WHERE database_id = %(database_id)s
+                  AND kind = %(kind)s
+                  AND value = wanted.value
+               OFFSET 0) AS holders
          GROUP BY profile_id
         HAVING count(*) = cardinality(%(values)s::text[])
          LIMIT %(candidates)s
@@ -67,7 +94,7 @@ def find_holders_of_all(
             "database_id": database_id,
             "kind": first.kind,
             "values": [lookup.value for _, lookup in addresses],
-            "candidates": CANDIDATES,
+            "candidates": candidates,
         },
     )
     return [str(profile_id) for (profile_id,) in rows]
@@ -76,12 +103,32 @@ def find_holders_of_all(
 def scan_profiles(
     connection: Connection[TupleRow],
     wanted: Mapping[Address, Mapping[str, object]],
-) -> Hits:
-    """Return the ids found by documents no index covers: reads whole databases."""
-    hits: Hits = defaultdict(list)
+) -> Scans:
+    """Return the ids found by documents no index covers: reads whole databases.
+
+    Each is read once for all that is wanted by one of its fields. Together that takes
+    no longer than SCAN_SECONDS, of which each pass has its share: what is not found by
+    then is given up.
+    """
+    scans = Scans()
+    ends_at = time.monotonic() + SCAN_SECONDS
+    groups: dict[_Scan, list[tuple[Address, object]]] = defaultdict(list)
     for address, document in wanted.items():
-        _collect(hits, _scan(connection, address, document))
-    return hits
+        database_id, lookup = address
+        for name, value in document.items():
+            scan = _Scan(database_id, lookup.kind, name, isinstance(value, list))
+            groups[scan].append((address, value))
+    for left, (scan, sought) in zip(
+        range(len(groups), 0, -1), groups.items(), strict=True
+    ):
+        seconds = (ends_at - time.monotonic()) / left
+        try:
+            found = _scan(connection, scan, sought, seconds)
+        except QueryCanceled:
+            scans.given_up.update(address for address, _ in sought)
+        else:
+            _collect(scans, found)
+    return scans
 
 
 def _collect(hits: Hits, found: Iterable[tuple[Address, str]]) -> None:
@@ -90,7 +137,7 @@ def _collect(hits: Hits, found: Iterable[tuple[Address, str]]) -> None:
 
 
 def _find_by_keys(
-    connection: Connection[TupleRow], addresses: Sequence[Address]
+    connection: Connection[TupleRow], addresses: Sequence[Address], candidates: int
 ) -> Iterable[tuple[Address, str]]:
     if not addresses:
         return []
@@ -112,32 +159,33 @@ def _find_by_keys(
             "databases": dump_array([database_id for database_id, _ in addresses]),
             "kinds": dump_array([lookup.kind for _, lookup in addresses]),
             "values": dump_array([lookup.value for _, lookup in addresses]),
-            "candidates": CANDIDATES,
+            "candidates": candidates,
         },
     )
     return ((addresses[number - 1], profile_id) for number, profile_id in rows)
 
 
 def _find_by_subscriptions(
-    connection: Connection[TupleRow], addresses: Sequence[Address]
+    connection: Connection[TupleRow], addresses: Sequence[Address], candidates: int
 ) -> Iterable[tuple[Address, str]]:
     if not addresses:
         return []
     rows = connection.execute(
         """
-        -- Served by subscriptions_contact; any status counts, deleted ones do not.
+        -- One probe of subscriptions_contact_key for each. Compared by that key alone:
+        -- each column of it stands in the primary key too, which would be read whole.
         SELECT wanted.number, found.profile_id
           FROM unnest(%(databases)s::integer[], %(channels)s::text[],
                       %(values)s::text[], %(resources)s::integer[])
                WITH ORDINALITY
                AS wanted (database_id, channel, value, resource_id, number)
          CROSS JOIN LATERAL (
+               -- Any status counts, deleted ones do not.
                SELECT DISTINCT profile_id
                  FROM subscriptions
-                WHERE subscriptions.database_id = wanted.database_id
-                  AND subscriptions.channel = wanted.channel
-                  AND subscriptions.contact = wanted.value
-                  AND subscriptions.channel IN ('email', 'sms', 'push')
+                WHERE contact_key(subscriptions.database_id, subscriptions.channel,
+                                  subscriptions.contact) COLLATE "C"
+                    = contact_key(wanted.database_id, wanted.channel, wanted.value)
                   AND NOT subscriptions.is_deleted
                   AND (wanted.resource_id IS NULL
                        OR subscriptions.resource_id = wanted.resource_id)
@@ -150,41 +198,115 @@ def _find_by_subscriptions(
             ),
             "values": dump_array([lookup.value for _, lookup in addresses]),
             "resources": dump_array([lookup.resource_id for _, lookup in addresses]),
-            "candidates": CANDIDATES,
+            "candidates": candidates,
         },
     )
     return ((addresses[number - 1], profile_id) for number, profile_id in rows)
 
 
 def _scan(
-    connection: Connection[TupleRow], address: Address, document: Mapping[str, object]
+    connection: Connection[TupleRow],
+    scan: _Scan,
+    sought: Sequence[tuple[Address, object]],
+    seconds: float,
 ) -> Iterable[tuple[Address, str]]:
-    database_id, lookup = address
+    """Read a database once for all that is `sought`; raise QueryCanceled."""
+    parts = [
+        (number, part, address[1].resource_id, len(_parts(value)))
+        for number, (address, value) in enumerate(sought)
+        for part in _parts(value)
+    ]
     parameters = {
-        "database_id": database_id,
-        "document": Jsonb(dict(document)),
-        "resource_id": lookup.resource_id,
+        "database_id": scan.database_id,
+        "field": scan.field,
+        "is_listed": scan.is_listed,
+        "numbers": dump_array([number for number, *_ in parts]),
+        "values": dump_array([orjson.dumps(part).decode() for _, part, *_ in parts]),
+        "resources": dump_array([resource_id for *_, resource_id, _ in parts]),
+        "sizes": dump_array([size for *_, size in parts]),
         "candidates": CANDIDATES,
     }
-    rows = connection.execute(_SCANS[lookup.kind], parameters)
-    return [(address, profile_id) for (profile_id,) in rows]
+    # Rolled back, for what was set is then as it was before.
+    with connection.transaction(force_rollback=True):
+        connection.execute(
+            """
+            -- What is sought is hashed, whatever the planner knows of the table.
+            SELECT set_config('statement_timeout', %(timeout)s, true),
+                   set_config('enable_nestloop', 'off', true),
+                   set_config('enable_mergejoin', 'off', true),
+                   set_config('jit', 'off', true)
+            """,
+            {"timeout": f"{max(1, math.ceil(seconds * 1000))}ms"},
+        )
+        rows = connection.execute(_SCANS[scan.kind], parameters).fetchall()
+    return [(sought[number][0], profile_id) for number, profile_id in rows]
+
+
+def _parts(value: object) -> Sequence[object]:
+    """Return what a stored value must hold: of a list, each element once."""
+    return list(dict.fromkeys(value)) if isinstance(value, list) else [value]
 
 
 _SCANS = {
     FIELD_SCAN: """
-        SELECT id
-          FROM profiles
-         WHERE database_id = %(database_id)s
-           AND fields @> %(document)s
-         LIMIT %(candidates)s
+        -- One pass over the database; apart, so that it is not repeated for each value.
+        WITH stored AS MATERIALIZED (
+             SELECT profile.id, part.value
+               FROM profiles AS profile
+              CROSS JOIN LATERAL jsonb_array_elements(
+                    CASE WHEN NOT %(is_listed)s::boolean
+                         THEN jsonb_build_array(profile.fields -> %(field)s)
+                         WHEN jsonb_typeof(profile.fields -> %(field)s) = 'array'
+                         THEN profile.fields -> %(field)s
+                     END) AS part (value)
+              WHERE profile.database_id = %(database_id)s
+                AND profile.fields ? %(field)s)
+        SELECT number, id
+          FROM (SELECT number, id,
+                       row_number() OVER (PARTITION BY number ORDER BY id) AS place
+                  FROM (SELECT wanted.number, stored.id
+                          FROM stored
+                          JOIN unnest(%(numbers)s::integer[], %(values)s::jsonb[],
+                                      %(sizes)s::integer[])
+                               AS wanted (number, value, size)
+                            ON wanted.value = stored.value
+                         GROUP BY wanted.number, wanted.size, stored.id
+                        HAVING count(DISTINCT stored.value) = wanted.size)
+                       AS found) AS placed
+         WHERE place <= %(candidates)s
         """,
     SUBSCRIPTION_SCAN: """
-        SELECT DISTINCT profile_id
-          FROM subscriptions
-         WHERE database_id = %(database_id)s
-           AND custom_fields @> %(document)s
-           AND NOT is_deleted
-           AND (%(resource_id)s::integer IS NULL OR resource_id = %(resource_id)s)
-         LIMIT %(candidates)s
+        -- The same over subscriptions, one of which must hold all of a list.
+        WITH stored AS MATERIALIZED (
+             SELECT subscription.profile_id, subscription.resource_id,
+                    subscription.channel, subscription.contact, part.value
+               FROM subscriptions AS subscription
+              CROSS JOIN LATERAL jsonb_array_elements(
+                    CASE WHEN NOT %(is_listed)s::boolean
+                         THEN jsonb_build_array(subscription.custom_fields -> %(field)s)
+                         WHEN jsonb_typeof(subscription.custom_fields -> %(field)s)
+                              = 'array'
+                         THEN subscription.custom_fields -> %(field)s
+                     END) AS part (value)
+              WHERE subscription.database_id = %(database_id)s
+                AND subscription.custom_fields ? %(field)s
+                AND NOT subscription.is_deleted)
+        SELECT number, profile_id
+          FROM (SELECT number, profile_id,
+                       row_number()
+                       OVER (PARTITION BY number ORDER BY profile_id) AS place
+                  FROM (SELECT DISTINCT wanted.number, stored.profile_id
+                          FROM stored
+                          JOIN unnest(%(numbers)s::integer[], %(values)s::jsonb[],
+                                      %(resources)s::integer[], %(sizes)s::integer[])
+                               AS wanted (number, value, resource_id, size)
+                            ON wanted.value = stored.value
+                         WHERE wanted.resource_id IS NULL
+                            OR stored.resource_id = wanted.resource_id
+                         GROUP BY wanted.number, wanted.size, stored.profile_id,
+                                  stored.resource_id, stored.channel, stored.contact
+                        HAVING count(DISTINCT stored.value) = wanted.size)
+                       AS found) AS placed
+         WHERE place <= %(candidates)s
         """,
 }

@@ -2,6 +2,9 @@
 
 import hashlib
 import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -18,6 +21,18 @@ MIGRATIONS = resources.files("ingest.store") / "migrations"
 _NAME = re.compile(r"[0-9]{4}_[a-z0-9_]+\.sql")
 
 _LOCK = {"space": LOCK_SPACE, "lock": 1}
+#: Of who works outside a transaction. Another one than above: whoever waits for that in
+#: a transaction, as the release before does, would be waited for by CONCURRENTLY.
+_LONG_LOCK = {"space": LOCK_SPACE, "lock": 5}
+#: Others may build an index of a large table meanwhile.
+_LONG_LOCK_SECONDS = 6 * 3600.0
+_POLL_SECONDS = 0.2
+
+#: How a file begins whose statements Postgres refuses in a transaction. Each ends with
+#: a line; together they can be run again after any of them failed.
+_OUTSIDE = b"-- Not in a transaction"
+_END_OF_STATEMENT = re.compile(rb";[ \t]*$", re.MULTILINE)
+_COMMENTS = re.compile(rb"--[^\n]*")
 
 
 class MigrationChanged(PenstockError):
@@ -39,6 +54,16 @@ class Migration:
     def checksum(self) -> str:
         """The text's SHA-256, to notice a later edit."""
         return hashlib.sha256(self.sql).hexdigest()
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it runs outside a transaction, for as long as it takes."""
+        return self.sql.startswith(_OUTSIDE)
+
+    def statements(self) -> list[bytes]:
+        """Return the statements of a long one."""
+        parts = _END_OF_STATEMENT.split(self.sql)
+        return [part for part in parts if _COMMENTS.sub(b"", part).strip()]
 
 
 def read_migrations(folder: Traversable = MIGRATIONS) -> list[Migration]:
@@ -94,11 +119,7 @@ def _next_missing(
     return next((each for each in migrations if each.name not in applied), None)
 
 
-def _apply(connection: psycopg.Connection[TupleRow], migration: Migration) -> None:
-    try:
-        connection.execute(migration.sql)
-    except psycopg.Error as error:
-        raise MigrationFailed(f"{migration.name}: {error}") from error
+def _record(connection: psycopg.Connection[TupleRow], migration: Migration) -> None:
     connection.execute(
         """
         INSERT INTO migrations (name, checksum)
@@ -108,23 +129,106 @@ def _apply(connection: psycopg.Connection[TupleRow], migration: Migration) -> No
     )
 
 
+def _execute(
+    connection: psycopg.Connection[TupleRow], migration: Migration, sql: bytes
+) -> psycopg.Cursor[TupleRow]:
+    try:
+        return connection.execute(sql)
+    except psycopg.Error as error:
+        raise MigrationFailed(f"{migration.name}: {error}") from error
+
+
+def _execute_outside(
+    connection: psycopg.Connection[TupleRow], migration: Migration, sql: bytes
+) -> None:
+    """Run a statement of a long migration, and what it returns as statements."""
+    # CONCURRENTLY waits for transactions that began before, and nobody for it.
+    seconds = 0 if b"CONCURRENTLY" in sql else 5
+    connection.execute(
+        f"SET statement_timeout = 0; SET lock_timeout = '{seconds}s'".encode()
+    )
+    done = _execute(connection, migration, sql)
+    if done.description:
+        for (statement,) in done.fetchall():
+            _execute_outside(connection, migration, statement.encode())
+
+
+@contextmanager
+def _long_lock(connection: psycopg.Connection[TupleRow]) -> Iterator[None]:
+    """Be the only one who works outside a transaction; asks again until it is.
+
+    Waiting in Postgres would hold a snapshot, which CONCURRENTLY waits for.
+    """
+    gives_up_at = time.monotonic() + _LONG_LOCK_SECONDS
+    question = "SELECT pg_try_advisory_lock(%(space)s::integer, %(lock)s::integer)"
+    while connection.execute(question, _LONG_LOCK).fetchone() != (True,):
+        if time.monotonic() > gives_up_at:
+            raise MigrationFailed("Another process has been migrating for hours")
+        time.sleep(_POLL_SECONDS)
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute(
+                "SELECT pg_advisory_unlock(%(space)s::integer, %(lock)s::integer)",
+                _LONG_LOCK,
+            )
+
+
+def _apply_outside(
+    connection: psycopg.Connection[TupleRow], migration: Migration
+) -> bool:
+    """Apply a long migration, statement by statement; False if another has.
+
+    Imports go on meanwhile, so it may take its time and is waited for.
+    """
+    with _long_lock(connection):
+        if migration.name in load_applied(connection):
+            return False
+        try:
+            for statement in migration.statements():
+                _execute_outside(connection, migration, statement)
+        finally:
+            if not connection.closed:
+                connection.execute("RESET statement_timeout; RESET lock_timeout")
+        _record(connection, migration)
+    return True
+
+
+def _apply_next(
+    connection: psycopg.Connection[TupleRow], migrations: list[Migration]
+) -> tuple[Migration | None, bool]:
+    """Return the first that is missing, and whether it was applied here."""
+    with connection.transaction():
+        _lock(connection)
+        missing = _next_missing(migrations, _ensure_applied(connection))
+        if missing is None:
+            return None, False
+        if not missing.is_long:
+            _execute(connection, missing, missing.sql)
+            _record(connection, missing)
+            return missing, True
+    return missing, _apply_outside(connection, missing)
+
+
 def migrate(
     connection: psycopg.Connection[TupleRow], folder: Traversable = MIGRATIONS
 ) -> list[str]:
     """Apply every missing migration; return the names of those applied here.
 
-    Each runs in a transaction of its own, under an advisory lock that ends with it.
-    What is missing is read again under each lock, so processes that start together
-    share the work and none is applied twice. Names that only the database knows are
-    left alone: they belong to a newer release that runs beside this one.
+    Each runs in a transaction of its own, under an advisory lock that ends with it; or
+    outside of any, if it says so, under another lock. What is missing is read again
+    under each lock, so processes that start together share the work and none is applied
+    twice. Names that only the database knows are left alone: they belong to a newer
+    release that runs beside this one.
     """
     migrations = read_migrations(folder)
     done: list[str] = []
-    while True:
-        with connection.transaction():
-            _lock(connection)
-            missing = _next_missing(migrations, _ensure_applied(connection))
-            if missing is None:
-                return done
-            _apply(connection, missing)
-        done.append(missing.name)
+    # Each turn, one is applied at least: here or by another process.
+    for _ in range(len(migrations) + 1):
+        missing, is_ours = _apply_next(connection, migrations)
+        if missing is None:
+            break
+        if is_ours:
+            done.append(missing.name)
+    return done

@@ -36,6 +36,7 @@ def ensure_partitions(connection: Connection[TupleRow], count: int) -> None:
         """,
         {"count": count},
     )
+    connection.execute("CALL make_attempts_sequences()")
     known = len(list_partitions(connection))
     if known != count:
         raise PartitionsDiffer(ours=count, known=known)
@@ -68,6 +69,18 @@ def replace_partitions(connection: Connection[TupleRow], count: int) -> None:
         """,
         {"count": count},
     )
+    connection.execute("CALL make_attempts_sequences()")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A partition that is ours until the transaction ends."""
+
+    partition: int
+    #: Up to which entry it has been applied.
+    position: str
+    #: Which attempt this is since its last commit; 1 when all is well.
+    attempt: int
 
 
 def lease_partition(connection: Connection[TupleRow], partition: int) -> str | None:
@@ -75,27 +88,50 @@ def lease_partition(connection: Connection[TupleRow], partition: int) -> str | N
 
     Returns None while another drain works on it.
     """
-    return dict(ask_leases(connection, [partition])).get(partition)
+    for lease in ask_leases(connection, [partition]):
+        return lease.position
+    return None
 
 
 def ask_leases(
     connection: Connection[TupleRow], partitions: Sequence[int]
-) -> Iterator[tuple[int, str]]:
+) -> Iterator[Lease]:
     """Do as `lease_partition` for each of `partitions`, but send the question only.
 
-    The leases that were to be had, with their positions, come when they are read.
+    The leases that were to be had come when they are read. Each counts as an attempt,
+    whatever becomes of the transaction, until one is committed that advances.
     """
     rows = connection.execute(
         """
         -- Nobody waits here, so the order in which rows are locked is free.
-        SELECT partition, position
+        SELECT partition, position,
+               nextval(attempts_sequence(partition)::regclass) - attempts
           FROM partitions
          WHERE partition = ANY(%(partitions)s::integer[])
            FOR NO KEY UPDATE SKIP LOCKED
         """,
         {"partitions": dump_array(partitions)},
     )
-    return ((partition, position) for partition, position in rows)
+    return (
+        Lease(partition=partition, position=position, attempt=attempt)
+        for partition, position, attempt in rows
+    )
+
+
+def count_attempts(connection: Connection[TupleRow]) -> dict[int, int]:
+    """Return how often each partition was tried since its last commit."""
+    rows = connection.execute(
+        """
+        -- Nothing is known of a sequence that was never asked.
+        SELECT partition,
+               coalesce(
+                   pg_sequence_last_value(attempts_sequence(partition)::regclass), 0
+               ) - attempts
+          FROM partitions
+         ORDER BY partition
+        """
+    )
+    return {int(partition): int(attempts) for partition, attempts in rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +154,11 @@ def advance_partitions(
         """
         UPDATE partitions
            SET position = advanced.position,
+               attempts = coalesce(
+                   pg_sequence_last_value(
+                       attempts_sequence(advanced.partition)::regclass
+                   ), 0
+               ),
                drained_at = %(now)s,
                heartbeat_sent_at = coalesce(advanced.heartbeat_sent_at,
                                             partitions.heartbeat_sent_at),

@@ -8,7 +8,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
-from ingest.store.rows import Id, dump_array, execute_rows
+from ingest.store.rows import Id, dump_array, execute_rows, sample_percent
 from ingest.store.segments import load_segments
 from ingest.store.subscriptions import load_subscriptions
 
@@ -75,6 +75,18 @@ def list_ids(
         {"database_id": database_id, "after": after, "limit": limit},
     )
     return [str(id_) for (id_,) in rows]
+
+
+def sample_ids(connection: Connection[TupleRow]) -> list[Id]:
+    """Return the ids on some pages, chosen by chance; all of a small table."""
+    rows = connection.execute(
+        """
+        SELECT database_id, id
+          FROM profiles TABLESAMPLE SYSTEM (%(percent)s)
+        """,
+        {"percent": sample_percent(connection, "profiles")},
+    )
+    return [(database_id, id_) for database_id, id_ in rows]
 
 
 def _arrays(wanted: Sequence[Id]) -> dict[str, object]:

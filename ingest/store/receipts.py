@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 from ingest.domain.errors import Fault, NameTaken
 from ingest.domain.identities import Name
 from ingest.domain.imports import Import, Outcome
-from ingest.store.rows import dump_array
+from ingest.store.rows import dump_array, execute_rows
 
 #: Of a request that comes under the name of another.
 NAME_TAKEN = "Already used for another request"
@@ -96,10 +96,8 @@ def insert_receipts(
     That is what makes an import's effect happen once: the transaction that applies
     it cannot commit without being the first to write its receipt.
     """
-    if not receipts:
-        return
-    rows = [_row(receipt) for receipt in receipts]
-    connection.execute(
+    execute_rows(
+        connection,
         """
         INSERT INTO imports
                (import_id, database_id, door, token_id, operation, matching,
@@ -118,8 +116,45 @@ def insert_receipts(
                          skip_triggers boolean, accepted_at timestamptz,
                          started_at timestamptz, fingerprint text)
         """,
-        {"rows": orjson.dumps(rows).decode(), "now": now},
+        receipts,
+        now,
+        _dump,
     )
+
+
+def copy_receipts(connection: Connection[TupleRow], imports: Iterable[Import]) -> None:
+    """Give those of `imports` a receipt that have one by their other id.
+
+    It is the same import, named before the secret was: it is not applied again, and
+    whoever asks by the new id finds what came of it.
+    """
+    pairs = {one.import_id: one.other_id for one in imports if one.other_id is not None}
+    if not pairs:
+        return
+    connection.execute(
+        """
+        INSERT INTO imports
+               (import_id, database_id, door, token_id, operation, matching,
+                matched_by, state, error, error_text, faults, profile_id, changes,
+                skipped, skip_triggers, accepted_at, started_at, applied_at,
+                fingerprint)
+        SELECT wanted.import_id, database_id, door, token_id, operation, matching,
+               matched_by, state, error, error_text, faults, profile_id, changes,
+               skipped, skip_triggers, accepted_at, started_at, applied_at,
+               fingerprint
+          FROM unnest(%(ids)s::uuid[], %(others)s::uuid[])
+               AS wanted (import_id, other_id)
+          JOIN imports AS other ON other.import_id = wanted.other_id
+         WHERE NOT EXISTS (
+               SELECT FROM imports AS own WHERE own.import_id = wanted.import_id)
+        """,
+        {"ids": list(pairs), "others": list(pairs.values())},
+    )
+
+
+def _dump(receipts: Sequence[Receipt]) -> bytes:
+    # Not all at once: together they may be longer than memory is.
+    return orjson.dumps([_row(receipt) for receipt in receipts])
 
 
 def withdraw_dead_receipts(

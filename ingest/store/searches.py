@@ -9,10 +9,11 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
 
-from ingest.domain.identities import derive_import_id
+from ingest.domain.identities import Namer
 from ingest.domain.lookups import PROFILE_ID
 from ingest.domain.terms import Term
 from ingest.store.imports import ImportLine, load_lines
+from ingest.store.installation import load_namer
 from ingest.store.lookups import find_profiles
 from ingest.store.rows import Id
 
@@ -58,16 +59,20 @@ def search(connection: Connection[TupleRow], term: Term) -> Hits:
         "SELECT id, account_id FROM databases ORDER BY id"
     ).fetchall()
     import_ids = [term.import_id] if term.import_id else []
-    import_ids += [_named(term.text, *row) for row in databases]
+    namer = load_namer(connection, receipt_days=0)
+    for row in databases:
+        import_ids += _named(namer, term.text, *row)
     return Hits(
         imports=load_lines(connection, import_ids),
         profiles=_find_profiles(connection, term, [id_ for id_, _ in databases]),
     )
 
 
-def _named(feedback_id: str, database_id: int, account_id: int) -> UUID:
-    """Return the id of the import that a queue message of this name makes."""
-    return derive_import_id("feedback", str(account_id), str(database_id), feedback_id)
+def _named(
+    namer: Namer, feedback_id: str, database_id: int, account_id: int
+) -> Sequence[UUID]:
+    """Return the ids of the import that a queue message of this name makes."""
+    return namer.list_ids("feedback", str(account_id), str(database_id), feedback_id)
 
 
 def _find_profiles(

@@ -6,6 +6,11 @@ from datetime import datetime
 from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
 
+#: Tables up to this size are planned well without, and autovacuum may never come.
+_UNANALYZED_BYTES = 8 * 8192
+#: Replaced by subscriptions_contact_key (0016).
+_SUPERSEDED_INDEXES = ("subscriptions_contact",)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFacts:
@@ -54,6 +59,13 @@ def load_server_facts(connection: Connection[TupleRow]) -> ServerFacts:
     return found
 
 
+def count_lock_room(connection: Connection[TupleRow]) -> int:
+    """Return how many locks the sessions of the server may hold in all."""
+    facts = load_server_facts(connection)
+    sessions = facts.max_connections + facts.max_prepared_transactions
+    return facts.max_locks_per_transaction * sessions
+
+
 def find_invalid_indexes(connection: Connection[TupleRow]) -> list[str]:
     """Name the indexes that Postgres does not use, as a failed REINDEX leaves them."""
     rows = connection.execute(
@@ -81,3 +93,45 @@ def find_unique_indexes(connection: Connection[TupleRow]) -> set[str]:
         """
     )
     return {str(name) for (name,) in rows}
+
+
+def find_unanalyzed_tables(connection: Connection[TupleRow]) -> list[str]:
+    """Name the tables that hold rows of which Postgres has no statistics, the largest.
+
+    A table of days, or any other of parts, is named once.
+    """
+    rows = connection.execute(
+        """
+        SELECT coalesce(whole.relname, part.relname)
+          FROM pg_class AS part
+          LEFT JOIN pg_inherits ON pg_inherits.inhrelid = part.oid
+          LEFT JOIN pg_class AS whole ON whole.oid = pg_inherits.inhparent
+         WHERE part.relnamespace = to_regnamespace(current_schema())
+           AND part.relkind = 'r'
+           AND pg_relation_size(part.oid) > %(bytes)s
+           AND NOT EXISTS (SELECT
+                             FROM pg_stats
+                            WHERE schemaname = current_schema()
+                              AND tablename = part.relname)
+         GROUP BY 1
+         ORDER BY sum(pg_relation_size(part.oid)) DESC, 1
+        """,
+        {"bytes": _UNANALYZED_BYTES},
+    )
+    return [str(name) for (name,) in rows]
+
+
+def find_superseded_indexes(connection: Connection[TupleRow]) -> list[str]:
+    """Name the indexes that only workers of the release before use."""
+    rows = connection.execute(
+        """
+        SELECT relname
+          FROM pg_class
+         WHERE relnamespace = to_regnamespace(current_schema())
+           AND relkind = 'i'
+           AND relname = ANY(%(names)s::text[])
+         ORDER BY 1
+        """,
+        {"names": list(_SUPERSEDED_INDEXES)},
+    )
+    return [str(name) for (name,) in rows]

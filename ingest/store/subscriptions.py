@@ -82,6 +82,39 @@ def upsert_subscriptions(
     )
 
 
+def move_contacts(
+    connection: Connection[TupleRow],
+    moves: Iterable[tuple[Id, SubscriptionKey, str]],
+) -> None:
+    """Let subscriptions be identified by another contact, which the profile lacks."""
+    execute_rows(
+        connection,
+        """
+        UPDATE subscriptions
+           SET contact = moved.fresh
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS moved (database_id integer, profile_id text, resource_id integer,
+                         channel text, contact text, fresh text)
+         WHERE subscriptions.database_id = moved.database_id
+           AND subscriptions.profile_id = moved.profile_id
+           AND subscriptions.resource_id = moved.resource_id
+           AND subscriptions.channel = moved.channel
+           AND subscriptions.contact = moved.contact
+        """,
+        [
+            {
+                "database_id": database_id,
+                "profile_id": profile_id,
+                "resource_id": key.resource_id,
+                "channel": key.channel,
+                "contact": key.contact,
+                "fresh": fresh,
+            }
+            for (database_id, profile_id), key, fresh in moves
+        ],
+    )
+
+
 def _subscription_row(owner: Id, subscription: Subscription) -> dict[str, object]:
     database_id, profile_id = owner
     return {

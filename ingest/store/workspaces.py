@@ -1,20 +1,26 @@
 """Workspaces out of Postgres: what is found, loaded, and locked to be changed."""
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from ingest import metrics
 from ingest.domain.catalog import Catalog, Database
 from ingest.domain.lookups import (
+    CANDIDATES,
     PROFILE_ID,
     Lookup,
     Search,
     is_exclusive,
     lock_name,
 )
-from ingest.domain.workspace import Address, Workspace
+from ingest.domain.profiles import Profile
+from ingest.domain.workspace import Address, Hit, Workspace
+from ingest.store.keys import delete_keys
 from ingest.store.locks import lock_names
 from ingest.store.lookups import (
     Hits,
@@ -24,6 +30,12 @@ from ingest.store.lookups import (
 )
 from ingest.store.profiles import load_profiles, lock_profiles
 from ingest.store.rows import Id
+
+logger = logging.getLogger(__name__)
+
+#: How many candidates of a key are read, look by look, when some of the first turn out
+#: not to hold it. More orphans of one key than the last may hide who does.
+_MORE_CANDIDATES = tuple(CANDIDATES * 4**look for look in range(1, 5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +66,12 @@ class Wanted:
         chosen = self.searched if is_exclusive(database, lookup) else self.brought
         chosen[database.id, lookup] = None
 
+    @property
+    def size(self) -> int:
+        """How many locks guard it, at most."""
+        single = len(self.searched) + len(self.scanned) + len(self.brought)
+        return single + sum(map(len, self.together))
+
     def names(self) -> Iterator[str]:
         """Return the names of the locks that guard all of it."""
         joined = (address for group in self.together for address in group)
@@ -77,20 +95,21 @@ def lock_workspace(
     same key, the second searches after the first has committed, so it finds what the
     first created. Then the profiles found are locked, in one order. A profile that was
     changed or deleted between the two steps no longer has the key that found it, and
-    the search is repeated. A key that leads to a deleted profile even then is an
-    orphan, and is passed over.
+    the search is repeated, a few times at most. A key that leads to such a profile even
+    then is an orphan: it is passed over, and removed where one profile alone may hold
+    it, so that its true holder can.
     """
     lock_names(connection, wanted.names())
-    deleted: set[Id] = set()
-    while True:
-        hits = _without(deleted, _find(connection, wanted))
-        scans = scan_profiles(connection, wanted.scanned)
-        profiles = lock_profiles(connection, _ids(hits, scans))
-        workspace = Workspace(catalog, profiles, scans)
-        gone = _ids(_indexed(hits), scans) - workspace.loaded.keys()
-        if not gone and not workspace.stale(_indexed(hits)):
-            return workspace
-        deleted |= gone
+    workspace, orphans = _search(connection, catalog, wanted, lock_profiles)
+    if orphans:
+        _note(orphans)
+        # Nobody else writes these: their names are locked.
+        delete_keys(connection, [
+            ((database_id, profile_id), lookup)
+            for (database_id, lookup), profile_id in orphans
+            if is_exclusive(catalog.databases[database_id], lookup)
+        ])  # fmt: skip
+    return workspace
 
 
 def read_workspace(
@@ -100,15 +119,56 @@ def read_workspace(
 
     Must run in one snapshot (REPEATABLE READ), so that what is found is what is read.
     """
-    hits = _find(connection, wanted)
+    return _search(connection, catalog, wanted, load_profiles)[0]
+
+
+#: Loads profiles, and may lock them.
+_Take = Callable[[Connection[TupleRow], Iterable[Id]], list[Profile]]
+
+
+def _search(
+    connection: Connection[TupleRow], catalog: Catalog, wanted: Wanted, take: _Take
+) -> tuple[Workspace, Set[Hit]]:
+    """Find and `take` profiles; return those, and the hits on keys they do not hold.
+
+    Each look reads more candidates, for orphans may hide a holder. The first that finds
+    nothing new amiss is the last, or else the last that there is.
+    """
+    known: Set[Hit] = frozenset()
+    workspace, amiss = _look(connection, catalog, wanted, take, CANDIDATES)
+    for candidates in _MORE_CANDIDATES:
+        if amiss <= known:
+            break
+        known = amiss
+        workspace, amiss = _look(connection, catalog, wanted, take, candidates)
+    return workspace, amiss
+
+
+def _look(
+    connection: Connection[TupleRow],
+    catalog: Catalog,
+    wanted: Wanted,
+    take: _Take,
+    candidates: int,
+) -> tuple[Workspace, Set[Hit]]:
+    hits = _find(connection, wanted, candidates)
     scans = scan_profiles(connection, wanted.scanned)
-    return Workspace(catalog, load_profiles(connection, _ids(hits, scans)), scans)
+    workspace = Workspace(catalog, take(connection, _ids(hits, scans)), scans)
+    return workspace, workspace.stale(_indexed(hits))
 
 
-def _find(connection: Connection[TupleRow], wanted: Wanted) -> Hits:
-    hits = find_profiles(connection, wanted.searched)
+def _note(orphans: Set[Hit]) -> None:
+    """Count and log keys that lead to profiles which do not hold them."""
+    kinds = Counter(lookup.kind.partition(":")[0] for (_, lookup), _ in orphans)
+    for kind, keys in sorted(kinds.items()):
+        metrics.ORPHAN_KEYS.labels(kind).inc(keys)
+        logger.warning("orphan keys", extra={"kind": kind, "keys": keys})
+
+
+def _find(connection: Connection[TupleRow], wanted: Wanted, candidates: int) -> Hits:
+    hits = find_profiles(connection, wanted.searched, candidates)
     for group in wanted.together:
-        found = find_holders_of_all(connection, group)
+        found = find_holders_of_all(connection, group, candidates)
         for address in group:
             hits[address] = [*hits.get(address, ()), *found]
     return hits
@@ -120,13 +180,6 @@ def _ids(*found: Hits) -> set[Id]:
         for hits in found
         for (database_id, _), ids in hits.items()
         for profile_id in ids
-    }
-
-
-def _without(deleted: set[Id], hits: Hits) -> Hits:
-    return {
-        (database_id, lookup): [id_ for id_ in ids if (database_id, id_) not in deleted]
-        for (database_id, lookup), ids in hits.items()
     }
 
 

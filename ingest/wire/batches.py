@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Matching, Operation
 from ingest.wire.envelopes import Envelope, load_envelope, override
+from ingest.wire.promises import refuse_promises
 
 #: What a wrapped element may say for itself, instead of the request.
 _OWN = frozenset(
@@ -72,6 +73,7 @@ def load_element(shared: Envelope, element: object) -> Envelope:
     if not isinstance(fields, dict):
         raise InvalidRequest("Not an object", "data")
     if _is_wrapped(fields):
+        refuse_promises(fields)
         own = {name: fields[name] for name in _OWN & fields.keys()}
         return _with_id(override(shared, own))
     return _with_id(replace(shared, data=fields))

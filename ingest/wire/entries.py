@@ -139,6 +139,7 @@ _PARSERS: Mapping[str, _Parser] = {
     "start": _parse_start,
     "traceparent": partial(_exactly, str),
     "fingerprint": _parse_word,
+    "other_id": _parse_id,
 }
 _REQUIRED = frozenset(member.name for member in fields(Import) if member.required)
 

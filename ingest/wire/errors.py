@@ -68,6 +68,12 @@ ERRORS: tuple[ErrorCode, ...] = (
         advice="Use the method that `Allow` names",
     ),
     ErrorCode(
+        code=408,
+        meaning="The body did not come in its time",
+        http="408",
+        advice="Send it again; nothing was accepted",
+    ),
+    ErrorCode(
         code=409,
         meaning="Several profiles match, another one holds a unique value, or another"
         " request has the idempotency key",
@@ -108,7 +114,8 @@ ERRORS: tuple[ErrorCode, ...] = (
     ),
     ErrorCode(
         code=503,
-        meaning="The queue or the database cannot be reached",
+        meaning="The queue or the database cannot be reached, or too many bodies "
+        "are being read",
         http="503",
         advice="Send it again after `Retry-After` seconds; it may have been accepted",
     ),

@@ -65,6 +65,8 @@ _USUAL: Mapping[str, Iterable[str]] = {
     "profile_id": ("profile id", "customer id", "user id"),
 }
 _MEANT = {name: field for field, names in _USUAL.items() for name in names}
+#: How much of a column's name is told back.
+_TOLD = 80
 #: Below this, two short names are alike by chance.
 _SHORT = 5
 
@@ -104,6 +106,7 @@ def know(name: str, database: Database) -> str:
             f" {name}=FIELD"
         )
     hint = _hint(name, known)
+    name = name[:_TOLD]
     meant = f"; is it {hint!r}?" if hint else "."
     raise InvalidValue(
         f"No field is called {name!r}{meant} Map it: {name}=FIELD, or leave it out:"

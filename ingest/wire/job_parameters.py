@@ -7,6 +7,7 @@ from ingest.domain.errors import Fault, InvalidRequest, UnsupportedMediaType
 from ingest.domain.imports import Operation
 from ingest.wire.charsets import find_charset
 from ingest.wire.columns import NO_RULES, CellRules
+from ingest.wire.promises import refuse_promises
 
 #: What holds for every row, as an import says it.
 _SHARED = (
@@ -64,6 +65,7 @@ def load_upload(
 
     What holds for every row is passed on as it is, to be read with the rows.
     """
+    refuse_promises(query)
     faults: list[Fault] = []
     parameters: dict[str, object] = {
         name: query[name] for name in _SHARED if query.get(name)

@@ -12,6 +12,7 @@ from ingest.domain.imports import Matching, Operation
 from ingest.wire.envelopes import Envelope, load_envelope
 from ingest.wire.fingerprints import make_fingerprint
 from ingest.wire.parameters import Parameter, parse_digits_or_text, parse_flag, parse_id
+from ingest.wire.promises import refuse_promises
 
 #: The member by which a producer names a message.
 NAMED_BY = "feedback_id"
@@ -61,6 +62,7 @@ def load_order(document: Mapping[str, object]) -> Order:
     Whatever a request may say beside the contract's members of a message (segments,
     `detect_geo`) may be said here too (contract 14, points 55, 71).
     """
+    refuse_promises(document)
     sent = {name: value for name, value in document.items() if value not in (None, "")}
     faults: list[Fault] = []
     present: dict[str, Any] = {}

@@ -18,7 +18,9 @@ from ingest.domain.drafts import Draft, parse_phones
 from ingest.domain.errors import Fault, InvalidValue, NotFound, Rejected
 from ingest.domain.fields import READ_ONLY_FIELDS
 from ingest.domain.imports import Import
+from ingest.domain.limits import told
 from ingest.domain.lookups import NO_SEARCH
+from ingest.wire.promises import is_promise
 
 #: How what `data` may hold is read, by name; `subscriptions` apart.
 Schema = Mapping[str, Callable[[object], object]]
@@ -112,7 +114,9 @@ class ProfileSchemas:
             parse = schema.get(name)
             if parse is None:
                 unknown = value is not None and name not in _PASSED_OVER
-                if unknown and not database.ignore_unknown_fields:
+                if is_promise(name, value):
+                    faults.append(_fault(name, "Not supported"))
+                elif unknown and not database.ignore_unknown_fields:
                     faults.append(_fault(name, "Unknown field"))
             elif value is not None:
                 try:
@@ -131,7 +135,7 @@ class ProfileSchemas:
 
 
 def _fault(name: str, message: str) -> Fault:
-    return Fault(code=400, message=message, path=f"data.{name}")
+    return Fault(code=400, message=message, path=f"data.{told(name)}")
 
 
 def build_schema(database: Database) -> Schema:

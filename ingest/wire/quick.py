@@ -14,6 +14,7 @@ from ingest.domain.imports import Matching, Start
 from ingest.wire.charsets import check_charset, find_charset
 from ingest.wire.envelopes import Envelope, load_envelope
 from ingest.wire.parameters import parse_id
+from ingest.wire.promises import refuse_promises
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
 #: The input into which a browser writes the charset of its form.
@@ -90,6 +91,7 @@ def load_quick(
 
     An input left empty is as good as absent, since a form sends all it has.
     """
+    refuse_promises(sent)
     given = {name: value for name, value in sent.items() if value not in ("", None)}
     _refuse_nul(given)
     fields = {name: value for name, value in given.items() if name not in _RESERVED}

@@ -91,9 +91,12 @@ def _members(
 
 
 def _check_size(body: bytes, max_values: int) -> None:
-    """Refuse more elements than allowed, before anything is made of them."""
-    if body.count(b"<") - body.count(b"</") > max_values:
-        raise InvalidRequest(f"The body holds more than {max_values} elements")
+    """Refuse more elements than allowed, before anything is made of them.
+
+    A tree takes as much for a text as for an element, so one with a text counts twice.
+    """
+    if body.count(b"<") > max_values:
+        raise InvalidRequest(f"The body holds more than {max_values} tags")
 
 
 def _settle_encoding(body: bytes, charset: str | None) -> tuple[bytes, etree.XMLParser]:

@@ -20,7 +20,7 @@ FOLLOWED = {
 }
 #: What is run by another test, or why it cannot be run on any machine.
 ELSEWHERE = {
-    r"make test|make lint|bash \.ci/run": "this very run",
+    r"make (test|check|lint|oldest|newest)|bash \.ci/run": "this very run",
     r"make demo": "test_demo.py",
     r"make up|penstock up ": "test_supervisor.py",
     r"make (bench|fuzz|chaos)": "takes longer than a test may; its short form is one",

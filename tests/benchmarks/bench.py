@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import click
 import orjson
@@ -19,7 +20,7 @@ from tests.benchmarks.fill import fill
 from tests.benchmarks.floor import copy_rows, make_tables, take_rows
 from tests.benchmarks.load import Job, send_from_another_process
 from tests.benchmarks.processes import read_processor_ticks
-from tests.benchmarks.render import make_tables_of, shorten
+from tests.benchmarks.render import FRESH, make_tables_of, shorten
 from tests.benchmarks.requests import FIRST_KNOWN, Template, make_sample
 from tests.benchmarks.scenarios import (
     Measured,
@@ -37,9 +38,17 @@ _STAGE_IMPORTS = 8_000
 _WARM_SECONDS = 5.0
 _BROKER_IMPORTS = 10_000
 _USUAL_IMPORTS = 3_000
+#: Of the scenario that begins with nothing each time.
+_STARTS = 5
+_ROUNDS = 3
+_FRESH_KNOWN = 2_000
+_FRESH_SECONDS = 1.0
+
+_RELOAD = "SELECT pg_reload_conf()"
 
 console = Console(stderr=True, highlight=False)
 Scenario = Callable[[System, float], Measured]
+_S = TypeVar("_S")
 
 
 def _waiting(
@@ -143,6 +152,25 @@ def _measure_large(system: System, customers: int, seconds: float) -> list[Measu
     return _measure(system, LARGE, seconds, 3)
 
 
+def _measure_fresh(options: tuple[str, ...], seconds: float) -> list[Measured]:
+    """Start with nothing, several times, and never analyze: plans must not matter."""
+    measured = []
+    for start in range(_STARTS):
+        with find_target(options) as target:
+            system = System(target)
+            for statement in ("ALTER SYSTEM SET autovacuum = off", _RELOAD):
+                system.connection.execute(statement)
+            # Known customers are those that the first round imports.
+            system.known = _FRESH_KNOWN
+            scenarios = dict([_waiting(FRESH, 64, kind="mixed")])
+            run(system, "warm", system.imports(kind="mixed"), connections=64,
+                seconds=_FRESH_SECONDS)  # fmt: skip
+            console.print(f"start {start + 1}/{_STARTS}")
+            measured += _measure(system, scenarios, seconds, _ROUNDS)
+            system.connection.close()
+    return measured
+
+
 def _measure_stage(repeats: int) -> list[dict[str, object]]:
     """Apply prefilled streams by one worker, beside COPY over one connection."""
     found: list[dict[str, object]] = []
@@ -200,11 +228,14 @@ def main(
     if not wanted or "stage" in wanted:
         document["stage"] = _measure_stage(repeats)
     options = ("--workers", str(workers), "--intakes", str(intakes))
+    fresh: list[Measured] = []
+    if _choose({FRESH: None}, wanted):
+        fresh = _measure_fresh(options, seconds)
     with _open_system(options) as system:
         document["facts"] = gather_facts(system.target) | {
             "workers": str(workers), "intakes": str(intakes)}  # fmt: skip
         before = system.memory(), system.ask("SELECT count(*) FROM imports")[0]
-        measured = _measure(system, chosen, seconds, repeats)
+        measured = fresh + _measure(system, chosen, seconds, repeats)
         if large:
             measured += _measure_large(system, customers, seconds)
         document["memory"] = {
@@ -221,9 +252,7 @@ def main(
         raise click.ClickException("Some imports failed; see above")
 
 
-def _choose(
-    scenarios: dict[str, Scenario], wanted: tuple[str, ...]
-) -> dict[str, Scenario]:
+def _choose(scenarios: dict[str, _S], wanted: tuple[str, ...]) -> dict[str, _S]:
     if not wanted:
         return scenarios
     return {n: s for n, s in scenarios.items() if any(word in n for word in wanted)}

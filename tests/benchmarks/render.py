@@ -62,7 +62,15 @@ def _ratio_in_turn(
     return median(ratios) if ratios else None
 
 
+def _worst_of_best(document: Document, name: str, member: str) -> float | None:
+    """Return the least of all runs of `name` as a share of the most."""
+    rows = _by_name(document.get("measured", ())).get(name, ())
+    values = [row[member] for row in rows]
+    return min(values) / max(values) if values else None
+
+
 _MIXED = "256 waiting, mixed"
+FRESH = "fresh database, never analyzed"
 
 #: Name, least or most, the limit, and how it is found.
 _TARGETS: tuple[tuple[str, str, float, Callable[[Document], float | None]], ...] = (
@@ -101,6 +109,8 @@ _TARGETS: tuple[tuple[str, str, float, Callable[[Document], float | None]], ...]
             _value(d, _MIXED, "per_second"),
         ),
     ),
+    ("fresh database, worst round as a share of the best", "≥", 0.5,
+     lambda d: _worst_of_best(d, FRESH, "per_second")),
 )  # fmt: skip
 
 

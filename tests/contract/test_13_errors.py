@@ -18,6 +18,7 @@ from ingest.doors.openapi.page import render_page
 from ingest.settings import Settings
 from ingest.wire.errors import ERRORS
 from tests.conftest import Connection
+from tests.half_requests import open_request, read_answer
 from tests.intakes import ServedIntake, make_document, served
 
 PAGE = (Path(__file__).parents[2] / "docs/errors.md").read_text()
@@ -168,7 +169,7 @@ def check_row(code: int, status: int) -> None:
 
 
 #: Met below: they take more than a request.
-OF_DISRUPTIONS = {429, 500, 503}
+OF_DISRUPTIONS = {408, 429, 500, 503}
 
 
 def test_every_code_of_the_table_is_met_here() -> None:
@@ -176,6 +177,20 @@ def test_every_code_of_the_table_is_met_here() -> None:
 
     assert {row.code for row in ERRORS} == met | NEVER_SENT
     assert {row.code for row in ERRORS if row.http == "never sent"} == NEVER_SENT
+
+
+@pytest.mark.fact("13.2-codes")
+def test_408_when_a_body_does_not_come(settings: Settings) -> None:
+    with (
+        served(replace(settings, body_seconds=1.0)) as intake,
+        open_request(intake.url, 100) as half,
+    ):
+        half.sendall(b"{")
+        said = read_answer(half)
+
+    assert said.startswith("HTTP/1.1 408 ")
+    assert '"error":408' in said
+    check_row(408, 408)
 
 
 @pytest.mark.fact("13.2-codes")

@@ -11,7 +11,7 @@ from ingest.domain.batches import Prepared, Step, apply_import
 from ingest.domain.catalog import Catalog, Channel, EventKind, Novelty, Trigger
 from ingest.domain.imports import Start, State
 from ingest.domain.profiles import Profile
-from ingest.domain.workspace import Workspace
+from ingest.domain.workspace import Scans, Workspace
 from ingest.wire.profile_schemas import ProfileSchemas
 from tests.declared import make_trigger
 from tests.factories import make_catalog, make_import
@@ -37,7 +37,7 @@ class Story:
     def __init__(self, *triggers: Trigger) -> None:
         self.catalog = listening(*triggers)
         self._schemas = ProfileSchemas(self.catalog)
-        self._workspace = Workspace(self.catalog, [], {})
+        self._workspace = Workspace(self.catalog, [], Scans())
 
     def step(self, data: dict[str, Any] | None = None, **changes: Any) -> Step:
         import_ = make_import(
@@ -253,7 +253,7 @@ def test_the_same_import_makes_the_same_event_ids() -> None:
     prepared = ProfileSchemas(catalog).prepare(import_)
 
     steps = [
-        apply_import(Workspace(catalog, [], {}), prepared, catalog, ID)
+        apply_import(Workspace(catalog, [], Scans()), prepared, catalog, ID)
         for _ in range(2)
     ]
 

@@ -1,5 +1,6 @@
 """The examples of docs/clients do as they say, over answers that are lost."""
 
+import json
 import os
 import subprocess
 import sys
@@ -136,6 +137,30 @@ def test_an_example_imports_once_though_answers_are_lost(
     ((profile_id, points),) = profiles(settings)
     assert profile_id in done.stdout
     assert points == 10
+
+
+@pytest.mark.parametrize("language", COMMANDS)
+def test_an_example_imports_without_anything_between(
+    language: str, settings: Settings, token: str
+) -> None:
+    """Whatever its library offers, such as HTTP/2, reaches the intake as it is."""
+    with served(settings) as intake, draining(settings):
+        done = run(COMMANDS[language], PENSTOCK_URL=intake.url, PENSTOCK_TOKEN=token)
+
+    assert done.returncode == 0, done.stderr
+    ((profile_id, points),) = profiles(settings)
+    assert profile_id in done.stdout
+    assert points == 10
+
+
+def test_curl_that_offers_http_2_is_served(settings: Settings, token: str) -> None:
+    document = {"token": token, "db_id": 1, "email": "a@example.com", "data": {}}
+    with served(settings) as intake, draining(settings):
+        url = f"{intake.url}/api/v1.1/profiles/import"
+        command = ("curl", "-sS", "--http2", "--json", json.dumps(document), url)
+        answer = json.loads(run(command).stdout)
+
+    assert answer["error"] == 0, answer
 
 
 @pytest.mark.parametrize("language", COMMANDS)

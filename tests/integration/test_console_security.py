@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ingest.domain.tokens import Action
+from ingest.doors.console.app import _VIEWS
 from ingest.doors.console.sessions import IDLE_SECONDS, LONGEST_SECONDS, Sessions
 from ingest.settings import Settings
 from ingest.store.tokens import create_token, load_tokens, revoke_token
@@ -63,6 +64,33 @@ def test_a_token_of_another_action_is_refused(
     assert page.status_code == 403
     assert served.log_in(secret).status_code == 403
     assert "penstock_session" not in served.client.cookies
+
+
+@pytest.mark.parametrize("path", _VIEWS)
+def test_no_page_of_the_console_is_for_others(
+    served: Console, connection: Connection, path: str
+) -> None:
+    place = path.format(
+        import_id=PAGES[3].rpartition("/")[2],
+        event_id=PAGES[3].rpartition("/")[2],
+        database_id=1,
+        profile_id=PAGES[4].rpartition("/")[2],
+        letter_id=1,
+    )
+    rights = {"others": set(Action) - {Action.ADMIN}, "of one": {Action.ADMIN}}
+    for name, actions in rights.items():
+        _, secret = create_token(
+            connection, name=name, database_ids=[1], actions=actions
+        )
+        headers = {"Authorization": f"Bearer {secret}"}
+
+        shown = served.client.get(place, headers=headers)
+        acted = served.client.post(
+            place, headers=headers, data={"action": "replay", "letter_id": "1"}
+        )
+
+        assert shown.status_code == 403
+        assert acted.status_code in (403, 405)
 
 
 def test_an_admin_of_one_database_is_none(

@@ -2,6 +2,7 @@
 
 import functools
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -28,6 +29,7 @@ from tests.intakes import wait_until
 from tests.pipeline import Pipeline
 from tests.receivers import Receiver, receiving
 from workers.drain import Drain
+from workers.resolver import Resolver
 from workers.triggers import Courier
 
 
@@ -395,3 +397,120 @@ def test_a_queue_gets_the_same_message(
     said = orjson.loads(body)
     assert message.properties["message_id"] == said["data"]["event_id"]
     assert message.content_type == "application/json"
+
+
+@pytest.mark.parametrize(
+    "retry_after",
+    [
+        "Fri, 31 Dec 99999999999 23:59:59 GMT",
+        "Fri, 99 Foo 2026 99:99:99 GMT",
+        "9" * 5000,
+        "-1",
+        "1e999",
+        "\xb2",
+        ",",
+    ],
+)
+def test_whatever_is_asked_for_by_retry_after_is_an_attempt(
+    connection: Connection, courier: Courier, receiver: Receiver, retry_after: str
+) -> None:
+    receiver.answer = lambda _: (503, {"Retry-After": retry_after})
+    declare(connection, receiver.url)
+    import_one(connection)
+
+    courier.wake()
+
+    wait_until(lambda: deliveries(connection) == [(1, "pending", 1)])
+    assert attempts(connection) == [(503, "Answered 503")]
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        pytest.param("http://a..b/", "a..b", id="an empty label"),
+        pytest.param(f"http://{'a' * 64}.example/", "a", id="a label too long"),
+        pytest.param(f"http://{'ü' * 64}.example/", "", id="too long in IDNA"),
+        pytest.param("http://xn--a.example/", "", id="no punycode"),
+        pytest.param("http://\u2460\ufffd.example/", "", id="no letters"),
+        pytest.param("http://a:99999/", "", id="no port"),
+        pytest.param("http://[::1/", "", id="half an address"),
+    ],
+)
+def test_a_url_that_leads_nowhere_is_attempted_by_schedule_and_comes_to_an_end(
+    connection: Connection, courier: Courier, url: str, error: str
+) -> None:
+    declare(connection, url)
+    import_one(connection)
+
+    courier.wake()
+    wait_until(lambda: deliveries(connection) == [(1, "pending", 1)])
+    ((status, said),) = attempts(connection)
+    assert status is None
+    assert error in said != ""
+    connection.execute("UPDATE deliveries SET attempts = 9")
+    make_due(connection)
+    courier.wake()
+    wait_until(lambda: deliveries(connection) == [(1, "failed", 10)])
+
+
+class Hanging:
+    """Looks names up as the system does, but for one, for which it never answers."""
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+        self.asked = 0
+
+    def __call__(self, host: str, port: int, **options: Any) -> Any:
+        if host == "hangs.example":
+            self.asked += 1
+            self.ended.wait(60)
+            raise socket.gaierror
+        return socket.getaddrinfo(host, port, **options)
+
+
+def test_a_name_that_is_not_resolved_holds_up_no_other_endpoint(
+    connection: Connection, settings: Settings, receiver: Receiver
+) -> None:
+    hanging = Hanging()
+    allowed = replace(settings, webhook_allow=("127.0.0.0/8",))
+    opened = Courier(allowed, resolver=Resolver(hanging))
+    with closing(opened):
+        declare(connection, "http://hangs.example/", receiver.url)
+        for number in range(40):
+            import_one(connection, number)
+
+        opened.wake()
+        wait_until(lambda: len(receiver.received) == 40)
+
+        # One lookup serves all that wait for the name.
+        assert hanging.asked == 1
+        wait_until(
+            lambda: (
+                (None, "No address of hangs.example within 10 seconds")
+                in attempts(connection)
+            )
+        )
+        assert (2, "delivered", 1) in deliveries(connection)
+        hanging.ended.set()
+
+
+def test_a_name_is_looked_up_once_for_many_events(
+    connection: Connection, settings: Settings, receiver: Receiver
+) -> None:
+    asked: list[str] = []
+
+    def lookup(host: str, port: int, **options: Any) -> Any:
+        asked.append(host)
+        return socket.getaddrinfo(host, port, **options)
+
+    opened = Courier(
+        replace(settings, webhook_allow=("127.0.0.0/8",)), resolver=Resolver(lookup)
+    )
+    with closing(opened):
+        declare(connection, receiver.url)
+        for number in range(20):
+            import_one(connection, number)
+        opened.wake()
+        wait_until(lambda: len(receiver.received) == 20)
+
+    assert asked == ["127.0.0.1"]

@@ -23,9 +23,11 @@ from ingest.presence import Presence, announce
 from ingest.queues import DRAINS, SWEPT_KEY, UPKEEP, stream_key
 from ingest.settings import Settings
 from ingest.store.database import connect
+from ingest.store.partitions import ensure_partitions, lease_partition
 from ingest.store.receipt_days import create_daily_partitions
 from ingest.store.servers import load_server_facts
 from tests.conftest import Connection
+from tests.plans import store_profiles, store_receipts
 
 HERE = socket.gethostname()
 SETTINGS_OF_REDIS = (
@@ -102,7 +104,7 @@ def test_a_deployment_at_work_is_well_but_for_what_tests_do_without(
     wrong = {check: each.level for check, each in found.items() if each.advice}
     assert wrong == FLEETING
     assert all(each.found for each in found.values())
-    assert len(found) == 29
+    assert len(found) == 31
 
 
 @pytest.mark.parametrize(
@@ -223,8 +225,28 @@ def test_batches_larger_than_the_lock_table_are_found(subject: Subject) -> None:
         "postgres.max_locks_per_transaction"
     ]
 
-    assert finding.level is Level.FAIL
+    assert finding.level is Level.WARN
     assert "PENSTOCK_BATCH_SIZE" in finding.advice
+
+
+def test_a_partition_that_fails_again_and_again_is_found(
+    subject: Subject, client: redis.Redis, connection: Connection
+) -> None:
+    ensure_partitions(connection, 4)
+    first = str(client.xadd(stream_key(2), {"import": "x"}))
+    for _ in range(10):
+        assert lease_partition(connection, 2) is not None
+    quiet = look(subject)["work.attempts"]
+    lease_partition(connection, 2)
+
+    finding = look(subject)["work.attempts"]
+
+    assert quiet.level is Level.OK
+    assert finding.level is Level.FAIL
+    assert f"partition 2 has failed 11 times in a row, at entry {first}" in (
+        finding.found
+    )
+    assert "penstock dead bury" in finding.advice
 
 
 def test_sessions_near_their_limit_are_found(
@@ -312,6 +334,36 @@ def test_an_empty_catalogue_and_no_token_are_found(
 
     assert found["schema.catalogue"].level is Level.FAIL
     assert found["schema.tokens"].level is Level.WARN
+
+
+def test_tables_that_were_filled_and_never_analyzed_are_named(
+    subject: Subject, connection: Connection
+) -> None:
+    for table in ("profiles", "imports_default", "imports_named"):
+        connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
+    assert look(subject)["schema.statistics"].level is Level.OK
+    store_profiles(connection, 5_000)
+    store_receipts(connection)
+    connection.execute("ANALYZE match_keys, subscriptions, segment_members")
+
+    finding = look(subject)["schema.statistics"]
+
+    assert finding.level is Level.WARN
+    assert finding.found == "never analyzed: profiles, imports"
+    assert "ANALYZE profiles, imports" in finding.advice
+    connection.execute("ANALYZE imports, profiles")
+    assert look(subject)["schema.statistics"].level is Level.OK
+
+
+def test_an_index_of_the_release_before_is_named(
+    subject: Subject, connection: Connection
+) -> None:
+    connection.execute("CREATE INDEX subscriptions_contact ON subscriptions (contact)")
+
+    finding = look(subject)["schema.indexes"]
+
+    assert finding.level is Level.WARN
+    assert "DROP INDEX CONCURRENTLY subscriptions_contact" in finding.advice
 
 
 def test_days_that_were_not_made_ahead_are_found(
@@ -456,5 +508,5 @@ def test_the_command_says_what_it_found_and_how_bad_it_is(
         assert found["postgres.fsync"]["level"] == "fail"
         assert found["work.beat"]["advice"] == ""
     else:
-        assert "25 ok, 0 warn, 4 fail" in result.stdout
+        assert "27 ok, 0 warn, 4 fail" in result.stdout
         assert "→ Set `appendonly yes`" in result.stdout

@@ -1,12 +1,13 @@
 """What a drain holds goes with its session, however that comes to its end."""
 
+import psycopg
 import pytest
 
 from ingest.store.database import connect
 from ingest.store.partitions import ensure_partitions, lease_partition
 from tests.conftest import Connection
 from tests.intakes import wait_until
-from workers.attempts import TRANSIENT
+from workers.attempts import is_transient
 
 
 def is_free(connection: Connection) -> bool:
@@ -26,9 +27,10 @@ def test_a_session_that_postgres_ends_for_its_silence_is_a_fault_that_passes(
 
         wait_until(lambda: is_free(connection))
 
-        with pytest.raises(TRANSIENT):
+        with pytest.raises(psycopg.Error) as raised:
             silent.execute("SELECT 1")
     assert held
+    assert is_transient(raised.value)
 
 
 def test_a_server_notices_a_client_that_is_gone_in_bounded_time(

@@ -1,5 +1,7 @@
 import threading
+import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import psycopg
@@ -14,8 +16,11 @@ from ingest.store.migrate import (
     migrate,
     read_migrations,
 )
+from ingest.store.receipt_days import create_daily_partitions
+from ingest.store.servers import find_invalid_indexes, find_superseded_indexes
 from tests.conftest import Servers
 from tests.databases import cloned
+from tests.plans import store_profiles, store_receipts
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -137,6 +142,111 @@ def test_a_migration_does_not_wait_long_for_a_table_in_use(
             migrate(empty, tmp_path)
 
     assert migrate(empty, tmp_path) == ["0002_second.sql"]
+
+
+LONG = """-- Not in a transaction: a test.
+
+DROP INDEX CONCURRENTLY IF EXISTS first_id;
+
+CREATE INDEX CONCURRENTLY first_id ON first (id);
+
+-- What it returns is run.
+SELECT 'COMMENT ON INDEX first_id IS ''built''';
+"""
+
+
+def test_a_long_migration_does_not_keep_writers_waiting(
+    empty_url: str, empty: Connection, tmp_path: Path
+) -> None:
+    write(tmp_path, "0001_first.sql", "CREATE TABLE first (id integer)")
+    migrate(empty, tmp_path)
+    write(tmp_path, "0002_index.sql", LONG)
+    write(tmp_path, "0003_third.sql", "CREATE TABLE third ()")
+    applied: list[str] = []
+
+    def run() -> None:
+        with connect(empty_url) as connection:
+            applied.extend(migrate(connection, tmp_path))
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    # The index waits for this transaction, which began before it.
+    with (
+        connect(empty_url) as watcher,
+        connect(empty_url) as writer,
+        writer.transaction(),
+    ):
+        writer.execute("INSERT INTO first VALUES (1)")
+        for thread in threads:
+            thread.start()
+        wait_for(watcher, "SELECT FROM pg_stat_progress_create_index")
+        watcher.execute("INSERT INTO first VALUES (2)")
+    for thread in threads:
+        thread.join(timeout=30)
+
+    assert sorted(applied) == ["0002_index.sql", "0003_third.sql"]
+    built = "SELECT obj_description('first_id'::regclass)"
+    assert empty.execute(built).fetchone() == ("built",)
+
+
+def wait_for(connection: Connection, question: str) -> None:
+    """Ask until a row comes."""
+    ends_at = time.monotonic() + 30
+    while connection.execute(question).fetchone() is None:
+        assert time.monotonic() < ends_at
+        time.sleep(0.01)
+
+
+def test_a_long_migration_that_was_broken_off_is_run_again(
+    empty: Connection, tmp_path: Path
+) -> None:
+    write(tmp_path, "0001_first.sql", "CREATE TABLE first (id integer)")
+    write(tmp_path, "0002_index.sql", LONG.replace("INDEX first_id IS", "TABLE x IS"))
+    with pytest.raises(MigrationFailed, match=r"0002_index\.sql: relation"):
+        migrate(empty, tmp_path)
+    write(tmp_path, "0002_index.sql", LONG)
+
+    assert migrate(empty, tmp_path) == ["0002_index.sql"]
+    assert empty.execute("SHOW lock_timeout").fetchone() == ("0",)
+
+
+def test_receipts_of_the_release_before_get_the_new_index(
+    empty: Connection, tmp_path: Path
+) -> None:
+    for migration in read_migrations():
+        if migration.name < "0015":
+            (tmp_path / migration.name).write_bytes(migration.sql)
+    migrate(empty, tmp_path)
+    create_daily_partitions(empty, date(2026, 1, 1), 0)
+    store_profiles(empty, 3)
+    store_receipts(empty)
+
+    assert migrate(empty)[:1] == ["0015_contact_keys.sql"]
+
+    create_daily_partitions(empty, date(2026, 1, 2), 0)
+    indexed = empty.execute(
+        """
+        SELECT indrelid::regclass::text
+          FROM pg_inherits
+          JOIN pg_index ON indexrelid = inhrelid
+         WHERE inhparent = 'imports_applied_at'::regclass
+         ORDER BY 1
+        """
+    ).fetchall()
+    assert [name for (name,) in indexed] == [
+        "imports_20260101",
+        "imports_20260102",
+        "imports_default",
+        "imports_named",
+    ]
+    assert find_invalid_indexes(empty) == []
+    # Workers of that release still search by it.
+    assert find_superseded_indexes(empty) == ["subscriptions_contact"]
+
+
+def test_a_new_database_has_no_index_of_the_release_before(empty: Connection) -> None:
+    migrate(empty)
+
+    assert find_superseded_indexes(empty) == []
 
 
 def test_a_session_speaks_utc_and_names_itself(connection: Connection) -> None:

@@ -26,7 +26,7 @@ def test_without_postgres_they_are_told_to_come_back() -> None:
         finally:
             await readers.close()
 
-    with pytest.raises(Unavailable, match="Profiles cannot be reached now"):
+    with pytest.raises(Unavailable, match="Postgres cannot be reached"):
         asyncio.run(ask())
 
 

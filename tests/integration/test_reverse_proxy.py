@@ -13,9 +13,11 @@ import pytest
 
 from ingest.local.state import find_free_port
 from ingest.settings import Settings
+from tests.conftest import Connection
 from tests.drains import draining
 from tests.intakes import DEADLINE_SECONDS, make_document, served, wait_until
 from tests.programs import find_program
+from tests.uploads import emails
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy/nginx/penstock.conf"
 HOST = "imports.example.com"
@@ -119,3 +121,43 @@ def test_health_is_not_for_callers(proxy: httpx.Client) -> None:
     response = proxy.get("/health/ready", extensions={"sni_hostname": HOST})
 
     assert response.status_code == 403
+
+
+def upload(proxy: httpx.Client, token: str, file: Iterator[bytes]) -> httpx.Response:
+    return proxy.post(
+        "/api/v1.1/jobs/import?db_id=1",
+        content=file,
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "text/csv"},
+        extensions={"sni_hostname": HOST},
+    )
+
+
+def test_the_rows_of_a_file_are_applied_while_it_is_sent(
+    proxy: httpx.Client, token: str, connection: Connection
+) -> None:
+    def write() -> Iterator[bytes]:
+        yield b"email\nada@example.com\n"
+        wait_until(lambda: emails(connection) == ["ada@example.com"])
+        yield b"bob@example.com\n"
+
+    response = upload(proxy, token, write())
+
+    assert response.json()["error"] == 0
+    assert emails(connection) == ["ada@example.com", "bob@example.com"]
+
+
+def test_a_file_may_be_longer_than_a_body(
+    proxy: httpx.Client, token: str, settings: Settings
+) -> None:
+    # A column of this name is passed over.
+    row = b"ada@example.com," + b"x" * 1_000_000 + b"\n"
+    count = settings.max_body_bytes // len(row) + 3
+
+    def write() -> Iterator[bytes]:
+        yield b"email,penstock_note\n"
+        yield from [row] * count
+
+    response = upload(proxy, token, write())
+
+    assert response.json()["error"] == 0
+    assert response.json()["rows"] == count

@@ -1,10 +1,11 @@
 """Rates of tokens: one budget over all intakes, told in every answer."""
 
+import asyncio
 import json
 import math
 import re
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -13,10 +14,13 @@ import httpx
 import pytest
 import redis
 from click.testing import CliRunner
+from falcon.asgi import Response
 
 from ingest.cli import main
+from ingest.domain.errors import RateExceeded
 from ingest.domain.rates import Rate
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Action, Token
+from ingest.doors.http.rates import Rates
 from ingest.queues import rate_key
 from ingest.settings import Settings
 from ingest.store.tokens import create_token, set_rate
@@ -105,6 +109,53 @@ def test_what_was_spent_comes_back(
 
     assert refused
     assert refused.headers["Retry-After"] == "1"
+    wait_until(lambda: send(intake, secret).status_code == 202)
+
+
+@pytest.mark.parametrize(("per_second", "burst"), [(50, 50), (20, 40), (0.5, 10)])
+def test_the_first_second_takes_no_more_than_any_other(
+    client: redis.Redis, settings: Settings, per_second: float, burst: int
+) -> None:
+    rate = Rate(per_second=per_second, burst=burst)
+    token = Token(
+        id=7, name="x", database_ids=frozenset(), actions=frozenset(), rate=rate
+    )
+
+    async def spend_for(microseconds: int) -> list[int]:
+        """Ask without a pause; return when each was let in, by the clock of Redis."""
+        rates, moments = Rates(settings.redis_url), [read_clock(client)]
+        while moments[-1] < moments[0] + microseconds:
+            with suppress(RateExceeded):
+                await rates.spend(token, Response())
+                moments.append(read_clock(client))
+        await rates.close()
+        return moments[1:]
+
+    moments = asyncio.run(spend_for(1_900_000))
+
+    first, second = (
+        sum(start <= moment - moments[0] < start + 990_000 for moment in moments)
+        for start in (0, 1_000_000)
+    )
+    assert 0 < first <= burst
+    assert second <= burst
+
+
+def read_clock(client: redis.Redis) -> int:
+    seconds, microseconds = client.time()
+    return seconds * 1_000_000 + microseconds
+
+
+@pytest.mark.parametrize(
+    "left", ["9" * 16, f"{'9' * 16} {'9' * 16} 5"], ids=["last release's", "ours"]
+)
+def test_a_clock_of_redis_that_was_set_back_holds_nobody_for_long(
+    intake: ServedIntake, connection: Connection, client: redis.Redis, left: str
+) -> None:
+    token_id, secret = issue(connection, Rate(per_second=100, burst=5))
+    know(intake, secret)
+    client.set(rate_key(token_id), left)
+
     wait_until(lambda: send(intake, secret).status_code == 202)
 
 

@@ -18,6 +18,7 @@ from hatchling.builders.wheel import WheelBuilder
 
 from ingest import cli, queues
 from ingest.doors.http.app import create_app
+from ingest.doors.http.uploads import PATH as UPLOADS
 from ingest.settings import Settings, read_settings
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +31,8 @@ SERVICES: Mapping[str, dict[str, object]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 CELERY = {name: service for name, service in OURS.items() if "entrypoint" in service}
 PENSTOCK = {name: service for name, service in OURS.items() if name not in CELERY}
+
+MAX_FILE_BYTES = Settings(database_url="", redis_url="").max_file_bytes
 
 each_of_ours = pytest.mark.parametrize("name", OURS)
 
@@ -300,3 +303,23 @@ def test_docker_accepts_the_compose_file() -> None:
     )
 
     assert checked.returncode == 0, checked.stderr
+
+
+def test_the_ingress_hands_files_of_jobs_on_as_they_come() -> None:
+    text = (ROOT / "deploy/kubernetes/intake.yaml").read_text()
+    (jobs,) = [
+        each
+        for each in yaml.safe_load_all(text)
+        if each["kind"] == "Ingress" and "jobs" in each["metadata"]["name"]
+    ]
+    told = {
+        name.partition("/")[2]: value
+        for name, value in jobs["metadata"]["annotations"].items()
+    }
+    (path,) = jobs["spec"]["rules"][0]["http"]["paths"]
+
+    assert path["path"] == UPLOADS
+    assert told["proxy-request-buffering"] == "off"
+    assert told["proxy-next-upstream"] == "off"
+    assert int(told["proxy-body-size"].removesuffix("g")) * 1024**3 == MAX_FILE_BYTES
+    assert min(int(told[f"proxy-{way}-timeout"]) for way in ("read", "send")) >= 600

@@ -11,6 +11,7 @@ from ingest.domain import fields, updates
 from ingest.domain.catalog import Field, FieldType
 from ingest.domain.documents import json_key
 from ingest.domain.errors import InvalidValue
+from ingest.domain.limits import DEFAULT_LIMITS
 from ingest.domain.statuses import STATUSES
 from ingest.domain.updates import Action
 
@@ -145,7 +146,7 @@ def test_update_gives_a_canonical_value_and_changes_no_argument(
     before = copy.deepcopy((update, current))
 
     try:
-        result = updates.apply(field, update, current)
+        result = updates.apply(field, update, current, DEFAULT_LIMITS)
     except InvalidValue:
         result = None  # Out of range, or a path through what is not an object.
 

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.domain.errors import InvalidRequest
 from ingest.doors.files.archives import UnreadableFile
 from ingest.doors.files.dialects import Told
 from ingest.doors.files.documents import split_array
 from ingest.doors.files.inputs import Rows, open_rows
 from ingest.doors.files.rows import Reading, Row
+from ingest.wire.limits import Limits
 from tests.factories import make_database
 
 HEADER = "email,_fname"
@@ -207,6 +209,79 @@ def test_a_file_without_rows_is_refused(
 ) -> None:
     with pytest.raises(UnreadableFile, match=message):
         read(data, **told)
+
+
+class Endless(io.RawIOBase):
+    """A file that begins with `head`, then goes on with `more` for ever."""
+
+    def __init__(self, head: bytes, more: bytes) -> None:
+        self._head, self._more = head, more
+        self.count = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        while len(self._head) < len(buffer):
+            self._head += self._more * 1000
+        size = len(buffer)
+        buffer[:size], self._head = self._head[:size], self._head[size:]
+        self.count += size
+        return size
+
+
+@pytest.mark.parametrize(
+    ("head", "more", "message"),
+    [
+        pytest.param(
+            b'email,_fname\na@b.c,A\nd@e.f,"',
+            b"x\n",
+            "begins in line 3; a quotation mark in it may not be closed",
+            id="a quotation mark never closed",
+        ),
+        pytest.param(
+            b"email,_fname\n", b'"a\n",', "begins in line 2;", id="quoted cells"
+        ),
+        pytest.param(b"email,_fname\na", b",", "begins in line 2$", id="empty cells"),
+        pytest.param(b"email", b",a", "begins in line 1$", id="columns"),
+        pytest.param(b'{"a": "', b"x", "A row is longer", id="a line of JSON"),
+        pytest.param(b'{"a": [', b"[],", "A row is longer", id="values of JSON"),
+        pytest.param(b'[{"a": "', b"x", "A row is longer", id="a text in an array"),
+        pytest.param(b"[[", b"[],", "A row is longer", id="an element of an array"),
+    ],
+)
+def test_no_more_of_a_row_is_read_than_a_row_may_be(
+    head: bytes, more: bytes, message: str
+) -> None:
+    limit = 2_000_000
+    endless = Endless(head, more)
+    reading = Reading(max_row_bytes=limit)
+
+    with pytest.raises(UnreadableFile, match=message):
+        list(open_rows(io.BufferedReader(endless), reading, make_database()))
+
+    # What is read ahead comes on top of it.
+    assert endless.count < 2 * limit
+
+
+def test_a_row_has_no_more_cells_than_a_body_has_values() -> None:
+    limits = Limits(values=1000)
+
+    assert read("email,_fname\n" + "," * 1000 + "x", limits=limits)[1][0].faults
+    with pytest.raises(UnreadableFile, match="of more than 1000 cells"):
+        read("email,_fname\n" + "," * 1001, limits=limits)
+
+
+def test_a_table_has_no_more_columns_than_an_object_has_members() -> None:
+    with pytest.raises(UnreadableFile, match="more than 10 columns"):
+        read(",".join(["email"] * 11) + "\n", limits=Limits(keys=10))
+
+
+def test_what_is_told_of_an_unknown_column_is_short() -> None:
+    with pytest.raises(InvalidRequest, match="No field is called") as refused:
+        read("x" * 100_000 + "\na\n")
+
+    assert len(str(refused.value)) < 500
 
 
 def test_a_row_quoted_wrongly_harms_no_other() -> None:

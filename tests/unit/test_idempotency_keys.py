@@ -1,13 +1,18 @@
 """What an Idempotency-Key may be, and what tells its requests apart."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.domain.errors import InvalidRequest
+from ingest.domain.identities import Namer
 from ingest.doors.http.idempotency import RequestKey, parse_key
 from ingest.wire.fingerprints import make_fingerprint
 
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+NAMER = Namer(secret=b"s" * 32, sealed_from=EPOCH, plain_until=EPOCH)
 PRINTABLE = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1)
 
 
@@ -57,7 +62,7 @@ def test_quoting_a_key_makes_no_other_key(key: str) -> None:
 
 
 def key_of(token_id: int = 1, key: str = "k") -> RequestKey:
-    return RequestKey(token_id=token_id, key=key, fingerprint="f")
+    return RequestKey(token_id=token_id, key=key, fingerprint="f", namer=NAMER)
 
 
 def test_names_differ_by_token_key_and_element() -> None:

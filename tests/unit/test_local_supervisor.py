@@ -245,3 +245,39 @@ def test_signals_are_as_before_afterwards() -> None:
 
     after = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGCHLD)]
     assert after == before
+
+
+def test_a_record_that_cannot_be_written_is_warned_of_and_ends_nothing(
+    group: Group,
+) -> None:
+    group.start(group.child("one"), group.child("two"))
+    # As a full disk does, this refuses the new file.
+    blocked = group.state / "processes.json.new"
+    blocked.mkdir()
+
+    for _ in range(2):
+        number = group.supervisor.pids["one"]
+        os.kill(number, signal.SIGKILL)
+        group.tick_until(lambda: group.supervisor.pids.get("one", number) != number)  # noqa: B023
+
+    warnings = [line for line in group.told if "cannot be written to" in line]
+    assert len(warnings) == 1
+    assert "free space" in warnings[0]
+    blocked.rmdir()
+    os.kill(group.supervisor.pids["two"], signal.SIGKILL)
+    group.tick_until(lambda: group.has_told("two started again"))
+    recorded = str(read_record(group.state / "processes.json"))
+    assert all(str(number) in recorded for number in group.supervisor.pids.values())
+
+
+def test_a_child_whose_log_cannot_be_written_is_tried_again(group: Group) -> None:
+    group.start(group.child("one"), group.child("two"))
+    log = group.state / "one.log"
+    log.rename(log.with_suffix(".kept"))
+    log.mkdir()
+    os.kill(group.supervisor.pids["one"], signal.SIGKILL)
+
+    group.tick_until(lambda: group.has_told("cannot be written to"))
+    assert "two" in group.supervisor.pids
+    log.rmdir()
+    group.tick_until(lambda: group.has_told("one started again"))

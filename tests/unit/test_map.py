@@ -1,4 +1,4 @@
-"""The architecture map of the README is the one the imports draw."""
+"""The map of docs/architecture.md is the one the imports draw."""
 
 import re
 from functools import cache
@@ -7,7 +7,7 @@ from grimp import ImportGraph, build_graph
 
 from tests.pages import ROOT
 
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs/architecture.md").read_text()
 
 
 @cache
@@ -17,7 +17,7 @@ def graph() -> ImportGraph:
 
 def mapped() -> list[str]:
     """Return the rooms of the map from the top down, as packages."""
-    (text,) = re.findall(r"## Architecture\n.*?```\n(.*?)```", README, re.DOTALL)
+    (text,) = re.findall(r"## The map\n.*?```\n(.*?)```", PAGE, re.DOTALL)
     names = re.findall(r"^((?:ingest|workers)[\w/]*)(?:\.py|/) ", text, re.MULTILINE)
     return [name.replace("/", ".") for name in names]
 
@@ -63,7 +63,7 @@ def test_an_import_that_rose_would_be_noticed() -> None:
 
 
 def test_every_module_that_a_room_names_exists() -> None:
-    (text,) = re.findall(r"## Architecture\n.*?```\n(.*?)```", README, re.DOTALL)
+    (text,) = re.findall(r"## The map\n.*?```\n(.*?)```", PAGE, re.DOTALL)
     workers = text.partition("ingest/")[0]
     named = re.findall(r"(\w+)(?:, \w+)*:", workers)
 

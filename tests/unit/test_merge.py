@@ -13,7 +13,7 @@ from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Matching, State
 from ingest.domain.profiles import Profile
-from ingest.domain.workspace import Workspace
+from ingest.domain.workspace import Scans, Workspace
 from ingest.wire.profile_schemas import ProfileSchemas
 from tests.factories import make_catalog, make_import
 
@@ -232,7 +232,7 @@ def test_the_receipt_leads_from_the_old_profile_to_the_new(
 
 def test_a_rejected_import_leaves_the_workspace_as_it_was() -> None:
     other = replace(STORED, id="2" * 24, email="b@example.com")
-    workspace = Workspace(CATALOG, [STORED, other], {})
+    workspace = Workspace(CATALOG, [STORED, other], Scans())
     prepared = prepare({"email": "b@example.com", "_fname": "X"})
 
     outcome = apply_import(workspace, prepared, CATALOG, "3" * 24).outcome

@@ -23,6 +23,7 @@ BOUNDED = {
     "endpoint",
     "error_class",
     "format",
+    "kind",
     "matching",
     "partition",
     "queue",

@@ -17,6 +17,11 @@ from workers.outages import OnceAnOutage, missing_server
         pytest.param(psycopg.errors.AdminShutdown(), "postgres", id="shutdown"),
         pytest.param(psycopg.errors.CannotConnectNow(), "postgres", id="starting"),
         pytest.param(psycopg.errors.DeadlockDetected(), None, id="a deadlock"),
+        pytest.param(
+            psycopg.OperationalError("FATAL:  password authentication failed"),
+            None,
+            id="Postgres refuses",
+        ),
         pytest.param(redis.ConnectionError(), "redis", id="Redis"),
         pytest.param(redis.TimeoutError(), "redis", id="Redis is slow"),
         pytest.param(kombu.exceptions.OperationalError(), "redis", id="kombu"),

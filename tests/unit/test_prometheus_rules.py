@@ -61,6 +61,11 @@ CASES = {
             'penstock_drained_timestamp_seconds{partition="1"}': NOW,
         },
     ),
+    "PenstockPartitionFails": Case(
+        fires={'penstock_attempts{partition="1"}': "0+2x60"},
+        # A batch is under way at each look.
+        quiet={'penstock_attempts{partition="1"}': "1x60"},
+    ),
     "PenstockImportsOld": Case(
         fires={
             'penstock_oldest_accepted_timestamp_seconds{partition="1"}': STANDS,

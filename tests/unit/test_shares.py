@@ -1,9 +1,13 @@
 """Which partitions are applied together."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ingest.stream import Waiting
-from workers.shares import group
+from ingest.stream import Entry, Waiting
+from ingest.wire.entries import encode
+from tests.factories import by_email
+from workers.shares import Share, cut, group, make_share
 
 
 @pytest.mark.parametrize(
@@ -26,3 +30,57 @@ def test_partitions_are_put_together_up_to_the_size(
     assert [[one.entries for one in each] for each in groups] == expected
     # Who waits longest comes first.
     assert [one for each in groups for one in each] == waiting
+
+
+def test_those_that_failed_share_with_none() -> None:
+    waiting = [Waiting(partition=n, entries=1) for n in range(4)]
+
+    groups = list(group(waiting, 10, {1, 3}))
+
+    assert sorted([one.partition for one in each] for each in groups) == [
+        [0, 2],
+        [1],
+        [3],
+    ]
+
+
+#: Of each entry whether it is an import, a heartbeat, or nothing we know.
+KINDS = st.sampled_from(["import", "heartbeat", "letter"])
+
+
+def share_of(partition: int, kinds: list[str]) -> Share:
+    entries = [
+        Entry(
+            id=f"{number}-0",
+            payload=encode(by_email("a@example.com")) if kind == "import" else b"?",
+            reply_to="",
+            is_heartbeat=kind == "heartbeat",
+        )
+        for number, kind in enumerate(kinds, start=1)
+    ]
+    return make_share(partition, "0-0", entries)
+
+
+@given(st.lists(st.lists(KINDS, min_size=1, max_size=6), max_size=4), st.integers(0, 9))
+def test_a_batch_is_cut_behind_what_was_taken_of_it(
+    kinds: list[list[str]], taken: int
+) -> None:
+    shares = [share_of(number, each) for number, each in enumerate(kinds)]
+    whole = [one for share in shares for one in share.accepted]
+    taken = min(taken, len(whole))
+
+    kept = cut(shares, taken)
+
+    assert [one for share in kept for one in share.accepted] == whole[:taken]
+    for share in kept:
+        before = shares[share.partition]
+        # From the first entry on, without a gap, and no import behind the cut.
+        assert share.entries == before.entries[: len(share.entries)]
+        left = before.entries[len(share.entries) :]
+        assert not left or left[0].id == before.accepted[len(share.accepted)].entry_id
+        known = {entry.id for entry in share.entries}
+        assert [one.entry_id for one in share.letters] == [
+            one.entry_id for one in before.letters if one.entry_id in known
+        ]
+    if taken == len(whole):
+        assert kept == shares

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from ingest.domain import updates
 from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import InvalidValue
+from ingest.domain.limits import DEFAULT_LIMITS
 
 BIGGEST = 2**63 - 1
 
@@ -19,7 +20,7 @@ OBJECTS = Field(name="orders", type=FieldType.ARR_OBJECT)
 
 
 def change(field: Field, raw: object, current: object = None) -> object:
-    return updates.apply(field, updates.parse(field, raw), current)
+    return updates.apply(field, updates.parse(field, raw), current, DEFAULT_LIMITS)
 
 
 @pytest.mark.parametrize("type_", FieldType)

@@ -312,7 +312,7 @@ def test_the_elements_of_a_body_are_limited_before_they_are_read(encoding: str) 
     limits = Limits(values=250)
     assert xml_bodies.decode(body(100, "</xml>"), limits=limits)
     # Cut short, which nobody would notice who did not read it.
-    with pytest.raises(InvalidRequest, match="more than 250 elements"):
+    with pytest.raises(InvalidRequest, match="more than 250 tags"):
         xml_bodies.decode(body(400, ""), limits=limits)
 
 

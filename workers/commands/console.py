@@ -8,6 +8,8 @@ import uvicorn
 
 from ingest.commands.intake import listen
 from ingest.doors.console.app import create_console
+from ingest.doors.http.arrivals import Arrivals
+from ingest.doors.http.protocol import Http1Protocol
 from ingest.logs import configure_logging
 from ingest.settings import Settings, read_settings
 from ingest.store.database import connect
@@ -24,14 +26,19 @@ def make_server(settings: Settings) -> uvicorn.Server:
         with connect(
             settings.database_url, application_name="penstock-console"
         ) as connection:
-            worker = Replay(connection, by=by, geoip_database=settings.geoip_database)
+            worker = Replay(
+                connection,
+                by=by,
+                geoip_database=settings.geoip_database,
+                limits=settings.profile_limits,
+            )
             return worker.run(letter_ids, dry_run=dry_run)
 
     return uvicorn.Server(
         uvicorn.Config(
-            create_console(settings, replay),
+            Arrivals(create_console(settings, replay), settings),
             loop="uvloop",
-            http="httptools",
+            http=Http1Protocol,
             ws="none",
             # The proxy in front tells by X-Forwarded-Proto that it is spoken HTTPS to,
             # which can only make a cookie stricter.

@@ -19,6 +19,7 @@ from ingest.commands.import_display import Display
 from ingest.domain.errors import Rejected
 from ingest.domain.imports import Matching, Operation
 from ingest.domain.jobs import JobState
+from ingest.domain.limits import ProfileLimits
 from ingest.doors.files.archives import Left, PackLimits, UnreadableFile, unpack
 from ingest.doors.files.encodings import Tally, count_lines
 from ingest.doors.files.inputs import Rows, open_file, read_rows
@@ -199,9 +200,11 @@ def _fingerprint(file: io.FileIO) -> str:
     return digest.hexdigest()
 
 
-def load_schemas(connection: Connection[TupleRow]) -> ProfileSchemas:
+def load_schemas(
+    connection: Connection[TupleRow], limits: ProfileLimits
+) -> ProfileSchemas:
     """Return the schemas of the catalogue as it is now."""
-    return ProfileSchemas(load_catalog(connection))
+    return ProfileSchemas(load_catalog(connection, limits))
 
 
 class Importer:
@@ -254,7 +257,7 @@ class Importer:
     def _import(
         self, connection: Connection[TupleRow], one: Input, rejects: Path | None
     ) -> Ended:
-        schemas = load_schemas(connection)
+        schemas = load_schemas(connection, self._settings.profile_limits)
         # First: a header that means nothing begins no job.
         prepared = prepare(connection, one, self._asked, schemas)
         wanted = Wanted(

@@ -104,7 +104,8 @@ class _Rehearsal:
         self._connection = connection
         self._batch_size = settings.batch_size
         self._schemas = ProfileSchemas(
-            load_catalog(connection), open_locator(settings.geoip_database)
+            load_catalog(connection, settings.profile_limits),
+            open_locator(settings.geoip_database),
         )
         prepared = prepare(connection, one, asked, self._schemas)
         self._rows = prepared.rows

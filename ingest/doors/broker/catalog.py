@@ -8,8 +8,11 @@ from psycopg.rows import TupleRow
 from ingest import metrics
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Unavailable
+from ingest.domain.identities import Namer
+from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.store.catalog import load_catalog, load_version
 from ingest.store.database import connect
+from ingest.store.installation import load_namer
 
 _FRESH_SECONDS = 1.0
 
@@ -20,8 +23,17 @@ class BrokerCatalog:
     While Postgres is away, the last one known stays good.
     """
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        limits: ProfileLimits = DEFAULT_LIMITS,
+        *,
+        receipt_days: int,
+    ) -> None:
         self._database_url = database_url
+        self._limits = limits
+        self._receipt_days = receipt_days
+        self._namer: Namer | None = None
         self._connection: psycopg.Connection[TupleRow] | None = None
         self._catalog: Catalog | None = None
         self._version: int | None = None
@@ -36,6 +48,12 @@ class BrokerCatalog:
         if self._catalog is None:
             raise Unavailable("The catalogue is not loaded yet")
         return self._catalog
+
+    def get_namer(self) -> Namer:
+        """Return what makes ids of names; Unavailable before it could be read."""
+        if self._namer is None:
+            raise Unavailable("The catalogue is not loaded yet")
+        return self._namer
 
     def close(self) -> None:
         """Disconnect."""
@@ -52,7 +70,10 @@ class BrokerCatalog:
             # First: what changes while the rest is read is then read again.
             version = load_version(self._connection)
             if version != self._version:
-                self._catalog = load_catalog(self._connection)
+                self._namer = load_namer(
+                    self._connection, receipt_days=self._receipt_days
+                )
+                self._catalog = load_catalog(self._connection, self._limits)
                 self._version = version
                 metrics.CATALOG_RELOADS.labels("consumer").inc()
         except psycopg.Error as error:

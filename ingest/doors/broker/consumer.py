@@ -16,8 +16,8 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from threading import Event
-from uuid import UUID
 
+from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
 from ingest import metrics
@@ -29,7 +29,7 @@ from ingest.domain.errors import (
     Rejected,
     Unavailable,
 )
-from ingest.domain.identities import derive_import_id
+from ingest.domain.identities import Name
 from ingest.doors.accept import place
 from ingest.doors.broker.appends import BrokerAppends, Taken
 from ingest.doors.broker.catalog import BrokerCatalog
@@ -159,30 +159,35 @@ class Consumer:
 
     def _accept(self, order: Order, message: Message, catalog: Catalog) -> Taken:
         check_owner(order, catalog)
+        now = datetime.now(UTC)
+        name = self._name(order, message, now)
         import_ = to_import(
             order.envelope,
-            import_id=self._name(order, message),
-            accepted_at=datetime.now(UTC),
+            import_id=name.import_id,
+            accepted_at=now,
             door="broker",
             token_id=None,
             fingerprint=order.fingerprint,
         )
+        if name.other_id:
+            import_ = replace(import_, other_id=name.other_id)
         return Taken(
             accepted=place(import_, catalog, self._settings.partitions), order=order
         )
 
-    def _name(self, order: Order, message: Message) -> UUID:
-        """Return the import's id, the same for every delivery of the message."""
+    def _name(self, order: Order, message: Message, now: datetime) -> Name:
+        """Return the import's name, the same for every delivery of the message."""
+        namer, source = self._catalog.get_namer(), self._source.name
         if order.feedback_id:
-            database = str(order.envelope.database_id)
-            return derive_import_id(
-                "feedback", str(order.account_id), database, order.feedback_id
+            database, account = order.envelope.database_id, order.account_id
+            return namer.name(
+                "feedback", str(account), str(database), order.feedback_id, now=now
             )
-        if message.id:
-            return derive_import_id(
-                self._source.name, message.id, milliseconds=message.milliseconds
-            )
-        return uuid7()
+        if not message.id:
+            return Name(import_id=uuid7())
+        if message.milliseconds is None:
+            return namer.name(source, message.id, now=now)
+        return namer.name_at(source, message.id, milliseconds=message.milliseconds)
 
 
 def check_owner(order: Order, catalog: Catalog) -> None:

@@ -20,6 +20,7 @@ from ingest.doors.http.readers import Readers
 from ingest.doors.standings import Standing, gather_standing, sample
 from ingest.doors.waiting import Streams, StreamState
 from ingest.settings import Settings
+from ingest.store.faults import explain
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ class Desk:
                 self._replay_thread, self._replay, letter_ids, by, dry_run
             )
         except psycopg.OperationalError as error:
-            raise Unavailable("Postgres cannot be reached now") from error
+            raise Unavailable(explain(error)) from error
 
     async def standing(self) -> Standing:
         """Return how the whole pipeline stands now."""

@@ -5,10 +5,17 @@ from collections.abc import Mapping
 
 from falcon.asgi import Request, Response
 
-from ingest.domain.errors import BodyTooLarge, Forbidden, Unauthenticated
+from ingest.domain.errors import (
+    BodyTooLarge,
+    Forbidden,
+    InvalidRequest,
+    Unauthenticated,
+)
 from ingest.domain.tokens import Action, Token
 from ingest.doors.console.desk import Desk
 from ingest.store.tokens import hash_secret, load_tokens
+from ingest.wire.json_bodies import decode as decode_json
+from ingest.wire.quick import decode_form, is_form
 
 logger = logging.getLogger(__name__)
 
@@ -73,19 +80,40 @@ async def _admit_session(desk: Desk, session_id: str) -> Token:
     return admin
 
 
+async def _read_body(req: Request) -> bytes:
+    """Return a body that is short enough; no more than that is ever held."""
+    if (req.content_length or 0) <= _MAX_FORM_BYTES:
+        body = await req.stream.read(_MAX_FORM_BYTES + 1)
+        if len(body) <= _MAX_FORM_BYTES:
+            return body
+    raise BodyTooLarge(f"The form is longer than {_MAX_FORM_BYTES} bytes")
+
+
+def _parse_form(body: bytes, content_type: str | None) -> Mapping[str, str]:
+    """Return the texts of a form, or of a JSON object; raise InvalidRequest."""
+    if not body:
+        return {}
+    sent = decode_form(body) if is_form(content_type) else decode_json(body)
+    return {
+        name: check_text(value, name)
+        for name, value in sent.items()
+        if isinstance(value, str)
+    }
+
+
+def check_text(text: str, name: str) -> str:
+    """Return `text` if Postgres can hold it; raise InvalidRequest naming `name`."""
+    if "\0" in text:
+        raise InvalidRequest("Must not hold the character U+0000", name)
+    return text
+
+
 async def read_form(desk: Desk, req: Request, cookie: str) -> Mapping[str, str]:
     """Return the fields of a form; raise Forbidden unless it is one of our own.
 
     Who sends a Bearer token is no browser that somebody else's page could use.
     """
-    if (req.content_length or 0) > _MAX_FORM_BYTES:
-        raise BodyTooLarge("The form is too long")
-    sent = await req.get_media(default_when_empty={})
-    form = {
-        str(name): value
-        for name, value in (sent.items() if isinstance(sent, dict) else ())
-        if isinstance(value, str)
-    }
+    form = _parse_form(await _read_body(req), req.content_type)
     is_bearer = (req.auth or "").lower().startswith("bearer ")
     held = req.cookies.get(cookie, "")
     if not is_bearer and not desk.sessions.is_ours(held, form.get(FORM_TOKEN, "")):

@@ -1,11 +1,13 @@
 """Views as Falcon resources, the login, and what is the same on every page."""
 
 import logging
+import re
 from secrets import token_urlsafe
 from urllib.parse import quote
 
 import falcon
 from falcon.asgi import Request, Response
+from falcon.uri import encode_check_escaped
 from jinja2 import Environment
 
 from ingest.domain.errors import Forbidden, PenstockError, Unauthenticated
@@ -17,6 +19,7 @@ from ingest.doors.console.visits import Page, Redirect, View, Visit
 
 logger = logging.getLogger(__name__)
 
+_OUR_COOKIE = re.compile(r"[\w-]{22}", re.ASCII)
 #: A page loads our own style and image, sends forms to us, runs nothing, and is shown
 #: in no other; nothing of it is kept.
 _HEADERS = {
@@ -161,7 +164,10 @@ class LoginResource:
         raise falcon.HTTPSeeOther(_local(form.get("next", "")))
 
     def _show(self, req: Request, resp: Response, *, failed: bool = False) -> None:
-        held = req.cookies.get(guard.LOGIN_COOKIE) or token_urlsafe(16)
+        held = req.cookies.get(guard.LOGIN_COOKIE, "")
+        # What is not ours cannot be set again: a cookie holds few characters.
+        if not _OUR_COOKIE.fullmatch(held):
+            held = token_urlsafe(16)
         req.context[guard.LOGIN_COOKIE] = held
         guard.set_cookie(req, resp, guard.LOGIN_COOKIE, held)
         wanted = _local(req.get_param("next") or "")
@@ -199,6 +205,10 @@ class AssetResource:
 
 
 def _local(path: str) -> str:
-    """Return `path` if it is one of ours, for nobody may send an admin elsewhere."""
+    """Return `path` if it is one of ours, for nobody may send an admin elsewhere.
+
+    It is written as a header may hold it: `/é` as `/%C3%A9`.
+    """
     is_ours = path.startswith("/") and not path.startswith(("//", "/\\"))
-    return path if is_ours and path.isprintable() and "\\" not in path else "/"
+    is_ours = is_ours and path.isprintable() and "\\" not in path
+    return encode_check_escaped(path) if is_ours else "/"

@@ -9,6 +9,7 @@ from falcon.asgi import Request
 from ingest.domain.errors import NotFound
 from ingest.domain.tokens import Token
 from ingest.doors.console.desk import Desk
+from ingest.doors.console.guard import check_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +39,12 @@ class Visit:
         return int(text)
 
     def asked(self, name: str) -> str | None:
-        """Return what the query says of `name`; None for nothing, or blanks."""
+        """Return what the query says of `name`; None for nothing, or blanks.
+
+        Raises InvalidRequest for what no text of ours holds.
+        """
         text: str | None = self.req.get_param(name)
-        return (text or "").strip() or None
+        return check_text((text or "").strip(), name) or None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from psycopg.rows import TupleRow
 
 from ingest.domain.errors import PenstockError, Unavailable
 from ingest.store.database import connect
+from ingest.store.faults import explain
 from ingest.store.jobs import hold_job
 
 _T = TypeVar("_T")
@@ -47,7 +48,7 @@ class JobBooks:
                 return work(connection)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self.close()
-            raise Unavailable("Postgres cannot be reached") from error
+            raise Unavailable(explain(error)) from error
 
     def _connect(self) -> Connection[TupleRow]:
         if self._connection is None:

@@ -32,7 +32,8 @@ def open_file(stream: Readable, reading: Reading, tally: Tally | None = None) ->
 def read_rows(opened: Opened, reading: Reading, database: Database) -> Rows:
     """Return the rows of a file in the format that is told, or that it looks like.
 
-    Raises UnreadableFile, or InvalidRequest for columns that mean nothing.
+    `tally` is of its lines, where they were read before. Raises UnreadableFile, or
+    InvalidRequest for columns that mean nothing.
     """
     if isinstance(opened, SheetLines):
         return Table(opened, reading, database)

@@ -40,6 +40,11 @@ class Table:
         self._lines = lines
         self._trusts = reading.trust_quotes
         header = list(reading.columns) or self._read_header()
+        if len(header) > reading.limits.keys:
+            raise UnreadableFile(
+                f"The table has more than {reading.limits.keys} columns"
+                " (PENSTOCK_MAX_KEYS sets the limit)"
+            )
         self._columns: Columns = plan_columns(
             header, database, reading.mapping, reading.resource_id, reading.rules
         )
@@ -116,7 +121,7 @@ class TextLines:
         dialect, skipped = sniff(text, reading.dialect)
         text.stream.read(skipped)
         self._dialect = dialect
-        self._lines = _Lines(text.stream, reading.max_row_bytes)
+        self._lines = _Lines(text.stream, reading, dialect.delimiter)
         # Strict: a quotation mark out of place is told of, not read as a letter.
         self._reader = dialect.read(self._lines, strict=True)
         # The module has one limit for all; what a row may be is limited by its lines.
@@ -135,17 +140,16 @@ class TextLines:
 
     def read(self) -> ReadRow | None:
         """Read the next row; one that is quoted wrongly is its text, in one cell."""
-        self._lines.read.clear()
+        self._lines.begin(self._reader.line_num)
         try:
             return next(self._reader), ()
         except StopIteration:
             return None
         except csv.Error as error:
-            if self._lines.ended or "limit" in str(error):
+            if self._lines.ended:
                 raise UnreadableFile(
-                    f"The table cannot be read to its end: in line"
-                    f" {self._reader.line_num - len(self._lines.read) + 1} or after it"
-                    " a quotation mark is not closed"
+                    "The table cannot be read to its end: in line"
+                    f" {self._lines.first} or after it a quotation mark is not closed"
                 ) from error
             row = "".join(self._lines.read).rstrip("\r\n")
             if (cells := self._read_loosely(row)) is not None:
@@ -183,27 +187,54 @@ def _compile_cell(dialect: Dialect) -> re.Pattern[str] | None:
 class _Lines:
     """The lines of a text, those of the row that is being read kept."""
 
-    def __init__(self, stream: io.TextIOWrapper, limit: int) -> None:
+    def __init__(
+        self, stream: io.TextIOWrapper, reading: Reading, delimiter: str
+    ) -> None:
         self._stream = stream
-        self._limit = limit
-        #: Read since this was emptied.
+        self._limit = reading.max_row_bytes
+        self._max_cells = reading.limits.values
+        self._delimiter = delimiter
+        # Characters that the row may still have, and delimiters.
+        self._left = self._cells_left = 0
+        #: Read since the row began.
         self.read: list[str] = []
+        #: The line in which it began; the first is 1.
+        self.first = 1
         #: Whether more was asked for than there is.
         self.ended = False
+
+    def begin(self, line: int) -> None:
+        """Begin a row after `line`."""
+        self.read.clear()
+        self.first = line + 1
+        self._left, self._cells_left = self._limit, self._max_cells
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> str:
-        """Return the next line; UnreadableFile for one longer than anything is."""
-        line = self._stream.readline(self._limit)
-        if len(line) == self._limit:
-            raise UnreadableFile(
-                f"A line is longer than {self._limit} characters;"
-                " PENSTOCK_MAX_BODY_BYTES sets the limit"
+        """Return the next line; UnreadableFile for a row longer than anything is."""
+        line = self._stream.readline(self._left)
+        self._left -= len(line)
+        self._cells_left -= line.count(self._delimiter)
+        if self._left <= 0:
+            raise self._too_much(
+                f"longer than {self._limit} characters", "PENSTOCK_MAX_BODY_BYTES"
+            )
+        if self._cells_left < 0:
+            raise self._too_much(
+                f"of more than {self._max_cells} cells", "PENSTOCK_MAX_VALUES"
             )
         if not line:
             self.ended = True
             raise StopIteration
         self.read.append(line)
         return line
+
+    def _too_much(self, what: str, setting: str) -> UnreadableFile:
+        # A quotation mark that is not closed makes one row of all that follows.
+        hint = "; a quotation mark in it may not be closed" if self.read else ""
+        return UnreadableFile(
+            f"A row is {what} ({setting} sets the limit): it begins in line"
+            f" {self.first}{hint}"
+        )

@@ -28,6 +28,7 @@ from ingest.doors.files.starts import load_shared
 from ingest.doors.files.streams import Metered
 from ingest.settings import Settings
 from ingest.store.database import connect
+from ingest.store.faults import explain
 from ingest.store.jobs import Job, find_job_of_key, insert_job
 from ingest.wire.envelopes import Envelope
 from ingest.wire.job_parameters import UploadParameters
@@ -171,4 +172,4 @@ def _connected(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
         ) as opened:
             yield opened
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        raise Unavailable("Postgres cannot be reached") from error
+        raise Unavailable(explain(error)) from error

@@ -33,6 +33,9 @@ class SheetLines:
     def __init__(self, stream: Readable, reading: Reading) -> None:
         """Find the sheet; raise UnreadableFile for a workbook that cannot be read."""
         self._limit = reading.max_workbook_bytes
+        self._max_row = reading.max_row_bytes
+        # A character is six in JSON at most.
+        self._max_line = 6 * self._max_row + 1024
         file = _keep(stream, self._limit)
         command = [sys.executable, str(_READER), file.name, str(self._limit)]
         # In a session of its own: Ctrl-C stops us, and what is in flight is finished.
@@ -69,7 +72,13 @@ class SheetLines:
         return [str(cell) for cell in cells], faults
 
     def _next(self) -> Any:
-        line = self._process.stdout.readline() if self._process.stdout else b""
+        stdout = self._process.stdout
+        line = stdout.readline(self._max_line) if stdout else b""
+        if len(line) == self._max_line:
+            raise UnreadableFile(
+                f"A row is longer than {self._max_row} characters;"
+                " PENSTOCK_MAX_BODY_BYTES sets the limit"
+            )
         return json.loads(line) if line.endswith(b"\n") else None
 
     def _explain(self) -> str:

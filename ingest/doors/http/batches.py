@@ -12,6 +12,7 @@ from ingest.domain.errors import Rejected
 from ingest.domain.imports import SUCCESS_TEXT
 from ingest.domain.tokens import Token
 from ingest.doors.accept import Accepted, accept, check_access
+from ingest.doors.http.bodies import release
 from ingest.doors.http.idempotency import RequestKey, find_key, mark_replayed
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.prefer import choose_wait, dump_applied, parse_prefer
@@ -48,9 +49,9 @@ class BatchResource:
         """Decode, accept, wait, reply; what is wrong with an element is its own."""
         # Whoever is refused all the same is refused before the body is read.
         await self._intake.admission.admit()
-        request = await read_request(req, self._intake.settings)
+        request = await read_request(req, self._intake)
         batch, token = await self._load(request)
-        key = await find_key(req, request, token.id)
+        key = await find_key(req, request, token.id, self._intake.catalog.get_namer())
         count = len(batch.elements)
         await self._intake.rates.spend(token, resp, count)
         await self._intake.admission.admit_all(count, request.size_bytes)
@@ -58,17 +59,16 @@ class BatchResource:
             mark_replayed(resp)
         preferences = parse_prefer(req.get_header("Prefer"))
         places: list[Place] = []
+        chunks = self._accept_all(batch, token, key, places)
+        wait_seconds = choose_wait(
+            preferences,
+            synchronous=batch.shared.synchronous,
+            default_seconds=self._intake.settings.wait_seconds,
+        )
+        # What has been accepted need not be kept while its outcome is waited for.
+        del request, batch
         answers = await self._intake.enqueue_all(
-            (
-                [traced(req, accepted) for accepted in chunk]
-                for chunk in self._accept_all(batch, token, key, places)
-            ),
-            count=count,
-            wait_seconds=choose_wait(
-                preferences,
-                synchronous=batch.shared.synchronous,
-                default_seconds=self._intake.settings.wait_seconds,
-            ),
+            _trace_all(req, chunks), count=count, wait_seconds=wait_seconds
         )
         ids = [place for place in places if isinstance(place, UUID)]
         late = len(answers) < len(ids)
@@ -113,6 +113,15 @@ class BatchResource:
                     chunk.append(accepted)
                     places.append(accepted.import_.import_id)
             yield chunk
+
+
+def _trace_all(
+    req: Request, chunks: Iterable[list[Accepted]]
+) -> Iterator[list[Accepted]]:
+    """Say which trace imports belong to; give back the room of the last one's body."""
+    for chunk in chunks:
+        yield [traced(req, accepted) for accepted in chunk]
+    release(req.scope)
 
 
 def _say(

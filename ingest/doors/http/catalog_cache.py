@@ -14,10 +14,13 @@ from psycopg.rows import TupleRow
 from ingest import metrics
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Forbidden, Unauthenticated, Unavailable
+from ingest.domain.identities import Namer
+from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.domain.tokens import Token
 from ingest.store import catalog as catalogs
 from ingest.store import tokens
 from ingest.store.database import connect
+from ingest.store.installation import load_namer
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +35,7 @@ class _Snapshot:
     version: int
     #: By the hash of their secrets.
     tokens: Mapping[bytes, Token]
+    namer: Namer
 
 
 class CatalogCache:
@@ -40,8 +44,16 @@ class CatalogCache:
     While Postgres is away, the last ones known stay good.
     """
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        limits: ProfileLimits = DEFAULT_LIMITS,
+        *,
+        receipt_days: int,
+    ) -> None:
         self._database_url = database_url
+        self._limits = limits
+        self._receipt_days = receipt_days
         self._snapshot: _Snapshot | None = None
         # Used by one thread at a time: `_refreshing` is the only one under way.
         self._connection: psycopg.Connection[TupleRow] | None = None
@@ -74,6 +86,10 @@ class CatalogCache:
     def get_catalog(self) -> Catalog:
         """Return the catalogue; Unavailable before it could first be read."""
         return self._get_snapshot().catalog
+
+    def get_namer(self) -> Namer:
+        """Return what makes ids of names; Unavailable before it could be read."""
+        return self._get_snapshot().namer
 
     async def get_token(self, secret: str | None) -> Token:
         """Return the token of `secret`; Unauthenticated, or Forbidden when unknown.
@@ -116,7 +132,7 @@ class CatalogCache:
         self._refreshed_at = self._now()
         try:
             fresh = await asyncio.to_thread(self._load)
-        except psycopg.Error as error:
+        except (psycopg.Error, Unavailable) as error:
             self._disconnect()
             if not self._stale:
                 reason = type(error).__name__
@@ -142,9 +158,10 @@ class CatalogCache:
         if self._snapshot is not None and self._snapshot.version == version:
             return None
         return _Snapshot(
-            catalog=catalogs.load_catalog(self._connection),
+            catalog=catalogs.load_catalog(self._connection, self._limits),
             version=version,
             tokens=tokens.load_tokens(self._connection),
+            namer=load_namer(self._connection, receipt_days=self._receipt_days),
         )
 
     def _disconnect(self) -> None:

@@ -6,13 +6,14 @@ string in quotes, and without the quotes that most clients leave out.
 
 import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 
 from falcon.asgi import Request, Response
 
 from ingest.domain.errors import InvalidRequest
-from ingest.domain.identities import Name, derive_import_id
+from ingest.domain.identities import Name, Namer
 from ingest.doors.http.requests import Decoded
 from ingest.wire.fingerprints import make_fingerprint
 
@@ -31,6 +32,8 @@ class RequestKey:
     token_id: int
     key: str
     fingerprint: str
+    namer: Namer
+    asked_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def name(self) -> Name:
         """Name the one import of the request, and the request itself."""
@@ -41,11 +44,19 @@ class RequestKey:
         return self._derive(str(index))
 
     def _derive(self, *names: str) -> Name:
-        id_ = derive_import_id("idempotency-key", str(self.token_id), self.key, *names)
-        return Name(import_id=id_, fingerprint=self.fingerprint)
+        return self.namer.name(
+            "idempotency-key",
+            str(self.token_id),
+            self.key,
+            *names,
+            now=self.asked_at,
+            fingerprint=self.fingerprint,
+        )
 
 
-async def find_key(req: Request, request: Decoded, token_id: int) -> RequestKey | None:
+async def find_key(
+    req: Request, request: Decoded, token_id: int, namer: Namer
+) -> RequestKey | None:
     """Return what names this request, if it has a key; raise InvalidRequest."""
     header = req.get_header(HEADER)
     if header is None:
@@ -55,7 +66,7 @@ async def find_key(req: Request, request: Decoded, token_id: int) -> RequestKey 
     sent_as = getattr(req.context, "sent_as", "")
     make = partial(make_fingerprint, request.document, key, req.path, sent_as)
     fingerprint = await asyncio.to_thread(make) if request.is_large else make()
-    return RequestKey(token_id=token_id, key=key, fingerprint=fingerprint)
+    return RequestKey(token_id=token_id, key=key, fingerprint=fingerprint, namer=namer)
 
 
 def parse_key(header: str) -> str:

@@ -6,8 +6,8 @@ from uuid import UUID
 from falcon.asgi import Request, Response
 
 from ingest.domain.errors import NotFound
-from ingest.domain.tokens import Action, Token
-from ingest.doors.accept import Accepted, accept, check_right
+from ingest.domain.tokens import Token
+from ingest.doors.accept import Accepted, accept, check_reader
 from ingest.doors.http.idempotency import find_key, mark_replayed
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.prefer import choose_wait, dump_applied, parse_prefer
@@ -32,7 +32,7 @@ class ImportResource:
         """Decode, accept, wait, reply."""
         # Whoever is refused all the same is refused before the body is read.
         await self._intake.admission.admit()
-        request = await read_request(req, self._intake.settings)
+        request = await read_request(req, self._intake)
         token = await self._intake.catalog.get_token(request.secret)
         await self._intake.rates.spend(token, resp)
         envelope, accepted = await self._accept(req, request, token)
@@ -50,7 +50,7 @@ class ImportResource:
     ) -> tuple[Envelope, Accepted]:
         """Check what is asked, and whether `token` may."""
         envelope = self._load(request.document)
-        key = await find_key(req, request, token.id)
+        key = await find_key(req, request, token.id, self._intake.catalog.get_namer())
         accepted = accept(
             envelope,
             token=token,
@@ -100,14 +100,14 @@ class ReceiptResource:
         self._intake = intake
 
     async def on_get(self, req: Request, resp: Response, import_id: str) -> None:
-        """Answer with the receipt, to those who may read or import there."""
+        """Answer with the receipt, to those who may read there or sent the import."""
         settle_format(req)
         token = await self._intake.catalog.get_token(find_secret(req))
         receipt = await self._intake.receipts.find_receipt(_parse_import_id(import_id))
         if receipt is None:
             raise _no_receipt()
-        check_right(token, int(str(receipt["db_id"])), Action.READ, Action.IMPORT)
-        reply(req, resp, 200, receipt)
+        reads = check_reader(token, receipt.database_id, receipt.token_id)
+        reply(req, resp, 200, receipt.show(stored=reads))
 
 
 def _parse_import_id(text: str) -> UUID:

@@ -14,6 +14,7 @@ from ingest.doors.backlog import Backlog
 from ingest.doors.doorbell import Doorbell
 from ingest.doors.http.admission import Admission
 from ingest.doors.http.appends import Appended, Appends
+from ingest.doors.http.bodies import Bodies
 from ingest.doors.http.catalog_cache import CatalogCache
 from ingest.doors.http.guards import Guards
 from ingest.doors.http.idempotency import HEADER
@@ -41,7 +42,11 @@ class Intake:
         backlog = Backlog(
             max_waiting=settings.max_waiting, memory_ratio=settings.redis_memory_ratio
         )
-        self.catalog = CatalogCache(settings.database_url)
+        self.catalog = CatalogCache(
+            settings.database_url,
+            settings.profile_limits,
+            receipt_days=settings.receipt_days,
+        )
         self.receipts = Receipts(settings.database_url)
         self.readers = Readers(settings.database_url)
         self.appends = Appends(
@@ -51,6 +56,7 @@ class Intake:
             reply_to=reply_to,
         )
         self.admission = Admission(backlog, self.appends.look)
+        self.bodies = Bodies(settings.max_bodies_bytes)
         self.uploads = Uploads(settings)
         self.guards = Guards(settings.redis_url)
         self.rates = Rates(settings.redis_url)
@@ -70,6 +76,7 @@ class Intake:
     async def stop(self) -> None:
         """Let go of everything; by now nobody waits."""
         await self.uploads.close()
+        self.bodies.close()
         await self.guards.close()
         await self.rates.close()
         await self.appends.close()

@@ -12,7 +12,7 @@ from ingest.domain.errors import NotFound, Rejected
 from ingest.domain.imports import SUCCESS_TEXT
 from ingest.domain.jobs import JobState
 from ingest.domain.tokens import Action
-from ingest.doors.accept import check_access, check_right
+from ingest.doors.accept import check_access, check_reader, check_right
 from ingest.doors.files.rejects import RejectsWriter, choose_encoding, load_form
 from ingest.doors.files.starts import load_shared
 from ingest.doors.files.uploads import Upload
@@ -34,6 +34,7 @@ from ingest.store.job_rows import list_rejects, list_results
 from ingest.store.jobs import cancel_job
 from ingest.wire.job_parameters import load_upload
 from ingest.wire.profile_schemas import ProfileSchemas
+from ingest.wire.promises import refuse_promises
 
 #: Rows read from Postgres at once, in a transaction of their own.
 _PAGE_ROWS = 1000
@@ -109,7 +110,7 @@ class JobResource:
 
     async def on_get(self, req: Request, resp: Response, job_id: str) -> None:
         """Answer with its state and counts."""
-        seen = await _authorize(self._intake, req, job_id, Action.READ, Action.IMPORT)
+        seen = await _authorize(self._intake, req, job_id)
         said = {"error": 0, "error_text": SUCCESS_TEXT}
         reply(req, resp, 200, {**said, **view_job(seen, datetime.now(UTC))})
 
@@ -123,6 +124,7 @@ class CancelResource:
     async def on_post(self, req: Request, resp: Response, job_id: str) -> None:
         """Ask whoever reads it to stop; 409 if it has come to its end."""
         req.context.parsed = True
+        refuse_promises(req.params)
         seen = await _authorize(self._intake, req, job_id, Action.IMPORT)
         now = datetime.now(UTC)
         work = partial(cancel_job, job_id=seen.job.id, now=now)
@@ -147,7 +149,7 @@ class ResultsResource:
 
     async def on_get(self, req: Request, resp: Response, job_id: str) -> None:
         """Stream the results in the order of the rows."""
-        seen = await _authorize(self._intake, req, job_id, Action.READ, Action.IMPORT)
+        seen = await _authorize(self._intake, req, job_id)
         as_table = req.get_param("as") == "csv"
         kind = "text/csv; charset=utf-8" if as_table else "application/x-ndjson"
         resp.content_type = kind
@@ -174,7 +176,7 @@ class RejectsResource:
 
     async def on_get(self, req: Request, resp: Response, job_id: str) -> None:
         """Stream the rejects in the order of the rows."""
-        seen = await _authorize(self._intake, req, job_id, Action.READ, Action.IMPORT)
+        seen = await _authorize(self._intake, req, job_id)
         if not seen.job.form:
             raise NotFound("No row of the job has been read yet")
         form = load_form(seen.job.form)
@@ -207,11 +209,16 @@ _REJECT_TYPES = {
 async def _authorize(
     intake: Intake, req: Request, job_id: str, *actions: Action
 ) -> Seen:
-    """Return a job, to those who may do one of `actions` in its database."""
+    """Return a job, to those who may read in its database or sent it.
+
+    What else is to be done with it, they must have the right to as well.
+    """
     settle_format(req)
     token = await intake.catalog.get_token(find_secret(req))
     seen = await _find(intake, job_id)
-    check_right(token, seen.job.database_id, *actions)
+    for action in actions:
+        check_right(token, seen.job.database_id, action)
+    check_reader(token, seen.job.database_id, seen.job.token_id)
     return seen
 
 

@@ -37,7 +37,7 @@ class QueryResource:
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Decode, ask, reply."""
-        request = await read_request(req, self._intake.settings)
+        request = await read_request(req, self._intake)
         token = await self._intake.catalog.get_token(request.secret)
         await self._intake.rates.spend(token, resp)
         asked = Asked(

@@ -1,5 +1,7 @@
 """The quick import of web forms, which answers with HTTP statuses (contract 10.4)."""
 
+from functools import partial
+
 from falcon.asgi import Request, Response
 from msgspec.structs import replace
 
@@ -63,20 +65,29 @@ class QuickResource:
         quick = load_quick(
             sent, self._intake.catalog.get_catalog(), referer=req.referer
         )
-        key = await find_key(req, Decoded(document=sent, secret=secret), token.id)
+        key = await find_key(
+            req,
+            Decoded(document=sent, secret=secret),
+            token.id,
+            self._intake.catalog.get_namer(),
+        )
         accepted = traced(req, self._place(quick, token, key))
         return accepted, quick.envelope.synchronous
 
     async def _read_body(self, req: Request) -> dict[str, object]:
-        settings = self._intake.settings
-        check_form_size(req.query_string.encode(), settings.max_keys)
-        body = await read_body(req, settings.max_body_bytes)
+        check_form_size(req.query_string.encode(), self._intake.settings.max_keys)
+        body = await read_body(req, self._intake)
         if not body:
             return {}
-        if is_form(req.content_type):
+        read = partial(self._decode, body, req.content_type)
+        return await self._intake.bodies.decode(req, body, read)
+
+    def _decode(self, body: bytes, content_type: str | None) -> dict[str, object]:
+        settings = self._intake.settings
+        if is_form(content_type):
             check_form_size(body, settings.max_keys)
-            return decode_form(body, req.content_type)
-        return decode(body, req.content_type, limits=settings.limits)[1]
+            return decode_form(body, content_type)
+        return decode(body, content_type, limits=settings.limits)[1]
 
     def _place(
         self, quick: QuickImport, token: Token, key: RequestKey | None

@@ -13,23 +13,43 @@ from ingest.domain.tokens import Token
 from ingest.doors.connections import connect
 from ingest.queues import rate_key
 
-#: The generic cell rate algorithm. The key holds the moment, in microseconds, at which
-#: the whole burst is there again; it is gone when that has come.
+#: The generic cell rate algorithm, which alone lets a rested token have a burst and
+#: what comes back meanwhile: twice the rate in the first second. So what a second
+#: takes is counted too, from its first request on. The key holds, in microseconds,
+#: when the whole burst is there again and when the second began, then what it took; it
+#: is gone when both are over. No clock that was set back holds a token for longer than
+#: a burst.
 _SPEND = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local interval = tonumber(ARGV[1])
-local room = interval * tonumber(ARGV[2])
-local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
-local after = full_at + interval * tonumber(ARGV[3])
-local wait = after - room - now
-if wait > 0 then
-    local left = math.max(0, math.floor((room - full_at + now) / interval))
-    return {0, left, math.ceil(full_at - now), math.ceil(wait)}
+local interval, count = tonumber(ARGV[1]), tonumber(ARGV[3])
+local room, cap = interval * tonumber(ARGV[2]), tonumber(ARGV[4])
+local known = redis.call('GET', KEYS[1]) or ''
+local full_at, began, taken = string.match(known, '^(%d+) (%d+) (%d+)$')
+full_at = tonumber(full_at or known) or now
+if full_at > now + room then
+    full_at = now + room
+    local value = string.format('%.0f', full_at)
+    redis.call('SET', KEYS[1], value, 'PX', math.ceil(room / 1000))
 end
-local milliseconds = math.ceil((after - now) / 1000)
-redis.call('SET', KEYS[1], string.format('%.0f', after), 'PX', milliseconds)
-return {1, math.floor((now - after + room) / interval), math.ceil(after - now), 0}
+full_at = math.max(full_at, now)
+began, taken = tonumber(began) or now, tonumber(taken) or 0
+if now >= began + 1000000 or now < began then
+    began, taken = now, 0
+end
+local after = full_at + interval * count
+local wait = after - room - now
+if taken + count > cap then
+    wait = math.max(wait, began + 1000000 - now)
+end
+local left = math.min(math.floor((room - full_at + now) / interval), cap - taken)
+if wait > 0 then
+    return {0, math.max(0, left), math.ceil(full_at - now), math.ceil(wait)}
+end
+local ends = math.max(after, began + 1000000)
+local value = string.format('%.0f %.0f %.0f', after, began, taken + count)
+redis.call('SET', KEYS[1], value, 'PX', math.ceil((ends - now) / 1000))
+return {1, left - count, math.ceil(after - now), 0}
 """
 _MICROSECONDS = 1_000_000
 
@@ -68,7 +88,7 @@ class Rates:
 
     async def _ask(self, token_id: int, rate: Rate, count: int) -> Standing:
         interval = _MICROSECONDS / rate.per_second
-        arguments = (rate_key(token_id), interval, rate.burst, count)
+        arguments = (rate_key(token_id), interval, rate.burst, count, rate.cap)
         # The client's types do not tell its two colours apart.
         script: Any = self._redis
         try:

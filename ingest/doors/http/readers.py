@@ -11,6 +11,8 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
 from ingest.domain.errors import Unavailable
+from ingest.store.database import PLANNING
+from ingest.store.faults import explain
 
 _T = TypeVar("_T")
 
@@ -36,7 +38,7 @@ class Readers:
                 "autocommit": True,
                 "connect_timeout": 3,
                 "application_name": application_name,
-                "options": "-c TimeZone=UTC -c statement_timeout=10000",
+                "options": f"-c TimeZone=UTC -c statement_timeout=10000 {PLANNING}",
             },
             check=ConnectionPool.check_connection,
             min_size=0,
@@ -71,7 +73,7 @@ class Readers:
                 self._threads, self._work, work, isolation
             )
         except psycopg.OperationalError as error:
-            raise Unavailable("Profiles cannot be reached now") from error
+            raise Unavailable(explain(error)) from error
         finally:
             self._waiting -= 1
 

@@ -1,18 +1,23 @@
 """HTTP requests to documents, and what else they say about themselves."""
 
-import asyncio
 from functools import partial
+from typing import TYPE_CHECKING
 
 from falcon.asgi import Request
 from msgspec import Struct
 
-from ingest.domain.errors import BodyTooLarge, UnsupportedMediaType
-from ingest.settings import Settings
+from ingest.domain.errors import Forbidden
+from ingest.doors.http.bodies import LARGE_BYTES
 from ingest.wire.bodies import Format, decode
 from ingest.wire.envelopes import peek_format, peek_token
+from ingest.wire.promises import refuse_promises
 from ingest.wire.replies import choose_format
 
-_LARGE_BYTES = 256 * 1024
+if TYPE_CHECKING:
+    from ingest.doors.http.intake import Intake
+
+#: A body that is read though the token before it is unknown, for it may hold another.
+_SHORT_BYTES = 64 * 1024
 
 
 class Decoded(Struct, frozen=True, kw_only=True):
@@ -26,41 +31,47 @@ class Decoded(Struct, frozen=True, kw_only=True):
     is_large: bool = False
 
 
-async def read_body(req: Request, limit_bytes: int) -> bytes:
-    """Return the body; BodyTooLarge, before reading it where it says its length.
+async def read_body(req: Request, intake: "Intake") -> bytes:
+    """Return the body; raise what `Bodies.read` does.
 
-    A compressed one is UnsupportedMediaType: a few bytes of it could grow to gigabytes.
+    A token in a header is looked up first. An unknown one is Forbidden, unless the body
+    is short, whose own token comes before that of a header (contract 14, point 67).
     """
-    encoding = req.get_header("Content-Encoding", default="identity")
-    if encoding.strip().lower() != "identity":
-        raise UnsupportedMediaType("A body with a Content-Encoding is not taken")
-    if (req.content_length or 0) > limit_bytes:
-        raise BodyTooLarge(f"The body is longer than {limit_bytes} bytes")
-    body = await req.stream.read(limit_bytes + 1)
-    if len(body) > limit_bytes:
-        raise BodyTooLarge(f"The body is longer than {limit_bytes} bytes")
-    return body
+    secret = find_secret(req)
+    is_known = False
+    if secret is not None and req.content_length != 0:
+        try:
+            await intake.catalog.get_token(secret)
+            is_known = True
+        except Forbidden:
+            length = req.content_length
+            if length is None or length > _SHORT_BYTES:
+                raise
+    return await intake.bodies.read(
+        req, intake.settings.max_body_bytes, is_known=is_known
+    )
 
 
-async def read_request(req: Request, settings: Settings) -> Decoded:
+async def read_request(req: Request, intake: "Intake") -> Decoded:
     """Read and decode the body.
 
     From here on the request counts as parsed: what is wrong with it is an answer of
     the application, not a fault of the transport (contract 13.1).
     """
-    body = await read_body(req, settings.max_body_bytes)
-    read = partial(decode, body, req.content_type, limits=settings.limits)
-    # A body of megabytes takes a while, in which the others shall have their turns.
-    large = len(body) > _LARGE_BYTES
-    sent_as, document = await asyncio.to_thread(read) if large else read()
+    body = await read_body(req, intake)
+    read = partial(decode, body, req.content_type, limits=intake.settings.limits)
+    sent_as, document = await intake.bodies.decode(req, body, read)
     req.context.parsed = True
     req.context.sent_as = sent_as
     settle_format(req, peek_format(document))
+    refuse_promises(document)
+    if req.query_string:
+        refuse_promises(req.params)
     return Decoded(
         document=document,
         secret=peek_token(document) or find_secret(req),
         size_bytes=len(body),
-        is_large=large,
+        is_large=len(body) > LARGE_BYTES,
     )
 
 

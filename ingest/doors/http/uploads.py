@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from falcon.asgi import Request
 
-from ingest.domain.errors import InvalidRequest, Overloaded
+from ingest.domain.errors import Overloaded
 from ingest.doors.files.uploads import Upload, Uploaded, import_upload
+from ingest.doors.http.bodies import BodyCut
 from ingest.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,20 +23,16 @@ PATH = "/api/v1.1/jobs/import"
 _IDLE_SECONDS = 60.0
 
 
-class UploadCut(InvalidRequest):
-    """The body broke off, and may be sent again."""
-
-
 class WatchedRequest(Request):
-    """A request that knows whether its caller left before the end of an upload.
+    """A request that knows whether its caller left before the end of the body.
 
-    The framework takes that for the end of the body.
+    The framework takes that for its end. Where the length is told, it tells.
     """
 
     def __init__(
         self, scope: dict[str, Any], receive: Any, *args: Any, **more: Any
     ) -> None:
-        if PATH in scope["path"]:
+        if PATH in scope["path"] or _is_chunked(scope):
             receive = self._watch(receive)
         super().__init__(scope, receive, *args, **more)
 
@@ -47,6 +44,10 @@ class WatchedRequest(Request):
             return event
 
         return watched
+
+
+def _is_chunked(scope: dict[str, Any]) -> bool:
+    return any(name == b"transfer-encoding" for name, _ in scope["headers"])
 
 
 class _Body(io.RawIOBase):
@@ -81,9 +82,9 @@ class _Body(io.RawIOBase):
             data = coming.result(_IDLE_SECONDS)
         except TimeoutError as error:
             coming.cancel()
-            raise UploadCut(f"Nothing came for {_IDLE_SECONDS:g} seconds") from error
+            raise BodyCut(f"Nothing came for {_IDLE_SECONDS:g} seconds") from error
         if not data and getattr(self._req.context, "is_cut", False):
-            raise UploadCut("The body broke off")
+            raise BodyCut("The body broke off")
         return data
 
     async def _next(self) -> bytes:

@@ -100,7 +100,8 @@ def _build_fault() -> Schema:
 def _build_receipt() -> Schema:
     """Describe a receipt, as ingest.doors.receipts shows it."""
     faults = _list("Fault")
-    change = _describe({"path": _TEXT, "old": {}, "new": {}})
+    change = _describe({"path": _TEXT}, old={}, new={})
+    change["description"] = "`old` and `new` need the right `read`"
     return _describe(
         {
             "import_id": _IMPORT_ID,

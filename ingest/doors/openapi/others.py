@@ -90,7 +90,7 @@ def _build_receipt() -> Schema:
     return {
         "operationId": "receipt",
         "tags": ["Receipts"],
-        "summary": "Read what came of an import, and every change it made",
+        "summary": "Read what came of an import: what another token sent needs `read`",
         "security": [{"bearer": []}, {"query": []}],
         "parameters": [place, _FORMAT],
         "responses": {

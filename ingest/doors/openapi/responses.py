@@ -12,6 +12,7 @@ _SHARED: Mapping[int, str] = {
     401: "Unauthenticated",
     403: "Forbidden",
     404: "NotFound",
+    408: "BodyTooSlow",
     409: "Conflict",
     413: "BodyTooLarge",
     415: "UnsupportedMediaType",

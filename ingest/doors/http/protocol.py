@@ -1,0 +1,185 @@
+"""HTTP/1.1 as our servers speak it: uvicorn's, and what it leaves out.
+
+An answer may come before the end of the body that it refuses. A socket that is closed
+while the other side sends is reset, and the reset overtakes the answer: so what is
+still sent is read and dropped, up to a bound, before the end (RFC 9112, 9.6).
+
+An offer to speak another protocol is passed over (RFC 9110, 7.8). The parser takes what
+follows it for that protocol, and so would lose the body.
+"""
+
+import asyncio
+from asyncio import TimerHandle
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+#: How long, and how much, is read of a body that has been answered already.
+LINGER_SECONDS = 30.0
+LINGER_BYTES = 128 * 1024 * 1024
+#: Headers that speak of another protocol, or of the connection: ours is kept as it is.
+_OFFERS = frozenset({b"upgrade", b"http2-settings"})
+
+
+class LingeringTransport:
+    """A transport that lets its protocol say when it really closes."""
+
+    def __init__(self, transport: asyncio.Transport, protocol: "Http1Protocol") -> None:
+        self._protocol = protocol
+        self._transport = transport
+        self._half_closed = False
+        # Used as they are, and often.
+        self.write = transport.write
+        self.pause_reading = transport.pause_reading
+        self.resume_reading = transport.resume_reading
+        self.get_extra_info = transport.get_extra_info
+        self.set_protocol = transport.set_protocol
+
+    @property
+    def is_half_closed(self) -> bool:
+        """Whether nothing more is answered, and what comes is dropped."""
+        return self._half_closed
+
+    def close(self) -> None:
+        """Close; while the other side still sends, say the end and hear it out."""
+        if self._half_closed or not self._protocol.is_receiving():
+            self._transport.close()
+        elif not self._transport.is_closing():
+            self._half_closed = True
+            self._transport.write_eof()
+            self._protocol.linger()
+
+    def abort(self) -> None:
+        """Close now."""
+        self._transport.abort()
+
+    def is_closing(self) -> bool:
+        """Say whether it is, or will be, of no more use."""
+        return self._half_closed or self._transport.is_closing()
+
+
+class Http1Protocol(HttpToolsProtocol):
+    """Serves one connection."""
+
+    _lingering: TimerHandle | None = None
+    _left = LINGER_BYTES
+    #: What came could not be read: where its message ends is not known.
+    _garbled = False
+    #: The headers offer another protocol; nothing of it is served.
+    _offered = False
+    #: A message has begun and not ended.
+    _begun = False
+
+    def connection_made(self, transport: Any) -> None:
+        """Serve `transport`."""
+        super().connection_made(LingeringTransport(transport, self))  # type: ignore[arg-type]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._stop_lingering()
+        super().connection_lost(exc)
+
+    def is_receiving(self) -> bool:
+        """Say whether the other side may still send of what was answered."""
+        return self._garbled or self._begun
+
+    def linger(self) -> None:
+        """Read on for a while, for nothing."""
+        if self._lingering is None:
+            self._left = LINGER_BYTES
+            self._lingering = self.loop.call_later(LINGER_SECONDS, self._give_up)
+        self.flow.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come."""
+        if self._lingering is not None:
+            self._left -= len(data)
+            if self._left < 0:
+                self._give_up()
+                return
+            if self.transport.is_half_closed:  # type: ignore[attr-defined]
+                return
+        self._unset_keepalive_if_required()
+        self._parse(data)
+
+    def on_headers_complete(self) -> None:
+        """Begin a request, unless it is to be read again."""
+        self._offered = self.parser.should_upgrade() and _may_decline(self.parser)
+        if not self._offered:
+            self._begun = True
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        if not self._offered:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a request, unless it is to be read again."""
+        if self._offered:
+            return
+        self._begun = False
+        if self._lingering is not None:
+            # It had been answered; the connection is as good as new.
+            self._stop_lingering()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request, behind what is still sent of this one."""
+        super().on_response_complete()
+        if self.is_receiving() and self.cycle.response_complete:
+            self.linger()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what cannot be read."""
+        self._garbled = True
+        super().send_400_response(msg)
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            if self._offered:
+                self._decline(data[offer.args[0] :])
+        except httptools.HttpParserError:
+            message = "Invalid HTTP request received."
+            self.logger.warning(message)
+            self.send_400_response(message)
+
+    def _decline(self, rest: bytes) -> None:
+        """Read the request again as if nothing had been offered, then what follows."""
+        self._offered = False
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        head = [b"%b %b HTTP/%b" % (method, self.url, version.encode())]
+        for name, value in self.headers:
+            if name not in _OFFERS:
+                told = _keep_options(value) if name == b"connection" else value
+                head.append(b"%b: %b" % (name, told))
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._parse(b"\r\n".join([*head, b"", rest]))
+
+    def _stop_lingering(self) -> None:
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
+
+    def _give_up(self) -> None:
+        self._stop_lingering()
+        self.transport.abort()
+
+
+def _may_decline(parser: httptools.HttpRequestParser) -> bool:
+    """Say whether a request means the same without its offer: a tunnel does not."""
+    method: bytes = parser.get_method()
+    return method != b"CONNECT"
+
+
+def _keep_options(value: bytes) -> bytes:
+    """Return the options of a Connection header without those of an offer."""
+    options = [option.strip() for option in value.split(b",")]
+    return b", ".join(one for one in options if one.lower() not in _OFFERS)

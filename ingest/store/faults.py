@@ -1,0 +1,50 @@
+"""Which errors of Postgres are the server's own, and what is said of them.
+
+Everything else an import can provoke, every time it is tried: a value no index takes,
+memory for too many locks, a statement that takes too long.
+"""
+
+import psycopg
+
+#: SQLSTATEs, or how they begin, of what passes whatever is sent.
+_SERVERS = (
+    "08",  # the connection
+    "25006",  # read-only: a standby, or an operator's switch
+    "25P03",  # the session was ended for its silence
+    "25P04",  # the session was ended for a transaction that took too long
+    "40",  # rolled back for another's sake: deadlock, serialization
+    "53100",  # the disk is full
+    "53300",  # too many connections
+    "55P03",  # another session holds a lock for longer than is waited
+    "57P",  # shutdown, crash, start
+    "58",  # the system beneath it: input and output
+)
+#: Those with which nobody was there to ask.
+_AWAY = ("08", "57P")
+#: How libpq quotes a server that was there, and refused the connection.
+_REFUSED = "FATAL:"
+
+
+def is_servers(error: BaseException) -> bool:
+    """Tell whether `error` is Postgres' own: whatever was sent, it passes."""
+    if not isinstance(error, psycopg.Error):
+        return False
+    if error.sqlstate is not None:
+        return error.sqlstate.startswith(_SERVERS)
+    # What has no code did not come from a server: the connection is lost.
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+
+
+def is_away(error: BaseException) -> bool:
+    """Tell whether `error` says that Postgres was not reached."""
+    if not is_servers(error) or _REFUSED in str(error):
+        return False
+    state = error.sqlstate if isinstance(error, psycopg.Error) else None
+    return state is None or state.startswith(_AWAY)
+
+
+def explain(error: psycopg.Error) -> str:
+    """Say what became of a question to Postgres, without what an error may quote."""
+    if is_away(error):
+        return "Postgres cannot be reached"
+    return f"Postgres could not do it: {type(error).__name__}"

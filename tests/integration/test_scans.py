@@ -1,0 +1,165 @@
+"""Searches that no index serves: one pass a batch, and no longer than it may take."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from ingest.domain.imports import Import, State
+from ingest.domain.lookups import CANDIDATES, FIELD_SCAN, SUBSCRIPTION_SCAN, Lookup
+from ingest.store import lookups
+from ingest.store.lookups import scan_profiles
+from tests.conftest import Connection
+from tests.factories import make_import
+from tests.pipeline import Pipeline
+
+#: Stored values, and what is sought: containment is what jsonb says of {"f": value}.
+VALUES: list[Any] = [
+    "x", "X", "1", 1, 1.0, 1.5, 0, True, False, None, "", "é", '"', "\\", "\n", "{}",
+    ["x"], ["x", "y"], ["y", "x", "z"], [], [1], ["x", "x"], {"x": 1}, [["x"]],
+]  # fmt: skip
+SOUGHT: list[Any] = [
+    "x", "1", 1, 1.5, 0, True, False, "", "é", '"', "\\", "\n",
+    ["x"], ["x", "y"], ["y", "x"], ["x", "x"], ["z", "x", "y"], ["none"],
+]  # fmt: skip
+
+
+@pytest.fixture
+def pipeline(connection: Connection) -> Pipeline:
+    return Pipeline(connection)
+
+
+def fill(connection: Connection, count: int) -> None:
+    """Store `count` profiles with a field that nothing is declared of."""
+    connection.execute(
+        """
+        INSERT INTO profiles (database_id, id, email, phones, fields, created_at,
+                              updated_at, version)
+        SELECT 1, to_char(number, 'FM000000000000000000000000'), NULL, '{}',
+               jsonb_build_object('custom_field', 'n' || number), now(), now(), 1
+          FROM generate_series(1, %(count)s) AS number
+        """,
+        {"count": count},
+    )
+
+
+def by_field(value: str, **data: Any) -> Import:
+    return make_import(
+        "custom", data, key={"field_name": "custom_field", "field_value": value}
+    )
+
+
+def test_a_scan_finds_what_contains_the_document(connection: Connection) -> None:
+    for number, value in enumerate(VALUES):
+        connection.execute(
+            """
+            INSERT INTO profiles (database_id, id, phones, fields, created_at,
+                                  updated_at, version)
+            VALUES (1, %s, '{}', %s, now(), now(), 1)
+            """,
+            (f"{number:024}", json.dumps({"f": value, "g": "x"})),
+        )
+    wanted = {
+        (1, Lookup(FIELD_SCAN, f"f={number}")): {"f": value}
+        for number, value in enumerate(SOUGHT)
+    }
+
+    found = scan_profiles(connection, wanted)
+
+    for address, document in wanted.items():
+        expected = connection.execute(
+            "SELECT id FROM profiles WHERE fields @> %s ORDER BY id LIMIT %s",
+            (json.dumps(document), CANDIDATES),
+        ).fetchall()
+        assert sorted(found.get(address, [])) == [id_ for (id_,) in expected], document
+    assert found.given_up == set()
+
+
+@pytest.mark.parametrize(("resource_id", "count"), [(None, 2), (1, 1), (7, 0)])
+def test_one_subscription_must_hold_all_that_is_sought(
+    connection: Connection, resource_id: int | None, count: int
+) -> None:
+    stored = [("a", 1, ["x", "y"]), ("b", 2, ["x", "y"]), ("c", 1, ["x"])]
+    for profile_id, resource, tags in [*stored, ("c", 2, ["y"])]:
+        connection.execute(
+            """
+            INSERT INTO subscriptions
+                   (database_id, profile_id, resource_id, channel, contact,
+                    contact_data, status, priority, custom_fields, created_at,
+                    updated_at)
+            VALUES (1, %s, %s, 'email', 'a@example.com', '{}', 'subscribed', 0, %s,
+                    now(), now())
+            """,
+            (profile_id, resource, json.dumps({"f": tags})),
+        )
+    address = (1, Lookup(SUBSCRIPTION_SCAN, "f=x,y", resource_id))
+
+    found = scan_profiles(connection, {address: {"f": ["x", "y"]}})
+
+    assert len(found[address]) == count
+
+
+def test_many_imports_by_an_undeclared_field_apply_in_order(pipeline: Pipeline) -> None:
+    fill(pipeline.connection, 100)
+    imports = [by_field(f"n{number % 60}", points=number) for number in range(1, 121)]
+    imports += [by_field("new"), by_field("new", points=7)]
+
+    outcomes = pipeline.apply(*imports)
+
+    states = [outcome.state for outcome in outcomes]
+    # There is no n0 at first: the first of its two imports makes it.
+    assert states.count(State.CREATED) == 2
+    assert {states[59], states[120]} == {State.CREATED}
+    points = pipeline.connection.execute(
+        "SELECT (fields ->> 'points')::integer FROM profiles"
+        " WHERE fields ->> 'custom_field' = ANY(%s) ORDER BY 1",
+        ([f"n{number}" for number in range(60)] + ["new"],),
+    ).fetchall()
+    assert [number for (number,) in points] == [7, *range(61, 121)]
+
+
+def test_a_search_that_takes_too_long_is_refused_and_harms_no_other(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(pipeline.connection, 50_000)
+    before = pipeline.connection.execute("SHOW statement_timeout").fetchone()
+    # Less than any machine takes for so many.
+    monkeypatch.setattr(lookups, "SCAN_SECONDS", 0.001)
+
+    slow, other = pipeline.apply(
+        by_field("n1", points=1),
+        make_import("email", key={"email": "ada@example.com"}),
+    )
+
+    assert slow.state is State.REJECTED
+    assert slow.error == 400
+    assert slow.error_text == (
+        "The search by custom_field took too long (declare it with match = true in"
+        " the catalog): field_name"
+    )
+    assert other.state is State.CREATED
+    assert pipeline.connection.execute("SHOW statement_timeout").fetchone() == before
+    monkeypatch.undo()
+    (again,) = pipeline.apply(by_field("n1", points=1))
+    assert again.state is State.UPDATED
+
+
+@pytest.mark.alone
+def test_hundreds_of_searches_take_about_as_long_as_one(pipeline: Pipeline) -> None:
+    fill(pipeline.connection, 30_000)
+
+    def measure(count: int) -> float:
+        began = time.monotonic()
+        wanted = {
+            (1, Lookup(FIELD_SCAN, f"custom_field=n{number}")): {
+                "custom_field": f"n{number}"
+            }
+            for number in range(1, count + 1)
+        }
+        assert len(scan_profiles(pipeline.connection, wanted)) == count
+        return time.monotonic() - began
+
+    alone = min(measure(1) for _ in range(3))
+
+    assert min(measure(400) for _ in range(3)) < 5 * alone

@@ -1,0 +1,93 @@
+"""Move an entry from its stream to the dead letters by hand, whatever it does to us."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from msgspec import Struct
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest.domain.errors import NotFound, PenstockError
+from ingest.domain.imports import Outcome
+from ingest.store.dead_letters import insert_dead_letter
+from ingest.store.ledger import add_counts, hold_partition
+from ingest.store.receipts import find_answers
+from ingest.stream import Stream
+from workers.apply import Accepted, Applied, bury
+from workers.shares import Share, make_share
+from workers.tallies import tally
+from workers.telling import told
+
+
+class BuriedByHand(PenstockError):
+    """An operator took the import out of its stream."""
+
+
+class Burial(Struct, frozen=True, kw_only=True):
+    """What came of an entry."""
+
+    partition: int
+    entry_id: str
+    #: None of an entry that is no import.
+    import_id: UUID | None
+    #: `buried`; or `dropped`, as its import has a receipt already, or it is none.
+    state: str
+
+
+def bury_entry(
+    connection: Connection[TupleRow],
+    stream: Stream,
+    partition: int,
+    entry_id: str = "",
+    *,
+    by: str,
+    reason: str,
+) -> Burial:
+    """Make the entry of this id, or the first of `partition`, a dead letter.
+
+    It is kept whole, has a receipt of state `dead`, and its caller is told. Waits for
+    the drain that works on the partition. Raises NotFound if there is no such entry.
+    """
+    error = BuriedByHand(f"by {by}: {reason}")
+    with connection.transaction():
+        position = hold_partition(connection, partition)
+        entry = stream.find(partition, entry_id)
+        if entry is None:
+            raise NotFound(
+                f"Nothing waits there: {entry_id or f'partition {partition}'}"
+            )
+        share = make_share(partition, position, [entry])
+        applied = _bury(connection, share, error)
+        add_counts(connection, tally([share], applied.outcomes))
+    # Should this fail, the entry is read again, found buried, and dropped.
+    stream.settle({partition: [entry.id]}, told(share.accepted, applied))
+    return _describe(share, applied.outcomes)
+
+
+def _bury(
+    connection: Connection[TupleRow], share: Share, error: BuriedByHand
+) -> Applied:
+    for letter in share.letters:
+        insert_dead_letter(connection, letter, datetime.now(UTC))
+    for one in share.accepted:
+        return _bury_import(connection, one, error)
+    return Applied(taken=0)
+
+
+def _bury_import(
+    connection: Connection[TupleRow], accepted: Accepted, error: BuriedByHand
+) -> Applied:
+    known = find_answers(connection, [accepted.import_.import_id])
+    if known:
+        return Applied(taken=1, repeated=list(known.values()))
+    return bury(connection, accepted, error)
+
+
+def _describe(share: Share, outcomes: list[Outcome]) -> Burial:
+    ids = [one.import_.import_id for one in share.accepted]
+    return Burial(
+        partition=share.partition,
+        entry_id=share.entries[0].id,
+        import_id=ids[0] if ids else None,
+        state="buried" if outcomes or share.letters else "dropped",
+    )
