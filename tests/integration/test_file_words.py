@@ -259,7 +259,7 @@ def test_an_archive_says_what_became_of_each_file(
 ) -> None:
     file = tmp_path / "a.zip"
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("a.csv", "email\nada@example.com\n")
+        archive.writestr("a.csv", "email\ncleo@example.com\n")
         archive.writestr("__MACOSX/._a.csv", b"\0\5\x16\7")
         archive.writestr("photo.png", b"\x89PNG\r\n\x1a\n\0\0\0\r")
         archive.writestr("people.xlsx", WORKBOOK)

@@ -136,21 +136,26 @@ def unpack(
     )
     if head in _ZIP:
         if single:
+            start, whole = peek(whole, _START_BYTES)
+            if not looks_like_workbook(start):
+                raise _not_taken()
             watched = io.BufferedReader(_Watched(whole, _SINGLE, lambda: stream.count))
         with _open_zip(stream, watched) as (archive, file):
             kind = _name_zipped(archive, file)
             if kind:
                 raise UnreadableFile(kind)
             if kind is None and single:
-                raise UnreadableFile(
-                    "A zip file is not taken here; send the files in it"
-                )
+                raise _not_taken()
             yield _unzip(archive, limits, left) if kind is None else iter([("", file)])
     elif head.startswith(_GZIP):
         unzipped = gzip.GzipFile(fileobj=whole, mode="rb")
         yield iter([("", _open(unzipped, limits, lambda: stream.count))])
     else:
         yield iter([("", watched)])
+
+
+def _not_taken() -> UnreadableFile:
+    return UnreadableFile("A zip file is not taken here; send the files in it")
 
 
 def _name_zipped(archive: zipfile.ZipFile, file: IO[bytes]) -> str | None:

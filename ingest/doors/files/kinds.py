@@ -88,10 +88,14 @@ def is_workbook(head: bytes) -> bool:
     return head.startswith((_OLE, b"PK\x03\x04"))
 
 
+#: One of these comes first in a workbook.
+_WORKBOOK_PARTS = (b"[Content_Types].xml", b"_rels/.rels", b"xl/", b"docProps/")
+
+
 def looks_like_workbook(head: bytes) -> bool:
     """Say whether a zip file in an archive begins like a workbook."""
     return is_workbook(head) and (
-        any(name in head for name in (b"[Content_Types].xml", b"xl/", b"_rels/.rels"))
+        any(name in head for name in _WORKBOOK_PARTS)
         or _OPEN_DOCUMENT + b"spreadsheet" in head
     )
 
