@@ -215,10 +215,11 @@ def load_asked(options: Mapping[str, Any], settings: Settings) -> Asked:
         "columns": columns if any(columns) else [],
         **{name: list(options[name]) for name in CELL_OPTIONS},
     }
+    # Not by truth: a zero is told, and is for whoever reads it to refuse.
     parameters = {
         name: value
         for name, value in told.items()
-        if value not in (None, False, [], {})
+        if value is not None and value is not False and value not in ([], {})
     }
     return Asked(
         parameters=parameters, reading=_load_reading(parameters, options, settings)
