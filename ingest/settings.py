@@ -75,6 +75,8 @@ class Settings:
     max_unpack_ratio: int = 200
     #: Most files of one archive.
     max_archive_files: int = 100
+    #: Memory that reading a workbook may take, in a process of its own.
+    max_workbook_bytes: int = 1024**3
     #: Uploads of jobs that one intake process reads at a time.
     max_uploads: int = 4
     #: Mirror the body's `error` into the HTTP status (contract 14, point 1).
@@ -152,6 +154,9 @@ def read_settings() -> Settings:
                 ),
                 max_unpack_ratio=env.int("MAX_UNPACK_RATIO", 200, validate=positive),
                 max_archive_files=env.int("MAX_ARCHIVE_FILES", 100, validate=positive),
+                max_workbook_bytes=env.int(
+                    "MAX_WORKBOOK_BYTES", 1024**3, validate=positive
+                ),
                 max_uploads=env.int("MAX_UPLOADS", 4, validate=positive),
                 mirror_errors=env.bool("MIRROR_ERRORS", False),
                 receipt_days=env.int("RECEIPT_DAYS", 30, validate=positive),

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
@@ -76,6 +76,8 @@ def tell_encoding(form: Mapping[str, object]) -> str:
         Source.TOLD: "as told",
         Source.GUESS: "a guess",
     }
+    if form.get("sheet"):
+        return f"Read as the sheet {form['sheet']!r}, of {form['sheets']}"
     reason = reasons.get(str(form.get("encoding_source")))
     return f"Read as {form['encoding']}" + (f", {reason}" if reason else "")
 
@@ -91,14 +93,35 @@ def describe(job: Job, rejects: Path | None) -> dict[str, object]:
         **asdict(job.counts),
         "encoding": job.form.get("encoding"),
         "encoding_source": job.form.get("encoding_source"),
+        "sheet": job.form.get("sheet") or None,
         "rejects": None if rejects is None else str(rejects),
     }
 
 
-def summarize(ended: Sequence[tuple[Job, Path | None]], *, as_json: bool) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """A file of an archive that was not imported."""
+
+    name: str
+    reason: str
+    hidden: bool
+
+    @property
+    def state(self) -> str:
+        """What became of it."""
+        return "passed over" if self.hidden else "refused"
+
+
+def summarize(
+    ended: Sequence[tuple[Job, Path | None]], left: Sequence[Left], *, as_json: bool
+) -> None:
     """Print what came of each file, on standard output."""
     if as_json:
         document = [describe(job, rejects) for job, rejects in ended]
+        document += [
+            {"name": one.name, "state": one.state, "error_text": one.reason}
+            for one in left
+        ]
         click.echo(json.dumps(document, indent=2))
         return
     for job, rejects in ended:
@@ -112,3 +135,5 @@ def summarize(ended: Sequence[tuple[Job, Path | None]], *, as_json: bool) -> Non
             click.echo(f"  Rejected rows, to be corrected and imported: {rejects}")
         if job.counts.dead:
             click.echo("  Dead rows are kept whole and can be replayed.")
+    for one in left:
+        click.echo(f"{one.name}: {one.state}: {one.reason}")

@@ -38,10 +38,14 @@ _BY_MESSAGE: Mapping[str, str] = {
     "Unknown profile": "Correct the id: profile_id finds profiles, it makes none",
     "Quoted wrongly": "Double a quotation mark that is in a quoted value",
     "More values than columns": "Quote values that hold the delimiter",
-    "Fewer values than columns": "Give each column its place, empty or not",
+    "Not a JSON list": 'Write a JSON list, such as ["tea", "coffee"], or texts alone',
+    "It cannot be cleared": "Leave the cell empty, or give it a value",
+    "A number of more than 15 digits, some of which are lost": "Write it as text",
     "A NUL character cannot be stored": "Remove the NUL character",
     "Not in the encoding of the file": "Name the file's true encoding, or correct it",
 }
+#: How the message of a row begins that seems to hold others.
+_SWALLOWED = "A quotation mark may be missing"
 #: By the code, where the message says nothing more special.
 _BY_CODE: Mapping[int, str] = {
     404: "Correct what it names, or declare it first",
@@ -54,4 +58,6 @@ _BY_CODE: Mapping[int, str] = {
 def advise(fault: Fault) -> str:
     """Return what to do about `fault`."""
     advice = _BY_MESSAGE.get(fault.message)
+    if fault.message.startswith(_SWALLOWED):
+        return "Close the quotation mark; or import with trust_quotes if it is meant so"
     return advice or _BY_CODE.get(fault.code, "Correct the value that it names")

@@ -1,11 +1,12 @@
 """The query of an upload to what is asked of its rows, and how they are read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ingest.domain.errors import Fault, InvalidRequest, UnsupportedMediaType
 from ingest.domain.imports import Operation
 from ingest.wire.charsets import check_charset, find_charset
+from ingest.wire.columns import NO_RULES, CellRules
 from ingest.wire.parameters import refuse_nul
 from ingest.wire.promises import refuse_promises
 
@@ -15,18 +16,28 @@ _SHARED = (
     *("skip_invalid_subscriptions", "detect_geo"),
 )
 _LISTS = ("add_to_segments", "remove_from_segments")
+#: How the cells of a table are written; each may be there several times.
+CELL_OPTIONS = ("dates", "decimal", "booleans", "sexes", "null", "clear")
+#: Those that may be told of one column: COLUMN=VALUE.
+NOTATIONS = CELL_OPTIONS[:4]
 #: One character each.
 _MARKS = ("delimiter", "quote", "escape")
 #: Asks for a guess, where an encoding is named.
 _GUESS = "guess"
 #: Jobs are found by their names: an index holds them.
 _MAX_NAME_LENGTH = 255
-_FORMATS = {
+#: None for what the file looks like: browsers send tables under these names.
+_FORMATS: Mapping[str, str | None] = {
     "text/csv": "csv",
     "text/tab-separated-values": "csv",
     "application/x-ndjson": "ndjson",
     "application/jsonl": "ndjson",
     "application/json": "json",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": None,
+    "application/vnd.oasis.opendocument.spreadsheet": None,
+    "application/vnd.ms-excel": None,
+    "application/octet-stream": None,
+    "text/plain": None,
 }
 
 
@@ -36,8 +47,8 @@ class UploadParameters:
 
     #: What holds for every row, and what else a repeated upload must say alike.
     parameters: Mapping[str, object]
-    #: `csv`, `ndjson` or `json`.
-    format: str
+    #: `csv`, `ndjson` or `json`; None for what it looks like.
+    format: str | None
     #: What it calls itself.
     name: str = "upload"
     encoding: str | None = None
@@ -47,6 +58,9 @@ class UploadParameters:
     columns: tuple[str, ...] = ()
     #: Fields by column name.
     mapping: Mapping[str, str] = field(default_factory=dict)
+    rules: CellRules = NO_RULES
+    trust_quotes: bool = False
+    sheet: str | None = None
 
 
 def load_upload(
@@ -65,7 +79,8 @@ def load_upload(
     for name in _LISTS:
         if query.get(name):
             parameters[name] = _split(query[name])
-    parameters["operation"] = _parse_operation(query, faults)
+    if query.get("operation"):
+        parameters["operation"] = _parse_operation(query, faults)
     mapping = _parse_map(query, faults)
     marks = {name: _parse_mark(query, name, faults) for name in _MARKS}
     faults += find_mark_faults(**marks)
@@ -74,7 +89,18 @@ def load_upload(
     if faults:
         raise InvalidRequest(faults)
     columns = _split(query.get("columns"))
-    told = {"map": mapping, "columns": columns, "encoding": encoding, **marks}
+    words = {name: _list_texts(query.get(name)) for name in CELL_OPTIONS}
+    sheet = str(query.get("sheet") or "")
+    trust_quotes = _parse_flag(query.get("trust_quotes"))
+    told = {
+        "map": mapping,
+        "columns": columns,
+        "encoding": encoding,
+        **marks,
+        **words,
+        "sheet": sheet,
+        "trust_quotes": trust_quotes,
+    }
     return UploadParameters(
         parameters=parameters | {name: value for name, value in told.items() if value},
         format=_choose_format(content_type),
@@ -82,6 +108,9 @@ def load_upload(
         encoding=encoding or None,
         columns=tuple(columns),
         mapping=mapping,
+        rules=load_rules(words),
+        trust_quotes=trust_quotes,
+        sheet=sheet or None,
         **marks,
     )
 
@@ -130,7 +159,27 @@ def _parse_name(query: Mapping[str, object], faults: list[Fault]) -> str:
     return name
 
 
-def _choose_format(content_type: str | None) -> str:
+def load_rules(words: Mapping[str, Sequence[str]], *, kept: bool = False) -> CellRules:
+    """Return how cells are written, from the texts of `CELL_OPTIONS`."""
+    return CellRules(
+        notations={name: words[name] for name in NOTATIONS if words.get(name)},
+        nulls=words.get("null") or (),
+        clears=words.get("clear") or (),
+        kept=kept,
+    )
+
+
+def _list_texts(value: object) -> list[str]:
+    """Return the texts of a parameter that may be there several times."""
+    texts = value if isinstance(value, list) else [] if value is None else [value]
+    return [str(text) for text in texts if text]
+
+
+def _parse_flag(value: object) -> bool:
+    return str(value or "").lower() in {"1", "true"}
+
+
+def _choose_format(content_type: str | None) -> str | None:
     media_type = (content_type or "").partition(";")[0].strip().lower()
     if media_type not in _FORMATS:
         raise UnsupportedMediaType(f"Not one of {', '.join(_FORMATS)}", "Content-Type")

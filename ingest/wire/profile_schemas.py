@@ -120,16 +120,17 @@ class ProfileSchemas:
     ) -> dict[str, Any]:
         """Return what is asked of each field; add what is wrong to `faults`.
 
-        JSON null means no change (contract 14, point 19); an unknown field is an error
-        unless the database says otherwise (17).
+        JSON null means no change (contract 14, point 19), of an unknown field too
+        (16.9), which is an error otherwise unless the database says so (17).
         """
         schema, loaded = self._schema(database), {}
         for name, value in data.items():
             parse = schema.get(name)
             if parse is None:
+                unknown = value is not None and name not in _PASSED_OVER
                 if is_promise(name, value):
                     faults.append(_fault(name, "Not supported"))
-                elif name not in _PASSED_OVER and not database.ignore_unknown_fields:
+                elif unknown and not database.ignore_unknown_fields:
                     faults.append(_fault(name, "Unknown field"))
             elif value is not None:
                 try:

@@ -15,6 +15,7 @@ from ingest.settings import Settings
 from tests.drains import draining
 from tests.intakes import ServedIntake, served
 from tests.programs import find_program
+from tests.workbooks import make_xlsx
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = sorted(
@@ -36,6 +37,8 @@ def write_files(folder: Path) -> None:
     rejected = "penstock_row,penstock_why,email,_fname\n1,bad,bob@example.com,Bob\n"
     (folder / "people.rejects.csv").write_text(rejected)
     (folder / "crm.csv").write_text("E-mail,Notes,email_sub\na@b.com,x,a@b.com\n")
+    people = make_xlsx(A=[["email", "_bdate"], ["cy@example.com", "02.09.1963"]])
+    (folder / "people.xlsx").write_bytes(people)
     with zipfile.ZipFile(folder / "export.zip", "w") as archive:
         archive.writestr("a.csv", "code,points\n1,2\n")
     document = b'{"phones": ["+442079460018"], "points": 1}\n'

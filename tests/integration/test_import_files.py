@@ -232,7 +232,9 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(
     assert status == 1
     assert "_fname: 'P0' → 'Zoe'" in output
     assert "row 2: created" in output
-    assert "row 3: rejected: Incorrect email: data.email (Write one" in output
+    assert (
+        '1 \N{MULTIPLICATION SIGN} email: not an email, such as "bad" (row 3)' in output
+    )
     assert "1 created, 1 updated, 0 unchanged, 1 rejected, 0 dead" in output
     assert (told["rows"], len(told["shown"])) == (3, 1)
     assert profiles(connection) == before

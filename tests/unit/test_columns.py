@@ -6,14 +6,24 @@ import pytest
 
 from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import InvalidRequest
-from ingest.wire.columns import Columns, plan_columns
+from ingest.wire.columns import CellRules, Columns, plan_columns
+from ingest.wire.job_parameters import load_rules
 from tests.factories import make_database
 
 EXTRA = Field(name="address", type=FieldType.OBJECT)
+TAGS = Field(name="tags", type=FieldType.TAGS)
+FIELDS = (
+    TAGS,
+    EXTRA,
+    Field(name="vip", type=FieldType.BOOL, title="Very important"),
+    Field(name="spent", type=FieldType.FLOAT, title="Money, spent"),
+    Field(name="one", type=FieldType.UNICODE, title="Twice"),
+    Field(name="two", type=FieldType.UNICODE, title="twice"),
+)
 
 
 def plan(*header: str, resource_id: int | None = None, **told: str) -> Columns:
-    return plan_columns(header, make_database(EXTRA), told, resource_id)
+    return plan_columns(header, make_database(EXTRA, TAGS), told, resource_id)
 
 
 def load(header: str, *cells: str, **options: Any) -> dict[str, object]:
@@ -114,7 +124,9 @@ def test_every_doubt_about_the_header_is_told_at_once() -> None:
     ("header", "cells", "message"),
     [
         ("email", ["a", "b"], "More values than columns"),
-        ("email,code", ["a"], "Fewer values than columns"),
+        ("phones", ["['+1']"], "Not a JSON list: data.phones"),
+        ("tags", ["[vip"], "Not a JSON list: data.tags"),
+        ("tags", ['["vip"] x'], "Not a JSON list: data.tags"),
         ("email", ["a\0b"], "A NUL character cannot be stored: data.email"),
         ("email", ["a\udce9b"], "Not in the encoding of the file: data.email"),
         ("address", ["{"], "Not a JSON value: data.address"),
@@ -137,3 +149,200 @@ def test_all_that_is_wrong_with_a_row_is_told() -> None:
 
     paths = [fault.path for fault in refused.value.faults]
     assert paths == ["data.email", "data.address"]
+
+
+def rules(**told: Any) -> CellRules:
+    return load_rules({name: [value] for name, value in told.items()})
+
+
+def load_told(header: str, cells: list[str], **told: Any) -> object:
+    columns = plan_columns(
+        header.split(";"), make_database(*FIELDS), {}, None, rules(**told)
+    )
+    return columns.load(cells)["data"]
+
+
+def refuse_told(header: str, cells: list[str], **told: Any) -> list[str]:
+    with pytest.raises(InvalidRequest) as refused:
+        load_told(header, cells, **told)
+    return [fault.text for fault in refused.value.faults]
+
+
+@pytest.mark.parametrize(
+    "header", ["First name", "first name", "FIRST_NAME", "first-name", " First  name "]
+)
+def test_a_column_is_known_by_the_title_of_its_field(header: str) -> None:
+    assert load_told(f"{header};Very important", ["Ada", "1"]) == {
+        "_fname": "Ada",
+        "vip": "1",
+    }
+
+
+def test_a_title_of_several_fields_is_none() -> None:
+    told = refuse_told("Twice", [""])
+
+    assert told == [
+        "Several fields are titled 'Twice': one, two. Map it: Twice=FIELD: map"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "hint"),
+    [
+        ("Email Address", "email"),
+        ("E-mail", "email"),
+        ("Mail", "email"),
+        ("email_adress", "email"),
+        ("Phone Number", "phones"),
+        ("Mobile", "phones"),
+        ("Given Name", "_fname"),
+        ("surname", "_lname"),
+        ("lname", "_lname"),
+        ("fname", "_fname"),
+        ("DOB", "_bdate"),
+        ("Date of birth", "_bdate"),
+        ("Gender", "_sex"),
+        ("Zip", "_postal_code"),
+        ("ZIP code", "_postal_code"),
+        ("Телефон", "phones"),
+        ("Имя", "_fname"),
+        ("Дата рождения", "_bdate"),
+        ("Emial", "email"),
+        ("Addres", "address"),
+        *[
+            (name, "")
+            for name in (
+                *("Name", "Full name", "Middle name", "Company", "Job title", "Notes"),
+                *("Street", "Age", "Language", "Status code", "Comment", "Order id"),
+                *("email2", "Website", "Title", "Nickname", "Attributes", "Score"),
+            )
+        ],
+    ],
+)
+def test_a_hint_names_what_people_call_so_and_nothing_else(
+    column: str, hint: str
+) -> None:
+    (told,) = refuse_told(column, [""])
+
+    assert (f"; is it {hint!r}?" in told) is bool(hint), told
+    assert hint or "is it" not in told
+
+
+def test_texts_are_trimmed_and_blanks_say_nothing() -> None:
+    assert load_told("_fname;_lname;code", [" Ann\t", "   ", "\xa0\u30005 "]) == {
+        "_fname": "Ann",
+        "code": "5",
+    }
+
+
+@pytest.mark.parametrize("cell", ["NULL", " NULL "])
+def test_a_cell_may_say_nothing(cell: str) -> None:
+    assert load_told("email;_fname", ["a@b.c", cell], null="NULL") == {"email": "a@b.c"}
+    assert load_told("email;_fname", ["a@b.c", "null"], null="NULL") == {
+        "email": "a@b.c",
+        "_fname": "null",
+    }
+
+
+def test_a_cell_may_empty_its_field() -> None:
+    unset = {"action": "unset"}
+
+    assert load_told("_fname;phones;vip;tags", ["\\N"] * 4, clear="\\N") == {
+        "_fname": unset,
+        "phones": unset,
+        "vip": unset,
+        "tags": unset,
+    }
+
+
+def test_what_cannot_be_cleared_says_so() -> None:
+    told = refuse_told("email;email_sub;id", ["-", "-", "-"], clear="-")
+
+    assert told == [
+        "It cannot be cleared: data.email",
+        "It cannot be cleared: data.email_sub",
+        "It cannot be cleared: profile_id",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "header", "cell", "expected"),
+    [
+        ("dates", "DD.MM.YYYY", "_bdate", "02.09.1963", "1963-09-02"),
+        ("dates", "Birth date=DD.MM.YYYY", "Birth date", "2.9.1963", "1963-09-02"),
+        ("dates", "DD.MM.YYYY", "_bdate", "1963-09-02", "1963-09-02"),
+        ("dates", "DD.MM.YYYY", "_fname", "02.09.1963", "02.09.1963"),
+        ("decimal", ",", "spent", "1 234,5", "1234.5"),
+        ("decimal", ",", "points", "1\u202f234", "1234"),
+        ("booleans", "да/нет", "vip", "ДА", "true"),
+        ("booleans", "yes/no", "vip", "No", "false"),
+        ("booleans", "yes/no", "vip", "true", "true"),
+        ("booleans", "yes/no", "vip", "maybe", "maybe"),
+        ("sexes", "M/F", "_sex", "f", "female"),
+        ("sexes", "_sex=м/ж", "_sex", "Ж", "female"),
+    ],
+)
+def test_cells_are_written_as_it_is_told(
+    option: str, value: str, header: str, cell: str, expected: str
+) -> None:
+    (loaded,) = load_told(header, [cell], **{option: value}).values()  # type: ignore[attr-defined]
+
+    assert loaded == expected
+
+
+def test_what_is_told_of_a_column_goes_before_what_is_told_of_all() -> None:
+    columns = plan_columns(
+        ["_bdate", "_regdate"],
+        make_database(),
+        {},
+        None,
+        load_rules({"dates": ["DD/MM/YYYY", "_regdate=MM/DD/YYYY"]}),
+    )
+
+    assert columns.load(["01/02/2003", "01/02/2003"])["data"] == {
+        "_bdate": "2003-02-01",
+        "_regdate": "2003-01-02",
+    }
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"dates": "DD.MM"}, "Not a date format, such as DD.MM.YYYY"),
+        ({"decimal": ";"}, "Not a decimal mark: write , or ."),
+        ({"booleans": "yes"}, "Not two words with / between, for true and false"),
+        ({"sexes": "M/F/X"}, "Not two words with / between, for male and female"),
+        ({"dates": "Birthday=DD.MM.YYYY"}, "No column is called 'Birthday': dates"),
+        ({"booleans": "_fname=yes/no"}, "The column '_fname' holds no yes or no"),
+    ],
+)
+def test_what_is_told_of_cells_and_means_nothing_is_refused(
+    told: dict[str, str], message: str
+) -> None:
+    (refused,) = refuse_told("_fname", ["x"], **told)
+
+    assert refused.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "expected"),
+    [
+        ("tags", '["tea", "coffee"]', {"tags": ["tea", "coffee"]}),
+        ("phones", '["+1", "+2"]', {"phones": ["+1", "+2"]}),
+        ("tags", "tea, coffee", {"tags": "tea, coffee"}),
+        ("_fname", "[sic]", {"_fname": "[sic]"}),
+    ],
+)
+def test_a_cell_that_begins_like_a_list_is_one(
+    header: str, cell: str, expected: dict[str, object]
+) -> None:
+    columns = plan_columns([header], make_database(TAGS), {})
+
+    assert columns.load([cell])["data"] == expected
+
+
+def test_empty_cells_at_the_end_come_and_go() -> None:
+    columns = plan("email", "_fname")
+
+    assert columns.load(["a"]) == {"data": {"email": "a"}}
+    assert columns.load(["a", "b", "", " "]) == {"data": {"email": "a", "_fname": "b"}}

@@ -136,7 +136,11 @@ def test_rejected_rows_come_back_as_they_were(
     )
 
     expected = [
-        {name: cell for name, cell in zip(("note", "email"), row, strict=True) if cell}
+        {
+            name: cell.strip()
+            for name, cell in zip(("note", "email"), row, strict=True)
+            if cell.strip()
+        }
         for row in cells
     ]
     assert [row.element["data"] for row in rows] == expected

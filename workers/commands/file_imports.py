@@ -16,11 +16,14 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.commands.import_display import Display
+from ingest.domain.errors import Rejected
+from ingest.domain.imports import Matching, Operation
 from ingest.domain.jobs import JobState
 from ingest.domain.limits import ProfileLimits
-from ingest.doors.files.archives import PackLimits, UnreadableFile, unpack
+from ingest.doors.files.archives import Left, PackLimits, UnreadableFile, unpack
 from ingest.doors.files.encodings import Tally, count_lines
-from ingest.doors.files.inputs import open_rows
+from ingest.doors.files.inputs import Rows, open_file, read_rows
+from ingest.doors.files.kept import find_kept, merge_parameters, merge_reading
 from ingest.doors.files.rejects import RejectsWriter, load_form
 from ingest.doors.files.rows import Reading
 from ingest.doors.files.runs import Run, run_job
@@ -38,6 +41,7 @@ from ingest.store.catalog import load_catalog
 from ingest.store.database import connect
 from ingest.store.job_rows import list_rejects
 from ingest.store.jobs import Job
+from ingest.wire.envelopes import Envelope
 from ingest.wire.profile_schemas import ProfileSchemas
 
 #: Rejects read from Postgres at once.
@@ -74,6 +78,8 @@ class Input:
     total_bytes: int | None
     #: Of its lines, where it could be read beforehand.
     tally: Tally | None
+    #: Whether there are others beside it, in an archive.
+    is_member: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +90,63 @@ class Ended:
     rejects: Path | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A file of an archive that was not imported."""
+
+    name: str
+    reason: str
+    #: Whether nobody meant it to be: the system put it there.
+    hidden: bool = False
+
+
+#: What is asked of every row where nothing says it.
+DEFAULTS = {
+    "matching": Matching.EMAIL.value,
+    "operation": Operation.IMPORT.value,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A file that was opened, and everything that is asked of it."""
+
+    rows: Rows
+    shared: Envelope
+    parameters: Mapping[str, Any]
+
+
+def prepare(
+    connection: Connection[TupleRow],
+    one: Input,
+    asked: Asked,
+    schemas: ProfileSchemas,
+) -> Prepared:
+    """Open a file; raise InvalidRequest for one whose header means nothing.
+
+    What is not asked now and is kept with the job whose rejects it has, is asked again.
+    """
+    reading = replace(asked.reading, live=one.fingerprint is None)
+    told = load_shared(merge_parameters(asked.parameters, {}, DEFAULTS), schemas)
+    opened = open_file(one.stream, reading, one.tally)
+    kept = find_kept(connection, opened, told.database_id)
+    parameters = merge_parameters(asked.parameters, kept, DEFAULTS)
+    shared = load_shared(parameters, schemas)
+    reading = merge_reading(reading, parameters, kept, shared.resource_id)
+    database = schemas.catalog.databases[shared.database_id]
+    return Prepared(
+        rows=read_rows(opened, reading, database), shared=shared, parameters=parameters
+    )
+
+
 @contextmanager
-def open_inputs(path: str, settings: Settings) -> Iterator[Iterator[Input]]:
-    """Yield the files in `path`, in their order; raise UnreadableFile."""
+def open_inputs(
+    path: str, settings: Settings, left: Left | None = None
+) -> Iterator[Iterator[Input]]:
+    """Yield the files in `path`, in their order; raise UnreadableFile.
+
+    `left` hears of the files of an archive that are not among them.
+    """
     limits = PackLimits(
         max_bytes=settings.max_file_bytes,
         max_ratio=settings.max_unpack_ratio,
@@ -104,7 +164,7 @@ def open_inputs(path: str, settings: Settings) -> Iterator[Iterator[Input]]:
         size = os.fstat(file.fileno()).st_size if twice else None
         name = path if path == "-" else str(Path(path).resolve())
         packed = Metered(file)
-        with unpack(packed, limits) as members:
+        with unpack(packed, limits, left=left) as members:
             yield (
                 Input(
                     name=f"{name}/{member}" if member else name,
@@ -113,6 +173,7 @@ def open_inputs(path: str, settings: Settings) -> Iterator[Iterator[Input]]:
                     fingerprint=fingerprint,
                     total_bytes=None if member else size,
                     tally=tallies.get(member),
+                    is_member=bool(member),
                 )
                 for member, stream in members
             )
@@ -126,7 +187,8 @@ def _survey(file: io.FileIO, limits: PackLimits) -> dict[str, Tally]:
     """
     tallies: dict[str, Tally] = {}
     # Whoever imports it hears of that.
-    with suppress(UnreadableFile), unpack(Metered(file), limits) as members:
+    opened = unpack(Metered(file), limits, left=Left())
+    with suppress(UnreadableFile), opened as members:
         for member, stream in members:
             tallies[member] = count_lines(stream)
     file.seek(0)
@@ -165,31 +227,44 @@ class Importer:
         self._stop = stop
         self._give_up = give_up
 
-    def run(self, path: str, rejects: Path | None) -> list[Ended]:
-        """Import the files in `path`, one after another."""
+    def run(self, path: str, rejects: Path | None) -> list[Ended | Refused]:
+        """Import the files in `path`, one after another.
+
+        One of an archive that cannot be imported harms no other; of others it is
+        raised.
+        """
+        left, ended = Left(), list[Ended | Refused]()
         with (
             connect(self._settings.database_url) as connection,
-            open_inputs(path, self._settings) as inputs,
+            open_inputs(path, self._settings, left) as inputs,
         ):
-            return [
-                self._import(connection, one, rejects)
-                for one in inputs
-                if not self._stop.is_set()
-            ]
+            for one in inputs:
+                if self._stop.is_set():
+                    break
+                try:
+                    ended.append(self._import(connection, one, rejects))
+                except Rejected as error:
+                    if not one.is_member:
+                        raise
+                    reason = "; ".join(fault.text for fault in error.faults)
+                    ended.append(Refused(name=one.name, reason=reason))
+        refused = [Refused(name=name, reason=why) for name, why in left.refused.items()]
+        hidden = [
+            Refused(name=name, reason="a hidden file", hidden=True)
+            for name in left.hidden
+        ]
+        return [*ended, *refused, *hidden]
 
     def _import(
         self, connection: Connection[TupleRow], one: Input, rejects: Path | None
     ) -> Ended:
         schemas = load_schemas(connection, self._settings.profile_limits)
-        shared = load_shared(self._asked.parameters, schemas)
-        database = schemas.catalog.databases[shared.database_id]
         # First: a header that means nothing begins no job.
-        reading = replace(self._asked.reading, live=one.fingerprint is None)
-        rows = open_rows(one.stream, reading, database, one.tally)
+        prepared = prepare(connection, one, self._asked, schemas)
         wanted = Wanted(
             name=one.name,
-            database_id=shared.database_id,
-            parameters=self._describe(),
+            database_id=prepared.shared.database_id,
+            parameters=prepared.parameters,
             fingerprint=one.fingerprint,
             total_bytes=one.total_bytes,
         )
@@ -201,8 +276,8 @@ class Importer:
                 self._settings,
                 Run(
                     job=job,
-                    shared=shared,
-                    rows=rows,
+                    shared=prepared.shared,
+                    rows=prepared.rows,
                     schemas=schemas,
                     count_bytes=lambda: one.packed.count,
                     stop=self._stop,
@@ -211,16 +286,6 @@ class Importer:
                 ),
             )
         return Ended(job=job, rejects=_write_rejects(connection, job, rejects))
-
-    def _describe(self) -> dict[str, Any]:
-        """Return what a resume must ask again."""
-        reading = self._asked.reading
-        told = {
-            "map": dict(reading.mapping),
-            "columns": list(reading.columns),
-            "encoding": reading.encoding,
-        }
-        return {**self._asked.parameters, **{k: v for k, v in told.items() if v}}
 
 
 _STARTS = {Start.NEW: start_job, Start.RESUME: resume_job, Start.ANEW: restart_job}
@@ -254,7 +319,9 @@ def _choose_path(name: str, suffix: str) -> Path:
         inside = re.sub(r"[^\w.-]+", "-", str(path.relative_to(archive)))
         path = archive.with_name(f"{archive.stem}-{inside}")
     stem = re.sub(
-        r"\.(csv|tsv|txt|ndjson|jsonl|json)$", "", path.name.removesuffix(".gz")
+        r"\.(csv|tsv|txt|ndjson|jsonl|json|xlsx|xlsm|xlsb|xls|ods)$",
+        "",
+        path.name.removesuffix(".gz"),
     )
     choices = (f"{stem}.rejects{more}{suffix}" for more in _counted())
     return next(one for one in map(path.with_name, choices) if not one.exists())

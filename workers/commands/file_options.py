@@ -1,6 +1,7 @@
 """What `penstock import` can be told of rows, and of how files are written."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,7 +11,7 @@ from ingest.domain.imports import Matching, Operation
 from ingest.doors.files.dialects import Told
 from ingest.doors.files.rows import Reading
 from ingest.settings import Settings
-from ingest.wire.job_parameters import find_mark_faults
+from ingest.wire.job_parameters import CELL_OPTIONS, find_mark_faults, load_rules
 from workers.commands.file_imports import Asked
 
 
@@ -51,9 +52,7 @@ _ROW_OPTIONS: Sequence[_Option] = (
     click.option(
         "--matching",
         type=click.Choice(Matching, case_sensitive=False),
-        default=Matching.EMAIL,
-        show_default=True,
-        help="How each row finds its profile.",
+        help="How each row finds its profile.  [default: email]",
     ),
     click.option(
         "--field", "field_name", metavar="NAME", help="What `custom` matches by."
@@ -95,6 +94,59 @@ _FILE_OPTIONS: Sequence[_Option] = (
         callback=_parse_map,
         metavar="COLUMN=FIELD",
         help="What a column holds; COLUMN= passes it over. May be repeated.",
+    ),
+    click.option(
+        "--map-file",
+        "map_files",
+        multiple=True,
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="A file of COLUMN=FIELD, one a line; # begins a comment.",
+    ),
+    click.option(
+        "--dates",
+        multiple=True,
+        metavar="[COLUMN=]FORMAT",
+        help="How dates are written, such as DD.MM.YYYY; may be repeated.",
+    ),
+    click.option(
+        "--decimal",
+        multiple=True,
+        metavar="[COLUMN=]MARK",
+        help="The decimal mark of numbers, `,` or `.`; the others separate thousands.",
+    ),
+    click.option(
+        "--booleans",
+        multiple=True,
+        metavar="[COLUMN=]YES/NO",
+        help="Words for true and false, such as yes/no; may be repeated.",
+    ),
+    click.option(
+        "--sexes",
+        multiple=True,
+        metavar="[COLUMN=]M/F",
+        help="Words for male and female, such as M/F; may be repeated.",
+    ),
+    click.option(
+        "--null",
+        multiple=True,
+        metavar="TEXT",
+        help="A cell that says nothing, as an empty one does, such as NULL.",
+    ),
+    click.option(
+        "--clear",
+        multiple=True,
+        metavar="TEXT",
+        help="A cell that empties its field.",
+    ),
+    click.option(
+        "--trust-quotes",
+        is_flag=True,
+        help="Take quoted values though lines in them look like rows.",
+    ),
+    click.option(
+        "--sheet",
+        metavar="NAME",
+        help="Of a workbook, by name or number.  [default: 1]",
     ),
     click.option(
         "--columns",
@@ -152,37 +204,64 @@ def _add(options: Sequence[_Option], command: _Command) -> _Command:
 
 
 def load_asked(options: Mapping[str, Any], settings: Settings) -> Asked:
-    """Return what the options ask."""
-    operation = Operation.IMPORT
+    """Return what the options ask, and nothing of what they leave open."""
+    told: dict[str, Any] = {name: options[name] for name in _TOLD}
     if options["update_only"] or options["add"]:
         operation = Operation.ADD if options["add"] else Operation.UPDATE
+        told["operation"] = operation.value
+    columns = [one.strip() for one in (options["columns"] or "").split(",")]
+    told |= {
+        "add_to_segments": list(options["segments"]),
+        "map": _merge_maps(options["map_files"], options["mapping"]),
+        "columns": columns if any(columns) else [],
+        **{name: list(options[name]) for name in CELL_OPTIONS},
+    }
+    # Not by truth: a zero is told, and is for whoever reads it to refuse.
     parameters = {
-        name: options[name]
-        for name in (
-            "db_id",
-            "matching",
-            "field_name",
-            "resource_id",
-            "skip_triggers",
-            "skip_invalid_subscriptions",
-            "detect_geo",
-        )
-        if options[name] is not None and options[name] is not False
+        name: value
+        for name, value in told.items()
+        if value is not None and value is not False and value not in ([], {})
     }
     return Asked(
-        parameters=parameters
-        | {"operation": operation.value}
-        | (
-            {"add_to_segments": list(options["segments"])}
-            if options["segments"]
-            else {}
-        ),
-        reading=_load_reading(options, settings),
+        parameters=parameters, reading=_load_reading(parameters, options, settings)
     )
 
 
-def _load_reading(options: Mapping[str, Any], settings: Settings) -> Reading:
-    columns = options["columns"]
+#: Options that a job keeps by these names.
+_TOLD = (
+    *("db_id", "matching", "field_name", "resource_id", "skip_triggers"),
+    *("skip_invalid_subscriptions", "detect_geo", "encoding", "delimiter", "quote"),
+    *("escape", "trust_quotes", "sheet"),
+)
+
+
+def _merge_maps(paths: Sequence[Path], told: Mapping[str, str]) -> dict[str, str]:
+    """Return the mapping of the files, and before it what the options say."""
+    mapping: dict[str, str] = {}
+    for path in paths:
+        try:
+            lines = path.read_text("utf-8-sig").splitlines()
+        except ValueError as error:
+            raise click.BadParameter(
+                f"{path} is not UTF-8", param_hint="--map-file"
+            ) from error
+        for number, line in enumerate(lines, start=1):
+            text = line.strip()
+            if not text or text.startswith("#"):
+                continue
+            column, equals, field = text.rpartition("=")
+            if not equals or not column.strip():
+                raise click.BadParameter(
+                    f"line {number} of {path} is not COLUMN=FIELD: {text!r}",
+                    param_hint="--map-file",
+                )
+            mapping[column.strip()] = field.strip()
+    return {**mapping, **told}
+
+
+def _load_reading(
+    told: Mapping[str, Any], options: Mapping[str, Any], settings: Settings
+) -> Reading:
     if faults := find_mark_faults(
         options["delimiter"], options["quote"], options["escape"]
     ):
@@ -195,9 +274,13 @@ def _load_reading(options: Mapping[str, Any], settings: Settings) -> Reading:
             quote=options["quote"],
             escape=options["escape"],
         ),
-        columns=tuple(columns.split(",")) if columns else (),
-        mapping=options["mapping"],
+        columns=tuple(told.get("columns") or ()),
+        mapping=told.get("map") or {},
+        rules=load_rules(told),
+        trust_quotes=options["trust_quotes"],
+        sheet=options["sheet"],
         resource_id=options["resource_id"],
         max_row_bytes=settings.max_body_bytes,
+        max_workbook_bytes=settings.max_workbook_bytes,
         limits=settings.limits,
     )

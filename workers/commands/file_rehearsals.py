@@ -18,19 +18,19 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.commands.import_display import tell_encoding
-from ingest.domain.advice import advise
-from ingest.domain.errors import Fault
+from ingest.domain.errors import Fault, Rejected
 from ingest.domain.imports import State
 from ingest.domain.jobs import Counts, new_job_id
-from ingest.doors.files.inputs import open_rows
+from ingest.doors.files.archives import Left, UnreadableFile
 from ingest.doors.files.judge import Judge, Verdict
-from ingest.doors.files.starts import load_shared
+from ingest.doors.files.rows import Row
 from ingest.geo import open_locator
 from ingest.settings import Settings
 from ingest.store.catalog import load_catalog
 from ingest.store.database import connect
 from ingest.wire.profile_schemas import ProfileSchemas
-from workers.commands.file_imports import Asked, Input, open_inputs
+from workers.commands.file_faults import FaultGroups
+from workers.commands.file_imports import Asked, Input, open_inputs, prepare
 from workers.rehearse import rehearse
 
 
@@ -52,18 +52,43 @@ def rehearse_files(
 ) -> int:
     """Print what would come of the files' rows, the first `show` in full.
 
-    Returns 1 if any would be rejected, else 0.
+    Faults are told by their kind. Returns 2 if a file cannot be read, 1 if any row
+    would be rejected, else 0.
     """
-    summaries = []
+    summaries: list[dict[str, Any]] = []
     with connect(settings.database_url, application_name="penstock-rehearse") as opened:
         for path in paths:
-            with open_inputs(path, settings) as inputs:
+            left = Left()
+            with open_inputs(path, settings, left) as inputs:
                 for one in inputs:
-                    rehearsal = _Rehearsal(settings, opened, asked, one)
-                    summaries.append(_print(one.name, rehearsal, show, as_json))
+                    try:
+                        rehearsal = _Rehearsal(settings, opened, asked, one)
+                    except Rejected as error:
+                        if not one.is_member:
+                            raise
+                        left.refused[one.name] = str(error)
+                    else:
+                        summaries.append(_print(one.name, rehearsal, show, as_json))
+            summaries += _print_left(left, as_json=as_json)
     if as_json:
         click.echo(json.dumps(summaries, indent=2, default=str))
-    return int(any(each["rejected"] or each["dead"] for each in summaries))
+    if any(each["state"] in {"refused", "failed"} for each in summaries):
+        return 2
+    return int(any(each.get("rejected") or each.get("dead") for each in summaries))
+
+
+def _print_left(left: Left, *, as_json: bool) -> list[dict[str, Any]]:
+    """Print what became of the other files of an archive."""
+    refused = [("refused", *one) for one in left.refused.items()]
+    hidden = [("passed over", name, "a hidden file") for name in left.hidden]
+    told = [*refused, *hidden]
+    if not as_json:
+        for state, name, reason in told:
+            click.echo(f"{name}: {state}: {reason}")
+    return [
+        {"name": name, "state": state, "error_text": reason}
+        for state, name, reason in told
+    ]
 
 
 class _Rehearsal:
@@ -82,12 +107,14 @@ class _Rehearsal:
             load_catalog(connection, settings.profile_limits),
             open_locator(settings.geoip_database),
         )
-        shared = load_shared(asked.parameters, self._schemas)
-        database = self._schemas.catalog.databases[shared.database_id]
-        self._rows = open_rows(one.stream, asked.reading, database, one.tally)
+        prepared = prepare(connection, one, asked, self._schemas)
+        self._rows = prepared.rows
         self.form = asdict(self._rows.form)
+        self.faults = FaultGroups(self._rows)
+        #: Why the file could not be read to its end.
+        self.failure = ""
         self._judge = Judge(
-            shared,
+            prepared.shared,
             job_id=new_job_id(datetime.now(UTC)),
             token_id=None,
             schemas=self._schemas,
@@ -96,9 +123,15 @@ class _Rehearsal:
 
     def __iter__(self) -> Iterator[Foreseen]:
         """Yield what would come of each row, in their order."""
-        rows = iter(self._rows)
+        rows = self._read()
         while batch := list(islice(rows, self._batch_size)):
             yield from self._rehearse(self._judge.judge_all(batch))
+
+    def _read(self) -> Iterator[Row]:
+        try:
+            yield from self._rows
+        except UnreadableFile as error:
+            self.failure = str(error)
 
     def _rehearse(self, verdicts: Sequence[Verdict]) -> Iterator[Foreseen]:
         imports = [one.accepted.import_ for one in verdicts if one.accepted is not None]
@@ -108,6 +141,7 @@ class _Rehearsal:
         }
         for verdict in verdicts:
             if verdict.accepted is None:
+                self.faults.add(verdict.row, verdict.faults)
                 yield Foreseen(
                     row=verdict.row.number,
                     state=State.REJECTED,
@@ -118,6 +152,10 @@ class _Rehearsal:
             import_id: UUID = verdict.accepted.import_.import_id
             outcome = outcomes[import_id]
             created = outcome.state is State.CREATED
+            if outcome.faults:
+                self.faults.add(verdict.row, outcome.faults)
+            else:
+                self.faults.note(verdict.row)
             yield Foreseen(
                 row=verdict.row.number,
                 state=outcome.state,
@@ -131,35 +169,41 @@ class _Rehearsal:
 def _print(
     name: str, rehearsal: _Rehearsal, show: int, as_json: bool
 ) -> dict[str, Any]:
-    """Print the first rows that would change something or be rejected; sum all up."""
+    """Print the first rows that would change something, and what is wrong; sum up."""
     counts = Counts()
     shown: list[dict[str, Any]] = []
     for one in rehearsal:
         counts = counts.plus(one.state)
         if one.state is not State.UNCHANGED and len(shown) < show:
-            shown.append(to_builtins(one))
-            if not as_json:
+            if as_json or not one.faults:
+                shown.append(to_builtins(one))
+            if not as_json and not one.faults:
                 click.echo(_describe(one))
     told = ", ".join(f"{count:,} {state}" for state, count in asdict(counts).items())
     if not as_json:
+        for line in rehearsal.faults.tell():
+            click.echo(line)
+        if rehearsal.failure:
+            click.echo(rehearsal.failure)
         click.echo(f"{name}: nothing was changed. It would be: {told}")
         click.echo(f"  {tell_encoding(rehearsal.form)}")
-    encoding = {name: rehearsal.form[name] for name in ("encoding", "encoding_source")}
+    form = {
+        name: rehearsal.form[name] for name in ("encoding", "encoding_source", "sheet")
+    }
     return {
         "name": name,
+        "state": "failed" if rehearsal.failure else "rehearsed",
+        "error_text": rehearsal.failure,
         "rows": counts.total,
         **asdict(counts),
-        **encoding,
+        **form,
+        "faults": rehearsal.faults.list_kinds(),
+        "nothings": rehearsal.faults.list_nothings(),
         "shown": shown,
     }
 
 
 def _describe(one: Foreseen) -> str:
-    if one.faults:
-        told = [f"{fault.text} ({advise(fault)})" for fault in one.faults]
-    else:
-        told = [
-            f"{path}: {old!r} → {new!r}" for path, (old, new) in one.changes.items()
-        ]
+    told = [f"{path}: {old!r} → {new!r}" for path, (old, new) in one.changes.items()]
     profile = f" {one.profile_id} by {one.matched_by}" if one.profile_id else ""
     return f"row {one.row}: {one.state}{profile}: {'; '.join(told)}"

@@ -10,11 +10,11 @@ from typing import Any
 import click
 
 from ingest.commands.databases import find_settings
-from ingest.commands.import_display import Display, summarize
+from ingest.commands.import_display import Display, Left, summarize
 from ingest.domain.errors import PenstockError, Rejected
 from ingest.domain.jobs import JobState
 from ingest.settings import Settings
-from workers.commands.file_imports import Asked, Ended, Importer, Start
+from workers.commands.file_imports import Asked, Ended, Importer, Refused, Start
 from workers.commands.file_options import file_options, load_asked, row_options
 from workers.commands.file_rehearsals import rehearse_files
 
@@ -72,9 +72,10 @@ class _Failed(click.ClickException):
     help="Where `penstock up` runs; its servers are used unless others are named.",
 )
 def import_(files: tuple[str, ...], **options: Any) -> None:
-    """Import files of profiles: CSV, NDJSON or JSON, plain, gzip or zip; `-` is a pipe.
+    """Import files of profiles: tables, NDJSON or JSON, packed or not; `-` is a pipe.
 
-    A column is the field of its name, in any case. `phones` takes several, separated
+    Tables are CSV in any dialect, .xlsx, .xls and .ods. A column is the field of its
+    name or title, in any case. `phones` takes several, separated
     by , ; or |. `email_sub` and `phone_sub` subscribe what they hold. Empty cells say
     nothing. Every row has a receipt; the last rows are waited for.
     """
@@ -110,14 +111,22 @@ def _import_all(
         start = Start.RESUME if options["resume"] else Start.ANEW
     stop, give_up = Event(), Event()
     _listen(stop, give_up)
-    ended: list[Ended] = []
+    ended: list[Ended | Refused] = []
     with Display(quiet=not sys.stderr.isatty()) as display:
         importer = Importer(settings, asked, start, display, stop, give_up)
         for file in files:
             ended += importer.run(file, options["rejects"])
             if stop.is_set():
                 break
-    summarize([(one.job, one.rejects) for one in ended], as_json=options["as_json"])
+    summarize(
+        [(one.job, one.rejects) for one in ended if isinstance(one, Ended)],
+        [
+            Left(name=one.name, reason=one.reason, hidden=one.hidden)
+            for one in ended
+            if isinstance(one, Refused)
+        ],
+        as_json=options["as_json"],
+    )
     return _choose_status(ended, stop)
 
 
@@ -135,8 +144,10 @@ def _listen(stop: Event, give_up: Event) -> None:
         signal.signal(number, interrupt)
 
 
-def _choose_status(ended: list[Ended], stop: Event) -> int:
-    jobs = [one.job for one in ended]
+def _choose_status(ended: list[Ended | Refused], stop: Event) -> int:
+    jobs = [one.job for one in ended if isinstance(one, Ended)]
+    if any(isinstance(one, Refused) and not one.hidden for one in ended):
+        return _FAILED
     if any(job.state is JobState.FAILED for job in jobs):
         return _FAILED
     if stop.is_set() and any(job.state is not JobState.DONE for job in jobs):

@@ -17,8 +17,9 @@ _DELIMITERS = (",", ";", "\t", "|")
 #: As much as tells a delimiter, whatever the size of the file.
 _SAMPLE_CHARACTERS = 64 * 1024
 _NEWLINE = re.compile("\r\n|\n|\r")
-#: How a spreadsheet says what separates cells, in a line of its own.
-_TOLD = re.compile("sep=(.)(\r\n|\n|\r)")
+#: How a spreadsheet says what separates cells, in a line of its own; a library puts it
+#: in quotes, and a spreadsheet that saves it again writes empty cells behind it.
+_TOLD = re.compile('("?)sep=(.)\\1[,;\t|]*(\r\n|\n|\r)', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,8 @@ class Dialect:
             quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
             doublequote=not self.escape,
             escapechar=self.escape or None,
+            # Cells are trimmed anyway, and a quotation mark counts behind blanks too.
+            skipinitialspace=" " not in {self.delimiter, self.quote, self.escape},
             strict=strict,
         )
 
@@ -90,7 +93,7 @@ def sniff(text: Text, told: Told) -> tuple[Dialect, int]:
         escape=told.escape or "",
         newline=newline[0] if newline else "\n",
     )
-    told_first = [first[1]] if first and first[1] not in known.marks else []
+    told_first = [first[2]] if first and first[2] not in known.marks else []
     choices = [told.delimiter] if told.delimiter else told_first
     is_whole = text.is_whole and len(sample) == len(text.sample)
     best = max(

@@ -1,14 +1,47 @@
 """Files to rows: unpacked, decoded, and read as what they are."""
 
 from ingest.domain.catalog import Database
+from ingest.doors.files.archives import UnreadableFile
 from ingest.doors.files.documents import Documents
-from ingest.doors.files.encodings import Tally, Text, open_text
+from ingest.doors.files.encodings import SAMPLE_BYTES, Tally, Text, open_text
+from ingest.doors.files.kinds import is_workbook, name_kind
 from ingest.doors.files.rows import Reading
-from ingest.doors.files.streams import Readable
-from ingest.doors.files.tables import Table
+from ingest.doors.files.streams import Readable, peek
+from ingest.doors.files.tables import Table, TextLines
+from ingest.doors.files.workbooks import SheetLines
 
 #: What gives rows: iterate over it once.
 Rows = Table | Documents
+#: A file that was opened, of which no row has been read.
+Opened = Text | SheetLines
+
+
+def open_file(stream: Readable, reading: Reading, tally: Tally | None = None) -> Opened:
+    """Open a file as text or as a workbook; `tally` is of its lines, where known.
+
+    Raises UnreadableFile, also for a file that is neither: it is named.
+    """
+    head, whole = peek(stream, SAMPLE_BYTES, live=reading.live)
+    if is_workbook(head):
+        return SheetLines(whole, reading)
+    if kind := name_kind(head):
+        raise UnreadableFile(kind)
+    return open_text(whole, reading.encoding, live=reading.live, tally=tally)
+
+
+def read_rows(opened: Opened, reading: Reading, database: Database) -> Rows:
+    """Return the rows of a file in the format that is told, or that it looks like.
+
+    `tally` is of its lines, where they were read before. Raises UnreadableFile, or
+    InvalidRequest for columns that mean nothing.
+    """
+    if isinstance(opened, SheetLines):
+        return Table(opened, reading, database)
+    match reading.format or _guess_format(opened):
+        case "csv":
+            return Table(TextLines(opened, reading), reading, database)
+        case format_:
+            return Documents(opened, reading, as_array=format_ == "json")
 
 
 def open_rows(
@@ -17,17 +50,8 @@ def open_rows(
     database: Database,
     tally: Tally | None = None,
 ) -> Rows:
-    """Return the rows of a file in the format that is told, or that it looks like.
-
-    `tally` is of its lines, where they were read before. Raises UnreadableFile, or
-    InvalidRequest for columns that mean nothing.
-    """
-    text = open_text(stream, reading.encoding, live=reading.live, tally=tally)
-    match reading.format or _guess_format(text):
-        case "csv":
-            return Table(text, reading, database)
-        case format_:
-            return Documents(text, reading, as_array=format_ == "json")
+    """Open a file and return its rows; raises what `open_file` and `read_rows` do."""
+    return read_rows(open_file(stream, reading, tally), reading, database)
 
 
 def _guess_format(text: Text) -> str:

@@ -20,7 +20,7 @@ from ingest.doors.files.dialects import Dialect
 from ingest.doors.files.documents import OWN_MEMBER
 from ingest.doors.files.rows import Form, load_cells
 from ingest.store.job_rows import KeptRow
-from ingest.wire.columns import OWN_PREFIX
+from ingest.wire.headers import OWN_PREFIX
 
 #: First, so that a row with too many cells, or too few, stands under the others.
 _COLUMNS = tuple(OWN_PREFIX + name for name in ("row", "code", "field", "why", "fix"))
@@ -56,6 +56,8 @@ def load_form(stored: Mapping[str, Any]) -> Form:
         encoding_source=stored.get("encoding_source", "default"),
         columns=tuple(stored["columns"]),
         dialect=Dialect(**stored["dialect"]),
+        sheet=stored.get("sheet", ""),
+        sheets=stored.get("sheets", 0),
     )
 
 
@@ -116,9 +118,10 @@ class RejectsWriter:
         return _write_row(self._form, [*_COLUMNS, *self._marks, *own])
 
     def _write_cells(self, row: KeptRow) -> str:
-        cells = load_cells(row.content)
-        if len(cells) == len(self._form.columns):
-            cells = [cells[place] for place in self._places]
+        found = load_cells(row.content)
+        cells = [found[place] for place in self._places if place < len(found)]
+        # Too many stand behind the others; one that is quoted wrongly is its text.
+        cells += found[len(self._form.columns) :]
         told = [str(row.row), *_tell(row.faults or (), self._encoding)]
         return _write_row(self._form, [*told, *("" for _ in self._marks), *cells])
 

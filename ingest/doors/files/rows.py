@@ -1,11 +1,12 @@
 """Rows of files, as every format gives them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ingest.domain.errors import Fault
 from ingest.doors.files.dialects import Dialect, Told
+from ingest.wire.columns import NO_RULES, CellRules
 from ingest.wire.limits import DEFAULT_LIMITS, Limits
 
 
@@ -35,11 +36,19 @@ class Reading:
     columns: tuple[str, ...] = ()
     #: Fields by column name; empty to pass over a column.
     mapping: Mapping[str, str] = field(default_factory=dict)
+    #: How the cells of a table are written.
+    rules: CellRules = NO_RULES
+    #: Whether a quoted cell may hold lines that look like rows.
+    trust_quotes: bool = False
+    #: Of a workbook, the name or the number of the sheet; None for the first.
+    sheet: str | None = None
     #: Where `email_sub` and `phone_sub` subscribe.
     resource_id: int | None = None
     #: Its bytes come as they are made: the next may be long in coming.
     live: bool = False
     max_row_bytes: int = 10 * 1024 * 1024
+    #: Memory that reading a workbook may take.
+    max_workbook_bytes: int = 1024**3
     limits: Limits = DEFAULT_LIMITS
 
 
@@ -55,9 +64,12 @@ class Form:
     #: Of a table: its columns' names and its dialect.
     columns: tuple[str, ...] = ()
     dialect: Dialect = field(default_factory=Dialect)
+    #: Of a workbook: the sheet that was read, and how many there are.
+    sheet: str = ""
+    sheets: int = 0
 
 
-def dump_cells(cells: list[str]) -> bytes:
+def dump_cells(cells: Sequence[str]) -> bytes:
     """Write cells as they are kept; bytes that are no text come through."""
     return json.dumps(cells).encode()
 

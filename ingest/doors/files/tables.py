@@ -1,31 +1,44 @@
-"""Rows of tables: CSV and its kin."""
+"""Rows of tables: CSV and its kin, and the sheets of workbooks."""
 
 import csv
 import io
+import re
 from collections.abc import Iterator
-from typing import Self
+from typing import Protocol, Self
 
 from ingest.domain.catalog import Database
 from ingest.domain.errors import Fault, InvalidRequest
 from ingest.doors.files.archives import UnreadableFile
-from ingest.doors.files.dialects import sniff
+from ingest.doors.files.dialects import Dialect, sniff
 from ingest.doors.files.encodings import Text
 from ingest.doors.files.rows import Form, Reading, Row, dump_cells
 from ingest.wire.columns import Columns, plan_columns
+
+#: A row's cells, and what is wrong with how they are written.
+ReadRow = tuple[list[str], tuple[Fault, ...]]
+#: What ends some files of old programs.
+_END_OF_FILE = "\x1a"
+
+
+class Lines(Protocol):
+    """What cells are read from."""
+
+    form: Form
+
+    def read(self) -> ReadRow | None:
+        """Return the next row, None at the end; raise UnreadableFile."""
+
+    def read_so_far(self) -> list[str]:
+        """Return the lines that the last row stands in, where it stands in lines."""
 
 
 class Table:
     """A table whose header has been read."""
 
-    def __init__(self, text: Text, reading: Reading, database: Database) -> None:
+    def __init__(self, lines: Lines, reading: Reading, database: Database) -> None:
         """Read the header; raise UnreadableFile, or InvalidRequest for its columns."""
-        dialect, skipped = sniff(text, reading.dialect)
-        text.stream.read(skipped)
-        self._lines = _Lines(text.stream, reading, dialect.delimiter)
-        # Strict: a quotation mark out of place is told of, not read as a letter.
-        self._reader = dialect.read(self._lines, strict=True)
-        # The module has one limit for all; what a row may be is limited by its lines.
-        csv.field_size_limit(max(csv.field_size_limit(), reading.max_row_bytes))
+        self._lines = lines
+        self._trusts = reading.trust_quotes
         header = list(reading.columns) or self._read_header()
         if len(header) > reading.limits.keys:
             raise UnreadableFile(
@@ -33,14 +46,16 @@ class Table:
                 " (PENSTOCK_MAX_KEYS sets the limit)"
             )
         self._columns: Columns = plan_columns(
-            header, database, reading.mapping, reading.resource_id
+            header, database, reading.mapping, reading.resource_id, reading.rules
         )
         self.form = Form(
             format="csv",
-            encoding=text.encoding,
-            encoding_source=text.source.value,
+            encoding=lines.form.encoding,
+            encoding_source=lines.form.encoding_source,
             columns=tuple(header),
-            dialect=dialect,
+            dialect=lines.form.dialect,
+            sheet=lines.form.sheet,
+            sheets=lines.form.sheets,
         )
 
     @property
@@ -49,29 +64,81 @@ class Table:
         return dict(zip(self.form.columns, self._columns.targets, strict=True))
 
     def _read_header(self) -> list[str]:
-        while (read := self._read()) is not None:
-            if read[0]:
+        while (read := self._lines.read()) is not None:
+            if not _is_nothing(read[0]):
                 return read[0]
         raise UnreadableFile("The file is empty: not even a header is in it")
 
     def __iter__(self) -> Iterator[Row]:
         """Yield the rows; raise UnreadableFile where there is no telling them apart."""
-        number = 0
-        while (read := self._read()) is not None:
+        number, width = 0, len(self.form.columns)
+        while (read := self._lines.read()) is not None:
             cells, faults = read
-            if not cells:
+            if _is_nothing(cells):
                 continue
             number += 1
             element: dict[str, object] = {}
             if not faults:
+                faults = self._suspect()
+            if not faults:
                 try:
+                    if len(cells) != width:
+                        cells = list(self._columns.fit(cells))
                     element = self._columns.load(cells)
                 except InvalidRequest as error:
                     faults = error.faults
             content = dump_cells(cells)
             yield Row(number=number, content=content, element=element, faults=faults)
 
-    def _read(self) -> tuple[list[str], tuple[Fault, ...]] | None:
+    def _suspect(self) -> tuple[Fault, ...]:
+        """Return a fault if a quoted cell seems to have swallowed other rows."""
+        lines = self._lines.read_so_far()
+        if len(lines) < 2 or self._trusts:
+            return ()
+        dialect = self.form.dialect
+        swallowed = sum(
+            self._columns.resemble(
+                line.strip("\r\n").replace(dialect.quote, "").split(dialect.delimiter)
+            )
+            for line in lines[1:]
+        )
+        if not swallowed:
+            return ()
+        told = "line looks like a row" if swallowed == 1 else "lines look like rows"
+        message = f"A quotation mark may be missing: {swallowed:,} {told} in one value"
+        return (Fault(code=400, message=message, path=""),)
+
+
+def _is_nothing(cells: list[str]) -> bool:
+    text = "".join(cells).strip()
+    return not text or text == _END_OF_FILE
+
+
+class TextLines:
+    """The rows of a table that is text."""
+
+    def __init__(self, text: Text, reading: Reading) -> None:
+        dialect, skipped = sniff(text, reading.dialect)
+        text.stream.read(skipped)
+        self._dialect = dialect
+        self._lines = _Lines(text.stream, reading, dialect.delimiter)
+        # Strict: a quotation mark out of place is told of, not read as a letter.
+        self._reader = dialect.read(self._lines, strict=True)
+        # The module has one limit for all; what a row may be is limited by its lines.
+        csv.field_size_limit(max(csv.field_size_limit(), reading.max_row_bytes))
+        self.form = Form(
+            format="csv",
+            encoding=text.encoding,
+            encoding_source=text.source.value,
+            dialect=dialect,
+        )
+        self._cell = _compile_cell(dialect)
+
+    def read_so_far(self) -> list[str]:
+        """Return the lines of the last row."""
+        return self._lines.read
+
+    def read(self) -> ReadRow | None:
         """Read the next row; one that is quoted wrongly is its text, in one cell."""
         self._lines.begin(self._reader.line_num)
         try:
@@ -84,8 +151,37 @@ class Table:
                     "The table cannot be read to its end: in line"
                     f" {self._lines.first} or after it a quotation mark is not closed"
                 ) from error
-            fault = Fault(code=400, message="Quoted wrongly", path="")
-            return ["".join(self._lines.read).rstrip("\r\n")], (fault,)
+            row = "".join(self._lines.read).rstrip("\r\n")
+            if (cells := self._read_loosely(row)) is not None:
+                return cells, ()
+            return [row], (Fault(code=400, message="Quoted wrongly", path=""),)
+
+    def _read_loosely(self, row: str) -> list[str] | None:
+        """Read a row with blanks behind its quotation marks; None if that is not all.
+
+        The module takes them for a part of the cell.
+        """
+        cells, at = [], 0
+        while self._cell and (found := self._cell.match(row, at)):
+            quoted, quote = found[1], self._dialect.quote
+            cells.append(
+                found[2] if quoted is None else quoted.replace(quote * 2, quote)
+            )
+            if found.end() == len(row):
+                return cells
+            at = found.end() + 1
+        return None
+
+
+def _compile_cell(dialect: Dialect) -> re.Pattern[str] | None:
+    """Return what a cell looks like, with or without quotation marks."""
+    if not dialect.quote or dialect.escape:
+        return None
+    quote, delimiter = re.escape(dialect.quote), re.escape(dialect.delimiter)
+    return re.compile(
+        rf"[ \t]*+(?:{quote}((?:[^{quote}]|{quote}{quote})*+){quote}[ \t]*+"
+        rf"|([^{quote}{delimiter}]*+))(?={delimiter}|\Z)"
+    )
 
 
 class _Lines:

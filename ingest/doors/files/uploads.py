@@ -11,12 +11,20 @@ from typing import Any
 import psycopg
 
 from ingest.domain.errors import NameTaken, Unavailable
+from ingest.domain.imports import Operation
 from ingest.domain.jobs import new_job_id
 from ingest.doors.files.archives import PackLimits, unpack
 from ingest.doors.files.dialects import Told
-from ingest.doors.files.inputs import open_rows
+from ingest.doors.files.inputs import Opened, open_file, read_rows
+from ingest.doors.files.kept import (
+    find_kept,
+    merge_parameters,
+    merge_reading,
+    names_job,
+)
 from ingest.doors.files.rows import Reading
 from ingest.doors.files.runs import Run, run_job
+from ingest.doors.files.starts import load_shared
 from ingest.doors.files.streams import Metered
 from ingest.settings import Settings
 from ingest.store.database import connect
@@ -70,12 +78,17 @@ def import_upload(settings: Settings, upload: Upload) -> Uploaded:
     packed = Metered(upload.body)
     with unpack(packed, limits, single=True) as files:
         ((_, stream),) = files
-        database = upload.schemas.catalog.databases[upload.shared.database_id]
-        rows = open_rows(stream, _read_as(settings, upload), database)
-        job, replayed = _begin(settings, upload)
+        reading = _read_as(settings, upload)
+        opened = open_file(stream, reading)
+        parameters, kept = _find_parameters(settings, upload, opened)
+        shared = load_shared(parameters, upload.schemas)
+        reading = merge_reading(reading, parameters, kept, shared.resource_id)
+        database = upload.schemas.catalog.databases[shared.database_id]
+        rows = read_rows(opened, reading, database)
+        job, replayed = _begin(settings, upload, parameters)
         run = Run(
             job=job,
-            shared=upload.shared,
+            shared=shared,
             rows=rows,
             schemas=upload.schemas,
             count_bytes=lambda: packed.count,
@@ -96,11 +109,32 @@ def _read_as(settings: Settings, upload: Upload) -> Reading:
         resource_id=upload.shared.resource_id,
         live=True,
         max_row_bytes=settings.max_body_bytes,
+        max_workbook_bytes=settings.max_workbook_bytes,
+        rules=told.rules,
+        trust_quotes=told.trust_quotes,
+        sheet=told.sheet,
         limits=settings.limits,
     )
 
 
-def _begin(settings: Settings, upload: Upload) -> tuple[Job, bool]:
+#: What is done where nothing says it.
+_DEFAULTS = {"operation": Operation.IMPORT.value}
+
+
+def _find_parameters(
+    settings: Settings, upload: Upload, opened: Opened
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return what the job is asked, and what of it was kept for rejects."""
+    kept: Mapping[str, Any] = {}
+    if names_job(opened):
+        with _connected(settings) as connection:
+            kept = find_kept(connection, opened, upload.shared.database_id)
+    return merge_parameters(upload.told.parameters, kept, _DEFAULTS), kept
+
+
+def _begin(
+    settings: Settings, upload: Upload, parameters: Mapping[str, Any]
+) -> tuple[Job, bool]:
     """Return the job of an upload, and whether there was one."""
     now = datetime.now(UTC)
     job = Job(
@@ -109,7 +143,7 @@ def _begin(settings: Settings, upload: Upload) -> tuple[Job, bool]:
         database_id=upload.shared.database_id,
         token_id=upload.token_id,
         idempotency_key=upload.key,
-        parameters=upload.told.parameters,
+        parameters=parameters,
         total_bytes=upload.total_bytes,
         created_at=now,
         updated_at=now,
@@ -121,7 +155,7 @@ def _begin(settings: Settings, upload: Upload) -> tuple[Job, bool]:
             # The same id twice in one millisecond: as good as never.
             raise Unavailable("The job cannot be begun now")
         found = find_job_of_key(connection, upload.token_id, upload.key)
-    if found is None or _differs(found.parameters, upload.told.parameters):
+    if found is None or _differs(found.parameters, parameters):
         raise NameTaken("Another upload was sent under this key", "Idempotency-Key")
     return found, True
 

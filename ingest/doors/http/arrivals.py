@@ -138,7 +138,8 @@ class Arrivals:
 async def _refuse(scope: Scope, send: Send) -> None:
     """Answer 408; what is left of the body is not read."""
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-    is_xml = "xml" in headers.get(b"content-type", "")
+    media_type = headers.get(b"content-type", "").partition(";")[0].strip().lower()
+    is_xml = media_type.endswith(("/xml", "+xml"))
     sent_as = Format.XML if is_xml else Format.JSON
     format_ = choose_format(None, headers.get(b"accept"), sent_as)
     error = BodyTooSlow("The body came too slowly (send it again)")

@@ -67,6 +67,7 @@ def view_job(seen: Seen, now: datetime) -> dict[str, object]:
         "total_bytes": job.total_bytes,
         "encoding": job.form.get("encoding"),
         "encoding_source": job.form.get("encoding_source"),
+        "sheet": job.form.get("sheet") or None,
         "eta_seconds": _estimate(seen, state, now),
         "created_at": job.created_at,
         "updated_at": job.updated_at,

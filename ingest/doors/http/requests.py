@@ -107,6 +107,8 @@ def get_format(req: Request) -> Format:
 
 def _guess_sent_as(req: Request) -> Format:
     """Return what the request was sent as, or would have been."""
-    guess = Format.XML if "xml" in (req.content_type or "") else Format.JSON
+    media_type = (req.content_type or "").partition(";")[0].strip().lower()
+    # A spreadsheet's own name for itself has "xml" in it.
+    guess = Format.XML if media_type.endswith(("/xml", "+xml")) else Format.JSON
     sent_as: Format = getattr(req.context, "sent_as", guess)
     return sent_as

@@ -33,6 +33,22 @@ _OWN: Mapping[str, tuple[str, Schema]] = {
         "Of a file without a mark; else the `charset` of `Content-Type`, else UTF-8",
         {"enum": ["utf-8", "cp1251", "guess"]},
     ),
+    **{
+        name: (f"{told}; may be repeated", {"type": "array", "items": _TEXT})
+        for name, told in (
+            ("dates", "How dates are written, such as `DD.MM.YYYY`, or `COLUMN=` that"),
+            ("decimal", "The decimal mark, `,` or `.`, or `COLUMN=` that"),
+            ("booleans", "Words for true and false, `yes/no`, or `COLUMN=` that"),
+            ("sexes", "Words for male and female, `M/F`, or `COLUMN=` that"),
+            ("null", "A cell that says nothing"),
+            ("clear", "A cell that empties its field"),
+        )
+    },
+    "trust_quotes": (
+        "Whether a quoted value may hold lines that look like rows",
+        {"type": "boolean"},
+    ),
+    "sheet": ("Of a workbook: the name or number of the sheet", _TEXT),
     "add_to_segments": ("Ids, comma-separated", {"pattern": "^[1-9](,[1-9])*$"}),
     "remove_from_segments": ("Ids, comma-separated", {"pattern": "^[1-9](,[1-9])*$"}),
     "name": ("What the job is called", _TEXT),
@@ -92,6 +108,10 @@ def build_job_schema() -> Schema:
         "encoding": {
             "type": ["string", "null"],
             "description": "What the file was read in; null before its first row",
+        },
+        "sheet": {
+            "type": ["string", "null"],
+            "description": "Of a workbook: the sheet that was read",
         },
         "encoding_source": {
             "enum": [*Source, None],

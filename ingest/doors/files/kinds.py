@@ -1,0 +1,147 @@
+"""What a file is that is no table and no JSON, by how it begins."""
+
+import re
+from collections.abc import Iterable
+
+#: How much of a file tells.
+_HEAD_BYTES = 1024
+#: Workbooks of Excel before 2007, and whatever else is stored in that container.
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
+_SAVE = "open it in a spreadsheet and save it as CSV or .xlsx"
+_UNPACK = "unpack it first"
+_EXPORT = "export the contacts as CSV instead"
+#: How a file begins, what it is, and what to do about it.
+_BINARY = (
+    (b"%PDF-", "a PDF document", "export what is in it as CSV"),
+    (b"\x89PNG\r\n", "an image (PNG)", ""),
+    (b"\xff\xd8\xff", "an image (JPEG)", ""),
+    (b"GIF8", "an image (GIF)", ""),
+    (b"II*\0", "an image (TIFF)", ""),
+    (b"MM\0*", "an image (TIFF)", ""),
+    (b"RIFF", "an image or a recording", ""),
+    (b"BM", "an image (BMP)", ""),
+    (b"\0\0\x01\0", "an image (icon)", ""),
+    (b"\x1f\x9d", "an archive (compress)", _UNPACK),
+    (b"BZh", "an archive (bzip2)", _UNPACK),
+    (b"\xfd7zXZ\0", "an archive (xz)", _UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", "an archive (7-Zip)", _UNPACK),
+    (b"Rar!\x1a\x07", "an archive (RAR)", _UNPACK),
+    (b"\x28\xb5\x2f\xfd", "an archive (Zstandard)", _UNPACK),
+    (b"SQLite format 3\0", "a database (SQLite)", "export its table as CSV"),
+    (b"PAR1", "a table in Parquet", "save it as CSV"),
+    (b"ARROW1", "a table in Arrow", "save it as CSV"),
+    (b"ORC", "a table in ORC", "save it as CSV"),
+    (b"Obj\x01", "a table in Avro", "save it as CSV"),
+    (b"!BDN", "a mailbox of Outlook (.pst)", _EXPORT),
+    (b"bplist", "a property list", ""),
+    (b"\x7fELF", "a program", ""),
+    (b"{\\rtf", "a document in RTF", _SAVE),
+)
+#: The same for text, whatever stands before it: marks, blanks, comments.
+_TEXT = (
+    (r"BEGIN:VCARD", "a vCard", _EXPORT),
+    (r"BEGIN:VCALENDAR", "a calendar", ""),
+    (
+        r"(?:<!--.*?-->\s*|<\?xml.{0,200}?\?>\s*)*<(?:!DOCTYPE\s+html|html|head|body"
+        r"|table|meta|script|style|div|title)\b",
+        "a web page, though it may be named .xls",
+        _SAVE,
+    ),
+    (
+        r"<\?xml.{0,600}?urn:schemas-microsoft-com:office:spreadsheet",
+        "a workbook in Excel's XML of 2003",
+        _SAVE,
+    ),
+    (
+        r"<\?xml\b|<[a-z][\w:.-]*(?:\s[^,;\n]*)?/?>\s*<",
+        "an XML document",
+        "save it as CSV or NDJSON",
+    ),
+    (r"(?:version: 1\s+)?dn:\s", "a directory in LDIF", _EXPORT),
+    (r"From \S+@\S+ ", "a mailbox", _EXPORT),
+    (
+        r"(?:--[^\n]*\n\s*|/\*.*?\*/;?\s*)*(?:INSERT\s+INTO|CREATE\s+TABLE|SET\s+NAMES)\b",
+        "a dump in SQL",
+        "export the table as CSV",
+    ),
+    (r"%!PS", "a document in PostScript", ""),
+)
+_TEXTS = tuple(
+    (re.compile(pattern, re.IGNORECASE | re.DOTALL), kind, advice)
+    for pattern, kind, advice in _TEXT
+)
+#: What zip files are that hold these, beside Microsoft's list of contents or not.
+_OFFICE = (("word/", "a Word document"), ("ppt/", "a presentation"))
+_PACKAGES = (
+    ("META-INF/container.xml", "an e-book"),
+    ("META-INF/MANIFEST.MF", "a Java archive"),
+    ("Index/Document.iwa", "a document of Apple's Numbers, Pages or Keynote"),
+)
+#: Of OpenDocument, by its `mimetype`, which comes first and is not packed.
+_OPEN_DOCUMENT = b"mimetypeapplication/vnd.oasis.opendocument."
+_OPEN_KINDS = {b"text": "a text document (.odt)", b"pres": "a presentation (.odp)"}
+
+
+def is_workbook(head: bytes) -> bool:
+    """Say whether a file that begins so is to be read as a workbook."""
+    return head.startswith((_OLE, b"PK\x03\x04"))
+
+
+#: One of these comes first in a workbook.
+_WORKBOOK_PARTS = (b"[Content_Types].xml", b"_rels/.rels", b"xl/", b"docProps/")
+
+
+def looks_like_workbook(head: bytes) -> bool:
+    """Say whether a zip file in an archive begins like a workbook."""
+    return is_workbook(head) and (
+        any(name in head for name in _WORKBOOK_PARTS)
+        or _OPEN_DOCUMENT + b"spreadsheet" in head
+    )
+
+
+def name_kind(head: bytes) -> str:
+    """Return what a file is that cannot be read, and what to do; empty if it may be."""
+    head = head[:_HEAD_BYTES]
+    for start, kind, advice in _BINARY:
+        if head.startswith(start) and (len(start) > 3 or _is_binary(head)):
+            return _say(kind, advice)
+    if head[257:262] == b"ustar":
+        return _say("an archive (tar)", _UNPACK)
+    if head[4:8] == b"ftyp":
+        return _say("an image or a film", "")
+    text = _decode(head).lstrip("\ufeff \t\r\n")
+    for pattern, kind, advice in _TEXTS:
+        if pattern.match(text):
+            return _say(kind, advice)
+    return ""
+
+
+def name_zipped(names: Iterable[str], head: bytes) -> str | None:
+    """Return what a zip file is; empty for a workbook, None for an archive."""
+    if (place := head.find(_OPEN_DOCUMENT)) >= 0:
+        start = place + len(_OPEN_DOCUMENT)
+        kind = _OPEN_KINDS.get(head[start : start + 4])
+        return _say(kind, "save what is in it as CSV") if kind else ""
+    listed = list(names)
+    is_office = "[Content_Types].xml" in listed
+    if is_office and any(name.startswith("xl/") for name in listed):
+        return ""
+    for part, kind in (*_PACKAGES, *(_OFFICE if is_office else ())):
+        if any(name.startswith(part) for name in listed):
+            return _say(kind, "save what is in it as CSV or .xlsx")
+    return None
+
+
+def _say(kind: str, advice: str) -> str:
+    return f"The file is {kind}" + (f"; {advice}" if advice else ", not a table")
+
+
+def _is_binary(head: bytes) -> bool:
+    return any(byte < 9 for byte in head[:64])
+
+
+def _decode(head: bytes) -> str:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return head[: len(head) & ~1].decode("utf-16", "replace")
+    return head.decode("utf-8-sig", "replace")
