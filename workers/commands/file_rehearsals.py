@@ -98,7 +98,7 @@ class _Rehearsal:
         """Yield what would come of each row, in their order."""
         rows = iter(self._rows)
         while batch := list(islice(rows, self._batch_size)):
-            yield from self._rehearse(self._judge.judge_all(batch))
+            yield from self._rehearse(self._judge.judge_all(batch, batch[0].number - 1))
 
     def _rehearse(self, verdicts: Sequence[Verdict]) -> Iterator[Foreseen]:
         imports = [one.accepted.import_ for one in verdicts if one.accepted is not None]
