@@ -127,7 +127,14 @@ STAGE_SECONDS = Histogram(
 BATCHES_REPEATED = Counter(
     "penstock_batches_repeated_total",
     "Batches worked on again: a unique value was taken meanwhile, the batch failed as"
-    " a whole, or it was halved to find the culprit.",
+    " a whole, it was halved to find the culprit, or a profile showed that imports had"
+    " to be held.",
+    ["reason"],
+)
+IMPORTS_HELD = Counter(
+    "penstock_imports_held_total",
+    "Batches that ended before an import which comes after another of its request that"
+    " waits elsewhere: the rows share a `key`, or a `profile` holds both their keys.",
     ["reason"],
 )
 TASKS_PUT_OFF = Counter(
@@ -205,7 +212,8 @@ _begin(APPLIED_BY_DOOR, DOORS, _STATES)
 _begin(APPLIED_BY_MATCHING, [matching.value for matching in Matching], _STATES)
 _begin(CONFLICTS, [matching.value for matching in Matching])
 _begin(STAGE_SECONDS, STAGES)
-_begin(BATCHES_REPEATED, ("unique value", "failed", "halved"))
+_begin(BATCHES_REPEATED, ("unique value", "failed", "halved", "held"))
+_begin(IMPORTS_HELD, ("key", "profile"))
 _begin(CATALOG_RELOADS, ROLES[:3])
 _begin(ORPHAN_KEYS, ("email", "phone", "field"))
 _begin(GEO_LOOKUPS, ("found", "unknown", "failed"))

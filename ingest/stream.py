@@ -1,7 +1,7 @@
 """Redis as workers use it: read accepted imports, drop applied ones, tell outcomes."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -11,6 +11,8 @@ import orjson
 import redis
 from msgspec import Struct
 
+from ingest.domain.holds import Queued
+from ingest.domain.ranks import Rank
 from ingest.partitioning import WORKER_CLIENT, agree
 from ingest.queues import (
     BELL_GUARD_SECONDS,
@@ -25,6 +27,7 @@ from ingest.queues import (
     outcomes_channel,
     stream_key,
 )
+from ingest.wire.ranks import RANK_FIELD, load_rank
 
 #: What intake processes are told, by their names.
 Told = Mapping[str, Sequence[Mapping[str, object]]]
@@ -41,17 +44,20 @@ _MAX_BYTES = 16 * 1024 * 1024
 #: them; and how many are dropped at once.
 _NOTED_MINUTES = 2
 _MAX_MINUTES = 1000
+#: Entries read at once by `Stream.scan`.
+_PAGE_ENTRIES = 200
 #: The one field of an entry that is no import.
 _HEARTBEAT = b"heartbeat"
 
-#: Reads a stream's first entries, ARGV[1] at most, and no more bytes than ARGV[2]: only
-#: the first may be longer. A page at a time, lest Redis holds what nobody will read.
+#: Reads a stream's entries from ARGV[3] to ARGV[4], the first ARGV[1] at most, and no
+#: more bytes than ARGV[2]: only the first may be longer. A page at a time, lest Redis
+#: holds what nobody will read.
 _READ = """
-local entries, bytes, start = {}, 0, '-'
+local entries, bytes, start = {}, 0, ARGV[3]
 local left, most = tonumber(ARGV[1]), tonumber(ARGV[2])
 while left > 0 do
     local count = math.min(left, 20)
-    local page = redis.call('XRANGE', KEYS[1], start, '+', 'COUNT', count)
+    local page = redis.call('XRANGE', KEYS[1], start, ARGV[4], 'COUNT', count)
     for _, entry in ipairs(page) do
         for at = 2, #entry[2], 2 do
             bytes = bytes + #entry[2][at]
@@ -81,6 +87,13 @@ class Entry(Struct, frozen=True, kw_only=True):
     reply_to: str
     #: Appended by upkeep to see that entries get through; no import.
     is_heartbeat: bool = False
+    #: Of an import that was one of several in its request.
+    rank: Rank | None = None
+
+    @property
+    def queued(self) -> Queued:
+        """What there is to know of its order."""
+        return Queued(entry_order(self.id)[0], self.rank)
 
     @property
     def appended_at(self) -> datetime:
@@ -139,7 +152,8 @@ class Stream:
         share = max_bytes // max(1, len(counts))
         pipeline = self._redis.pipeline(transaction=False)
         for partition, count in counts.items():
-            pipeline.eval(_READ, 1, self._keys[partition], str(count), str(share))
+            key = self._keys[partition]
+            pipeline.eval(_READ, 1, key, str(count), str(share), "-", "+")
         return {
             partition: [_entry(id_, fields) for id_, fields in map(_pair, rows)]
             for partition, rows in zip(counts, pipeline.execute(), strict=True)
@@ -150,6 +164,26 @@ class Stream:
         first, last = (entry_id, entry_id) if entry_id else ("-", "+")
         rows = self._redis.xrange(self._keys[partition], first, last, count=1)
         return _entry(*rows[0]) if rows else None
+
+    def scan(
+        self, partition: int, behind: str | None, milliseconds: int
+    ) -> Iterator[Entry]:
+        """Return the entries of `partition` that Redis took up to a moment, in pages.
+
+        All, or those `behind` an entry.
+        """
+        key, count, most = self._keys[partition], str(_PAGE_ENTRIES), str(_MAX_BYTES)
+        while True:
+            start = "-" if behind is None else f"({behind}"
+            # redis-py types what a script returns as anything, or what awaits it.
+            rows: Any = self._redis.eval(
+                _READ, 1, key, count, most, start, str(milliseconds)
+            )
+            page = [_entry(id_, fields) for id_, fields in map(_pair, rows)]
+            yield from page
+            if not page:
+                return
+            behind = page[-1].id
 
     def settle(self, applied: Mapping[int, Sequence[str]], outcomes: Told) -> None:
         """Drop entries, by partition, and tell each intake process its `outcomes`."""
@@ -318,6 +352,7 @@ def _entry(id_: Any, fields: Any) -> Entry:
         payload=_dump_fields(fields) if payload is None else payload,
         reply_to=fields.get(b"reply_to", b"").decode(errors="replace"),
         is_heartbeat=_HEARTBEAT in fields,
+        rank=load_rank(fields[RANK_FIELD]) if RANK_FIELD in fields else None,
     )
 
 

@@ -5,7 +5,7 @@ number of statements.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -17,8 +17,11 @@ from psycopg.rows import TupleRow
 from ingest import metrics
 from ingest.domain.batches import Prepared, apply_import
 from ingest.domain.errors import Fault
+from ingest.domain.holds import Held, Queued
 from ingest.domain.identities import new_profile_id
 from ingest.domain.imports import Import, Outcome, State
+from ingest.domain.ranks import Rank
+from ingest.domain.workspace import Workspace
 from ingest.store.dead_letters import DeadLetter, insert_dead_letter
 from ingest.store.events import insert_events
 from ingest.store.receipts import (
@@ -29,6 +32,7 @@ from ingest.store.receipts import (
     find_answers,
     insert_receipts,
 )
+from ingest.stream import entry_order
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.attempts import is_transient
 from workers.letters import describe_error, describe_traceback
@@ -51,6 +55,13 @@ class Accepted(Struct, frozen=True, kw_only=True):
     payload: bytes
     #: The intake process whose caller may be waiting; empty for none.
     reply_to: str = ""
+    #: Of one of several in a request.
+    rank: Rank | None = None
+
+    @property
+    def queued(self) -> Queued:
+        """What there is to know of its order."""
+        return Queued(entry_order(self.entry_id)[0], self.rank)
 
 
 class Applied(Struct, frozen=True, kw_only=True):
@@ -68,36 +79,46 @@ class Applied(Struct, frozen=True, kw_only=True):
     events: int = 0
 
 
+#: Looks at what was loaded, before anything of it is changed, and raises Held where
+#: imports have to wait for others that wait elsewhere.
+Watch = Callable[[Workspace, Sequence[Prepared]], None]
+
+
+def watch_nothing(_: Workspace, __: Sequence[Prepared]) -> None:
+    """Let everything pass: nothing waits elsewhere."""
+
+
 def apply_batch(
     connection: Connection[TupleRow],
     batch: Sequence[Accepted],
     schemas: ProfileSchemas,
     room: int = ROOM,
+    watch: Watch = watch_nothing,
 ) -> Applied:
     """Apply `batch` in order, or as many of its first imports as `room` has locks for.
 
     Must run inside a transaction, which the caller commits. An unexpected error
     halves the batch until the culprit is alone: it becomes a dead letter and the
-    rest are applied. Transient errors are raised.
+    rest are applied. Transient errors are raised, and Held.
     """
     if room <= 0 or not batch:
         return Applied(taken=0)
     try:
-        return _apply_again(connection, batch, schemas, room)
+        return _apply_again(connection, batch, schemas, room, watch)
     # A bug of ours, or a value Postgres refuses, must not stop the neighbours, and
     # nothing narrower covers a bug.
     except Exception as error:
-        if is_transient(error):
+        if is_transient(error) or isinstance(error, Held):
             raise
         if len(batch) == 1:
             return bury(connection, batch[0], error)
     metrics.BATCHES_REPEATED.labels("halved").inc()
     middle = len(batch) // 2
-    first = apply_batch(connection, batch[:middle], schemas, room)
+    first = apply_batch(connection, batch[:middle], schemas, room, watch)
     if first.taken < middle:
         return first
     # The locks of the first half are held until the transaction ends.
-    second = apply_batch(connection, batch[middle:], schemas, room - first.keys)
+    second = apply_batch(connection, batch[middle:], schemas, room - first.keys, watch)
     return Applied(
         taken=first.taken + second.taken,
         keys=first.keys + second.keys,
@@ -112,6 +133,7 @@ def _apply_again(
     batch: Sequence[Accepted],
     schemas: ProfileSchemas,
     room: int,
+    watch: Watch,
 ) -> Applied:
     """Apply `batch`; once more when another transaction took a unique value first.
 
@@ -119,12 +141,12 @@ def _apply_again(
     """
     try:
         with connection.transaction():
-            return apply_whole(connection, batch, schemas, room)
+            return apply_whole(connection, batch, schemas, room, watch)
     except psycopg.errors.UniqueViolation:
         metrics.BATCHES_REPEATED.labels("unique value").inc()
         logger.info("unique value taken meanwhile", extra={"imports": len(batch)})
     with connection.transaction():
-        return apply_whole(connection, batch, schemas, room)
+        return apply_whole(connection, batch, schemas, room, watch)
 
 
 def apply_whole(
@@ -132,6 +154,7 @@ def apply_whole(
     batch: Sequence[Accepted],
     schemas: ProfileSchemas,
     room: int = ROOM,
+    watch: Watch = watch_nothing,
 ) -> Applied:
     """Apply `batch` in order, or raise and leave the transaction to be rolled back.
 
@@ -155,6 +178,7 @@ def apply_whole(
     gathered = gather(fresh, schemas.catalog, room)
     prepared = gathered.prepared
     workspace = load_workspace(connection, gathered, schemas.catalog)
+    watch(workspace, prepared)
     stages.end("load")
     steps = [
         apply_import(workspace, one, schemas.catalog, new_profile_id(started_at))

@@ -11,6 +11,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest import metrics
+from ingest.domain.holds import Held
 from ingest.geo import open_locator
 from ingest.settings import Settings
 from ingest.store.catalog import hold_catalog, load_catalog
@@ -26,12 +27,13 @@ from ingest.store.partitions import (
 )
 from ingest.store.receipt_days import create_daily_partitions
 from ingest.store.servers import count_lock_room
-from ingest.stream import Stream, Waiting, open_stream
+from ingest.stream import Entry, Stream, Waiting, open_stream
 from ingest.tracing import Tracer, open_tracer
 from ingest.wire.profile_schemas import ProfileSchemas
-from workers.apply import ROOM, apply_batch, apply_whole
+from workers.apply import ROOM, Accepted, Applied, Watch, apply_batch, apply_whole
 from workers.attempts import is_transient
 from workers.counting import count_batch
+from workers.holds import Holds, find_held
 from workers.noting import note_batch
 from workers.shares import Batch, Share, cut, group, list_accepted, make_share
 from workers.tallies import tally
@@ -93,6 +95,7 @@ class Drain:
         self._connection: Connection[TupleRow] | None = None
         self._planned_at = time.monotonic()
         self._schemas: ProfileSchemas | None = None
+        self._holds = Holds(self._stream, settings.partitions)
         self._locate = open_locator(settings.geoip_database)
         self._tracer = tracer or open_tracer("penstock-drain", {})
         self._room = ROOM
@@ -152,7 +155,8 @@ class Drain:
             if one.partition not in self._setbacks
             or self._setbacks[one.partition].until <= now
         ]
-        return list(group(waiting, self._settings.batch_size, self._setbacks))
+        groups = group(waiting, self._settings.batch_size, self._setbacks)
+        return self._holds.join(list(groups), self._setbacks)
 
     def _call_for_help(
         self, groups: Sequence[Sequence[Waiting]], ring: Callable[[int], None]
@@ -206,8 +210,9 @@ class Drain:
         """
         started, stages = time.perf_counter(), metrics.Stopwatch()
         counts = {one.partition: one.entries for one in waiting}
-        if len(counts) == 1:
-            counts = dict.fromkeys(counts, self._settings.batch_size)
+        size = self._settings.batch_size
+        if len(counts) == 1 or sum(counts.values()) > size:
+            counts = dict.fromkeys(counts, max(1, size // len(counts)))
         batch = self._apply(self._connect(), counts, stages)
         if batch is None:
             return False
@@ -253,14 +258,16 @@ class Drain:
         with transaction_in_pipeline(connection):
             asked = ask_leases(connection, list(counts))
             schemas = self._catalog(connection)
+            leases = self._choose(list(asked))
             # The second attempt finds the culprit by itself, however many there are.
-            shares = self._read(counts, self._choose(list(asked)), spared=not whole)
-            if not shares:
+            entries = self._read(counts, leases, spared=not whole)
+            if not entries:
                 return None
             now = datetime.now(UTC)
             stages.end("read")
-            apply = apply_whole if whole else apply_batch
-            applied = apply(connection, list_accepted(shares), schemas, self._room)
+            shares, applied = self._apply_due(
+                connection, leases, entries, schemas, whole=whole
+            )
             # It has shared its time out among the stages itself.
             stages.skip()
             shares = cut(shares, applied.taken)
@@ -268,8 +275,56 @@ class Drain:
                 insert_dead_letter(connection, letter, now)
             # Last, so that nobody who waits for a row of the ledger holds another.
             add_counts(connection, tally(shares, applied.outcomes))
-            advance_partitions(connection, [share.advance for share in shares], now)
-        return Batch(shares=shares, applied=applied, started_at=now)
+            advances = [share.advance for share in shares]
+            advances += find_held(leases, entries, shares)
+            advance_partitions(connection, advances, now)
+        return Batch(shares=shares, applied=applied, started_at=now) if shares else None
+
+    def _apply_due(
+        self,
+        connection: Connection[TupleRow],
+        leases: Sequence[Lease],
+        entries: Mapping[int, list[Entry]],
+        schemas: ProfileSchemas,
+        *,
+        whole: bool,
+    ) -> tuple[list[Share], Applied]:
+        """Apply `entries` but for those that come after others that wait elsewhere.
+
+        Return what was to be applied, and what came of it (contract 16.10).
+        """
+        apply = apply_whole if whole else self._apply_by_parts
+        while True:
+            entries = self._holds.cut(entries)
+            shares = [
+                make_share(one.partition, one.position, queue)
+                for one in leases
+                if (queue := entries.get(one.partition))
+            ]
+            if not shares:
+                return [], Applied(taken=0)
+            watch = self._holds.watch(shares)
+            try:
+                # What it has locked when it is held it needs again, but for some.
+                applied = apply(
+                    connection, list_accepted(shares), schemas, self._room, watch
+                )
+            except Held as held:
+                entries = self._holds.cut_held(entries, held)
+            else:
+                return shares, applied
+
+    @staticmethod
+    def _apply_by_parts(
+        connection: Connection[TupleRow],
+        batch: Sequence[Accepted],
+        schemas: ProfileSchemas,
+        room: int,
+        watch: Watch,
+    ) -> Applied:
+        """Apply `batch` or raise, with nothing of it applied."""
+        with connection.transaction():
+            return apply_batch(connection, batch, schemas, room, watch)
 
     def _choose(self, leases: Sequence[Lease]) -> Sequence[Lease]:
         """Return those that may be applied together.
@@ -286,13 +341,12 @@ class Drain:
 
     def _read(
         self, counts: Mapping[int, int], leases: Sequence[Lease], *, spared: bool
-    ) -> list[Share]:
-        """Read leased partitions; those that have no entries have no share.
+    ) -> dict[int, list[Entry]]:
+        """Read leased partitions, those that have entries.
 
         After each attempt that failed a quarter as many are tried, until the one that
         fails is alone; one attempt is not counted if it is to be `spared`.
         """
-        positions = {one.partition: one.position for one in leases}
         wanted = {
             one.partition: max(
                 1, counts[one.partition] >> 2 * (one.attempt - 1 - spared)
@@ -300,11 +354,7 @@ class Drain:
             for one in leases
         }
         read = self._stream.read_each(wanted, self._settings.batch_bytes)
-        return [
-            make_share(partition, positions[partition], entries)
-            for partition, entries in read.items()
-            if entries
-        ]
+        return {partition: queue for partition, queue in read.items() if queue}
 
     def _connect(self) -> Connection[TupleRow]:
         if self._connection is None or self._connection.closed:

@@ -1,9 +1,11 @@
 """What a batch is made of: the waiting entries of one partition, or of several."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ingest.domain.holds import in_turn
 from ingest.store.dead_letters import DeadLetter
 from ingest.store.partitions import Advance
 from ingest.stream import Entry, Waiting, entry_order
@@ -40,9 +42,29 @@ class Share:
         return entry_order(self.entries[0].id) <= entry_order(self.position)
 
 
-def list_accepted(shares: Iterable[Share]) -> list[Accepted]:
-    """Return the imports of `shares`, those of one partition in the order accepted."""
-    return [one for share in shares for one in share.accepted]
+def list_accepted(shares: Sequence[Share]) -> list[Accepted]:
+    """Return the imports of `shares` in the order to apply.
+
+    Those of one partition in the order accepted, those of one request in their rows'.
+    """
+    accepted = [one for share in shares for one in share.accepted]
+    if len(shares) < 2:
+        return accepted
+    requests = {one.rank.request if one.rank else None for one in accepted}
+    if requests == {None}:
+        return accepted
+    if len(requests) == 1:
+        # As nearly every batch of a file: its rows, and what was accepted again behind.
+        return sorted(accepted, key=_row_order)
+    batch = {
+        number: [one.queued for one in share.accepted]
+        for number, share in enumerate(shares)
+    }
+    return [shares[number].accepted[index] for number, index in in_turn(batch)]
+
+
+def _row_order(one: Accepted) -> tuple[int, int]:
+    return entry_order(one.entry_id)[0], one.rank.row if one.rank else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +77,8 @@ class Batch:
 
     @property
     def accepted(self) -> list[Accepted]:
-        """The imports of all shares."""
-        return list_accepted(self.shares)
+        """The imports of all shares, those of a partition in their order."""
+        return [one for share in self.shares for one in share.accepted]
 
     @property
     def ids(self) -> dict[int, list[str]]:
@@ -72,10 +94,13 @@ def cut(shares: Iterable[Share], taken: int) -> list[Share]:
 
     What stands behind them in their streams stays there: nothing overtakes.
     """
+    shares = list(shares)
+    if sum(len(share.accepted) for share in shares) == taken:
+        return shares
+    left = Counter(one.partition for one in list_accepted(shares)[:taken])
     kept = []
     for share in shares:
-        accepted = share.accepted[:taken]
-        taken -= len(accepted)
+        accepted = share.accepted[: left[share.partition]]
         if len(accepted) == len(share.accepted):
             kept.append(share)
             continue
@@ -130,6 +155,7 @@ def make_share(partition: int, position: str, entries: Sequence[Entry]) -> Share
                 entry_id=entry.id,
                 payload=entry.payload,
                 reply_to=entry.reply_to,
+                rank=entry.rank,
             )
         )
     return Share(

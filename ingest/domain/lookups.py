@@ -27,7 +27,7 @@ FIELD_SCAN = "scan"
 SUBSCRIPTION_SCAN = "scan_sub"
 
 #: Kinds that hold the same sort of value exclude each other while being written.
-_LOCK_CLASSES = {"email_sub": EMAIL, "phone_sub": PHONE}
+LOCK_CLASSES: Mapping[str, str] = {"email_sub": EMAIL, "phone_sub": PHONE}
 
 
 #: Candidates read per lookup: more than one is ambiguous, so more are not needed.
@@ -67,7 +67,7 @@ NO_SEARCH = Search(lookups=())
 
 def lock_name(database_id: int, lookup: Lookup) -> str:
     """Name the exclusion that guards the value of `lookup` in its database."""
-    kind = _LOCK_CLASSES.get(lookup.kind, lookup.kind)
+    kind = LOCK_CLASSES.get(lookup.kind, lookup.kind)
     return f"{database_id}\0{kind}\0{lookup.value}"
 
 

@@ -40,24 +40,27 @@ def build_search(import_: Import, catalog: Catalog) -> Search:
     return _BUILDERS[import_.matching](import_, catalog)
 
 
-def route(import_: Import, catalog: Catalog, partitions: int) -> int:
+def route(import_: Import, search: Search, partitions: int) -> int:
     """Return the partition for `import_`: one for all imports of one key.
 
-    Raises InvalidRequest when the matching key is missing or malformed.
+    `search` is what `build_route_search` returns for it.
     """
-    lookups = _route_lookups(import_, catalog)
-    name = lock_name(import_.database_id, lookups[0]) if lookups else ""
+    name = lock_name(import_.database_id, search.lookups[0]) if search.lookups else ""
     name = name or str(import_.import_id)
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest()) % partitions
 
 
-def _route_lookups(import_: Import, catalog: Catalog) -> tuple[Lookup, ...]:
+def build_route_search(import_: Import, catalog: Catalog) -> Search:
+    """Return the search whose first key tells the partition of `import_`.
+
+    Raises InvalidRequest when the matching key is missing or malformed.
+    """
     if import_.operation is not Operation.ADD:
-        return build_search(import_, catalog).lookups
+        return build_search(import_, catalog)
     # It searches nothing, yet what comes later for its email must stay behind it.
     with suppress(InvalidRequest):
-        return _BUILDERS[Matching.EMAIL](import_, catalog).lookups
-    return ()
+        return _BUILDERS[Matching.EMAIL](import_, catalog)
+    return NO_SEARCH
 
 
 def _by_contacts(

@@ -46,13 +46,15 @@ def listed_contacts(import_: Import, channel: Channel) -> list[Contact]:
     listed = import_.data.get("subscriptions")
     found = []
     for subscription in listed if isinstance(listed, list) else [listed]:
-        wanted = isinstance(subscription, Mapping) and (
-            subscription.get("channel") == channel
-        )
-        if wanted:
+        if isinstance(subscription, Mapping) and _is_on(channel, subscription):
             with suppress(InvalidRequest):
                 found.append(parse_contact(channel, subscription))
     return found
+
+
+def _is_on(channel: Channel, subscription: Mapping[str, object]) -> bool:
+    named = subscription.get("channel")
+    return isinstance(named, str) and named.strip() == channel
 
 
 def plain(raw: object) -> object:

@@ -111,6 +111,12 @@ class Workspace:
             if profile is not loaded:
                 yield loaded, profile
 
+    def list_keys(self, database_id: int) -> Iterator[Set[Lookup]]:
+        """Return the keys of each profile of a database."""
+        for (database, _), keys in self._held.items():
+            if database == database_id:
+                yield keys
+
     def stale(self, hits: Mapping[Address, Sequence[str]]) -> set[Hit]:
         """Return those of `hits` whose profile does not hold the key that found it.
 

@@ -1,6 +1,7 @@
 """The one way in: what every door does with a request before it queues it."""
 
 from datetime import UTC, datetime
+from secrets import token_urlsafe
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,7 +12,9 @@ from ingest.domain.errors import Forbidden, NotFound
 from ingest.domain.excess import refuse_excess
 from ingest.domain.identities import Name
 from ingest.domain.imports import Import
-from ingest.domain.matching import route
+from ingest.domain.lookups import Search
+from ingest.domain.matching import build_route_search, route
+from ingest.domain.ranks import Rank, Ranking
 from ingest.domain.tokens import Action, Token
 from ingest.wire.envelopes import Envelope, to_import
 
@@ -21,6 +24,10 @@ class Accepted(Struct, frozen=True, kw_only=True):
 
     import_: Import
     partition: int
+    #: What it is matched by.
+    search: Search
+    #: Of one of several in a request.
+    rank: Rank | None = None
 
 
 def check_right(token: Token, database_id: int, *actions: Action) -> None:
@@ -89,4 +96,17 @@ def place(import_: Import, catalog: Catalog, partitions: int) -> Accepted:
     Raises InvalidRequest without a matching key, or for more than the limits allow.
     """
     refuse_excess(import_, catalog)
-    return Accepted(import_=import_, partition=route(import_, catalog, partitions))
+    search = build_route_search(import_, catalog)
+    partition = route(import_, search, partitions)
+    return Accepted(import_=import_, partition=partition, search=search)
+
+
+def new_ranking(catalog: Catalog) -> Ranking:
+    """Return what ranks the imports of one request, accepted once."""
+    return Ranking(token_urlsafe(6), catalog)
+
+
+def ranked(accepted: Accepted, ranking: Ranking, row: int) -> Accepted:
+    """Let an import come after those rows of its request that it must (16.10)."""
+    rank = ranking.rank(row, accepted.partition, accepted.import_, accepted.search)
+    return replace(accepted, rank=rank)

@@ -16,6 +16,7 @@ from ingest.queues import LISTENER_KEY, SETTLED_KEY, stream_key
 from ingest.settings import Settings
 from ingest.wire.entries import encode
 from ingest.wire.journals import FIELD, dump_mark, gather_records
+from ingest.wire.ranks import dump_rank
 
 _NOTHING: Mapping[str, Mapping[str, str]] = {}
 
@@ -89,7 +90,10 @@ class BlockingAppends:
 
     def _add(self, pipeline: Pipeline, batch: Sequence[Accepted]) -> None:
         for accepted in batch:
-            fields: dict[FieldT, EncodableT] = {b"import": encode(accepted.import_)}
+            fields: dict[FieldT, EncodableT] = {
+                b"import": encode(accepted.import_),
+                **dump_rank(accepted.rank),
+            }
             if self._reply_to is not None:
                 fields[b"reply_to"] = self._reply_to
             pipeline.xadd(self._streams[accepted.partition], fields)

@@ -67,7 +67,9 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         " (locks, missing statistics, disk). `merge`, `write`: our own CPU.",
         "penstock_batches_repeated_total": "`unique value`: two partitions wrote the"
         " same key at once, harmless if rare. `failed`, `halved`: a dead letter is"
-        " being singled out.",
+        " being singled out. `held`: see `penstock_imports_held_total`.",
+        "penstock_imports_held_total": "Rows of one request share people across"
+        " partitions: harmless, and slower than rows that share none.",
         "penstock_tasks_put_off_total": "Postgres or Redis was away or ended a"
         " deadlock; the work is done again. Many: look at that server.",
         "penstock_retention_refused_total": "A host's clock is wrong, or nothing was"

@@ -136,6 +136,38 @@ def test_rows_of_one_profile_apply_in_input_order(
     assert pipeline.profile(profile_id)["fields"] == {"_fname": "n449"}
 
 
+@pytest.mark.fact("16.10-order")
+def test_elements_of_one_person_apply_in_order_whatever_their_keys(
+    send: Send, pipeline: Pipeline, connection: Connection
+) -> None:
+    people = range(30)
+    works = [{"channel": "email", "email": f"w{n}@example.com"} for n in people]
+    firsts = [
+        {"email": f"p{n}@example.com", "_fname": "First", "subscriptions": [works[n]]}
+        for n in people
+    ]
+    seconds = [
+        {"data": {"_fname": "Second"}, "email": f"w{n}@example.com"} for n in people
+    ]
+    moves = [
+        {"data": {"email": f"new{n}@example.com"}, "email": f"w{n}@example.com"}
+        for n in people
+    ]
+    # Who has moved is a stranger by the old address.
+    strangers = [{"email": f"p{n}@example.com", "_fname": "Stranger"} for n in people]
+
+    said = send(IMPORT, [*firsts, *seconds, *moves, *strangers])
+
+    assert {one["error"] for one in said["result"]} == {0}
+    ids = [one["profile_id"] for one in said["result"]]
+    assert ids[:30] == ids[30:60] == ids[60:90]
+    assert set(ids[:30]).isdisjoint(ids[90:])
+    names = connection.execute(
+        "SELECT fields ->> '_fname', count(*) FROM profiles GROUP BY 1"
+    )
+    assert dict(names.fetchall()) == {"Second": 30, "Stranger": 30}
+
+
 @pytest.mark.fact("14.55-batch-segments")
 def test_parameters_of_the_request_hold_for_each_element(
     send: Send, connection: Connection

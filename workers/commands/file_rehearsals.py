@@ -125,7 +125,7 @@ class _Rehearsal:
         """Yield what would come of each row, in their order."""
         rows = self._read()
         while batch := list(islice(rows, self._batch_size)):
-            yield from self._rehearse(self._judge.judge_all(batch))
+            yield from self._rehearse(self._judge.judge_all(batch, batch[0].number - 1))
 
     def _read(self) -> Iterator[Row]:
         try:

@@ -177,7 +177,7 @@ class Feeder:
 
     def _append(self, rows: list[Row]) -> None:
         if rows and self._await_room(len(rows)):
-            verdicts = self._judge.judge_all(rows)
+            verdicts = self._judge.judge_all(rows, self._window.settled)
             accepted = [one.accepted for one in verdicts if one.accepted is not None]
             self._insist(lambda: self._appends.append(accepted))
             self._window.add(verdicts)

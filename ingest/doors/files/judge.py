@@ -7,7 +7,7 @@ from uuid import UUID
 
 from ingest.domain.errors import Fault, Rejected
 from ingest.domain.jobs import row_import_id
-from ingest.doors.accept import Accepted, place
+from ingest.doors.accept import Accepted, new_ranking, place, ranked
 from ingest.doors.files.rows import Row
 from ingest.wire.batches import load_element
 from ingest.wire.envelopes import Envelope, to_import
@@ -45,9 +45,11 @@ class Judge:
         self._token_id = token_id
         self._schemas = schemas
         self._partitions = partitions
+        self._ranking = new_ranking(schemas.catalog)
 
-    def judge_all(self, rows: Sequence[Row]) -> list[Verdict]:
-        """Judge each of `rows`."""
+    def judge_all(self, rows: Sequence[Row], settled: int) -> list[Verdict]:
+        """Judge each of `rows`; those up to row `settled` wait no more."""
+        self._ranking.settle(settled)
         return [self._judge(row) for row in rows]
 
     def _judge(self, row: Row) -> Verdict:
@@ -72,4 +74,5 @@ class Judge:
             # It has no place; whoever corrects it wants to hear of the rest too.
             found = self._schemas.prepare(import_).faults
             return Verdict(row=row, faults=found or error.faults)
+        accepted = ranked(accepted, self._ranking, row.number)
         return Verdict(row=row, accepted=accepted)

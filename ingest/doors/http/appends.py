@@ -15,6 +15,7 @@ from redis.typing import EncodableT, FieldT
 
 from ingest import metrics
 from ingest.domain.errors import Unavailable
+from ingest.domain.ranks import Rank
 from ingest.doors.backlog import Backlog
 from ingest.doors.connections import connect
 from ingest.partitioning import INTAKE_CLIENT
@@ -27,6 +28,7 @@ from ingest.queues import (
     stream_key,
 )
 from ingest.wire.journals import FIELD, gather_records
+from ingest.wire.ranks import dump_rank
 
 #: What one pipeline carries at most: a batch must fit a socket timeout.
 _MAX_ENTRIES = 500
@@ -51,6 +53,7 @@ class _Entry(Struct, frozen=True):
     awaited: bool
     #: The note of an import whose caller asks for it later; None for no such caller.
     note: tuple[bytes, bytes] | None
+    rank: Rank | None
     done: Future[Appended]
 
 
@@ -106,10 +109,13 @@ class Appends:
         awaited: bool,
         mark: bytes = b"",
         note: tuple[bytes, bytes] | None = None,
+        rank: Rank | None = None,
     ) -> Future[Appended]:
         """Do as `append` without waiting: what is enlisted first stands first."""
         loop = asyncio.get_running_loop()
-        entry = _Entry(partition, payload, mark, awaited, note, loop.create_future())
+        entry = _Entry(
+            partition, payload, mark, awaited, note, rank, loop.create_future()
+        )
         self._gathered.append(entry)
         self._backlog.promise(1)
         if self._flight is None:
@@ -169,7 +175,10 @@ class Appends:
         for entry in batch:
             fields = self._reply_to if entry.awaited else {}
             stream = self._streams[entry.partition]
-            pipeline.xadd(stream, {b"import": entry.payload, **fields})
+            pipeline.xadd(
+                stream,
+                {b"import": entry.payload, **fields, **dump_rank(entry.rank)},
+            )
         marks = ((entry.partition, entry.mark) for entry in batch if entry.mark)
         for journal, record in gather_records(marks):
             pipeline.xadd(journal, {FIELD: record})

@@ -16,7 +16,13 @@ from ingest.domain.identities import Name, Namer
 from ingest.domain.imports import SUCCESS_TEXT
 from ingest.domain.jobs import new_job_id, row_import_id
 from ingest.domain.tokens import Token
-from ingest.doors.accept import Accepted, accept, check_access
+from ingest.doors.accept import (
+    Accepted,
+    accept,
+    check_access,
+    new_ranking,
+    ranked,
+)
 from ingest.doors.http.bodies import release
 from ingest.doors.http.idempotency import RequestKey, find_key, mark_replayed
 from ingest.doors.http.intake import Intake
@@ -156,6 +162,8 @@ class BatchResource:
     ) -> Iterator[list[Accepted]]:
         """Accept chunk after chunk, adding to `places` what became of each element."""
         catalog = self._intake.catalog.get_catalog()
+        # One alone comes after nothing.
+        ranking = new_ranking(catalog) if len(batch.elements) > 1 else None
         for start in range(0, len(batch.elements), _CHUNK):
             chunk = []
             elements = batch.elements[start : start + _CHUNK]
@@ -173,6 +181,8 @@ class BatchResource:
                     metrics.REFUSED.labels("http", error.faults[0].code).inc()
                     places.append(error)
                 else:
+                    if ranking is not None:
+                        accepted = ranked(accepted, ranking, index + 1)
                     chunk.append(accepted)
                     places.append(accepted.import_.import_id)
             yield chunk

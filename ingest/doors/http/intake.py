@@ -200,6 +200,7 @@ class Intake:
                     awaited=awaited,
                     mark=dump_mark(one.import_),
                     note=None if awaited else dump_note(one.import_),
+                    rank=one.rank,
                 )
                 for one in chunk
             ),

@@ -1,0 +1,256 @@
+"""Imports that wait for others of their request, as a drain sees it (16.10)."""
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from functools import partial
+from operator import attrgetter
+from uuid import UUID
+
+from ingest import metrics
+from ingest.domain.batches import Prepared
+from ingest.domain.catalog import Catalog
+from ingest.domain.errors import Rejected
+from ingest.domain.holds import (
+    Beyond,
+    Held,
+    Hold,
+    Queued,
+    Suspect,
+    find_holds,
+    find_suspects,
+)
+from ingest.domain.matching import build_route_search
+from ingest.domain.ranks import Name, find_touched
+from ingest.domain.workspace import Workspace
+from ingest.store.partitions import Advance, Lease
+from ingest.stream import Entry, Stream, Waiting
+from ingest.wire.entries import MalformedEntry, decode
+from workers.apply import Accepted, Watch, watch_nothing
+from workers.shares import Share
+
+#: Entries of one partition looked through for one that others come after. Where more
+#: wait that are older than those others, they go before them.
+_MAX_ENTRIES = 1000
+#: Imports whose names are kept.
+_MAX_NAMES = 10_000
+#: Partitions that wait for each other are applied together for so many looks.
+_LOOKS_TOGETHER = 8
+
+
+class Holds:
+    """What one drain knows of imports that wait for others."""
+
+    def __init__(self, stream: Stream, partitions: int) -> None:
+        self._stream = stream
+        self._partitions = partitions
+        self._together: set[int] = set()
+        self._looks = 0
+        # What imports that waited will touch, as of a version of the catalogue.
+        self._names: dict[object, Set[Name] | None] = {}
+
+    def cut(self, entries: Mapping[int, list[Entry]]) -> dict[int, list[Entry]]:
+        """Return `entries`, by partition, up to the first that has to wait."""
+        kept = dict(entries)
+        if not _have_ties(entries):
+            return kept
+        batch = {
+            partition: [entry.queued for entry in queue]
+            for partition, queue in entries.items()
+        }
+        beyond = {}
+        # Looked at after the entries were read: what came before them is there by now.
+        for partition, milliseconds in _list_asked(batch).items():
+            queue = entries.get(partition)
+            behind = queue[-1].id if queue else None
+            waiting, known_until = self._scan(partition, behind, milliseconds)
+            beyond[partition] = Beyond([one.queued for one in waiting], known_until)
+        for hold in find_holds(batch, beyond):
+            self._note(hold, "key")
+            kept[hold.partition] = kept[hold.partition][: hold.index]
+        return kept
+
+    def watch(self, shares: Sequence[Share]) -> Watch:
+        """Return what finds imports of `shares` that only Postgres knows to wait."""
+        if any(one.rank is not None for share in shares for one in share.accepted):
+            return partial(self._look, shares)
+        return watch_nothing
+
+    def join(
+        self, groups: Sequence[list[Waiting]], alone: Collection[int]
+    ) -> list[list[Waiting]]:
+        """Put groups together whose partitions have waited for each other of late.
+
+        In one batch nothing of one waits for the other. Those that are to stay `alone`
+        do.
+        """
+        if not self._looks:
+            return list(groups)
+        self._looks -= 1
+        joined: list[Waiting] = []
+        apart: list[list[Waiting]] = []
+        for each in groups:
+            partitions = {one.partition for one in each}
+            if partitions & self._together and not partitions & set(alone):
+                joined.extend(each)
+            else:
+                apart.append(each)
+        if not self._looks:
+            self._together.clear()
+        return [joined, *apart] if joined else apart
+
+    def cut_held(
+        self, entries: Mapping[int, list[Entry]], held: Held
+    ) -> dict[int, list[Entry]]:
+        """Return `entries` up to the first of each partition that was `held`."""
+        kept = dict(entries)
+        for hold in held.holds:
+            self._note(hold, "profile")
+            kept[hold.partition] = kept[hold.partition][: hold.index]
+        metrics.BATCHES_REPEATED.labels("held").inc()
+        return kept
+
+    def _note(self, hold: Hold, reason: str) -> None:
+        metrics.IMPORTS_HELD.labels(reason).inc()
+        self._together |= {hold.partition, hold.awaited}
+        self._looks = _LOOKS_TOGETHER
+
+    def _look(
+        self,
+        shares: Sequence[Share],
+        workspace: Workspace,
+        prepared: Sequence[Prepared],
+    ) -> None:
+        """Raise Held if what waits elsewhere touches a profile of `workspace` first."""
+        accepted: dict[UUID, Accepted] = {}
+        for one in (one for share in shares for one in share.accepted):
+            accepted.setdefault(one.import_.import_id, one)
+        ranked = [
+            (one, rank)
+            for one in prepared
+            if (rank := accepted[one.import_.import_id].rank) is not None
+        ]
+        asking = [
+            (accepted[suspect.import_id], suspect)
+            for suspect in find_suspects(workspace, ranked)
+        ]
+        if asking and (holds := self._ask(shares, asking, workspace.catalog)):
+            raise Held(holds)
+
+    def _ask(
+        self,
+        shares: Sequence[Share],
+        asking: Sequence[tuple[Accepted, Suspect]],
+        catalog: Catalog,
+    ) -> list[Hold]:
+        """Return the first import of each share that others go before."""
+        ends = {share.partition: share.entries[-1].id for share in shares}
+        numbers = {
+            (share.partition, entry.id): number
+            for share in shares
+            for number, entry in enumerate(share.entries)
+        }
+        milliseconds = max(one.queued.milliseconds for one, _ in asking)
+        kinds = {suspect.rank.request: set(suspect.rank.kinds) for _, suspect in asking}
+        holds: dict[int, Hold] = {}
+        for partition in range(self._partitions):
+            found, known_until = self._scan(
+                partition, ends.get(partition), milliseconds
+            )
+            waiting = [
+                (
+                    entry.queued,
+                    self._recall(partition, entry, catalog, kinds[entry.rank.request]),
+                )
+                for entry in found
+                if entry.rank is not None and entry.rank.request in kinds
+            ]
+            for one, suspect in asking:
+                if one.partition != partition and suspect.comes_after(
+                    one.queued.milliseconds, waiting, known_until
+                ):
+                    number = numbers[one.partition, one.entry_id]
+                    hold = Hold(one.partition, number, partition)
+                    first = holds.setdefault(one.partition, hold)
+                    holds[one.partition] = min(first, hold, key=attrgetter("index"))
+        return list(holds.values())
+
+    def _recall(
+        self, partition: int, entry: Entry, catalog: Catalog, kinds: Set[str]
+    ) -> Set[Name] | None:
+        """Return what an import that waits will touch; batch after batch asks."""
+        place = partition, entry.id, frozenset(kinds), catalog.version
+        if place not in self._names:
+            if len(self._names) >= _MAX_NAMES:
+                self._names.clear()
+            self._names[place] = _find_names(entry, catalog, kinds)
+        return self._names[place]
+
+    def _scan(
+        self, partition: int, behind: str | None, milliseconds: int
+    ) -> tuple[list[Entry], float]:
+        """Return the ranked entries of `partition` up to a moment, behind an entry.
+
+        And the moment until which they are known, should there be too many.
+        """
+        entries: list[Entry] = []
+        last = -1
+        scanned = self._stream.scan(partition, behind, milliseconds)
+        for number, entry in enumerate(scanned):
+            taken_at = entry.queued.milliseconds
+            # What was taken in one millisecond is looked at whole.
+            if number >= _MAX_ENTRIES and taken_at > last:
+                return entries, taken_at
+            last = taken_at
+            if entry.rank is not None:
+                entries.append(entry)
+        return entries, math.inf
+
+
+def _have_ties(entries: Mapping[int, Sequence[Entry]]) -> bool:
+    return any(
+        entry.rank is not None and entry.rank.after
+        for queue in entries.values()
+        for entry in queue
+    )
+
+
+def _list_asked(batch: Mapping[int, Sequence[Queued]]) -> dict[int, int]:
+    """Return the partitions that others come after, and when the last was taken."""
+    asked: dict[int, int] = {}
+    for queue in batch.values():
+        for one in queue:
+            for partition, _ in one.rank.after if one.rank else ():
+                asked[partition] = max(asked.get(partition, 0), one.milliseconds)
+    return asked
+
+
+def _find_names(entry: Entry, catalog: Catalog, kinds: Set[str]) -> Set[Name] | None:
+    """Return what an import that waits will touch; None if that cannot be told.
+
+    One that will be refused touches nothing.
+    """
+    try:
+        import_ = decode(entry.payload)
+        if import_.database_id not in catalog.databases:
+            return frozenset()
+        search = build_route_search(import_, catalog)
+    except (MalformedEntry, Rejected):
+        return frozenset()
+    return find_touched(import_, search, catalog, kinds)
+
+
+def find_held(
+    leases: Iterable[Lease],
+    entries: Mapping[int, Sequence[Entry]],
+    shares: Iterable[Share],
+) -> list[Advance]:
+    """Return where partitions stay whose first import waits for another.
+
+    That they were looked at is noted: they do not stand still for want of a drain.
+    """
+    shared = {share.partition for share in shares}
+    return [
+        Advance(partition=one.partition, position=one.position)
+        for one in leases
+        if one.partition in entries and one.partition not in shared
+    ]
