@@ -52,6 +52,6 @@ _BY_CODE: Mapping[int, str] = {
 
 
 def advise(fault: Fault) -> str:
-    """Return what to do about `fault`."""
-    advice = _BY_MESSAGE.get(fault.message)
+    """Return what to do about `fault`, whatever its message adds in parentheses."""
+    advice = _BY_MESSAGE.get(fault.message.partition(" (")[0])
     return advice or _BY_CODE.get(fault.code, "Correct the value that it names")

@@ -33,6 +33,8 @@ class Prepared(Struct, frozen=True, kw_only=True):
     draft: Draft = field(default_factory=Draft)
     #: Why it can never succeed; empty when it may.
     faults: tuple[Fault, ...] = ()
+    #: What is doubtful about it, for its receipt.
+    warnings: tuple[Fault, ...] = ()
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -83,16 +85,23 @@ def apply_import(
     """
     import_ = prepared.import_
     if prepared.faults:
-        return Step(outcome=reject(import_, prepared.faults))
+        return Step(outcome=reject(import_, prepared.faults, prepared.warnings))
     try:
         return _apply(workspace, prepared, catalog, new_id)
     except Rejected as error:
-        return Step(outcome=reject(import_, error.faults))
+        return Step(outcome=reject(import_, error.faults, prepared.warnings))
 
 
-def reject(import_: Import, faults: tuple[Fault, ...]) -> Outcome:
+def reject(
+    import_: Import, faults: tuple[Fault, ...], warnings: tuple[Fault, ...] = ()
+) -> Outcome:
     """Return the outcome of an import that cannot be applied."""
-    return Outcome(import_id=import_.import_id, state=State.REJECTED, faults=faults)
+    return Outcome(
+        import_id=import_.import_id,
+        state=State.REJECTED,
+        faults=faults,
+        warnings=warnings,
+    )
 
 
 def _apply(
@@ -119,6 +128,7 @@ def _apply(
         matched_by=matched_by,
         changes=merged.changes,
         skipped=merged.skipped,
+        warnings=prepared.warnings,
     )
     caused = events.derive(before, merged, import_, catalog)
     return Step(outcome=outcome, events=tuple(caused))

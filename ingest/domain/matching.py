@@ -68,12 +68,16 @@ def _by_contacts(
     """Return the builder for a mode that searches these kinds of key."""
     in_subscriptions = not {EMAIL, PHONE} & {*email, *phone}
 
-    def build(import_: Import, _: Catalog) -> Search:
+    def build(import_: Import, catalog: Catalog) -> Search:
         wanted: dict[str, list[str]] = {}
         if email:
             wanted["email"] = email_values(import_, subscriptions=in_subscriptions)
         if phone:
-            wanted["phone"] = phone_values(import_, subscriptions=in_subscriptions)
+            database = catalog.databases.get(import_.database_id)
+            region = None if database is None else database.phone_region
+            wanted["phone"] = phone_values(
+                import_, region, subscriptions=in_subscriptions
+            )
         if not any(wanted.values()):
             raise missing(" or ".join(wanted))
         emails, phones = wanted.get("email", []), wanted.get("phone", [])

@@ -148,7 +148,8 @@ def parse(
     )
     contact, custom_fields, categories = None, None, None
     if channel is not None:
-        contact = _read(faults, "", parse_contact, channel, raw)
+        region = database.phone_region
+        contact = _read(faults, "", parse_contact, channel, raw, region)
     status = _read_sent(faults, raw, "status", parse_status)
     priority = _read_sent(faults, raw, "priority", _parse_priority)
     if channel is not None and resource is not None:

@@ -62,7 +62,8 @@ class Receipts:
             """
             SELECT import_id, database_id AS db_id, door, operation, matching,
                    matched_by, state, error, error_text, faults, profile_id, changes,
-                   skipped, skip_triggers, accepted_at, started_at, applied_at
+                   skipped, coalesce(warnings, '[]') AS warnings, skip_triggers,
+                   accepted_at, started_at, applied_at
               FROM imports
              WHERE import_id = %(import_id)s
             """,
@@ -89,6 +90,7 @@ def _show_receipt(row: DictRow) -> dict[str, object]:
         **row,
         "faults": [_show_fault(fault) for fault in row["faults"]],
         "skipped": [_show_fault(fault) for fault in row["skipped"]],
+        "warnings": [_show_fault(fault) for fault in row["warnings"]],
         "changes": [
             {"path": path, "old": old, "new": new}
             for path, (old, new) in row["changes"].items()

@@ -23,6 +23,7 @@ _OWN = frozenset(
         "resource_id",
         "skip_triggers",
         "skip_invalid_subscriptions",
+        "skip_invalid_fields",
         "detect_geo",
         "add_to_segments",
         "remove_from_segments",

@@ -42,6 +42,7 @@ class Envelope(Struct, frozen=True, kw_only=True):
     resource_id: int | None = None
     skip_triggers: bool = False
     skip_invalid_subscriptions: bool = False
+    skip_invalid_fields: bool = False
     detect_geo: bool = False
     add_to_segments: tuple[int, ...] = ()
     remove_from_segments: tuple[int, ...] = ()
@@ -67,6 +68,7 @@ class _EnvelopeSchema(Schema):
     resource_id = Parameter(parse_id)
     skip_triggers = Parameter(parse_flag)
     skip_invalid_subscriptions = Parameter(parse_flag)
+    skip_invalid_fields = Parameter(parse_flag)
     detect_geo = Parameter(parse_flag)
     add_to_segments = Parameter(parse_ids)
     remove_from_segments = Parameter(parse_ids)
@@ -187,6 +189,7 @@ def to_import(
         resource_id=envelope.resource_id,
         skip_triggers=envelope.skip_triggers,
         skip_invalid_subscriptions=envelope.skip_invalid_subscriptions,
+        skip_invalid_fields=envelope.skip_invalid_fields,
         detect_geo=envelope.detect_geo,
         add_to_segments=envelope.add_to_segments,
         remove_from_segments=envelope.remove_from_segments,

@@ -9,7 +9,7 @@ from ingest.domain.imports import Operation
 #: What holds for every row, as an import says it.
 _SHARED = (
     *("db_id", "matching", "field_name", "resource_id", "skip_triggers"),
-    *("skip_invalid_subscriptions", "detect_geo"),
+    *("skip_invalid_subscriptions", "skip_invalid_fields", "detect_geo"),
 )
 _LISTS = ("add_to_segments", "remove_from_segments")
 #: One character each.

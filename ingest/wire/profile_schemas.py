@@ -5,6 +5,7 @@ has nothing to do here, and it does it for absent fields too.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -14,11 +15,13 @@ from ingest.domain import geo, matching, merge, subscriptions, updates
 from ingest.domain.batches import Prepared
 from ingest.domain.catalog import Catalog, Database
 from ingest.domain.contacts import normalize_email
-from ingest.domain.drafts import Draft, parse_phones
+from ingest.domain.drafts import Draft, parse_phones, read_phones
 from ingest.domain.errors import Fault, InvalidValue, NotFound, Rejected
 from ingest.domain.fields import READ_ONLY_FIELDS
 from ingest.domain.imports import Import
 from ingest.domain.lookups import NO_SEARCH
+from ingest.domain.phones import find_doubt
+from ingest.domain.subscription_contacts import sent_phone
 
 #: How what `data` may hold is read, by name; `subscriptions` apart.
 Schema = Mapping[str, Callable[[object], object]]
@@ -58,7 +61,8 @@ class ProfileSchemas:
             unknown = NotFound("Unknown database", "db_id")
             return Prepared(import_=import_, faults=unknown.faults)
         faults: list[Fault] = []
-        draft = self._load(import_, database, faults)
+        dropped: list[Fault] | None = [] if import_.skip_invalid_fields else None
+        draft = self._load(import_, database, faults, dropped)
         faults.extend(merge.check_segments(import_, self.catalog))
         search = NO_SEARCH
         try:
@@ -71,13 +75,32 @@ class ProfileSchemas:
             kept = () if search.field is None else search.field[:1]
             located = geo.fill(draft.fields, self._locate, kept)
             draft = replace(draft, located=located)
+        doubts = () if faults else find_doubts(import_, draft, database)
         return Prepared(
-            import_=import_, search=search, draft=draft, faults=tuple(faults)
+            import_=import_,
+            search=search,
+            draft=draft,
+            faults=tuple(faults),
+            warnings=import_.warnings + doubts if doubts else import_.warnings,
         )
 
-    def _load(self, import_: Import, database: Database, faults: list[Fault]) -> Draft:
-        """Return the draft in `import_.data`; add what is wrong with it to `faults`."""
-        loaded = self._load_fields(import_.data, database, faults)
+    def _load(
+        self,
+        import_: Import,
+        database: Database,
+        faults: list[Fault],
+        dropped: list[Fault] | None,
+    ) -> Draft:
+        """Return the draft in `import_.data`; add what is wrong with it to `faults`.
+
+        What is wrong and not needed goes to `dropped` instead, if there is such a list.
+        """
+        wrong: list[Fault] = []
+        loaded = self._load_fields(import_.data, database, wrong)
+        if wrong and dropped is not None:
+            dropped[:], wrong = merge.split_optional(wrong, import_, database)
+            _keep_phones(import_, database, loaded)
+        faults.extend(wrong)
         listed = import_.data.get("subscriptions")
         drafts: tuple[subscriptions.SubscriptionDraft, ...] = ()
         skipped: tuple[Fault, ...] = ()
@@ -96,7 +119,7 @@ class ProfileSchemas:
             phones=loaded.pop("phones", None),
             fields=loaded,
             subscriptions=drafts,
-            skipped=tuple(merge.prefixed(skipped, "data.")),
+            skipped=(*(dropped or ()), *merge.prefixed(skipped, "data.")),
         )
 
     def _load_fields(
@@ -129,6 +152,51 @@ class ProfileSchemas:
         return schema
 
 
+def _keep_phones(import_: Import, database: Database, loaded: dict[str, Any]) -> None:
+    """Keep the phones that are right beside those that were dropped."""
+    listed = import_.data.get("phones")
+    if listed is not None and "phones" not in loaded:
+        with suppress(Rejected):
+            update, _ = read_phones(listed, database.phone_region)
+            if update is not None:
+                loaded["phones"] = update
+
+
+def find_doubts(import_: Import, draft: Draft, database: Database) -> tuple[Fault, ...]:
+    """Return a warning for each phone that no country has (contract 16.8)."""
+    sent: list[tuple[object, str]] = []
+    if import_.key.phone is not None:
+        sent.append((import_.key.phone, "phone"))
+    if draft.phones is not None and draft.phones.value:
+        sent += _sent_phones(import_.data["phones"])
+    for one in draft.subscriptions:
+        if "phone" in one.contact:
+            listed = import_.data["subscriptions"]
+            subscription = listed[one.index] if isinstance(listed, list) else listed
+            raw = sent_phone(one.key.channel, subscription)
+            sent.append((raw, f"data.subscriptions[{one.index}].phone"))
+    if not sent:
+        return ()
+    doubts = ((_doubt(raw, database), path) for raw, path in sent)
+    return tuple(Fault(code=0, message=why, path=path) for why, path in doubts if why)
+
+
+def _sent_phones(raw: object) -> list[tuple[object, str]]:
+    """Return the phones of `data` with their paths, as they were sent."""
+    if isinstance(raw, Mapping):
+        raw = raw.get("value")
+    if not isinstance(raw, list):
+        return [(raw, "data.phones")]
+    return [(one, f"data.phones[{index}]") for index, one in enumerate(raw)]
+
+
+def _doubt(raw: object, database: Database) -> str:
+    try:
+        return find_doubt(raw, database.phone_region)
+    except InvalidValue:
+        return ""  # It was dropped, and the receipt says so.
+
+
 def _fault(name: str, message: str) -> Fault:
     return Fault(code=400, message=message, path=f"data.{name}")
 
@@ -142,4 +210,7 @@ def build_schema(database: Database) -> Schema:
         if field.name not in _PASSED_OVER
     }
     # Contract 14, points 28 and 29.
-    return declared | {"email": _parse_email, "phones": parse_phones}
+    return declared | {
+        "email": _parse_email,
+        "phones": partial(parse_phones, region=database.phone_region),
+    }

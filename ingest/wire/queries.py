@@ -73,15 +73,20 @@ def find_channel(document: Mapping[str, object]) -> Channel | None:
     return _find(document, "channel", _parse_channel)
 
 
-def load_subscription_key(document: Mapping[str, object]) -> SubscriptionKey:
-    """Read which subscription of a profile is asked for (contract 6.2)."""
+def load_subscription_key(
+    document: Mapping[str, object], region: str | None = None
+) -> SubscriptionKey:
+    """Read which subscription of a profile is asked for (contract 6.2).
+
+    A number without a country code is one of `region` (16.8).
+    """
     channel = find_channel(document)
     if channel is None:
         raise InvalidRequest("Missing parameter", "channel")
     return SubscriptionKey(
         resource_id=load_id(document, "resource_id"),
         channel=channel,
-        contact=parse_contact(channel, document).canonical,
+        contact=parse_contact(channel, document, region).canonical,
     )
 
 

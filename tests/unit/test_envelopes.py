@@ -16,7 +16,12 @@ from ingest.wire.envelopes import (
     to_import,
 )
 
-FLAGS = ["skip_triggers", "skip_invalid_subscriptions", "detect_geo"]
+FLAGS = [
+    "skip_triggers",
+    "skip_invalid_subscriptions",
+    "skip_invalid_fields",
+    "detect_geo",
+]
 TEXTS = ["token", "format", "email", "profile_id", "provider", "subscription_id"]
 SEGMENTS = ["add_to_segments", "remove_from_segments"]
 

@@ -4,7 +4,12 @@ from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Matching
 from ingest.wire.envelopes import Envelope, load_envelope
 
-FLAGS = ["skip_triggers", "skip_invalid_subscriptions", "detect_geo"]
+FLAGS = [
+    "skip_triggers",
+    "skip_invalid_subscriptions",
+    "skip_invalid_fields",
+    "detect_geo",
+]
 SEGMENTS = ["add_to_segments", "remove_from_segments"]
 TEXTS = ["token", "format", "email", "profile_id", "provider", "subscription_id"]
 

@@ -19,7 +19,7 @@ from ingest.commands.import_display import Display
 from ingest.domain.jobs import JobState
 from ingest.doors.files.archives import PackLimits, UnreadableFile, unpack
 from ingest.doors.files.inputs import open_rows
-from ingest.doors.files.rejects import RejectsWriter, load_form
+from ingest.doors.files.rejects import load_form, open_rejects
 from ingest.doors.files.rows import Reading
 from ingest.doors.files.runs import Run, run_job
 from ingest.doors.files.starts import (
@@ -205,16 +205,17 @@ def _write_rejects(
 ) -> Path | None:
     """Write the rejects of a job that has come to its end; return where they are."""
     ended = job.state in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
-    if not job.counts.rejected or not ended:
+    page = list_rejects(connection, job.id, 0, _PAGE_ROWS) if ended else []
+    if not page:
         return None
     form = load_form(job.form)
     path = told or _choose_path(job.name, _SUFFIXES[form.format])
-    writer, after = RejectsWriter(form), 0
+    writer = open_rejects(job)
     with path.open("wb") as file:
         file.write(writer.begin())
-        while page := list_rejects(connection, job.id, after, _PAGE_ROWS):
+        while page:
             file.write(writer.add(page))
-            after = page[-1].row
+            page = list_rejects(connection, job.id, page[-1].row, _PAGE_ROWS)
         file.write(writer.end())
     return path
 

@@ -80,6 +80,11 @@ _ROW_OPTIONS: Sequence[_Option] = (
         help="Drop wrong subscriptions, and import the rest of their rows.",
     ),
     click.option(
+        "--skip-invalid-fields",
+        is_flag=True,
+        help="Drop wrong fields that are not required; the rejects name them.",
+    ),
+    click.option(
         "--detect-geo", is_flag=True, help="Fill places and time zones by IP."
     ),
 )
@@ -158,6 +163,7 @@ def load_asked(options: Mapping[str, Any], settings: Settings) -> Asked:
             "resource_id",
             "skip_triggers",
             "skip_invalid_subscriptions",
+            "skip_invalid_fields",
             "detect_geo",
         )
         if options[name] is not None and options[name] is not False

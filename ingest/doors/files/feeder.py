@@ -28,7 +28,7 @@ from ingest.doors.files.gathering import Gathering
 from ingest.doors.files.judge import DOOR, Judge
 from ingest.doors.files.rows import Row
 from ingest.doors.files.window import Settled, Window
-from ingest.store.job_rows import KeptRow, find_states, keep_rows
+from ingest.store.job_rows import KeptRow, find_dropped, find_states, keep_rows
 from ingest.store.jobs import Job, Progress, save_progress
 
 logger = logging.getLogger(__name__)
@@ -81,6 +81,8 @@ class Feeder:
         self._bytes: Callable[[], int] = lambda: 0
         self._rejected: list[KeptRow] = []
         self._cancelled = False
+        # Whether rows may be applied without some of their fields.
+        self._drops = False
         # Whether the rows that were settled before have been read again. Until then
         # the window cannot tell them from others, and nothing is saved.
         self._caught_up = not job.settled
@@ -167,6 +169,8 @@ class Feeder:
         if rows and self._await_room(len(rows)):
             verdicts = self._judge.judge_all(rows)
             accepted = [one.accepted for one in verdicts if one.accepted is not None]
+            drops = any(one.import_.skip_invalid_fields for one in accepted)
+            self._drops = self._drops or drops
             self._insist(lambda: self._appends.append(accepted))
             self._window.add(verdicts)
             databases = [one.import_.database_id for one in accepted]
@@ -221,12 +225,12 @@ class Feeder:
             return Settled(Counts(), [])
         first = self._window.settled + 1
         last = min(self._window.rows, self._window.settled + _LOOK_ROWS)
-        job_id = self._job.id
-        return self._window.settle(
-            self._books.write(
-                lambda connection: find_states(connection, job_id, first, last)
-            )
-        )
+        find = partial(find_states, job_id=self._job.id, first=first, last=last)
+        states = self._books.write(find)
+        if not self._drops:
+            return self._window.settle(states)
+        find_all = partial(find_dropped, job_id=self._job.id, first=first, last=last)
+        return self._window.settle(states, self._books.write(find_all))
 
     def _has_lost(self) -> bool:
         return bool(self._window.pending()) and not self._appends.count_waiting()

@@ -16,10 +16,14 @@ from ingest.doors.files.dialects import Dialect
 from ingest.doors.files.documents import OWN_MEMBER
 from ingest.doors.files.rows import Form, load_cells
 from ingest.store.job_rows import KeptRow
+from ingest.store.jobs import Job
 from ingest.wire.columns import OWN_PREFIX
+from ingest.wire.parameters import parse_flag
 
 #: First, so that a row with too many cells, or too few, stands under the others.
 _COLUMNS = tuple(OWN_PREFIX + name for name in ("row", "code", "field", "why", "fix"))
+#: Whose profile was saved without the fields that are named.
+_PROFILE = f"{OWN_PREFIX}profile_id"
 #: Between the faults of one row.
 _SEPARATOR = " | "
 
@@ -37,8 +41,10 @@ def load_form(stored: Mapping[str, Any]) -> Form:
 class RejectsWriter:
     """Writes a file of rejects in the format and encoding of `form`, part by part."""
 
-    def __init__(self, form: Form) -> None:
+    def __init__(self, form: Form, *, with_profiles: bool = False) -> None:
         self._form = form
+        # Rows may be there whose profiles were saved, without some of their fields.
+        self._with_profiles = with_profiles
         own = [name.startswith(OWN_PREFIX) for name in form.columns]
         # Columns of the file but for those that say what was wrong the last time.
         self._places = [place for place, is_own in enumerate(own) if not is_own]
@@ -67,18 +73,27 @@ class RejectsWriter:
 
     def _write_header(self) -> str:
         own = [self._form.columns[place] for place in self._places]
-        return _write_row(self._form, [*_COLUMNS, *own])
+        more = [_PROFILE] if self._with_profiles else []
+        return _write_row(self._form, [*_COLUMNS, *more, *own])
 
     def _write_cells(self, row: KeptRow) -> str:
         cells = load_cells(row.content)
         if len(cells) == len(self._form.columns):
             cells = [cells[place] for place in self._places]
         told = [str(row.row), *_tell(row.faults or (), self._form.encoding)]
+        if self._with_profiles:
+            told.append(row.profile_id or "")
         return _write_row(self._form, [*told, *cells])
 
     def _write_element(self, row: KeptRow) -> str:
         separator, self._separator = self._separator, ",\n"
         return separator + _dump(row)
+
+
+def open_rejects(job: Job) -> RejectsWriter:
+    """Return what writes the rejects of `job`."""
+    skips = job.parameters.get("skip_invalid_fields", False)
+    return RejectsWriter(load_form(job.form), with_profiles=parse_flag(skips))
 
 
 def _tell(faults: tuple[Fault, ...], encoding: str) -> list[str]:
@@ -120,6 +135,8 @@ def _dump(row: KeptRow) -> str:
             for fault in row.faults or ()
         ],
     }
+    if row.profile_id is not None:
+        told["profile_id"] = row.profile_id
     try:
         document = orjson.loads(row.content)
     except orjson.JSONDecodeError:

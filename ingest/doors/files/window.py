@@ -1,7 +1,7 @@
 """The rows of a job that are accepted, and of which it is not known what came."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -21,7 +21,7 @@ class Settled:
     """Rows that became settled together."""
 
     counts: Counts
-    #: Those that are to be kept, for they were rejected.
+    #: Those that are to be kept: they were rejected, or applied without a field.
     rejected: Sequence[KeptRow]
 
 
@@ -62,8 +62,13 @@ class Window:
         self._bytes += sum(len(verdict.row.content) for verdict in verdicts)
         self.rows += len(verdicts)
 
-    def settle(self, states: Mapping[int, State]) -> Settled:
-        """Drop the rows from the first to the last before one that is not known."""
+    def settle(
+        self, states: Mapping[int, State], dropped: Set[int] = frozenset()
+    ) -> Settled:
+        """Drop the rows from the first to the last before one that is not known.
+
+        Of `dropped` rows some fields were.
+        """
         counts, rejected = Counts(), []
         while self._verdicts:
             row = self._verdicts[0].row
@@ -73,7 +78,7 @@ class Window:
                 break
             self._verdicts.popleft()
             counts = counts.plus(state)
-            if state is State.REJECTED:
+            if state is State.REJECTED or row.number in dropped:
                 kept = KeptRow(
                     row=row.number, content=row.content, faults=faults or None
                 )

@@ -13,7 +13,7 @@ from ingest.domain.imports import SUCCESS_TEXT
 from ingest.domain.jobs import JobState
 from ingest.domain.tokens import Action
 from ingest.doors.accept import check_access, check_right
-from ingest.doors.files.rejects import RejectsWriter, load_form
+from ingest.doors.files.rejects import RejectsWriter, load_form, open_rejects
 from ingest.doors.files.starts import load_shared
 from ingest.doors.files.uploads import Upload
 from ingest.doors.http.idempotency import HEADER, mark_replayed, parse_key
@@ -179,7 +179,7 @@ class RejectsResource:
             raise NotFound("No row of the job has been read yet")
         form = load_form(seen.job.form)
         resp.content_type = _REJECT_TYPES[form.format].format(form.encoding)
-        resp.stream = self._stream(seen.job.id, RejectsWriter(form))
+        resp.stream = self._stream(seen.job.id, open_rejects(seen.job))
 
     async def _stream(
         self, job_id: UUID, writer: RejectsWriter
