@@ -157,14 +157,32 @@ def _make_plain(target: str, field: Field | None) -> _Put:
         return lambda element, _, cell: element.update({target: cell})
     if field is not None and field.type in _JSON_TYPES:
         return lambda _, data, cell: data.update({target: _parse_json(cell)})
+    if field is not None and field.type is FieldType.TAGS:
+        return lambda _, data, cell: data.update({target: _parse_listed(cell)})
     return lambda _, data, cell: data.update({target: cell})
+
+
+def _parse_listed(cell: str) -> object:
+    """Return a cell of several values; one that begins with `[` is a JSON list.
+
+    As anything else its brackets would become part of the values (contract 16.9).
+    """
+    if not cell.lstrip().startswith("["):
+        return cell
+    try:
+        return _parse_json(cell)
+    except InvalidValue as error:
+        raise InvalidValue('Not a JSON list, such as ["a", "b"]') from error
 
 
 def _put_phones(_: object, data: dict[str, object], cell: str) -> None:
     """Add the phones of a cell to those of other columns."""
     listed = data.setdefault("phones", [])
     if isinstance(listed, list):
-        listed += [one.strip() for one in _SEPARATORS.split(cell) if one.strip()]
+        found = _parse_listed(cell)
+        if not isinstance(found, list):
+            found = [one.strip() for one in _SEPARATORS.split(cell) if one.strip()]
+        listed += found
 
 
 def _make_subscription(kind: str, resource_id: int | None) -> _Put:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from ingest.domain.errors import Fault, InvalidRequest, UnsupportedMediaType
 from ingest.domain.imports import Operation
+from ingest.domain.names import suggest
 
 #: What holds for every row, as an import says it.
 _SHARED = (
@@ -14,6 +15,13 @@ _SHARED = (
 _LISTS = ("add_to_segments", "remove_from_segments")
 #: One character each.
 _MARKS = ("delimiter", "quote", "escape")
+#: Who asks, and how to answer; every path of jobs takes these.
+COMMON = frozenset({"token", "format"})
+#: All that an upload may say.
+UPLOAD = COMMON | {
+    *(*_SHARED, *_LISTS, *_MARKS),
+    *("operation", "map", "columns", "encoding", "name"),
+}
 _FORMATS = {
     "text/csv": "csv",
     "text/tab-separated-values": "csv",
@@ -49,7 +57,7 @@ def load_upload(
 
     What holds for every row is passed on as it is, to be read with the rows.
     """
-    faults: list[Fault] = []
+    faults = find_unknown(query, UPLOAD)
     parameters: dict[str, object] = {
         name: query[name] for name in _SHARED if query.get(name)
     }
@@ -72,6 +80,27 @@ def load_upload(
         mapping=mapping,
         **marks,
     )
+
+
+def find_unknown(
+    query: Mapping[str, object], known: frozenset[str] = COMMON
+) -> list[Fault]:
+    """Return a fault for each parameter that is none of `known` (contract 16.13)."""
+    return [
+        Fault(
+            code=400,
+            message=f"Unknown parameter{suggest(name, sorted(known))}",
+            path=name[:100],
+        )
+        for name in query
+        if name not in known
+    ]
+
+
+def refuse_unknown(query: Mapping[str, object], known: frozenset[str] = COMMON) -> None:
+    """Raise InvalidRequest if a parameter is none of `known`."""
+    if faults := find_unknown(query, known):
+        raise InvalidRequest(faults)
 
 
 def _choose_format(content_type: str | None) -> str:

@@ -20,6 +20,7 @@ from ingest.domain.errors import Fault, InvalidValue, NotFound, Rejected
 from ingest.domain.fields import READ_ONLY_FIELDS
 from ingest.domain.imports import Import
 from ingest.domain.lookups import NO_SEARCH
+from ingest.domain.names import suggest
 from ingest.domain.phones import find_doubt
 from ingest.domain.subscription_contacts import sent_phone
 
@@ -37,6 +38,10 @@ def _parse_email(value: object) -> str:
             raise InvalidValue("Email can only be set")
         value = value.get("value")
     return normalize_email(value)
+
+
+#: Faults of one import that look for the name that was meant, which takes its time.
+_MOST_HINTS = 20
 
 
 class ProfileSchemas:
@@ -127,16 +132,19 @@ class ProfileSchemas:
     ) -> dict[str, Any]:
         """Return what is asked of each field; add what is wrong to `faults`.
 
-        JSON null means no change (contract 14, point 19); an unknown field is an error
-        unless the database says otherwise (17).
+        JSON null means no change (contract 14, point 19), of an unknown field too
+        (16.9); else that is an error unless the database says otherwise (17).
         """
         schema, loaded = self._schema(database), {}
         for name, value in data.items():
             parse = schema.get(name)
+            if value is None:
+                continue
             if parse is None:
                 if name not in _PASSED_OVER and not database.ignore_unknown_fields:
-                    faults.append(_fault(name, "Unknown field"))
-            elif value is not None:
+                    near = suggest(name, schema) if len(faults) < _MOST_HINTS else ""
+                    faults.append(_fault(name, f"Unknown field{near}"))
+            else:
                 try:
                     loaded[name] = parse(value)
                 except InvalidValue as error:

@@ -113,6 +113,9 @@ def choose_format(explicit: str | None, accept: str | None, request: Format) -> 
 # A tenth of the intake's time, for the same few headers time after time.
 @lru_cache(maxsize=256)
 def _negotiate(accept: str | None, request: Format) -> Format:
+    # A browser's, which names what it can show and not what it wants (16.11).
+    if accept is not None and "text/html" in accept.lower():
+        return request
     # Whoever asks for text/xml is served by application/xml, and so for JSON.
     ranges = (accept or "*/*").lower().replace("text/", "application/")
     try:

@@ -17,6 +17,7 @@ _PARSER = etree.XMLParser(
     remove_pis=True,
 )
 _ROOT = "xml"
+_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _ENCODING = re.compile(
     r"utf-?8|utf-?16(le|be)?|(us-)?ascii|(iso-8859-|latin-?)\d+", re.IGNORECASE
 )
@@ -38,9 +39,37 @@ def _is_marked(element: etree._Element) -> bool:
     return (element.get("array") or "").strip().lower() == "true"
 
 
-def _array(items: list[object]) -> list[object]:
-    """Drop a lone empty element: with the marker, it says that there are no items."""
+def _is_nil(element: etree._Element) -> bool:
+    """Say whether an element stands for nothing, as null does (contract 16.9).
+
+    Some writers leave the namespace out. Raises InvalidRequest if it holds something.
+    """
+    told = element.get(_NIL) or element.get("nil") or ""
+    if told.strip().lower() not in ("true", "1"):
+        return False
+    if len(element) or (element.text or "").strip():
+        where = f"<{_name(element)}> at line {element.sourceline}"
+        raise InvalidRequest(f"An element that is nil holds something: {where}")
+    return True
+
+
+def _value(
+    element: etree._Element, limits: Limits, depth: int
+) -> dict[str, object] | str | None:
+    # Few elements have attributes.
+    if element.keys() and _is_nil(element):
+        return None
+    return _members(element, limits, depth) if len(element) else element.text or ""
+
+
+def _array(items: list[object]) -> list[object] | None:
+    """Drop a lone empty element: with the marker, it says that there are no items.
+
+    A lone one that is nil says nothing at all.
+    """
     match items:
+        case [None]:
+            return None
         case [str() as text] if not text.strip():
             return []
     return items
@@ -61,8 +90,7 @@ def _members(
     arrays: set[str] = set()
     for child in element:
         name = _name(child)
-        value = _members(child, limits, depth + 1) if len(child) else child.text
-        values.setdefault(name, []).append(value or "")
+        values.setdefault(name, []).append(_value(child, limits, depth + 1))
         if _is_marked(child):
             arrays.add(name)
     if len(values) > limits.keys:

@@ -220,9 +220,9 @@ def test_what_is_written_in_xml_reads_back(document: dict[str, object]) -> None:
         pytest.param(None, "text/XML;q=0, */*", Format.JSON, id="refuses XML"),
         pytest.param(
             None,
-            "text/html, application/xml;q=0.9, */*;q=0.8",
+            "text/plain, application/xml;q=0.9, */*;q=0.8",
             Format.XML,
-            id="browser",
+            id="neither, then XML",
         ),
     ],
 )

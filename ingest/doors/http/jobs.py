@@ -32,7 +32,7 @@ from ingest.doors.http.requests import find_secret, settle_format
 from ingest.doors.http.uploads import open_body
 from ingest.store.job_rows import list_rejects, list_results
 from ingest.store.jobs import cancel_job
-from ingest.wire.job_parameters import load_upload
+from ingest.wire.job_parameters import COMMON, load_upload, refuse_unknown
 from ingest.wire.profile_schemas import ProfileSchemas
 
 #: Rows read from Postgres at once, in a transaction of their own.
@@ -147,7 +147,10 @@ class ResultsResource:
 
     async def on_get(self, req: Request, resp: Response, job_id: str) -> None:
         """Stream the results in the order of the rows."""
-        seen = await _authorize(self._intake, req, job_id, Action.READ, Action.IMPORT)
+        seen = await _authorize(
+            *(self._intake, req, job_id, Action.READ, Action.IMPORT),
+            known=COMMON | {"as"},
+        )
         as_table = req.get_param("as") == "csv"
         kind = "text/csv; charset=utf-8" if as_table else "application/x-ndjson"
         resp.content_type = kind
@@ -204,11 +207,19 @@ _REJECT_TYPES = {
 
 
 async def _authorize(
-    intake: Intake, req: Request, job_id: str, *actions: Action
+    intake: Intake,
+    req: Request,
+    job_id: str,
+    *actions: Action,
+    known: frozenset[str] = COMMON,
 ) -> Seen:
-    """Return a job, to those who may do one of `actions` in its database."""
+    """Return a job, to those who may do one of `actions` in its database.
+
+    Raises InvalidRequest for a parameter that is none of `known`.
+    """
     settle_format(req)
     token = await intake.catalog.get_token(find_secret(req))
+    refuse_unknown(req.params, known)
     seen = await _find(intake, job_id)
     check_right(token, seen.job.database_id, *actions)
     return seen
