@@ -28,6 +28,7 @@ _BY_MESSAGE: Mapping[str, str] = {
     "Unknown field": "Correct the name, leave it out, or declare the field",
     "Unknown status": "Write subscribed, unsubscribed or another of the statuses",
     "Unknown channel": "Write email, sms, push or another of the channels",
+    'Not a JSON list, such as ["a", "b"]': "Write a JSON list, or values and commas",
     "Unknown category": "Write a category of the resource, as declared",
     "Unknown segment": "Write the id of a segment of the database",
     "Unknown resource": "Write the id of a resource of the account",

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from ingest.domain.errors import InvalidValue
+from ingest.domain.invisible import reveal
 from ingest.domain.memos import remembered
 
 T = TypeVar("T")
@@ -66,7 +67,7 @@ def _from_text(raw: str) -> datetime:
     if found is None:
         if _NUMBER_TEXT.fullmatch(text):
             _refuse_lookalike(float(text))
-        raise InvalidValue("Incorrect date")
+        raise InvalidValue(reveal("Incorrect date", raw))
 
     if zone := found["zone"]:
         text = text.removesuffix(zone) + zone.strip().replace("UTC", "Z")

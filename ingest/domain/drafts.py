@@ -6,11 +6,12 @@ from msgspec import Struct, field
 
 from ingest.domain.contacts import normalize_phone
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
+from ingest.domain.names import one_of
 from ingest.domain.subscriptions import SubscriptionDraft
 from ingest.domain.updates import Action, Update
 
 #: What `phones` may be told (contract 14, point 29).
-_PHONE_ACTIONS = {Action.SET, Action.UNSET, Action.ADD, Action.DELETE}
+_PHONE_ACTIONS = (Action.SET, Action.UNSET, Action.ADD, Action.DELETE)
 
 
 class Draft(Struct, frozen=True, kw_only=True):
@@ -72,9 +73,10 @@ def _phone_action(word: object) -> Action:
     try:
         action = Action(str(word))
     except ValueError:
-        raise InvalidRequest("Unknown action") from None
+        raise InvalidRequest(f"Unknown action{one_of(_PHONE_ACTIONS)}") from None
     if action not in _PHONE_ACTIONS:
-        raise InvalidRequest(f"Phones cannot be told to {action}")
+        fitting = one_of(_PHONE_ACTIONS)
+        raise InvalidRequest(f"Action {action} does not fit phones{fitting}")
     return action
 
 

@@ -2,6 +2,7 @@
 
 import zoneinfo
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from types import MappingProxyType
 
@@ -10,6 +11,8 @@ from ingest.domain.catalog import Field, FieldType
 from ingest.domain.countries import normalize_country
 from ingest.domain.dates import parse_date
 from ingest.domain.errors import InvalidValue
+from ingest.domain.invisible import reveal
+from ingest.domain.names import one_of
 from ingest.domain.statuses import STATUSES, parse_status
 
 #: Contract 4.1, without what is no field: email, phones and subscriptions.
@@ -90,7 +93,7 @@ def _parse_timezone(raw: object) -> str:
 def _parse_status(raw: object) -> int:
     word = parse_status(raw)
     if word is None:
-        raise InvalidValue("Unknown status")
+        raise InvalidValue(f"Unknown status{one_of(STATUSES)}")
     return STATUSES[word]
 
 
@@ -123,10 +126,18 @@ def parse(field: Field, raw: object) -> object:
     What clears: empty text in a text field (14, point 20) and sex 0 (4.4). Null is
     not a value: callers leave such a field alone (14, point 19).
     """
-    value = PARSERS[field.type](raw)
-    if field.type is FieldType.ENUM and value not in field.options:
-        raise InvalidValue("Not one of the options")
-    return value
+    if field.type is FieldType.ENUM:
+        return _parse_enum(field, raw)
+    return PARSERS[field.type](raw)
+
+
+def _parse_enum(field: Field, raw: object) -> object:
+    with suppress(InvalidValue):
+        value = PARSERS[FieldType.ENUM](raw)
+        if value in field.options:
+            return value
+    message = f"Not one of the options{one_of(field.options)}"
+    raise InvalidValue(reveal(message, raw))
 
 
 def _match_number(value: object) -> list[str]:

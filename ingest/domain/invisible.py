@@ -29,4 +29,6 @@ def name_invisible(text: str) -> str:
 def reveal(message: str, text: object) -> str:
     """Return `message`, with the unseen character of `text` that may explain it."""
     found = name_invisible(text) if isinstance(text, str) else ""
-    return f"{message} (holds the invisible character {found})" if found else message
+    if not found:
+        return message
+    return f"{message.partition(' (')[0]} (holds the invisible character {found})"

@@ -30,6 +30,7 @@ from ingest.domain.matching_keys import (
     phone_values,
     plain,
 )
+from ingest.domain.names import suggest
 from ingest.domain.subscription_contacts import parse_contact
 
 
@@ -128,7 +129,8 @@ def _by_field(import_: Import, catalog: Catalog) -> Search:
         return Search(lookups=(Lookup(EMAIL, email_key(email)),), email=email)
     field = database.fields.get(name)
     if field is None:
-        raise InvalidRequest(f"Unknown field {name!r}", "field_name")
+        near = suggest(name, database.fields)
+        raise InvalidRequest(f"Unknown field {name!r}{near}", "field_name")
     value, texts = _field_texts(field, import_)
     if field.match:
         lookups = tuple(Lookup(FIELD_PREFIX + name, text) for text in texts)

@@ -1,14 +1,18 @@
 """Names that were nearly right: which one was meant."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
+
+from ingest.domain.invisible import name_invisible
 
 _NOT_LETTERS = re.compile(r"[\W_]+")
 #: A longer name is no slip of ours, and comparing it takes its time.
 _LONGEST = 64
+#: Allowed words that are named, at most.
+_MOST_TOLD = 25
 #: Enough for a letter or two, too little for a word of another meaning.
-_LIKENESS = 0.75
+_LIKENESS = 0.8
 
 
 def _plain(name: str) -> str:
@@ -41,8 +45,21 @@ def find_slip(name: str, known: Collection[str]) -> str:
     return next((meant for meant in known if is_slip(name, meant)), "")
 
 
+def one_of(allowed: Iterable[str]) -> str:
+    """Return ` (one of a, b)` with what is allowed; of very many, the first."""
+    words = list(allowed)
+    told = words[:_MOST_TOLD]
+    more = f" and {len(words) - len(told)} more" if len(words) > len(told) else ""
+    return f" (one of {', '.join(told)}{more})" if told else ""
+
+
 def suggest(name: str, known: Collection[str]) -> str:
-    """Return ` (is it …?)` with the nearest of `known`; empty where none is near."""
+    """Return ` (is it …?)` with the nearest of `known`; empty where none is near.
+
+    Nobody sees why a name with an invisible character is unknown: it is named.
+    """
+    if unseen := name_invisible(name):
+        return f" (its name holds the invisible character {unseen})"
     if meant := find_slip(name, known):
         return f" (is it {meant}?)"
     if len(name) > _LONGEST:

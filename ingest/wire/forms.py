@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from falcon.media.multipart import (
     MultipartForm,
@@ -50,10 +51,12 @@ def decode_multipart(body: bytes, content_type: str, max_keys: int) -> Form:
     options.max_body_part_buffer_size = len(body)
     boundary = _find_boundary(content_type)
     form = MultipartForm(io.BytesIO(body), boundary, len(body), options)
-    pairs, files = [], []
+    pairs: list[tuple[str, str]] = []
+    files: list[str] = []
     try:
+        part: Any  # whose types say that it has no name
         for part in form:
-            name, data = part.name, part.get_data()
+            name, data = part.name or "", part.get_data()
             if part.filename:
                 files.append(name)
             elif data or part.filename is None:

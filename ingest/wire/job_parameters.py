@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ingest.domain.errors import Fault, InvalidRequest, UnsupportedMediaType
 from ingest.domain.imports import Operation
-from ingest.domain.names import suggest
+from ingest.domain.names import one_of, suggest
 
 #: What holds for every row, as an import says it.
 _SHARED = (
@@ -118,7 +118,8 @@ def _split(value: object) -> list[str]:
 def _parse_operation(query: Mapping[str, object], faults: list[Fault]) -> str:
     word = str(query.get("operation") or Operation.IMPORT)
     if word not in list(Operation):
-        faults.append(Fault(code=400, message="Unknown operation", path="operation"))
+        message = f"Unknown operation{one_of(Operation)}"
+        faults.append(Fault(code=400, message=message, path="operation"))
     return word
 
 

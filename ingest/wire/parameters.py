@@ -11,6 +11,7 @@ from typing import TypeVar
 from marshmallow import ValidationError, fields
 
 from ingest.domain.imports import Matching
+from ingest.domain.names import one_of
 
 _T = TypeVar("_T")
 
@@ -76,7 +77,7 @@ def parse_mode(value: object) -> Matching:
     try:
         return Matching(parse_text(value))
     except ValueError as error:
-        raise ValidationError("Unknown matching mode") from error
+        raise ValidationError(f"Unknown matching mode{one_of(Matching)}") from error
 
 
 def parse_scalar(value: object) -> str | int | float:

@@ -10,6 +10,7 @@ from marshmallow import ValidationError
 from ingest.domain.catalog import Channel
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Matching
+from ingest.domain.names import one_of
 from ingest.domain.profiles import SubscriptionKey
 from ingest.domain.subscription_contacts import parse_contact
 from ingest.wire.envelopes import Envelope, load_envelope
@@ -45,7 +46,9 @@ def load_deletion(document: Mapping[str, object]) -> Envelope:
     """Read which profile is to be deleted (contract 12.3)."""
     envelope = load_match(document)
     if envelope.matching not in _DELETE_MODES:
-        raise InvalidRequest("Not a matching mode of a deletion", "matching")
+        allowed = one_of(sorted(_DELETE_MODES))
+        message = f"Not a matching mode of a deletion{allowed}"
+        raise InvalidRequest(message, "matching")
     return envelope
 
 
@@ -94,7 +97,7 @@ def _parse_channel(value: object) -> Channel:
     try:
         return Channel(parse_text(value).strip())
     except ValueError as error:
-        raise ValidationError("Unknown channel") from error
+        raise ValidationError(f"Unknown channel{one_of(Channel)}") from error
 
 
 def _find(

@@ -10,6 +10,7 @@ from falcon.util import mediatypes
 from lxml import etree
 
 from ingest.domain.errors import InvalidRequest, PenstockError, Rejected
+from ingest.domain.names import one_of
 from ingest.wire.bodies import Format
 
 CONTENT_TYPES: Mapping[Format, str] = {
@@ -103,7 +104,7 @@ def choose_format(explicit: str | None, accept: str | None, request: Format) -> 
         try:
             return Format(explicit.lower())
         except ValueError as error:
-            raise InvalidRequest("Unknown format", "format") from error
+            raise InvalidRequest(f"Unknown format{one_of(Format)}", "format") from error
 
     short = accept is None or len(accept) <= _LONGEST_REMEMBERED
     negotiate = _negotiate if short else _negotiate.__wrapped__

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from ingest.domain.catalog import Catalog, Channel
 from ingest.domain.errors import Fault, InvalidRequest
 from ingest.domain.imports import Matching, Operation
+from ingest.domain.names import one_of
 from ingest.domain.subscription_contacts import parse_contact
 from ingest.wire.envelopes import Envelope, load_envelope
 from ingest.wire.parameters import parse_id
@@ -65,7 +66,9 @@ def _find_contact_faults(
     try:
         parse_contact(Channel(str(channel).strip()), document, region)
     except ValueError:
-        return [Fault(code=400, message="Unknown channel", path="channel")]
+        return [
+            Fault(code=400, message=f"Unknown channel{one_of(Channel)}", path="channel")
+        ]
     except InvalidRequest as error:
         return list(error.faults)
     return []

@@ -9,6 +9,7 @@ from ingest.domain.errors import Fault
 from ingest.domain.tokens import Action
 from ingest.settings import Settings
 from ingest.store.tokens import create_token
+from tests import said
 from tests.conftest import Connection
 from tests.intakes import PROFILE_ID, ServedIntake, make_document, served, wait_until
 
@@ -84,7 +85,7 @@ def test_a_receipt_in_an_unknown_format_is_refused(
     )
 
     assert response.status_code == 400
-    assert response.json() == {"error": 400, "error_text": "Unknown format: format"}
+    assert response.json() == {"error": 400, "error_text": f"{said.FORMAT}: format"}
 
 
 def test_an_import_that_waits_has_no_receipt_yet(

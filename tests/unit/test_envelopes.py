@@ -15,6 +15,7 @@ from ingest.wire.envelopes import (
     peek_token,
     to_import,
 )
+from tests import said
 
 FLAGS = [
     "skip_triggers",
@@ -162,7 +163,7 @@ def test_all_faults_are_told_together() -> None:
         "Not a boolean: detect_geo",
         "Not an integer: db_id",
         "Out of range: add_to_segments[0]",
-        "Unknown matching mode: matching",
+        f"{said.MODE}: matching",
     ]
 
 
