@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from falcon.media.multipart import (
     MultipartForm,
@@ -54,7 +53,6 @@ def decode_multipart(body: bytes, content_type: str, max_keys: int) -> Form:
     pairs: list[tuple[str, str]] = []
     files: list[str] = []
     try:
-        part: Any  # whose types say that it has no name
         for part in form:
             name, data = part.name or "", part.get_data()
             if part.filename:
@@ -62,8 +60,7 @@ def decode_multipart(body: bytes, content_type: str, max_keys: int) -> Form:
             elif data or part.filename is None:
                 pairs.append((name, _decode(data, name)))
     except MultipartParseError as error:
-        why = error.description or "unexpected form structure"
-        raise InvalidRequest(f"The body is not a form: {why}") from error
+        raise InvalidRequest("The body is not a form of several parts") from error
     except UnicodeDecodeError as error:
         raise InvalidRequest("The name of an input is not UTF-8") from error
     return Form(inputs=gather(pairs), files=tuple(files))

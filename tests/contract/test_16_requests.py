@@ -248,7 +248,11 @@ def test_inputs_that_are_no_field_are_refused_or_ignored(
     ("body", "content_type", "text"),
     [
         (b"--b\r\n\r\n", "multipart/form-data", "Missing boundary: Content-Type"),
-        (b"no parts", "multipart/form-data; boundary=b", "The body is not a form"),
+        (
+            b"no parts",
+            "multipart/form-data; boundary=b",
+            "The body is not a form of several parts",
+        ),
         (
             b'--b\r\nContent-Disposition: form-data; name="_fname"\r\n\r\n'
             b"\xff\r\n--b--\r\n",
