@@ -61,7 +61,14 @@ Exit status:
   1  some are left: they collide or cannot be read, or this was a preview
   2  wrong usage"""
 )
-@click.option("--database", "database_id", type=int, required=True, metavar="ID")
+@click.option(
+    "--database",
+    "database_id",
+    type=int,
+    required=True,
+    metavar="ID",
+    help="Whose profiles.",
+)
 @click.option(
     "--region",
     type=click.Choice(sorted(REGIONS), case_sensitive=False),

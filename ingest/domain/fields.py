@@ -132,6 +132,9 @@ def parse(field: Field, raw: object) -> object:
 
 
 def _parse_enum(field: Field, raw: object) -> object:
+    # Most are right as sent.
+    if raw.__class__ is str and raw in field.options:
+        return raw
     with suppress(InvalidValue):
         value = PARSERS[FieldType.ENUM](raw)
         if value in field.options:

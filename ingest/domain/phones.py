@@ -144,6 +144,19 @@ def _find_doubt(raw: str) -> str:
     return "" if sure else "No country has this number (write + and the country code)"
 
 
+#: How numbers begin whose country code can be no other.
+_SURE = frozenset(
+    f"+{start}"
+    for start in range(10, 100)
+    if {start, start // 10} & phonenumbers.COUNTRY_CODE_TO_REGION_CODE.keys()
+)
+
+
+def is_sure(raw: object) -> bool:
+    """Say whether a number begins with the code of a country, at first sight."""
+    return type(raw) is str and raw[:3] in _SURE
+
+
 def find_doubt(raw: object, region: str | None) -> str:
     """Return why a number that is stored may not be dialled; empty for no doubt.
 

@@ -115,6 +115,12 @@ _PARTS: Mapping[Channel, tuple[_Part, ...]] = {
 }
 
 
+#: Whose contacts are phones.
+PHONE_CHANNELS = frozenset(
+    channel for channel, parts in _PARTS.items() if any(one.is_phone for one in parts)
+)
+
+
 def _value_at(document: object, place: tuple[str, ...]) -> object:
     """Return the value at `place`; None where it is absent or empty."""
     value = document

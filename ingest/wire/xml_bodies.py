@@ -53,15 +53,6 @@ def _is_nil(element: etree._Element) -> bool:
     return True
 
 
-def _value(
-    element: etree._Element, limits: Limits, depth: int
-) -> dict[str, object] | str | None:
-    # Few elements have attributes.
-    if element.keys() and _is_nil(element):
-        return None
-    return _members(element, limits, depth) if len(element) else element.text or ""
-
-
 def _array(items: list[object]) -> list[object] | None:
     """Drop a lone empty element: with the marker, it says that there are no items.
 
@@ -90,8 +81,14 @@ def _members(
     arrays: set[str] = set()
     for child in element:
         name = _name(child)
-        values.setdefault(name, []).append(_value(child, limits, depth + 1))
-        if _is_marked(child):
+        value: object = None
+        # Few elements have attributes, and asking for one takes a while.
+        has_attributes = bool(child.keys())
+        if not (has_attributes and _is_nil(child)):
+            value = _members(child, limits, depth + 1) if len(child) else child.text
+            value = value or ""
+        values.setdefault(name, []).append(value)
+        if has_attributes and _is_marked(child):
             arrays.add(name)
     if len(values) > limits.keys:
         raise InvalidRequest(f"An element has more than {limits.keys} members")
