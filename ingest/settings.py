@@ -1,10 +1,11 @@
 """Every setting, read once from the environment at the entry points."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from environs import Env, EnvError, validate
+from environs import Env, EnvError, ValidationError, validate
 
 from ingest.domain.errors import PenstockError
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
@@ -81,6 +82,11 @@ class Settings:
     max_uploads: int = 4
     #: Mirror the body's `error` into the HTTP status (contract 14, point 1).
     mirror_errors: bool = False
+    #: What a caller is told whose import is not applied within its wait: that it is
+    #: `accepted`, or to `retry` (contract 16.3).
+    after_wait: str = "accepted"
+    #: Origins of pages whose forms may read quick import's answer; `*` for any.
+    cors_origins: tuple[str, ...] = ()
     #: Days a receipt is kept.
     receipt_days: int = 30
     #: Addresses, networks and host names that webhooks may reach though not public.
@@ -102,6 +108,17 @@ class Settings:
     def profile_limits(self) -> ProfileLimits:
         """How much one import may bring, and one profile hold."""
         return _make_profile_limits(dataclasses.asdict(self))
+
+
+_ORIGIN = re.compile(r"\*|https?://[^/?#\s*]+")
+
+
+def _check_origins(origins: list[str]) -> None:
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise ValidationError(
+                f"Not an origin such as https://example.com: {origin}"
+            )
 
 
 def read_settings() -> Settings:
@@ -159,6 +176,14 @@ def read_settings() -> Settings:
                 ),
                 max_uploads=env.int("MAX_UPLOADS", 4, validate=positive),
                 mirror_errors=env.bool("MIRROR_ERRORS", False),
+                after_wait=env.str(
+                    "AFTER_WAIT",
+                    "accepted",
+                    validate=validate.OneOf(["accepted", "retry"]),
+                ),
+                cors_origins=tuple(
+                    env.list("CORS_ORIGINS", [], validate=_check_origins)
+                ),
                 receipt_days=env.int("RECEIPT_DAYS", 30, validate=positive),
                 webhook_allow=tuple(env.list("WEBHOOK_ALLOW", [])),
                 events_broker=env.str("EVENTS_BROKER", ""),

@@ -185,6 +185,7 @@ def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
                 account_id=7,
                 default_resource_id=draw(st.sampled_from([None, *resource_ids])),
                 ignore_unknown_fields=draw(st.booleans()),
+                phone_region=draw(st.sampled_from([None, "RU", "GB"])),
                 fields=_by_name(draw(st.lists(_database_fields(), max_size=3))),
             )
             for id_ in database_ids

@@ -10,6 +10,7 @@ from rich.console import Console
 from ingest.commands.databases import database_options
 from ingest.commands.imports import lines_table
 from ingest.commands.outputs import make_console, make_table, moment, print_json
+from ingest.commands.profile_phones import phones
 from ingest.commands.receipts import show_value
 from ingest.domain.profiles import Profile
 from ingest.domain.terms import read_term
@@ -24,6 +25,9 @@ from ingest.store.searches import search
 @click.group(epilog="\b\nExample:\n  penstock profiles show ada@example.com")
 def profiles() -> None:
     """Show profiles and their history."""
+
+
+profiles.add_command(phones)
 
 
 @profiles.command(

@@ -28,6 +28,7 @@ def receipt_document(
         **asdict(record),
         "faults": [_explain(fault) for fault in record.faults],
         "skipped": [_explain(fault) for fault in record.skipped],
+        "warnings": list(record.warnings),
         "changes": [
             {"path": path, "old": old, "new": new}
             for path, (old, new) in record.changes.items()
@@ -47,7 +48,8 @@ def show_receipt(
     console.print(record.match, style="italic")
     print_pairs(console, _facts(record))
     _show_faults(console, "Faults", record.faults)
-    _show_faults(console, "Dropped subscriptions", record.skipped)
+    _show_faults(console, "Dropped", record.skipped)
+    _show_faults(console, "Warnings", record.warnings)
     if record.changes:
         table = make_table("field", "old", "new", title="Changes")
         for path, (old, new) in record.changes.items():

@@ -9,6 +9,7 @@ from psycopg.rows import TupleRow
 
 from ingest.doctor.findings import Finding, fail, grade, warn, well
 from ingest.doctor.flows import find_swept_seconds, load_flows
+from ingest.domain.phones import can_be_dialled
 from ingest.domain.progress import Flow, find_stalls
 from ingest.doors.clocks import read_clocks
 from ingest.presence import Presence, find_present
@@ -17,9 +18,13 @@ from ingest.store.endpoints import list_endpoints
 from ingest.store.imports import count_unlocated
 from ingest.store.letter_queries import Selection, list_letter_groups
 from ingest.store.partitions import count_attempts
+from ingest.store.phones import sample_phones
 
 #: As the alert PenstockPartitionFails counts them.
 _MOST_ATTEMPTS = 10
+
+#: Phones looked at, the smallest first; each takes a tenth of a millisecond.
+_SAMPLED_PHONES = 5000
 #: The sweep runs each second.
 _SWEEP_SECONDS = 10.0
 
@@ -44,6 +49,7 @@ def check_work(
     yield _check_geo(connection)
     yield _check_dead_letters(connection)
     yield _check_endpoints(connection)
+    yield _check_phones(connection)
 
 
 def _check_backlog(flows: Sequence[Flow], max_waiting: int) -> Finding:
@@ -189,3 +195,19 @@ def _check_endpoints(connection: Connection[TupleRow]) -> Finding:
             "take its triggers out of the catalogue.",
         )
     return well("work.endpoints", f"{len(endpoints)}, none disabled")
+
+
+def _check_phones(connection: Connection[TupleRow]) -> Finding:
+    phones = sample_phones(connection, _SAMPLED_PHONES)
+    wrong = [(id_, one) for id_, one in phones if not can_be_dialled(one)]
+    if not wrong:
+        return well("work.phones", f"{len(phones)} looked at, all can be dialled")
+    named = ", ".join(phone for _, phone in wrong[:3])
+    of = ", ".join(str(id_) for id_ in sorted({id_ for id_, _ in wrong}))
+    return warn(
+        "work.phones",
+        f"{len(wrong)} of {len(phones)} cannot be dialled, such as {named}"
+        f" (database {of})",
+        "Set the database's phone_region, so that numbers without a country code are "
+        "read in it; then preview and rewrite: penstock profiles phones --database ID",
+    )

@@ -28,6 +28,7 @@ _BY_MESSAGE: Mapping[str, str] = {
     "Unknown field": "Correct the name, leave it out, or declare the field",
     "Unknown status": "Write subscribed, unsubscribed or another of the statuses",
     "Unknown channel": "Write email, sms, push or another of the channels",
+    'Not a JSON list, such as ["a", "b"]': "Write a JSON list, or values and commas",
     "Unknown category": "Write a category of the resource, as declared",
     "Unknown segment": "Write the id of a segment of the database",
     "Unknown resource": "Write the id of a resource of the account",
@@ -56,8 +57,8 @@ _BY_CODE: Mapping[int, str] = {
 
 
 def advise(fault: Fault) -> str:
-    """Return what to do about `fault`."""
-    advice = _BY_MESSAGE.get(fault.message)
+    """Return what to do about `fault`, whatever its message adds in parentheses."""
+    advice = _BY_MESSAGE.get(fault.message.partition(" (")[0])
     if fault.message.startswith(_SWALLOWED):
         return "Close the quotation mark; or import with trust_quotes if it is meant so"
     return advice or _BY_CODE.get(fault.code, "Correct the value that it names")

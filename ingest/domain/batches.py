@@ -1,6 +1,6 @@
 """One import after another, applied to a workspace: the pipeline's pure heart."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct, field
 
@@ -8,7 +8,13 @@ from ingest.domain import events, fields, merge
 from ingest.domain.catalog import Catalog, Database
 from ingest.domain.contacts import email_key, phone_key
 from ingest.domain.drafts import Draft
-from ingest.domain.errors import Fault, InvalidValue, NotFound, Rejected
+from ingest.domain.errors import (
+    Fault,
+    InvalidRequest,
+    InvalidValue,
+    NotFound,
+    Rejected,
+)
 from ingest.domain.events import Event
 from ingest.domain.imports import Import, Matching, Operation, Outcome, State
 from ingest.domain.limits import shorten
@@ -22,8 +28,9 @@ from ingest.domain.lookups import (
     Lookup,
     Search,
 )
+from ingest.domain.profiles import Profile
 from ingest.domain.updates import Action
-from ingest.domain.workspace import Workspace
+from ingest.domain.workspace import Workspace, holds_any
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
@@ -34,6 +41,8 @@ class Prepared(Struct, frozen=True, kw_only=True):
     draft: Draft = field(default_factory=Draft)
     #: Why it can never succeed; empty when it may.
     faults: tuple[Fault, ...] = ()
+    #: What is doubtful about it, for its receipt.
+    warnings: tuple[Fault, ...] = ()
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -84,17 +93,22 @@ def apply_import(
     """
     import_ = prepared.import_
     if prepared.faults:
-        return Step(outcome=reject(import_, prepared.faults))
+        return Step(outcome=reject(import_, prepared.faults, prepared.warnings))
     try:
         return _apply(workspace, prepared, catalog, new_id)
     except Rejected as error:
-        return Step(outcome=reject(import_, error.faults))
+        return Step(outcome=reject(import_, error.faults, prepared.warnings))
 
 
-def reject(import_: Import, faults: tuple[Fault, ...]) -> Outcome:
+def reject(
+    import_: Import, faults: tuple[Fault, ...], warnings: tuple[Fault, ...] = ()
+) -> Outcome:
     """Return the outcome of an import that cannot be applied."""
     return Outcome(
-        import_id=import_.import_id, state=State.REJECTED, faults=shorten(faults)
+        import_id=import_.import_id,
+        state=State.REJECTED,
+        faults=shorten(faults),
+        warnings=warnings,
     )
 
 
@@ -107,6 +121,8 @@ def _apply(
     if before is None:
         _refuse_create(import_)
         merged = merge.create(new_id, import_, draft, prepared.search, catalog)
+        if import_.matching in _SUBSCRIPTION_MODES:
+            _refuse_lost(prepared, merged.profile)
         state = State.CREATED
     else:
         merged = merge.update(before, import_, draft, catalog)
@@ -122,9 +138,39 @@ def _apply(
         matched_by=matched_by,
         changes=merged.changes,
         skipped=merged.skipped,
+        warnings=prepared.warnings,
     )
     caused = events.derive(before, merged, import_, catalog)
     return Step(outcome=outcome, events=tuple(caused))
+
+
+#: Modes that find a profile by its subscriptions only, and the key that each names.
+_SUBSCRIPTION_MODES: Mapping[Matching, str] = {
+    Matching.EMAIL_SUB: "email",
+    Matching.PHONE_SUB: "phone",
+    Matching.PUSH_SUB: "subscription_id",
+    Matching.CUSTOM_SUB: "field_value",
+    Matching.EMAIL_PHONE_SUB: "email",
+}
+
+
+def _refuse_lost(prepared: Prepared, profile: Profile) -> None:
+    """Refuse a profile that its own key would not find again (contract 16.4).
+
+    Each repeat would make one more; a key alone subscribes nobody.
+    """
+    import_, search = prepared.import_, prepared.search
+    if import_.operation is Operation.ADD or holds_any(profile, search):
+        return
+    key = _SUBSCRIPTION_MODES[import_.matching]
+    if import_.matching is Matching.EMAIL_PHONE_SUB:
+        kinds = {lookup.kind for lookup in search.lookups}
+        key = "email" if "email_sub" in kinds else "phone"
+    raise InvalidRequest(
+        "The new profile could not be found by this key again"
+        " (add the subscription to data)",
+        key,
+    )
 
 
 def _refuse_create(import_: Import) -> None:

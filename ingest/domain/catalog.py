@@ -155,6 +155,8 @@ class Database:
     default_resource_id: int | None = None
     #: Accept and drop fields the catalogue does not name, instead of rejecting.
     ignore_unknown_fields: bool = False
+    #: Where a phone without a country code is (ISO 3166); None: it is international.
+    phone_region: str | None = None
     #: Fields by name, system ones included; not `email`, `phones`, `subscriptions`.
     fields: Mapping[str, Field] = field(default_factory=dict)
     #: Those of `fields` that a new profile must have, that it gets unless it has them,

@@ -7,7 +7,9 @@ from email_validator import EmailNotValidError, validate_email
 from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES
 
 from ingest.domain.errors import InvalidValue
+from ingest.domain.invisible import reveal
 from ingest.domain.memos import remembered
+from ingest.domain.phones import parse_international, parse_regional
 
 #: The longest address SMTP can carry.
 _MAX_EMAIL_LENGTH = 254
@@ -17,9 +19,6 @@ _PLAIN_EMAIL = re.compile(
     r"(?=[^@]{1,64}@)([A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@((?!.*xn--)[A-Za-z0-9.-]+)",
     re.IGNORECASE,
 )
-#: Spaces of every alphabet, hyphens and dashes, brackets: all written, none dialled.
-_PHONE_PUNCTUATION = re.compile(r"[\s\-\u2010-\u2015\u2212()\[\]]+")
-_PHONE = re.compile(r"\+?([0-9]{7,15})")
 
 
 def _validate_email(text: str) -> str:
@@ -29,7 +28,7 @@ def _validate_email(text: str) -> str:
             text, check_deliverability=False, test_environment=True
         )
     except EmailNotValidError as error:
-        raise InvalidValue("Incorrect email") from error
+        raise InvalidValue(reveal("Incorrect email", text)) from error
     if "." not in address.domain:
         raise InvalidValue("Incorrect email")
 
@@ -73,17 +72,10 @@ def email_key(email: str) -> str:
     return email.lower()
 
 
-@remembered
-def _normalize_phone(text: str) -> str:
-    digits = _PHONE.fullmatch(_PHONE_PUNCTUATION.sub("", text))
-    if digits is None or not digits[1].strip("0"):
-        raise InvalidValue("Incorrect phone")
-    return "+" + digits[1]
+def normalize_phone(raw: object, region: str | None = None) -> str:
+    """Return `+digits` (contract 14, point 28, and 16.8).
 
-
-def normalize_phone(raw: object) -> str:
-    """Return `+digits` (contract 14, point 28).
-
+    A number without `+` is one of `region` (ISO 3166), or without that international.
     This is what is stored, and what counts as a phone: the phonenumbers library
     would refuse numbers the contract accepts, such as its own sample +790000000000.
     """
@@ -92,7 +84,7 @@ def normalize_phone(raw: object) -> str:
     if isinstance(raw, int):
         raw = str(raw) if 0 <= raw < 10**15 else ""
 
-    return _normalize_phone(raw)
+    return parse_regional(region + raw) if region else parse_international(raw)
 
 
 @remembered

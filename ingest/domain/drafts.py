@@ -6,11 +6,12 @@ from msgspec import Struct, field
 
 from ingest.domain.contacts import normalize_phone
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
+from ingest.domain.names import one_of
 from ingest.domain.subscriptions import SubscriptionDraft
 from ingest.domain.updates import Action, Update
 
 #: What `phones` may be told (contract 14, point 29).
-_PHONE_ACTIONS = {Action.SET, Action.UNSET, Action.ADD, Action.DELETE}
+_PHONE_ACTIONS = (Action.SET, Action.UNSET, Action.ADD, Action.DELETE)
 
 
 class Draft(Struct, frozen=True, kw_only=True):
@@ -25,42 +26,58 @@ class Draft(Struct, frozen=True, kw_only=True):
     #: Canonical values by field name, found by the IPs; explicit ones win.
     located: Mapping[str, object] = field(default_factory=dict)
     subscriptions: tuple[SubscriptionDraft, ...] = ()
-    #: What was asked and not done: invalid subscriptions, places that nobody knows.
+    #: What was asked and not done: invalid subscriptions and fields that were dropped,
+    #: places that nobody knows.
     skipped: tuple[Fault, ...] = ()
 
 
-def parse_phones(raw: object) -> Update:
+def parse_phones(raw: object, region: str | None = None) -> Update:
     """Return what `phones` is told: a list, one phone, or a function.
 
+    A number without a country code is one of `region` (contract 16.8).
     Raises InvalidRequest with a path inside the list, such as `[1]`.
+    """
+    update, faults = read_phones(raw, region)
+    if faults or update is None:
+        raise InvalidRequest(faults)
+    return update
+
+
+def read_phones(
+    raw: object, region: str | None = None
+) -> tuple[Update | None, list[Fault]]:
+    """Return what `phones` is told as far as it is right, and what is wrong with it.
+
+    None when no number is right. Raises InvalidRequest for an unknown action.
     """
     action = Action.SET
     if isinstance(raw, Mapping):
         action = _phone_action(raw.get("action"))
         raw = raw.get("value")
     if action is Action.UNSET:
-        return Update(action=action)
+        return Update(action=action), []
     listed = raw if isinstance(raw, list) else [raw]
     phones: dict[str, None] = {}
-    faults = []
+    faults: list[Fault] = []
     for index, phone in enumerate(listed):
         try:
-            phones[normalize_phone(phone)] = None
+            phones[normalize_phone(phone, region)] = None
         except InvalidValue as error:
             path = f"[{index}]" if isinstance(raw, list) else ""
             faults.append(Fault(code=400, message=str(error), path=path))
-    if faults:
-        raise InvalidRequest(faults)
-    return Update(action=action, value=list(phones))
+    if faults and not phones:
+        return None, faults
+    return Update(action=action, value=list(phones)), faults
 
 
 def _phone_action(word: object) -> Action:
     try:
         action = Action(str(word))
     except ValueError:
-        raise InvalidRequest("Unknown action") from None
+        raise InvalidRequest(f"Unknown action{one_of(_PHONE_ACTIONS)}") from None
     if action not in _PHONE_ACTIONS:
-        raise InvalidRequest(f"Phones cannot be told to {action}")
+        fitting = one_of(_PHONE_ACTIONS)
+        raise InvalidRequest(f"Action {action} does not fit phones{fitting}")
     return action
 
 

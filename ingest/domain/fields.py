@@ -2,6 +2,7 @@
 
 import zoneinfo
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from types import MappingProxyType
@@ -11,6 +12,8 @@ from ingest.domain.catalog import Field, FieldType
 from ingest.domain.countries import normalize_country
 from ingest.domain.dates import parse_date
 from ingest.domain.errors import InvalidValue
+from ingest.domain.invisible import reveal
+from ingest.domain.names import one_of
 from ingest.domain.statuses import STATUSES, parse_status
 
 #: An index of Postgres takes rows of 2,704 bytes, and the field's name is in them too.
@@ -96,7 +99,7 @@ def _parse_timezone(raw: object) -> str:
 def _parse_status(raw: object) -> int:
     word = parse_status(raw)
     if word is None:
-        raise InvalidValue("Unknown status")
+        raise InvalidValue(f"Unknown status{one_of(STATUSES)}")
     return STATUSES[word]
 
 
@@ -129,10 +132,21 @@ def parse(field: Field, raw: object) -> object:
     What clears: empty text in a text field (14, point 20) and sex 0 (4.4). Null is
     not a value: callers leave such a field alone (14, point 19).
     """
-    value = PARSERS[field.type](raw)
-    if field.type is FieldType.ENUM and value not in field.options:
-        raise InvalidValue("Not one of the options")
-    return value
+    if field.type is FieldType.ENUM:
+        return _parse_enum(field, raw)
+    return PARSERS[field.type](raw)
+
+
+def _parse_enum(field: Field, raw: object) -> object:
+    # Most are right as sent.
+    if raw.__class__ is str and raw in field.options:
+        return raw
+    with suppress(InvalidValue):
+        value = PARSERS[FieldType.ENUM](raw)
+        if value in field.options:
+            return value
+    message = f"Not one of the options{one_of(field.options)}"
+    raise InvalidValue(reveal(message, raw))
 
 
 def _match_number(value: object) -> list[str]:

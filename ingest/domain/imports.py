@@ -90,6 +90,8 @@ class Import(Struct, frozen=True, kw_only=True):
     resource_id: int | None = None
     skip_triggers: bool = False
     skip_invalid_subscriptions: bool = False
+    #: Fields that need not be there are dropped when they are wrong.
+    skip_invalid_fields: bool = False
     detect_geo: bool = False
     add_to_segments: tuple[int, ...] = ()
     remove_from_segments: tuple[int, ...] = ()
@@ -100,6 +102,8 @@ class Import(Struct, frozen=True, kw_only=True):
     fingerprint: str | None = None
     #: The id that its name may have given it before: it has one receipt all the same.
     other_id: UUID | None = None
+    #: What the door found doubtful and let pass; for the receipt.
+    warnings: tuple[Fault, ...] = ()
 
     @property
     def name(self) -> Name:
@@ -119,8 +123,11 @@ class Outcome(Struct, frozen=True, kw_only=True):
     matched_by: str | None = None
     #: Field path → [old, new], both canonical; None for absent.
     changes: Mapping[str, tuple[object, object]] = field(default_factory=dict)
-    #: Subscriptions dropped by `skip_invalid_subscriptions`, with the reason.
+    #: Subscriptions dropped by `skip_invalid_subscriptions` and fields dropped by
+    #: `skip_invalid_fields`, with the reason.
     skipped: tuple[Fault, ...] = ()
+    #: What is doubtful and applied all the same; the code is 0.
+    warnings: tuple[Fault, ...] = ()
 
     @property
     def error(self) -> int:

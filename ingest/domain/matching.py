@@ -30,6 +30,7 @@ from ingest.domain.matching_keys import (
     phone_values,
     plain,
 )
+from ingest.domain.names import suggest
 from ingest.domain.subscription_contacts import parse_contact
 
 
@@ -71,12 +72,16 @@ def _by_contacts(
     """Return the builder for a mode that searches these kinds of key."""
     in_subscriptions = not {EMAIL, PHONE} & {*email, *phone}
 
-    def build(import_: Import, _: Catalog) -> Search:
+    def build(import_: Import, catalog: Catalog) -> Search:
         wanted: dict[str, list[str]] = {}
         if email:
             wanted["email"] = email_values(import_, subscriptions=in_subscriptions)
         if phone:
-            wanted["phone"] = phone_values(import_, subscriptions=in_subscriptions)
+            database = catalog.databases.get(import_.database_id)
+            region = None if database is None else database.phone_region
+            wanted["phone"] = phone_values(
+                import_, region, subscriptions=in_subscriptions
+            )
         if not any(wanted.values()):
             raise missing(" or ".join(wanted))
         emails, phones = wanted.get("email", []), wanted.get("phone", [])
@@ -127,7 +132,8 @@ def _by_field(import_: Import, catalog: Catalog) -> Search:
         return Search(lookups=(Lookup(EMAIL, email_key(email)),), email=email)
     field = database.fields.get(name)
     if field is None:
-        raise InvalidRequest(f"Unknown field {name!r}", "field_name")
+        near = suggest(name, database.fields)
+        raise InvalidRequest(f"Unknown field {name!r}{near}", "field_name")
     value, texts = _field_texts(field, import_)
     if field.match:
         lookups = tuple(Lookup(FIELD_PREFIX + name, text) for text in texts)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 
 from ingest.domain.catalog import Channel
 from ingest.domain.contacts import normalize_email, normalize_phone
@@ -22,22 +23,30 @@ def email_values(import_: Import, *, subscriptions: bool) -> list[str]:
     return [at.canonical for at in listed_contacts(import_, Channel.EMAIL)]
 
 
-def phone_values(import_: Import, *, subscriptions: bool) -> list[str]:
-    """Return the phones to match by, every listed one (contract 3.3)."""
+def phone_values(
+    import_: Import, region: str | None, *, subscriptions: bool
+) -> list[str]:
+    """Return the phones to match by, every listed one (contract 3.3).
+
+    Those without a country code are of `region` (16.8).
+    """
+    normalize = partial(normalize_phone, region=region)
     if import_.key.phone is not None:
-        return [normal(normalize_phone, import_.key.phone, "phone")]
+        return [normal(normalize, import_.key.phone, "phone")]
     value = plain(import_.data.get("phones"))
     if isinstance(value, list):
         paths = [(phone, f"data.phones[{i}]") for i, phone in enumerate(value)]
     else:
         paths = [] if value is None else [(value, "data.phones")]
-    found = [normal(normalize_phone, phone, path) for phone, path in paths]
+    found = [normal(normalize, phone, path) for phone, path in paths]
     if found or not subscriptions:
         return found
-    return [at.canonical for at in listed_contacts(import_, Channel.SMS)]
+    return [at.canonical for at in listed_contacts(import_, Channel.SMS, region)]
 
 
-def listed_contacts(import_: Import, channel: Channel) -> list[Contact]:
+def listed_contacts(
+    import_: Import, channel: Channel, region: str | None = None
+) -> list[Contact]:
     """Return the contacts of every listed subscription on `channel` (contract 3.3).
 
     Those without a valid contact are passed over: whoever reads the subscriptions
@@ -48,7 +57,7 @@ def listed_contacts(import_: Import, channel: Channel) -> list[Contact]:
     for subscription in listed if isinstance(listed, list) else [listed]:
         if isinstance(subscription, Mapping) and _is_on(channel, subscription):
             with suppress(InvalidRequest):
-                found.append(parse_contact(channel, subscription))
+                found.append(parse_contact(channel, subscription, region))
     return found
 
 

@@ -1,6 +1,6 @@
 """One import laid over one profile: what the profile becomes and what changed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -83,6 +83,9 @@ def update(profile: Profile, import_: Import, draft: Draft, catalog: Catalog) ->
     database = catalog.databases[import_.database_id]
     located = {**profile.fields, **draft.located}
     fields, faults = _apply_fields(located, draft.fields, database, catalog.limits)
+    dropped: list[Fault] = []
+    if faults and import_.skip_invalid_fields:
+        dropped, faults = split_optional(faults, import_, database)
     merged_subscriptions, skipped = _merge_subscriptions(
         profile.subscriptions, draft, catalog, import_, faults
     )
@@ -111,7 +114,9 @@ def update(profile: Profile, import_: Import, draft: Draft, catalog: Catalog) ->
     if changes:
         _check_size(profile, after, catalog.limits)
     return Merged(
-        profile=after if changes else profile, changes=changes, skipped=skipped
+        profile=after if changes else profile,
+        changes=changes,
+        skipped=(*dropped, *skipped),
     )
 
 
@@ -249,6 +254,22 @@ def _merge_subscriptions(
         faults.extend(prefixed(error.faults, "data."))
         return current, draft.skipped
     return merged, (*draft.skipped, *prefixed(skipped, "data."))
+
+
+def split_optional(
+    faults: Iterable[Fault], import_: Import, database: Database
+) -> tuple[list[Fault], list[Fault]]:
+    """Return the faults of fields that may be dropped, and those of others.
+
+    Never dropped: a field that is required, the email, the field of the key.
+    """
+    strict = {field.name for field in database.required_fields}
+    strict |= {"email", import_.key.field_name or ""}
+    split: tuple[list[Fault], list[Fault]] = [], []
+    for fault in faults:
+        name = fault.path.removeprefix("data.").partition("[")[0]
+        split[name in strict].append(fault)
+    return split
 
 
 def prefixed(faults: tuple[Fault, ...], prefix: str) -> list[Fault]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ingest.domain.errors import InvalidValue
+from ingest.domain.names import one_of
 
 DEFAULT_STATUS = "subscribed"
 
@@ -37,5 +38,5 @@ def parse_status(raw: object) -> str | None:
     sent = raw.strip().lower() if isinstance(raw, str) else raw
     # True and False are equal to 1 and 0, but they are no statuses.
     if isinstance(sent, bool) or not isinstance(sent, str | int) or sent not in _WORDS:
-        raise InvalidValue("Unknown status")
+        raise InvalidValue(f"Unknown status{one_of(STATUSES)}")
     return _WORDS[sent]

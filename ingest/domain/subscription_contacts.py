@@ -29,6 +29,8 @@ class _Part(Struct, frozen=True, kw_only=True):
     #: What it is called when read back.
     name: str
     parse: Callable[[object], object]
+    #: Read by where the database is, and not by `parse` (contract 16.8).
+    is_phone: bool = False
     #: Where it may stand in the subscription, the preferred place first.
     places: tuple[tuple[str, ...], ...]
 
@@ -62,6 +64,7 @@ def _parse_chat_id(raw: object) -> int | str:
 _CC_PHONE = _Part(
     name="phone",
     parse=contacts.normalize_phone,
+    is_phone=True,
     places=(
         ("cc_data", "phone"),
         ("cc_data", "user_phone"),
@@ -83,6 +86,7 @@ _PARTS: Mapping[Channel, tuple[_Part, ...]] = {
         _Part(
             name="phone",
             parse=contacts.normalize_phone,
+            is_phone=True,
             places=(("phone",), ("phone_data", "phone")),
         ),
     ),
@@ -111,6 +115,12 @@ _PARTS: Mapping[Channel, tuple[_Part, ...]] = {
 }
 
 
+#: Whose contacts are phones.
+PHONE_CHANNELS = frozenset(
+    channel for channel, parts in _PARTS.items() if any(one.is_phone for one in parts)
+)
+
+
 def _value_at(document: object, place: tuple[str, ...]) -> object:
     """Return the value at `place`; None where it is absent or empty."""
     value = document
@@ -122,12 +132,25 @@ def _value_at(document: object, place: tuple[str, ...]) -> object:
     return None if value == "" else value
 
 
-def _parse_part(part: _Part, subscription: object) -> object:
+def sent_phone(channel: Channel, subscription: object) -> object:
+    """Return the phone of a contact as it was sent; None where there is none."""
+    sent = (
+        _value_at(subscription, place)
+        for part in _PARTS[channel]
+        if part.is_phone
+        for place in part.places
+    )
+    return next((raw for raw in sent if raw is not None), None)
+
+
+def _parse_part(part: _Part, subscription: object, region: str | None) -> object:
     for place in part.places:
         raw = _value_at(subscription, place)
         if raw is None:
             continue
         try:
+            if part.is_phone:
+                return contacts.normalize_phone(raw, region)
             return part.parse(raw)
         except InvalidValue as error:
             raise InvalidRequest(str(error), ".".join(place)) from error
@@ -155,13 +178,18 @@ def recompute_contact(channel: Channel, data: Mapping[str, object]) -> str | Non
     return _canonical(channel, data) if channel in _KEYS else None
 
 
-def parse_contact(channel: Channel, subscription: object) -> Contact:
-    """Read the contact that `channel` needs, wherever the subscription keeps it."""
+def parse_contact(
+    channel: Channel, subscription: object, region: str | None = None
+) -> Contact:
+    """Read the contact that `channel` needs, wherever the subscription keeps it.
+
+    A number without a country code is one of `region` (contract 16.8).
+    """
     data: dict[str, object] = {}
     faults: list[Fault] = []
     for part in _PARTS[channel]:
         try:
-            data[part.name] = _parse_part(part, subscription)
+            data[part.name] = _parse_part(part, subscription, region)
         except InvalidRequest as error:
             faults.extend(error.faults)
     if faults:

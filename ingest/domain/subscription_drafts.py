@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from ingest.domain import values
 from ingest.domain.catalog import Catalog, Channel, Database, Resource
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
+from ingest.domain.names import one_of
 from ingest.domain.profiles import SubscriptionKey
 from ingest.domain.statuses import parse_status
 from ingest.domain.subscription_contacts import parse_contact
@@ -56,7 +57,7 @@ def _parse_channel(raw: object) -> Channel:
         raise InvalidValue("Missing parameter")
     channel = _CHANNELS.get(raw.strip()) if isinstance(raw, str) else None
     if channel is None:
-        raise InvalidValue("Unknown channel")
+        raise InvalidValue(f"Unknown channel{one_of(_CHANNELS)}")
     return channel
 
 
@@ -90,7 +91,11 @@ def _parse_categories(resource: Resource, raw: object) -> tuple[str, ...]:
     # XML writes an empty list as an empty text, and a list of one as a plain text.
     listed = [] if raw == "" else raw if isinstance(raw, list) else [raw]
     faults = [
-        Fault(code=400, message="Unknown category", path=f"cats[{index}]")
+        Fault(
+            code=400,
+            message=f"Unknown category{one_of(sorted(resource.categories))}",
+            path=f"cats[{index}]",
+        )
         for index, name in enumerate(listed)
         if not isinstance(name, str) or name not in resource.categories
     ]
@@ -148,7 +153,8 @@ def parse(
     )
     contact, custom_fields, categories = None, None, None
     if channel is not None:
-        contact = _read(faults, "", parse_contact, channel, raw)
+        region = database.phone_region
+        contact = _read(faults, "", parse_contact, channel, raw, region)
     status = _read_sent(faults, raw, "status", parse_status)
     priority = _read_sent(faults, raw, "priority", _parse_priority)
     if channel is not None and resource is not None:

@@ -7,6 +7,7 @@ from ingest.domain import updates
 from ingest.domain.catalog import Channel, Database, Field, FieldType, Resource
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
 from ingest.domain.limits import ProfileLimits, told
+from ingest.domain.names import suggest
 from ingest.domain.updates import Update
 
 #: Text, unless a type is known for it: `_os_tz`, for one, holds offsets as well as
@@ -71,7 +72,11 @@ def parse_custom_fields(
             if field is not None:
                 parsed[name] = updates.parse(field, raw[name])
             elif not database.ignore_unknown_fields:
-                faults.append(_fault(name, "Unknown field"))
+                known = resource.fields.values()
+                near = suggest(
+                    name, [one.name for one in known if _is_of_channel(one, channel)]
+                )
+                faults.append(_fault(name, f"Unknown field{near}"))
         except InvalidValue as error:
             faults.append(_fault(name, str(error)))
     if faults:

@@ -10,6 +10,7 @@ from ingest.domain import documents, fields, values
 from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import InvalidValue
 from ingest.domain.limits import ProfileLimits, measure, too_large, too_many
+from ingest.domain.names import one_of
 
 
 class Action(StrEnum):
@@ -137,13 +138,24 @@ _EFFECTS: Mapping[tuple[FieldType, Action], Callable[[Update, object], object]] 
 )
 
 
+#: What may be done to a field, by its type.
+_ACTIONS_OF: Mapping[FieldType, tuple[Action, ...]] = {
+    type_: (
+        Action.SET,
+        Action.UNSET,
+        *(action for of, action in _EFFECTS if of is type_),
+    )
+    for type_ in FieldType
+}
+
+
 def _find_action(field: Field, raw: Mapping[str, object]) -> Action | None:
     """Return the action of a function; None when `raw` is a plain value."""
     word = raw.get("action")
     if isinstance(word, str) and word in _ACTIONS:
         return _ACTIONS[word]
     if "action" in raw and field.type not in _MAPPING_TYPES:
-        raise InvalidValue("Unknown action")
+        raise InvalidValue(f"Unknown action{one_of(_ACTIONS_OF[field.type])}")
     return None
 
 
@@ -173,7 +185,8 @@ def parse(field: Field, raw: object) -> Update:
     if action is Action.UNSET:
         return Update(action=action)
     if action is not Action.SET and (field.type, action) not in _EFFECTS:
-        raise InvalidValue(f"Action {action} does not fit the field")
+        fitting = one_of(_ACTIONS_OF[field.type])
+        raise InvalidValue(f"Action {action} does not fit the field{fitting}")
     value = raw.get("value")
     if value is None:
         raise InvalidValue("Value missing")

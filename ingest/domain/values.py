@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
 
 from ingest.domain.errors import InvalidValue
+from ingest.domain.invisible import reveal
 from ingest.domain.memos import remembered
 
 #: What both PostgreSQL's bigint and every JSON reader can hold.
@@ -98,7 +99,7 @@ def parse_int(raw: object) -> int:
         case int() if not isinstance(raw, bool):
             return check_int(raw)
         case _:
-            raise InvalidValue("Not an integer")
+            raise InvalidValue(reveal("Not an integer", raw))
 
 
 def parse_float(raw: object) -> float:
@@ -114,7 +115,7 @@ def parse_float(raw: object) -> float:
             except OverflowError as error:
                 raise InvalidValue("Out of range") from error
         case _:
-            raise InvalidValue("Not a number")
+            raise InvalidValue(reveal("Not a number", raw))
 
 
 def parse_bool(raw: object) -> bool:
@@ -122,7 +123,7 @@ def parse_bool(raw: object) -> bool:
     try:
         return _BOOLEANS[scalar_text(raw).strip().lower()]
     except (InvalidValue, KeyError) as error:
-        raise InvalidValue("Not true or false") from error
+        raise InvalidValue(reveal("Not true or false", raw)) from error
 
 
 def parse_sex(raw: object) -> str | None:
@@ -130,17 +131,17 @@ def parse_sex(raw: object) -> str | None:
     try:
         return _SEXES[scalar_text(raw).strip().lower()]
     except (InvalidValue, KeyError) as error:
-        raise InvalidValue("Not male or female") from error
+        raise InvalidValue(reveal("Not male or female", raw)) from error
 
 
 def parse_ipv4(raw: object) -> str:
     """Return an IPv4 address (contract 4.5)."""
     if not isinstance(raw, str):
-        raise InvalidValue("Incorrect ip")
+        raise InvalidValue(reveal("Incorrect ip", raw))
     try:
         return str(IPv4Address(raw.strip()))
     except AddressValueError as error:
-        raise InvalidValue("Incorrect ip") from error
+        raise InvalidValue(reveal("Incorrect ip", raw)) from error
 
 
 def parse_ip(raw: object) -> str:
@@ -150,7 +151,7 @@ def parse_ip(raw: object) -> str:
     it means something on one machine only.
     """
     if not isinstance(raw, str) or "%" in raw:
-        raise InvalidValue("Incorrect ip")
+        raise InvalidValue(reveal("Incorrect ip", raw))
     return _parse_ip(raw)
 
 
@@ -159,7 +160,7 @@ def _parse_ip(text: str) -> str:
     try:
         address = ip_address(text.strip())
     except ValueError as error:
-        raise InvalidValue("Incorrect ip") from error
+        raise InvalidValue(reveal("Incorrect ip", text)) from error
 
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
@@ -170,5 +171,5 @@ def parse_version(raw: object) -> str:
     """Return a version as trimmed text, such as `16.4.1`."""
     text = repr(check_float(raw)) if isinstance(raw, float) else scalar_text(raw)
     if isinstance(raw, bool) or not text.strip():
-        raise InvalidValue("Incorrect version")
+        raise InvalidValue(reveal("Incorrect version", raw))
     return text.strip()

@@ -193,6 +193,14 @@ def _name_candidates(found: Mapping[str, str]) -> str:
     return f"{least}{len(found)} profiles match: {named}"
 
 
+def holds_any(profile: Profile, search: Search) -> bool:
+    """Tell whether `search` finds `profile` by one of its subscriptions."""
+    if search.document is not None:
+        document = search.document
+        return any(_holds_document(profile, one, document) for one in search.lookups)
+    return not subscription_keys(profile).isdisjoint(search.lookups)
+
+
 def _holds_document(
     profile: Profile, lookup: Lookup, document: Mapping[str, object]
 ) -> bool:

@@ -46,6 +46,7 @@ class StoredReceipt:
         return shown | {
             "faults": [_show_fault(fault) for fault in shown["faults"]],
             "skipped": [_show_fault(fault) for fault in shown["skipped"]],
+            "warnings": [_show_fault(fault) for fault in shown["warnings"]],
             "changes": [
                 {"path": path, "old": old, "new": new} if stored else {"path": path}
                 for path, (old, new) in shown["changes"].items()
@@ -121,8 +122,8 @@ class Receipts:
             """
             SELECT import_id, database_id AS db_id, door, operation, matching,
                    matched_by, state, error, error_text, faults, profile_id, changes,
-                   skipped, skip_triggers, accepted_at, started_at, applied_at,
-                   token_id
+                   skipped, coalesce(warnings, '[]') AS warnings, skip_triggers,
+                   accepted_at, started_at, applied_at, token_id
               FROM imports
              WHERE import_id = %(import_id)s
             """,

@@ -55,6 +55,7 @@ def to_database(row: Row, fields: Sequence[Row]) -> Database:
         account_id=row["account_id"],
         default_resource_id=row["default_resource_id"],
         ignore_unknown_fields=row["ignore_unknown_fields"],
+        phone_region=row["phone_region"],
         fields=_fields_of("database_id", row["id"], fields),
     )
 
@@ -119,6 +120,7 @@ def from_database(database: Database) -> dict[str, object]:
         "name": database.name,
         "default_resource_id": database.default_resource_id,
         "ignore_unknown_fields": database.ignore_unknown_fields,
+        "phone_region": database.phone_region,
     }
 
 

@@ -34,16 +34,19 @@ def save_databases(
         connection,
         """
         INSERT INTO databases (id, account_id, name, default_resource_id,
-                               ignore_unknown_fields)
-        SELECT id, account_id, name, default_resource_id, ignore_unknown_fields
+                               ignore_unknown_fields, phone_region)
+        SELECT id, account_id, name, default_resource_id, ignore_unknown_fields,
+               phone_region
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS declared (id integer, account_id integer, name text,
-                            default_resource_id integer, ignore_unknown_fields boolean)
+                            default_resource_id integer, ignore_unknown_fields boolean,
+                            phone_region text)
             ON CONFLICT (id) DO UPDATE
            SET account_id = excluded.account_id,
                name = excluded.name,
                default_resource_id = excluded.default_resource_id,
-               ignore_unknown_fields = excluded.ignore_unknown_fields
+               ignore_unknown_fields = excluded.ignore_unknown_fields,
+               phone_region = excluded.phone_region
         """,
         [catalog_rows.from_database(each) for each in declared.databases.values()],
     )

@@ -93,7 +93,7 @@ _STATEMENTS = (
     """,
     """
     UPDATE imports
-       SET changes = '{}', skipped = '[]'
+       SET changes = '{}', skipped = '[]', warnings = NULL
      WHERE database_id = %(database_id)s
        AND profile_id = %(profile_id)s
     """,

@@ -53,8 +53,10 @@ class ImportRecord:
     profile_id: str | None
     #: Field path → [old, new].
     changes: Mapping[str, Sequence[object]]
-    #: Subscriptions that were dropped, as faults.
+    #: Subscriptions and fields that were dropped, as faults.
     skipped: Sequence[Mapping[str, object]]
+    #: What the import was applied in spite of, as faults.
+    warnings: Sequence[Mapping[str, object]]
     skip_triggers: bool
     accepted_at: datetime
     started_at: datetime
@@ -102,8 +104,9 @@ def find_import(
             """
             SELECT import_id, database_id, databases.name AS database, door, token_id,
                    tokens.name AS token, operation, matching, matched_by, state, error,
-                   error_text, faults, profile_id, changes, skipped, skip_triggers,
-                   accepted_at, started_at, applied_at
+                   error_text, faults, profile_id, changes, skipped,
+                   coalesce(warnings, '[]') AS warnings, skip_triggers, accepted_at,
+                   started_at, applied_at
               FROM imports
               LEFT JOIN databases ON databases.id = imports.database_id
               LEFT JOIN tokens ON tokens.id = imports.token_id

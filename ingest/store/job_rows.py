@@ -23,6 +23,8 @@ class KeptRow:
     content: bytes
     #: Why it was not accepted; None where its receipt says what came of it.
     faults: tuple[Fault, ...] | None = None
+    #: Of a row that was applied without some of its fields.
+    profile_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,10 @@ class Result:
     error: int
     error_text: str
     profile_id: str | None
+
+
+#: Of what an import dropped, its fields.
+_FIELDS = '$[*] ? (!(@.path starts with "data.subscriptions["))'
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,22 @@ def find_applied(
         row_number(import_id): Applied(State(state), fingerprint)
         for import_id, state, fingerprint in rows
     }
+
+
+def find_dropped(
+    connection: Connection[TupleRow], job_id: UUID, first: int, last: int
+) -> set[int]:
+    """Return those rows from `first` to `last` that were applied without a field."""
+    rows = connection.execute(
+        """
+        SELECT import_id
+          FROM imports
+         WHERE import_id BETWEEN %(first)s AND %(last)s
+           AND jsonb_path_exists(skipped, %(fields)s::jsonpath)
+        """,
+        {**_range(job_id, first, last), "fields": _FIELDS},
+    )
+    return {row_number(import_id) for (import_id,) in rows}
 
 
 def count_states(
@@ -165,25 +187,37 @@ def list_results(
 def list_rejects(
     connection: Connection[TupleRow], job_id: UUID, after: int, limit: int
 ) -> list[KeptRow]:
-    """Return the first `limit` rejected rows after row `after`, with every fault."""
+    """Return the first `limit` rejected rows after row `after`, with every fault.
+
+    So are rows that were applied without a field, with the profile and its fields.
+    """
     rows = connection.execute(
         """
-        SELECT job_rows.import_id, content, coalesce(job_rows.faults, imports.faults)
+        SELECT job_rows.import_id, content,
+               coalesce(job_rows.faults, nullif(imports.faults, '[]'),
+                        jsonb_path_query_array(imports.skipped, %(fields)s::jsonpath)),
+               imports.profile_id
           FROM job_rows
           LEFT JOIN imports
             ON imports.import_id = job_rows.import_id
            -- Said again, so that no other receipts are looked at.
            AND imports.import_id BETWEEN %(first)s AND %(last)s
          WHERE job_rows.import_id BETWEEN %(first)s AND %(last)s
-           AND (job_rows.faults IS NOT NULL OR imports.state = 'rejected')
+           AND (job_rows.faults IS NOT NULL OR imports.state = 'rejected'
+                OR jsonb_path_exists(imports.skipped, %(fields)s::jsonpath))
          ORDER BY job_rows.import_id
          LIMIT %(limit)s
         """,
-        {**_range(job_id, after + 1, None), "limit": limit},
+        {**_range(job_id, after + 1, None), "limit": limit, "fields": _FIELDS},
     )
     return [
-        KeptRow(row=row_number(import_id), content=content, faults=_load(faults))
-        for import_id, content, faults in rows
+        KeptRow(
+            row=row_number(import_id),
+            content=content,
+            faults=_load(faults),
+            profile_id=profile_id,
+        )
+        for import_id, content, faults, profile_id in rows
     ]
 
 

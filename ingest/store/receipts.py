@@ -103,18 +103,19 @@ def insert_receipts(
                (import_id, database_id, door, token_id, operation, matching,
                 matched_by, state, error, error_text, faults, profile_id, changes,
                 skipped, skip_triggers, accepted_at, started_at, applied_at,
-                fingerprint)
+                fingerprint, warnings)
         SELECT import_id, database_id, door, token_id, operation, matching,
                matched_by, state, error, error_text, faults, profile_id, changes,
                skipped, skip_triggers, accepted_at, started_at, %(now)s,
-               fingerprint
+               fingerprint, warnings
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS fresh (import_id uuid, database_id integer, door text,
                          token_id integer, operation text, matching text,
                          matched_by text, state text, error integer, error_text text,
                          faults jsonb, profile_id text, changes jsonb, skipped jsonb,
                          skip_triggers boolean, accepted_at timestamptz,
-                         started_at timestamptz, fingerprint text)
+                         started_at timestamptz, fingerprint text,
+                         warnings jsonb)
         """,
         receipts,
         now,
@@ -188,7 +189,7 @@ def withdraw_dead_receipts(
 
 def _row(receipt: Receipt) -> dict[str, object]:
     import_, outcome = receipt.import_, receipt.outcome
-    return {
+    row: dict[str, object] = {
         "import_id": import_.import_id,
         "database_id": import_.database_id,
         "door": import_.door,
@@ -208,6 +209,9 @@ def _row(receipt: Receipt) -> dict[str, object]:
         "started_at": receipt.started_at,
         "fingerprint": import_.fingerprint,
     }
+    if outcome.warnings:
+        row["warnings"] = _shown(outcome.warnings)
+    return row
 
 
 def _shown(faults: Sequence[Fault]) -> list[dict[str, object]]:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Matching, Operation
-from ingest.wire.envelopes import Envelope, load_envelope, override
+from ingest.wire.envelopes import Envelope, find_slips, load_envelope, override
 from ingest.wire.promises import refuse_promises
 
 #: What a wrapped element may say for itself, instead of the request.
@@ -24,6 +24,7 @@ _OWN = frozenset(
         "resource_id",
         "skip_triggers",
         "skip_invalid_subscriptions",
+        "skip_invalid_fields",
         "detect_geo",
         "add_to_segments",
         "remove_from_segments",
@@ -59,7 +60,8 @@ def load_batch(
         raise InvalidRequest("Not an array", "data")
     if len(listed) > max_elements:
         raise InvalidRequest(f"More than {max_elements} elements", "data")
-    return Batch(shared=shared, elements=listed)
+    by_lone_key = not document.get("matching")
+    return Batch(shared=replace(shared, by_lone_key=by_lone_key), elements=listed)
 
 
 def load_element(shared: Envelope, element: object) -> Envelope:
@@ -75,8 +77,11 @@ def load_element(shared: Envelope, element: object) -> Envelope:
     if _is_wrapped(fields):
         refuse_promises(fields)
         own = {name: fields[name] for name in _OWN & fields.keys()}
-        return _with_id(override(shared, own))
-    return _with_id(replace(shared, data=fields))
+        envelope = override(shared, own)
+        if len(own) < len(fields) and (slips := find_slips(fields, _OWN)):
+            envelope = replace(envelope, warnings=envelope.warnings + slips)
+        return _with_id(envelope)
+    return _with_id(replace(shared, data=fields, by_lone_key=False))
 
 
 def _is_wrapped(element: Mapping[str, object]) -> bool:

@@ -74,6 +74,7 @@ def _database(database: Database) -> Iterator[str]:
             "name": database.name,
             "default_resource": database.default_resource_id,
             "ignore_unknown_fields": database.ignore_unknown_fields or None,
+            "phone_region": database.phone_region,
         },
     )
     for field in database.fields.values():

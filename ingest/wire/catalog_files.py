@@ -102,6 +102,7 @@ def _database(table: Table) -> Database:
         account_id=table["account"],
         default_resource_id=table["default_resource"],
         ignore_unknown_fields=table["ignore_unknown_fields"],
+        phone_region=table["phone_region"],
         fields=_fields(table["own_fields"]),
     )
 

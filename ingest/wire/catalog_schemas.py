@@ -14,6 +14,7 @@ from ingest.domain.catalog import (
     Novelty,
     SegmentKind,
 )
+from ingest.domain.phones import REGIONS
 
 #: Contract section 5; the other types belong to fields of the system's own.
 DATABASE_FIELD_TYPES = (
@@ -51,6 +52,9 @@ _URL = validate.And(
 _QUEUE = validate.Regexp(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z",
     error="Must be letters, digits, '.', '_' or '-', at most 100 in all.",
+)
+_REGION = validate.OneOf(
+    REGIONS, error="Must be a country by its two letters (ISO 3166), such as RU."
 )
 _NOT_RESERVED = validate.NoneOf(RESERVED_NAMES, error="Is reserved.")
 
@@ -119,6 +123,7 @@ class DatabaseSchema(Schema):
     name = _text()
     default_resource = _optional_id()
     ignore_unknown_fields = _flag()
+    phone_region = fields.String(load_default=None, validate=_REGION)
     own_fields = _own_fields(DatabaseFieldSchema)
 
 

@@ -304,7 +304,24 @@ def _put_noted(
 
 
 def _put_tags(target: str, _: object, data: dict[str, object], cell: str) -> None:
-    data[target] = _parse_list(cell) if cell.startswith("[") else cell
+    data[target] = _parse_listed(cell)
+
+
+def _parse_listed(cell: str) -> object:
+    """Return a cell of several values; one that begins with `[` is a JSON list.
+
+    As anything else its brackets would become part of the values (contract 16.9).
+    """
+    if not cell.lstrip().startswith("["):
+        return cell
+    wrong = 'Not a JSON list, such as ["a", "b"]'
+    try:
+        listed = _parse_json(cell)
+    except InvalidValue as error:
+        raise InvalidValue(wrong) from error
+    if not isinstance(listed, list):
+        raise InvalidValue(wrong)
+    return listed
 
 
 def _put_phones(_: object, data: dict[str, object], cell: str) -> None:
@@ -312,10 +329,10 @@ def _put_phones(_: object, data: dict[str, object], cell: str) -> None:
     listed = data.setdefault("phones", [])
     if not isinstance(listed, list):
         raise InvalidValue("Another column clears it")
-    if cell.startswith("["):
-        listed += _parse_list(cell)
-    else:
-        listed += [one.strip() for one in _SEPARATORS.split(cell) if one.strip()]
+    found = _parse_listed(cell)
+    if not isinstance(found, list):
+        found = [one.strip() for one in _SEPARATORS.split(cell) if one.strip()]
+    listed += found
 
 
 def _make_subscription(kind: str, resource_id: int | None) -> _Put:
@@ -346,14 +363,3 @@ def _parse_json(cell: str) -> object:
         return orjson.loads(cell)
     except orjson.JSONDecodeError as error:
         raise InvalidValue("Not a JSON value") from error
-
-
-def _parse_list(cell: str) -> list[object]:
-    """Read a cell that begins like a list: it is one, or a fault (contract 16.9)."""
-    try:
-        listed = _parse_json(cell)
-    except InvalidValue as error:
-        raise InvalidValue("Not a JSON list") from error
-    if not isinstance(listed, list):
-        raise InvalidValue("Not a JSON list")
-    return listed

@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 from msgspec.structs import asdict, fields
 
-from ingest.domain.errors import PenstockError
+from ingest.domain.errors import Fault, PenstockError
 from ingest.domain.imports import Import, Key, Matching, Operation, Start
 
 _T = TypeVar("_T")
@@ -114,6 +114,20 @@ def _parse_start(value: object) -> Start:
     )
 
 
+def _parse_faults(value: object) -> tuple[Fault, ...]:
+    return tuple(_parse_fault(_exactly(dict, one)) for one in _exactly(list, value))
+
+
+def _parse_fault(parts: Mapping[str, object]) -> Fault:
+    if parts.keys() != {"code", "message", "path"}:
+        raise ValueError("a warning of another form")
+    return Fault(
+        code=_exactly(int, parts["code"]),
+        message=_exactly(str, parts["message"]),
+        path=_exactly(str, parts["path"]),
+    )
+
+
 _Parser = Callable[[object], Any]
 
 _KEY_PARSERS: Mapping[str, _Parser] = dict.fromkeys(
@@ -133,6 +147,7 @@ _PARSERS: Mapping[str, _Parser] = {
     "resource_id": partial(_exactly, int),
     "skip_triggers": partial(_exactly, bool),
     "skip_invalid_subscriptions": partial(_exactly, bool),
+    "skip_invalid_fields": partial(_exactly, bool),
     "detect_geo": partial(_exactly, bool),
     "add_to_segments": _parse_ids,
     "remove_from_segments": _parse_ids,
@@ -140,6 +155,7 @@ _PARSERS: Mapping[str, _Parser] = {
     "traceparent": partial(_exactly, str),
     "fingerprint": _parse_word,
     "other_id": _parse_id,
+    "warnings": _parse_faults,
 }
 _REQUIRED = frozenset(member.name for member in fields(Import) if member.required)
 

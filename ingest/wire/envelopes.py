@@ -1,7 +1,8 @@
 """Documents to envelopes: what a request asks for, around the profile's data."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,8 @@ from msgspec.structs import fields, replace
 
 from ingest.domain.errors import Fault, InvalidRequest
 from ingest.domain.imports import Import, Key, Matching, Operation, Start
+from ingest.domain.matching_keys import plain
+from ingest.domain.names import find_slip
 from ingest.wire.parameters import (
     Parameter,
     parse_digits_or_text,
@@ -42,11 +45,16 @@ class Envelope(Struct, frozen=True, kw_only=True):
     resource_id: int | None = None
     skip_triggers: bool = False
     skip_invalid_subscriptions: bool = False
+    skip_invalid_fields: bool = False
     detect_geo: bool = False
     add_to_segments: tuple[int, ...] = ()
     remove_from_segments: tuple[int, ...] = ()
     #: Told by a document of another kind (contract 7.3).
     start: Start | None = None
+    #: Parameters that are nearly ours and were ignored; for the receipt (16.13).
+    warnings: tuple[Fault, ...] = ()
+    #: No mode was told: an element's lone key chooses its own (16.1).
+    by_lone_key: bool = False
 
 
 class _EnvelopeSchema(Schema):
@@ -67,6 +75,7 @@ class _EnvelopeSchema(Schema):
     resource_id = Parameter(parse_id)
     skip_triggers = Parameter(parse_flag)
     skip_invalid_subscriptions = Parameter(parse_flag)
+    skip_invalid_fields = Parameter(parse_flag)
     detect_geo = Parameter(parse_flag)
     add_to_segments = Parameter(parse_ids)
     remove_from_segments = Parameter(parse_ids)
@@ -81,9 +90,18 @@ PARSERS: Mapping[str, Callable[[object], object]] = {
     for name, parameter in _SCHEMA.fields.items()
     if isinstance(parameter, Parameter)
 }
+#: What a body of any endpoint may say at its top (contract 2.1, 7.3, 10.5).
+_KNOWN = {
+    *PARSERS,
+    *("account_id", "feedback_id", "update_only"),
+    *("trigger_id", "custom_data", "content", "timeout", "attach"),
+    *("segment_id", "channel", "limit", "from_id"),
+}
+_MOST_SLIPS = 10
 #: Wire name by attribute.
 _REQUIRED = {"database_id": "db_id", "data": "data"}
-_KEY_PARTS = frozenset(part.name for part in fields(Key))
+#: The names of what may be a matching key.
+KEY_PARTS = frozenset(part.name for part in fields(Key))
 
 
 def _faults(messages: object, path: str) -> Iterator[Fault]:
@@ -126,8 +144,57 @@ def load_envelope(
         if name not in present and wire_name not in wrong
     }
     _refuse(missing | wrong)
+    warnings: tuple[Fault, ...] = ()
+    if len(present) < len(document):
+        warnings = find_slips(document, _KNOWN)
     parts = _pop_key_parts(present)
-    return Envelope(key=Key(**parts), operation=operation, **present)
+    if parts and "matching" not in present and "email" not in parts:
+        present["matching"] = choose_matching(parts, present["data"], operation)
+    return Envelope(key=Key(**parts), operation=operation, warnings=warnings, **present)
+
+
+#: What chooses the mode where it stands alone (contract 16.1).
+_LONE_KEYS: Mapping[str, Matching] = {
+    "profile_id": Matching.PROFILE_ID,
+    "phone": Matching.PHONE,
+    "provider": Matching.PUSH_SUB,
+    "subscription_id": Matching.PUSH_SUB,
+    "field_name": Matching.CUSTOM,
+    "field_value": Matching.CUSTOM,
+}
+
+
+def choose_matching(
+    parts: Collection[str], data: Mapping[str, object], operation: Operation
+) -> Matching:
+    """Return the mode that the names of the sent key parts choose (contract 16.1).
+
+    It is the email's where there is one, on top or in `data`. Raises InvalidRequest
+    where several keys choose; an addition is matched by none.
+    """
+    modes = {_LONE_KEYS.get(name, Matching.EMAIL) for name in parts}
+    if not modes or Matching.EMAIL in modes or plain(data.get("email")) is not None:
+        return Matching.EMAIL
+    if len(modes) > 1 and operation is not Operation.ADD:
+        raise InvalidRequest("Missing matching (more than one key was sent)")
+    return modes.pop()
+
+
+def find_slips(
+    document: Mapping[str, object], known: Collection[str]
+) -> tuple[Fault, ...]:
+    """Return a warning for each ignored parameter that is nearly a known one (16.13).
+
+    At most ten: whoever sends more has seen enough.
+    """
+    unknown = (name for name in islice(document, 1000) if name not in known)
+    slips = ((name, find_slip(name, known)) for name in unknown)
+    told = (
+        Fault(code=0, message=f"Ignored parameter (is it {meant}?)", path=name)
+        for name, meant in slips
+        if meant
+    )
+    return tuple(islice(told, _MOST_SLIPS))
 
 
 def override(envelope: Envelope, document: Mapping[str, object]) -> Envelope:
@@ -138,7 +205,11 @@ def override(envelope: Envelope, document: Mapping[str, object]) -> Envelope:
     present, wrong = _load(document)
     _refuse(wrong)
     parts = _pop_key_parts(present)
-    return replace(envelope, key=replace(envelope.key, **parts), **present)
+    if envelope.by_lone_key and parts and "matching" not in present:
+        data = present.get("data", envelope.data)
+        present["matching"] = choose_matching(parts, data, envelope.operation)
+    key = replace(envelope.key, **parts)
+    return replace(envelope, key=key, by_lone_key=False, **present)
 
 
 def _refuse(wrong: Mapping[str, object]) -> None:
@@ -149,7 +220,7 @@ def _refuse(wrong: Mapping[str, object]) -> None:
 
 
 def _pop_key_parts(present: dict[str, Any]) -> dict[str, Any]:
-    return {name: present.pop(name) for name in _KEY_PARTS & present.keys()}
+    return {name: present.pop(name) for name in KEY_PARTS & present.keys()}
 
 
 def peek_token(document: Mapping[str, object]) -> str | None:
@@ -187,9 +258,11 @@ def to_import(
         resource_id=envelope.resource_id,
         skip_triggers=envelope.skip_triggers,
         skip_invalid_subscriptions=envelope.skip_invalid_subscriptions,
+        skip_invalid_fields=envelope.skip_invalid_fields,
         detect_geo=envelope.detect_geo,
         add_to_segments=envelope.add_to_segments,
         remove_from_segments=envelope.remove_from_segments,
         start=envelope.start,
         fingerprint=fingerprint,
+        warnings=envelope.warnings,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from ingest.domain.errors import Fault, InvalidRequest, UnsupportedMediaType
 from ingest.domain.imports import Operation
+from ingest.domain.names import one_of, suggest
 from ingest.wire.charsets import check_charset, find_charset
 from ingest.wire.columns import NO_RULES, CellRules
 from ingest.wire.parameters import refuse_nul
@@ -13,7 +14,7 @@ from ingest.wire.promises import refuse_promises
 #: What holds for every row, as an import says it.
 _SHARED = (
     *("db_id", "matching", "field_name", "resource_id", "skip_triggers"),
-    *("skip_invalid_subscriptions", "detect_geo"),
+    *("skip_invalid_subscriptions", "skip_invalid_fields", "detect_geo"),
 )
 _LISTS = ("add_to_segments", "remove_from_segments")
 #: How the cells of a table are written; each may be there several times.
@@ -26,6 +27,13 @@ _MARKS = ("delimiter", "quote", "escape")
 _GUESS = "guess"
 #: Jobs are found by their names: an index holds them.
 _MAX_NAME_LENGTH = 255
+#: Who asks, and how to answer; every path of jobs takes these.
+COMMON = frozenset({"token", "format"})
+#: All that an upload may say.
+UPLOAD = COMMON | {
+    *(*_SHARED, *_LISTS, *_MARKS, *CELL_OPTIONS),
+    *("operation", "map", "columns", "encoding", "name", "sheet", "trust_quotes"),
+}
 #: None for what the file looks like: browsers send tables under these names.
 _FORMATS: Mapping[str, str | None] = {
     "text/csv": "csv",
@@ -72,7 +80,7 @@ def load_upload(
     """
     refuse_promises(query)
     refuse_nul(query)
-    faults: list[Fault] = []
+    faults = find_unknown(query, UPLOAD)
     parameters: dict[str, object] = {
         name: query[name] for name in _SHARED if query.get(name)
     }
@@ -179,6 +187,27 @@ def _parse_flag(value: object) -> bool:
     return str(value or "").lower() in {"1", "true"}
 
 
+def find_unknown(
+    query: Mapping[str, object], known: frozenset[str] = COMMON
+) -> list[Fault]:
+    """Return a fault for each parameter that is none of `known` (contract 16.13)."""
+    return [
+        Fault(
+            code=400,
+            message=f"Unknown parameter{suggest(name, sorted(known))}",
+            path=name[:100],
+        )
+        for name in query
+        if name not in known
+    ]
+
+
+def refuse_unknown(query: Mapping[str, object], known: frozenset[str] = COMMON) -> None:
+    """Raise InvalidRequest if a parameter is none of `known`."""
+    if faults := find_unknown(query, known):
+        raise InvalidRequest(faults)
+
+
 def _choose_format(content_type: str | None) -> str | None:
     media_type = (content_type or "").partition(";")[0].strip().lower()
     if media_type not in _FORMATS:
@@ -194,7 +223,8 @@ def _split(value: object) -> list[str]:
 def _parse_operation(query: Mapping[str, object], faults: list[Fault]) -> str:
     word = str(query.get("operation") or Operation.IMPORT)
     if word not in list(Operation):
-        faults.append(Fault(code=400, message="Unknown operation", path="operation"))
+        message = f"Unknown operation{one_of(Operation)}"
+        faults.append(Fault(code=400, message=message, path="operation"))
     return word
 
 

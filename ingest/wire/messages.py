@@ -8,8 +8,8 @@ import orjson
 from marshmallow import EXCLUDE, Schema, ValidationError
 
 from ingest.domain.errors import Fault, Forbidden, InvalidRequest
-from ingest.domain.imports import Matching, Operation
-from ingest.wire.envelopes import Envelope, load_envelope
+from ingest.domain.imports import Operation
+from ingest.wire.envelopes import KEY_PARTS, Envelope, choose_matching, load_envelope
 from ingest.wire.fingerprints import make_fingerprint
 from ingest.wire.parameters import Parameter, parse_digits_or_text, parse_flag, parse_id
 from ingest.wire.promises import refuse_promises
@@ -108,7 +108,13 @@ def peek_matching(document: Mapping[str, object]) -> str:
     match document.get("matching"):
         case str() as mode if mode:
             return mode
-    return Matching.EMAIL.value
+    sent = [name for name in KEY_PARTS if document.get(name) not in (None, "")]
+    data = document.get("data")
+    try:
+        known = data if isinstance(data, dict) else {}
+        return choose_matching(sent, known, Operation.IMPORT).value
+    except InvalidRequest:
+        return ""
 
 
 def dump_result(result: Result) -> bytes:

@@ -12,6 +12,7 @@ from marshmallow import ValidationError, fields
 
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Matching
+from ingest.domain.names import one_of
 
 _T = TypeVar("_T")
 
@@ -77,7 +78,7 @@ def parse_mode(value: object) -> Matching:
     try:
         return Matching(parse_text(value))
     except ValueError as error:
-        raise ValidationError("Unknown matching mode") from error
+        raise ValidationError(f"Unknown matching mode{one_of(Matching)}") from error
 
 
 def parse_scalar(value: object) -> str | int | float:

@@ -5,6 +5,7 @@ has nothing to do here, and it does it for absent fields too.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -14,12 +15,15 @@ from ingest.domain import geo, matching, merge, subscriptions, updates
 from ingest.domain.batches import Prepared
 from ingest.domain.catalog import Catalog, Database
 from ingest.domain.contacts import normalize_email
-from ingest.domain.drafts import Draft, parse_phones
+from ingest.domain.drafts import Draft, parse_phones, read_phones
 from ingest.domain.errors import Fault, InvalidValue, NotFound, Rejected
 from ingest.domain.fields import READ_ONLY_FIELDS
 from ingest.domain.imports import Import
 from ingest.domain.limits import told
 from ingest.domain.lookups import NO_SEARCH
+from ingest.domain.names import suggest
+from ingest.domain.phones import find_doubt, is_sure
+from ingest.domain.subscription_contacts import PHONE_CHANNELS, sent_phone
 from ingest.wire.promises import is_promise
 
 #: How what `data` may hold is read, by name; `subscriptions` apart.
@@ -45,6 +49,10 @@ def _parse_email(value: object) -> str:
     return normalize_email(value)
 
 
+#: Faults of one import that look for the name that was meant, which takes its time.
+_MOST_HINTS = 20
+
+
 class ProfileSchemas:
     """Prepares imports against one version of the catalogue.
 
@@ -67,7 +75,8 @@ class ProfileSchemas:
             unknown = NotFound("Unknown database", "db_id")
             return Prepared(import_=import_, faults=unknown.faults)
         faults: list[Fault] = []
-        draft = self._load(import_, database, faults)
+        dropped: list[Fault] | None = [] if import_.skip_invalid_fields else None
+        draft = self._load(import_, database, faults, dropped)
         faults.extend(merge.check_segments(import_, self.catalog))
         search = NO_SEARCH
         try:
@@ -79,8 +88,13 @@ class ProfileSchemas:
             # A profile stays where its key finds it.
             kept = () if search.field is None else search.field[:1]
             draft = self._locate_draft(draft, kept)
+        doubts = () if faults else find_doubts(import_, draft, database)
         return Prepared(
-            import_=import_, search=search, draft=draft, faults=tuple(faults)
+            import_=import_,
+            search=search,
+            draft=draft,
+            faults=tuple(faults),
+            warnings=import_.warnings + doubts if doubts else import_.warnings,
         )
 
     def _locate_draft(self, draft: Draft, kept: Sequence[str]) -> Draft:
@@ -91,9 +105,23 @@ class ProfileSchemas:
             return draft
         return replace(draft, skipped=(*draft.skipped, _NO_GEO_DATABASE))
 
-    def _load(self, import_: Import, database: Database, faults: list[Fault]) -> Draft:
-        """Return the draft in `import_.data`; add what is wrong with it to `faults`."""
-        loaded = self._load_fields(import_.data, database, faults)
+    def _load(
+        self,
+        import_: Import,
+        database: Database,
+        faults: list[Fault],
+        dropped: list[Fault] | None,
+    ) -> Draft:
+        """Return the draft in `import_.data`; add what is wrong with it to `faults`.
+
+        What is wrong and not needed goes to `dropped` instead, if there is such a list.
+        """
+        wrong: list[Fault] = []
+        loaded = self._load_fields(import_.data, database, wrong)
+        if wrong and dropped is not None:
+            dropped[:], wrong = merge.split_optional(wrong, import_, database)
+            _keep_phones(import_, database, loaded)
+        faults.extend(wrong)
         listed = import_.data.get("subscriptions")
         drafts: tuple[subscriptions.SubscriptionDraft, ...] = ()
         skipped: tuple[Fault, ...] = ()
@@ -112,7 +140,7 @@ class ProfileSchemas:
             phones=loaded.pop("phones", None),
             fields=loaded,
             subscriptions=drafts,
-            skipped=tuple(merge.prefixed(skipped, "data.")),
+            skipped=(*(dropped or ()), *merge.prefixed(skipped, "data.")),
         )
 
     def _load_fields(
@@ -121,18 +149,20 @@ class ProfileSchemas:
         """Return what is asked of each field; add what is wrong to `faults`.
 
         JSON null means no change (contract 14, point 19), of an unknown field too
-        (16.9), which is an error otherwise unless the database says so (17).
+        (16.9); else that is an error unless the database says otherwise (17).
         """
         schema, loaded = self._schema(database), {}
         for name, value in data.items():
             parse = schema.get(name)
+            if value is None:
+                continue
             if parse is None:
-                unknown = value is not None and name not in _PASSED_OVER
                 if is_promise(name, value):
                     faults.append(_fault(name, "Not supported"))
-                elif unknown and not database.ignore_unknown_fields:
-                    faults.append(_fault(name, "Unknown field"))
-            elif value is not None:
+                elif name not in _PASSED_OVER and not database.ignore_unknown_fields:
+                    near = suggest(name, schema) if len(faults) < _MOST_HINTS else ""
+                    faults.append(_fault(name, f"Unknown field{near}"))
+            else:
                 try:
                     loaded[name] = parse(value)
                 except InvalidValue as error:
@@ -148,6 +178,55 @@ class ProfileSchemas:
         return schema
 
 
+def _keep_phones(import_: Import, database: Database, loaded: dict[str, Any]) -> None:
+    """Keep the phones that are right beside those that were dropped."""
+    listed = import_.data.get("phones")
+    if listed is not None and "phones" not in loaded:
+        with suppress(Rejected):
+            update, _ = read_phones(listed, database.phone_region)
+            if update is not None:
+                loaded["phones"] = update
+
+
+def find_doubts(import_: Import, draft: Draft, database: Database) -> tuple[Fault, ...]:
+    """Return a warning for each phone that no country has (contract 16.8)."""
+    # Nearly all are sure at first sight, and every import comes by here.
+    sent: list[tuple[object, str]] = []
+    if import_.key.phone is not None and not is_sure(import_.key.phone):
+        sent.append((import_.key.phone, "phone"))
+    if draft.phones is not None and draft.phones.value:
+        raw = import_.data["phones"]
+        if not isinstance(raw, list) or not all(map(is_sure, raw)):
+            sent += _sent_phones(raw)
+    for one in draft.subscriptions:
+        if one.key.channel in PHONE_CHANNELS:
+            listed = import_.data["subscriptions"]
+            at: Any = listed[one.index] if isinstance(listed, list) else listed
+            raw = at.get("phone") or sent_phone(one.key.channel, at)
+            if not is_sure(raw):
+                sent.append((raw, f"data.subscriptions[{one.index}].phone"))
+    if not sent:
+        return ()
+    doubts = ((_doubt(raw, database), path) for raw, path in sent)
+    return tuple(Fault(code=0, message=why, path=path) for why, path in doubts if why)
+
+
+def _sent_phones(raw: object) -> list[tuple[object, str]]:
+    """Return the phones of `data` with their paths, as they were sent."""
+    if isinstance(raw, Mapping):
+        raw = raw.get("value")
+    if not isinstance(raw, list):
+        return [(raw, "data.phones")]
+    return [(one, f"data.phones[{index}]") for index, one in enumerate(raw)]
+
+
+def _doubt(raw: object, database: Database) -> str:
+    try:
+        return find_doubt(raw, database.phone_region)
+    except InvalidValue:
+        return ""  # It was dropped, and the receipt says so.
+
+
 def _fault(name: str, message: str) -> Fault:
     return Fault(code=400, message=message, path=f"data.{told(name)}")
 
@@ -161,4 +240,7 @@ def build_schema(database: Database) -> Schema:
         if field.name not in _PASSED_OVER
     }
     # Contract 14, points 28 and 29.
-    return declared | {"email": _parse_email, "phones": parse_phones}
+    return declared | {
+        "email": _parse_email,
+        "phones": partial(parse_phones, region=database.phone_region),
+    }

@@ -10,6 +10,7 @@ from marshmallow import ValidationError
 from ingest.domain.catalog import Channel
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Matching
+from ingest.domain.names import one_of
 from ingest.domain.profiles import SubscriptionKey
 from ingest.domain.subscription_contacts import parse_contact
 from ingest.wire.envelopes import Envelope, load_envelope
@@ -45,7 +46,9 @@ def load_deletion(document: Mapping[str, object]) -> Envelope:
     """Read which profile is to be deleted (contract 12.3)."""
     envelope = load_match(document)
     if envelope.matching not in _DELETE_MODES:
-        raise InvalidRequest("Not a matching mode of a deletion", "matching")
+        allowed = one_of(sorted(_DELETE_MODES))
+        message = f"Not a matching mode of a deletion{allowed}"
+        raise InvalidRequest(message, "matching")
     return envelope
 
 
@@ -73,15 +76,20 @@ def find_channel(document: Mapping[str, object]) -> Channel | None:
     return _find(document, "channel", _parse_channel)
 
 
-def load_subscription_key(document: Mapping[str, object]) -> SubscriptionKey:
-    """Read which subscription of a profile is asked for (contract 6.2)."""
+def load_subscription_key(
+    document: Mapping[str, object], region: str | None = None
+) -> SubscriptionKey:
+    """Read which subscription of a profile is asked for (contract 6.2).
+
+    A number without a country code is one of `region` (16.8).
+    """
     channel = find_channel(document)
     if channel is None:
         raise InvalidRequest("Missing parameter", "channel")
     return SubscriptionKey(
         resource_id=load_id(document, "resource_id"),
         channel=channel,
-        contact=parse_contact(channel, document).canonical,
+        contact=parse_contact(channel, document, region).canonical,
     )
 
 
@@ -89,7 +97,7 @@ def _parse_channel(value: object) -> Channel:
     try:
         return Channel(parse_text(value).strip())
     except ValueError as error:
-        raise ValidationError("Unknown channel") from error
+        raise ValidationError(f"Unknown channel{one_of(Channel)}") from error
 
 
 def _find(

@@ -1,18 +1,21 @@
 """Quick imports: flat parameters of a web form to an envelope (contract 10.4)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from marshmallow import ValidationError
 from msgspec.structs import replace
 
-from ingest.domain.catalog import Catalog, Channel
-from ingest.domain.errors import InvalidRequest, NotFound
+from ingest.domain.catalog import Catalog, Channel, Database, FieldType
+from ingest.domain.errors import Fault, InvalidRequest, NotFound
+from ingest.domain.fields import READ_ONLY_FIELDS
 from ingest.domain.imports import Matching, Start
 from ingest.wire.charsets import check_charset, find_charset
 from ingest.wire.envelopes import Envelope, load_envelope
+from ingest.wire.forms import gather
 from ingest.wire.parameters import parse_id, refuse_nul
 from ingest.wire.promises import refuse_promises
 
@@ -33,8 +36,15 @@ _RESERVED = frozenset(
         "resource_id",
         "trigger_id",
         "workflow_id",
+        "unknown",
     }
 )
+#: What `unknown` may say of inputs that are no field.
+_UNKNOWN = ("refuse", "ignore")
+#: What boxes and switches send.
+_FLAGS = {"on": "true", "yes": "true", "off": "false", "no": "false"}
+#: Ignored inputs that a receipt names.
+_MOST_TOLD = 100
 _MODES = frozenset({Matching.EMAIL, Matching.EMAIL_PROFILE, Matching.PHONE})
 #: What asks for the field that `field_name` names.
 _BY_FIELD = frozenset({"field_name", Matching.CUSTOM})
@@ -75,26 +85,31 @@ def decode_form(body: bytes, content_type: str | None = None) -> dict[str, objec
         raise InvalidRequest(
             f"The body is not a form in {told}; name its charset in Content-Type"
         ) from error
-    found: dict[str, list[str]] = {}
-    for name, value in pairs:
-        if name != "_charset_" and (text := value.strip()):
-            found.setdefault(name, []).append(text)
-    return {
-        name: values if len(values) > 1 else values[0] for name, values in found.items()
-    }
+    stripped = ((name, value.strip()) for name, value in pairs if name != "_charset_")
+    return gather((name, text) for name, text in stripped if text)
 
 
 def load_quick(
-    sent: Mapping[str, object], catalog: Catalog, *, referer: str | None
+    sent: Mapping[str, object],
+    catalog: Catalog,
+    *,
+    referer: str | None,
+    files: Collection[str] = (),
 ) -> QuickImport:
     """Read the parameters of a form; raise InvalidRequest or NotFound.
 
-    An input left empty is as good as absent, since a form sends all it has.
+    An input left empty is as good as absent, since a form sends all it has. With
+    `unknown=ignore` inputs that are no field, `files` among them, are left out, and
+    named in the receipt (contract 16.6).
     """
     refuse_promises(sent)
-    given = {name: value for name, value in sent.items() if value not in ("", None)}
+    given = _collect(sent)
     refuse_nul(given)
+    database = _find_database(given, catalog)
     fields = {name: value for name, value in given.items() if name not in _RESERVED}
+    ignored = _find_ignored(given, fields, files, database)
+    fields = _spell_flags(fields, database, frozenset(ignored))
+    _spell(given, "skip_triggers", "sync")
     if not fields and not given.keys() & {"email", "phone"}:
         raise InvalidRequest("At least one field is required")
     matching = _choose_matching(given)
@@ -106,10 +121,83 @@ def load_quick(
         # Where a visitor is follows from the address that the form sends along.
         | {"data": data, "detect_geo": True, **matching}
     )
+    if ignored:
+        envelope = replace(envelope, warnings=_warn(ignored))
     listed = _list_subscriptions(given, envelope.database_id, catalog)
     if listed:
         envelope = replace(envelope, data={**data, "subscriptions": listed})
     return QuickImport(envelope=envelope, start=_parse_start(given))
+
+
+def _collect(sent: Mapping[str, object]) -> dict[str, object]:
+    """Return what is not empty; `name[]` is a list, whatever it holds."""
+    given: dict[str, object] = {}
+    for name, value in sent.items():
+        if value in ("", None):
+            continue
+        if not name.endswith("[]"):
+            given[name] = value
+            continue
+        values = value if isinstance(value, list) else [value]
+        before = given.get(name[:-2], [])
+        listed = before if isinstance(before, list) else [before]
+        given[name[:-2]] = [*listed, *(one for one in values if one != "")]
+    return given
+
+
+def _find_database(given: Mapping[str, object], catalog: Catalog) -> Database | None:
+    with suppress(ValidationError):
+        return catalog.databases.get(parse_id(given.get("db_id")))
+    return None
+
+
+def _find_ignored(
+    given: Mapping[str, object],
+    fields: Mapping[str, object],
+    files: Collection[str],
+    database: Database | None,
+) -> list[str]:
+    """Return the inputs to leave out; raise InvalidRequest for a file that is sent."""
+    told = given.get("unknown", "refuse")
+    if told not in _UNKNOWN:
+        raise InvalidRequest(f"Not one of {', '.join(_UNKNOWN)}", "unknown")
+    if told == "refuse" or database is None:
+        if files:
+            message = "A file cannot be imported (leave it out, or send unknown=ignore)"
+            raise InvalidRequest(message, next(iter(files))[:100])
+        return []
+    known = {*database.fields, *READ_ONLY_FIELDS, "phones", "subscriptions"}
+    return [*(name for name in fields if name not in known), *files]
+
+
+def _spell_flags(
+    fields: Mapping[str, object], database: Database | None, ignored: Collection[str]
+) -> dict[str, object]:
+    """Return the fields that are not ignored; a box that is ticked says `on`."""
+    kept = {name: value for name, value in fields.items() if name not in ignored}
+    if database is not None:
+        declared = (database.fields.get(name) for name in kept)
+        flags = [one.name for one in declared if one and one.type is FieldType.BOOL]
+        _spell(kept, *flags)
+    return kept
+
+
+def _spell(inputs: dict[str, object], *names: str) -> None:
+    """Write the words that forms have for true and false as others do."""
+    for name in names:
+        word = _FLAGS.get(str(inputs.get(name)).strip().lower())
+        if word is not None:
+            inputs[name] = word
+
+
+def _warn(ignored: Sequence[str]) -> tuple[Fault, ...]:
+    told = [
+        Fault(code=0, message="Ignored input (no field has its name)", path=name[:100])
+        for name in ignored[:_MOST_TOLD]
+    ]
+    if more := len(ignored) - len(told):
+        told.append(Fault(code=0, message=f"Ignored {more} more inputs"))
+    return tuple(told)
 
 
 def _choose_matching(given: Mapping[str, object]) -> dict[str, object]:

@@ -10,6 +10,7 @@ from falcon.util import mediatypes
 from lxml import etree
 
 from ingest.domain.errors import InvalidRequest, PenstockError, Rejected
+from ingest.domain.names import one_of
 from ingest.wire.bodies import Format
 
 CONTENT_TYPES: Mapping[Format, str] = {
@@ -103,7 +104,7 @@ def choose_format(explicit: str | None, accept: str | None, request: Format) -> 
         try:
             return Format(explicit.lower())
         except ValueError as error:
-            raise InvalidRequest("Unknown format", "format") from error
+            raise InvalidRequest(f"Unknown format{one_of(Format)}", "format") from error
 
     short = accept is None or len(accept) <= _LONGEST_REMEMBERED
     negotiate = _negotiate if short else _negotiate.__wrapped__
@@ -113,6 +114,9 @@ def choose_format(explicit: str | None, accept: str | None, request: Format) -> 
 # A tenth of the intake's time, for the same few headers time after time.
 @lru_cache(maxsize=256)
 def _negotiate(accept: str | None, request: Format) -> Format:
+    # A browser's, which names what it can show and not what it wants (16.11).
+    if accept is not None and "text/html" in accept.lower():
+        return request
     # Whoever asks for text/xml is served by application/xml, and so for JSON.
     ranges = (accept or "*/*").lower().replace("text/", "application/")
     try:

@@ -5,16 +5,19 @@ receipted like any other.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from marshmallow import ValidationError
 from msgspec.structs import replace
 
-from ingest.domain.catalog import Channel
+from ingest.domain.catalog import Catalog, Channel
 from ingest.domain.errors import Fault, InvalidRequest
 from ingest.domain.imports import Matching, Operation
+from ingest.domain.names import one_of
 from ingest.domain.subscription_contacts import parse_contact
 from ingest.wire.envelopes import Envelope, load_envelope
 from ingest.wire.parameters import parse_id
+from ingest.wire.starts import GetCatalog
 
 #: What says who asks, about whom, and how to answer.
 _COMMON = ("token", "format", "sync", "db_id", "profile_id", "skip_triggers")
@@ -54,24 +57,42 @@ def _find_missing(document: Mapping[str, object], *names: str) -> list[Fault]:
     ]
 
 
-def _find_contact_faults(document: Mapping[str, object]) -> list[Fault]:
+def _find_contact_faults(
+    document: Mapping[str, object], region: str | None
+) -> list[Fault]:
     channel = document.get("channel")
     if not _is_sent(channel):
         return []
     try:
-        parse_contact(Channel(str(channel).strip()), document)
+        parse_contact(Channel(str(channel).strip()), document, region)
     except ValueError:
-        return [Fault(code=400, message="Unknown channel", path="channel")]
+        return [
+            Fault(code=400, message=f"Unknown channel{one_of(Channel)}", path="channel")
+        ]
     except InvalidRequest as error:
         return list(error.faults)
     return []
 
 
-def load_subscription(document: Mapping[str, object]) -> Envelope:
-    """Read a `subscriptions/set`: the profile gains or changes one subscription."""
+def _find_region(document: Mapping[str, object], catalog: Catalog | None) -> str | None:
+    with suppress(ValidationError):
+        database_id = parse_id(document.get("db_id"))
+        database = catalog.databases.get(database_id) if catalog else None
+        return None if database is None else database.phone_region
+    return None
+
+
+def load_subscription(
+    document: Mapping[str, object], *, get_catalog: GetCatalog | None = None
+) -> Envelope:
+    """Read a `subscriptions/set`: the profile gains or changes one subscription.
+
+    The catalogue tells where a number without a country code is (contract 16.8).
+    """
+    region = _find_region(document, get_catalog() if get_catalog else None)
     faults = [
         *_find_missing(document, "db_id", "profile_id", "resource_id", "channel"),
-        *_find_contact_faults(document),
+        *_find_contact_faults(document, region),
     ]
     if faults:
         raise InvalidRequest(faults)

@@ -23,6 +23,7 @@ _PARSER = _make_parser()
 #: For what is UTF-8, whatever it declares.
 _UTF8_PARSER = _make_parser(encoding="utf-8")
 _ROOT = "xml"
+_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _ENCODING = re.compile(r"utf-?8|utf-?16(le|be)?|(us-)?ascii", re.IGNORECASE)
 #: Encodings of one byte a character, ASCII among them (contract 16.12).
 _ONE_BYTE = re.compile(
@@ -51,9 +52,28 @@ def _is_marked(element: etree._Element) -> bool:
     return (element.get("array") or "").strip().lower() == "true"
 
 
-def _array(items: list[object]) -> list[object]:
-    """Drop a lone empty element: with the marker, it says that there are no items."""
+def _is_nil(element: etree._Element) -> bool:
+    """Say whether an element stands for nothing, as null does (contract 16.9).
+
+    Some writers leave the namespace out. Raises InvalidRequest if it holds something.
+    """
+    told = element.get(_NIL) or element.get("nil") or ""
+    if told.strip().lower() not in ("true", "1"):
+        return False
+    if len(element) or (element.text or "").strip():
+        where = f"<{_name(element)}> at line {element.sourceline}"
+        raise InvalidRequest(f"An element that is nil holds something: {where}")
+    return True
+
+
+def _array(items: list[object]) -> list[object] | None:
+    """Drop a lone empty element: with the marker, it says that there are no items.
+
+    A lone one that is nil says nothing at all.
+    """
     match items:
+        case [None]:
+            return None
         case [str() as text] if not text.strip():
             return []
     return items
@@ -74,13 +94,18 @@ def _members(
     arrays: set[str] = set()
     for child in element:
         name = _name(child)
-        value: object = (
-            _members(child, limits, depth + 1)
-            if len(child)
-            else (child.text or "").strip()
-        )
-        values.setdefault(name, []).append(value or "")
-        if _is_marked(child):
+        value: object = None
+        # Few elements have attributes, and asking for one takes a while.
+        has_attributes = bool(child.keys())
+        if not (has_attributes and _is_nil(child)):
+            value = (
+                _members(child, limits, depth + 1)
+                if len(child)
+                else (child.text or "").strip()
+            )
+            value = value or ""
+        values.setdefault(name, []).append(value)
+        if has_attributes and _is_marked(child):
             arrays.add(name)
     if len(values) > limits.keys:
         raise InvalidRequest(f"An element has more than {limits.keys} members")

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests import said
 from tests.acceptance.conftest import SAMPLES
 from tests.conftest import Connection
 from tests.groups import wait_for
@@ -128,7 +129,7 @@ def test_an_asynchronous_import_has_a_receipt(
         pytest.param(
             {"matching": "guess", "data": {}},
             400,
-            "Unknown matching mode: matching",
+            f"{said.MODE}: matching",
             id="no such mode",
         ),
         pytest.param(

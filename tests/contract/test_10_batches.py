@@ -14,6 +14,7 @@ from tests.conftest import Connection
 from tests.drains import draining
 from tests.intakes import ServedIntake, served, wait_until
 from tests.pipeline import Pipeline
+from tests.said import MODE
 
 IMPORT = "/api/v1.1/profiles/import_batch"
 UPDATE = "/api/v1.1/profiles/update_batch"
@@ -99,7 +100,7 @@ def test_both_element_forms_may_be_mixed(send: Send, pipeline: Pipeline) -> None
     names = [pipeline.profile(one["profile_id"])["fields"] for one in applied]
     assert [fields["_fname"] for fields in names] == ["B", "C", "A"]
     assert applied[2]["profile_id"] == known
-    assert refused == {"error": 400, "error_text": "Unknown matching mode: matching"}
+    assert refused == {"error": 400, "error_text": f"{MODE}: matching"}
 
 
 def test_the_shared_matching_takes_its_key_from_each_element(
@@ -244,9 +245,7 @@ def test_an_empty_array_is_done_at_once(send: Send) -> None:
         pytest.param({"data": 5}, 400, "Not an array: data", id="no array"),
         pytest.param({"token": "f" * 32}, 403, "Unknown API token: token", id="token"),
         pytest.param({"db_id": 9}, 404, "Unknown database: db_id", id="no database"),
-        pytest.param(
-            {"matching": "x"}, 400, "Unknown matching mode: matching", id="no mode"
-        ),
+        pytest.param({"matching": "x"}, 400, f"{MODE}: matching", id="no mode"),
     ],
 )
 def test_a_bad_request_is_the_only_top_level_error(

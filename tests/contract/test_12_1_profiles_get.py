@@ -9,6 +9,7 @@ from lxml import etree
 
 from ingest.domain.tokens import Action
 from ingest.store.tokens import create_token
+from tests import said
 from tests.conftest import Connection
 from tests.factories import make_import
 from tests.intakes import ServedIntake, says
@@ -259,7 +260,7 @@ def test_it_reads_what_an_answered_import_wrote(
         pytest.param(
             {"matching": "best", "email": "a@example.com"},
             400,
-            "Unknown matching mode: matching",
+            f"{said.MODE}: matching",
             id="unknown mode",
         ),
         pytest.param(

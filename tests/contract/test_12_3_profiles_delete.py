@@ -160,7 +160,11 @@ def test_an_update_that_comes_later_finds_nothing(
         ),
         pytest.param(
             {"matching": "email_sub", "email": "john@example.com"},
-            (400, "Not a matching mode of a deletion: matching"),
+            (
+                400,
+                "Not a matching mode of a deletion"
+                " (one of custom, email, phone, profile_id): matching",
+            ),
             id="mode",
         ),
         pytest.param({}, (400, "Missing matching key: email"), id="no key"),

@@ -6,6 +6,7 @@ import pytest
 from lxml import etree
 
 from ingest.wire.bodies import Format
+from tests import said
 from tests.conftest import Connection
 from tests.documents import write
 from tests.intakes import ServedIntake
@@ -85,7 +86,7 @@ def test_a_bad_function_is_answered_with_its_path_and_writes_nothing(
     assert response.status_code == 200
     assert members(response, format_) == {
         "error": "400",
-        "error_text": "Unknown action: data.checks",
+        "error_text": f"{said.INT_ACTION}: data.checks",
     }
     assert Pipeline(connection).count("profiles") == 0
 

@@ -118,7 +118,7 @@ def test_keys_are_compared_normalized(
     ("deleted", "state"),
     [
         pytest.param(False, State.UPDATED, id="unsubscribed"),
-        pytest.param(True, State.CREATED, id="deleted"),
+        pytest.param(True, State.REJECTED, id="deleted"),
     ],
 )
 def test_subscriptions_of_any_status_match_but_not_deleted_ones(

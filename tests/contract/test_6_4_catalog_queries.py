@@ -7,6 +7,7 @@ from lxml import etree
 
 from ingest.domain.tokens import Action
 from ingest.store.tokens import create_token
+from tests import said
 from tests.conftest import Connection
 from tests.intakes import ServedIntake
 
@@ -197,7 +198,7 @@ def test_subscription_fields_are_listed(
             "resources/fields_get",
             {"id": 1, "channel": "fax"},
             400,
-            "Unknown channel: channel",
+            f"{said.CHANNEL}: channel",
             id="unknown channel",
         ),
     ],

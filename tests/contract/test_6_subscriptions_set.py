@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests import said
 from tests.conftest import Connection
 from tests.intakes import ServedIntake
 from tests.pipeline import Pipeline
@@ -131,7 +132,7 @@ def test_it_takes_xml(
             {"channel": None}, 400, "Missing parameter: channel", id="no channel"
         ),
         pytest.param(
-            {"channel": "fax"}, 400, "Unknown channel: channel", id="another channel"
+            {"channel": "fax"}, 400, f"{said.CHANNEL}: channel", id="another channel"
         ),
         pytest.param({"email": None}, 400, "Missing parameter: email", id="no contact"),
         pytest.param({"email": "nobody"}, 400, "Incorrect email: email", id="no email"),

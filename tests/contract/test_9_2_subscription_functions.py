@@ -11,6 +11,7 @@ from ingest.domain.imports import Outcome
 from ingest.store.catalog import load_catalog
 from ingest.wire.bodies import Format
 from ingest.wire.profile_schemas import ProfileSchemas
+from tests import said
 from tests.conftest import Connection
 from tests.documents import send
 from tests.pipeline import Pipeline
@@ -129,11 +130,11 @@ def test_functions_change_a_subscription_s_fields(
 
 
 REFUSED = [
-    pytest.param({"visits": function("grow", 1)}, "Unknown action", id="action"),
+    pytest.param({"visits": function("grow", 1)}, said.INT_ACTION, id="action"),
     pytest.param({"visits": function("incr", "x")}, "Not an integer", id="type"),
     pytest.param({"visits": function("incr", 2**63 - 1)}, "Out of range", id="range"),
     pytest.param({"custom_field_1": function("add", "x")},
-                 "Action add does not fit the field", id="fit"),
+                 "Action add does not fit the field (one of set, unset)", id="fit"),
     pytest.param({"device": function("upsert", "x")}, "Incorrect submatch",
                  id="submatch"),
     pytest.param({"visits": function("set")}, "Value missing", id="value"),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from ingest.wire.bodies import Format
+from tests import said
 from tests.documents import fields_of, send
 from tests.pipeline import Pipeline
 
@@ -229,27 +230,33 @@ FIT = pytest.mark.fact("9.1-fit")
 VALUE = pytest.mark.fact("9.1-value")
 SUBMATCH = pytest.mark.fact("9.1-submatch")
 REFUSED = [
-    pytest.param({"checks": function("grow", 1)}, "Unknown action: data.checks",
+    pytest.param({"checks": function("grow", 1)}, f"{said.INT_ACTION}: data.checks",
                  marks=pytest.mark.fact("14.34-action"), id="unknown action"),
-    pytest.param({"_fname": function("fly", "x")}, "Unknown action: data._fname",
+    pytest.param({"_fname": function("fly", "x")}, f"{said.TEXT_ACTION}: data._fname",
                  marks=pytest.mark.fact("14.34-action"), id="unknown, system field"),
     pytest.param({"custom_field": function("incr", 1)},
-                 "Action incr does not fit the field: data.custom_field",
+                 "Action incr does not fit the field (one of set, unset):"
+                 " data.custom_field",
                  marks=FIT, id="incr a text"),
     pytest.param({"interests": function("incr", 1)},
-                 "Action incr does not fit the field: data.interests",
+                 "Action incr does not fit the field (one of set, unset, add, delete):"
+                 " data.interests",
                  marks=FIT, id="incr tags"),
     pytest.param({"checks": function("add", 1)},
-                 "Action add does not fit the field: data.checks",
+                 "Action add does not fit the field (one of set, unset, incr):"
+                 " data.checks",
                  marks=FIT, id="add to an integer"),
     pytest.param({"plan": function("delete", "Plus")},
-                 "Action delete does not fit the field: data.plan",
+                 "Action delete does not fit the field (one of set, unset):"
+                 " data.plan",
                  marks=FIT, id="delete from an enum"),
     pytest.param({"interests": function("upsert", "a", submatch="b")},
-                 "Action upsert does not fit the field: data.interests",
+                 "Action upsert does not fit the field (one of set, unset, add,"
+                 " delete): data.interests",
                  marks=FIT, id="upsert tags"),
     pytest.param({"address": function("add", {"a": "b"})},
-                 "Action add does not fit the field: data.address",
+                 "Action add does not fit the field (one of set, unset, upsert):"
+                 " data.address",
                  marks=FIT, id="add to an object"),
     pytest.param({"checks": function("incr", "many")},
                  "Not an integer: data.checks", marks=VALUE, id="incr by a word"),
@@ -262,7 +269,8 @@ REFUSED = [
     pytest.param({"score": function("incr", 1.7e308)},
                  "Out of range: data.score", marks=VALUE, id="overflow of a float"),
     pytest.param({"plan": function("set", "Gold")},
-                 "Not one of the options: data.plan", marks=VALUE, id="no option"),
+                 "Not one of the options (one of Basic, Plus, Pro): data.plan",
+                 marks=VALUE, id="no option"),
     pytest.param({"checks": function("set")},
                  "Value missing: data.checks", marks=VALUE, id="set to nothing"),
     pytest.param({"orders": function("add", ["x"])},

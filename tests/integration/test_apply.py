@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from ingest.domain.imports import Import, State
 from ingest.store.database import connect
+from tests import said
 from tests.conftest import Connection
 from tests.factories import make_import
 from tests.pipeline import Pipeline
@@ -79,7 +80,7 @@ BAD = [
     pytest.param({"plan": "Gold"}, 400, None, id="enum"),
     pytest.param({"nowhere": 1}, 400, "Unknown field: data.nowhere", id="unknown"),
     pytest.param({"points": {"action": "grow"}}, 400,
-                 "Unknown action: data.points", id="action"),
+                 f"{said.INT_ACTION}: data.points", id="action"),
     pytest.param({"subscriptions": [SMS | {"phone": "1"}]}, 400,
                  "Incorrect phone: data.subscriptions[0].phone", id="contact"),
     pytest.param({"subscriptions": [SMS | {"resource_id": 77}]}, 400,

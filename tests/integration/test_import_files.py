@@ -156,6 +156,42 @@ def test_rejected_rows_are_corrected_in_their_file_and_imported_again(
     ]
 
 
+@pytest.mark.fact("16.15-fields")
+def test_rows_keep_what_is_right_and_their_rejects_name_profile_and_field(
+    drained: Settings, connection: Connection, tmp_path: Path
+) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text(
+        "email,_fname,phones,code\n"
+        "ann@example.com,Ann,n/a,1\n"
+        "bob@example.com,Bob,+442079460018,2\n"
+        "cleo@example,Cleo,-,3\n"
+    )
+
+    status, (told,) = summarize(drained, file, "--skip-invalid-fields")
+
+    assert (status, told["created"], told["rejected"]) == (1, 2, 1)
+    rejects = Path(told["rejects"])
+    ann, cleo = csv.DictReader(rejects.read_text().splitlines())
+    row = connection.execute(
+        "SELECT id, fields FROM profiles WHERE email = 'ann@example.com'"
+    ).fetchone()
+    assert row is not None
+    assert row[1] == {"_fname": "Ann", "code": 1}
+    assert (ann["penstock_profile_id"], ann["penstock_field"]) == (
+        row[0],
+        "data.phones[0]",
+    )
+    assert (ann["penstock_why"], ann["phones"]) == ("Incorrect phone", "n/a")
+    assert (cleo["penstock_profile_id"], cleo["penstock_row"]) == ("", "3")
+
+    corrected = rejects.read_text().replace("n/a", "+79001239999")
+    rejects.write_text(corrected.replace("cleo@example,", "cleo@example.com,"))
+    status, (told,) = summarize(drained, rejects, "--skip-invalid-fields")
+
+    assert (status, told["updated"], told["created"]) == (0, 1, 1)
+
+
 def test_rejects_stand_where_they_are_told_and_replace_none_in_correction(
     drained: Settings, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ from ingest.settings import Settings
 from ingest.store.tokens import create_token
 from ingest.stream import open_stream
 from ingest.wire.bodies import Format
+from tests import said
 from tests.conftest import Connection
 from tests.documents import write
 from tests.intakes import PROFILE_ID, ServedIntake, make_document, served, wait_until
@@ -96,7 +97,7 @@ def test_a_receipt_in_an_unknown_format_is_refused(
     )
 
     assert response.status_code == 400
-    assert response.json() == {"error": 400, "error_text": "Unknown format: format"}
+    assert response.json() == {"error": 400, "error_text": f"{said.FORMAT}: format"}
 
 
 def find_moment(told: str) -> datetime:

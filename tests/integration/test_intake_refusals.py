@@ -9,6 +9,7 @@ from ingest.domain.tokens import Action
 from ingest.queues import stream_key
 from ingest.settings import Settings
 from ingest.store.tokens import create_token, revoke_token
+from tests import said
 from tests.conftest import Connection
 from tests.intakes import ServedIntake, make_document, says, served, wait_until
 
@@ -41,9 +42,9 @@ AT_ONCE = {"Prefer": "respond-async"}
             {"email": None}, 400, "Missing matching key: email", id="no matching key"
         ),
         pytest.param(
-            {"matching": "magic"}, 400, "Unknown matching mode: matching", id="no mode"
+            {"matching": "magic"}, 400, f"{said.MODE}: matching", id="no mode"
         ),
-        pytest.param({"format": "yaml"}, 400, "Unknown format: format", id="no format"),
+        pytest.param({"format": "yaml"}, 400, f"{said.FORMAT}: format", id="no format"),
     ],
 )
 def test_what_the_application_refuses_is_http_200_with_an_error(

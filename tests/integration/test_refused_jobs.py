@@ -12,6 +12,7 @@ import pytest
 from ingest.domain.tokens import Action
 from ingest.settings import Settings
 from ingest.store.tokens import create_token
+from tests import said
 from tests.conftest import Connection
 from tests.drains import draining
 from tests.intakes import ServedIntake, served, wait_until
@@ -23,9 +24,9 @@ from tests.uploads import PEOPLE, answered, ask, emails, send
     [
         ({"db_id": ""}, "text/csv", 400, "Missing parameter: db_id"),
         ({"db_id": 77}, "text/csv", 404, "Unknown database: db_id"),
-        ({"matching": "x"}, "text/csv", 400, "Unknown matching mode: matching"),
+        ({"matching": "x"}, "text/csv", 400, f"{said.MODE}: matching"),
         ({"map": "x"}, "text/csv", 400, "Not COLUMN=FIELD: map"),
-        ({"operation": "x"}, "text/csv", 400, "Unknown operation: operation"),
+        ({"operation": "x"}, "text/csv", 400, f"{said.OPERATION}: operation"),
         ({"delimiter": "xy"}, "text/csv", 400, "Not one character: delimiter"),
         ({"delimiter": "\n"}, "text/csv", 400, "separates no cells: delimiter"),
         ({"quote": "\0"}, "text/csv", 400, "A NUL character cannot be stored: quote"),

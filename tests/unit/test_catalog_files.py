@@ -179,7 +179,7 @@ def test_a_default_is_parsed_by_its_type(lines: str, default: object) -> None:
         ),
         pytest.param(
             'name = "x"\ntype = "enum"\noptions = ["a"]\ndefault = "b"',
-            "default: Not one of the options.",
+            "default: Not one of the options (one of a).",
             id="a default that is no option",
         ),
         pytest.param(

@@ -57,6 +57,29 @@ def test_phones_are_split_and_gathered_from_several_columns() -> None:
     assert element == {"data": {"phones": ["+1", "+2", "+3"]}}
 
 
+@pytest.mark.fact("16.9-cell")
+def test_a_cell_of_tags_or_phones_may_be_a_json_list() -> None:
+    element = load("interests,phones", '["tea","rum, old"]', ' ["+1", "+2"]')
+
+    assert element == {
+        "data": {"interests": ["tea", "rum, old"], "phones": ["+1", "+2"]}
+    }
+    assert load("interests,_fname", "tea, rum", '["tea"]') == {
+        "data": {"interests": "tea, rum", "_fname": '["tea"]'}
+    }
+
+
+@pytest.mark.fact("16.9-cell")
+@pytest.mark.parametrize("column", ["interests", "phones"])
+@pytest.mark.parametrize("cell", ["['tea', 'coffee']", "[tea]", "[", '["a"], ["b"]'])
+def test_a_bracket_that_opens_no_json_list_is_a_fault(column: str, cell: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        load(column, cell)
+
+    told = f'Not a JSON list, such as ["a", "b"]: data.{column}'
+    assert str(caught.value) == told
+
+
 def test_an_object_is_json() -> None:
     assert load("address", '{"city": "Rye"}') == {"data": {"address": {"city": "Rye"}}}
 

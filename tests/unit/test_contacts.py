@@ -12,6 +12,7 @@ from ingest.domain.contacts import (
     phone_key,
 )
 from ingest.domain.errors import InvalidValue
+from ingest.domain.phones import find_doubt
 
 
 @pytest.mark.fact("14.25-email")
@@ -105,7 +106,6 @@ def test_any_text_is_an_email_or_incorrect(raw: str) -> None:
         pytest.param("1234567", "+1234567", id="seven digits"),
         pytest.param("+123456789012345", "+123456789012345", id="fifteen digits"),
         pytest.param(999999999999999, "+999999999999999", id="largest number"),
-        pytest.param("+0000001", "+0000001", id="not only zeros"),
     ],
 )
 def test_phone_is_canonical(raw: object, expected: str) -> None:
@@ -126,7 +126,6 @@ def test_phone_is_canonical(raw: object, expected: str) -> None:
         pytest.param("+", id="only plus"),
         pytest.param("++79991234567", id="two plus signs"),
         pytest.param("7999+1234567", id="plus inside"),
-        pytest.param("+7.999.123.45.67", id="dots"),
         pytest.param("+7999123456x", id="letter"),
         pytest.param("+٧٩٩٩١٢٣٤٥٦٧", id="digits of another script"),
         pytest.param("+79991234567;+79991234568", id="two phones"),
@@ -143,6 +142,170 @@ def test_phone_is_canonical(raw: object, expected: str) -> None:
 def test_incorrect_phone_is_refused(raw: object) -> None:
     with pytest.raises(InvalidValue, match=r"^Incorrect phone$"):
         normalize_phone(raw)
+
+
+@pytest.mark.fact("16.8-decoration", "16.8-idd")
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        pytest.param("tel:+44 20 7946 0018", "+442079460018", id="a link"),
+        pytest.param("TEL:+44-20-7946-0018", "+442079460018", id="a link, shouted"),
+        pytest.param("+7.900.123.45.67", "+79001234567", id="dots"),
+        pytest.param(
+            "\uff0b\uff17\uff19\uff10\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17",
+            "+79001234567",
+            id="full width",
+        ),
+        pytest.param("\u202a+7 900 123 45 67\u202c", "+79001234567", id="direction"),
+        pytest.param("+7900\u200b123\ufeff4567", "+79001234567", id="no width"),
+        pytest.param("'+79001234567", "+79001234567", id="an apostrophe"),
+        pytest.param("'+79001234567'", "+79001234567", id="two apostrophes"),
+        pytest.param('="79001234567"', "+79001234567", id="a formula"),
+        pytest.param("79001234567.0", "+79001234567", id="a fraction"),
+        pytest.param("+44 (0)20 7946 0018", "+4402079460018", id="a trunk zero"),
+        pytest.param("(+44) 20 7946 0018", "+442079460018", id="the plus in brackets"),
+        pytest.param("0044 20 7946 0018", "+442079460018", id="00 for the plus"),
+        pytest.param("(00) 44 20 7946 0018", "+442079460018", id="00 in brackets"),
+    ],
+)
+def test_what_is_certain_not_to_be_dialled_is_stripped(raw: str, expected: str) -> None:
+    assert normalize_phone(raw) == expected
+
+
+@pytest.mark.fact("16.8-zero", "16.8-extension")
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        pytest.param("+0 900 123 45 67", "no international number begins with 0",
+                     id="plus and zero"),
+        pytest.param("0900 123 45 67", "no international number begins with 0",
+                     id="zero"),
+        pytest.param("+0044 20 7946 0018", "no international number begins with 0",
+                     id="plus and 00"),
+        pytest.param("000 44 20 7946 00", "no international number begins with 0",
+                     id="three zeros"),
+        pytest.param("+44 20 7946 0018 ext. 12", "has an extension", id="ext."),
+        pytest.param("+442079460018x12", "has an extension", id="x"),
+        pytest.param("tel:+44-20-7946-0018;ext=12", "has an extension", id="of a link"),
+        pytest.param("8 495 123-45-67 доб. 12", "has an extension", id="Russian"),
+        pytest.param("7.9E+10", "its digits were lost in scientific notation",
+                     id="scientific"),
+        pytest.param("+7900\u0008x1234567",
+                     "holds the invisible character U+0008 CONTROL CHARACTER",
+                     id="invisible"),
+    ],
+)  # fmt: skip
+def test_a_number_that_cannot_be_dialled_is_refused_by_name(raw: str, why: str) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        normalize_phone(raw)
+
+    assert str(caught.value) == f"Incorrect phone ({why})"
+
+
+@pytest.mark.fact("16.8-region")
+@pytest.mark.parametrize(
+    ("region", "raw", "expected"),
+    [
+        pytest.param("RU", "8 900 123-45-67", "+79001234567", id="trunk prefix"),
+        pytest.param("RU", "900 123 45 67", "+79001234567", id="national"),
+        pytest.param("RU", "+7 900 123 45 67", "+79001234567", id="international"),
+        pytest.param("RU", "7 900 123 45 67", "+79001234567", id="plus forgotten"),
+        pytest.param("RU", "007 900 123 45 67", "+79001234567", id="00"),
+        pytest.param("RU", "810 7 900 123 45 67", "+79001234567", id="its own prefix"),
+        pytest.param("RU", "89001234567.0", "+79001234567", id="decorated"),
+        pytest.param("RU", "+44 20 7946 0018", "+442079460018", id="of another"),
+        pytest.param("GB", "020 7946 0018", "+442079460018", id="trunk zero"),
+        pytest.param("IT", "06 6982 1234", "+390669821234", id="zero that is dialled"),
+        pytest.param("US", "(650) 253-0000", "+16502530000", id="ten digits"),
+        pytest.param("US", "011 44 20 7946 0018", "+442079460018", id="IDD of the US"),
+    ],
+)
+def test_a_number_without_plus_is_one_of_the_region(
+    region: str, raw: str, expected: str
+) -> None:
+    assert normalize_phone(raw, region) == expected
+    assert normalize_phone(expected, region) == expected
+
+
+@pytest.mark.fact("16.8-region")
+@pytest.mark.parametrize(
+    ("region", "raw"),
+    [
+        pytest.param("RU", "380501234567", id="of another country"),
+        pytest.param("RU", "1234567", id="local"),
+        pytest.param("US", "253-0000", id="without area code"),
+        pytest.param("GB", "79001234567890", id="too long"),
+    ],
+)
+def test_what_is_no_number_of_the_region_is_not_guessed(region: str, raw: str) -> None:
+    with pytest.raises(InvalidValue, match=f"not a number of {region}"):
+        normalize_phone(raw, region)
+
+
+@pytest.mark.fact("16.8-warning")
+@pytest.mark.parametrize(
+    ("raw", "region", "doubted"),
+    [
+        pytest.param("9001239999", None, True, id="ten digits, as of Turkey"),
+        pytest.param("650-253-0000", None, True, id="ten digits, as of Singapore"),
+        pytest.param("89001239999", None, True, id="trunk prefix, of no country"),
+        pytest.param("+89001239999", None, True, id="plus, of no country"),
+        pytest.param("79001234567", None, False, id="plus forgotten"),
+        pytest.param(79001234567, None, False, id="plus forgotten, number"),
+        pytest.param("+790000000000", None, False, id="the contract's sample"),
+        pytest.param("0044 20 7946 0018", None, False, id="00"),
+        pytest.param("8 900 123 99 99", "RU", False, id="region"),
+        pytest.param("650 253 0000", "RU", True, id="of no operator of the region"),
+    ],
+)
+def test_a_number_that_no_country_has_is_doubted(
+    raw: object, region: str | None, *, doubted: bool
+) -> None:
+    normalize_phone(raw, region)
+
+    assert bool(find_doubt(raw, region)) is doubted
+
+
+@pytest.mark.fact("16.8-one-person")
+@given(
+    st.sampled_from(["+7 {}", "8{}", "{}", "7 {}", "007-{}", "tel:+7.{}", "'8 {}"]),
+    st.from_regex(r"90[0-9]{8}", fullmatch=True),
+)
+def test_every_spelling_of_a_number_has_one_key(spelling: str, digits: str) -> None:
+    phone = normalize_phone(spelling.format(digits), "RU")
+
+    assert phone_key(phone) == phone_key(f"+7{digits}")
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        pytest.param("john\u200b@example.com", "U+200B ZERO WIDTH SPACE", id="width"),
+        pytest.param("\ufeffjohn@example.com", "U+FEFF ZERO WIDTH NO-BREAK SPACE",
+                     id="byte order mark"),
+        pytest.param("john@\u200eexample.com", "U+200E LEFT-TO-RIGHT MARK",
+                     id="direction"),
+        pytest.param("john\u00a0doe@example.com", "U+00A0 NO-BREAK SPACE", id="blank"),
+    ],
+)  # fmt: skip
+def test_an_invisible_character_of_an_email_is_named(raw: str, name: str) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        normalize_email(raw)
+
+    told = f"Incorrect email (holds the invisible character {name})"
+    assert str(caught.value) == told
+
+
+@given(st.text(), st.sampled_from([None, "RU", "US", "IT"]))
+def test_any_text_is_a_phone_or_incorrect(raw: str, region: str | None) -> None:
+    try:
+        phone = normalize_phone(raw, region)
+    except InvalidValue:
+        return
+
+    assert normalize_phone(phone, region) == phone
+    assert not phone.startswith("+0")
+    find_doubt(raw, region)
 
 
 @pytest.mark.fact("3.4-phone")

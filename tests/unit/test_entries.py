@@ -64,6 +64,7 @@ IMPORTS = st.builds(
     resource_id=st.none() | INTEGERS,
     skip_triggers=st.booleans(),
     skip_invalid_subscriptions=st.booleans(),
+    skip_invalid_fields=st.booleans(),
     detect_geo=st.booleans(),
     add_to_segments=IDS,
     remove_from_segments=IDS,

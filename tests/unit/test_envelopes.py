@@ -15,8 +15,14 @@ from ingest.wire.envelopes import (
     peek_token,
     to_import,
 )
+from tests import said
 
-FLAGS = ["skip_triggers", "skip_invalid_subscriptions", "detect_geo"]
+FLAGS = [
+    "skip_triggers",
+    "skip_invalid_subscriptions",
+    "skip_invalid_fields",
+    "detect_geo",
+]
 TEXTS = ["token", "format", "email", "profile_id", "provider", "subscription_id"]
 SEGMENTS = ["add_to_segments", "remove_from_segments"]
 
@@ -157,7 +163,7 @@ def test_all_faults_are_told_together() -> None:
         "Not a boolean: detect_geo",
         "Not an integer: db_id",
         "Out of range: add_to_segments[0]",
-        "Unknown matching mode: matching",
+        f"{said.MODE}: matching",
     ]
 
 

@@ -15,6 +15,7 @@ from ingest.domain.imports import Matching, State
 from ingest.domain.profiles import Profile
 from ingest.domain.workspace import Scans, Workspace
 from ingest.wire.profile_schemas import ProfileSchemas
+from tests import said
 from tests.factories import make_catalog, make_import
 
 CATALOG = make_catalog()
@@ -91,10 +92,13 @@ def test_phones_take_functions(
     [
         pytest.param(
             {"action": "incr", "value": 1},
-            "Phones cannot be told to incr: data.phones",
+            "Action incr does not fit phones (one of set, unset, add, delete):"
+            " data.phones",
             id="unfit",
         ),
-        pytest.param({"action": "grow"}, "Unknown action: data.phones", id="unknown"),
+        pytest.param(
+            {"action": "grow"}, f"{said.PHONES_ACTION}: data.phones", id="unknown"
+        ),
         pytest.param("", "Incorrect phone: data.phones", id="empty"),
         pytest.param([["x"]], "Incorrect phone: data.phones[0]", id="list in a list"),
     ],

@@ -17,6 +17,7 @@ from ingest.wire.messages import (
     peek_feedback_id,
     peek_matching,
 )
+from tests import said
 
 MESSAGE: dict[str, Any] = {
     "account_id": 1,
@@ -80,9 +81,7 @@ def test_a_message_without_an_account_is_forbidden(account: dict[str, object]) -
         pytest.param({"data": 5}, "Not an object: data", id="data"),
         pytest.param({"update_only": "often"}, "Not a boolean: update_only", id="flag"),
         pytest.param({"feedback_id": [1]}, "Not a string: feedback_id", id="feedback"),
-        pytest.param(
-            {"matching": "luck"}, "Unknown matching mode: matching", id="matching"
-        ),
+        pytest.param({"matching": "luck"}, f"{said.MODE}: matching", id="matching"),
     ],
 )
 def test_a_faulty_message_is_refused_by_name(

@@ -3,8 +3,14 @@ import pytest
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Matching
 from ingest.wire.envelopes import Envelope, load_envelope
+from tests import said
 
-FLAGS = ["skip_triggers", "skip_invalid_subscriptions", "detect_geo"]
+FLAGS = [
+    "skip_triggers",
+    "skip_invalid_subscriptions",
+    "skip_invalid_fields",
+    "detect_geo",
+]
 SEGMENTS = ["add_to_segments", "remove_from_segments"]
 TEXTS = ["token", "format", "email", "profile_id", "provider", "subscription_id"]
 
@@ -128,8 +134,8 @@ def test_each_matching_mode_is_known(matching: Matching) -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        pytest.param("name", "Unknown matching mode: matching", id="unknown"),
-        pytest.param("EMAIL", "Unknown matching mode: matching", id="other case"),
+        pytest.param("name", f"{said.MODE}: matching", id="unknown"),
+        pytest.param("EMAIL", f"{said.MODE}: matching", id="other case"),
         pytest.param({"email": "a@b.c"}, "Not a string: matching", id="object"),
         pytest.param(1, "Not a string: matching", id="number"),
     ],

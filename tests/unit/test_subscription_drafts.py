@@ -14,6 +14,7 @@ from ingest.domain.subscriptions import (
     parse,
 )
 from ingest.domain.updates import Action, Update
+from tests import said
 from tests.subscribing import CATALOG, DATABASE, EMAIL, JSON, SMS, SUBSCRIPTIONS
 
 
@@ -200,11 +201,11 @@ def test_keys_that_are_only_read_back_are_ignored() -> None:
             id="no channel",
         ),
         pytest.param(
-            {**EMAIL, "channel": "pager"}, ["Unknown channel: channel"], id="a pager"
+            {**EMAIL, "channel": "pager"}, [f"{said.CHANNEL}: channel"], id="a pager"
         ),
         pytest.param(
             {**EMAIL, "channel": ["email"]},
-            ["Unknown channel: channel"],
+            [f"{said.CHANNEL}: channel"],
             id="channel a list",
         ),
         pytest.param(
@@ -229,7 +230,7 @@ def test_keys_that_are_only_read_back_are_ignored() -> None:
             id="channel the resource lacks",
         ),
         pytest.param(
-            {**EMAIL, "status": 7}, ["Unknown status: status"], id="unknown status"
+            {**EMAIL, "status": 7}, [f"{said.STATUS}: status"], id="unknown status"
         ),
         pytest.param(
             {**EMAIL, "priority": "high"}, ["Not an integer: priority"], id="a word"
@@ -245,12 +246,15 @@ def test_keys_that_are_only_read_back_are_ignored() -> None:
         ),
         pytest.param(
             {**EMAIL, "cats": ["news", "gossip", 5]},
-            ["Unknown category: cats[1]", "Unknown category: cats[2]"],
+            [
+                "Unknown category (one of news, sales): cats[1]",
+                "Unknown category (one of news, sales): cats[2]",
+            ],
             id="unknown categories",
         ),
         pytest.param(
             {**EMAIL, "cats": {"action": "delete", "value": ["news"]}},
-            ["Unknown category: cats[0]"],
+            ["Unknown category (one of news, sales): cats[0]"],
             id="categories as a function",
         ),
         pytest.param(
@@ -273,7 +277,7 @@ def test_keys_that_are_only_read_back_are_ignored() -> None:
         ),
         pytest.param(
             {**EMAIL, "custom_fields": {"visits": {"action": "drop"}}},
-            ["Unknown action: custom_fields.visits"],
+            [f"{said.INT_ACTION}: custom_fields.visits"],
             id="an unknown function",
         ),
         pytest.param(
@@ -293,10 +297,10 @@ def test_keys_that_are_only_read_back_are_ignored() -> None:
             },
             [
                 "Incorrect phone: phone",
-                "Unknown status: status",
+                f"{said.STATUS}: status",
                 "Not an integer: priority",
                 "Not true or false: custom_fields._ad_track",
-                "Unknown category: cats[0]",
+                "Unknown category (one of news, sales): cats[0]",
             ],
             id="everything wrong at once",
         ),

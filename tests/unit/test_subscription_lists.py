@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 from ingest.domain.catalog import Channel
 from ingest.domain.errors import Fault, InvalidRequest
 from ingest.domain.subscriptions import SubscriptionDraft, parse_all
+from tests import said
 from tests.subscribing import CATALOG, DATABASE, EMAIL, SMS, SUBSCRIPTIONS
 
 #: Invalid in two ways.
 BROKEN = {"channel": "sms", "phone": "12345", "resource_id": 1, "status": "lost"}
 BROKEN_TEXTS = [
     "Incorrect phone: subscriptions[1].phone",
-    "Unknown status: subscriptions[1].status",
+    f"{said.STATUS}: subscriptions[1].status",
 ]
 
 

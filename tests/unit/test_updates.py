@@ -6,6 +6,7 @@ from ingest.domain import updates
 from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import InvalidValue
 from ingest.domain.updates import Action, Update
+from tests import said
 
 INT = Field(name="checks", type=FieldType.INT)
 FLOAT = Field(name="score", type=FieldType.FLOAT)
@@ -101,11 +102,11 @@ def test_update_is_read(field: Field, raw: object, expected: Update) -> None:
 @pytest.mark.parametrize(
     ("field", "raw", "message"),
     [
-        pytest.param(INT, {"action": "jump", "value": 1}, "Unknown action", id="word"),
-        pytest.param(INT, {"action": "INCR", "value": 1}, "Unknown action", id="case"),
-        pytest.param(INT, {"action": 5}, "Unknown action", id="action is a number"),
-        pytest.param(INT, {"action": []}, "Unknown action", id="action is a list"),
-        pytest.param(INT, {"action": None}, "Unknown action", id="action is null"),
+        pytest.param(INT, {"action": "jump", "value": 1}, said.INT_ACTION, id="word"),
+        pytest.param(INT, {"action": "INCR", "value": 1}, said.INT_ACTION, id="case"),
+        pytest.param(INT, {"action": 5}, said.INT_ACTION, id="action is a number"),
+        pytest.param(INT, {"action": []}, said.INT_ACTION, id="action is a list"),
+        pytest.param(INT, {"action": None}, said.INT_ACTION, id="action is null"),
         pytest.param(INT, {"value": 5}, "Not an integer", id="no action"),
         pytest.param(INT, {"action": "set"}, "Value missing", id="set, no value"),
         pytest.param(

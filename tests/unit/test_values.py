@@ -7,8 +7,11 @@ import pytest
 from ingest.domain import fields
 from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import InvalidValue
+from tests import said
 
 BIGGEST = 2**63 - 1
+
+OPTIONS = "Not one of the options (one of Basic, Plus, 1)"
 
 
 def field_of(type_: FieldType) -> Field:
@@ -158,9 +161,9 @@ def test_value_is_canonical(type_: str, raw: object, expected: object) -> None:
         pytest.param("bool", 1.0, "Not true or false", id="bool, float"),
         pytest.param("bool", [], "Not true or false", id="bool, list"),
         pytest.param("date", "", "Incorrect date", id="date, empty"),
-        pytest.param("enum", "basic", "Not one of the options", id="enum, other case"),
-        pytest.param("enum", "", "Not one of the options", id="enum, empty"),
-        pytest.param("enum", ["Basic"], "Not one of the options", id="enum, list"),
+        pytest.param("enum", "basic", OPTIONS, id="enum, other case"),
+        pytest.param("enum", "", OPTIONS, id="enum, empty"),
+        pytest.param("enum", ["Basic"], OPTIONS, id="enum, list"),
         pytest.param("ip", "", "Incorrect ip", id="ip, empty"),
         pytest.param("ip", "999.999.999.999", "Incorrect ip", id="ip, big numbers"),
         pytest.param("ip", "127.0.0.1.1", "Incorrect ip", id="ip, five numbers"),
@@ -223,10 +226,10 @@ def test_value_is_canonical(type_: str, raw: object, expected: object) -> None:
             "timezone", "../../etc/passwd", "Incorrect timezone", id="timezone, path"
         ),
         pytest.param("timezone", 3, "Incorrect timezone", id="timezone, number"),
-        pytest.param("status", 7, "Unknown status", id="status, unknown number"),
-        pytest.param("status", -1, "Unknown status", id="status, nothing to leave"),
-        pytest.param("status", "gone", "Unknown status", id="status, unknown word"),
-        pytest.param("status", True, "Unknown status", id="status, bool"),
+        pytest.param("status", 7, said.STATUS, id="status, unknown number"),
+        pytest.param("status", -1, said.STATUS, id="status, nothing to leave"),
+        pytest.param("status", "gone", said.STATUS, id="status, unknown word"),
+        pytest.param("status", True, said.STATUS, id="status, bool"),
     ],
 )
 def test_value_of_another_type_is_refused(

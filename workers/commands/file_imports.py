@@ -24,7 +24,7 @@ from ingest.doors.files.archives import Left, PackLimits, UnreadableFile, unpack
 from ingest.doors.files.encodings import Tally, count_lines
 from ingest.doors.files.inputs import Rows, open_file, read_rows
 from ingest.doors.files.kept import find_kept, merge_parameters, merge_reading
-from ingest.doors.files.rejects import RejectsWriter, load_form
+from ingest.doors.files.rejects import load_form, open_rejects
 from ingest.doors.files.rows import Reading
 from ingest.doors.files.runs import Run, run_job
 from ingest.doors.files.starts import (
@@ -296,16 +296,17 @@ def _write_rejects(
 ) -> Path | None:
     """Write the rejects of a job that has come to its end; return where they are."""
     ended = job.state in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
-    if not job.counts.rejected or not ended:
+    page = list_rejects(connection, job.id, 0, _PAGE_ROWS) if ended else []
+    if not page:
         return None
     form = load_form(job.form)
     path = told or _choose_path(job.name, _SUFFIXES[form.format])
-    writer, after = RejectsWriter(form, job.id), 0
+    writer = open_rejects(job)
     with path.open("wb") as file:
         file.write(writer.begin())
-        while page := list_rejects(connection, job.id, after, _PAGE_ROWS):
+        while page:
             file.write(writer.add(page))
-            after = page[-1].row
+            page = list_rejects(connection, job.id, page[-1].row, _PAGE_ROWS)
         file.write(writer.end())
     return path
 

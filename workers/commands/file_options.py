@@ -81,6 +81,11 @@ _ROW_OPTIONS: Sequence[_Option] = (
         help="Drop wrong subscriptions, and import the rest of their rows.",
     ),
     click.option(
+        "--skip-invalid-fields",
+        is_flag=True,
+        help="Drop wrong fields that are not required; the rejects name them.",
+    ),
+    click.option(
         "--detect-geo", is_flag=True, help="Fill places and time zones by IP."
     ),
 )
@@ -230,8 +235,8 @@ def load_asked(options: Mapping[str, Any], settings: Settings) -> Asked:
 #: Options that a job keeps by these names.
 _TOLD = (
     *("db_id", "matching", "field_name", "resource_id", "skip_triggers"),
-    *("skip_invalid_subscriptions", "detect_geo", "encoding", "delimiter", "quote"),
-    *("escape", "trust_quotes", "sheet"),
+    *("skip_invalid_subscriptions", "skip_invalid_fields", "detect_geo"),
+    *("encoding", "delimiter", "quote", "escape", "trust_quotes", "sheet"),
 )
 
 

@@ -28,7 +28,7 @@ from ingest.doors.files.gathering import Gathering
 from ingest.doors.files.judge import DOOR, Judge
 from ingest.doors.files.rows import Row
 from ingest.doors.files.window import RowTaken, Settled, Window
-from ingest.store.job_rows import KeptRow, find_applied, keep_rows
+from ingest.store.job_rows import KeptRow, find_applied, find_dropped, keep_rows
 from ingest.store.jobs import Job, Progress, save_progress
 
 logger = logging.getLogger(__name__)
@@ -83,6 +83,8 @@ class Feeder:
         self._cancelled = False
         # The row that turned out to be another than the one that was sent before.
         self._taken: int | None = None
+        # Whether rows may be applied without some of their fields.
+        self._drops = False
         # Whether the rows that were settled before have been read again. Until then
         # the window cannot tell them from others, and nothing is saved.
         self._caught_up = not job.settled
@@ -179,6 +181,8 @@ class Feeder:
         if rows and self._await_room(len(rows)):
             verdicts = self._judge.judge_all(rows, self._window.settled)
             accepted = [one.accepted for one in verdicts if one.accepted is not None]
+            drops = any(one.import_.skip_invalid_fields for one in accepted)
+            self._drops = self._drops or drops
             self._insist(lambda: self._appends.append(accepted))
             self._window.add(verdicts)
             databases = [one.import_.database_id for one in accepted]
@@ -241,11 +245,12 @@ class Feeder:
             return Settled(Counts(), [])
         first = self._window.settled + 1
         last = min(self._window.rows, self._window.settled + _LOOK_ROWS)
-        job_id = self._job.id
-        applied = self._books.write(
-            lambda connection: find_applied(connection, job_id, first, last)
-        )
-        return self._window.settle(applied)
+        find = partial(find_applied, job_id=self._job.id, first=first, last=last)
+        applied = self._books.write(find)
+        if not self._drops:
+            return self._window.settle(applied)
+        find_all = partial(find_dropped, job_id=self._job.id, first=first, last=last)
+        return self._window.settle(applied, self._books.write(find_all))
 
     def _has_lost(self) -> bool:
         return bool(self._window.pending()) and not self._appends.count_waiting()

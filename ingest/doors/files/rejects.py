@@ -20,10 +20,14 @@ from ingest.doors.files.dialects import Dialect
 from ingest.doors.files.documents import OWN_MEMBER
 from ingest.doors.files.rows import Form, load_cells
 from ingest.store.job_rows import KeptRow
+from ingest.store.jobs import Job
 from ingest.wire.headers import OWN_PREFIX
+from ingest.wire.parameters import parse_flag
 
 #: First, so that a row with too many cells, or too few, stands under the others.
 _COLUMNS = tuple(OWN_PREFIX + name for name in ("row", "code", "field", "why", "fix"))
+#: Whose profile was saved without the fields that are named.
+_PROFILE = f"{OWN_PREFIX}profile_id"
 #: Between the faults of one row.
 _SEPARATOR = " | "
 
@@ -79,12 +83,16 @@ def choose_encoding(form: Form) -> str:
 class RejectsWriter:
     """Writes a file of rejects in the format of `form`, part by part."""
 
-    def __init__(self, form: Form, job_id: UUID | None = None) -> None:
+    def __init__(
+        self, form: Form, job_id: UUID | None = None, *, with_profiles: bool = False
+    ) -> None:
         self._form = form
         self._encoding = choose_encoding(form)
         self._job_id = job_id
         self._marks = [ENCODING_MARK + self._encoding] if job_id else []
         self._marks += [f"{JOB_MARK}{job_id}"] if job_id else []
+        # Rows may be there whose profiles were saved, without some of their fields.
+        self._with_profiles = with_profiles
         own = [name.startswith(OWN_PREFIX) for name in form.columns]
         # Columns of the file but for those that say what was wrong the last time.
         self._places = [place for place, is_own in enumerate(own) if not is_own]
@@ -115,7 +123,8 @@ class RejectsWriter:
 
     def _write_header(self) -> str:
         own = [self._form.columns[place] for place in self._places]
-        return _write_row(self._form, [*_COLUMNS, *self._marks, *own])
+        more = [_PROFILE] if self._with_profiles else []
+        return _write_row(self._form, [*_COLUMNS, *more, *self._marks, *own])
 
     def _write_cells(self, row: KeptRow) -> str:
         found = load_cells(row.content)
@@ -123,6 +132,8 @@ class RejectsWriter:
         # Too many stand behind the others; one that is quoted wrongly is its text.
         cells += found[len(self._form.columns) :]
         told = [str(row.row), *_tell(row.faults or (), self._encoding)]
+        if self._with_profiles:
+            told.append(row.profile_id or "")
         return _write_row(self._form, [*told, *("" for _ in self._marks), *cells])
 
     def _write_element(self, row: KeptRow) -> str:
@@ -131,6 +142,13 @@ class RejectsWriter:
 
     def _write_line(self, row: KeptRow) -> str:
         return _dump(row, self._job_id) + "\n"
+
+
+def open_rejects(job: Job) -> RejectsWriter:
+    """Return what writes the rejects of `job`."""
+    skips = job.parameters.get("skip_invalid_fields", False)
+    form = load_form(job.form)
+    return RejectsWriter(form, job.id, with_profiles=parse_flag(skips))
 
 
 def _tell(faults: tuple[Fault, ...], encoding: str) -> list[str]:
@@ -169,6 +187,8 @@ def _dump(row: KeptRow, job_id: UUID | None) -> str:
             for fault in row.faults or ()
         ],
     }
+    if row.profile_id is not None:
+        told["profile_id"] = row.profile_id
     try:
         document = orjson.loads(row.content)
     except orjson.JSONDecodeError:

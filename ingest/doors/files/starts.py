@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec.structs import replace
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
@@ -54,7 +55,7 @@ def load_shared(parameters: Mapping[str, Any], schemas: ProfileSchemas) -> Envel
     shared = load_envelope({**parameters, "data": {}}, operation=operation)
     if shared.database_id not in schemas.catalog.databases:
         raise NotFound("Unknown database", "db_id")
-    return shared
+    return replace(shared, by_lone_key=not parameters.get("matching"))
 
 
 def hold(connection: Connection[TupleRow], wanted: Wanted) -> None:

@@ -1,7 +1,7 @@
 """The rows of a job that are accepted, and of which it is not known what came."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -35,7 +35,7 @@ class Settled:
     """Rows that became settled together."""
 
     counts: Counts
-    #: Those that are to be kept, for they were rejected.
+    #: Those that are to be kept: they were rejected, or applied without a field.
     rejected: Sequence[KeptRow]
     #: The row behind them, if its receipt is that of another.
     taken: int | None = None
@@ -78,8 +78,13 @@ class Window:
         self._bytes += sum(len(verdict.row.content) for verdict in verdicts)
         self.rows += len(verdicts)
 
-    def settle(self, applied: Mapping[int, Applied]) -> Settled:
-        """Drop the rows from the first to the last before one that is not known."""
+    def settle(
+        self, applied: Mapping[int, Applied], dropped: Set[int] = frozenset()
+    ) -> Settled:
+        """Drop the rows from the first to the last before one that is not known.
+
+        Of `dropped` rows some fields were.
+        """
         counts = Counts()
         rejected: list[KeptRow] = []
         while self._verdicts:
@@ -95,7 +100,7 @@ class Window:
                 break
             self._verdicts.popleft()
             counts = counts.plus(state)
-            if state is State.REJECTED:
+            if state is State.REJECTED or row.number in dropped:
                 kept = KeptRow(
                     row=row.number, content=row.content, faults=faults or None
                 )

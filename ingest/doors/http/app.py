@@ -35,7 +35,6 @@ _LOADERS: Mapping[str, Load] = {
     "/api/v1.1/profiles/add": partial(load_envelope, operation=Operation.ADD),
     "/api/v1.1/profiles/segstatic/add": partial(load_membership, member=True),
     "/api/v1.1/profiles/segstatic/remove": partial(load_membership, member=False),
-    "/api/v1.1/subscriptions/set": load_subscription,
 }
 #: What the reading endpoints answer with, and the deleting one (contract 12).
 _QUERIES: Mapping[str, Query] = {
@@ -129,6 +128,8 @@ def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:
 def _add_routes(app: falcon.asgi.App[Request, Response], intake: Intake) -> None:
     for path, load in _LOADERS.items():
         app.add_route(path, ImportResource(intake, load))
+    set_one = partial(load_subscription, get_catalog=intake.catalog.get_catalog)
+    app.add_route("/api/v1.1/subscriptions/set", ImportResource(intake, set_one))
     for path, query in _QUERIES.items():
         app.add_route(path, QueryResource(intake, query))
     for path, operation in _BATCHES.items():

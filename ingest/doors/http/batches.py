@@ -27,7 +27,7 @@ from ingest.doors.http.bodies import release
 from ingest.doors.http.idempotency import RequestKey, find_key, mark_replayed
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.prefer import choose_wait, dump_applied, parse_prefer
-from ingest.doors.http.replies import describe, reply
+from ingest.doors.http.replies import asks_retry, describe, reply
 from ingest.doors.http.requests import Decoded, read_request
 from ingest.doors.http.tracing import traced
 from ingest.store.receipts import Answer
@@ -132,6 +132,7 @@ class BatchResource:
             synchronous=batch.shared.synchronous,
             default_seconds=self._intake.settings.wait_seconds,
         )
+        req.context.waited = wait_seconds > 0
         # What has been accepted need not be kept while its outcome is waited for.
         del request, batch
         answers = await self._intake.enqueue_all(
@@ -143,9 +144,11 @@ class BatchResource:
             resp.set_header("Preference-Applied", applied)
         if late:
             resp.set_header("Location", names.locate(count))
-        said = _say(places, answers, ids if late else None)
+        retry = asks_retry(self._intake.settings, req, resp) if late else None
+        said = _say(places, answers, ids if late else None, retry)
+        status = retry[0] if retry else 202 if late else 200
         # Ten thousand elements of XML take a while to write.
-        await asyncio.to_thread(reply, req, resp, 202 if late else 200, said)
+        await asyncio.to_thread(reply, req, resp, status, said)
 
     async def _load(self, request: Decoded) -> tuple[Batch, Token]:
         """Check who asks, then what is asked of all elements."""
@@ -197,23 +200,39 @@ def _trace_all(
     release(req.scope)
 
 
+#: The code and text of what is accepted and not applied yet.
+_ACCEPTED = (0, "Accepted")
+
+
 def _say(
-    places: Iterable[Place], answers: Mapping[UUID, Answer], late: list[UUID] | None
+    places: Iterable[Place],
+    answers: Mapping[UUID, Answer],
+    late: list[UUID] | None,
+    retry: tuple[int, str] | None = None,
 ) -> dict[str, object]:
-    """Say what came of all elements; `late` are the imports to ask for, if any is."""
+    """Say what came of all elements; `late` are the imports to ask for, if any is.
+
+    `retry` is what is said of those that are not applied yet, if they are to be
+    repeated.
+    """
+    error, text = (0, SUCCESS_TEXT) if late is None else retry or _ACCEPTED
+    waiting = retry or _ACCEPTED
     said: dict[str, object] = {
-        "error": 0,
-        "error_text": SUCCESS_TEXT if late is None else "Accepted",
-        "result": [_describe(place, answers) for place in places],
+        "error": error,
+        "error_text": text,
+        "result": [_describe(place, answers, waiting) for place in places],
     }
     return said if late is None else {**said, "import_ids": late}
 
 
-def _describe(place: Place, answers: Mapping[UUID, Answer]) -> dict[str, object]:
+def _describe(
+    place: Place, answers: Mapping[UUID, Answer], waiting: tuple[int, str]
+) -> dict[str, object]:
     """Say what came of one element, or that it waits and where to ask."""
     if isinstance(place, Rejected):
         return fault_answer(place)
     answer = answers.get(place)
     if answer is None:
-        return {"error": 0, "error_text": "Accepted", "import_id": place}
+        error, text = waiting
+        return {"error": error, "error_text": text, "import_id": place}
     return describe(answer)

@@ -40,7 +40,8 @@ class ImportResource:
             self._intake, req, resp, accepted, synchronous=envelope.synchronous
         )
         if answer is None:
-            reply_accepted(req, resp, str(accepted.import_.import_id))
+            import_id = str(accepted.import_.import_id)
+            reply_accepted(req, resp, import_id, self._intake.settings)
         else:
             mirror = self._intake.settings.mirror_errors
             reply_answer(req, resp, answer, mirror=mirror)
@@ -77,14 +78,13 @@ async def submit(
         mark_replayed(resp)
     resp.set_header("Import-Id", str(import_.import_id))
     preferences = parse_prefer(req.get_header("Prefer"))
-    answer = await intake.enqueue(
-        accepted,
-        wait_seconds=choose_wait(
-            preferences,
-            synchronous=synchronous,
-            default_seconds=intake.settings.wait_seconds,
-        ),
+    wait_seconds = choose_wait(
+        preferences,
+        synchronous=synchronous,
+        default_seconds=intake.settings.wait_seconds,
     )
+    req.context.waited = wait_seconds > 0
+    answer = await intake.enqueue(accepted, wait_seconds=wait_seconds)
     if applied := dump_applied(preferences, answered_async=answer is None):
         resp.set_header("Preference-Applied", applied)
     # The guard may be gone; the receipt knows which request its import came of.

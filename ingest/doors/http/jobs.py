@@ -13,7 +13,12 @@ from ingest.domain.imports import SUCCESS_TEXT
 from ingest.domain.jobs import JobState
 from ingest.domain.tokens import Action
 from ingest.doors.accept import check_access, check_reader, check_right
-from ingest.doors.files.rejects import RejectsWriter, choose_encoding, load_form
+from ingest.doors.files.rejects import (
+    RejectsWriter,
+    choose_encoding,
+    load_form,
+    open_rejects,
+)
 from ingest.doors.files.starts import load_shared
 from ingest.doors.files.uploads import Upload
 from ingest.doors.http.idempotency import HEADER, mark_replayed, parse_key
@@ -32,7 +37,7 @@ from ingest.doors.http.requests import find_secret, settle_format
 from ingest.doors.http.uploads import open_body
 from ingest.store.job_rows import list_rejects, list_results
 from ingest.store.jobs import cancel_job
-from ingest.wire.job_parameters import load_upload
+from ingest.wire.job_parameters import COMMON, load_upload, refuse_unknown
 from ingest.wire.profile_schemas import ProfileSchemas
 from ingest.wire.promises import refuse_promises
 
@@ -155,7 +160,7 @@ class ResultsResource:
 
     async def on_get(self, req: Request, resp: Response, job_id: str) -> None:
         """Stream the results in the order of the rows."""
-        seen = await _authorize(self._intake, req, job_id)
+        seen = await _authorize(self._intake, req, job_id, known=COMMON | {"as"})
         as_table = req.get_param("as") == "csv"
         kind = "text/csv; charset=utf-8" if as_table else "application/x-ndjson"
         resp.content_type = kind
@@ -188,7 +193,7 @@ class RejectsResource:
         form = load_form(seen.job.form)
         charset = choose_encoding(form).removesuffix("-sig")
         resp.content_type = _REJECT_TYPES[form.format].format(charset)
-        resp.stream = self._stream(seen.job.id, RejectsWriter(form, seen.job.id))
+        resp.stream = self._stream(seen.job.id, open_rejects(seen.job))
 
     async def _stream(
         self, job_id: UUID, writer: RejectsWriter
@@ -213,14 +218,20 @@ _REJECT_TYPES = {
 
 
 async def _authorize(
-    intake: Intake, req: Request, job_id: str, *actions: Action
+    intake: Intake,
+    req: Request,
+    job_id: str,
+    *actions: Action,
+    known: frozenset[str] = COMMON,
 ) -> Seen:
     """Return a job, to those who may read in its database or sent it.
 
-    What else is to be done with it, they must have the right to as well.
+    What else is to be done with it, they must have the right to as well. Raises
+    InvalidRequest for a parameter that is none of `known`.
     """
     settle_format(req)
     token = await intake.catalog.get_token(find_secret(req))
+    refuse_unknown(req.params, known)
     seen = await _find(intake, job_id)
     for action in actions:
         check_right(token, seen.job.database_id, action)

@@ -68,7 +68,9 @@ async def delete(asked: Asked) -> dict[str, object]:
 async def get_subscription(asked: Asked) -> dict[str, object]:
     """Answer `subscriptions/get`: one of a profile, by what identifies it (6.2)."""
     envelope = _load_owner(asked)
-    key = load_subscription_key(asked.document)
+    database = asked.catalog.databases.get(envelope.database_id)
+    region = None if database is None else database.phone_region
+    key = load_subscription_key(asked.document, region)
     profile = await _find_profile(asked, envelope)
     subscription = profile.subscriptions.get(key)
     if subscription is None:

@@ -12,10 +12,12 @@ from ingest.doors.accept import Accepted, accept
 from ingest.doors.http.idempotency import RequestKey, find_key
 from ingest.doors.http.imports import submit
 from ingest.doors.http.intake import Intake
+from ingest.doors.http.replies import asks_retry
 from ingest.doors.http.requests import Decoded, find_secret, read_body
 from ingest.doors.http.tracing import traced
 from ingest.wire.bodies import decode
 from ingest.wire.envelopes import peek_token
+from ingest.wire.forms import Form, decode_multipart, is_multipart
 from ingest.wire.quick import (
     QuickImport,
     check_form_size,
@@ -24,6 +26,8 @@ from ingest.wire.quick import (
     load_quick,
 )
 
+#: What a page may send along.
+_SHARED_HEADERS = "Authorization, Content-Type, Idempotency-Key, Prefer"
 #: The contract's list has one status for every fault of a token.
 _STATUSES = {401: 403}
 
@@ -36,6 +40,7 @@ class QuickResource:
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Decode, accept, wait, reply."""
+        self._share(req, resp)
         # Whoever is refused all the same is refused before the body is read.
         await self._intake.admission.admit()
         try:
@@ -51,19 +56,46 @@ class QuickResource:
         if answer is None:
             import_id = accepted.import_.import_id
             resp.set_header("Location", f"/api/v1.1/imports/{import_id}")
-            _say(resp, 202, "Accepted")
+            late = asks_retry(self._intake.settings, req, resp)
+            _say(resp, *(late or (202, "Accepted")))
         else:
             _say(resp, answer.error or 200, answer.error_text)
 
+    async def on_options(self, req: Request, resp: Response) -> None:
+        """Tell a browser what a page of an allowed origin may send."""
+        resp.status = 204
+        resp.set_header("Allow", "OPTIONS, POST")
+        if self._share(req, resp):
+            resp.set_header("Access-Control-Allow-Methods", "POST")
+            resp.set_header("Access-Control-Allow-Headers", _SHARED_HEADERS)
+            resp.set_header("Access-Control-Max-Age", "86400")
+
+    def _share(self, req: Request, resp: Response) -> bool:
+        """Let a page of an allowed origin read the answer (CORS)."""
+        allowed = self._intake.settings.cors_origins
+        origin = req.get_header("Origin")
+        if not allowed:
+            return False
+        resp.append_header("Vary", "Origin")
+        if origin is None or not {origin, "*"} & set(allowed):
+            return False
+        resp.set_header("Access-Control-Allow-Origin", origin)
+        resp.set_header("Access-Control-Expose-Headers", "Import-Id, Location")
+        return True
+
     async def _accept(self, req: Request, resp: Response) -> tuple[Accepted, bool]:
         """Check who asks, then what is asked; tell whether to wait."""
-        body = await self._read_body(req)
+        form = await self._read_form(req)
+        body = form.inputs
         secret = peek_token(body) or find_secret(req)
         token = await self._intake.catalog.get_token(secret)
         await self._intake.rates.spend(token, resp)
         sent = {**decode_form(req.scope["query_string"]), **body}
         quick = load_quick(
-            sent, self._intake.catalog.get_catalog(), referer=req.referer
+            sent,
+            self._intake.catalog.get_catalog(),
+            referer=req.referer,
+            files=form.files,
         )
         key = await find_key(
             req,
@@ -74,20 +106,22 @@ class QuickResource:
         accepted = traced(req, self._place(quick, token, key))
         return accepted, quick.envelope.synchronous
 
-    async def _read_body(self, req: Request) -> dict[str, object]:
+    async def _read_form(self, req: Request) -> Form:
         check_form_size(req.query_string.encode(), self._intake.settings.max_keys)
         body = await read_body(req, self._intake)
         if not body:
-            return {}
+            return Form(inputs={})
         read = partial(self._decode, body, req.content_type)
         return await self._intake.bodies.decode(req, body, read)
 
-    def _decode(self, body: bytes, content_type: str | None) -> dict[str, object]:
+    def _decode(self, body: bytes, content_type: str | None) -> Form:
         settings = self._intake.settings
         if is_form(content_type):
             check_form_size(body, settings.max_keys)
-            return decode_form(body, content_type)
-        return decode(body, content_type, limits=settings.limits)[1]
+            return Form(inputs=decode_form(body, content_type))
+        if is_multipart(content_type):
+            return decode_multipart(body, content_type or "", settings.max_keys)
+        return Form(inputs=decode(body, content_type, limits=settings.limits)[1])
 
     def _place(
         self, quick: QuickImport, token: Token, key: RequestKey | None

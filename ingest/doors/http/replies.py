@@ -18,6 +18,7 @@ from ingest.domain.errors import (
 )
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.requests import get_format, is_parsed
+from ingest.settings import Settings
 from ingest.store.receipts import Answer
 from ingest.wire.replies import CONTENT_TYPES, dump, fault_answer
 
@@ -54,14 +55,37 @@ def reply_answer(req: Request, resp: Response, answer: Answer, *, mirror: bool) 
     reply(req, resp, status, describe(answer))
 
 
-def reply_accepted(req: Request, resp: Response, import_id: str) -> None:
-    """Answer that an import is safe and will be applied, and where to ask."""
+def reply_accepted(
+    req: Request, resp: Response, import_id: str, settings: Settings
+) -> None:
+    """Answer that an import is safe and will be applied, and where to ask.
+
+    To a caller that has waited in vain, the deployment may say so by an error instead.
+    """
     resp.set_header("Location", f"/api/v1.1/imports/{import_id}")
-    reply(
-        req,
-        resp,
-        202,
-        {"error": 0, "error_text": "Accepted", "import_id": import_id},
+    late = asks_retry(settings, req, resp)
+    status, text = late or (202, "Accepted")
+    error = status if late else 0
+    said = {"error": error, "error_text": text, "import_id": import_id}
+    reply(req, resp, status, said)
+
+
+def asks_retry(
+    settings: Settings, req: Request, resp: Response
+) -> tuple[int, str] | None:
+    """Return the status and text by which a caller is to repeat what is not applied.
+
+    None where it is told that the import is accepted, or did not want to wait
+    (contract 16.3).
+    """
+    if settings.after_wait != "retry" or not getattr(req.context, "waited", False):
+        return None
+    resp.set_header("Retry-After", str(_UNAVAILABLE_RETRY_SECONDS))
+    if req.get_header("Idempotency-Key"):
+        return 503, "Not applied yet (send it again under the same Idempotency-Key)"
+    return 503, (
+        "Accepted and not applied yet (read its receipt; sent again without an"
+        " Idempotency-Key it is applied twice)"
     )
 
 

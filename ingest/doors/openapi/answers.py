@@ -119,6 +119,7 @@ def _build_receipt() -> Schema:
             "profile_id": {"type": ["string", "null"]},
             "changes": {"type": "array", "items": change},
             "skipped": faults,
+            "warnings": faults,
             "skip_triggers": {"type": "boolean"},
             "accepted_at": _MOMENT,
             "started_at": _MOMENT,

@@ -19,7 +19,7 @@ _READERS: list[Schema] = [{"bearer": []}, {"query": []}]
 #: How an upload says what is asked of every row, as an import says it.
 _SHARED = (
     *("db_id", "matching", "field_name", "resource_id", "skip_triggers"),
-    *("skip_invalid_subscriptions", "detect_geo"),
+    *("skip_invalid_subscriptions", "skip_invalid_fields", "detect_geo"),
 )
 #: How it says how it is written; what it is, `Content-Type` says.
 _OWN: Mapping[str, tuple[str, Schema]] = {

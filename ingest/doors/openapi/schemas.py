@@ -87,6 +87,7 @@ _MEANINGS: Mapping[str, str] = {
     "resource_id": "Search subscriptions of this resource only",
     "skip_triggers": "Fire no trigger events",
     "skip_invalid_subscriptions": "Drop wrong subscriptions instead of failing",
+    "skip_invalid_fields": "Drop wrong fields that are not required instead of failing",
     "detect_geo": "Derive the location from `_ip` or `_regip`",
     "add_to_segments": "Static segments that the profile enters",
     "remove_from_segments": "Static segments that the profile leaves",
@@ -186,7 +187,7 @@ def build_request_schemas() -> dict[str, Schema]:
     own = [
         *("matching", "email", "phone", "profile_id", "provider", "subscription_id"),
         *("field_name", "field_value", "resource_id", "skip_triggers"),
-        *("skip_invalid_subscriptions", "detect_geo"),
+        *("skip_invalid_subscriptions", "skip_invalid_fields", "detect_geo"),
         *("add_to_segments", "remove_from_segments", "data"),
     ]
     return {

@@ -1,0 +1,202 @@
+"""`penstock profiles phones`: numbers that cannot be dialled, and their rewriting."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from psycopg import Connection
+from psycopg.rows import TupleRow
+from uuid_utils.compat import uuid7
+
+from ingest.commands.databases import find_settings
+from ingest.commands.outputs import make_console, make_table, print_json
+from ingest.domain.catalog import Catalog, Database
+from ingest.domain.imports import Import, Key, Matching, Operation
+from ingest.domain.phone_repairs import Repair, dump_repair, find_repair
+from ingest.domain.phones import REGIONS
+from ingest.domain.profiles import Profile
+from ingest.doors.accept import Accepted, place
+from ingest.doors.appends import BlockingAppends
+from ingest.partitioning import FILES_CLIENT
+from ingest.settings import Settings
+from ingest.store.catalog import load_catalog
+from ingest.store.database import connect
+from ingest.store.phones import find_holders
+from ingest.store.profiles import list_ids, load_profiles
+
+#: Profiles looked at together.
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A profile with numbers that cannot be dialled, and what is to become of them."""
+
+    profile: Profile
+    repair: Repair
+    #: Other profiles that have the numbers it is to get; it is left as it is then.
+    others: Sequence[str]
+
+    @property
+    def verdict(self) -> str:
+        """Say in a word what is done: `rewrite`, `collides` or `unreadable`."""
+        if self.others:
+            return "collides"
+        return "rewrite" if self.repair.keys else "unreadable"
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  penstock profiles phones --database 1
+  penstock profiles phones --database 1 --region RU --apply
+
+\b
+Exit status:
+  0  every number can be dialled, or is rewritten
+  1  some are left: they collide or cannot be read, or this was a preview
+  2  wrong usage"""
+)
+@click.option(
+    "--database",
+    "database_id",
+    type=int,
+    required=True,
+    metavar="ID",
+    help="Whose profiles.",
+)
+@click.option(
+    "--region",
+    type=click.Choice(sorted(REGIONS), case_sensitive=False),
+    metavar="CC",
+    help="Country of numbers without code.  [default: the database's phone_region]",
+)
+@click.option("--apply", "is_applied", is_flag=True, help="Rewrite the numbers.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".state"),
+    show_default=True,
+    help="Where `penstock up` runs; its servers are used unless others are named.",
+)
+def phones(
+    database_id: int,
+    region: str | None,
+    is_applied: bool,
+    as_json: bool,
+    state_dir: Path,
+) -> None:
+    """List stored numbers that cannot be dialled, and rewrite them.
+
+    Without --apply nothing is changed. Each profile is changed by imports of its own,
+    which have receipts and start no trigger. A number that another profile has is left
+    as it is: merge the two first, or correct one.
+    """
+    settings = find_settings(state_dir)
+    with connect(settings.database_url) as connection:
+        catalog = load_catalog(connection)
+        database = catalog.databases.get(database_id)
+        if database is None:
+            raise click.ClickException(f"No database has the id {database_id}")
+        region = region or database.phone_region
+        found = list(_find_all(connection, database, region))
+    if is_applied:
+        _apply(settings, catalog, found)
+    counts = Counter(one.verdict for one in found)
+    if as_json:
+        print_json(
+            {
+                "applied": is_applied,
+                "region": region,
+                "counts": dict(counts),
+                "profiles": [_document(one) for one in found],
+            }
+        )
+    else:
+        _show(found, counts, is_applied=is_applied)
+    done = counts["rewrite"] if is_applied else 0
+    if len(found) > done:
+        raise SystemExit(1)
+
+
+def _find_all(
+    connection: Connection[TupleRow], database: Database, region: str | None
+) -> Iterator[Found]:
+    """Return every profile with such a number, in the order of ids."""
+    after = ""
+    taken: dict[str, str] = {}
+    while ids := list_ids(connection, database.id, after, _PAGE):
+        after = ids[-1]
+        profiles = load_profiles(connection, [(database.id, id_) for id_ in ids])
+        pairs = [(one, find_repair(one, region)) for one in profiles]
+        wanted = {key for _, repair in pairs if repair for key in repair.keys}
+        holders = find_holders(connection, database.id, wanted) if wanted else {}
+        for profile, repair in pairs:
+            if repair is None:
+                continue
+            others = {id_ for key in repair.keys for id_ in holders.get(key, ())}
+            others |= {taken[key] for key in repair.keys if key in taken}
+            others.discard(profile.id)
+            if not others:
+                taken |= dict.fromkeys(repair.keys, profile.id)
+            yield Found(profile=profile, repair=repair, others=sorted(others))
+
+
+def _apply(settings: Settings, catalog: Catalog, found: Sequence[Found]) -> None:
+    appends = BlockingAppends(settings, client_name=FILES_CLIENT)
+    appends.start()
+    try:
+        for one in found:
+            if one.verdict == "rewrite":
+                appends.append(list(_accept(settings, catalog, one)))
+    finally:
+        appends.close()
+
+
+def _accept(settings: Settings, catalog: Catalog, one: Found) -> Iterator[Accepted]:
+    for data in dump_repair(one.profile, one.repair):
+        import_ = Import(
+            import_id=uuid7(),
+            accepted_at=datetime.now(UTC),
+            door="file",
+            token_id=None,
+            database_id=one.profile.database_id,
+            matching=Matching.PROFILE_ID,
+            key=Key(profile_id=one.profile.id),
+            data=data,
+            operation=Operation.UPDATE,
+            skip_triggers=True,
+        )
+        yield place(import_, catalog, settings.partitions)
+
+
+def _document(one: Found) -> dict[str, Any]:
+    return {
+        "profile_id": one.profile.id,
+        "verdict": one.verdict,
+        "numbers": {old: new or None for old, new in one.repair.numbers.items()},
+        "others": list(one.others),
+    }
+
+
+def _show(found: Sequence[Found], counts: Counter[str], *, is_applied: bool) -> None:
+    if not found:
+        click.echo("Every number can be dialled.")
+        return
+    table = make_table("profile", "number", "rewritten to", "collides with")
+    for one in found:
+        for old, new in one.repair.numbers.items():
+            table.add_row(one.profile.id, old, new or "?", ", ".join(one.others))
+    make_console().print(table)
+    verb = "Rewrote" if is_applied else "To rewrite:"
+    click.echo(
+        f"{verb} {counts['rewrite']}; left: {counts['collides']} that collide,"
+        f" {counts['unreadable']} that cannot be read."
+    )
+    if not is_applied and counts["rewrite"]:
+        click.echo("To rewrite them: the same command with --apply")

@@ -1,0 +1,170 @@
+"""Phones as people, spreadsheets and links write them, to `+digits` (contract 16.8)."""
+
+import re
+
+import phonenumbers
+
+from ingest.domain.errors import InvalidValue
+from ingest.domain.invisible import reveal
+from ingest.domain.memos import remembered
+
+#: What a number without a country code may be read in: countries, by ISO 3166.
+REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
+#: No number, however decorated, is longer.
+_MAX_LENGTH = 250
+#: Spaces of every alphabet, hyphens and dashes, brackets, dots: all written, none
+#: dialled.
+_PUNCTUATION = re.compile(r"[\s\-\u2010-\u2015\u2212()\[\].]+")
+#: Marks of direction, joiners, blanks of no width: there, and not to be seen.
+_UNSEEN = "\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+_INVISIBLE = re.compile(f"[{_UNSEEN}]")
+#: Digits, plus, brackets, hyphen and dot as wide as a Chinese character.
+_WIDE = str.maketrans(
+    {0xFF00 + code - 0x20: chr(code) for code in map(ord, "0123456789+()-.")}
+)
+#: What keeps a spreadsheet from taking a cell for a number.
+_CELL = re.compile(r"""=\s*"(.*)"|=\s*'(.*)'|'(.*?)'?""")
+_SCHEME = re.compile(r"tel:\s*", re.IGNORECASE)
+#: A cell that a program has taken for a number with a fraction.
+_FRACTION = re.compile(r"([^.]*[0-9])\.0")
+_SCIENTIFIC = re.compile(r"[0-9]+(?:[.,][0-9]+)?e\+?[0-9]+", re.IGNORECASE)
+_DIGITS = re.compile(r"(\+?)([0-9]{1,24})")
+_INTERNATIONAL = re.compile(r"[1-9][0-9]{6,14}")
+
+
+def _undecorate(raw: str) -> str:
+    """Return a number without what is certain not to be dialled."""
+    text = raw if raw.isascii() else _INVISIBLE.sub("", raw).translate(_WIDE)
+    text = text.strip()
+    if cell := _CELL.fullmatch(text):
+        text = next(one for one in cell.groups() if one is not None).strip()
+    if scheme := _SCHEME.match(text):
+        text = text[scheme.end() :]
+    if fraction := _FRACTION.fullmatch(text):
+        text = fraction[1]
+    return _PUNCTUATION.sub("", text)
+
+
+def _explain(raw: str) -> str:
+    """Say what is wrong with a text that is no phone, where it can be told."""
+    text = raw.strip()
+    if _SCIENTIFIC.fullmatch(text):
+        return "Incorrect phone (its digits were lost in scientific notation)"
+    if _has_extension(text):
+        return "Incorrect phone (has an extension)"
+    return reveal("Incorrect phone", _undecorate(raw))
+
+
+def _has_extension(text: str) -> bool:
+    try:
+        # Of which country a number without plus sign is does not matter here.
+        return bool(phonenumbers.parse(text, "US").extension)
+    except phonenumbers.NumberParseException:
+        return False
+
+
+def _read(raw: str) -> tuple[bool, str]:
+    """Return whether `raw` is international, and its digits; raise InvalidValue."""
+    if len(raw) > _MAX_LENGTH:
+        raise InvalidValue("Incorrect phone")
+    found = _DIGITS.fullmatch(_undecorate(raw))
+    if found is None:
+        raise InvalidValue(_explain(raw))
+    digits = found[2]
+    if not digits.strip("0"):
+        raise InvalidValue("Incorrect phone")
+    if not found[1] and digits.startswith("00"):
+        return True, digits[2:]
+    return bool(found[1]), digits
+
+
+def _check(digits: str) -> str:
+    if digits.startswith("0") and len(digits) > 6:
+        raise InvalidValue("Incorrect phone (no international number begins with 0)")
+    if not _INTERNATIONAL.fullmatch(digits):
+        raise InvalidValue("Incorrect phone")
+    return f"+{digits}"
+
+
+@remembered
+def parse_international(raw: str) -> str:
+    """Return `+digits` of a number with its country code; raise InvalidValue.
+
+    Without `+` or `00` it is taken for one, since nothing says otherwise.
+    """
+    return _check(_read(raw)[1])
+
+
+@remembered
+def parse_regional(raw: str) -> str:
+    """Return `+digits` of a number, after the two letters of the region to read it in.
+
+    With `+` or `00` it is of any country. Raises InvalidValue for what is no number of
+    the region: whose it is instead would be a guess.
+    """
+    region, text = raw[:2], raw[2:]
+    is_international, digits = _read(text)
+    if is_international:
+        return _check(digits)
+    try:
+        number = phonenumbers.parse(digits, region)
+    except phonenumbers.NumberParseException:
+        number = phonenumbers.PhoneNumber()
+    how = phonenumbers.is_possible_number_with_reason(number)
+    if how != phonenumbers.ValidationResult.IS_POSSIBLE:
+        raise InvalidValue(
+            f"Incorrect phone (not a number of {region}; those of others begin with +)"
+        )
+    return _check(
+        phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)[1:]
+    )
+
+
+def has_country(phone: str) -> bool:
+    """Say whether `+digits` begins with the code of a country."""
+    return any(
+        int(phone[1:end]) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+        for end in (2, 3, 4)
+    )
+
+
+def can_be_dialled(phone: str) -> bool:
+    """Say whether some country has `+digits` in its numbering plan."""
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse(phone))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+@remembered
+def _find_doubt(raw: str) -> str:
+    is_international, _ = _read(raw)
+    phone = parse_international(raw)
+    sure = has_country(phone) if is_international else can_be_dialled(phone)
+    return "" if sure else "No country has this number (write + and the country code)"
+
+
+#: How numbers begin whose country code can be no other.
+_SURE = frozenset(
+    f"+{start}"
+    for start in range(10, 100)
+    if {start, start // 10} & phonenumbers.COUNTRY_CODE_TO_REGION_CODE.keys()
+)
+
+
+def is_sure(raw: object) -> bool:
+    """Say whether a number begins with the code of a country, at first sight."""
+    return type(raw) is str and raw[:3] in _SURE
+
+
+def find_doubt(raw: object, region: str | None) -> str:
+    """Return why a number that is stored may not be dialled; empty for no doubt.
+
+    A number without `+` is looked up in the numbering plans, one with it by its country
+    code only: whoever writes the code means it.
+    """
+    text = raw if isinstance(raw, str) else str(raw)
+    if region is None:
+        return _find_doubt(text)
+    phone = parse_regional(region + text)
+    return _find_doubt(phone if text.lstrip().startswith("+") else phone[1:])
