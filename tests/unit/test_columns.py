@@ -147,9 +147,9 @@ def test_every_doubt_about_the_header_is_told_at_once() -> None:
     ("header", "cells", "message"),
     [
         ("email", ["a", "b"], "More values than columns"),
-        ("phones", ["['+1']"], "Not a JSON list: data.phones"),
-        ("tags", ["[vip"], "Not a JSON list: data.tags"),
-        ("tags", ['["vip"] x'], "Not a JSON list: data.tags"),
+        ("phones", ["['+1']"], 'Not a JSON list, such as ["a", "b"]: data.phones'),
+        ("tags", ["[vip"], 'Not a JSON list, such as ["a", "b"]: data.tags'),
+        ("tags", ['["vip"] x'], 'Not a JSON list, such as ["a", "b"]: data.tags'),
         ("email", ["a\0b"], "A NUL character cannot be stored: data.email"),
         ("email", ["a\udce9b"], "Not in the encoding of the file: data.email"),
         ("address", ["{"], "Not a JSON value: data.address"),
