@@ -26,11 +26,13 @@ ELSEWHERE = {
     r"make (bench|fuzz|chaos)": "takes longer than a test may; its short form is one",
     r"newman ": "test_postman.py",
     r"penstock (consume|console)\b": "runs until it is stopped",
-    r"pg_dump|createdb|DATABASE_URL=\S+_restored": "test_backup.py",
+    r"pg_dump|createdb|psql |DATABASE_URL=\S+_restored": "test_backup.py",
     r"kubectl ": "needs a cluster; test_deploy_checks.py checks what it is given",
     r"journalctl ": "needs a host that systemd runs",
     r"redis-cli ": "test_broker_redis.py sends the same by a client",
     r"penstock imports show IMPORT_ID": "test_operations.py, with an id that exists",
+    r"penstock dead show IMPORT_ID": "test_dead_cli.py, with an id that exists",
+    r"penstock dead bury ": "test_burials.py, of an entry that is there",
 }
 #: These name what does not exist here, or ask and are not answered.
 MAY_REFUSE = (

@@ -215,9 +215,9 @@ def test_another_body_under_a_key_of_a_job_that_stopped_fails_it_and_loses_nothi
     wait_until(lambda: is_interrupted(connection))
     with draining(intake.settings):
         answer = send(intake, token, other, headers=key).json()
-        names = connection.execute("SELECT DISTINCT fields ->> '_fname' FROM profiles")
         (job,) = connection.execute("SELECT state, error_text FROM jobs").fetchall()
         whole = send(intake, token, people("a", 400), headers=key).json()
+        names = connection.execute("SELECT DISTINCT fields ->> '_fname' FROM profiles")
 
     assert answer["error"] == 409
     assert said in answer["error_text"]

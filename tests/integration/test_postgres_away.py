@@ -52,7 +52,13 @@ def stored(settings: Settings, token: str) -> dict[str, str]:
     with served(settings) as intake, draining(settings):
         said = intake.post(make_document(token))
         job_id = send(intake, token, PEOPLE).json()["job_id"]
-    return {"import_id": said.headers["Import-Id"], "job_id": job_id}
+    # The imports of a job count on from its id, as those of a batch do.
+    batch = f"{job_id}.1"
+    return {
+        "import_id": said.headers["Import-Id"],
+        "job_id": job_id,
+        "batch": batch,
+    }
 
 
 def ask_everything(

@@ -193,7 +193,7 @@ def test_one_job_is_read_by_one_process(
         status, _, errors = run(settings, file, "--resume")
 
         assert status == 2
-        assert "already" in errors
+        assert "is being imported by another process" in errors
     finally:
         with draining(settings):
             assert finish(process)[0] == 0
