@@ -110,7 +110,8 @@ _CLAIM = """
           LIMIT %(look)s
             FOR UPDATE SKIP LOCKED
     ), placed AS (
-         SELECT due.event_id, due.endpoint_id, due_at, first.next_attempt_at AS blocked_until,
+         SELECT due.event_id, due.endpoint_id, due_at,
+                first.next_attempt_at AS blocked_until,
                 count(*) FILTER (WHERE first.next_attempt_at IS NULL)
                          OVER (ORDER BY due_at, due.profile_sequence, due.event_id)
                 AS place

@@ -12,7 +12,9 @@ from typing import Any
 
 import orjson
 import pytest
+from click.testing import CliRunner
 
+from ingest.commands.events import events
 from ingest.domain.deliveries import CONCURRENCY, Attempt
 from ingest.settings import Settings
 from ingest.store.deliveries import (
@@ -22,6 +24,7 @@ from ingest.store.deliveries import (
     record_attempts,
     wake_blocked,
 )
+from ingest.store.delivery_pages import list_deliveries
 from ingest.store.events import drop_events
 from tests.conftest import Connection
 from tests.factories import make_import
@@ -332,6 +335,33 @@ def test_events_of_an_earlier_release_are_delivered_without_a_number(
 
     bodies: list[Any] = [orjson.loads(each.body) for each in receiver.received]
     assert all("profile_sequence" not in body["data"] for body in bodies)
+
+
+def test_operators_see_what_waits_for_an_earlier_event(
+    connection: Connection, database_url: str
+) -> None:
+    declare(connection, "https://example.com")
+    profile_id, *_ = import_each(connection, "a", "a")
+    (first,) = claim_deliveries(connection, 1, CONCURRENCY, LEASE)
+
+    page = list_deliveries(connection, state="pending")
+    told = {line.profile_sequence: line.blocked for line in page.deliveries}
+    assert told == dict(
+        zip(sequences(connection, profile_id), (False, True), strict=True)
+    )
+    asked = ["list", "--state", "pending", "--database-url", database_url]
+    shown = CliRunner().invoke(events, asked, env={"COLUMNS": "300"})
+    assert shown.output.count("after an earlier event") == 1
+    (later,) = (line.event_id for line in page.deliveries if line.blocked)
+    asked = ["show", str(later), "--database-url", database_url]
+    shown = CliRunner().invoke(events, asked, env={"COLUMNS": "300"})
+    assert "after an earlier event of the profile" in shown.output
+    assert f"profile sequence  {sequences(connection, profile_id)[1]}" in shown.output
+
+    finish(connection, first)
+    wake_blocked(connection, 1, [f"1:{profile_id}"])
+    page = list_deliveries(connection, state="pending")
+    assert [line.blocked for line in page.deliveries] == [False]
 
 
 def test_what_waited_behind_an_event_past_retention_is_due_when_that_was(
