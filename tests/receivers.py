@@ -3,8 +3,13 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from ingest.store.catalog import load_declared, save_catalog
+from tests.conftest import Connection
+from tests.declared import make_endpoint, make_trigger
 
 #: What to answer: a status and headers.
 Answer = tuple[int, Mapping[str, str]]
@@ -87,3 +92,19 @@ def receiving() -> Iterator[Receiver]:
         receiver.released.set()
         server.shutdown()
         server.server_close()
+
+
+def declare(connection: Connection, *urls: str, **changes: Any) -> None:
+    """Tell of every import to each of `urls`, or to endpoints with `changes`."""
+    endpoints = [
+        make_endpoint(id=number, **{"url": url, **changes})
+        for number, url in enumerate(urls, start=1)
+    ]
+    triggers = [make_trigger(id=each.id, endpoint_id=each.id) for each in endpoints]
+    with connection.transaction():
+        declared = replace(
+            load_declared(connection),
+            endpoints={each.id: each for each in endpoints},
+            triggers={each.id: each for each in triggers},
+        )
+        save_catalog(connection, declared)

@@ -6,6 +6,7 @@ import logging
 import random
 import ssl
 import time
+from asyncio import Task
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -17,13 +18,14 @@ from psycopg.rows import TupleRow
 
 from ingest import metrics
 from ingest.domain.addresses import AllowList
-from ingest.domain.deliveries import BREAKER_FAILURES, Attempt, pause, retry_delay
+from ingest.domain.deliveries import Attempt, Standing, retry_delay
 from ingest.store.deliveries import (
     Attempted,
     Delivery,
     Target,
     claim_deliveries,
     record_attempts,
+    wake_blocked,
 )
 from ingest.store.endpoints import disable_endpoint, record_failures
 from ingest.tracing import Tracer
@@ -37,8 +39,6 @@ logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-#: Deliveries under way at once, per endpoint.
-CONCURRENCY = 16
 #: Longer than the longest attempt: after it, whoever had claimed is dead.
 LEASE = timedelta(seconds=60)
 
@@ -62,25 +62,68 @@ class Means:
     tracer: Tracer
 
 
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """An attempt that has ended, and the round that it began in."""
+
+    round: int
+    attempted: Attempted
+
+
 class Lane:
     """Delivers what is due at one endpoint until nothing is, or it is to be paused."""
 
     def __init__(self, target: Target, database: Database, means: Means) -> None:
         self._target = target
+        self._standing = Standing(failures=target.failures)
         self._database = database
         self._means = means
+        self._under_way: set[Task[_Ended]] = set()
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """Claim nothing more; what is under way ends and is recorded."""
+        self._is_stopping = True
 
     async def run(self) -> None:
-        """Claim, send and record, batch after batch."""
+        """Claim, send and record; as one ends, another is claimed."""
         async with AsyncExitStack() as stack:
             send = self._open_safely(stack)
-            while claimed := await self._database(self._claim):
-                attempted = await asyncio.gather(
-                    *(self._attempt(delivery, send) for delivery in claimed)
-                )
-                record = functools.partial(self._record, attempted)
-                if not await self._database(record):
-                    return
+            try:
+                await self._deliver(send)
+            except asyncio.CancelledError:
+                for attempt in self._under_way:
+                    attempt.cancel()
+                raise
+            finally:
+                # Each needs what the stack closes. Unrecorded, it is due again when its
+                # lease ends.
+                if self._under_way:
+                    await asyncio.wait(self._under_way)
+
+    async def _deliver(self, send: "_Send") -> None:
+        ended: set[Task[_Ended]] = set()
+        while True:
+            step = functools.partial(self._step, [each.result() for each in ended])
+            for delivery in await self._database(step):
+                attempt = self._attempt(delivery, send)
+                self._under_way.add(asyncio.create_task(attempt))
+            if not self._under_way:
+                return
+            ended, self._under_way = await asyncio.wait(
+                self._under_way, return_when=asyncio.FIRST_COMPLETED
+            )
+
+    def _step(
+        self, ended: Sequence[_Ended], connection: Connection[TupleRow]
+    ) -> list[Delivery]:
+        """Record what has ended, and claim as much as there is room for."""
+        if ended:
+            self._record(ended, connection)
+        room = 0 if self._is_stopping else self._standing.room(len(self._under_way))
+        if not room:
+            return []
+        return claim_deliveries(connection, self._target.id, room, LEASE)
 
     def _open_safely(self, stack: AsyncExitStack) -> "_Send":
         """Return what sends; what cannot be opened fails each attempt, on record."""
@@ -114,15 +157,9 @@ class Lane:
 
         return put
 
-    def _claim(self, connection: Connection[TupleRow]) -> list[Delivery]:
-        # Of one that counts as down, a single event asks whether it is up again.
-        probing = self._target.failures >= BREAKER_FAILURES
-        count = 1 if probing else CONCURRENCY
-        return claim_deliveries(connection, self._target.id, count, LEASE)
-
-    async def _attempt(self, delivery: Delivery, send: "_Send") -> Attempted:
+    async def _attempt(self, delivery: Delivery, send: "_Send") -> _Ended:
         """Send an event once; whatever that raises is what came of the attempt."""
-        now, started = datetime.now(UTC), time.monotonic()
+        now, started, round_ = datetime.now(UTC), time.monotonic(), self._standing.round
         span = self._means.tracer.start("deliver", delivery.traceparent)
         try:
             body = _dump(delivery)
@@ -139,37 +176,42 @@ class Lane:
             attempt = _describe(error)
         span.end(event_id=str(delivery.event_id), status=attempt.status or 0)
         _note(delivery, attempt)
-        return Attempted(
+        attempted = Attempted(
             delivery=delivery,
             attempt=replace(attempt, error=_storable(attempt.error)),
             attempted_at=now,
             duration_ms=round((time.monotonic() - started) * 1000),
             next_attempt_at=_next_attempt(delivery, attempt),
         )
+        return _Ended(round_, attempted)
 
     def _record(
-        self, attempted: Sequence[Attempted], connection: Connection[TupleRow]
-    ) -> bool:
-        """Record attempts and how the endpoint behaves; tell whether to go on."""
-        now = datetime.now(UTC)
-        attempts = [each.attempt for each in attempted]
-        is_alive = any(not attempt.is_outage for attempt in attempts)
-        failures = 0 if is_alive else self._target.failures + 1
-        asked = max((attempt.retry_after or 0.0 for attempt in attempts), default=0.0)
-        seconds = pause(failures, asked, random.random())  # noqa: S311 (jitter)
-        paused_until = now + timedelta(seconds=seconds) if seconds else None
-        is_gone = any(attempt.is_gone for attempt in attempts)
-
+        self, ended: Sequence[_Ended], connection: Connection[TupleRow]
+    ) -> None:
+        """Record attempts and how the endpoint behaves; let go whom they held back."""
+        now, attempted = datetime.now(UTC), [each.attempted for each in ended]
+        standing = self._standing.after(
+            [(each.round, each.attempted.attempt) for each in ended],
+            now,
+            random.random(),  # noqa: S311 (jitter)
+        )
         with connection.transaction():
             record_attempts(connection, attempted)
-            record_failures(connection, self._target.id, failures, paused_until)
-            if is_gone:
+            record_failures(
+                connection,
+                self._target.id,
+                standing.failures,
+                standing.paused_until,
+            )
+            if standing.is_gone and not self._standing.is_gone:
                 disable_endpoint(connection, self._target.id, now)
+        self._standing = standing
+        over = [each.delivery for each in attempted if each.state != "pending"]
+        keys = [each.profile_key for each in over if each.profile_key is not None]
+        wake_blocked(connection, self._target.id, keys)
         for each in attempted:
             metrics.DELIVERIES.labels(each.state).inc()
             metrics.DELIVERY_SECONDS.observe(each.duration_ms / 1000)
-        self._target = replace(self._target, failures=failures)
-        return not is_gone and paused_until is None
 
 
 class _Send(Protocol):
@@ -187,6 +229,7 @@ def _dump(delivery: Delivery) -> bytes:
             "profile_id": delivery.profile_id,
             "sequence": delivery.sequence,
         },
+        profile_sequence=delivery.profile_sequence,
         trigger_ids=delivery.trigger_ids,
         detail=delivery.detail,
     )

@@ -11,6 +11,7 @@ import ssl
 from asyncio import AbstractEventLoop, Task
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from threading import Thread
 from typing import TypeVar
 
@@ -30,6 +31,12 @@ from workers.webhooks import TIMEOUT_SECONDS
 logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    lane: Lane
+    task: Task[None]
 
 
 class Courier:
@@ -54,7 +61,7 @@ class Courier:
         # One thread: the connection is used by one at a time.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="courier-database")
         self._connection: Connection[TupleRow] | None = None
-        self._lanes: dict[int, Task[None]] = {}
+        self._lanes: dict[int, _Running] = {}
         self._visit: Task[None] | None = None
         self._visit_again = False
         self._stopping = False
@@ -86,10 +93,13 @@ class Courier:
         self._stopping = True
         if self._visit is not None:
             await asyncio.wait([self._visit])
-        if self._lanes:
-            await asyncio.wait(self._lanes.values(), timeout=TIMEOUT_SECONDS)
-        for lane in self._lanes.values():
-            lane.cancel()
+        for running in self._lanes.values():
+            running.lane.stop()
+        tasks = [running.task for running in self._lanes.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=TIMEOUT_SECONDS)
+        for task in tasks:
+            task.cancel()
 
     def _start_visit(self) -> None:
         if self._stopping:
@@ -107,7 +117,7 @@ class Courier:
             if target.id not in self._lanes:
                 lane = Lane(target, self._database, self._means)
                 task = asyncio.get_running_loop().create_task(lane.run())
-                self._lanes[target.id] = task
+                self._lanes[target.id] = _Running(lane, task)
                 task.add_done_callback(functools.partial(self._end_lane, target.id))
 
     def _end_visit(self, visit: Task[None]) -> None:

@@ -101,6 +101,8 @@ def list_(
 
 def _cells(line: DeliveryLine) -> tuple[str | Text, ...]:
     due = moment(line.next_attempt_at) if line.state == "pending" else ""
+    if line.blocked:
+        due = "after an earlier event"
     return (
         str(line.event_id),
         moment(line.created_at),
@@ -154,6 +156,7 @@ def _show_event(console: Console, event: EventRecord) -> None:
             ("kind", event.kind),
             ("import", str(event.import_id)),
             ("profile", f"{event.profile_id} of database {event.database_id}"),
+            ("profile sequence", str(event.profile_sequence or "none")),
             ("written", moment(event.created_at)),
             ("tells", show_value(event.detail)),
         ],
@@ -164,7 +167,9 @@ def _show_delivery(console: Console, delivery: EventDelivery) -> None:
     told = Text(delivery.state, style=colour_of(delivery.state))
     told.append(f"  to {delivery.endpoint}", style="default")
     told.append(f"  for {', '.join(delivery.triggers)}", style="dim")
-    if delivery.state == "pending":
+    if delivery.blocked:
+        told.append("  after an earlier event of the profile", style="default")
+    elif delivery.state == "pending":
         told.append(f"  due {moment(delivery.next_attempt_at)}", style="default")
     console.print(told)
     if not delivery.attempts:

@@ -1,6 +1,8 @@
 """When a delivery is tried again, and when an endpoint is left alone."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 _MINUTE = 60.0
 _HOUR = 60 * _MINUTE
@@ -21,6 +23,8 @@ SCHEDULE = (
 #: The share of a wait by which jitter may lengthen it.
 _JITTER = 0.2
 
+#: Deliveries under way at once, per endpoint.
+CONCURRENCY = 16
 #: Failures in a row, however many events each met, after which an endpoint counts as
 #: down.
 BREAKER_FAILURES = 3
@@ -78,3 +82,70 @@ def pause(failures: int, retry_after: float | None, jitter: float) -> float | No
         doubled = min(_FIRST_PAUSE * 2.0**exponent, _LONGEST_PAUSE)
         doubled *= 1 + _JITTER * jitter
     return max(asked, doubled) or None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How an endpoint behaves, from what comes of attempts that are under way at once.
+
+    A failure is an outage, whatever number of events it meets: those sent before it was
+    counted belong to it. While there is one, attempts go round by round, each begun
+    when all of the one before have ended: no more fail than it takes to know.
+    """
+
+    #: In a row.
+    failures: int
+    #: The number of the round that an attempt begun now belongs to.
+    round: int = 0
+    #: The end of the pause that the endpoint asked for.
+    asked_until: datetime | None = None
+    #: The end of the pause because of failures.
+    down_until: datetime | None = None
+    #: It wants no more events, ever.
+    is_gone: bool = False
+
+    @property
+    def paused_until(self) -> datetime | None:
+        """Until when to leave the endpoint alone; None to go on."""
+        return max(filter(None, (self.asked_until, self.down_until)), default=None)
+
+    def room(self, under_way: int) -> int:
+        """Return how many attempts may begin while `under_way` others have not ended.
+
+        Of an endpoint that counts as down, a single event asks whether it is up again.
+        """
+        if self.is_gone or self.paused_until or (self.failures and under_way):
+            return 0
+        return 1 if self.failures >= BREAKER_FAILURES else CONCURRENCY - under_way
+
+    def after(
+        self, ended: Sequence[tuple[int, Attempt]], now: datetime, jitter: float
+    ) -> "Standing":
+        """Return how it stands when attempts, each with its round, have ended."""
+        attempts = [attempt for _, attempt in ended]
+        asked = pause(0, max(each.retry_after or 0.0 for each in attempts), jitter)
+        known = replace(
+            self,
+            asked_until=_later(self.asked_until, now, asked),
+            is_gone=self.is_gone or any(attempt.is_gone for attempt in attempts),
+        )
+        if any(not attempt.is_outage for attempt in attempts):
+            return replace(known, failures=0, down_until=None)
+        if all(round_ != self.round for round_, _ in ended):
+            return known
+        failures = self.failures + 1
+        return replace(
+            known,
+            failures=failures,
+            round=self.round + 1,
+            down_until=_later(None, now, pause(failures, None, jitter)),
+        )
+
+
+def _later(
+    until: datetime | None, now: datetime, seconds: float | None
+) -> datetime | None:
+    if seconds is None:
+        return until
+    ends = now + timedelta(seconds=seconds)
+    return ends if until is None else max(until, ends)

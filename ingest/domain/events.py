@@ -21,7 +21,8 @@ class Event:
     database_id: int
     profile_id: str
     kind: EventKind
-    #: Its place among the events of its import.
+    #: Its place among the events of its import. Among those of its profile it gets one,
+    #: `profile_sequence`, as it is written.
     sequence: int
     #: What its kind tells of it, as JSON values.
     detail: Mapping[str, object]

@@ -1,6 +1,6 @@
 """Deliveries in Postgres: what is due, who works on it, and what came of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -38,6 +38,10 @@ class Delivery:
     profile_id: str
     kind: str
     sequence: int
+    #: What it is in order with at its endpoint, and its place there; None of what the
+    #: release before wrote.
+    profile_key: str | None
+    profile_sequence: int | None
     detail: Mapping[str, object]
     created_at: datetime
     #: The trace context of its import, if a producer sent one.
@@ -87,30 +91,57 @@ def find_targets(connection: Connection[TupleRow]) -> list[Target]:
     ]
 
 
-#: Who claims at the same moment skips what we take.
+#: Due deliveries that one look for what can be claimed goes through, at most.
+_MOST_LOOKED_AT = 1000
+
+#: Who claims at the same moment skips what we take. Those behind a pending one of their
+#: profile are blocked: put off until a lease after the next attempt of that one. By
+#: then it has ended, and made them due at once, or it is under way again. None is
+#: claimed while an earlier one is pending: who sees the later sees the earlier.
 _CLAIM = """
     WITH due AS (
-         SELECT event_id, next_attempt_at AS due_at
+         SELECT event_id, endpoint_id, next_attempt_at AS due_at,
+                profile_key, profile_sequence
            FROM deliveries
           WHERE endpoint_id = %(endpoint)s
             AND state = 'pending'
             AND next_attempt_at <= now()
           ORDER BY next_attempt_at
-          LIMIT %(count)s
+          LIMIT %(look)s
             FOR UPDATE SKIP LOCKED
-    ), claimed AS (
-         UPDATE deliveries
-            SET next_attempt_at = now() + %(lease)s
+    ), placed AS (
+         SELECT due.event_id, due.endpoint_id, due_at,
+                first.next_attempt_at AS blocked_until,
+                count(*) FILTER (WHERE first.next_attempt_at IS NULL)
+                         OVER (ORDER BY due_at, due.profile_sequence, due.event_id)
+                AS place
            FROM due
-          WHERE deliveries.endpoint_id = %(endpoint)s
-            AND deliveries.event_id = due.event_id
-         RETURNING deliveries.event_id, trigger_ids, attempts, due_at
+           LEFT JOIN LATERAL (
+                SELECT next_attempt_at
+                  FROM deliveries AS earlier
+                 WHERE earlier.endpoint_id = %(endpoint)s
+                   AND earlier.profile_key = due.profile_key
+                   AND earlier.profile_sequence < due.profile_sequence
+                   AND earlier.state = 'pending'
+                 ORDER BY earlier.profile_sequence
+                 LIMIT 1) AS first ON true
+    ), taken AS (
+         UPDATE deliveries
+            SET next_attempt_at = greatest(blocked_until, now()) + %(lease)s,
+                blocked = blocked_until IS NOT NULL
+           FROM placed
+          WHERE deliveries.event_id = placed.event_id
+            AND deliveries.endpoint_id = placed.endpoint_id
+            AND (blocked_until IS NOT NULL OR place <= %(count)s)
+         RETURNING deliveries.event_id, trigger_ids, attempts, blocked, due_at,
+                   deliveries.profile_key
     )
-    SELECT events.id, trigger_ids, attempts, import_id, database_id, profile_id,
-           kind, sequence, detail, created_at, traceparent
-      FROM claimed
-      JOIN events ON events.id = claimed.event_id
-     ORDER BY due_at, created_at, import_id, sequence
+    SELECT blocked, profile_key, taken.event_id, trigger_ids, attempts, import_id,
+           database_id, profile_id, kind, sequence, profile_sequence, detail,
+           created_at, traceparent
+      FROM taken
+      LEFT JOIN events ON events.id = taken.event_id AND NOT blocked
+     ORDER BY due_at, profile_sequence, created_at, import_id, sequence
     """
 
 
@@ -119,29 +150,84 @@ def claim_deliveries(
 ) -> list[Delivery]:
     """Take up to `count` deliveries that are due at an endpoint, the oldest first.
 
+    Of one profile only the first that is pending, by `profile_sequence`: the others
+    wait until that is delivered or given up.
+
     Nobody else is given them until `lease` is over. Should we crash before we record
     what came of them, they are due again then.
     """
-    rows = connection.execute(
-        _CLAIM, {"endpoint": endpoint_id, "count": count, "lease": lease}
+    claimed: list[Delivery] = []
+    look = count
+    while len(claimed) < count:
+        asked = {
+            "endpoint": endpoint_id,
+            "count": count - len(claimed),
+            "look": look,
+            "lease": lease,
+        }
+        rows = connection.execute(_CLAIM, asked).fetchall()
+        blocked = {key for is_blocked, key, *_ in rows if is_blocked}
+        claimed += [_delivery(endpoint_id, row) for row in rows if not row[0]]
+        if not blocked:
+            break
+        wake_blocked(connection, endpoint_id, blocked)
+        look = min(4 * look, _MOST_LOOKED_AT)
+    return claimed
+
+
+def _delivery(endpoint_id: int, row: TupleRow) -> Delivery:
+    return Delivery(
+        profile_key=row[1],
+        event_id=row[2],
+        endpoint_id=endpoint_id,
+        trigger_ids=row[3],
+        attempts=row[4],
+        import_id=row[5],
+        database_id=row[6],
+        profile_id=row[7],
+        kind=row[8],
+        sequence=row[9],
+        profile_sequence=row[10],
+        detail=row[11],
+        created_at=row[12],
+        traceparent=row[13],
     )
-    return [
-        Delivery(
-            event_id=row[0],
-            endpoint_id=endpoint_id,
-            trigger_ids=row[1],
-            attempts=row[2],
-            import_id=row[3],
-            database_id=row[4],
-            profile_id=row[5],
-            kind=row[6],
-            sequence=row[7],
-            detail=row[8],
-            created_at=row[9],
-            traceparent=row[10],
-        )
-        for row in rows
-    ]
+
+
+def wake_blocked(
+    connection: Connection[TupleRow], endpoint_id: int, profile_keys: Iterable[str]
+) -> None:
+    """Make the first pending delivery of each profile due, if it is blocked.
+
+    For whoever has just *committed* that a delivery ended, or that one is blocked, and
+    in no transaction. Of two who do so at the same moment, the one whose commit comes
+    last sees what the other wrote: so no delivery stays blocked by one that has ended.
+    Nor is one that is under way given out a second time.
+    """
+    keys = sorted(set(profile_keys))
+    if not keys:
+        return
+    connection.execute(
+        """
+        UPDATE deliveries
+           SET next_attempt_at = now(), blocked = false
+         WHERE endpoint_id = %(endpoint)s
+           -- An array: as a join it could also begin with whatever is pending.
+           AND event_id = ANY(ARRAY(
+               SELECT first.event_id
+                 FROM unnest(%(keys)s::text[]) AS wanted (profile_key)
+                CROSS JOIN LATERAL (
+                      SELECT event_id
+                        FROM deliveries AS pending
+                       WHERE pending.endpoint_id = %(endpoint)s
+                         AND pending.profile_key = wanted.profile_key
+                         AND pending.state = 'pending'
+                       ORDER BY pending.profile_sequence
+                       LIMIT 1) AS first))
+           AND blocked
+        """,
+        {"endpoint": endpoint_id, "keys": keys},
+    )
 
 
 #: An attempt that is recorded already conflicts, and changes nothing.

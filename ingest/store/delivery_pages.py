@@ -25,6 +25,8 @@ class DeliveryLine:
     database_id: int
     profile_id: str
     kind: str
+    #: Its place among the events of its profile; None if an earlier release wrote it.
+    profile_sequence: int | None
     created_at: datetime
     endpoint_id: int
     endpoint: str
@@ -34,6 +36,8 @@ class DeliveryLine:
     #: When it is due; once it is given up, when it last was.
     next_attempt_at: datetime
     delivered_at: datetime | None
+    #: It waits for an earlier event of its profile to be delivered or given up.
+    blocked: bool
     #: What the last attempt failed with; empty when it did not, None without one.
     last_error: str | None
 
@@ -114,9 +118,11 @@ def _load(
     with connection.cursor(row_factory=class_row(DeliveryLine)) as cursor:
         return cursor.execute(
             """
-            SELECT event_id, import_id, database_id, profile_id, kind, created_at,
-                   deliveries.endpoint_id, endpoints.name AS endpoint, state, attempts,
-                   next_attempt_at, delivered_at, last.error AS last_error
+            SELECT event_id, import_id, database_id, profile_id, kind,
+                   events.profile_sequence, created_at, deliveries.endpoint_id,
+                   endpoints.name AS endpoint, state, attempts, next_attempt_at,
+                   delivered_at, state = 'pending' AND blocked AS blocked,
+                   last.error AS last_error
               FROM unnest(%(events)s::uuid[], %(endpoints)s::integer[])
                    WITH ORDINALITY AS wanted (event_id, endpoint_id, place)
               JOIN deliveries USING (event_id, endpoint_id)

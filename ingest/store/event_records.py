@@ -32,6 +32,8 @@ class EventDelivery:
     state: str
     next_attempt_at: datetime
     delivered_at: datetime | None
+    #: It waits for an earlier event of its profile to be delivered or given up.
+    blocked: bool
     attempts: Sequence[AttemptRecord]
 
 
@@ -44,7 +46,10 @@ class EventRecord:
     database_id: int
     profile_id: str
     kind: str
+    #: Its place among the events of its import.
     sequence: int
+    #: Its place among the events of its profile; None if an earlier release wrote it.
+    profile_sequence: int | None
     detail: Mapping[str, object]
     created_at: datetime
     deliveries: Sequence[EventDelivery] = ()
@@ -54,8 +59,8 @@ def find_event(connection: Connection[TupleRow], event_id: UUID) -> EventRecord 
     """Return an event with its deliveries; None when there is none."""
     row = connection.execute(
         """
-        SELECT id, import_id, database_id, profile_id, kind, sequence, detail,
-               created_at
+        SELECT id, import_id, database_id, profile_id, kind, sequence,
+               profile_sequence, detail, created_at
           FROM events
          WHERE id = %(event_id)s
         """,
@@ -68,8 +73,8 @@ def list_events(connection: Connection[TupleRow], import_id: UUID) -> list[Event
     """Return the events of an import with their deliveries, in their order."""
     rows = connection.execute(
         """
-        SELECT id, import_id, database_id, profile_id, kind, sequence, detail,
-               created_at
+        SELECT id, import_id, database_id, profile_id, kind, sequence,
+               profile_sequence, detail, created_at
           FROM events
          WHERE import_id = %(import_id)s
          ORDER BY sequence
@@ -90,8 +95,9 @@ def _complete(
             profile_id=row[3],
             kind=row[4],
             sequence=row[5],
-            detail=row[6],
-            created_at=row[7],
+            profile_sequence=row[6],
+            detail=row[7],
+            created_at=row[8],
         )
         for row in rows
     ]
@@ -107,7 +113,7 @@ def _deliver(connection: Connection[TupleRow], event: EventRecord) -> EventRecor
                        FROM triggers
                       WHERE triggers.id = ANY(deliveries.trigger_ids)
                       ORDER BY triggers.id),
-               state, next_attempt_at, delivered_at
+               state, next_attempt_at, delivered_at, blocked
           FROM deliveries
           JOIN endpoints ON endpoints.id = deliveries.endpoint_id
          WHERE event_id = %(event_id)s
@@ -124,6 +130,7 @@ def _deliver(connection: Connection[TupleRow], event: EventRecord) -> EventRecor
             state=row[3],
             next_attempt_at=row[4],
             delivered_at=row[5],
+            blocked=row[3] == "pending" and row[6],
             attempts=attempts.get(row[0], []),
         )
         for row in rows

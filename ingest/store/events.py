@@ -1,6 +1,6 @@
 """The outbox: events written with the import that caused them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import orjson
@@ -16,30 +16,43 @@ def insert_events(
 ) -> None:
     """Write `events` and what is to be delivered of them, due at once.
 
-    Must run in the transaction of their import: what is not committed with it did not
-    happen.
+    `events` stand in the order applied, and are numbered in it. Must run in the
+    transaction of their import, which holds the locks of their profiles until it
+    commits: so of one profile a greater number is a later event. What is not committed
+    with its import did not happen.
     """
     execute_rows(
         connection,
         """
-        WITH fresh AS (
+        WITH ordered AS (
              SELECT *
-               FROM jsonb_to_recordset(%(rows)s::jsonb)
-                    AS fresh (id uuid, import_id uuid, database_id integer,
-                              profile_id text, kind text, sequence integer,
-                              detail jsonb, traceparent text,
-                              endpoint_id integer, trigger_ids integer[])
+               FROM ROWS FROM (
+                    jsonb_to_recordset(%(rows)s::jsonb)
+                    AS (id uuid, import_id uuid, database_id integer,
+                        profile_id text, kind text, sequence integer,
+                        detail jsonb, traceparent text, listeners jsonb)
+                    ) WITH ORDINALITY
+                    AS fresh (id, import_id, database_id, profile_id, kind, sequence,
+                              detail, traceparent, listeners, place)
+              ORDER BY place
+        ), numbered AS (
+             SELECT nextval('events_profile_sequence') AS profile_sequence, ordered.*
+               FROM ordered
         ), written AS (
-             INSERT INTO events (id, import_id, database_id, profile_id, kind,
-                                 sequence, detail, traceparent, created_at)
-             SELECT DISTINCT ON (id)
-                    id, import_id, database_id, profile_id, kind,
+             INSERT INTO events (id, import_id, database_id, profile_id,
+                                 profile_sequence, kind, sequence, detail,
+                                 traceparent, created_at)
+             SELECT id, import_id, database_id, profile_id, profile_sequence, kind,
                     sequence, detail, traceparent, %(now)s
-               FROM fresh
+               FROM numbered
         )
-        INSERT INTO deliveries (event_id, endpoint_id, trigger_ids, next_attempt_at)
-        SELECT id, endpoint_id, trigger_ids, %(now)s
-          FROM fresh
+        INSERT INTO deliveries (event_id, endpoint_id, profile_key,
+                                profile_sequence, trigger_ids, next_attempt_at)
+        SELECT id, listener.endpoint_id, database_id || ':' || profile_id,
+               profile_sequence, listener.trigger_ids, %(now)s
+          FROM numbered
+         CROSS JOIN LATERAL jsonb_to_recordset(listeners)
+               AS listener (endpoint_id integer, trigger_ids integer[])
         """,
         events,
         now,
@@ -48,24 +61,24 @@ def insert_events(
 
 
 def _dump(events: Sequence[Event]) -> bytes:
-    # The rows of one event stay together: it is written once, and delivered to each.
-    return orjson.dumps([row for event in events for row in _rows(event)])
+    return orjson.dumps([_row(event) for event in events])
 
 
-def _rows(event: Event) -> Iterable[dict[str, object]]:
-    for endpoint_id, trigger_ids in event.listeners.items():
-        yield {
-            "id": event.id,
-            "import_id": event.import_id,
-            "database_id": event.database_id,
-            "profile_id": event.profile_id,
-            "kind": event.kind,
-            "sequence": event.sequence,
-            "detail": event.detail,
-            "traceparent": event.traceparent,
-            "endpoint_id": endpoint_id,
-            "trigger_ids": trigger_ids,
-        }
+def _row(event: Event) -> dict[str, object]:
+    return {
+        "id": event.id,
+        "import_id": event.import_id,
+        "database_id": event.database_id,
+        "profile_id": event.profile_id,
+        "kind": event.kind,
+        "sequence": event.sequence,
+        "detail": event.detail,
+        "traceparent": event.traceparent,
+        "listeners": [
+            {"endpoint_id": endpoint_id, "trigger_ids": trigger_ids}
+            for endpoint_id, trigger_ids in event.listeners.items()
+        ],
+    }
 
 
 def drop_events(connection: Connection[TupleRow], before: datetime) -> int:

@@ -13,16 +13,19 @@ def dump_event(
     kind: str,
     created_at: datetime,
     ids: Mapping[str, object],
+    profile_sequence: int | None,
     trigger_ids: Sequence[int],
     detail: Mapping[str, object],
 ) -> bytes:
-    """Write the body: the same bytes at every attempt."""
+    """Write the body: the same bytes at every attempt.
+
+    `profile_sequence` grows with each event of a profile; without one it is left out.
+    """
+    data = {**ids, "trigger_ids": trigger_ids, kind: detail}
+    if profile_sequence is not None:
+        data["profile_sequence"] = profile_sequence
     return orjson.dumps(
-        {
-            "type": kind,
-            "timestamp": created_at,
-            "data": {**ids, "trigger_ids": trigger_ids, kind: detail},
-        },
+        {"type": kind, "timestamp": created_at, "data": data},
         option=orjson.OPT_UTC_Z | orjson.OPT_SORT_KEYS,
     )
 

@@ -48,6 +48,7 @@ def find_breaches(asks: Sequence[Ask], ledger: Ledger) -> list[Finding]:
         *_check_values(asks, ledger, chains),
         *_check_persons(asks, ledger),
         *_check_events(asks, ledger),
+        *_check_event_order(ledger),
         *(
             Finding(Breach.WRONG, f"{count} {name}")
             for name, count in ledger.orphans.items()
@@ -221,3 +222,17 @@ def _check_events(asks: Iterable[Ask], ledger: Ledger) -> Iterator[Finding]:
     unknown = ledger.received.keys() - {event.event_id for event in ledger.events}
     if unknown:
         yield Finding(Breach.WRONG, f"{len(unknown)} deliveries of no event")
+
+
+def _check_event_order(ledger: Ledger) -> Iterator[Finding]:
+    """The receiver was first told of the events of each profile in their order."""
+    events = {event.event_id: event for event in ledger.events}
+    last: dict[str, int] = {}
+    for event_id in ledger.received:
+        event = events.get(event_id)
+        if event is None:
+            continue
+        if event.profile_sequence < last.get(event.profile_id, 0):
+            text = f"event {event_id} of {event.profile_id} came after a later one"
+            yield Finding(Breach.DISORDERED, text)
+        last[event.profile_id] = event.profile_sequence

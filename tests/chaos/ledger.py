@@ -50,6 +50,9 @@ class Event:
     import_id: str
     kind: str
     delivered: bool
+    profile_id: str = ""
+    #: Its place among the events of its profile.
+    profile_sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +62,7 @@ class Ledger:
     receipts: Sequence[Receipt]
     profiles: Mapping[str, Profile]
     events: Sequence[Event] = ()
-    #: Bodies received, by event id, each counted.
+    #: Bodies received, by event id in the order of its first, each counted.
     received: Mapping[str, Counter[bytes]] = field(default_factory=dict)
     #: Rows that belong to nothing, by table.
     orphans: Mapping[str, int] = field(default_factory=dict)
@@ -119,7 +122,8 @@ def load_ledger(
     events = connection.execute(
         """
         SELECT events.id::text, import_id::text, kind,
-               coalesce(bool_and(deliveries.state = 'delivered'), false)
+               coalesce(bool_and(deliveries.state = 'delivered'), false),
+               profile_id, events.profile_sequence
           FROM events
           LEFT JOIN deliveries ON deliveries.event_id = events.id
          GROUP BY events.id
@@ -133,8 +137,15 @@ def load_ledger(
             for id_, email, fields in profiles
         },
         events=[
-            Event(event_id=id_, import_id=import_id, kind=kind, delivered=delivered)
-            for id_, import_id, kind, delivered in events
+            Event(
+                event_id=id_,
+                import_id=import_id,
+                kind=kind,
+                delivered=delivered,
+                profile_id=profile_id,
+                profile_sequence=number,
+            )
+            for id_, import_id, kind, delivered, profile_id, number in events
         ],
         received=received,
         orphans={name: _count(connection, sql) for name, sql in _ORPHANS.items()},

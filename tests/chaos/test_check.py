@@ -130,6 +130,34 @@ def test_a_second_event_is_found() -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "breach"),
+    [
+        pytest.param(2, set(), id="in order"),
+        pytest.param(9, {Breach.DISORDERED}, id="out of order"),
+    ],
+)
+def test_an_event_before_an_earlier_one_of_its_profile_is_found(
+    first: int, breach: set[Breach]
+) -> None:
+    events = [
+        replace(KEPT.events[0], profile_id="p", profile_sequence=first),
+        Event(
+            event_id="f",
+            import_id="id-2",
+            kind="api_call",
+            delivered=True,
+            profile_id="p",
+            profile_sequence=5,
+        ),
+    ]
+    received = {**KEPT.received, "f": Counter({b"other": 1})}
+    asks = [ASKS[0], replace(ASKS[1], kind=Kind.START), ASKS[2]]
+    found = breaches(asks, replace(KEPT, events=events, received=received))
+
+    assert found & {Breach.DISORDERED} == breach
+
+
+@pytest.mark.parametrize(
     ("points", "breach"),
     [
         pytest.param(5, Breach.LOST, id="low"),

@@ -18,16 +18,15 @@ from standardwebhooks import Webhook
 from ingest.domain.deliveries import BREAKER_FAILURES
 from ingest.queues import stream_key
 from ingest.settings import Settings
-from ingest.store.catalog import load_catalog, load_declared, save_catalog
+from ingest.store.catalog import load_catalog
 from ingest.store.deliveries import claim_deliveries
 from ingest.store.endpoints import enable_endpoint, find_secret, list_endpoints
 from ingest.wire.entries import encode
 from tests.conftest import Connection
-from tests.declared import make_endpoint, make_trigger
 from tests.factories import make_import
 from tests.intakes import wait_until
 from tests.pipeline import Pipeline
-from tests.receivers import Receiver, receiving
+from tests.receivers import Receiver, declare, receiving
 from workers.drain import Drain
 from workers.resolver import Resolver
 from workers.triggers import Courier
@@ -44,22 +43,6 @@ def courier(settings: Settings) -> Iterator[Courier]:
     opened = Courier(replace(settings, webhook_allow=("127.0.0.0/8",)))
     yield opened
     opened.close()
-
-
-def declare(connection: Connection, *urls: str, **changes: Any) -> None:
-    """Tell of every import to each of `urls`, or to endpoints with `changes`."""
-    endpoints = [
-        make_endpoint(id=number, **{"url": url, **changes})
-        for number, url in enumerate(urls, start=1)
-    ]
-    triggers = [make_trigger(id=each.id, endpoint_id=each.id) for each in endpoints]
-    with connection.transaction():
-        declared = replace(
-            load_declared(connection),
-            endpoints={each.id: each for each in endpoints},
-            triggers={each.id: each for each in triggers},
-        )
-        save_catalog(connection, declared)
 
 
 def import_one(connection: Connection, number: int = 1) -> None:
@@ -131,6 +114,7 @@ def test_a_receiver_gets_what_happened_signed(
         "db_id": 1,
         "profile_id": row[2],
         "sequence": 0,
+        "profile_sequence": 1,
         "trigger_ids": [1],
         "import": {"state": "created"},
     }

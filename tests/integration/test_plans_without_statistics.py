@@ -200,12 +200,17 @@ def fill(connection: Connection, count: int) -> None:
     connection.execute(
         """
         INSERT INTO events
-               (id, import_id, database_id, profile_id, kind, sequence, detail,
-                created_at)
-        SELECT import_id, import_id, 1, profile_id, 'import', 0, '{}', now()
+               (id, import_id, database_id, profile_id, profile_sequence, kind,
+                sequence, detail, created_at)
+        SELECT import_id, import_id, 1, profile_id,
+               nextval('events_profile_sequence'), 'import', 0, '{}', now()
           FROM imports;
-        INSERT INTO deliveries (event_id, endpoint_id, trigger_ids, next_attempt_at)
-        SELECT events.id, endpoints.id, '{1}', now() FROM events, endpoints;
+        INSERT INTO deliveries
+               (event_id, endpoint_id, profile_key, profile_sequence, trigger_ids,
+                next_attempt_at)
+        SELECT events.id, endpoints.id, database_id || ':' || profile_id,
+               profile_sequence, '{1}', now()
+          FROM events, endpoints;
         INSERT INTO delivery_attempts
         SELECT event_id, endpoint_id, 1, now(), 5, 200, '' FROM deliveries;
         INSERT INTO job_rows SELECT import_id, '', NULL FROM imports;

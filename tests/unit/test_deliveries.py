@@ -1,9 +1,20 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.domain.addresses import parse_allow_list
-from ingest.domain.deliveries import BREAKER_FAILURES, SCHEDULE, pause, retry_delay
+from ingest.domain.deliveries import (
+    BREAKER_FAILURES,
+    CONCURRENCY,
+    SCHEDULE,
+    Attempt,
+    Standing,
+    pause,
+    retry_delay,
+)
 from workers.webhooks import judge
 
 _jitter = st.floats(0, 1, exclude_max=True)
@@ -137,3 +148,78 @@ def test_a_status_tells_success_outage_and_the_end(
         outage,
         gone,
     )
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+TAKEN, REFUSED = Attempt(status=204), Attempt(status=400, error="Answered 400")
+DOWN = Attempt(status=503, error="Answered 503", is_outage=True)
+
+
+def after(standing: Standing, *ended: tuple[int, Attempt]) -> Standing:
+    return standing.after(ended, NOW, 0.0)
+
+
+@given(st.integers(0, CONCURRENCY))
+def test_as_many_begin_as_have_ended(under_way: int) -> None:
+    assert Standing(failures=0).room(under_way) == CONCURRENCY - under_way
+
+
+@pytest.mark.parametrize("failures", range(1, BREAKER_FAILURES + 2))
+def test_after_a_failure_attempts_go_round_by_round(failures: int) -> None:
+    standing = Standing(failures=failures)
+
+    assert standing.room(1) == 0
+    assert standing.room(0) == (1 if failures >= BREAKER_FAILURES else CONCURRENCY)
+
+
+def test_an_outage_counts_once_however_many_events_it_meets() -> None:
+    standing = Standing(failures=0)
+
+    for _ in range(CONCURRENCY):
+        standing = after(standing, (0, DOWN))
+
+    assert standing.failures == 1
+    assert standing.paused_until is None
+
+
+def test_the_last_of_several_rounds_in_a_row_pauses() -> None:
+    standing = Standing(failures=0)
+
+    for number in range(BREAKER_FAILURES):
+        assert standing.room(0) == CONCURRENCY
+        standing = after(standing, (number, DOWN), (number, DOWN))
+
+    assert standing.failures == BREAKER_FAILURES
+    assert standing.paused_until == NOW + timedelta(seconds=10)
+    assert standing.room(0) == 0
+
+
+@pytest.mark.parametrize("answer", [TAKEN, REFUSED])
+def test_one_answer_of_the_round_that_paused_ends_the_pause(answer: Attempt) -> None:
+    standing = after(Standing(failures=BREAKER_FAILURES - 1), (0, DOWN))
+    assert standing.paused_until
+
+    standing = after(standing, (0, answer))
+
+    assert standing.failures == 0
+    assert standing.room(0) == CONCURRENCY
+
+
+def test_a_pause_that_was_asked_for_stays_whatever_else_is_answered() -> None:
+    busy = Attempt(status=429, error="Answered 429", retry_after=60.0, is_outage=True)
+    less = replace(busy, retry_after=5.0)
+
+    standing = after(Standing(failures=0), (0, busy))
+    standing = after(standing, (0, TAKEN), (0, less))
+
+    assert standing.paused_until == NOW + timedelta(seconds=60)
+    assert standing.room(0) == 0
+
+
+def test_an_endpoint_that_is_gone_is_given_nothing_more() -> None:
+    gone = Attempt(status=410, error="Answered 410")
+
+    standing = after(after(Standing(failures=0), (0, gone)), (0, TAKEN))
+
+    assert standing.is_gone
+    assert standing.room(0) == 0
