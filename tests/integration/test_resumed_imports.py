@@ -373,9 +373,9 @@ def test_a_running_import_holds_its_file_when_postgres_ended_its_session(
         )
         refused, _, errors = run(settings, file, "--restart")
         process.send_signal(signal.SIGCONT)
-        status, _, _ = finish(process)
+        status, _, failure = finish(process)
 
     assert refused == 2, errors
     assert "is being imported by another process" in errors
-    assert status == 0
+    assert status == 0, failure
     assert points(connection) == [(1, ROWS)]

@@ -285,7 +285,9 @@ class Importer:
                     watch=self._display.show,
                 ),
             )
-        return Ended(job=job, rejects=_write_rejects(connection, job, rejects))
+        # Not over the session that holds the file: it may have been lost meanwhile.
+        with connect(self._settings.database_url) as fresh:
+            return Ended(job=job, rejects=_write_rejects(fresh, job, rejects))
 
 
 _STARTS = {Start.NEW: start_job, Start.RESUME: resume_job, Start.ANEW: restart_job}
