@@ -50,6 +50,11 @@ class Event:
     import_id: str
     kind: str
     delivered: bool
+    #: A delivery is still to be tried.
+    pending: bool = False
+    #: It is for the endpoint whose name nobody resolves.
+    hangs: bool = False
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +68,16 @@ class Ledger:
     received: Mapping[str, Counter[bytes]] = field(default_factory=dict)
     #: Rows that belong to nothing, by table.
     orphans: Mapping[str, int] = field(default_factory=dict)
+    #: Imports that are still in a stream.
+    waiting: frozenset[str] = frozenset()
 
 
+#: Its name is one that nobody resolves.
+HUNG_ENDPOINT = 2
+_EVENT_NAMES = (
+    *("event_id", "import_id", "kind"),
+    *("delivered", "pending", "hangs", "attempts"),
+)
 _ORPHANS = {
     "match_keys without a profile": """
         SELECT count(*) FROM match_keys AS row
@@ -110,20 +123,37 @@ _ORPHANS = {
 def load_ledger(
     connection: psycopg.Connection[TupleRow],
     received: Mapping[str, Counter[bytes]],
+    waiting: frozenset[str],
 ) -> Ledger:
-    """Read the whole ledger; `received` is what the receiver of events has had."""
+    """Read the whole ledger.
+
+    `received` is what the receiver of events has had, `waiting` which imports are in
+    streams.
+    """
+    # What is large in them is not looked at.
     receipts = connection.execute(
-        "SELECT import_id::text, state, error, profile_id, changes FROM imports"
+        """
+        SELECT import_id::text, state, error, profile_id,
+               CASE WHEN changes ? 'custom_field'
+                    THEN jsonb_build_object('custom_field', changes -> 'custom_field')
+                    ELSE '{}'
+               END
+          FROM imports
+        """
     )
     profiles = connection.execute("SELECT id, email, fields FROM profiles")
     events = connection.execute(
         """
         SELECT events.id::text, import_id::text, kind,
-               coalesce(bool_and(deliveries.state = 'delivered'), false)
+               coalesce(bool_and(deliveries.state = 'delivered'), false),
+               coalesce(bool_or(deliveries.state = 'pending'), false),
+               coalesce(bool_or(deliveries.endpoint_id = %s), false),
+               coalesce(min(deliveries.attempts), 0)
           FROM events
           LEFT JOIN deliveries ON deliveries.event_id = events.id
          GROUP BY events.id
-        """
+        """,
+        (HUNG_ENDPOINT,),
     )
     names = ("import_id", "state", "error", "profile_id", "changes")
     return Ledger(
@@ -132,12 +162,10 @@ def load_ledger(
             id_: Profile(profile_id=id_, email=email, fields=fields)
             for id_, email, fields in profiles
         },
-        events=[
-            Event(event_id=id_, import_id=import_id, kind=kind, delivered=delivered)
-            for id_, import_id, kind, delivered in events
-        ],
+        events=[Event(**dict(zip(_EVENT_NAMES, row, strict=True))) for row in events],
         received=received,
         orphans={name: _count(connection, sql) for name, sql in _ORPHANS.items()},
+        waiting=waiting,
     )
 
 
