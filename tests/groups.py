@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,19 @@ def wait_for(found: Callable[[], object], seconds: float = RECOVERY_SECONDS) -> 
 class Group:
     """One `penstock up` on a state directory, and what it said."""
 
-    def __init__(self, state: Path, *arguments: str, **environ: str) -> None:
+    def __init__(
+        self,
+        state: Path,
+        *arguments: str,
+        prefix: Sequence[str] = (),
+        **environ: str,
+    ) -> None:
         self.state = state
         self.errors = state.with_name(f"{state.name}.err")
         argv = [sys.executable, "-m", "ingest.cli", "up", "--json", "--state-dir"]
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(
-                [*argv, str(state), "--http-port", "0", *arguments],
+                [*prefix, *argv, str(state), "--http-port", "0", *arguments],
                 cwd=ROOT,
                 env={**os.environ, **environ},
                 stdout=subprocess.PIPE,

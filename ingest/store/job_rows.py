@@ -133,6 +133,21 @@ def keep_rows(
     )
 
 
+def find_kept(
+    connection: Connection[TupleRow], job_id: UUID, first: int, last: int
+) -> dict[int, bytes]:
+    """Return the contents of those rows from `first` to `last` that are kept."""
+    rows = connection.execute(
+        """
+        SELECT import_id, content
+          FROM job_rows
+         WHERE import_id BETWEEN %(first)s AND %(last)s
+        """,
+        _range(job_id, first, last),
+    )
+    return {row_number(import_id): bytes(content) for import_id, content in rows}
+
+
 #: Receipts, and the rows that never became imports: two ranges merged by id.
 _RESULTS = """
          WITH told AS MATERIALIZED (

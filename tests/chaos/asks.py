@@ -17,6 +17,12 @@ class Kind(StrEnum):
     INCREMENT = "increment"
     #: The same, and starts the trigger of START_TRIGGER.
     START = "start"
+    #: The same, and starts that of HUNG_TRIGGER, whose endpoint's name nobody resolves.
+    HUNG = "hung"
+    #: Sets `orders` of the profile to `value` letters, and many tags.
+    LARGE = "large"
+    #: Is more than a limit allows: refused at the door, and nothing is left of it.
+    BEYOND = "beyond"
     #: Is accepted, then rejected for a value.
     INVALID = "invalid"
     #: Updates a profile that does not exist.
@@ -26,6 +32,16 @@ class Kind(StrEnum):
     def is_rejected(self) -> bool:
         """Whether the receipt must be a rejection."""
         return self in (Kind.INVALID, Kind.MISSING)
+
+    @property
+    def is_start(self) -> bool:
+        """Whether an event tells that a trigger was started."""
+        return self in (Kind.START, Kind.HUNG)
+
+    @property
+    def is_increment(self) -> bool:
+        """Whether it adds to `points`."""
+        return self is Kind.INCREMENT or self.is_start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +61,11 @@ class Ask:
     value: int = 0
     #: None when nobody knows whether it was accepted.
     import_id: str | None = None
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether it may have been accepted, and nobody knows."""
+        return self.import_id is None and self.kind is not Kind.BEYOND
 
 
 def acknowledge(

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tests.chaos.asks import Ask, Kind
-from tests.chaos.ledger import Ledger, Receipt
+from tests.chaos.ledger import Event, Ledger, Receipt
+from tests.chaos.sizes import measure_large
 from tests.chaos.workload import email
 
 
@@ -22,6 +23,8 @@ class Breach(StrEnum):
     LOST = "lost"
     DOUBLED = "doubled"
     DISORDERED = "out of order"
+    #: Accepted, and neither applied nor a dead letter within the bound.
+    UNSETTLED = "not settled"
     #: Anything else that is not as the producers asked.
     WRONG = "wrong"
 
@@ -67,7 +70,9 @@ def _check_receipts(asks: Iterable[Ask], ledger: Ledger) -> Iterator[Finding]:
             continue
         found = receipts[ask.import_id]
         if not found:
-            yield Finding(Breach.LOST, f"{ask.ref} ({ask.import_id}) has no receipt")
+            is_waiting = ask.import_id in ledger.waiting
+            breach = Breach.UNSETTLED if is_waiting else Breach.LOST
+            yield Finding(breach, f"{ask.ref} ({ask.import_id}) has no receipt")
         elif len(found) > 1:
             yield Finding(Breach.DOUBLED, f"{ask.ref} has {len(found)} receipts")
         elif (found[0].state == "rejected") != ask.kind.is_rejected:
@@ -82,17 +87,20 @@ def _check_refs(asks: Iterable[Ask], ledger: Ledger) -> Iterator[Finding]:
     """Nothing is applied twice, by whatever id, and nothing that nobody asked for."""
     asks = list(asks)
     accepted = {ask.import_id for ask in asks if ask.import_id is not None}
-    in_doubt = {ask.ref for ask in asks if ask.import_id is None}
+    in_doubt = {ask.ref for ask in asks if ask.is_in_doubt}
+    refused_refs = {ask.ref for ask in asks if ask.kind is Kind.BEYOND}
     applied = Counter(receipt.ref for receipt in ledger.receipts if receipt.ref)
     for ref, times in applied.items():
         if times > 1:
             yield Finding(Breach.DOUBLED, f"{ref} was applied {times} times")
+        if ref in refused_refs:
+            yield Finding(Breach.WRONG, f"{ref} was refused, and applied")
     strangers = [each for each in ledger.receipts if each.import_id not in accepted]
     for receipt in strangers:
         if receipt.state != "rejected" and receipt.ref not in in_doubt:
             yield Finding(Breach.WRONG, f"{receipt.ref} was never asked for")
     refused = sum(receipt.state == "rejected" for receipt in strangers)
-    if refused > sum(ask.kind.is_rejected for ask in asks if ask.import_id is None):
+    if refused > sum(ask.kind.is_rejected for ask in asks if ask.is_in_doubt):
         yield Finding(Breach.DOUBLED, f"{refused} rejections that nobody asked for")
 
 
@@ -164,7 +172,7 @@ def _check_values(
             yield Finding(Breach.LOST, f"{profile_id} does not exist")
             continue
         applied = [by_ref[each.ref] for each in chain if each.ref in by_ref]
-        total = sum(ask.value for ask in applied if ask.kind is not Kind.SEQUENCE)
+        total = sum(ask.value for ask in applied if ask.kind.is_increment)
         if profile.fields.get("points", 0) != total:
             text = f"{profile_id} has {profile.fields.get('points')}, not {total}"
             breach = Breach.LOST
@@ -175,6 +183,11 @@ def _check_values(
         if numbers and profile.fields.get("checks") != numbers[-1]:
             text = f"{profile_id} is at {profile.fields.get('checks')} of {numbers[-1]}"
             yield Finding(Breach.DISORDERED, text)
+        sizes = [(ask.ref, ask.value) for ask in applied if ask.kind is Kind.LARGE]
+        if sizes and measure_large(profile.fields.get("orders")) != sizes[-1]:
+            ref, size = measure_large(profile.fields.get("orders"))
+            text = f"{profile_id} holds {size} letters of {ref}, not {sizes[-1]}"
+            yield Finding(Breach.LOST, text)
 
 
 def _check_persons(asks: Iterable[Ask], ledger: Ledger) -> Iterator[Finding]:
@@ -197,7 +210,7 @@ def _check_persons(asks: Iterable[Ask], ledger: Ledger) -> Iterator[Finding]:
 
 def _check_events(asks: Iterable[Ask], ledger: Ledger) -> Iterator[Finding]:
     """Events are those of the receipts, each delivered under one id with one body."""
-    starts = {ask.ref for ask in asks if ask.kind is Kind.START}
+    starts = {ask.ref for ask in asks if ask.kind.is_start}
     expected = Counter(
         (receipt.import_id, kind)
         for receipt in ledger.receipts
@@ -213,12 +226,11 @@ def _check_events(asks: Iterable[Ask], ledger: Ledger) -> Iterator[Finding]:
     for name in written - expected:
         yield Finding(Breach.DOUBLED, f"an event too many: {name}")
     for event in ledger.events:
-        bodies = ledger.received.get(event.event_id)
-        if not event.delivered or not bodies:
-            yield Finding(Breach.LOST, f"event {event.event_id} was not delivered")
-        elif len(bodies) > 1:
-            text = f"event {event.event_id} was delivered with several bodies"
-            yield Finding(Breach.WRONG, text)
+        yield from _check_delivery(event, ledger)
+    hung = [event.attempts for event in ledger.events if event.hangs]
+    if hung and not any(hung):
+        text = "nothing was tried at the endpoint whose name is not resolved"
+        yield Finding(Breach.UNSETTLED, text)
     unknown = ledger.received.keys() - {event.event_id for event in ledger.events}
     if unknown:
         yield Finding(Breach.WRONG, f"{len(unknown)} deliveries of no event")
@@ -236,3 +248,18 @@ def _check_event_order(ledger: Ledger) -> Iterator[Finding]:
             text = f"event {event_id} of {event.profile_id} came after a later one"
             yield Finding(Breach.DISORDERED, text)
         last[event.profile_id] = event.profile_sequence
+
+
+def _check_delivery(event: Event, ledger: Ledger) -> Iterator[Finding]:
+    """Everything is delivered but what hangs, which waits by its schedule."""
+    bodies = ledger.received.get(event.event_id)
+    name = f"event {event.event_id}"
+    if event.hangs:
+        if bodies or event.delivered:
+            yield Finding(Breach.WRONG, f"{name} was delivered where nobody is")
+    elif event.pending:
+        yield Finding(Breach.UNSETTLED, f"{name} is still to be delivered")
+    elif not event.delivered or not bodies:
+        yield Finding(Breach.LOST, f"{name} was not delivered")
+    elif len(bodies) > 1:
+        yield Finding(Breach.WRONG, f"{name} was delivered with several bodies")

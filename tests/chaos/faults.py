@@ -5,13 +5,33 @@ import random
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from tests.chaos.scene import Scene
+import psycopg
+from celery import Celery
+
+from ingest.queues import (
+    CELERY_KEY_PREFIX,
+    PARTITION_RECEIPTS_TASK,
+    UPKEEP,
+    stream_key,
+)
+from tests.chaos.scene import BODY_SECONDS, Scene
 from tests.groups import wait_for
+from tests.half_requests import open_request, read_answer
+
+#: Connections whose bodies stall.
+_STALLED = 40
+#: For an intake that is starved to notice.
+_SLACK_SECONDS = 20
+#: By how much the ids of streams are ahead.
+_AHEAD_MILLISECONDS = 2 * 3_600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +97,8 @@ def kill_backend(means: Means) -> None:
 @contextmanager
 def _stopped(*pids: int) -> Iterator[None]:
     for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
@@ -85,6 +106,15 @@ def _stopped(*pids: int) -> Iterator[None]:
             # The supervisor may have replaced it.
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def holding_workers(scene: Scene) -> Iterator[None]:
+    """Freeze every process that applies imports as long as the block lasts."""
+    workers = scene.group.pids()["workers"]
+    children = [child for worker in workers for child in _children(worker)]
+    with _stopped(*workers, *children):
+        yield
 
 
 def stop_worker(means: Means) -> None:
@@ -157,6 +187,98 @@ def roll_intakes(means: Means) -> None:
     _roll(means, "intake")
 
 
+def fill_disk(means: Means) -> None:
+    """Leave no room on the disk of the group, its servers and their logs."""
+    disk = means.scene.disk
+    assert disk is not None
+    disk.fill()
+    try:
+        means.last()
+    finally:
+        disk.free()
+
+
+def stall_bodies(means: Means) -> None:
+    """Open connections whose bodies stall; each must be cut, and others go on."""
+    scene = means.scene
+    before = count_accepted(scene)
+    with ThreadPoolExecutor(_STALLED) as pool:
+        answers = list(pool.map(lambda _: _stall(scene), range(_STALLED)))
+    wrong = [answer for answer in answers if not answer.startswith("HTTP/1.1 408 ")]
+    assert not wrong, f"a body that stalls was answered: {wrong[:3]}"
+    assert count_accepted(scene) > before, "nothing was accepted beside stalled bodies"
+
+
+def _stall(scene: Scene) -> str:
+    token = f"Bearer {scene.answer['token']}"
+    with open_request(scene.answer["http"], 100_000, Authorization=token) as opened:
+        opened.settimeout(BODY_SECONDS + _SLACK_SECONDS)
+        opened.sendall(b'{"db_id": 1, "email": ')
+        return read_answer(opened)
+
+
+def count_accepted(scene: Scene) -> int:
+    """Count what was ever appended to the streams."""
+    about = (_look_at(scene, partition) for partition in scene.waiting())
+    return sum(int(each["entries-added"]) for each in about)
+
+
+def _look_at(scene: Scene, partition: int) -> Mapping[str, Any]:
+    about: Any = scene.queue.xinfo_stream(stream_key(partition))
+    return dict(about)
+
+
+def set_redis_clock_back(means: Means) -> None:
+    """Leave streams as a clock leaves them that was hours ahead and was put right."""
+    for partition in means.scene.waiting():
+        about = _look_at(means.scene, partition)
+        last = int(about["last-generated-id"].partition(b"-")[0])
+        ahead = max(last, int(time.time() * 1000)) + _AHEAD_MILLISECONDS
+        key = stream_key(partition)
+        means.scene.queue.xadd(key, {"heartbeat": b"1"}, id=f"{ahead}-0")
+
+
+#: To sessions of upkeep it is later than it is: past every retention.
+_LATER = """
+    CREATE SCHEMA IF NOT EXISTS chaos;
+    CREATE OR REPLACE FUNCTION chaos.clock_timestamp() RETURNS timestamptz
+    LANGUAGE sql VOLATILE AS $$
+        SELECT pg_catalog.clock_timestamp()
+             + CASE current_setting('application_name')
+               WHEN 'penstock-upkeep' THEN interval '40 days'
+               ELSE interval '0'
+               END
+    $$;
+"""
+_REFUSED = "nothing dropped, clocks differ"
+
+
+def put_postgres_clock_ahead(means: Means) -> None:
+    """Let upkeep drop what is past retention by a clock that is 40 days ahead."""
+    scene = means.scene
+    log = scene.directory / "state" / "logs" / "upkeep.log"
+    before = log.read_text().count(_REFUSED)
+    with scene.connect() as connection, _later(connection):
+        with Celery(broker=scene.answer["redis"]) as broker:
+            options = {"global_keyprefix": CELERY_KEY_PREFIX}
+            broker.conf.broker_transport_options = options
+            broker.send_task(PARTITION_RECEIPTS_TASK, queue=UPKEEP)
+        wait_for(lambda: log.read_text().count(_REFUSED) > before)
+
+
+@contextmanager
+def _later(connection: psycopg.Connection[tuple[Any, ...]]) -> Iterator[None]:
+    name = connection.info.dbname
+    connection.execute(_LATER)
+    change = f'ALTER DATABASE "{name}"'
+    # Behind `public`, where tables are made, and before what it shadows.
+    connection.execute(f"{change} SET search_path = public, chaos, pg_catalog")
+    try:
+        yield
+    finally:
+        connection.execute(f"{change} RESET search_path")
+
+
 #: By the name that the report gives it.
 FAULTS: Mapping[str, Fault] = {
     "kill -9 a worker's child": kill_worker_child,
@@ -178,15 +300,25 @@ FAULTS: Mapping[str, Fault] = {
     "rolling restart of intakes": roll_intakes,
     "kill -9 the upkeep worker": _kill("upkeep"),
     "kill -9 beat": _kill("beat"),
+    "disk full": fill_disk,
+    "bodies that stall": stall_bodies,
+    "Redis' clock set back": set_redis_clock_back,
+    "Postgres' clock 40 days ahead to upkeep": put_postgres_clock_ahead,
 }
-#: These want a network namespace.
-CABLE_FAULTS = frozenset({"cable to Postgres pulled"})
+_CABLE_FAULTS = frozenset({"cable to Postgres pulled"})
+_DISK_FAULTS = frozenset({"disk full"})
 
 
-def choose_faults(seed: int, *, has_cable: bool) -> Iterator[str]:
+def find_impossible(scene: Scene) -> frozenset[str]:
+    """Return the faults that are not permitted here."""
+    cable = _CABLE_FAULTS if scene.network.namespace is None else frozenset()
+    return cable | (_DISK_FAULTS if scene.disk is None else frozenset())
+
+
+def choose_faults(seed: int, without: Collection[str] = ()) -> Iterator[str]:
     """Yield names of faults for ever, each once before any comes again."""
     chosen = random.Random(seed)
-    names = [name for name in FAULTS if has_cable or name not in CABLE_FAULTS]
+    names = [name for name in FAULTS if name not in without]
     while True:
         chosen.shuffle(names)
         yield from names

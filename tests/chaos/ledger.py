@@ -50,6 +50,11 @@ class Event:
     import_id: str
     kind: str
     delivered: bool
+    #: A delivery is still to be tried.
+    pending: bool = False
+    #: It is for the endpoint whose name nobody resolves.
+    hangs: bool = False
+    attempts: int = 1
     profile_id: str = ""
     #: Its place among the events of its profile.
     profile_sequence: int = 0
@@ -66,8 +71,17 @@ class Ledger:
     received: Mapping[str, Counter[bytes]] = field(default_factory=dict)
     #: Rows that belong to nothing, by table.
     orphans: Mapping[str, int] = field(default_factory=dict)
+    #: Imports that are still in a stream.
+    waiting: frozenset[str] = frozenset()
 
 
+#: Its name is one that nobody resolves.
+HUNG_ENDPOINT = 2
+_EVENT_NAMES = (
+    *("event_id", "import_id", "kind"),
+    *("delivered", "pending", "hangs", "attempts"),
+    *("profile_id", "profile_sequence"),
+)
 _ORPHANS = {
     "match_keys without a profile": """
         SELECT count(*) FROM match_keys AS row
@@ -113,21 +127,38 @@ _ORPHANS = {
 def load_ledger(
     connection: psycopg.Connection[TupleRow],
     received: Mapping[str, Counter[bytes]],
+    waiting: frozenset[str],
 ) -> Ledger:
-    """Read the whole ledger; `received` is what the receiver of events has had."""
+    """Read the whole ledger.
+
+    `received` is what the receiver of events has had, `waiting` which imports are in
+    streams.
+    """
+    # What is large in them is not looked at.
     receipts = connection.execute(
-        "SELECT import_id::text, state, error, profile_id, changes FROM imports"
+        """
+        SELECT import_id::text, state, error, profile_id,
+               CASE WHEN changes ? 'custom_field'
+                    THEN jsonb_build_object('custom_field', changes -> 'custom_field')
+                    ELSE '{}'
+               END
+          FROM imports
+        """
     )
     profiles = connection.execute("SELECT id, email, fields FROM profiles")
     events = connection.execute(
         """
         SELECT events.id::text, import_id::text, kind,
                coalesce(bool_and(deliveries.state = 'delivered'), false),
-               profile_id, events.profile_sequence
+               coalesce(bool_or(deliveries.state = 'pending'), false),
+               coalesce(bool_or(deliveries.endpoint_id = %s), false),
+               coalesce(min(deliveries.attempts), 0),
+               events.profile_id, events.profile_sequence
           FROM events
           LEFT JOIN deliveries ON deliveries.event_id = events.id
          GROUP BY events.id
-        """
+        """,
+        (HUNG_ENDPOINT,),
     )
     names = ("import_id", "state", "error", "profile_id", "changes")
     return Ledger(
@@ -136,19 +167,10 @@ def load_ledger(
             id_: Profile(profile_id=id_, email=email, fields=fields)
             for id_, email, fields in profiles
         },
-        events=[
-            Event(
-                event_id=id_,
-                import_id=import_id,
-                kind=kind,
-                delivered=delivered,
-                profile_id=profile_id,
-                profile_sequence=number,
-            )
-            for id_, import_id, kind, delivered, profile_id, number in events
-        ],
+        events=[Event(**dict(zip(_EVENT_NAMES, row, strict=True))) for row in events],
         received=received,
         orphans={name: _count(connection, sql) for name, sql in _ORPHANS.items()},
+        waiting=waiting,
     )
 
 

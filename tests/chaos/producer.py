@@ -1,5 +1,7 @@
 """A producer: lines of requests that never wait for outcomes, and a log of answers.
 
+One more line sends files under keys: each again, and then another file under its key.
+
 Run as a process of its own, `python -m tests.chaos.producer`, until SIGTERM. It ends
 with status 1 if it is answered what the workload does not expect.
 """
@@ -9,20 +11,28 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+from uuid import UUID
 
 import click
 import orjson
 
+from ingest.domain.jobs import row_import_id
 from tests.chaos.asks import acknowledge, dump_asks
-from tests.chaos.workload import Line, Request
+from tests.chaos.workload import Line, Request, Upload
 
 TIMEOUT_SECONDS = 20.0
 #: Between attempts of what was refused, so that producers press on and yet let breathe.
 PAUSE_SECONDS = 0.1
+#: Between uploads, which must not crowd out the rest.
+UPLOAD_PAUSE_SECONDS = 3.0
+_UPLOAD = "/api/v1.1/jobs/import"
+#: How an intake says that it still reads an upload whose sender has gone.
+_HELD = "The job is being read already"
 
 
 class Refused(Exception):
@@ -41,23 +51,43 @@ class Sender:
     token: str
     _connection: http.client.HTTPConnection | None = None
 
-    def send(self, request: Request) -> list[str]:
-        """Return the ids under which all of `request` was accepted."""
+    def send(self, request: Request) -> list[str] | None:
+        """Return the ids under which all of `request` was accepted.
+
+        None for one that is beyond a limit and was refused for that.
+        """
+        status, answer = self._post(request.path, orjson.dumps(request.body))
+        if request.is_beyond:
+            _check_refusal(status, answer)
+            return None
+        return _read_ids(status, answer, len(request.asks))
+
+    def upload(self, key: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Send a file under `key`; return the status and the job, or why not."""
+        query = {"db_id": 1, "matching": "email", "name": key}
+        path = f"{_UPLOAD}?{urlencode(query)}"
+        headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": key}
+        status, answer = self._post(path, body, **headers)
+        # Uploads end their connection.
+        self.close()
+        _refuse_busy(status)
+        return status, orjson.loads(answer)
+
+    def _post(self, path: str, body: bytes, **more: str) -> tuple[int, bytes]:
         headers = {
             "Authorization": f"Bearer {self.token}",
             "Content-Type": "application/json",
             "Prefer": "respond-async",
+            **more,
         }
-        body = orjson.dumps(request.body)
         connection = self._connect()
         try:
-            connection.request("POST", request.path, body, headers)
+            connection.request("POST", path, body, headers)
             response = connection.getresponse()
-            answer = response.read()
+            return response.status, response.read()
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise InDoubt(type(error).__name__) from error
-        return _read_ids(response.status, answer, len(request.asks))
 
     def close(self) -> None:
         """Give the connection up; the next request opens another."""
@@ -77,12 +107,24 @@ class Sender:
         return self._connection
 
 
-def _read_ids(status: int, body: bytes, wanted: int) -> list[str]:
-    """Read the answer to a request for `wanted` imports."""
+def _refuse_busy(status: int) -> None:
     if status == 429:
         raise Refused(str(status))
     if status == 503:
         raise InDoubt(str(status))
+
+
+def _check_refusal(status: int, body: bytes) -> None:
+    """Raise unless what is beyond a limit was refused for that."""
+    _refuse_busy(status)
+    # Errors of this contract are 200 but for bodies that are not read to their end.
+    if status not in (200, 400) or orjson.loads(body)["error"] != 400:
+        raise UnexpectedAnswer(f"{status} {body.decode()[:500]}")
+
+
+def _read_ids(status: int, body: bytes, wanted: int) -> list[str]:
+    """Read the answer to a request for `wanted` imports."""
+    _refuse_busy(status)
     answer = orjson.loads(body)
     ids = answer.get("import_ids") or [answer.get("import_id")]
     if status != 202 or len(ids) != wanted or None in ids:
@@ -104,9 +146,16 @@ class Producer:
 
     def run(self, line: Line, sender: Sender) -> None:
         """Send one request after another until the end."""
+        self._repeat(sender, lambda: self._press(line, sender, line.next_request()))
+
+    def run_uploads(self, line: Line, sender: Sender) -> None:
+        """Send one file after another until the end."""
+        self._repeat(sender, lambda: self._upload(line, sender, line.next_upload()))
+
+    def _repeat(self, sender: Sender, work: Callable[[], None]) -> None:
         try:
             while not self.ended.is_set():
-                self._press(line, sender, line.next_request())
+                work()
         # Whatever it is must be told, and a thread has nobody to tell.
         except Exception as error:  # noqa: BLE001
             self.faults.append(f"{type(error).__name__}: {error}")
@@ -128,7 +177,52 @@ class Producer:
                 self.ended.wait(PAUSE_SECONDS)
             return
 
-    def _note(self, request: Request, import_ids: Sequence[str] | None) -> None:
+    def _upload(self, line: Line, sender: Sender, upload: Upload) -> None:
+        """Send a file until it is a job, then again, then another under its key."""
+        job_id = self._press_upload(sender, upload)
+        if job_id is None:
+            self._note(upload, None)
+            return
+        ids = [str(row_import_id(job_id, row + 1)) for row in range(len(upload.asks))]
+        self._note(upload, ids)
+        if self._press_upload(sender, upload) not in (job_id, None):
+            raise UnexpectedAnswer(f"{upload.key} is another job when sent again")
+        ask, body = line.exchange_row(upload)
+        os.write(self.log, dump_asks([ask]))
+        answer = self._press_file(sender, upload.key, body)
+        if answer is not None and answer[1].get("error") != 409:
+            raise UnexpectedAnswer(f"another file under a key: {answer}")
+        self.ended.wait(UPLOAD_PAUSE_SECONDS)
+
+    def _press_upload(self, sender: Sender, upload: Upload) -> UUID | None:
+        """Send a file until all its rows are safe; None if the end has come before."""
+        answer = self._press_file(sender, upload.key, upload.body)
+        if answer is None:
+            return None
+        status, job = answer
+        safe = job.get("state") in ("applying", "done") and job["rejected"] == 0
+        if status not in (200, 202) or not safe or job["rows"] != len(upload.asks):
+            raise UnexpectedAnswer(f"{upload.key}: {answer}")
+        return UUID(job["job_id"])
+
+    def _press_file(
+        self, sender: Sender, key: str, body: bytes
+    ) -> tuple[int, dict[str, Any]] | None:
+        """Send `body` until there is an answer; None if the end has come before."""
+        while not self.ended.is_set():
+            try:
+                status, answer = sender.upload(key, body)
+            except (Refused, InDoubt):
+                self.ended.wait(PAUSE_SECONDS)
+                continue
+            if not str(answer.get("error_text")).startswith(_HELD):
+                return status, answer
+            self.ended.wait(PAUSE_SECONDS)
+        return None
+
+    def _note(
+        self, request: Request | Upload, import_ids: Sequence[str] | None
+    ) -> None:
         # In one piece: lines of several threads do not mix.
         os.write(self.log, dump_asks(acknowledge(request.asks, import_ids)))
 
@@ -151,6 +245,8 @@ def main(url: str, token: str, number: int, lines: int, seed: int, log: Path) ->
         )
         for each in range(lines)
     ]
+    uploads = Line(number, lines, seed), Sender(url, token)
+    threads.append(threading.Thread(target=producer.run_uploads, args=uploads))
     for thread in threads:
         thread.start()
     for thread in threads:

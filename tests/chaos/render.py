@@ -19,10 +19,12 @@ _COLUMNS = {
     "seconds": "seconds",
     "accepted": "accepted",
     "in doubt (applied)": "in_doubt",
+    "refused": "refused",
     "events delivered": "events_delivered",
     "lost": "lost",
     "doubled": "doubled",
     "out of order": "disordered",
+    "not settled": "unsettled",
     "wrong": "wrong",
 }
 

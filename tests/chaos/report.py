@@ -23,6 +23,8 @@ class Injected:
     at_seconds: float
     #: Imports that waited when it was injected.
     backlog: int
+    #: Whether workers were held back until so many waited.
+    held: bool = False
     #: Until an import was accepted.
     accepted_after_seconds: float
     #: Until every partition with waiting imports had applied some.
@@ -43,6 +45,10 @@ class Report:
     #: Of these, how many were applied all the same.
     in_doubt_applied: int
     events_delivered: int
+    #: Imports beyond a limit, and rows of other files under a key.
+    refused: int = 0
+    #: Until everything was settled, after the end of the load.
+    settled_after_seconds: float
     findings: Sequence[Finding]
 
     @property
@@ -64,6 +70,9 @@ class Report:
             "in_doubt": self.in_doubt,
             "in_doubt_applied": self.in_doubt_applied,
             "events_delivered": self.events_delivered,
+            "refused": self.refused,
+            "settled_after_seconds": round(self.settled_after_seconds, 1),
+            "held_at_faults": sum(each.held for each in self.faults),
             **{breach.name.lower(): self.counts[breach] for breach in Breach},
             "smallest_backlog_at_fault": min(
                 (each.backlog for each in self.faults), default=0
@@ -88,16 +97,22 @@ class Report:
         """Return what a person reads."""
         document = self.document()
         lines = [
-            f"{name:32} {each['faults']:3}x   applied again after "
+            f"{name:40} {each['faults']:3}x   applied again after "
             f"{each['median']:6.2f} s (median) {each['max']:6.2f} s (max)"
             for name, each in document["recovery_seconds"].items()
         ]
         lines += [
             f"faults injected {len(self.faults)}, the smallest backlog at one "
-            f"{document['smallest_backlog_at_fault']}",
+            f"{document['smallest_backlog_at_fault']}; workers were held back for it "
+            f"at {document['held_at_faults']}",
             f"imports accepted {self.accepted}, in doubt {self.in_doubt} "
             f"(applied {self.in_doubt_applied}), "
-            f"events delivered {self.events_delivered}",
+            f"events delivered {self.events_delivered}, "
+            f"refused beyond a limit {self.refused}",
+            "everything accepted was settled "
+            f"{self.settled_after_seconds:.1f} s after the end of the load"
+            if not self.counts[Breach.UNSETTLED]
+            else "not everything was settled in time",
             ", ".join(f"{breach} {self.counts[breach]}" for breach in Breach),
         ]
         shown = [f"{each.breach}: {each.text}" for each in self.findings]
@@ -112,5 +127,5 @@ class Report:
 
 def count_doubts(asks: Sequence[Ask], applied: set[str | None]) -> tuple[int, int]:
     """Count the asks in doubt, and those of them that were applied."""
-    doubtful = [ask.ref for ask in asks if ask.import_id is None]
+    doubtful = [ask.ref for ask in asks if ask.is_in_doubt]
     return len(doubtful), sum(ref in applied for ref in doubtful)

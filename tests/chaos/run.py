@@ -8,15 +8,23 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import click
 import psycopg
 import redis
 
-from ingest.queues import stream_key
+from tests.chaos.asks import Kind
 from tests.chaos.check import find_breaches
-from tests.chaos.faults import FAULTS, Means, choose_faults
+from tests.chaos.faults import (
+    FAULTS,
+    Means,
+    choose_faults,
+    count_accepted,
+    find_impossible,
+    holding_workers,
+)
 from tests.chaos.ledger import load_ledger
 from tests.chaos.report import Injected, Report, count_doubts
 from tests.chaos.scene import Scene, staged
@@ -25,6 +33,8 @@ from tests.groups import wait_for
 #: A fault is injected only while this many imports wait: losses hide at low rates.
 LEAST_BACKLOG = 300
 _BACKLOG_SECONDS = 120
+#: Where workers apply as fast as starved intakes accept they are held back after this.
+_PATIENCE_SECONDS = 10
 #: A group that has not recovered by then has not recovered.
 _RECOVERY_SECONDS = 120
 _LONGEST_PAUSE_SECONDS = 3.0
@@ -43,32 +53,17 @@ class Options:
     lasting_seconds: float
     #: All of them where empty.
     faults: tuple[str, ...] = ()
+    #: Faults, at most.
+    most: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Progress:
-    """When something moved last, in seconds since the epoch."""
-
-    accepted_at: float
-    #: By partition.
-    applied_at: dict[int, float]
-
-
-def _look(
-    scene: Scene, connection: psycopg.Connection[tuple[object, ...]]
-) -> _Progress:
-    rows = connection.execute(
-        "SELECT partition, extract(epoch FROM drained_at)::float8 FROM partitions"
-    ).fetchall()
-    accepted = [0.0]
-    for partition, waiting in scene.waiting().items():
-        if waiting:
-            about = scene.queue.xinfo_stream(stream_key(partition))
-            accepted.append(float(about["last-generated-id"].split(b"-")[0]) / 1000)
-    return _Progress(
-        accepted_at=max(accepted),
-        applied_at={int(str(number)): float(str(at or 0)) for number, at in rows},
-    )
+def _look(scene: Scene) -> dict[int, float]:
+    """Return when each partition was applied last, in seconds since the epoch."""
+    with scene.connect() as connection:
+        rows = connection.execute(
+            "SELECT partition, extract(epoch FROM drained_at)::float8 FROM partitions"
+        ).fetchall()
+    return {int(number): float(at or 0) for number, at in rows}
 
 
 def _await_recovery(scene: Scene, since: float) -> tuple[float, float]:
@@ -76,45 +71,60 @@ def _await_recovery(scene: Scene, since: float) -> tuple[float, float]:
 
     Return how long either took; applied means on every partition where some wait.
     """
-    accepted_after = applied_after = None
+    accepted_after = applied_after = accepted = None
     deadline = time.time() + _RECOVERY_SECONDS
     while accepted_after is None or applied_after is None:
         assert time.time() < deadline, "no recovery"
         time.sleep(_POLL_SECONDS)
         try:
             waiting = [each for each, count in scene.waiting().items() if count]
-            with scene.connect() as connection:
-                progress = _look(scene, connection)
+            added = count_accepted(scene)
+            applied_at = _look(scene)
         except (psycopg.Error, redis.RedisError):
             continue
         now = time.time()
-        if accepted_after is None and progress.accepted_at > since:
+        accepted = added if accepted is None else accepted
+        if accepted_after is None and added > accepted:
             accepted_after = now - since
-        applied = [progress.applied_at.get(each, 0.0) for each in waiting]
+        applied = [applied_at.get(each, 0.0) for each in waiting]
         if applied_after is None and all(at > since for at in applied):
             applied_after = now - since
     return accepted_after, applied_after
 
 
-def _await_backlog(scene: Scene) -> int:
-    """Wait until so many imports wait that a loss would show; return how many."""
+def _count_waiting(scene: Scene) -> int:
+    try:
+        return sum(scene.waiting().values())
+    except redis.RedisError:
+        return 0
 
-    def waits() -> bool:
-        try:
-            return sum(scene.waiting().values()) >= LEAST_BACKLOG
-        except redis.RedisError:
-            return False
 
-    wait_for(waits, _BACKLOG_SECONDS)
-    return sum(scene.waiting().values())
+def _await_backlog(scene: Scene) -> tuple[int, bool]:
+    """Wait until so many imports wait that a loss would show.
+
+    Return how many, and whether workers had to be held back until there were.
+    """
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while (count := _count_waiting(scene)) < LEAST_BACKLOG:
+        if time.monotonic() > deadline:
+            with holding_workers(scene):
+                wait_for(
+                    lambda: _count_waiting(scene) >= LEAST_BACKLOG, _BACKLOG_SECONDS
+                )
+                return _count_waiting(scene), True
+        time.sleep(_POLL_SECONDS)
+    return count, False
 
 
 def _break(scene: Scene, options: Options, tell: Tell) -> list[Injected]:
     """Inject fault after fault until the time is over."""
     chance = random.Random(options.seed)
     means = Means(scene=scene, random=chance, lasting_seconds=options.lasting_seconds)
-    has_cable = scene.network.namespace is not None
-    names = iter(options.faults or choose_faults(options.seed, has_cable=has_cable))
+    impossible = find_impossible(scene)
+    if impossible:
+        tell(f"not permitted here, and left out: {', '.join(sorted(impossible))}")
+    chosen = options.faults or choose_faults(options.seed, impossible)
+    names = islice(chosen, options.most)
     started = time.time()
     injected: list[Injected] = []
     while time.time() - started < options.seconds:
@@ -122,12 +132,13 @@ def _break(scene: Scene, options: Options, tell: Tell) -> list[Injected]:
         name = next(names, None)
         if name is None:
             break
-        backlog = _await_backlog(scene)
+        scene.check_producers()
+        backlog, held = _await_backlog(scene)
         at_seconds = time.time() - started
         FAULTS[name](means)
         accepted_after, applied_after = _await_recovery(scene, time.time())
         tell(
-            f"{at_seconds:5.0f} s  {name:32} {backlog:5} waiting; accepted again after "
+            f"{at_seconds:5.0f} s  {name:40} {backlog:5} waiting; accepted again after "
             f"{accepted_after:5.2f} s, applied {applied_after:5.2f} s"
         )
         injected.append(
@@ -135,6 +146,7 @@ def _break(scene: Scene, options: Options, tell: Tell) -> list[Injected]:
                 fault=name,
                 at_seconds=round(at_seconds, 2),
                 backlog=backlog,
+                held=held,
                 accepted_after_seconds=round(accepted_after, 3),
                 applied_after_seconds=round(applied_after, 3),
             )
@@ -153,11 +165,13 @@ def run(directory: Path, options: Options, tell: Tell) -> Report:
         injected = _break(scene, options, tell)
         tell("the load ends; waiting until everything is applied and delivered")
         scene.stop_producers()
-        scene.settle()
+        settled_after = scene.settle()
         asks = scene.read_asks()
         tell(f"checking {len(asks)} imports")
         with scene.connect() as connection:
-            ledger = load_ledger(connection, scene.read_received())
+            ledger = load_ledger(
+                connection, scene.read_received(), scene.read_waiting()
+            )
     in_doubt, in_doubt_applied = count_doubts(
         asks, {receipt.ref for receipt in ledger.receipts}
     )
@@ -165,7 +179,9 @@ def run(directory: Path, options: Options, tell: Tell) -> Report:
         seed=options.seed,
         seconds=time.monotonic() - started,
         faults=injected,
-        accepted=len(asks) - in_doubt,
+        accepted=sum(ask.import_id is not None for ask in asks),
+        refused=sum(ask.kind is Kind.BEYOND for ask in asks),
+        settled_after_seconds=settled_after,
         in_doubt=in_doubt,
         in_doubt_applied=in_doubt_applied,
         events_delivered=len(ledger.received),

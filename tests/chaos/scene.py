@@ -1,9 +1,11 @@
 """A whole Penstock under load: the group, its producers, its receiver, its network."""
 
+import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,11 +23,15 @@ from ingest.queues import stream_key
 from ingest.settings import Settings
 from ingest.store.catalog import load_declared, lock_catalog, save_catalog
 from ingest.store.database import connect
+from ingest.stream import Stream
+from ingest.wire import entries
 from tests.chaos.asks import Ask, read_asks
+from tests.chaos.ledger import HUNG_ENDPOINT
+from tests.chaos.mounts import Disk, hung_names, small_disk
 from tests.chaos.network import Network, network_to
-from tests.chaos.workload import START_TRIGGER
+from tests.chaos.workload import HUNG_TRIGGER, START_TRIGGER
 from tests.declared import make_endpoint, make_trigger
-from tests.groups import Group, wait_for
+from tests.groups import Group
 from tests.receivers import Answer, Receiver, receiving
 
 PRODUCERS = 4
@@ -36,7 +42,14 @@ MAX_WAITING = 3000
 BATCH_SIZE = 40
 #: Until everything accepted is applied, and every event delivered, after the end.
 SETTLE_SECONDS = 180
-_PRODUCER_SECONDS = 60
+#: Intakes wait so long for a body.
+BODY_SECONDS = 10
+_PRODUCER_SECONDS = 120
+_HUNG_URL = "http://hangs.penstock.test/"
+#: Where names cannot hang the endpoint is one where nobody listens.
+_CLOSED_URL = "http://127.0.0.1:9/"
+#: Entries of one stream that are read to tell what was not settled, at most.
+_READ = 100_000
 
 
 @dataclass
@@ -49,6 +62,10 @@ class Scene:
     receiver: Receiver
     directory: Path
     seed: int
+    #: None where mounts are not permitted.
+    disk: Disk | None
+    #: Whether the group resolves names in no time.
+    names_hang: bool
     queue: redis.Redis = field(init=False)
     _delay: threading.Event = field(default_factory=threading.Event)
     _delay_seconds: float = 0.01
@@ -80,15 +97,20 @@ class Scene:
     def declare(self) -> None:
         """Tell the receiver of every new profile and of every trigger started."""
         endpoint = make_endpoint(id=1, url=self.receiver.url)
+        url = _HUNG_URL if self.names_hang else _CLOSED_URL
+        hung = make_endpoint(id=HUNG_ENDPOINT, name="Hung", url=url)
         triggers = [
             make_trigger(id=START_TRIGGER, event=EventKind.API_CALL),
             make_trigger(id=8, event=EventKind.PROFILE_CREATED),
+            make_trigger(
+                id=HUNG_TRIGGER, event=EventKind.API_CALL, endpoint_id=HUNG_ENDPOINT
+            ),
         ]
         with self.connect() as connection, connection.transaction():
             lock_catalog(connection)
             declared = replace(
                 load_declared(connection),
-                endpoints={1: endpoint},
+                endpoints={1: endpoint, HUNG_ENDPOINT: hung},
                 triggers={each.id: each for each in triggers},
             )
             save_catalog(connection, declared)
@@ -107,6 +129,22 @@ class Scene:
             }
             argv += [f"--{name}={value}" for name, value in options.items()]
             self._producers.append(subprocess.Popen(argv, start_new_session=True))
+        self._start_importers()
+
+    def _start_importers(self) -> None:
+        """Import files twice at once, over the network that is cut."""
+        argv = [sys.executable, "-m", "tests.chaos.importers"]
+        log = self.directory / f"producer-{PRODUCERS}.jsonl"
+        argv += [f"--producer={PRODUCERS}", f"--seed={self.seed}", f"--log={log}"]
+        servers = {
+            "DATABASE_URL": self.answer["database"],
+            "REDIS_URL": self.answer["redis"],
+            "PGHOSTADDR": self.network.address,
+        }
+        environ = {**os.environ, **servers}
+        self._producers.append(
+            subprocess.Popen(argv, start_new_session=True, env=environ)
+        )
 
     def stop_producers(self) -> None:
         """End the load; raise if a producer was answered what it must not be."""
@@ -116,17 +154,43 @@ class Scene:
         self._producers.clear()
         assert not any(codes), "a producer was answered what the workload cannot mean"
 
+    def check_producers(self) -> None:
+        """Raise if one has ended: it was answered what it must not be."""
+        ended = [each for each in self._producers if each.poll() is not None]
+        assert not ended, "a producer was answered what the workload cannot mean"
+
     def kill_producers(self) -> None:
         """End what is left of the load, whatever it says."""
         for producer in self._producers:
             producer.kill()
             producer.wait()
 
-    def settle(self) -> None:
-        """Wait until everything accepted is applied and every event delivered."""
-        wait_for(lambda: not any(self.waiting().values()), SETTLE_SECONDS)
+    def settle(self) -> float:
+        """Wait until everything accepted is settled; return the seconds that it took.
+
+        That is: applied, and every event delivered where somebody answers. What is not
+        by SETTLE_SECONDS is for the check to name.
+        """
+        started = time.monotonic()
         with self.connect() as connection:
-            wait_for(lambda: not _count_pending(connection), SETTLE_SECONDS)
+            while (taken := time.monotonic() - started) < SETTLE_SECONDS:
+                if not any(self.waiting().values()) and not _count_pending(connection):
+                    break
+                threading.Event().wait(0.1)
+        return taken
+
+    def read_waiting(self) -> frozenset[str]:
+        """Read which imports are in streams."""
+        waiting = self.waiting()
+        found = Stream(self.queue, len(waiting)).read_each(
+            {number: _READ for number, count in waiting.items() if count}, 2**40
+        )
+        return frozenset(
+            str(entries.decode(entry.payload).import_id)
+            for rows in found.values()
+            for entry in rows
+            if not entry.is_heartbeat
+        )
 
     def read_asks(self) -> list[Ask]:
         """Read what the producers wrote down, each in its order."""
@@ -145,7 +209,12 @@ class Scene:
 
 def _count_pending(connection: psycopg.Connection[tuple[Any, ...]]) -> int:
     row = connection.execute(
-        "SELECT count(*) FROM deliveries WHERE state = 'pending'"
+        """
+        SELECT count(*)
+          FROM deliveries
+         WHERE state = 'pending' AND endpoint_id <> %s
+        """,
+        (HUNG_ENDPOINT,),
     ).fetchone()
     assert row is not None
     return int(row[0])
@@ -155,13 +224,17 @@ def _count_pending(connection: psycopg.Connection[tuple[Any, ...]]) -> int:
 def staged(directory: Path, seed: int) -> Iterator[Scene]:
     """Run a group whose way to its Postgres can be cut, without any load yet."""
     with ExitStack() as stack:
+        disk = stack.enter_context(small_disk(directory / "state"))
         state = open_state(directory / "state")
+        prefix = stack.enter_context(hung_names(directory))
         network = stack.enter_context(network_to(keep_port(state, "postgres")))
         receiver = stack.enter_context(receiving())
         group = Group(
             state,
             "--intakes=2",
             "--workers=2",
+            prefix=prefix,
+            PENSTOCK_BODY_SECONDS=str(BODY_SECONDS),
             PENSTOCK_MAX_WAITING=str(MAX_WAITING),
             PENSTOCK_BATCH_SIZE=str(BATCH_SIZE),
             PENSTOCK_WEBHOOK_ALLOW="127.0.0.1",
@@ -169,7 +242,16 @@ def staged(directory: Path, seed: int) -> Iterator[Scene]:
             PGHOSTADDR=network.address,
         )
         stack.callback(group.close)
-        scene = Scene(group, group.wait_ready(), network, receiver, directory, seed)
+        scene = Scene(
+            group=group,
+            answer=group.wait_ready(),
+            network=network,
+            receiver=receiver,
+            directory=directory,
+            seed=seed,
+            disk=disk,
+            names_hang=bool(prefix),
+        )
         stack.callback(scene.kill_producers)
         scene.declare()
         yield scene

@@ -9,6 +9,7 @@ from tests.chaos.asks import Ask, Kind
 from tests.chaos.check import Breach, find_breaches
 from tests.chaos.ledger import Event, Ledger, Profile, Receipt
 from tests.chaos.render import render
+from tests.chaos.sizes import make_large
 from tests.chaos.workload import email
 
 
@@ -247,14 +248,124 @@ def test_what_else_is_wrong_is_found(ledger: Ledger) -> None:
     assert Breach.WRONG in breaches(ASKS, ledger)
 
 
+LARGE = make_ask(
+    1, kind=Kind.LARGE, value=70_000, person="large-0", key="email:large-0"
+)
+
+
+def hold(orders: object) -> Ledger:
+    """What LARGE leaves, with these orders."""
+    fields = {"custom_field": "r1", "orders": orders}
+    profile = Profile(profile_id="p", email=email("large-0"), fields=fields)
+    return replace(KEPT, receipts=KEPT.receipts[:1], profiles={"p": profile})
+
+
+def test_a_large_value_that_is_whole_is_clean() -> None:
+    ledger = hold(make_large("r1", 70_000)["orders"])
+
+    assert find_breaches([LARGE], ledger) == []
+
+
+@pytest.mark.parametrize(
+    "orders",
+    [
+        pytest.param(None, id="none"),
+        pytest.param(make_large("r1", 69_999)["orders"], id="a letter less"),
+        pytest.param(make_large("r1", 70_000)["orders"][:1], id="a piece less"),
+        pytest.param(make_large("r9", 70_000)["orders"], id="another import's"),
+    ],
+)
+def test_a_large_value_that_is_not_whole_is_found(orders: object) -> None:
+    assert breaches([LARGE], hold(orders)) == {Breach.LOST}
+
+
+def test_what_is_refused_leaves_nothing_and_is_missed_by_nobody() -> None:
+    beyond = make_ask(4, kind=Kind.BEYOND, import_id=None)
+
+    assert find_breaches([*ASKS, beyond], KEPT) == []
+
+
+@pytest.mark.parametrize("import_id", ["id-4", "id-3"])
+def test_what_was_refused_and_applied_is_found(import_id: str) -> None:
+    """Under an id of its own, or that of the row whose place it took."""
+    beyond = make_ask(4, kind=Kind.BEYOND, import_id=None)
+    last = replace(make_receipt(4, 2), import_id=import_id)
+    ledger = replace(
+        KEPT,
+        receipts=[*KEPT.receipts[:2], last],
+        profiles={"p": make_profile(custom_field="r4", checks=2)},
+    )
+
+    assert Breach.WRONG in breaches([*ASKS[:2], beyond], ledger)
+    assert Breach.WRONG in breaches([*ASKS, beyond], ledger)
+
+
+def test_a_rejection_of_what_was_refused_is_found() -> None:
+    beyond = make_ask(4, kind=Kind.BEYOND, import_id=None)
+    rejection = Receipt(import_id="id-4", state="rejected", error=400, profile_id=None)
+    ledger = replace(KEPT, receipts=[*KEPT.receipts, rejection])
+
+    assert breaches([*ASKS, beyond], ledger) == {Breach.DOUBLED}
+
+
+def test_an_import_that_still_waits_is_not_settled() -> None:
+    ledger = replace(
+        KEPT,
+        receipts=KEPT.receipts[:2],
+        profiles={"p": make_profile(custom_field="r2", checks=2)},
+        waiting=frozenset({"id-3"}),
+    )
+
+    assert breaches(ASKS, ledger) == {Breach.UNSETTLED}
+
+
+def test_an_entry_that_waits_though_it_is_applied_is_settled() -> None:
+    """It is left over: the worker ended before it was dropped from the stream."""
+    assert find_breaches(ASKS, replace(KEPT, waiting=frozenset({"id-3"}))) == []
+
+
+def test_a_delivery_that_still_waits_is_not_settled() -> None:
+    event = replace(KEPT.events[0], delivered=False, pending=True)
+
+    assert breaches(ASKS, replace(KEPT, events=[event])) == {Breach.UNSETTLED}
+
+
+def hanging(**changes: object) -> Ledger:
+    """A ledger whose event is for the endpoint that nobody resolves."""
+    event = replace(KEPT.events[0], delivered=False, pending=True, hangs=True)
+    event = replace(event, **changes)  # type: ignore[arg-type]
+    return replace(KEPT, events=[event], received={})
+
+
+def test_what_hangs_is_tried_and_not_delivered() -> None:
+    assert find_breaches(ASKS, hanging()) == []
+    assert breaches(ASKS, hanging(attempts=0)) == {Breach.UNSETTLED}
+    assert breaches(ASKS, hanging(delivered=True)) == {Breach.WRONG}
+
+
+def test_an_event_of_what_hangs_is_missed() -> None:
+    ask = make_ask(1, kind=Kind.HUNG, value=7)
+    ledger = replace(
+        KEPT,
+        receipts=KEPT.receipts[:1],
+        profiles={"p": make_profile(custom_field="r1", points=7)},
+    )
+
+    assert breaches([ask], ledger) == {Breach.LOST}
+
+
 def test_a_report_is_shown_with_all_that_it_found() -> None:
     fault = {"fault": "kill -9 Redis", "applied_after_seconds": 3.6}
     numbers = dict.fromkeys(
-        ("seed", "in_doubt_applied", "lost", "doubled", "disordered", "wrong"), 7
+        (
+            *("seed", "in_doubt_applied", "refused"),
+            *("lost", "doubled", "disordered", "unsettled", "wrong"),
+        ),
+        7,
     )
     counts = {"seconds": 99.6, "accepted": 1234, "in_doubt": 8, "events_delivered": 5}
 
     shown = render([{**numbers, **counts, "faults": [fault, fault]}])
 
-    assert "| 1 | 2 | 7 | 100 | 1,234 | 8 (7) | 5 | 7 | 7 | 7 | 7 |\n" in shown
+    assert "| 1 | 2 | 7 | 100 | 1,234 | 8 (7) | 7 | 5 | 7 | 7 | 7 | 7 | 7 |\n" in shown
     assert "| kill -9 Redis | 2 | 3.6 s | 3.6 s |\n" in shown

@@ -1,5 +1,6 @@
 """Feed changed samples to every decoder: `make fuzz`, ten minutes by default.
 
+First documents near each limit, on it and over it; then, now and then, changed ones.
 Each must read them or refuse them by an error of ours, within a second. What breaks
 this is written down with the seed that makes it again.
 """
@@ -18,6 +19,7 @@ from ingest.domain.errors import PenstockError
 from ingest.wire.entries import encode
 from tests.factories import make_import
 from tests.fuzz.mutations import mutate
+from tests.fuzz.sizes import make_sizes
 from tests.fuzz.targets import TARGETS
 
 _SAMPLES = Path(__file__).parents[1] / "samples"
@@ -26,6 +28,8 @@ _MESSAGE = b'{"account_id":1,"db_id":1,"email":"a@example.com","data":{"points":
 _BATCH = b'{"db_id":1,"data":[{"email":"a@example.com"},{"data":{},"phone":"+1"}]}'
 _SLOWEST_SECONDS = 1.0
 _PROGRESS_SECONDS = 10.0
+#: They take a hundred times as long as samples.
+_LARGE_EVERY = 1000
 
 
 @dataclass(slots=True)
@@ -54,7 +58,23 @@ def load_corpus() -> list[bytes]:
 def try_one(seed: int, corpus: list[bytes], report: Report) -> None:
     """Feed the input of `seed` to every target."""
     random = Random(seed)
-    data = mutate(random.choice(corpus), random)
+    feed(mutate(random.choice(corpus), random), seed, report)
+
+
+def try_sizes(seed: int, report: Report) -> None:
+    """Feed documents around each limit to every target, as they are."""
+    for data in make_sizes(Random(seed)):
+        feed(data, seed, report)
+
+
+def try_one_large(seed: int, report: Report) -> None:
+    """Feed one of the documents around the limits, changed."""
+    random = Random(seed)
+    feed(mutate(random.choice(make_sizes(random)), random), seed, report)
+
+
+def feed(data: bytes, seed: int, report: Report) -> None:
+    """Feed `data` to every target."""
     for name, target in TARGETS.items():
         report.tried[name] += 1
         started_at = time.process_time()
@@ -78,8 +98,11 @@ def run_until(ends_at: float, seed: int) -> Iterator[Report]:
     """Try one input after another; yield the report now and then, and at the end."""
     corpus, report = load_corpus(), Report()
     told_at = time.monotonic()
+    try_sizes(seed, report)
     while (now := time.monotonic()) < ends_at and not report.broken:
         try_one(seed, corpus, report)
+        if seed % _LARGE_EVERY == 0:
+            try_one_large(seed, report)
         seed += 1
         if now - told_at > _PROGRESS_SECONDS:
             told_at = now

@@ -5,7 +5,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
+from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import PenstockError
+from ingest.domain.excess import refuse_excess
 from ingest.domain.imports import Operation
 from ingest.wire import bodies, entries, json_bodies
 from ingest.wire.batches import load_batch, load_element
@@ -16,8 +18,13 @@ from ingest.wire.queries import load_match
 from ingest.wire.quick import decode_form, load_quick
 from ingest.wire.shorthands import load_membership, load_subscription
 from tests.factories import make_catalog
+from tests.fuzz.sizes import BATCH_ELEMENTS
 
-_CATALOG = make_catalog()
+_CATALOG = make_catalog(
+    Field(name="address", type=FieldType.OBJECT),
+    Field(name="orders", type=FieldType.ARR_OBJECT),
+    Field(name="topics", type=FieldType.TAGS, match=True),
+)
 _SCHEMAS = ProfileSchemas(_CATALOG)
 
 
@@ -30,6 +37,7 @@ def _prepare(envelope: Envelope) -> None:
         door="http",
         token_id=None,
     )
+    refuse_excess(import_, _CATALOG)
     _SCHEMAS.prepare(import_)
 
 
@@ -45,10 +53,18 @@ def read_body(data: bytes) -> None:
         load_membership(document, member=True)
 
 
+def read_import(data: bytes) -> None:
+    """Do what the HTTP door does for an import, until its values are read."""
+    _, document = bodies.decode(data, None)
+    _prepare(load_envelope(document))
+
+
 def read_batch(data: bytes) -> None:
     """Read a batch and each of its elements."""
     _, document = bodies.decode(data, None)
-    batch = load_batch(document, operation=Operation.IMPORT, max_elements=100)
+    batch = load_batch(
+        document, operation=Operation.IMPORT, max_elements=BATCH_ELEMENTS
+    )
     for element in batch.elements:
         with suppress(PenstockError):
             load_element(batch.shared, element)
@@ -71,6 +87,7 @@ def read_entry(data: bytes) -> None:
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "body": read_body,
+    "import": read_import,
     "batch": read_batch,
     "message": read_message,
     "form": read_form,

@@ -14,6 +14,7 @@ from ingest.store.job_rows import (
     KeptRow,
     count_states,
     find_applied,
+    find_kept,
     keep_rows,
     list_rejects,
     list_results,
@@ -67,6 +68,7 @@ def full(connection: Connection) -> Job:
 def test_rows_are_found_by_their_range(connection: Connection, full: Job) -> None:
     with watching(connection) as plans:
         assert len(find_applied(connection, full.id, 50_001, 50_500)) == 500
+        assert len(find_kept(connection, full.id, 50_001, 50_500)) == 500
         assert count_states(connection, full.id, 99_501, ROWS) == Counts(rejected=500)
         last = list_results(connection, full.id, ROWS - 2, 10)
         assert [one.row for one in last] == [ROWS - 1, ROWS]
@@ -74,7 +76,7 @@ def test_rows_are_found_by_their_range(connection: Connection, full: Job) -> Non
         assert len(list_rejects(connection, full.id, 100, 100)) == 100
         assert find_newest_job(connection, 1, "a.csv") == find_job(connection, full.id)
 
-    assert len(plans) >= 6
+    assert len(plans) >= 7
     assert reading_whole(plans, ("imports", "job_rows")) == []
 
 

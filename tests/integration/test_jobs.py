@@ -229,6 +229,44 @@ def test_another_body_under_a_key_of_a_job_that_stopped_fails_it_and_loses_nothi
         assert said in job[1]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "row"),
+    [
+        pytest.param(b"ada@", b"eve@", 1, id="somebody else"),
+        pytest.param(b"Ada", b"Eve", 1, id="something else"),
+        pytest.param(b"bad", b"eve@example.com", 3, id="one that was rejected"),
+        pytest.param(b"bob@example.com", b"bob", 2, id="one that is rejected"),
+    ],
+)
+def test_another_body_is_refused_while_nothing_of_the_first_is_applied(
+    intake: ServedIntake,
+    connection: Connection,
+    token: str,
+    old: bytes,
+    new: bytes,
+    row: int,
+) -> None:
+    """Its row may be in another partition, which would apply it before the first."""
+    headers = {"Idempotency-Key": "one", "Prefer": "respond-async"}
+    first = send(intake, token, PEOPLE, headers=headers)
+    other = send(intake, token, PEOPLE.replace(old, new), headers=headers).json()
+    again = send(intake, token, PEOPLE, headers=headers)
+
+    assert first.status_code == again.status_code == 202
+    assert again.json()["job_id"] == first.json()["job_id"]
+    assert other["error"] == 409
+    assert f"Row {row} is not the one that was sent before" in other["error_text"]
+    assert connection.execute("SELECT state FROM jobs").fetchall() == [("applying",)]
+    job_id = first.json()["job_id"]
+    with draining(intake.settings):
+        wait_until(lambda: ask(intake, token, job_id).json()["state"] == "done")
+    said = ask(intake, token, job_id).json()
+    assert (said["created"], said["rejected"]) == (2, 1)
+    names = connection.execute("SELECT fields ->> '_fname' FROM profiles ORDER BY 1")
+    assert names.fetchall() == [("Ada",), ("Bob",)]
+    assert emails(connection) == ["ada@example.com", "bob@example.com"]
+
+
 def test_an_upload_that_breaks_off_goes_on_where_it_stopped(
     drained: ServedIntake, connection: Connection, token: str
 ) -> None:

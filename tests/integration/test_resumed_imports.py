@@ -9,6 +9,7 @@ import struct
 import termios
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -328,6 +329,19 @@ def test_of_two_imports_of_one_file_begun_at_once_one_wins(
     assert (won, refused) == (0, 2), errors
     assert "is being imported by another process (" in errors
     assert points(connection) == [(1, ROWS)]
+
+
+@pytest.mark.parametrize("option", ["--resume", "--dry-run"])
+def test_a_postgres_that_is_away_is_an_import_that_is_not_begun(
+    settings: Settings, tmp_path: Path, option: str
+) -> None:
+    file = write_increments(tmp_path / "a.ndjson", range(3))
+    away = replace(settings, database_url="postgresql://127.0.0.1:9/none")
+
+    status, _, errors = run(away, file, option)
+
+    assert status == 2
+    assert "Postgres" in errors
 
 
 def test_a_running_import_is_named_and_its_end_lets_go_of_the_file(

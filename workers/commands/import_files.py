@@ -14,6 +14,7 @@ from ingest.commands.import_display import Display, Left, summarize
 from ingest.domain.errors import PenstockError, Rejected
 from ingest.domain.jobs import JobState
 from ingest.settings import Settings
+from ingest.store.faults import unavailable_while_away
 from workers.commands.file_imports import Asked, Ended, Importer, Refused, Start
 from workers.commands.file_options import file_options, load_asked, row_options
 from workers.commands.file_rehearsals import rehearse_files
@@ -88,15 +89,25 @@ def import_(files: tuple[str, ...], **options: Any) -> None:
     settings = find_settings(options["state_dir"])
     asked = load_asked(options, settings)
     try:
-        if options["dry_run"]:
-            status = rehearse_files(
-                settings, files, asked, show=options["show"], as_json=options["as_json"]
-            )
-        else:
-            status = _import_all(settings, files, asked, options)
+        with unavailable_while_away():
+            status = _run(settings, files, asked, options)
     except PenstockError as error:
         raise _Failed(_explain(error)) from error
     sys.exit(status)
+
+
+def _run(
+    settings: Settings,
+    files: tuple[str, ...],
+    asked: Asked,
+    options: Mapping[str, Any],
+) -> int:
+    """Import the files, or only say what that would change; return the exit status."""
+    if options["dry_run"]:
+        return rehearse_files(
+            settings, files, asked, show=options["show"], as_json=options["as_json"]
+        )
+    return _import_all(settings, files, asked, options)
 
 
 def _import_all(

@@ -28,7 +28,13 @@ from ingest.doors.files.gathering import Gathering
 from ingest.doors.files.judge import DOOR, Judge
 from ingest.doors.files.rows import Row
 from ingest.doors.files.window import RowTaken, Settled, Window
-from ingest.store.job_rows import KeptRow, find_applied, find_dropped, keep_rows
+from ingest.store.job_rows import (
+    KeptRow,
+    find_applied,
+    find_dropped,
+    find_kept,
+    keep_rows,
+)
 from ingest.store.jobs import Job, Progress, save_progress
 
 logger = logging.getLogger(__name__)
@@ -173,9 +179,29 @@ class Feeder:
         Those that were accepted before are seen to be the same before any others are.
         """
         known = [row for row in rows if row.number <= self._job.rows]
+        self._refuse_others(known)
         for part in (known, rows[len(known) :]):
             self._append(part)
         self._insist(self._settle)
+
+    def _refuse_others(self, known: list[Row]) -> None:
+        """Raise RowTaken at the first row that is not the one that is kept.
+
+        Before it is appended: it may be of another key than the row that was accepted
+        under its number, so that its partition might apply it first.
+        """
+        if not known:
+            return
+        first, last = known[0].number, known[-1].number
+        kept = self._insist(
+            lambda: self._books.write(
+                lambda connection: find_kept(connection, self._job.id, first, last)
+            )
+        )
+        for row in known:
+            if kept.get(row.number, row.content) != row.content:
+                self._taken = row.number
+                raise RowTaken(row.number)
 
     def _append(self, rows: list[Row]) -> None:
         if rows and self._await_room(len(rows)):

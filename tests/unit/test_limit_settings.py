@@ -1,0 +1,109 @@
+"""Every limit has a setting and a test, and pages name only tests that there are."""
+
+import ast
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from ingest.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+#: By the setting that is a limit: a test of it, and what stands for it there.
+LIMITS = {
+    "batch_size": ("test_more_than_one_batch_is_applied_in_order", "batch_size"),
+    "batch_bytes": (
+        "test_what_is_read_at_once_is_bounded_by_its_bytes",
+        "batch_bytes",
+    ),
+    "max_body_bytes": ("test_a_body_over_the_limit_is_413", "max_body_bytes"),
+    "max_bodies_bytes": (
+        "test_bodies_beyond_the_room_for_them_are_503_until_there_is_room",
+        "max_bodies_bytes",
+    ),
+    "body_seconds": (
+        "test_a_body_that_drips_is_408_when_its_time_is_over",
+        "body_seconds",
+    ),
+    "min_body_rate": ("test_a_body_keeps_a_rate_and_a_deadline", "min_rate"),
+    "max_batch_elements": ("test_more_elements_than_the_limit_are_400", "10_001"),
+    "max_depth": ("test_a_harmful_document_is_400_and_nothing_is_queued", "depth"),
+    "max_keys": ("test_the_members_of_one_object_are_limited", "keys"),
+    "max_values": (
+        "test_the_values_of_a_body_are_limited_before_they_are_read",
+        "values",
+    ),
+    **{
+        f"max_{name}": (
+            "test_what_an_import_brings_is_allowed_up_to_the_limit",
+            name,
+        )
+        for name in (
+            *("text_bytes", "key_length", "phones"),
+            *("tags", "subscriptions", "profile_bytes"),
+        )
+    },
+    "max_profile_keys": (
+        "test_an_import_with_more_keys_than_any_may_have_is_rejected",
+        "profile_keys",
+    ),
+    "max_waiting": (
+        "test_too_much_waiting_work_is_429_until_it_is_done",
+        "max_waiting",
+    ),
+    "redis_memory_ratio": ("test_memory_past_the_ratio_is_no_room", "memory_ratio"),
+    "max_file_bytes": ("test_an_upload_that_is_too_long_is_stopped", "max_file_bytes"),
+    "max_unpack_ratio": ("test_a_bomb_is_refused_before_it_bursts", "max_ratio"),
+    "max_archive_files": ("test_a_bomb_is_refused_before_it_bursts", "max_members"),
+    "max_uploads": ("test_no_more_uploads_are_read_than_may_be", "max_uploads"),
+}
+#: What bounds nothing that is sent.
+OTHERS = {
+    *("database_url", "redis_url", "partitions", "wait_seconds", "mirror_errors"),
+    *("receipt_days", "webhook_allow", "events_broker", "geoip_database"),
+    *("amqp_broker", "log_level"),
+}
+PAGES = ("docs/security.md", "docs/reliability.md")
+
+
+def find_tests() -> dict[str, str]:
+    """Return the modules of all tests, by the tests' names."""
+    found: dict[str, str] = {}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        text = path.read_text()
+        found |= {
+            node.name: text
+            for node in ast.walk(ast.parse(text))
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+        }
+    return found
+
+
+TESTS = find_tests()
+
+
+def test_every_setting_is_a_limit_or_is_none() -> None:
+    assert {each.name for each in fields(Settings)} == LIMITS.keys() | OTHERS
+
+
+@pytest.mark.parametrize("setting", LIMITS)
+def test_every_limit_has_a_test_and_a_line_of_its_own(setting: str) -> None:
+    test, word = LIMITS[setting]
+
+    assert re.search(rf"\b{word}\b", TESTS[test])
+    assert (
+        f"| `PENSTOCK_{setting.upper()}` |" in (ROOT / "docs/settings.md").read_text()
+    )
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_names_tests_that_there_are(page: str) -> None:
+    text = (ROOT / page).read_text()
+    named = set(re.findall(r"`(test_\w+)`", text))
+    paths = set(re.findall(r"tests/\w+/test_\w+\.py", text))
+
+    assert named <= TESTS.keys()
+    assert all((ROOT / path).exists() for path in paths)
+    assert paths
