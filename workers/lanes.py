@@ -82,7 +82,7 @@ class Lane:
         self._is_stopping = False
 
     def stop(self) -> None:
-        """Claim nothing more; what is under way ends and is recorded."""
+        """Claim nothing after the first claim; what is under way ends on record."""
         self._is_stopping = True
 
     async def run(self) -> None:
@@ -120,8 +120,9 @@ class Lane:
         """Record what has ended, and claim as much as there is room for."""
         if ended:
             self._record(ended, connection)
-        room = 0 if self._is_stopping else self._standing.room(len(self._under_way))
-        if not room:
+        room = self._standing.room(len(self._under_way))
+        # A lane that was opened before the end still delivers its first claim.
+        if not room or (ended and self._is_stopping):
             return []
         return claim_deliveries(connection, self._target.id, room, LEASE)
 

@@ -176,7 +176,7 @@ def test_an_event_that_fails_holds_back_its_own_profile_only(
     wait_until(lambda: others <= by_profile(receiver).keys())
     courier.close()
 
-    assert by_profile(receiver)[held] == [first]
+    assert set(by_profile(receiver)[held]) == {first}
     ((waits,),) = connection.execute(
         """
         SELECT min(next_attempt_at) - (SELECT next_attempt_at FROM deliveries
