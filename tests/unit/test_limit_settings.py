@@ -57,13 +57,14 @@ LIMITS = {
     "max_file_bytes": ("test_an_upload_that_is_too_long_is_stopped", "max_file_bytes"),
     "max_unpack_ratio": ("test_a_bomb_is_refused_before_it_bursts", "max_ratio"),
     "max_archive_files": ("test_a_bomb_is_refused_before_it_bursts", "max_members"),
+    "max_workbook_bytes": ("test_a_workbook_is_bounded", "max_workbook_bytes"),
     "max_uploads": ("test_no_more_uploads_are_read_than_may_be", "max_uploads"),
 }
 #: What bounds nothing that is sent.
 OTHERS = {
     *("database_url", "redis_url", "partitions", "wait_seconds", "mirror_errors"),
     *("receipt_days", "webhook_allow", "events_broker", "geoip_database"),
-    *("amqp_broker", "log_level"),
+    *("amqp_broker", "log_level", "after_wait", "cors_origins"),
 }
 PAGES = ("docs/security.md", "docs/reliability.md")
 
