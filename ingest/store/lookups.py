@@ -232,9 +232,9 @@ def _scan(
             """
             -- What is sought is hashed, whatever the planner knows of the table.
             SELECT set_config('statement_timeout', %(timeout)s, true),
-                   set_config('enable_nestloop', 'off', true),
-                   set_config('enable_mergejoin', 'off', true),
-                   set_config('jit', 'off', true)
+                   set_config('enable_seqscan', 'on', true),
+                   set_config('enable_hashjoin', 'on', true),
+                   set_config('enable_nestloop', 'off', true)
             """,
             {"timeout": f"{max(1, math.ceil(seconds * 1000))}ms"},
         )

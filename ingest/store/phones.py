@@ -6,6 +6,9 @@ from collections.abc import Collection
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from ingest.domain.lookups import PHONE, Lookup
+from ingest.store.lookups import find_profiles
+
 
 def sample_phones(
     connection: Connection[TupleRow], limit: int
@@ -37,26 +40,15 @@ def find_holders(
 ) -> dict[str, set[str]]:
     """Return the ids of the profiles that hold each of `phones`, themselves or by SMS.
 
-    `phones` are as they are compared.
+    `phones` are as they are compared. Of one phone no more holders are told than an
+    import names.
     """
-    rows = connection.execute(
-        """
-        SELECT value, profile_id
-          FROM match_keys
-         WHERE database_id = %(database_id)s
-           AND kind = 'phone'
-           AND value = ANY(%(phones)s)
-     UNION
-        SELECT contact, profile_id
-          FROM subscriptions
-         WHERE database_id = %(database_id)s
-           AND channel = 'sms'
-           AND contact = ANY(%(phones)s)
-           AND NOT is_deleted
-        """,
-        {"database_id": database_id, "phones": list(phones)},
-    )
+    wanted = [
+        (database_id, Lookup(kind, phone))
+        for phone in phones
+        for kind in (PHONE, "phone_sub")
+    ]
     holders: dict[str, set[str]] = defaultdict(set)
-    for value, profile_id in rows:
-        holders[str(value)].add(str(profile_id))
+    for (_, lookup), ids in find_profiles(connection, wanted).items():
+        holders[lookup.value].update(ids)
     return holders

@@ -106,7 +106,7 @@ def test_a_deployment_at_work_is_well_but_for_what_tests_do_without(
     wrong = {check: each.level for check, each in found.items() if each.advice}
     assert wrong == FLEETING
     assert all(each.found for each in found.values())
-    assert len(found) == 34
+    assert len(found) == 35
 
 
 @pytest.mark.parametrize(
@@ -510,7 +510,7 @@ def test_the_command_says_what_it_found_and_how_bad_it_is(
         assert found["postgres.fsync"]["level"] == "fail"
         assert found["work.beat"]["advice"] == ""
     else:
-        assert "30 ok, 0 warn, 4 fail" in result.stdout
+        assert "31 ok, 0 warn, 4 fail" in result.stdout
         assert "→ Set `appendonly yes`" in result.stdout
 
 
