@@ -163,7 +163,8 @@ def apply_whole(
     started_at, stages = datetime.now(UTC), metrics.Stopwatch()
     imports: dict[UUID, Import] = {}
     again: list[Import] = []
-    for import_ in [accepted.import_ for accepted in batch]:
+    for accepted in batch:
+        import_ = accepted.import_
         if import_.other_id in imports:
             again.append(import_)
         else:

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from ingest.domain.errors import InvalidRequest, UnsupportedMediaType
 from ingest.wire import json_bodies, xml_bodies
-from ingest.wire.charsets import find_charset
+from ingest.wire.charsets import find_charset, find_media_type
 from ingest.wire.limits import DEFAULT_LIMITS, Limits
 
 
@@ -31,8 +31,15 @@ _STARTS = {
 }
 
 
+def guess_format(content_type: str | None) -> Format:
+    """Return what a body that cannot be read, or is not there, was to be."""
+    # A spreadsheet's own name for itself has "xml" in it.
+    is_xml = find_media_type(content_type).endswith(("/xml", "+xml"))
+    return Format.XML if is_xml else Format.JSON
+
+
 def _declared_format(content_type: str | None) -> Format | None:
-    media_type = (content_type or "").partition(";")[0].strip().lower()
+    media_type = find_media_type(content_type)
     return _MEDIA_TYPES.get(media_type) or _SUFFIXES.get(media_type.rpartition("+")[2])
 
 

@@ -1,4 +1,4 @@
-"""The encodings that texts may be in, and the one that a request says it has."""
+"""What a Content-Type says of a body, and the encodings that texts may be in."""
 
 import codecs
 import re
@@ -26,6 +26,11 @@ CHARSETS = tuple(
 _CHARSET = re.compile(
     r""";\s*charset\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s;]*))""", re.IGNORECASE
 )
+
+
+def find_media_type(content_type: str | None) -> str:
+    """Return a Content-Type without its parameters, in lower case; empty for none."""
+    return (content_type or "").partition(";")[0].strip().lower()
 
 
 def find_charset(content_type: str | None) -> str | None:

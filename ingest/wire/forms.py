@@ -11,6 +11,7 @@ from falcon.media.multipart import (
 from msgspec import Struct
 
 from ingest.domain.errors import InvalidRequest
+from ingest.wire.charsets import find_media_type
 
 MULTIPART = "multipart/form-data"
 #: A longer boundary is none (RFC 2046).
@@ -27,7 +28,7 @@ class Form(Struct, frozen=True, kw_only=True):
 
 def is_multipart(content_type: str | None) -> bool:
     """Say whether a body is a form of several parts."""
-    return (content_type or "").partition(";")[0].strip().lower() == MULTIPART
+    return find_media_type(content_type) == MULTIPART
 
 
 def gather(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ingest.domain.errors import Fault, InvalidRequest, UnsupportedMediaType
 from ingest.domain.imports import Operation
 from ingest.domain.names import one_of, suggest
-from ingest.wire.charsets import check_charset, find_charset
+from ingest.wire.charsets import check_charset, find_charset, find_media_type
 from ingest.wire.columns import NO_RULES, CellRules
 from ingest.wire.parameters import refuse_nul
 from ingest.wire.promises import refuse_promises
@@ -209,7 +209,7 @@ def refuse_unknown(query: Mapping[str, object], known: frozenset[str] = COMMON) 
 
 
 def _choose_format(content_type: str | None) -> str | None:
-    media_type = (content_type or "").partition(";")[0].strip().lower()
+    media_type = find_media_type(content_type)
     if media_type not in _FORMATS:
         raise UnsupportedMediaType(f"Not one of {', '.join(_FORMATS)}", "Content-Type")
     return _FORMATS[media_type]

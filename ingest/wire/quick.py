@@ -13,7 +13,7 @@ from ingest.domain.catalog import Catalog, Channel, Database, FieldType
 from ingest.domain.errors import Fault, InvalidRequest, NotFound
 from ingest.domain.fields import READ_ONLY_FIELDS
 from ingest.domain.imports import Matching, Start
-from ingest.wire.charsets import check_charset, find_charset
+from ingest.wire.charsets import check_charset, find_charset, find_media_type
 from ingest.wire.envelopes import Envelope, load_envelope
 from ingest.wire.forms import gather
 from ingest.wire.parameters import parse_id, refuse_nul
@@ -60,7 +60,7 @@ class QuickImport:
 
 def is_form(content_type: str | None) -> bool:
     """Say whether a body is a form that a page has sent."""
-    return (content_type or "").partition(";")[0].strip().lower() == _FORM_TYPE
+    return find_media_type(content_type) == _FORM_TYPE
 
 
 def check_form_size(text: bytes, max_keys: int) -> None:

@@ -10,7 +10,7 @@ from ingest import metrics
 from ingest.domain.errors import BodyTooSlow
 from ingest.doors.http.bodies import release
 from ingest.settings import Settings
-from ingest.wire.bodies import Format
+from ingest.wire.bodies import guess_format
 from ingest.wire.replies import CONTENT_TYPES, choose_format, dump, fault_answer
 
 Scope = MutableMapping[str, Any]
@@ -138,9 +138,7 @@ class Arrivals:
 async def _refuse(scope: Scope, send: Send) -> None:
     """Answer 408; what is left of the body is not read."""
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-    media_type = headers.get(b"content-type", "").partition(";")[0].strip().lower()
-    is_xml = media_type.endswith(("/xml", "+xml"))
-    sent_as = Format.XML if is_xml else Format.JSON
+    sent_as = guess_format(headers.get(b"content-type"))
     format_ = choose_format(None, headers.get(b"accept"), sent_as)
     error = BodyTooSlow("The body came too slowly (send it again)")
     metrics.REFUSED.labels("http", error.code).inc()

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from ingest.domain.errors import Forbidden
 from ingest.doors.http.bodies import LARGE_BYTES
-from ingest.wire.bodies import Format, decode
+from ingest.wire.bodies import Format, decode, guess_format
 from ingest.wire.envelopes import peek_format, peek_token
 from ingest.wire.promises import refuse_promises
 from ingest.wire.replies import choose_format
@@ -107,8 +107,6 @@ def get_format(req: Request) -> Format:
 
 def _guess_sent_as(req: Request) -> Format:
     """Return what the request was sent as, or would have been."""
-    media_type = (req.content_type or "").partition(";")[0].strip().lower()
-    # A spreadsheet's own name for itself has "xml" in it.
-    guess = Format.XML if media_type.endswith(("/xml", "+xml")) else Format.JSON
+    guess = guess_format(req.content_type)
     sent_as: Format = getattr(req.context, "sent_as", guess)
     return sent_as
