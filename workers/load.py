@@ -29,6 +29,8 @@ def gather(prepared: Sequence[Prepared], catalog: Catalog, room: int) -> Gathere
     One at least is taken. The order is kept: where one does not fit, none after it is.
     """
     wanted, taken = Wanted(), list[Prepared]()
+    # No less than `wanted.size`, which counts a key once that several bring.
+    most = 0
     for one in prepared:
         if one.faults:
             taken.append(one)
@@ -38,7 +40,8 @@ def gather(prepared: Sequence[Prepared], catalog: Catalog, room: int) -> Gathere
         if count > catalog.limits.profile_keys:
             taken.append(replace(one, faults=(_too_many_keys(catalog),)))
             continue
-        if wanted.size and wanted.size + count > room:
+        most += count
+        if most > room and wanted.size and wanted.size + count > room:
             break
         database = catalog.databases[one.import_.database_id]
         wanted.add_search(database.id, one.search)

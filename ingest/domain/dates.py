@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from ingest.domain.errors import InvalidValue
 from ingest.domain.invisible import reveal
-from ingest.domain.memos import remembered
+from ingest.domain.memos import remembered_if_short
 
 T = TypeVar("T")
 
@@ -92,7 +92,7 @@ def _dump_valid(read: Callable[[T], datetime], raw: T) -> str:
         raise InvalidValue("Incorrect date") from error
 
 
-@remembered
+@remembered_if_short
 def _parse_text(text: str) -> str:
     return _dump_valid(_from_text, text)
 

@@ -43,6 +43,7 @@ _FILLED: tuple[tuple[tuple[str, ...], Mapping[str, str]], ...] = (
         },
     ),
 )
+_ADDRESSES = frozenset(name for names, _ in _FILLED for name in names)
 _TYPES: Mapping[str, FieldType] = MappingProxyType(
     {
         "country": FieldType.COUNTRY,
@@ -79,7 +80,7 @@ def fill(
 
 def has_address(given: Mapping[str, Update]) -> bool:
     """Say whether an IP among `given` is one to look for."""
-    return any(_address(given.get(name)) for names, _ in _FILLED for name in names)
+    return any(name in given and _address(given[name]) for name in _ADDRESSES)
 
 
 def _address(update: Update | None) -> str:

@@ -10,8 +10,16 @@ _LONGEST_TEXT = 128
 
 
 def remembered(function: Callable[[str], str]) -> Callable[[str], str]:
-    """Keep the last answers of a pure function of a text, but nothing it raises."""
-    kept = lru_cache(maxsize=_ANSWERS)(function)
+    """Keep the last answers of a pure function of a text, but nothing it raises.
+
+    It has to refuse a text that is too long to keep.
+    """
+    return lru_cache(maxsize=_ANSWERS)(function)
+
+
+def remembered_if_short(function: Callable[[str], str]) -> Callable[[str], str]:
+    """Do the same for a function that answers a text of any length."""
+    kept = remembered(function)
 
     @wraps(function)
     def answer(text: str) -> str:

@@ -130,7 +130,9 @@ def _check_size(before: Profile, after: Profile, limits: ProfileLimits) -> None:
 
 def _size(profile: Profile) -> int:
     """Return the bytes of all that a profile's fields and subscriptions hold."""
-    held = [one.custom_fields for one in profile.subscriptions.values()]
+    held = [
+        one.custom_fields for one in profile.subscriptions.values() if one.custom_fields
+    ]
     return measure(profile.fields) + (measure(held) if held else 0)
 
 

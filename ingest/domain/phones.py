@@ -30,6 +30,8 @@ _FRACTION = re.compile(r"([^.]*[0-9])\.0")
 _SCIENTIFIC = re.compile(r"[0-9]+(?:[.,][0-9]+)?e\+?[0-9]+", re.IGNORECASE)
 _DIGITS = re.compile(r"(\+?)([0-9]{1,24})")
 _INTERNATIONAL = re.compile(r"[1-9][0-9]{6,14}")
+#: As it is stored, and as nearly all are sent.
+_STORED = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 def _undecorate(raw: str) -> str:
@@ -92,6 +94,8 @@ def parse_international(raw: str) -> str:
 
     Without `+` or `00` it is taken for one, since nothing says otherwise.
     """
+    if _STORED.fullmatch(raw):
+        return raw
     return _check(_read(raw)[1])
 
 

@@ -21,6 +21,8 @@ class Contact(Struct, frozen=True, kw_only=True):
 
     canonical: str
     data: Mapping[str, object]
+    #: The phone of it, as it was sent; None where it has none.
+    phone: object = None
 
 
 class _Part(Struct, frozen=True, kw_only=True):
@@ -115,12 +117,6 @@ _PARTS: Mapping[Channel, tuple[_Part, ...]] = {
 }
 
 
-#: Whose contacts are phones.
-PHONE_CHANNELS = frozenset(
-    channel for channel, parts in _PARTS.items() if any(one.is_phone for one in parts)
-)
-
-
 def _value_at(document: object, place: tuple[str, ...]) -> object:
     """Return the value at `place`; None where it is absent or empty."""
     value = document
@@ -132,26 +128,18 @@ def _value_at(document: object, place: tuple[str, ...]) -> object:
     return None if value == "" else value
 
 
-def sent_phone(channel: Channel, subscription: object) -> object:
-    """Return the phone of a contact as it was sent; None where there is none."""
-    sent = (
-        _value_at(subscription, place)
-        for part in _PARTS[channel]
-        if part.is_phone
-        for place in part.places
-    )
-    return next((raw for raw in sent if raw is not None), None)
-
-
-def _parse_part(part: _Part, subscription: object, region: str | None) -> object:
+def _parse_part(
+    part: _Part, subscription: object, region: str | None
+) -> tuple[object, object]:
+    """Return the value of `part`, and what was sent for it."""
     for place in part.places:
         raw = _value_at(subscription, place)
         if raw is None:
             continue
         try:
             if part.is_phone:
-                return contacts.normalize_phone(raw, region)
-            return part.parse(raw)
+                return contacts.normalize_phone(raw, region), raw
+            return part.parse(raw), raw
         except InvalidValue as error:
             raise InvalidRequest(str(error), ".".join(place)) from error
     raise InvalidRequest("Missing parameter", ".".join(part.places[0]))
@@ -187,11 +175,14 @@ def parse_contact(
     """
     data: dict[str, object] = {}
     faults: list[Fault] = []
+    phone: object = None
     for part in _PARTS[channel]:
         try:
-            data[part.name] = _parse_part(part, subscription, region)
+            data[part.name], sent = _parse_part(part, subscription, region)
+            if part.is_phone:
+                phone = sent
         except InvalidRequest as error:
             faults.extend(error.faults)
     if faults:
         raise InvalidRequest(faults)
-    return Contact(canonical=_canonical(channel, data), data=data)
+    return Contact(canonical=_canonical(channel, data), data=data, phone=phone)

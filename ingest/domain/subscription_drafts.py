@@ -33,6 +33,8 @@ class SubscriptionDraft(Struct, frozen=True, kw_only=True):
     key: SubscriptionKey
     #: The contact as read back.
     contact: Mapping[str, object]
+    #: The phone of the contact, as it was sent; None where it has none.
+    phone: object = None
     #: None to keep the stored one.
     status: str | None = None
     #: None to keep the stored one.
@@ -135,6 +137,10 @@ def _read_sent(
     return None if sent is None else _read(faults, path, parse_value, *arguments, sent)
 
 
+#: What may stand beside the contact.
+_OPTIONAL = frozenset({"status", "priority", "custom_fields", "cats", "is_delete"})
+
+
 def parse(
     raw: object, database: Database, catalog: Catalog, *, index: int = 0
 ) -> SubscriptionDraft:
@@ -151,19 +157,22 @@ def parse(
     resource = _read(
         faults, "resource_id", _find_resource, database, catalog, channel, wanted
     )
-    contact, custom_fields, categories = None, None, None
+    contact, custom_fields = None, None
+    status, priority, categories = None, None, None
     if channel is not None:
         region = database.phone_region
         contact = _read(faults, "", parse_contact, channel, raw, region)
-    status = _read_sent(faults, raw, "status", parse_status)
-    priority = _read_sent(faults, raw, "priority", _parse_priority)
-    if channel is not None and resource is not None:
-        sent = raw.get("custom_fields")
-        custom_fields = _read(
-            faults, "", parse_custom_fields, database, resource, channel, sent
-        )
-        categories = _read_sent(faults, raw, "cats", _parse_categories, resource)
-    _read_sent(faults, raw, "is_delete", _refuse_deletion)
+    # Nearly all have a contact and nothing else.
+    if not _OPTIONAL.isdisjoint(raw):
+        status = _read_sent(faults, raw, "status", parse_status)
+        priority = _read_sent(faults, raw, "priority", _parse_priority)
+        if channel is not None and resource is not None:
+            sent = raw.get("custom_fields")
+            custom_fields = _read(
+                faults, "", parse_custom_fields, database, resource, channel, sent
+            )
+            categories = _read_sent(faults, raw, "cats", _parse_categories, resource)
+        _read_sent(faults, raw, "is_delete", _refuse_deletion)
 
     # A fault stands for each None here; the tests for None are for the type checker.
     if faults or channel is None or resource is None or contact is None:
@@ -174,6 +183,7 @@ def parse(
             resource_id=resource.id, channel=channel, contact=contact.canonical
         ),
         contact=contact.data,
+        phone=contact.phone,
         status=status,
         priority=priority,
         custom_fields=custom_fields or {},

@@ -11,7 +11,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
 
 from ingest.domain.errors import InvalidValue
 from ingest.domain.invisible import reveal
-from ingest.domain.memos import remembered
+from ingest.domain.memos import remembered_if_short
 
 #: What both PostgreSQL's bigint and every JSON reader can hold.
 INT_RANGE = range(-(2**63), 2**63)
@@ -155,7 +155,7 @@ def parse_ip(raw: object) -> str:
     return _parse_ip(raw)
 
 
-@remembered
+@remembered_if_short
 def _parse_ip(text: str) -> str:
     try:
         address = ip_address(text.strip())

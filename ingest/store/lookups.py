@@ -180,8 +180,9 @@ def _find_by_subscriptions(
                WITH ORDINALITY
                AS wanted (database_id, channel, value, resource_id, number)
          CROSS JOIN LATERAL (
-               -- Any status counts, deleted ones do not.
-               SELECT DISTINCT profile_id
+               -- Any status counts, deleted ones do not. Sorted, for a planner that
+               -- expects many rows of a key would make room to hash them.
+               SELECT DISTINCT ON (profile_id) profile_id
                  FROM subscriptions
                 WHERE contact_key(subscriptions.database_id, subscriptions.channel,
                                   subscriptions.contact) COLLATE "C"
@@ -189,6 +190,7 @@ def _find_by_subscriptions(
                   AND NOT subscriptions.is_deleted
                   AND (wanted.resource_id IS NULL
                        OR subscriptions.resource_id = wanted.resource_id)
+                ORDER BY profile_id
                 LIMIT %(candidates)s) AS found
         """,
         {

@@ -4,7 +4,7 @@ A table of parsers, and not a marshmallow schema: most of what a schema does for
 has nothing to do here, and it does it for absent fields too.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -23,7 +23,6 @@ from ingest.domain.limits import told
 from ingest.domain.lookups import NO_SEARCH
 from ingest.domain.names import suggest
 from ingest.domain.phones import find_doubt, is_sure
-from ingest.domain.subscription_contacts import PHONE_CHANNELS, sent_phone
 from ingest.wire.promises import is_promise
 
 #: How what `data` may hold is read, by name; `subscriptions` apart.
@@ -157,11 +156,7 @@ class ProfileSchemas:
             if value is None:
                 continue
             if parse is None:
-                if is_promise(name, value):
-                    faults.append(_fault(name, "Not supported"))
-                elif name not in _PASSED_OVER and not database.ignore_unknown_fields:
-                    near = suggest(name, schema) if len(faults) < _MOST_HINTS else ""
-                    faults.append(_fault(name, f"Unknown field{near}"))
+                faults.extend(_refuse_unknown(name, value, schema, database, faults))
             else:
                 try:
                     loaded[name] = parse(value)
@@ -176,6 +171,23 @@ class ProfileSchemas:
         if schema is None:
             schema = self._schemas[database.id] = build_schema(database)
         return schema
+
+
+def _refuse_unknown(
+    name: str,
+    value: object,
+    schema: Schema,
+    database: Database,
+    found: Sequence[Fault],
+) -> Iterator[Fault]:
+    """Return the fault of what is no field, beside those `found`; mostly none."""
+    if name in _PASSED_OVER:
+        return
+    if is_promise(name, value):
+        yield _fault(name, "Not supported")
+    elif not database.ignore_unknown_fields:
+        near = suggest(name, schema) if len(found) < _MOST_HINTS else ""
+        yield _fault(name, f"Unknown field{near}")
 
 
 def _keep_phones(import_: Import, database: Database, loaded: dict[str, Any]) -> None:
@@ -199,12 +211,8 @@ def find_doubts(import_: Import, draft: Draft, database: Database) -> tuple[Faul
         if not isinstance(raw, list) or not all(map(is_sure, raw)):
             sent += _sent_phones(raw)
     for one in draft.subscriptions:
-        if one.key.channel in PHONE_CHANNELS:
-            listed = import_.data["subscriptions"]
-            at: Any = listed[one.index] if isinstance(listed, list) else listed
-            raw = at.get("phone") or sent_phone(one.key.channel, at)
-            if not is_sure(raw):
-                sent.append((raw, f"data.subscriptions[{one.index}].phone"))
+        if one.phone is not None and not is_sure(one.phone):
+            sent.append((one.phone, f"data.subscriptions[{one.index}].phone"))
     if not sent:
         return ()
     doubts = ((_doubt(raw, database), path) for raw, path in sent)
