@@ -24,6 +24,7 @@ from ingest.store.partitions import (
     advance_partitions,
     ask_leases,
     ensure_partitions,
+    is_any_free,
 )
 from ingest.store.receipt_days import create_daily_partitions
 from ingest.store.servers import count_lock_room
@@ -136,7 +137,8 @@ class Drain:
         if listens:
             self._stream.leave()
         # Nobody rang for what came while the place was taken: look once more.
-        if self._drain_each(self._look()):
+        self._holds.awaited.clear()
+        if self._drain_each(self._look()) or self._stood_in_the_way():
             ring(0)
 
     def close(self) -> None:
@@ -145,6 +147,15 @@ class Drain:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _stood_in_the_way(self) -> bool:
+        """Say whether what imports of the last look waited for is nobody's any more.
+
+        Who has it looks at all partitions after it. Who had it may have looked while
+        this drain held the leases of those imports.
+        """
+        awaited = self._holds.awaited - self._setbacks.keys()
+        return bool(awaited) and is_any_free(self._connect(), awaited)
 
     def _look(self) -> list[list[Waiting]]:
         """Return the partitions that have entries, in groups for one batch each."""

@@ -43,6 +43,8 @@ class Holds:
     def __init__(self, stream: Stream, partitions: int) -> None:
         self._stream = stream
         self._partitions = partitions
+        #: What the imports waited for that were held since this was cleared.
+        self.awaited: set[int] = set()
         self._together: set[int] = set()
         self._looks = 0
         # What imports that waited will touch, as of a version of the catalogue.
@@ -111,6 +113,7 @@ class Holds:
 
     def _note(self, hold: Hold, reason: str) -> None:
         metrics.IMPORTS_HELD.labels(reason).inc()
+        self.awaited.add(hold.awaited)
         self._together |= {hold.partition, hold.awaited}
         self._looks = _LOOKS_TOGETHER
 

@@ -1,6 +1,6 @@
 """The lease and the position of each stream."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -120,6 +120,20 @@ def ask_leases(
         Lease(partition=partition, position=position, attempt=attempt)
         for partition, position, attempt in rows
     )
+
+
+def is_any_free(connection: Connection[TupleRow], partitions: Collection[int]) -> bool:
+    """Say whether nobody has the lease of one of `partitions`; none is taken."""
+    rows = connection.execute(
+        """
+        SELECT partition
+          FROM partitions
+         WHERE partition = ANY(%(partitions)s::integer[])
+           FOR NO KEY UPDATE SKIP LOCKED
+        """,
+        {"partitions": dump_array(sorted(partitions))},
+    )
+    return rows.fetchone() is not None
 
 
 def count_attempts(connection: Connection[TupleRow]) -> dict[int, int]:

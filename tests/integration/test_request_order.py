@@ -6,9 +6,10 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from ingest.doors.appends import BlockingAppends
 from ingest.partitioning import FILES_CLIENT
 from ingest.queues import stream_key
 from ingest.settings import Settings
-from ingest.store.catalog import load_catalog
+from ingest.store.catalog import load_catalog, lock_catalog
+from ingest.store.database import connect
+from ingest.store.partitions import ensure_partitions, lease_partition
 from ingest.store.profiles import load_profiles
 from ingest.stream import Waiting
 from tests.conftest import Connection
@@ -317,6 +320,69 @@ def test_so_it_does_while_drains_run_at_once(
 
     assert world.left == 0
     assert world.describe(seed_ids, imports) == expected
+
+
+def accept_a_tie(world: World) -> int:
+    """Accept two rows of one person in two partitions; return that of the first."""
+    # There is one whose keys lead to different partitions.
+    for email, phone in product(EMAILS, PHONES):
+        seed_ids = world.begin([{"email": email, "phones": [phone]}])
+        listed: list[Row] = [
+            (("email", {"email": email}), {"_fname": "first"}, Operation.IMPORT),
+            (("phone", {"phone": phone}), {"_fname": "second"}, Operation.IMPORT),
+        ]
+        first, second = (
+            place(import_, world.catalog, PARTITIONS).partition
+            for import_ in world.make(listed, seed_ids)
+        )
+        if first != second:
+            world.accept(world.make(listed, seed_ids))
+            return first
+    raise AssertionError("all keys lead to one partition")
+
+
+def is_waiting(connection: Connection) -> bool:
+    found = connection.execute(
+        "SELECT FROM pg_stat_activity"
+        " WHERE application_name = 'one look' AND wait_event = 'advisory'"
+    )
+    return found.fetchone() is not None
+
+
+@pytest.mark.parametrize("is_freed", [True, False], ids=["freed", "still leased"])
+def test_what_was_in_the_way_of_another_drain_is_looked_at_again(
+    world: World, settings: Settings, connection: Connection, is_freed: bool
+) -> None:
+    ensure_partitions(connection, PARTITIONS)
+    first = accept_a_tie(world)
+    rung: list[int] = []
+    # Without time to listen it looks once only.
+    drain = Drain(settings, "one look", lifetime_seconds=0)
+
+    with (
+        connect(settings.database_url) as other_drain,
+        connect(settings.database_url) as catalog_change,
+        ThreadPoolExecutor(1) as pool,
+        closing(drain),
+        ExitStack() as catalog,
+        ExitStack() as lease,
+    ):
+        catalog.enter_context(catalog_change.transaction())
+        lock_catalog(catalog_change)
+        lease.enter_context(other_drain.transaction())
+        assert lease_partition(other_drain, first) is not None
+        looked = pool.submit(drain.run, rung.append)
+        # It has the lease of the second row, which may not be applied yet. The other
+        # drain is done with the first and looks, in vain, for the second.
+        wait_until(partial(is_waiting, connection))
+        if is_freed:
+            lease.close()
+        catalog.close()
+        looked.result()
+
+    assert world.left == 2
+    # Whoever has a lease looks at all partitions after it.
+    assert rung == ([0] if is_freed else [])
 
 
 #: Rows of one person, by each key that they have in turn.
