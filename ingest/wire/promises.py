@@ -37,7 +37,7 @@ def refuse_promises(parameters: Mapping[str, object]) -> None:
     faults = [
         Fault(code=400, message="Not supported", path=name)
         for name, value in parameters.items()
-        if is_promise(name, value)
+        if len(name) in _LENGTHS and is_promise(name, value)
     ]
     if faults:
         raise InvalidRequest(faults)

@@ -9,6 +9,7 @@ from typing import Any
 from ingest import metrics
 from ingest.domain.errors import BodyTooSlow
 from ingest.doors.http.bodies import release
+from ingest.doors.http.protocol import WHOLE
 from ingest.settings import Settings
 from ingest.wire.bodies import guess_format
 from ingest.wire.replies import CONTENT_TYPES, choose_format, dump, fault_answer
@@ -76,9 +77,13 @@ class Arrivals:
         if scope["type"] != "http" or scope["method"] == "GET":
             await self._app(scope, receive, send)
             return
+        if WHOLE in scope:
+            # Nothing is waited for, as with nearly every import.
+            await self._serve(scope, receive, send)
+            return
         arrival = _Arrival(asyncio.current_task())
         try:
-            await self._app(scope, self._timed(scope, receive, arrival), send)
+            await self._serve(scope, self._timed(scope, receive, arrival), send)
         except asyncio.CancelledError:
             if not arrival.is_late or arrival.task is None:
                 raise
@@ -86,6 +91,11 @@ class Arrivals:
             await _refuse(scope, send)
         finally:
             self._under_way.discard(arrival)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        finally:
             release(scope)
 
     def _timed(self, scope: Scope, receive: Receive, arrival: _Arrival) -> Receive:

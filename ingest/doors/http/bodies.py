@@ -17,7 +17,7 @@ from ingest.domain.errors import (
 _T = TypeVar("_T")
 
 #: A body of no more than this is not counted: its connection takes more.
-_SMALL_BYTES = 4096
+SMALL_BYTES = 4096
 #: A body that takes longer to decode than other requests may be kept waiting.
 LARGE_BYTES = 256 * 1024
 #: The part of the room that is for bodies whose token nobody knows yet.
@@ -110,7 +110,7 @@ class Bodies:
         length = req.content_length
         if length is not None and length > max_bytes:
             raise _too_large(max_bytes)
-        if length is not None and length <= _SMALL_BYTES:
+        if length is not None and length <= SMALL_BYTES:
             body = await req.stream.read()
         else:
             limit = self.limit_bytes * (1.0 if is_known else _UNKNOWN_SHARE)

@@ -22,6 +22,8 @@ LINGER_BYTES = 128 * 1024 * 1024
 LINGER_CHUNKED_BYTES = 8 * 1024 * 1024
 #: Headers that speak of another protocol, or of the connection: ours is kept as it is.
 _OFFERS = frozenset({b"upgrade", b"http2-settings"})
+#: Whether all of a request had come when it was given to the application; in its scope.
+WHOLE = "penstock.whole"
 
 
 class LingeringTransport:
@@ -130,6 +132,10 @@ class Http1Protocol(HttpToolsProtocol):
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
+        if self.cycle is not None:
+            # Typed by the members that the standard names.
+            scope: Any = self.cycle.scope
+            scope[WHOLE] = True
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

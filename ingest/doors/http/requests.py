@@ -7,7 +7,7 @@ from falcon.asgi import Request
 from msgspec import Struct
 
 from ingest.domain.errors import Forbidden
-from ingest.doors.http.bodies import LARGE_BYTES
+from ingest.doors.http.bodies import LARGE_BYTES, SMALL_BYTES
 from ingest.wire.bodies import Format, decode, guess_format
 from ingest.wire.envelopes import peek_format, peek_token
 from ingest.wire.promises import refuse_promises
@@ -37,14 +37,14 @@ async def read_body(req: Request, intake: "Intake") -> bytes:
     A token in a header is looked up first. An unknown one is Forbidden, unless the body
     is short, whose own token comes before that of a header (contract 14, point 67).
     """
-    secret = find_secret(req)
-    is_known = False
-    if secret is not None and req.content_length != 0:
+    length, is_known = req.content_length, False
+    # A small one takes no room, and is read whatever its token.
+    is_small = length is not None and length <= SMALL_BYTES
+    if not is_small and (secret := find_secret(req)) is not None:
         try:
             await intake.catalog.get_token(secret)
             is_known = True
         except Forbidden:
-            length = req.content_length
             if length is None or length > _SHORT_BYTES:
                 raise
     return await intake.bodies.read(
