@@ -279,8 +279,14 @@ def test_an_archive_says_what_became_of_each_file(
 
 
 def test_a_workbook_comes_by_a_pipe_too(
-    drained: ServedIntake, connection: Connection
+    drained: ServedIntake,
+    connection: Connection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # The rejected rows of a pipe are written where the command runs.
+    monkeypatch.chdir(tmp_path)
+
     status, (told,) = summarize(drained.settings, "-", stdin=WORKBOOK)
 
     assert (status, told["created"], told["sheet"]) == (1, 1, "People")
