@@ -11,6 +11,7 @@ import orjson
 import redis
 from msgspec import Struct
 
+from ingest.domain.answers import Answer
 from ingest.domain.holds import Queued
 from ingest.domain.ranks import Rank
 from ingest.partitioning import WORKER_CLIENT, agree
@@ -27,10 +28,8 @@ from ingest.queues import (
     outcomes_channel,
     stream_key,
 )
+from ingest.wire.answers import dump_answers
 from ingest.wire.ranks import RANK_FIELD, load_rank
-
-#: What intake processes are told, by their names.
-Told = Mapping[str, Sequence[Mapping[str, object]]]
 
 #: No reply for this long, and the connection is given up.
 _SOCKET_TIMEOUT_SECONDS = 5.0
@@ -185,11 +184,15 @@ class Stream:
                 return
             behind = page[-1].id
 
-    def settle(self, applied: Mapping[int, Sequence[str]], outcomes: Told) -> None:
-        """Drop entries, by partition, and tell each intake process its `outcomes`."""
+    def settle(
+        self,
+        applied: Mapping[int, Sequence[str]],
+        answers: Mapping[str, Sequence[Answer]],
+    ) -> None:
+        """Drop entries, by partition, and publish `answers`, by intake process."""
         pipeline = self._redis.pipeline(transaction=False)
-        for reply_to, told in outcomes.items():
-            pipeline.publish(outcomes_channel(reply_to), orjson.dumps(told))
+        for reply_to, awaited in answers.items():
+            pipeline.publish(outcomes_channel(reply_to), dump_answers(awaited))
         for partition, ids in applied.items():
             pipeline.xdel(self._keys[partition], *ids)
         pipeline.incrby(SETTLED_KEY, sum(map(len, applied.values())))

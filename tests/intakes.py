@@ -17,6 +17,7 @@ import orjson
 from uvicorn import Server
 
 from ingest.commands.intake import make_server
+from ingest.domain.answers import Answer
 from ingest.domain.errors import Fault
 from ingest.domain.imports import Import, Outcome, State
 from ingest.settings import Settings
@@ -80,14 +81,14 @@ class Worker:
 
     def tell(self, taken: Taken, outcome: Outcome) -> None:
         """Drop the entry and publish what came of it."""
-        told = {
-            "import_id": str(outcome.import_id),
-            "error": outcome.error,
-            "error_text": outcome.error_text,
-            "profile_id": outcome.profile_id,
-        }
-        outcomes = {taken.entry.reply_to: [told]} if taken.entry.reply_to else {}
-        self._stream.settle({taken.partition: [taken.entry.id]}, outcomes)
+        answer = Answer(
+            import_id=outcome.import_id,
+            error=outcome.error,
+            error_text=outcome.error_text,
+            profile_id=outcome.profile_id,
+        )
+        awaited = {taken.entry.reply_to: [answer]} if taken.entry.reply_to else {}
+        self._stream.settle({taken.partition: [taken.entry.id]}, awaited)
 
     def apply(self, *faults: Fault) -> Taken:
         """Apply the oldest waiting import, or refuse it for `faults`."""

@@ -15,6 +15,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest import metrics
+from ingest.domain.answers import Answer
 from ingest.domain.batches import Prepared, apply_import
 from ingest.domain.errors import Fault
 from ingest.domain.holds import Held, Queued
@@ -25,7 +26,6 @@ from ingest.domain.workspace import Workspace
 from ingest.store.dead_letters import DeadLetter, insert_dead_letter
 from ingest.store.events import insert_events
 from ingest.store.receipts import (
-    Answer,
     Receipt,
     ask_answers,
     copy_receipts,

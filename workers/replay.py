@@ -16,6 +16,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from ingest.domain.answers import Answer
 from ingest.domain.errors import PenstockError
 from ingest.domain.imports import Import, Outcome, State
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
@@ -32,7 +33,7 @@ from ingest.store.dead_letters import (
 )
 from ingest.store.ledger import REPEATED, Counts, add_counts
 from ingest.store.letter_queries import Applied, count_overtaking
-from ingest.store.receipts import Answer, withdraw_dead_receipts
+from ingest.store.receipts import withdraw_dead_receipts
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.apply import ROOM, Accepted, apply_batch
 from workers.letters import read_entry

@@ -1,46 +1,43 @@
-"""What each intake process is told of the imports that it accepted."""
+"""The answers that each intake process awaits, once a batch is committed."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from uuid import UUID
 
+from msgspec.structs import replace
+
+from ingest.domain.answers import Answer
 from ingest.domain.imports import Import, Outcome
-from ingest.store.receipts import Answer
 from workers.apply import Accepted, Applied
 
 
 def told(
     accepted: Sequence[Accepted], applied: Applied
-) -> dict[str, list[dict[str, object]]]:
+) -> Mapping[str, Sequence[Answer]]:
     """Return what each intake process is to hear, by its name."""
-    answers: dict[object, dict[str, object]] = {
-        outcome.import_id: _answer(outcome) for outcome in applied.outcomes
+    # Of entries with one id the first was applied.
+    imports = {one.import_.import_id: one.import_ for one in reversed(accepted)}
+    answers: dict[UUID, Answer] = {
+        one.import_id: _answer(one, imports[one.import_id]) for one in applied.outcomes
     }
     answers |= {
-        answer.import_id: _answer(answer) | _whose(answer)
-        for answer in applied.repeated
+        one.import_id: one if one.fingerprint else replace(one, accepted_at=None)
+        for one in applied.repeated
     }
-    for import_ in [one.import_ for one in accepted]:
-        # What is said already wins: of entries with one id the first was applied.
-        if import_.fingerprint is not None:
-            answers[import_.import_id] = _whose(import_) | answers[import_.import_id]
-    said: dict[str, list[dict[str, object]]] = defaultdict(list)
-    for one in accepted:
-        if one.reply_to:
-            said[one.reply_to].append(answers[one.import_.import_id])
+    said: dict[str, list[Answer]] = defaultdict(list)
+    for each in accepted:
+        if each.reply_to:
+            said[each.reply_to].append(answers[each.import_.import_id])
     return said
 
 
-def _answer(outcome: Outcome | Answer) -> dict[str, object]:
-    return {
-        "import_id": outcome.import_id,
-        "error": outcome.error,
-        "error_text": outcome.error_text,
-        "profile_id": outcome.profile_id,
-    }
-
-
-def _whose(named: Import | Answer) -> dict[str, object]:
+def _answer(outcome: Outcome, import_: Import) -> Answer:
     """Say which request an import came of, if its producer named it."""
-    if named.fingerprint is None:
-        return {}
-    return {"accepted_at": named.accepted_at, "fingerprint": named.fingerprint}
+    return Answer(
+        import_id=outcome.import_id,
+        error=outcome.error,
+        error_text=outcome.error_text,
+        profile_id=outcome.profile_id,
+        accepted_at=import_.accepted_at if import_.fingerprint else None,
+        fingerprint=import_.fingerprint,
+    )

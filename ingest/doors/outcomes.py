@@ -9,21 +9,20 @@ import logging
 from asyncio import Future, Task
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from uuid import UUID
 
-import orjson
 from msgspec import Struct
 from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from ingest.domain.answers import Answer
 from ingest.domain.errors import Unavailable
 from ingest.domain.identities import Name
 from ingest.doors.connections import connect
 from ingest.doors.receipts import Receipts
 from ingest.queues import outcomes_channel
-from ingest.store.receipts import Answer
+from ingest.wire.answers import load_answers
 
 logger = logging.getLogger(__name__)
 
@@ -181,26 +180,3 @@ class OutcomeBoard:
         for answer in answers:
             for one in self._waiting.get(answer.import_id, ()):
                 one.resolve(self._tell(one, answer))
-
-
-def load_answers(data: bytes) -> list[Answer]:
-    """Read one message; nothing from one that is not ours."""
-    try:
-        return [
-            Answer(
-                import_id=UUID(told["import_id"]),
-                error=told["error"],
-                error_text=told["error_text"],
-                profile_id=told.get("profile_id"),
-                accepted_at=_parse_moment(told.get("accepted_at")),
-                fingerprint=told.get("fingerprint"),
-            )
-            for told in orjson.loads(data)
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        logger.warning("outcome not understood", extra={"length": len(data)})
-        return []
-
-
-def _parse_moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)

@@ -11,9 +11,9 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
+from ingest.domain.answers import Answer
 from ingest.domain.errors import Fault, Unavailable
 from ingest.store.database import PLANNING
-from ingest.store.receipts import Answer
 
 #: Whoever cannot have a connection in this time is told that there is none.
 _PATIENCE_SECONDS = 2.0

@@ -10,13 +10,10 @@ from msgspec.structs import asdict
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from ingest.domain.errors import Fault, NameTaken
-from ingest.domain.identities import Name
+from ingest.domain.answers import Answer
+from ingest.domain.errors import Fault
 from ingest.domain.imports import Import, Outcome
 from ingest.store.rows import dump_array, execute_rows
-
-#: Of a request that comes under the name of another.
-NAME_TAKEN = "Already used for another request"
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
@@ -25,35 +22,6 @@ class Receipt(Struct, frozen=True, kw_only=True):
     import_: Import
     outcome: Outcome
     started_at: datetime
-
-
-class Answer(Struct, frozen=True, kw_only=True):
-    """What the caller of an import is told, read back from its receipt."""
-
-    import_id: UUID
-    error: int
-    error_text: str
-    profile_id: str | None
-    #: When the import was accepted, and of which request; where that has a name.
-    accepted_at: datetime | None = None
-    fingerprint: str | None = None
-
-    def for_request(self, name: Name, parameter: str) -> "Answer":
-        """Return what the request of this `name` is told: its import's outcome.
-
-        Another request that took the name first, in `parameter`, keeps its outcome to
-        itself.
-        """
-        if None in (self.fingerprint, name.fingerprint):
-            return self
-        if self.fingerprint == name.fingerprint:
-            return self
-        return Answer(
-            import_id=self.import_id,
-            error=NameTaken.code,
-            error_text=str(NameTaken(NAME_TAKEN, parameter)),
-            profile_id=None,
-        )
 
 
 def find_answers(

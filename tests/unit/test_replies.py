@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
+from ingest.domain.answers import Answer
 from ingest.domain.errors import (
     AmbiguousMatch,
     Fault,
@@ -19,7 +20,6 @@ from ingest.domain.errors import (
 )
 from ingest.domain.imports import Outcome, State
 from ingest.doors.http.replies import describe
-from ingest.store.receipts import Answer
 from ingest.wire import bodies, replies
 from ingest.wire.bodies import Format
 from ingest.wire.limits import Limits

@@ -18,11 +18,11 @@ from psycopg.rows import TupleRow
 from redis.client import PubSub
 from redis.exceptions import RedisError
 
+from ingest.domain.answers import Answer
 from ingest.domain.errors import Unavailable
 from ingest.domain.identities import Name
 from ingest.doors.broker.sources import Outlet
 from ingest.doors.connections import connect_blocking
-from ingest.doors.outcomes import load_answers
 from ingest.queues import (
     outcomes_channel,
     parse_pending_result,
@@ -31,7 +31,8 @@ from ingest.queues import (
 )
 from ingest.settings import Settings
 from ingest.store.database import connect
-from ingest.store.receipts import Answer, find_answers
+from ingest.store.receipts import find_answers
+from ingest.wire.answers import load_answers
 from ingest.wire.messages import NAMED_BY, Result
 
 logger = logging.getLogger(__name__)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from falcon.asgi import Request, Response
 
+from ingest.domain.answers import Answer
 from ingest.domain.errors import NotFound
 from ingest.domain.tokens import Token
 from ingest.doors.accept import Accepted, accept, check_reader
@@ -14,7 +15,6 @@ from ingest.doors.http.prefer import choose_wait, dump_applied, parse_prefer
 from ingest.doors.http.replies import reply, reply_accepted, reply_answer
 from ingest.doors.http.requests import Decoded, find_secret, read_request, settle_format
 from ingest.doors.http.tracing import traced
-from ingest.store.receipts import Answer
 from ingest.wire.envelopes import Envelope
 
 #: Reads the parameters of a request; raises InvalidRequest.

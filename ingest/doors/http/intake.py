@@ -9,6 +9,7 @@ from secrets import token_hex
 from uuid import UUID
 
 from ingest import metrics
+from ingest.domain.answers import Answer
 from ingest.domain.errors import Unavailable
 from ingest.doors.accept import Accepted
 from ingest.doors.backlog import Backlog
@@ -26,7 +27,6 @@ from ingest.doors.http.uploads import Uploads
 from ingest.doors.outcomes import Expected, OutcomeBoard
 from ingest.doors.receipts import Receipts, StoredReceipt
 from ingest.settings import Settings
-from ingest.store.receipts import Answer
 from ingest.tracing import open_tracer
 from ingest.wire.entries import encode
 from ingest.wire.journals import dump_mark
