@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import redis
@@ -12,66 +11,38 @@ from psycopg.rows import TupleRow
 
 from ingest import metrics
 from ingest.domain.holds import Held
-from ingest.geo import open_locator
 from ingest.settings import Settings
-from ingest.store.catalog import hold_catalog, load_catalog
-from ingest.store.database import connect, transaction_in_pipeline
+from ingest.store.database import transaction_in_pipeline
 from ingest.store.dead_letters import insert_dead_letter
-from ingest.store.key_makers import find_difference
 from ingest.store.ledger import add_counts
 from ingest.store.partitions import (
     Lease,
     advance_partitions,
     ask_leases,
-    ensure_partitions,
     is_any_free,
 )
-from ingest.store.receipt_days import create_daily_partitions
-from ingest.store.servers import count_lock_room
 from ingest.stream import Entry, Stream, Waiting, open_stream
 from ingest.tracing import Tracer, open_tracer
 from ingest.wire.profile_schemas import ProfileSchemas
-from workers.apply import ROOM, Accepted, Applied, Watch, apply_batch, apply_whole
+from workers.apply import Accepted, Applied, Watch, apply_batch, apply_whole
 from workers.attempts import is_transient
 from workers.counting import count_batch
+from workers.database_session import DatabaseSession
 from workers.holds import Holds, find_held
 from workers.noting import note_batch
+from workers.setbacks import Setbacks
 from workers.shares import Batch, Share, cut, group, list_accepted, make_share
 from workers.tallies import tally
 from workers.telling import told
-from workers.upkeep import DAYS_AHEAD
 
 logger = logging.getLogger(__name__)
 
 #: So often may a partition fail beside others; then its entries are tried alone.
 _PATIENCE = 2
-#: A partition that failed is left alone for so long, then for twice as long, and so on.
-_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 1.0
-#: Tables and indexes that a batch locks, days of receipts included.
-_LOCKS_BESIDE_KEYS = 150
-#: Keys that a batch may lock on however small a server.
-_LEAST_ROOM = 500
-
 #: How long a drain listens for more before it gives its process back.
 LINGER_SECONDS = 0.5
 #: After this long a drain hands over, so that no process is held for ever.
 LIFETIME_SECONDS = 10.0
-#: How long plans are kept. Those of tables that were analyzed while they were empty may
-#: not fit them full; making all of them takes some milliseconds.
-PLAN_SECONDS = 10.0
-
-
-@dataclass(slots=True)
-class _Setback:
-    """What became of a partition whose batches fail."""
-
-    #: In a row.
-    count: int = 0
-    #: When it is tried again (monotonic seconds).
-    until: float = 0.0
-    #: The last, unless it was raised already.
-    error: Exception | None = None
 
 
 class Drain:
@@ -93,15 +64,10 @@ class Drain:
         self._lifetime_seconds = lifetime_seconds
         self._linger_seconds = linger_seconds
         self._stream: Stream = open_stream(settings.redis_url, settings.partitions)
-        self._connection: Connection[TupleRow] | None = None
-        self._planned_at = time.monotonic()
-        self._schemas: ProfileSchemas | None = None
+        self._session = DatabaseSession(settings, name)
         self._holds = Holds(self._stream, settings.partitions)
-        self._locate = open_locator(settings.geoip_database)
         self._tracer = tracer or open_tracer("penstock-drain", {})
-        self._room = ROOM
-        # Partitions that failed, and how: nobody else is stopped by them.
-        self._setbacks: dict[int, _Setback] = {}
+        self._setbacks = Setbacks()
 
     def run(self, ring: Callable[[int], None]) -> None:
         """Apply everything that waits, then listen a while for more.
@@ -111,12 +77,9 @@ class Drain:
         Postgres and Redis are raised with nothing acknowledged: the entries stay and
         the sweep rings again. What fails for one partition only is raised at the end.
         """
-        for setback in self._setbacks.values():
-            setback.error = None
+        self._setbacks.forget_errors()
         self._run(ring)
-        errors = [one.error for one in self._setbacks.values() if one.error]
-        if errors:
-            raise errors[0]
+        self._setbacks.raise_first()
 
     def _run(self, ring: Callable[[int], None]) -> None:
         ends_at = time.monotonic() + self._lifetime_seconds
@@ -131,7 +94,7 @@ class Drain:
                 continue
             # What still waits is another drain's, which will look again after it.
             busy = {one.partition for each in groups for one in each}
-            busy |= self._setbacks.keys()
+            busy |= self._setbacks.partitions
             if not listens or not self._stream.wait(self._linger_seconds, busy):
                 break
         if listens:
@@ -144,9 +107,7 @@ class Drain:
     def close(self) -> None:
         """Give up the connections; the next run opens new ones."""
         self._stream.close()
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._session.close()
 
     def _stood_in_the_way(self) -> bool:
         """Say whether what imports of the last look waited for is nobody's any more.
@@ -154,20 +115,17 @@ class Drain:
         Who has it looks at all partitions after it. Who had it may have looked while
         this drain held the leases of those imports.
         """
-        awaited = self._holds.awaited - self._setbacks.keys()
-        return bool(awaited) and is_any_free(self._connect(), awaited)
+        awaited = self._holds.awaited - self._setbacks.partitions
+        return bool(awaited) and is_any_free(self._session.connect(), awaited)
 
     def _look(self) -> list[list[Waiting]]:
         """Return the partitions that have entries, in groups for one batch each."""
-        now = time.monotonic()
         waiting = [
-            one
-            for one in self._stream.look()
-            if one.partition not in self._setbacks
-            or self._setbacks[one.partition].until <= now
+            one for one in self._stream.look() if self._setbacks.is_due(one.partition)
         ]
-        groups = group(waiting, self._settings.batch_size, self._setbacks)
-        return self._holds.join(list(groups), self._setbacks)
+        alone = self._setbacks.partitions
+        groups = group(waiting, self._settings.batch_size, alone)
+        return self._holds.join(list(groups), alone)
 
     def _call_for_help(
         self, groups: Sequence[Sequence[Waiting]], ring: Callable[[int], None]
@@ -189,29 +147,22 @@ class Drain:
             raise
         # Whatever it is, other partitions are none the worse for it.
         except Exception as error:
-            if self._connection is None:
+            if not self._session.is_open:
                 raise
             self._note_setback(waiting, error)
             return False
-        for one in waiting if drained else ():
-            self._setbacks.pop(one.partition, None)
+        if drained:
+            self._setbacks.clear([one.partition for one in waiting])
         return drained
 
     def _note_setback(self, waiting: Sequence[Waiting], error: Exception) -> None:
         """Leave the partitions of a batch that failed alone for a while."""
-        if self._connection is not None and self._connection.closed:
-            self._connection = None
-        for one in waiting:
-            setback = self._setbacks.setdefault(one.partition, _Setback())
-            pause = min(_PAUSE_SECONDS * 2**setback.count, _LONGEST_PAUSE_SECONDS)
-            setback.count += 1
-            setback.until, setback.error = time.monotonic() + pause, error
+        self._session.drop_broken()
+        partitions = [one.partition for one in waiting]
+        self._setbacks.add(partitions, error)
         logger.warning(
             "batch put off",
-            extra={
-                "partitions": [one.partition for one in waiting],
-                "error_class": type(error).__name__,
-            },
+            extra={"partitions": partitions, "error_class": type(error).__name__},
         )
 
     def drain(self, waiting: Sequence[Waiting]) -> bool:
@@ -224,7 +175,7 @@ class Drain:
         size = self._settings.batch_size
         if len(counts) == 1 or sum(counts.values()) > size:
             counts = dict.fromkeys(counts, max(1, size // len(counts)))
-        batch = self._apply(self._connect(), counts, stages)
+        batch = self._apply(self._session.connect(), counts, stages)
         if batch is None:
             return False
         stages.end("commit")
@@ -268,7 +219,7 @@ class Drain:
         """Lease partitions, apply the first `counts` entries of each and commit."""
         with transaction_in_pipeline(connection):
             asked = ask_leases(connection, list(counts))
-            schemas = self._catalog(connection)
+            schemas = self._session.hold_schemas(connection)
             leases = self._choose(list(asked))
             # The second attempt finds the culprit by itself, however many there are.
             entries = self._read(counts, leases, spared=not whole)
@@ -318,7 +269,11 @@ class Drain:
             try:
                 # What it has locked when it is held it needs again, but for some.
                 applied = apply(
-                    connection, list_accepted(shares), schemas, self._room, watch
+                    connection,
+                    list_accepted(shares),
+                    schemas,
+                    self._session.room,
+                    watch,
                 )
             except Held as held:
                 entries = self._holds.cut_held(entries, held)
@@ -345,9 +300,9 @@ class Drain:
         calm = [one for one in leases if one.attempt <= _PATIENCE]
         if len(leases) == 1 or len(calm) == len(leases):
             return leases
-        for one in leases:
-            if one.attempt > _PATIENCE:
-                self._setbacks.setdefault(one.partition, _Setback())
+        self._setbacks.set_apart(
+            one.partition for one in leases if one.attempt > _PATIENCE
+        )
         return calm or leases[:1]
 
     def _read(
@@ -366,42 +321,6 @@ class Drain:
         }
         read = self._stream.read_each(wanted, self._settings.batch_bytes)
         return {partition: queue for partition, queue in read.items() if queue}
-
-    def _connect(self) -> Connection[TupleRow]:
-        if self._connection is None or self._connection.closed:
-            self._connection = None
-            opened = connect(self._settings.database_url, application_name=self._name)
-            try:
-                ensure_partitions(opened, self._settings.partitions)
-                today = datetime.now(UTC).date()
-                create_daily_partitions(opened, today, DAYS_AHEAD)
-                self._room = self._count_room(opened)
-            except BaseException:
-                opened.close()
-                raise
-            self._connection = opened
-            if made_by := find_difference(opened):
-                logger.warning("other versions made the keys", extra={"which": made_by})
-        elif time.monotonic() - self._planned_at > PLAN_SECONDS:
-            self._connection.execute("DISCARD PLANS")
-            self._planned_at = time.monotonic()
-        return self._connection
-
-    def _count_room(self, connection: Connection[TupleRow]) -> int:
-        """Return how many keys a batch may lock, if each partition has one at once."""
-        room = count_lock_room(connection) // self._settings.partitions
-        return max(room - _LOCKS_BESIDE_KEYS, _LEAST_ROOM)
-
-    def _catalog(self, connection: Connection[TupleRow]) -> ProfileSchemas:
-        """Return the schemas of the catalogue as this transaction holds it."""
-        version = hold_catalog(connection)
-        if self._schemas is None or self._schemas.catalog.version != version:
-            self._schemas = ProfileSchemas(
-                load_catalog(connection, self._settings.profile_limits), self._locate
-            )
-            metrics.CATALOG_RELOADS.labels("drain").inc()
-            logger.info("catalogue loaded", extra={"version": version})
-        return self._schemas
 
     def _settle(self, batch: Batch) -> None:
         """Drop what has been committed and publish the outcomes.

@@ -1,0 +1,96 @@
+"""The session of one drain at Postgres, and the catalogue as it last read it."""
+
+import logging
+import time
+from datetime import UTC, datetime
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest import metrics
+from ingest.geo import open_locator
+from ingest.settings import Settings
+from ingest.store.catalog import hold_catalog, load_catalog
+from ingest.store.database import connect
+from ingest.store.key_makers import find_difference
+from ingest.store.partitions import ensure_partitions
+from ingest.store.receipt_days import create_daily_partitions
+from ingest.store.servers import count_lock_room
+from ingest.wire.profile_schemas import ProfileSchemas
+from workers.apply import ROOM
+from workers.upkeep import DAYS_AHEAD
+
+logger = logging.getLogger(__name__)
+
+#: Tables and indexes that a batch locks, days of receipts included.
+_LOCKS_BESIDE_KEYS = 150
+#: Keys that a batch may lock on however small a server.
+_LEAST_ROOM = 500
+#: How long plans are kept. Those of tables that were analyzed while they were empty may
+#: not fit them full; making all of them takes some milliseconds.
+PLAN_SECONDS = 10.0
+
+
+class DatabaseSession:
+    """Opened late, and again after it broke."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self._settings = settings
+        self._name = name
+        self._connection: Connection[TupleRow] | None = None
+        self._planned_at = time.monotonic()
+        self._schemas: ProfileSchemas | None = None
+        self._locate = open_locator(settings.geoip_database)
+        #: How many keys a batch may lock, if each partition has one at once.
+        self.room = ROOM
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a connection was opened that nobody has found broken."""
+        return self._connection is not None
+
+    def connect(self) -> Connection[TupleRow]:
+        """Return the connection, opened if need be; raise what psycopg raises."""
+        if self._connection is None or self._connection.closed:
+            self._connection = None
+            opened = connect(self._settings.database_url, application_name=self._name)
+            try:
+                self._prepare(opened)
+            except BaseException:
+                opened.close()
+                raise
+            self._connection = opened
+        elif time.monotonic() - self._planned_at > PLAN_SECONDS:
+            self._connection.execute("DISCARD PLANS")
+            self._planned_at = time.monotonic()
+        return self._connection
+
+    def drop_broken(self) -> None:
+        """Forget a connection that is closed, so that the next use opens another."""
+        if self._connection is not None and self._connection.closed:
+            self._connection = None
+
+    def hold_schemas(self, connection: Connection[TupleRow]) -> ProfileSchemas:
+        """Return the schemas of the catalogue, locked until the transaction ends."""
+        version = hold_catalog(connection)
+        if self._schemas is None or self._schemas.catalog.version != version:
+            self._schemas = ProfileSchemas(
+                load_catalog(connection, self._settings.profile_limits), self._locate
+            )
+            metrics.CATALOG_RELOADS.labels("drain").inc()
+            logger.info("catalogue loaded", extra={"version": version})
+        return self._schemas
+
+    def close(self) -> None:
+        """Close the connection; the next use opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _prepare(self, connection: Connection[TupleRow]) -> None:
+        ensure_partitions(connection, self._settings.partitions)
+        create_daily_partitions(connection, datetime.now(UTC).date(), DAYS_AHEAD)
+        room = count_lock_room(connection) // self._settings.partitions
+        self.room = max(room - _LOCKS_BESIDE_KEYS, _LEAST_ROOM)
+        if made_by := find_difference(connection):
+            logger.warning("other versions made the keys", extra={"which": made_by})
