@@ -69,6 +69,8 @@ def written_keys(prepared: Prepared, catalog: Catalog) -> Iterable[Lookup]:
         kind = SUBSCRIPTION_KINDS.get(subscription.key.channel)
         if kind is not None:
             yield Lookup(kind, subscription.key.contact)
+    if draft.change is not None:
+        yield from draft.change.lookups
     yield from _written_fields(draft, catalog.databases[prepared.import_.database_id])
 
 

@@ -7,6 +7,7 @@ from msgspec import Struct, field
 from ingest.domain.contacts import normalize_phone
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
 from ingest.domain.names import one_of
+from ingest.domain.subscription_changes import SelectedChange
 from ingest.domain.subscriptions import SubscriptionDraft
 from ingest.domain.updates import Action, Update
 
@@ -26,6 +27,8 @@ class Draft(Struct, frozen=True, kw_only=True):
     #: Canonical values by field name, found by the IPs; explicit ones win.
     located: Mapping[str, object] = field(default_factory=dict)
     subscriptions: tuple[SubscriptionDraft, ...] = ()
+    #: What becomes of subscriptions that are there; None for nothing.
+    change: SelectedChange | None = None
     #: What was asked and not done: invalid subscriptions and fields that were dropped,
     #: places that nobody knows.
     skipped: tuple[Fault, ...] = ()

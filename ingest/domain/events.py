@@ -173,6 +173,7 @@ def _shown(
         "priority": subscription.priority,
         "custom_fields": dict(subscription.custom_fields),
         "cats": list(subscription.categories),
+        "is_delete": subscription.deleted,
         "novelties": sorted(novelties),
     }
 

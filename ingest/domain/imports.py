@@ -37,6 +37,20 @@ class Operation(StrEnum):
     ADD = "add"
 
 
+class SubscriptionChange(StrEnum):
+    """What may become of subscriptions that a profile has (contract 16.5)."""
+
+    DELETE = "delete"
+    RESTORE = "restore"
+    SUSPEND_ALL = "suspend_all"
+    UNSUSPEND_ALL = "unsuspend_all"
+
+    @property
+    def is_of_one(self) -> bool:
+        """Tell whether it is of one subscription, or of all that a profile has."""
+        return self in (SubscriptionChange.DELETE, SubscriptionChange.RESTORE)
+
+
 class State(StrEnum):
     """What came of an import."""
 
@@ -96,6 +110,8 @@ class Import(Struct, frozen=True, kw_only=True):
     add_to_segments: tuple[int, ...] = ()
     remove_from_segments: tuple[int, ...] = ()
     start: Start | None = None
+    #: Done to the subscriptions that `data` names, which holds nothing else then.
+    subscription_change: SubscriptionChange | None = None
     #: W3C trace context of what caused it; passed on to who hears of its events.
     traceparent: str | None = None
     #: Tells requests of one name apart; None where the producer gave no name.

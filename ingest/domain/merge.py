@@ -20,6 +20,7 @@ from ingest.domain.limits import (
 )
 from ingest.domain.lookups import Search
 from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
+from ingest.domain.subscription_changes import change_subscriptions
 from ingest.domain.updates import Action, Update
 
 #: Old and new value by path, both canonical; None for absent.
@@ -243,6 +244,8 @@ def _merge_subscriptions(
     faults: list[Fault],
 ) -> tuple[Mapping[SubscriptionKey, Subscription], tuple[Fault, ...]]:
     """Return the subscriptions after the draft's and the dropped; add to `faults`."""
+    if draft.change is not None:
+        return change_subscriptions(current, draft.change), draft.skipped
     if not draft.subscriptions:
         return current, draft.skipped
     try:

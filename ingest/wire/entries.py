@@ -14,7 +14,14 @@ import orjson
 from msgspec.structs import asdict, fields
 
 from ingest.domain.errors import Fault, PenstockError
-from ingest.domain.imports import Import, Key, Matching, Operation, Start
+from ingest.domain.imports import (
+    Import,
+    Key,
+    Matching,
+    Operation,
+    Start,
+    SubscriptionChange,
+)
 
 _T = TypeVar("_T")
 
@@ -99,6 +106,10 @@ def _parse_operation(value: object) -> Operation:
     return Operation(_exactly(str, value))
 
 
+def _parse_subscription_change(value: object) -> SubscriptionChange:
+    return SubscriptionChange(_exactly(str, value))
+
+
 def _parse_key(value: object) -> Key:
     parts = _exactly(dict, value)
     return Key(**{name: _KEY_PARSERS[name](part) for name, part in parts.items()})
@@ -152,6 +163,7 @@ _PARSERS: Mapping[str, _Parser] = {
     "add_to_segments": _parse_ids,
     "remove_from_segments": _parse_ids,
     "start": _parse_start,
+    "subscription_change": _parse_subscription_change,
     "traceparent": partial(_exactly, str),
     "fingerprint": _parse_word,
     "other_id": _parse_id,

@@ -11,7 +11,14 @@ from msgspec import Struct
 from msgspec.structs import fields, replace
 
 from ingest.domain.errors import Fault, InvalidRequest
-from ingest.domain.imports import Import, Key, Matching, Operation, Start
+from ingest.domain.imports import (
+    Import,
+    Key,
+    Matching,
+    Operation,
+    Start,
+    SubscriptionChange,
+)
 from ingest.domain.matching_keys import plain
 from ingest.domain.names import find_slip
 from ingest.wire.parameters import (
@@ -51,6 +58,8 @@ class Envelope(Struct, frozen=True, kw_only=True):
     remove_from_segments: tuple[int, ...] = ()
     #: Told by a document of another kind (contract 7.3).
     start: Start | None = None
+    #: Told by the door (contract 16.5).
+    subscription_change: SubscriptionChange | None = None
     #: Parameters that are nearly ours and were ignored; for the receipt (16.13).
     warnings: tuple[Fault, ...] = ()
     #: No mode was told: an element's lone key chooses its own (16.1).
@@ -263,6 +272,7 @@ def to_import(
         add_to_segments=envelope.add_to_segments,
         remove_from_segments=envelope.remove_from_segments,
         start=envelope.start,
+        subscription_change=envelope.subscription_change,
         fingerprint=fingerprint,
         warnings=envelope.warnings,
     )

@@ -18,12 +18,13 @@ from ingest.domain.contacts import normalize_email
 from ingest.domain.drafts import Draft, parse_phones, read_phones
 from ingest.domain.errors import Fault, InvalidValue, NotFound, Rejected
 from ingest.domain.fields import READ_ONLY_FIELDS
-from ingest.domain.imports import Import
+from ingest.domain.imports import Import, SubscriptionChange
 from ingest.domain.limits import told
 from ingest.domain.lookups import NO_SEARCH
 from ingest.domain.names import suggest
 from ingest.domain.phones import find_doubt, is_sure
 from ingest.wire.promises import is_promise
+from ingest.wire.queries import load_selected_change
 
 #: How what `data` may hold is read, by name; `subscriptions` apart.
 Schema = Mapping[str, Callable[[object], object]]
@@ -75,7 +76,11 @@ class ProfileSchemas:
             return Prepared(import_=import_, faults=unknown.faults)
         faults: list[Fault] = []
         dropped: list[Fault] | None = [] if import_.skip_invalid_fields else None
-        draft = self._load(import_, database, faults, dropped)
+        change = import_.subscription_change
+        if change is None:
+            draft = self._load(import_, database, faults, dropped)
+        else:
+            draft = self._load_change(change, import_.data, database, faults)
         faults.extend(merge.check_segments(import_, self.catalog))
         search = NO_SEARCH
         try:
@@ -95,6 +100,27 @@ class ProfileSchemas:
             faults=tuple(faults),
             warnings=import_.warnings + doubts if doubts else import_.warnings,
         )
+
+    def _load_change(
+        self,
+        change: SubscriptionChange,
+        data: Mapping[str, object],
+        database: Database,
+        faults: list[Fault],
+    ) -> Draft:
+        """Return the draft that changes subscriptions; add what is wrong to `faults`.
+
+        A mistaken resource must not pass for one without subscriptions.
+        """
+        try:
+            selected = load_selected_change(change, data, database.phone_region)
+            known = (None, *self.catalog.resources)
+            if selected.contact is None and selected.resource_id not in known:
+                raise NotFound("Unknown resource", "resource_id")
+        except Rejected as error:
+            faults.extend(error.faults)
+            return Draft()
+        return Draft(change=selected)
 
     def _locate_draft(self, draft: Draft, kept: Sequence[str]) -> Draft:
         """Fill in where a draft's IPs are, or say that nobody knows."""

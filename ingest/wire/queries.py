@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from marshmallow import ValidationError
+from msgspec.structs import asdict
 
 from ingest.domain.catalog import Channel
 from ingest.domain.errors import InvalidRequest
-from ingest.domain.imports import Matching
+from ingest.domain.imports import Matching, SubscriptionChange
 from ingest.domain.names import one_of
 from ingest.domain.profiles import SubscriptionKey
+from ingest.domain.subscription_changes import SelectedChange
 from ingest.domain.subscription_contacts import parse_contact
 from ingest.wire.envelopes import Envelope, load_envelope
 from ingest.wire.parameters import parse_id, parse_text
@@ -90,6 +92,26 @@ def load_subscription_key(
         resource_id=load_id(document, "resource_id"),
         channel=channel,
         contact=parse_contact(channel, document, region).canonical,
+    )
+
+
+def load_selected_change(
+    change: SubscriptionChange,
+    document: Mapping[str, object],
+    region: str | None = None,
+) -> SelectedChange:
+    """Read which subscriptions of a profile are to change (contract 16.5).
+
+    One, by what identifies it, or all of a resource and a channel, either of which may
+    be left out.
+    """
+    if change.is_of_one:
+        key = load_subscription_key(document, region)
+        return SelectedChange(change=change, **asdict(key))
+    return SelectedChange(
+        change=change,
+        resource_id=_find(document, "resource_id", parse_id),
+        channel=find_channel(document),
     )
 
 

@@ -12,24 +12,20 @@ from msgspec.structs import replace
 
 from ingest.domain.catalog import Catalog, Channel
 from ingest.domain.errors import Fault, InvalidRequest
-from ingest.domain.imports import Matching, Operation
+from ingest.domain.imports import Matching, Operation, SubscriptionChange
 from ingest.domain.names import one_of
 from ingest.domain.subscription_contacts import parse_contact
 from ingest.wire.envelopes import Envelope, load_envelope
 from ingest.wire.parameters import parse_id
+from ingest.wire.queries import load_selected_change
 from ingest.wire.starts import GetCatalog
 
 #: What says who asks, about whom, and how to answer.
 _COMMON = ("token", "format", "sync", "db_id", "profile_id", "skip_triggers")
-#: What `subscriptions/set` says of the subscription (contract 6.1). Its `date`, `ip`
-#: and `url` are accepted and dropped: there is nothing they would change.
-_SUBSCRIPTION = (
+#: What identifies a subscription of a profile (contract 6.2).
+_IDENTITY = (
     "resource_id",
     "channel",
-    "status",
-    "priority",
-    "custom_fields",
-    "cats",
     "email",
     "email_data",
     "phone",
@@ -39,6 +35,9 @@ _SUBSCRIPTION = (
     "push_data",
     "cc_data",
 )
+#: What `subscriptions/set` says of it besides (contract 6.1). Its `date`, `ip` and
+#: `url` are accepted and dropped: there is nothing they would change.
+_SETTINGS = ("status", "priority", "custom_fields", "cats")
 
 
 def _is_sent(value: object) -> bool:
@@ -89,6 +88,32 @@ def load_subscription(
 
     The catalogue tells where a number without a country code is (contract 16.8).
     """
+    _check_identity(document, get_catalog)
+    subscription = _pick(document, (*_IDENTITY, *_SETTINGS))
+    return _load_update(document, data={"subscriptions": [subscription]})
+
+
+def load_subscription_change(
+    document: Mapping[str, object],
+    *,
+    change: SubscriptionChange,
+    get_catalog: GetCatalog | None = None,
+) -> Envelope:
+    """Read what is to become of subscriptions that a profile has (contract 16.5)."""
+    if change.is_of_one:
+        _check_identity(document, get_catalog)
+    elif faults := _find_missing(document, "db_id", "profile_id"):
+        raise InvalidRequest(faults)
+    else:
+        load_selected_change(change, document)
+    envelope = _load_update(document, data=_pick(document, _IDENTITY))
+    return replace(envelope, subscription_change=change)
+
+
+def _check_identity(
+    document: Mapping[str, object], get_catalog: GetCatalog | None
+) -> None:
+    """Raise InvalidRequest unless `document` tells one subscription of a profile."""
     region = _find_region(document, get_catalog() if get_catalog else None)
     faults = [
         *_find_missing(document, "db_id", "profile_id", "resource_id", "channel"),
@@ -96,8 +121,6 @@ def load_subscription(
     ]
     if faults:
         raise InvalidRequest(faults)
-    subscription = _pick(document, _SUBSCRIPTION)
-    return _load_update(document, data={"subscriptions": [subscription]})
 
 
 def load_membership(document: Mapping[str, object], *, member: bool) -> Envelope:

@@ -87,6 +87,7 @@ def test_requests_without_a_key_or_of_another_key_are_imports_of_their_own(
             {"resource_id": 1, "channel": "email", "email": "b@example.com"},
             id="subscriptions/set",
         ),
+        pytest.param("subscriptions/suspend_all", {}, id="subscriptions/suspend_all"),
         pytest.param(
             "campaigns/triggers/import_and_start", {"trigger_id": 1}, id="start"
         ),

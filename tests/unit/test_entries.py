@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ingest.domain.imports import Import, Key, Matching, Operation
+from ingest.domain.imports import (
+    Import,
+    Key,
+    Matching,
+    Operation,
+    Start,
+    SubscriptionChange,
+)
 from ingest.wire import entries
 from ingest.wire.entries import MalformedEntry, UnknownForm
 
@@ -68,6 +75,8 @@ IMPORTS = st.builds(
     detect_geo=st.booleans(),
     add_to_segments=IDS,
     remove_from_segments=IDS,
+    start=st.none() | st.builds(Start, trigger_id=IDS_OF_OURS, payload=DATA),
+    subscription_change=st.none() | st.sampled_from(SubscriptionChange),
     fingerprint=st.none() | st.text("0123456789abcdef", min_size=1, max_size=64),
 )
 
@@ -144,6 +153,7 @@ def damage(**members: object) -> bytes:
         pytest.param(damage(matching="name"), id="an unknown matching"),
         pytest.param(damage(matching=[]), id="a matching that is a list"),
         pytest.param(damage(operation="drop"), id="an unknown operation"),
+        pytest.param(damage(subscription_change="drop"), id="an unknown change"),
         pytest.param(damage(key=None), id="no key"),
         pytest.param(damage(key={"name": "x"}), id="an unknown part of the key"),
         pytest.param(damage(key={"email": 1}), id="a key that is a number"),

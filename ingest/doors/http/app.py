@@ -9,7 +9,7 @@ import falcon.asgi
 from falcon.asgi import Request, Response
 
 from ingest.domain.errors import InvalidRequest, PenstockError
-from ingest.domain.imports import Operation
+from ingest.domain.imports import Operation, SubscriptionChange
 from ingest.doors.http import catalog_queries, jobs, profile_queries, uploads
 from ingest.doors.http.batch_receipts import BatchReceiptsResource
 from ingest.doors.http.batches import PATH, BatchResource
@@ -25,7 +25,11 @@ from ingest.doors.http.tracing import Tracing
 from ingest.settings import Settings
 from ingest.wire.batches import load_batch
 from ingest.wire.envelopes import load_envelope
-from ingest.wire.shorthands import load_membership, load_subscription
+from ingest.wire.shorthands import (
+    load_membership,
+    load_subscription,
+    load_subscription_change,
+)
 from ingest.wire.starts import load_start, load_start_batch
 
 #: How the endpoints of one import each read a request (contract 2.3).
@@ -35,6 +39,12 @@ _LOADERS: Mapping[str, Load] = {
     "/api/v1.1/profiles/add": partial(load_envelope, operation=Operation.ADD),
     "/api/v1.1/profiles/segstatic/add": partial(load_membership, member=True),
     "/api/v1.1/profiles/segstatic/remove": partial(load_membership, member=False),
+}
+_SUBSCRIPTIONS = "/api/v1.1/subscriptions"
+#: What is done to subscriptions that a profile has, by the last word of the path
+#: (contract 16.5). `undelete` is what the original calls it.
+_CHANGES = {one.value: one for one in SubscriptionChange} | {
+    "undelete": SubscriptionChange.RESTORE
 }
 #: What the reading endpoints answer with, and the deleting one (contract 12).
 _QUERIES: Mapping[str, Query] = {
@@ -128,14 +138,19 @@ def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:
 def _add_routes(app: falcon.asgi.App[Request, Response], intake: Intake) -> None:
     for path, load in _LOADERS.items():
         app.add_route(path, ImportResource(intake, load))
-    set_one = partial(load_subscription, get_catalog=intake.catalog.get_catalog)
-    app.add_route("/api/v1.1/subscriptions/set", ImportResource(intake, set_one))
+    get_catalog = intake.catalog.get_catalog
+    set_one = partial(load_subscription, get_catalog=get_catalog)
+    app.add_route(f"{_SUBSCRIPTIONS}/set", ImportResource(intake, set_one))
+    for name, change in _CHANGES.items():
+        change_some = partial(
+            load_subscription_change, change=change, get_catalog=get_catalog
+        )
+        app.add_route(f"{_SUBSCRIPTIONS}/{name}", ImportResource(intake, change_some))
     for path, query in _QUERIES.items():
         app.add_route(path, QueryResource(intake, query))
     for path, operation in _BATCHES.items():
         load_many = partial(load_batch, operation=operation)
         app.add_route(path, BatchResource(intake, load_many))
-    get_catalog = intake.catalog.get_catalog
     start_one = partial(load_start, get_catalog=get_catalog)
     start_many = partial(load_start_batch, get_catalog=get_catalog)
     app.add_route(_START, ImportResource(intake, start_one))

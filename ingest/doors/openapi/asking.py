@@ -7,6 +7,7 @@ from typing import Literal
 
 from ingest.doors.openapi.schemas import (
     Schema,
+    build_subscription_properties,
     describe_parameter,
     describe_parameters,
 )
@@ -91,6 +92,27 @@ def describe_membership(path: str, summary: str) -> Asking:
         answer="Imported",
         accepted="Accepted",
         example={"db_id": 1, "profile_id": PROFILE_ID, "segment_id": 1},
+    )
+
+
+def describe_change(
+    path: str, summary: str, *, example: Mapping[str, object] | None = None
+) -> Asking:
+    """Describe a request that changes one subscription, as `example` does, or all."""
+    whose = ("db_id", "profile_id")
+    contact = ("email", "phone", "provider", "subscription_id") if example else ()
+    sent = build_subscription_properties()
+    places = ("resource_id", "cc_data") if example else ("resource_id",)
+    return Asking(
+        path=f"/api/v1.1/subscriptions/{path}",
+        tag="Import",
+        summary=summary,
+        parameters=(*WHOSE, "profile_id", "channel", *contact, "skip_triggers"),
+        required=(*whose, "resource_id", "channel") if example else whose,
+        answer="Imported",
+        accepted="Accepted",
+        others={name: sent[name] for name in places},
+        example=example or {"db_id": 1, "profile_id": PROFILE_ID},
     )
 
 

@@ -10,6 +10,7 @@ from ingest.doors.openapi.asking import (
     WHOSE,
     Asking,
     describe_batch,
+    describe_change,
     describe_membership,
     describe_one,
     describe_query,
@@ -24,6 +25,13 @@ _START_PARTS: Mapping[str, Schema] = {
     "attach": {"type": "array", "items": {"type": "object"}},
 }
 _CONTACT = build_subscription_properties()
+_SUBSCRIPTION: Mapping[str, object] = {
+    "db_id": 1,
+    "profile_id": PROFILE_ID,
+    "resource_id": 1,
+    "channel": "email",
+    "email": "ada@example.com",
+}
 _ADA: Mapping[str, object] = {
     "_fname": "Ada",
     "phones": ["+442079460018"],
@@ -81,15 +89,23 @@ ASKINGS: tuple[Asking, ...] = (
         answer="Imported",
         accepted="Accepted",
         others=_CONTACT,
-        example={
-            "db_id": 1,
-            "profile_id": PROFILE_ID,
-            "resource_id": 1,
-            "channel": "email",
-            "email": "ada@example.com",
-            "status": "subscribed",
-        },
+        example={**_SUBSCRIPTION, "status": "subscribed"},
     ),
+    describe_change(
+        "delete",
+        "Delete a subscription of a profile; it can be restored",
+        example=_SUBSCRIPTION,
+    ),
+    describe_change(
+        "restore", "Restore a deleted subscription, as it was", example=_SUBSCRIPTION
+    ),
+    describe_change(
+        "undelete", "The same as `subscriptions/restore`", example=_SUBSCRIPTION
+    ),
+    describe_change(
+        "suspend_all", "Suspend what is subscribed of a profile's subscriptions"
+    ),
+    describe_change("unsuspend_all", "Subscribe again what is suspended of them"),
     Asking(
         path="/api/v1.1/campaigns/triggers/import_and_start",
         tag="Import",
@@ -137,13 +153,7 @@ ASKINGS: tuple[Asking, ...] = (
         *("provider", "subscription_id"),
         required=("db_id", "profile_id", "resource_id", "channel"),
         others={name: _CONTACT[name] for name in ("resource_id", "cc_data")},
-        example={
-            "db_id": 1,
-            "profile_id": PROFILE_ID,
-            "resource_id": 1,
-            "channel": "email",
-            "email": "ada@example.com",
-        },
+        example=_SUBSCRIPTION,
     ),
     describe_query(
         "subscriptions/list",
