@@ -16,6 +16,7 @@ from ingest.domain.catalog import (
     Segment,
     SegmentKind,
     Trigger,
+    Workflow,
 )
 from ingest.domain.plans import Account, DeclaredCatalog
 
@@ -125,6 +126,11 @@ def make_trigger(**changes: Any) -> Trigger:
     return Trigger(**{**attributes, "event": EventKind.IMPORT, **changes})
 
 
+def make_workflow(**changes: Any) -> Workflow:
+    attributes = {"id": 1, "name": "Greet", "database_id": 1, "endpoint_id": 1}
+    return Workflow(**{**attributes, **changes})
+
+
 _endpoints = st.builds(
     make_endpoint, id=_ids, name=_names, account_id=st.just(7)
 ) | st.builds(
@@ -161,6 +167,18 @@ def _triggers(
     )
 
 
+def _workflows(
+    database_ids: list[int], endpoints: list[int]
+) -> st.SearchStrategy[Workflow]:
+    return st.builds(
+        make_workflow,
+        id=_ids,
+        name=_names,
+        database_id=st.sampled_from(database_ids),
+        endpoint_id=st.sampled_from(endpoints),
+    )
+
+
 def _by_id(things: list[Any]) -> dict[int, Any]:
     return {thing.id: thing for thing in things}
 
@@ -172,9 +190,11 @@ def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
     resource_ids = draw(st.lists(_ids, max_size=3, unique=True))
     endpoints = _by_id(draw(st.lists(_endpoints, max_size=2)))
     triggers: list[Trigger] = []
+    workflows: list[Workflow] = []
     if endpoints and database_ids:
         rule = _triggers(database_ids, resource_ids, min(endpoints))
         triggers = draw(st.lists(rule, max_size=3))
+        workflows = draw(st.lists(_workflows(database_ids, [*endpoints]), max_size=2))
     segment_ids = draw(st.lists(_ids, max_size=3, unique=True)) if database_ids else []
     return DeclaredCatalog(
         accounts={7: Account(id=7, name=draw(_names))},
@@ -216,4 +236,5 @@ def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
         },
         endpoints=endpoints,
         triggers=_by_id(triggers),
+        workflows=_by_id(workflows),
     )

@@ -66,7 +66,7 @@ class EventKind(StrEnum):
     SUBSCRIPTION = "subscription"
     SEGMENT_ENTERED = "segment_entered"
     SEGMENT_LEFT = "segment_left"
-    #: An explicit start with an import (contract 7.3).
+    #: An explicit start, of a workflow too (contract 7.3, 16.5).
     API_CALL = "api_call"
 
 
@@ -204,6 +204,16 @@ class Trigger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Workflow:
+    """What profiles of a database are put into; it runs where the endpoint leads."""
+
+    id: int
+    name: str
+    database_id: int
+    endpoint_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
     """Everything an import can refer to, as of one `version`."""
 
@@ -214,5 +224,6 @@ class Catalog:
     segments: Mapping[int, Segment]
     #: Those whose endpoint takes deliveries.
     triggers: Mapping[int, Trigger] = field(default_factory=dict)
+    workflows: Mapping[int, Workflow] = field(default_factory=dict)
     #: How much a profile may hold; by the settings, not declared.
     limits: ProfileLimits = DEFAULT_LIMITS

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
-from ingest.domain.catalog import Catalog, EventKind, Novelty, Trigger
+from ingest.domain.catalog import Catalog, EventKind, Novelty, Trigger, Workflow
 from ingest.domain.errors import Fault
 from ingest.domain.imports import Import
 from ingest.domain.merge import Changes, Merged
@@ -26,7 +26,8 @@ class Event:
     sequence: int
     #: What its kind tells of it, as JSON values.
     detail: Mapping[str, object]
-    #: The triggers that listen, by the endpoint they deliver to; never empty.
+    #: The triggers that listen, by the endpoint they deliver to; never empty. There are
+    #: none at the endpoint of a workflow, which `detail` names.
     listeners: Mapping[int, tuple[int, ...]]
     #: Of the import, as a producer sent it.
     traceparent: str | None = None
@@ -45,21 +46,38 @@ class _Fact:
     novelties: frozenset[Novelty] = frozenset()
     #: Of a segment event.
     segment_id: int | None = None
-    #: Of `api_call`: the one trigger that is started.
+    #: Of `api_call`: the one trigger that is started, or the one workflow.
     trigger_id: int | None = None
+    workflow: Workflow | None = None
 
 
 def start_faults(import_: Import, catalog: Catalog) -> tuple[Fault, ...]:
-    """Return why the trigger of `import_` cannot be started; empty if it can."""
+    """Return why what `import_` starts cannot be started; empty if it can."""
     if import_.start is None:
         return ()
-    trigger = catalog.triggers.get(import_.start.trigger_id)
-    if trigger is None or trigger.database_id != import_.database_id:
-        return (Fault(code=404, message="Unknown trigger", path="trigger_id"),)
-    if trigger.event is not EventKind.API_CALL:
-        message = "The trigger is not started by an API call"
-        return (Fault(code=400, message=message, path="trigger_id"),)
-    return ()
+    faults = []
+    if (trigger_id := import_.start.trigger_id) is not None:
+        trigger = catalog.triggers.get(trigger_id)
+        if trigger is None or trigger.database_id != import_.database_id:
+            message = "Unknown trigger"
+            faults.append(Fault(code=404, message=message, path="trigger_id"))
+        elif trigger.event is not EventKind.API_CALL:
+            message = "The trigger is not started by an API call"
+            faults.append(Fault(code=400, message=message, path="trigger_id"))
+    if import_.start.workflow_id is not None and not _find_workflow(import_, catalog):
+        message = "Unknown workflow"
+        faults.append(Fault(code=404, message=message, path="workflow_id"))
+    return tuple(faults)
+
+
+def _find_workflow(import_: Import, catalog: Catalog) -> Workflow | None:
+    """Return the workflow that `import_` starts; None for one unknown, or none."""
+    if import_.start is None or import_.start.workflow_id is None:
+        return None
+    workflow = catalog.workflows.get(import_.start.workflow_id)
+    if workflow is None or workflow.database_id != import_.database_id:
+        return None
+    return workflow
 
 
 def derive(
@@ -68,8 +86,7 @@ def derive(
     """Return what `import_` caused where a trigger listens, in contract order.
 
     That is the import, then subscriptions, then segments (contract 14, point 56).
-    `skip_triggers` silences all of it but the trigger that the import itself starts
-    (contract 7.2).
+    `skip_triggers` silences all of it but what the import itself starts (contract 7.2).
     """
     triggers = [
         trigger
@@ -78,10 +95,11 @@ def derive(
         # Finding out what happened costs time: not for those who hear of a start only.
         and (import_.start is not None or trigger.event is not EventKind.API_CALL)
     ]
-    if not triggers:
+    workflow = _find_workflow(import_, catalog)
+    if not triggers and workflow is None:
         return
     sequence = 0
-    for fact in _facts(before, merged, import_):
+    for fact in _facts(before, merged, import_, workflow):
         listeners = _listeners(triggers, fact)
         if listeners:
             yield Event(
@@ -98,17 +116,21 @@ def derive(
             sequence += 1
 
 
-def _facts(before: Profile | None, merged: Merged, import_: Import) -> Iterator[_Fact]:
+def _facts(
+    before: Profile | None, merged: Merged, import_: Import, workflow: Workflow | None
+) -> Iterator[_Fact]:
     if not import_.skip_triggers:
         yield from _import_facts(before, merged.changes)
         yield from _subscription_facts(before, merged.profile)
         yield from _segment_facts(before, merged.profile)
-    if import_.start is not None:
-        yield _Fact(
-            kind=EventKind.API_CALL,
-            detail=import_.start.payload,
-            trigger_id=import_.start.trigger_id,
-        )
+    if import_.start is None:
+        return
+    payload = import_.start.payload
+    if (trigger_id := import_.start.trigger_id) is not None:
+        yield _Fact(kind=EventKind.API_CALL, detail=payload, trigger_id=trigger_id)
+    if workflow is not None:
+        detail = {"workflow_id": workflow.id, **payload}
+        yield _Fact(kind=EventKind.API_CALL, detail=detail, workflow=workflow)
 
 
 def _import_facts(before: Profile | None, changes: Changes) -> Iterator[_Fact]:
@@ -190,6 +212,8 @@ def _segment_facts(before: Profile | None, after: Profile) -> Iterator[_Fact]:
 
 
 def _listeners(triggers: list[Trigger], fact: _Fact) -> dict[int, tuple[int, ...]]:
+    if fact.workflow is not None:
+        return {fact.workflow.endpoint_id: ()}
     heard: dict[int, tuple[int, ...]] = {}
     for trigger in triggers:
         if trigger.event is fact.kind and _admits(trigger, fact):

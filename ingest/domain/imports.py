@@ -77,9 +77,10 @@ class Key(Struct, frozen=True, kw_only=True):
 
 
 class Start(Struct, frozen=True, kw_only=True):
-    """A trigger to start once its import is applied (contract 7.3)."""
+    """What to start once its import is applied (contract 7.3, 16.5): one or both."""
 
-    trigger_id: int
+    trigger_id: int | None = None
+    workflow_id: int | None = None
     #: `custom_data`, `content`, `timeout` and `attach`, passed on as sent.
     payload: Mapping[str, object] = field(default_factory=dict)
 

@@ -13,6 +13,7 @@ from ingest.domain.catalog import (
     Resource,
     Segment,
     Trigger,
+    Workflow,
 )
 
 
@@ -34,6 +35,7 @@ class DeclaredCatalog:
     segments: Mapping[int, Segment] = field(default_factory=dict)
     endpoints: Mapping[int, Endpoint] = field(default_factory=dict)
     triggers: Mapping[int, Trigger] = field(default_factory=dict)
+    workflows: Mapping[int, Workflow] = field(default_factory=dict)
 
 
 class ChangeKind(StrEnum):
@@ -129,7 +131,9 @@ _LOSES_DATA_OF: Mapping[tuple[type, str], Callable[[object, object], bool]] = {
     (Segment, "database"): lambda _old, _new: True,
 }
 
-Thing: TypeAlias = Account | Database | Endpoint | Field | Resource | Segment | Trigger
+Thing: TypeAlias = (
+    Account | Database | Endpoint | Field | Resource | Segment | Trigger | Workflow
+)
 
 
 def _attributes(thing: Thing) -> dict[str, object]:
@@ -154,6 +158,7 @@ def _things(catalog: DeclaredCatalog) -> Iterator[tuple[str, Thing]]:
     yield from ((f"segments.{id_}", each) for id_, each in catalog.segments.items())
     yield from ((f"endpoints.{id_}", each) for id_, each in catalog.endpoints.items())
     yield from ((f"triggers.{id_}", each) for id_, each in catalog.triggers.items())
+    yield from ((f"workflows.{id_}", each) for id_, each in catalog.workflows.items())
 
 
 def _text(value: object) -> str:
@@ -200,7 +205,7 @@ def plan(current: DeclaredCatalog, declared: DeclaredCatalog) -> list[Change]:
             path=path,
             # The others hold nothing of their own; with an endpoint go the events
             # that it has not taken yet.
-            loses_data=not isinstance(thing, Account | Trigger),
+            loses_data=not isinstance(thing, Account | Trigger | Workflow),
         )
         for path, thing in before.items()
         if path not in after

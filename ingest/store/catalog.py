@@ -12,7 +12,7 @@ from ingest.domain.fields import SYSTEM_FIELDS
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.domain.plans import Account, DeclaredCatalog, field_changes
 from ingest.domain.subscription_fields import SYSTEM_SUBSCRIPTION_FIELDS
-from ingest.store import catalog_rows, catalog_statements
+from ingest.store import catalog_rows, catalog_statements, trigger_statements
 from ingest.store.backfill import follow_field
 from ingest.store.database import LOCK_SPACE
 
@@ -77,7 +77,9 @@ _CATALOG = """
            (SELECT json_agg(endpoint ORDER BY id) FROM endpoints AS endpoint)
                AS endpoints,
            (SELECT json_agg(rule ORDER BY id) FROM triggers AS rule)
-               AS triggers
+               AS triggers,
+           (SELECT json_agg(workflow ORDER BY id) FROM workflows AS workflow)
+               AS workflows
     """
 
 
@@ -114,6 +116,9 @@ def _declare(tables: Mapping[str, Sequence[catalog_rows.Row]]) -> DeclaredCatalo
         triggers={
             each["id"]: catalog_rows.to_trigger(each) for each in tables["triggers"]
         },
+        workflows={
+            each["id"]: catalog_rows.to_workflow(each) for each in tables["workflows"]
+        },
     )
 
 
@@ -141,6 +146,11 @@ def load_catalog(
         triggers={
             each.id: each
             for each in declared.triggers.values()
+            if each.endpoint_id not in disabled
+        },
+        workflows={
+            each.id: each
+            for each in declared.workflows.values()
             if each.endpoint_id not in disabled
         },
         limits=limits,
@@ -186,8 +196,9 @@ def save_catalog(
     catalog_statements.save_databases(connection, declared)
     catalog_statements.save_resources(connection, declared)
     catalog_statements.save_segments(connection, declared)
-    catalog_statements.save_endpoints(connection, declared)
-    catalog_statements.save_triggers(connection, declared)
+    trigger_statements.save_endpoints(connection, declared)
+    trigger_statements.save_triggers(connection, declared)
+    trigger_statements.save_workflows(connection, declared)
     catalog_statements.save_fields(connection, declared)
     catalog_statements.save_resource_fields(connection, declared)
     catalog_statements.delete_members(connection, current, declared)

@@ -15,6 +15,7 @@ from ingest.domain.catalog import (
     Segment,
     SegmentKind,
     Trigger,
+    Workflow,
 )
 
 #: A row as its column names and JSON values.
@@ -109,6 +110,16 @@ def to_trigger(row: Row) -> Trigger:
         novelties=frozenset(map(Novelty, row["novelties"])),
         segment_id=row["segment_id"],
         fields=frozenset(row["fields"]),
+    )
+
+
+def to_workflow(row: Row) -> Workflow:
+    """Make a workflow of its row."""
+    return Workflow(
+        id=row["id"],
+        name=row["name"],
+        database_id=row["database_id"],
+        endpoint_id=row["endpoint_id"],
     )
 
 

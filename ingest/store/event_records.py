@@ -28,6 +28,7 @@ class EventDelivery:
 
     endpoint_id: int
     endpoint: str
+    #: Names of the triggers that listened, or of the workflow that was started.
     triggers: Sequence[str]
     state: str
     next_attempt_at: datetime
@@ -112,14 +113,17 @@ def _deliver(connection: Connection[TupleRow], event: EventRecord) -> EventRecor
                ARRAY(SELECT triggers.name
                        FROM triggers
                       WHERE triggers.id = ANY(deliveries.trigger_ids)
-                      ORDER BY triggers.id),
+                      ORDER BY triggers.id)
+               || ARRAY(SELECT workflows.name
+                          FROM workflows
+                         WHERE workflows.id = %(workflow_id)s),
                state, next_attempt_at, delivered_at, blocked
           FROM deliveries
           JOIN endpoints ON endpoints.id = deliveries.endpoint_id
          WHERE event_id = %(event_id)s
          ORDER BY endpoint_id
         """,
-        {"event_id": event.id},
+        {"event_id": event.id, "workflow_id": event.detail.get("workflow_id")},
     ).fetchall()
     attempts = _load_attempts(connection, event.id)
     deliveries = [

@@ -11,6 +11,7 @@ from ingest.domain.catalog import (
     Segment,
     SegmentKind,
     Trigger,
+    Workflow,
 )
 from ingest.domain.plans import Account, DeclaredCatalog
 
@@ -142,6 +143,18 @@ def _trigger(trigger: Trigger) -> Iterator[str]:
     )
 
 
+def _workflow(workflow: Workflow) -> Iterator[str]:
+    yield from _table(
+        "workflows",
+        {
+            "id": workflow.id,
+            "name": workflow.name,
+            "database": workflow.database_id,
+            "endpoint": workflow.endpoint_id,
+        },
+    )
+
+
 def dump_catalog_file(declared: DeclaredCatalog) -> str:
     """Write the file that `load_catalog_file` reads as `declared`."""
     lines = [
@@ -151,5 +164,6 @@ def dump_catalog_file(declared: DeclaredCatalog) -> str:
         *(line for each in declared.segments.values() for line in _segment(each)),
         *(line for each in declared.endpoints.values() for line in _endpoint(each)),
         *(line for each in declared.triggers.values() for line in _trigger(each)),
+        *(line for each in declared.workflows.values() for line in _workflow(each)),
     ]
     return "\n".join(lines).lstrip("\n") + "\n"

@@ -15,6 +15,7 @@ from ingest.domain.catalog import (
     Resource,
     Segment,
     Trigger,
+    Workflow,
 )
 from ingest.domain.errors import Fault, PenstockError
 from ingest.domain.plans import Account, DeclaredCatalog
@@ -155,6 +156,15 @@ def _trigger(table: Table) -> Trigger:
     )
 
 
+def _workflow(table: Table) -> Workflow:
+    return Workflow(
+        id=table["id"],
+        name=table["name"],
+        database_id=table["database"],
+        endpoint_id=table["endpoint"],
+    )
+
+
 def _catalog(document: Mapping[str, Any]) -> DeclaredCatalog:
     return DeclaredCatalog(
         accounts={
@@ -166,6 +176,7 @@ def _catalog(document: Mapping[str, Any]) -> DeclaredCatalog:
         segments={table["id"]: _segment(table) for table in document["segments"]},
         endpoints={table["id"]: _endpoint(table) for table in document["endpoints"]},
         triggers={table["id"]: _trigger(table) for table in document["triggers"]},
+        workflows={table["id"]: _workflow(table) for table in document["workflows"]},
     )
 
 

@@ -135,9 +135,11 @@ def _delivery_faults(tables: Mapping[str, Sequence[Table]]) -> Iterator[Fault]:
     for index, endpoint in enumerate(tables["endpoints"]):
         for key, message in endpoint_faults(endpoint, known):
             yield _fault(f"endpoints[{index}].{key}", message)
-    for index, trigger in enumerate(tables["triggers"]):
-        for key, message in trigger_faults(trigger, known):
-            yield _fault(f"triggers[{index}].{key}", message)
+    # A workflow names what a trigger does, and has no conditions.
+    for section in ("triggers", "workflows"):
+        for index, table in enumerate(tables[section]):
+            for key, message in trigger_faults(table, known):
+                yield _fault(f"{section}[{index}].{key}", message)
 
 
 def find_faults(document: Table) -> Iterator[Fault]:
@@ -149,6 +151,7 @@ def find_faults(document: Table) -> Iterator[Fault]:
         "segments",
         "endpoints",
         "triggers",
+        "workflows",
     )
     tables = {name: document.get(name, []) for name in sections}
     accounts, databases, resources = (_by_id(tables[name]) for name in sections[:3])

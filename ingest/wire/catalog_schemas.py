@@ -177,6 +177,15 @@ class TriggerSchema(Schema):
     )
 
 
+class WorkflowSchema(Schema):
+    """One of `[[workflows]]`."""
+
+    id = _id()
+    name = _text()
+    database = _id()
+    endpoint = _id()
+
+
 class CatalogSchema(Schema):
     """The whole file."""
 
@@ -186,6 +195,7 @@ class CatalogSchema(Schema):
     segments = _list(fields.Nested(SegmentSchema))
     endpoints = _list(fields.Nested(EndpointSchema))
     triggers = _list(fields.Nested(TriggerSchema))
+    workflows = _list(fields.Nested(WorkflowSchema))
 
 
 CATALOG = CatalogSchema()

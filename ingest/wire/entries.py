@@ -29,6 +29,7 @@ _VERSION = 1
 # Of a required member the default is msgspec's NODEFAULT, which nothing equals.
 _IMPORT_DEFAULTS = {member.name: member.default for member in fields(Import)}
 _KEY_DEFAULTS = {member.name: member.default for member in fields(Key)}
+_START_DEFAULTS = {member.name: member.default for member in fields(Start)}
 
 
 class MalformedEntry(PenstockError):
@@ -39,7 +40,9 @@ class UnknownForm(MalformedEntry):
     """A stream entry is of a form, or has members, that another release may know."""
 
 
-def _given(record: Import | Key, defaults: Mapping[str, object]) -> dict[str, object]:
+def _given(
+    record: Import | Key | Start, defaults: Mapping[str, object]
+) -> dict[str, object]:
     return {
         name: value
         for name, default in defaults.items()
@@ -51,6 +54,8 @@ def encode(import_: Import) -> bytes:
     """Write `import_` as a stream entry."""
     entry = _given(import_, _IMPORT_DEFAULTS)
     entry["key"] = _given(import_.key, _KEY_DEFAULTS)
+    if import_.start is not None:
+        entry["start"] = _given(import_.start, _START_DEFAULTS)
     return orjson.dumps({"v": _VERSION} | entry, default=asdict)
 
 
@@ -117,12 +122,9 @@ def _parse_key(value: object) -> Key:
 
 def _parse_start(value: object) -> Start:
     parts = _exactly(dict, value)
-    if parts.keys() != {"trigger_id", "payload"}:
+    if not {"payload"} < parts.keys():
         raise ValueError("a start of another form")
-    return Start(
-        trigger_id=_exactly(int, parts["trigger_id"]),
-        payload=_exactly(dict, parts["payload"]),
-    )
+    return Start(**{name: _START_PARSERS[name](part) for name, part in parts.items()})
 
 
 def _parse_faults(value: object) -> tuple[Fault, ...]:
@@ -144,6 +146,11 @@ _Parser = Callable[[object], Any]
 _KEY_PARSERS: Mapping[str, _Parser] = dict.fromkeys(
     _KEY_DEFAULTS, partial(_exactly, str)
 ) | {"field_value": _parse_scalar}
+_START_PARSERS: Mapping[str, _Parser] = {
+    "trigger_id": partial(_exactly, int),
+    "workflow_id": partial(_exactly, int),
+    "payload": partial(_exactly, dict),
+}
 
 _PARSERS: Mapping[str, _Parser] = {
     "import_id": _parse_id,

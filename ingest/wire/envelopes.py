@@ -103,7 +103,7 @@ PARSERS: Mapping[str, Callable[[object], object]] = {
 _KNOWN = {
     *PARSERS,
     *("account_id", "feedback_id", "update_only"),
-    *("trigger_id", "custom_data", "content", "timeout", "attach"),
+    *("trigger_id", "workflow_id", "custom_data", "content", "timeout", "attach"),
     *("segment_id", "channel", "limit", "from_id"),
 }
 _MOST_SLIPS = 10

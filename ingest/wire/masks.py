@@ -15,7 +15,9 @@ from ingest.domain.updates import Action
 #: Members of an entry that say nothing of a person.
 _OPEN = frozenset({"v", *Import.__struct_fields__}) - {"key", "data", "start"}
 #: Members further down of which the same is true.
-_OPEN_BELOW = frozenset({"field_name", "provider", "channel", "trigger_id"})
+_OPEN_BELOW = frozenset(
+    {"field_name", "provider", "channel", "trigger_id", "workflow_id"}
+)
 _ACTIONS = frozenset(Action)
 
 #: What an error may quote: text in quotes, addresses, and runs of digits. What it names

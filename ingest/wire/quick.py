@@ -23,8 +23,7 @@ _FORM_TYPE = "application/x-www-form-urlencoded"
 #: The input into which a browser writes the charset of its form.
 _CHARSET_INPUT = re.compile(rb"(?:^|&)_charset_=([\w.:-]+)(?=&|$)")
 
-#: Parameters with a meaning of their own; whatever else is sent is a field. There
-#: are no workflows to start: their id is passed over.
+#: Parameters with a meaning of their own; whatever else is sent is a field.
 _COMMON = ("token", "sync", "db_id", "skip_triggers")
 _KEYS = ("email", "phone", "field_name", "field_value")
 _RESERVED = frozenset(
@@ -52,7 +51,7 @@ _BY_FIELD = frozenset({"field_name", Matching.CUSTOM})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuickImport:
-    """A form as read: what to import, and the trigger to start after it."""
+    """A form as read: what to import, and what to start after it."""
 
     envelope: Envelope
     start: Start | None
@@ -244,9 +243,13 @@ def _list_subscriptions(
 
 
 def _parse_start(given: Mapping[str, object]) -> Start | None:
-    if "trigger_id" not in given:
+    trigger_id, workflow_id = (
+        _parse_id(given, name) if name in given else None
+        for name in ("trigger_id", "workflow_id")
+    )
+    if trigger_id is None and workflow_id is None:
         return None
-    return Start(trigger_id=_parse_id(given, "trigger_id"))
+    return Start(trigger_id=trigger_id, workflow_id=workflow_id)
 
 
 def _parse_id(given: Mapping[str, object], name: str) -> int:

@@ -1,19 +1,31 @@
-"""Requests that import and start a trigger, to envelopes (contract 7.3)."""
+"""Requests that start a trigger or a workflow, to envelopes (contract 7.3, 16.5)."""
 
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 
 from marshmallow import ValidationError
 from msgspec.structs import replace
 
-from ingest.domain.catalog import Catalog
-from ingest.domain.errors import Fault, InvalidRequest
+from ingest.domain.catalog import Catalog, Trigger, Workflow
+from ingest.domain.errors import Fault, InvalidRequest, NotFound
 from ingest.domain.imports import Operation, Start
 from ingest.wire.batches import Batch, load_batch
-from ingest.wire.envelopes import Envelope, load_envelope
+from ingest.wire.envelopes import KEY_PARTS, Envelope, load_envelope
 from ingest.wire.parameters import parse_document, parse_id
 
 #: Returns the catalogue as it is now.
 GetCatalog = Callable[[], Catalog]
+
+#: What can be started, by the parameter that names it.
+_STARTABLE: Mapping[str, Callable[[Catalog], Mapping[int, Trigger | Workflow]]] = {
+    "trigger_id": attrgetter("triggers"),
+    "workflow_id": attrgetter("workflows"),
+}
+#: What a start says of the profile and of the answer.
+_WHOM = (
+    *("token", "format", "sync", "db_id", "matching", "resource_id"),
+    *KEY_PARTS,
+)
 
 
 def _parse_attachments(value: object) -> list[dict[str, object]]:
@@ -31,26 +43,26 @@ _PAYLOAD: Mapping[str, Callable[[object], object]] = {
 }
 
 
-def _load_start(document: Mapping[str, object]) -> Start:
-    if document.get("trigger_id") in (None, ""):
-        raise InvalidRequest("Missing parameter", "trigger_id")
+def _load_start(document: Mapping[str, object], name: str) -> Start:
+    if document.get(name) in (None, ""):
+        raise InvalidRequest("Missing parameter", name)
     faults, payload = [], {}
-    trigger_id = 0
+    number = 0
     try:
-        trigger_id = parse_id(document["trigger_id"])
+        number = parse_id(document[name])
     except ValidationError as error:
-        faults.append(_fault(error, "trigger_id"))
-    for name, parse in _PAYLOAD.items():
-        value = document.get(name)
+        faults.append(_fault(error, name))
+    for part, parse in _PAYLOAD.items():
+        value = document.get(part)
         if value is None or value == "":
             continue
         try:
-            payload[name] = parse(value)
+            payload[part] = parse(value)
         except ValidationError as error:
-            faults.append(_fault(error, name))
+            faults.append(_fault(error, part))
     if faults:
         raise InvalidRequest(faults)
-    return Start(trigger_id=trigger_id, payload=payload)
+    return replace(Start(payload=payload), **{name: number})
 
 
 def _fault(error: ValidationError, path: str) -> Fault:
@@ -58,29 +70,59 @@ def _fault(error: ValidationError, path: str) -> Fault:
 
 
 def _with_database(
-    document: Mapping[str, object], start: Start, catalog: Catalog
+    document: Mapping[str, object], start: Start, name: str, catalog: Catalog
 ) -> Mapping[str, object]:
-    """Fill in the trigger's own database: `db_id` may be left out here."""
-    trigger = catalog.triggers.get(start.trigger_id)
-    if trigger is None or document.get("db_id") not in (None, ""):
+    """Fill in the database of what is started: `db_id` may be left out here.
+
+    Raises NotFound where only an unknown one would tell.
+    """
+    if document.get("db_id") not in (None, ""):
         return document
-    return {**document, "db_id": trigger.database_id}
+    started = _STARTABLE[name](catalog).get(getattr(start, name))
+    if started is None:
+        raise NotFound(f"Unknown {name.removesuffix('_id')}", name)
+    return {**document, "db_id": started.database_id}
 
 
-def load_start(document: Mapping[str, object], *, get_catalog: GetCatalog) -> Envelope:
-    """Check one import and the trigger to start with it; raise InvalidRequest."""
-    start = _load_start(document)
-    envelope = load_envelope(_with_database(document, start, get_catalog()))
+def load_start(
+    document: Mapping[str, object], *, name: str, get_catalog: GetCatalog
+) -> Envelope:
+    """Read a start for a profile that is there; raise InvalidRequest or NotFound.
+
+    `name` is the parameter that says what to start; the original calls it `id`, which
+    is taken too. No trigger hears of an import, for nothing is imported.
+    """
+    if document.get(name) in (None, ""):
+        document = {**document, name: document.get("id")}
+    start = _load_start(document, name)
+    known = {part: document[part] for part in _WHOM if part in document}
+    envelope = load_envelope(
+        _with_database({**known, "data": {}}, start, name, get_catalog()),
+        operation=Operation.UPDATE,
+    )
+    return replace(envelope, start=start, skip_triggers=True)
+
+
+def load_import_and_start(
+    document: Mapping[str, object], *, name: str, get_catalog: GetCatalog
+) -> Envelope:
+    """Read one import and what to start with it; raise InvalidRequest or NotFound."""
+    start = _load_start(document, name)
+    envelope = load_envelope(_with_database(document, start, name, get_catalog()))
     return replace(envelope, start=start)
 
 
-def load_start_batch(
-    document: Mapping[str, object], *, max_elements: int, get_catalog: GetCatalog
+def load_import_and_start_batch(
+    document: Mapping[str, object],
+    *,
+    name: str,
+    max_elements: int,
+    get_catalog: GetCatalog,
 ) -> Batch:
-    """Check what holds for all imports, each of which starts the trigger."""
-    start = _load_start(document)
+    """Read what holds for all imports, with each of which the same is started."""
+    start = _load_start(document, name)
     batch = load_batch(
-        _with_database(document, start, get_catalog()),
+        _with_database(document, start, name, get_catalog()),
         operation=Operation.IMPORT,
         max_elements=max_elements,
     )

@@ -1,4 +1,4 @@
-"""What is wrong with the endpoints and triggers of a catalogue file."""
+"""What is wrong with the endpoints, triggers and workflows of a catalogue file."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -50,7 +50,7 @@ def endpoint_faults(
 def trigger_faults(
     trigger: _Table, known: Mapping[str, Mapping[object, _Table]]
 ) -> Iterator[_Finding]:
-    """Find what is wrong with one trigger; `known` is by section and id."""
+    """Find what is wrong with one trigger or workflow; `known` is by section and id."""
     for key, section in _NAMED.items():
         value = trigger.get(key)
         if value is not None and value not in known[section]:

@@ -50,8 +50,10 @@ def count(connection: Connection) -> int:
         "/api/v1.1/profiles/delete",
         "/api/v1.1/profiles/get",
         "/api/v1.1/profiles/list",
+        "/api/v1.1/campaigns/triggers/start",
         "/api/v1.1/campaigns/triggers/import_and_start",
         "/api/v1.1/campaigns/triggers/import_and_start_batch",
+        "/api/v1.1/workflows/import_and_start",
     ],
 )
 @pytest.mark.parametrize("sent_as", [Format.JSON, Format.XML])

@@ -33,7 +33,7 @@ from ingest.store.catalog import load_declared, save_catalog
 from ingest.wire.envelopes import PARSERS
 from ingest.wire.errors import ERRORS
 from tests.conftest import Connection
-from tests.declared import make_endpoint, make_trigger
+from tests.declared import make_endpoint, make_trigger, make_workflow
 from tests.drains import draining
 from tests.intakes import ServedIntake, served
 
@@ -43,12 +43,13 @@ SCHEMA: Any = openapi.from_dict(DOCUMENT)
 
 @pytest.fixture
 def triggers(connection: Connection) -> None:
-    """Trigger 7, which the examples start."""
+    """Trigger 7 and workflow 3, which the examples start."""
     with connection.transaction():
         declared = replace(
             load_declared(connection),
             endpoints={1: make_endpoint()},
             triggers={7: make_trigger(id=7, event=EventKind.API_CALL)},
+            workflows={3: make_workflow(id=3)},
         )
         save_catalog(connection, declared)
 
@@ -164,8 +165,8 @@ def point(case: Case[Any], profile_id: str) -> None:
         return
     # A made-up token would be all that is ever found wrong.
     body.pop("token", None)
-    known: dict[str, Any] = {"db_id": 1, "trigger_id": 7, "resource_id": 1, "id": 1}
-    known["profile_id"] = profile_id
+    known: dict[str, Any] = {"db_id": 1, "resource_id": 1, "id": 1}
+    known |= {"profile_id": profile_id, "trigger_id": 7, "workflow_id": 3}
     for name in known.keys() & body.keys():
         body[name] = known[name]
     body |= {"matching": "email", "email": "ada@example.com"}

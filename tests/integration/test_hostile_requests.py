@@ -115,7 +115,15 @@ MEMBERS = (
     *("subscription_id", "field_name", "field_value", "resource_id", "data", "format"),
     *("sync", "skip_triggers", "skip_invalid_subscriptions", "detect_geo"),
     *("add_to_segments", "remove_from_segments", "limit", "from_id", "id", "channel"),
-    *("segment_id", "trigger_id", "custom_data", "content", "timeout", "attach"),
+    *(
+        "segment_id",
+        "trigger_id",
+        "workflow_id",
+        "custom_data",
+        "content",
+        "timeout",
+        "attach",
+    ),
     *("cc_data", "email_data", "phone_data", "push_data", "status", "priority"),
 )
 

@@ -91,6 +91,7 @@ def test_requests_without_a_key_or_of_another_key_are_imports_of_their_own(
         pytest.param(
             "campaigns/triggers/import_and_start", {"trigger_id": 1}, id="start"
         ),
+        pytest.param("workflows/start", {"workflow_id": 1}, id="start alone"),
     ],
 )
 def test_every_importing_endpoint_heeds_the_key(

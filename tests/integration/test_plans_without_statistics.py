@@ -29,8 +29,8 @@ FEW = 20
 #: Tables that hold what is declared, not what is imported.
 SMALL = frozenset({
     "accounts", "databases", "fields", "resources", "resource_fields", "segments",
-    "endpoints", "triggers", "tokens", "retired_secrets", "catalog_version",
-    "migrations", "installation", "key_makers", "partitions", "journals", "ledger",
+    "endpoints", "triggers", "workflows", "tokens", "retired_secrets", "migrations",
+    "catalog_version", "installation", "key_makers", "partitions", "journals", "ledger",
 })  # fmt: skip
 #: What may be planned in several ways, or reads a table whole, and why it may. Whatever
 #: is not named here is judged: a new statement is, until somebody gives a reason.

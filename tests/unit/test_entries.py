@@ -75,7 +75,13 @@ IMPORTS = st.builds(
     detect_geo=st.booleans(),
     add_to_segments=IDS,
     remove_from_segments=IDS,
-    start=st.none() | st.builds(Start, trigger_id=IDS_OF_OURS, payload=DATA),
+    start=st.none()
+    | st.builds(
+        Start,
+        trigger_id=IDS_OF_OURS,
+        workflow_id=st.none() | IDS_OF_OURS,
+        payload=DATA,
+    ),
     subscription_change=st.none() | st.sampled_from(SubscriptionChange),
     fingerprint=st.none() | st.text("0123456789abcdef", min_size=1, max_size=64),
 )
@@ -121,6 +127,14 @@ def test_an_entry_leaves_out_what_is_the_default() -> None:
     }
 
 
+def test_a_start_is_written_as_earlier_releases_read_it() -> None:
+    start = Start(trigger_id=7, payload={"content": {}})
+
+    written = json.loads(entries.encode(replace(LEAST, start=start)))
+
+    assert written["start"] == {"trigger_id": 7, "payload": {"content": {}}}
+
+
 def damage(**members: object) -> bytes:
     return json.dumps(json.loads(entries.encode(LEAST)) | members).encode()
 
@@ -154,6 +168,9 @@ def damage(**members: object) -> bytes:
         pytest.param(damage(matching=[]), id="a matching that is a list"),
         pytest.param(damage(operation="drop"), id="an unknown operation"),
         pytest.param(damage(subscription_change="drop"), id="an unknown change"),
+        pytest.param(damage(start={"payload": {}}), id="a start of nothing"),
+        pytest.param(damage(start={"trigger_id": 1}), id="a start without payload"),
+        pytest.param(damage(start={"trigger_id": "1", "payload": {}}), id="of a text"),
         pytest.param(damage(key=None), id="no key"),
         pytest.param(damage(key={"name": "x"}), id="an unknown part of the key"),
         pytest.param(damage(key={"email": 1}), id="a key that is a number"),

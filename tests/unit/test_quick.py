@@ -78,9 +78,7 @@ def test_a_charset_that_is_none_is_named(charset: str) -> None:
 
 
 def test_what_has_no_meaning_of_its_own_is_a_field() -> None:
-    loaded = load(
-        **EMAIL, _fname="A", points="5", format="x", workflow_id="7", token="t"
-    )
+    loaded = load(**EMAIL, _fname="A", points="5", format="x", token="t")
 
     assert loaded.envelope.data == {"_fname": "A", "points": "5"}
     assert loaded.envelope.key == Key(email="a@b.io")
@@ -124,8 +122,24 @@ def test_a_resource_of_another_database_is_not_found() -> None:
         load(**EMAIL, db_id="2", resource_id="1")
 
 
-def test_a_trigger_is_started_with_the_import() -> None:
-    assert load(**EMAIL, trigger_id="5").start == Start(trigger_id=5)
+@pytest.mark.parametrize(
+    "ids",
+    [
+        pytest.param({"trigger_id": "5"}, id="trigger"),
+        pytest.param({"workflow_id": "7"}, id="workflow"),
+        pytest.param({"trigger_id": "5", "workflow_id": "7"}, id="both"),
+    ],
+)
+def test_what_is_named_is_started_with_the_import(ids: dict[str, str]) -> None:
+    numbers: dict[str, Any] = {name: int(id_) for name, id_ in ids.items()}
+
+    assert load(**EMAIL, **ids).start == Start(**numbers)
+
+
+@pytest.mark.parametrize("name", ["trigger_id", "workflow_id"])
+def test_what_is_to_be_started_has_a_number(name: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"^Not an integer: {name}$"):
+        load(**EMAIL, **{name: "x"})
 
 
 def test_a_referer_that_cannot_be_stored_is_left_out() -> None:

@@ -1,11 +1,11 @@
-"""Endpoints and triggers in catalogue files."""
+"""Endpoints, triggers and workflows in catalogue files."""
 
 import pytest
 
 from ingest.domain.catalog import Channel, EventKind, Novelty
 from ingest.domain.plans import Change, ChangeKind, plan
 from ingest.wire.catalog_files import InvalidCatalogFile, load_catalog_file
-from tests.declared import make_endpoint, make_trigger
+from tests.declared import make_endpoint, make_trigger, make_workflow
 
 HEAD = """
 [[accounts]]
@@ -53,6 +53,7 @@ name = "CRM"
 url = "https://crm.test/in"
 """
 TRIGGER = HEAD + '\n[[triggers]]\nid = 1\nname = "Tell"\ndatabase = 1\nendpoint = 1\n'
+WORKFLOW = '[[workflows]]\nid = 1\nname = "Greet"\ndatabase = 1\nendpoint = 1\n'
 
 
 def faults(text: str) -> list[str]:
@@ -162,13 +163,56 @@ def test_an_endpoint_of_another_account_is_refused() -> None:
     assert faults(text) == ["triggers[0].endpoint: Is of another account."]
 
 
-def test_removing_an_endpoint_loses_what_it_has_not_taken_but_a_trigger_nothing() -> (
-    None
-):
-    full = load_catalog_file((TRIGGER + 'event = "import"').encode())
+def test_removing_an_endpoint_loses_what_it_has_not_taken_but_others_nothing() -> None:
+    text = TRIGGER + 'event = "import"\n' + WORKFLOW
+    full = load_catalog_file(text.encode())
     bare = load_catalog_file(HEAD.partition("[[endpoints]]")[0].encode())
 
     assert plan(full, bare) == [
         Change(kind=ChangeKind.REMOVE, path="endpoints.1", loses_data=True),
         Change(kind=ChangeKind.REMOVE, path="triggers.1"),
+        Change(kind=ChangeKind.REMOVE, path="workflows.1"),
     ]
+
+
+def test_a_workflow_has_an_id_of_its_own() -> None:
+    text = TRIGGER + 'event = "api_call"\n' + WORKFLOW
+    declared = load_catalog_file(text.encode())
+
+    assert declared.triggers == {1: make_trigger(event=EventKind.API_CALL)}
+    assert declared.workflows == {1: make_workflow()}
+    assert plan(load_catalog_file(HEAD.encode()), declared)[-1] == Change(
+        kind=ChangeKind.ADD, path="workflows.1", detail="Greet"
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        pytest.param(
+            "database = 5\nendpoint = 1", "database: 5 is not declared.", id="no"
+        ),
+        pytest.param(
+            "database = 1\nendpoint = 5", "endpoint: 5 is not declared.", id="nowhere"
+        ),
+        pytest.param(
+            "database = 2\nendpoint = 1", "endpoint: Is of another account.", id="other"
+        ),
+        pytest.param(
+            "database = 1", "endpoint: Missing data for required field.", id="missing"
+        ),
+        pytest.param(
+            'database = 1\nendpoint = 1\nevent = "import"',
+            "event: Unknown field.",
+            id="a condition",
+        ),
+    ],
+)
+def test_a_bad_workflow_is_refused_with_its_path(lines: str, fault: str) -> None:
+    text = f'{HEAD}\n[[workflows]]\nid = 1\nname = "Greet"\n{lines}'
+
+    assert faults(text) == [f"workflows[0].{fault}"]
+
+
+def test_two_workflows_have_two_ids() -> None:
+    assert faults(HEAD + WORKFLOW * 2) == ["workflows[1].id: 1 is declared twice."]

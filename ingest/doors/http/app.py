@@ -30,7 +30,11 @@ from ingest.wire.shorthands import (
     load_subscription,
     load_subscription_change,
 )
-from ingest.wire.starts import load_start, load_start_batch
+from ingest.wire.starts import (
+    load_import_and_start,
+    load_import_and_start_batch,
+    load_start,
+)
 
 #: How the endpoints of one import each read a request (contract 2.3).
 _LOADERS: Mapping[str, Load] = {
@@ -71,8 +75,11 @@ _JOBS: Mapping[str, Callable[[Intake], object]] = {
     "/results": jobs.ResultsResource,
     "/rejects": jobs.RejectsResource,
 }
-#: Import, then start a trigger (contract 7.3).
-_START = "/api/v1.1/campaigns/triggers/import_and_start"
+#: What can be started with a profile, by the parameter that names it (7.3, 16.5).
+_STARTS = {
+    "trigger_id": "/api/v1.1/campaigns/triggers",
+    "workflow_id": "/api/v1.1/workflows",
+}
 #: A web form (contract 10.4).
 _QUICK = "/api/integrations/any/profile_import"
 _SLASHES = re.compile("//+")
@@ -151,10 +158,13 @@ def _add_routes(app: falcon.asgi.App[Request, Response], intake: Intake) -> None
     for path, operation in _BATCHES.items():
         load_many = partial(load_batch, operation=operation)
         app.add_route(path, BatchResource(intake, load_many))
-    start_one = partial(load_start, get_catalog=get_catalog)
-    start_many = partial(load_start_batch, get_catalog=get_catalog)
-    app.add_route(_START, ImportResource(intake, start_one))
-    app.add_route(f"{_START}_batch", BatchResource(intake, start_many))
+    for name, path in _STARTS.items():
+        start = partial(load_start, name=name, get_catalog=get_catalog)
+        one = partial(load_import_and_start, name=name, get_catalog=get_catalog)
+        many = partial(load_import_and_start_batch, name=name, get_catalog=get_catalog)
+        app.add_route(f"{path}/start", ImportResource(intake, start))
+        app.add_route(f"{path}/import_and_start", ImportResource(intake, one))
+        app.add_route(f"{path}/import_and_start_batch", BatchResource(intake, many))
     app.add_route(_QUICK, QuickResource(intake))
     app.add_route(f"{PATH}/{{batch}}", BatchReceiptsResource(intake))
     app.add_route("/api/v1.1/imports/{import_id}", ReceiptResource(intake))

@@ -116,6 +116,34 @@ def describe_change(
     )
 
 
+def describe_start(
+    path: str,
+    summary: str,
+    *,
+    others: Mapping[str, Schema],
+    example: Mapping[str, object],
+) -> Asking:
+    """Describe a request that starts what the first of `others` names.
+
+    Its example says whether it imports nothing, a profile, or many.
+    """
+    data = example.get("data")
+    many = isinstance(data, list)
+    imports = () if data is None else ("data",)
+    parameters = IMPORT if imports else (*WHOSE, *KEY_NAMES)
+    return Asking(
+        path=f"/api/v1.1/{path}",
+        tag="Import",
+        summary=summary,
+        parameters=parameters if many else (*parameters, *imports),
+        required=(next(iter(others)), *imports),
+        answer="ImportedBatch" if many else "Imported",
+        accepted="AcceptedBatch" if many else "Accepted",
+        others={**others, "data": ELEMENTS} if many else others,
+        example=example,
+    )
+
+
 def describe_query(
     path: str,
     summary: str,

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 
 from ingest.doors.openapi.asking import (
-    ELEMENTS,
-    IMPORT,
     KEY_NAMES,
     PROFILE_ID,
     WHOSE,
@@ -14,15 +12,23 @@ from ingest.doors.openapi.asking import (
     describe_membership,
     describe_one,
     describe_query,
+    describe_start,
 )
 from ingest.doors.openapi.schemas import ID, Schema, build_subscription_properties
 
-_START_PARTS: Mapping[str, Schema] = {
-    "trigger_id": {**ID, "description": "Trigger that is started by a call"},
+_PAYLOAD: Mapping[str, Schema] = {
     "custom_data": {"type": "object", "description": "Passed on to the receiver"},
     "content": {"type": "object", "description": "Variables of a template"},
     "timeout": {"type": "object", "description": "`days`, `hours`, `minutes`"},
     "attach": {"type": "array", "items": {"type": "object"}},
+}
+_TRIGGER: Mapping[str, Schema] = {
+    "trigger_id": {**ID, "description": "Trigger that is started by a call"},
+    **_PAYLOAD,
+}
+_WORKFLOW: Mapping[str, Schema] = {
+    "workflow_id": {**ID, "description": "Workflow of the catalogue"},
+    **_PAYLOAD,
 }
 _CONTACT = build_subscription_properties()
 _SUBSCRIPTION: Mapping[str, object] = {
@@ -46,6 +52,7 @@ _BATCH: tuple[Mapping[str, object], ...] = (
     {"email": "ada@example.com", "_lname": "Lovelace"},
     {"email": "grace@example.com", "data": {"_fname": "Grace"}, "detect_geo": True},
 )
+_STARTED: tuple[Mapping[str, object], ...] = ({"data": {"email": "ada@example.com"}},)
 
 ASKINGS: tuple[Asking, ...] = (
     describe_one(
@@ -106,27 +113,41 @@ ASKINGS: tuple[Asking, ...] = (
         "suspend_all", "Suspend what is subscribed of a profile's subscriptions"
     ),
     describe_change("unsuspend_all", "Subscribe again what is suspended of them"),
-    Asking(
-        path="/api/v1.1/campaigns/triggers/import_and_start",
-        tag="Import",
-        summary="Create or update a profile, then start a trigger with it",
-        parameters=(*IMPORT, "data"),
-        required=("trigger_id", "data"),
-        answer="Imported",
-        accepted="Accepted",
-        others=_START_PARTS,
+    describe_start(
+        "campaigns/triggers/start",
+        "Start a trigger with a profile that is there; 404 if there is none",
+        others=_TRIGGER,
+        example={"trigger_id": 7, **_BY_EMAIL, "custom_data": {"order": 5}},
+    ),
+    describe_start(
+        "campaigns/triggers/import_and_start",
+        "Create or update a profile, then start a trigger with it",
+        others=_TRIGGER,
         example={"trigger_id": 7, **_BY_CODE, "data": {"_fname": "Ada"}},
     ),
-    Asking(
-        path="/api/v1.1/campaigns/triggers/import_and_start_batch",
-        tag="Import",
-        summary="Do that with many profiles",
-        parameters=IMPORT,
-        required=("trigger_id", "data"),
-        answer="ImportedBatch",
-        accepted="AcceptedBatch",
-        others={**_START_PARTS, "data": ELEMENTS},
-        example={"trigger_id": 7, "data": [{"data": {"email": "ada@example.com"}}]},
+    describe_start(
+        "campaigns/triggers/import_and_start_batch",
+        "Do that with many profiles",
+        others=_TRIGGER,
+        example={"trigger_id": 7, "data": [*_STARTED]},
+    ),
+    describe_start(
+        "workflows/start",
+        "Put a profile that is there into a workflow; 404 if there is none",
+        others=_WORKFLOW,
+        example={"workflow_id": 3, **_BY_EMAIL},
+    ),
+    describe_start(
+        "workflows/import_and_start",
+        "Create or update a profile, then put it into a workflow",
+        others=_WORKFLOW,
+        example={"workflow_id": 3, **_BY_EMAIL, "data": {"_fname": "Ada"}},
+    ),
+    describe_start(
+        "workflows/import_and_start_batch",
+        "Put many profiles into a workflow",
+        others=_WORKFLOW,
+        example={"workflow_id": 3, "data": [*_STARTED]},
     ),
     describe_query(
         "profiles/get",

@@ -64,7 +64,7 @@ def _build_quick_body() -> Schema:
         "type": "string",
         "description": "`email`, `email_profile`, `phone` or the name of a field",
     }
-    for name in ("resource_id", "trigger_id"):
+    for name in ("resource_id", "trigger_id", "workflow_id"):
         properties[name] = {**describe_parameter(name), "type": "integer"}
     return {
         "type": "object",
