@@ -89,6 +89,7 @@ def test_every_setting_is_a_limit_or_is_none() -> None:
     assert {each.name for each in fields(Settings)} == LIMITS.keys() | OTHERS
 
 
+@pytest.mark.fact("16.14-settings")
 @pytest.mark.parametrize("setting", LIMITS)
 def test_every_limit_has_a_test_and_a_line_of_its_own(setting: str) -> None:
     test, word = LIMITS[setting]

@@ -326,6 +326,7 @@ def test_a_text_too_long_for_an_index_is_found_by_its_digest(
     assert fields.match_value(field, value + "y") != [text]
 
 
+@pytest.mark.fact("16.14-settings")
 def test_limits_may_be_raised() -> None:
     raised = replace(LIMITS, phones=4)
     catalog = make_catalog()
