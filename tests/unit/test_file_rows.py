@@ -306,7 +306,7 @@ def test_lines_of_json_are_rows_each() -> None:
 
     assert (first, last) == ({"email": "a"}, {"email": "b"})
     assert str(second).startswith("['The body is not JSON")
-    assert third == ["The body is not an object"]
+    assert third == ["The body is not an object (it is a list)"]
 
 
 def test_an_array_may_hold_rows_that_are_wrong() -> None:
