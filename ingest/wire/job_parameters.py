@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from marshmallow import ValidationError
+
 from ingest.domain.errors import Fault, InvalidRequest, UnsupportedMediaType
 from ingest.domain.imports import Operation
 from ingest.domain.names import one_of, suggest
 from ingest.wire.charsets import check_charset, find_charset, find_media_type
 from ingest.wire.columns import NO_RULES, CellRules
-from ingest.wire.parameters import refuse_nul
+from ingest.wire.parameters import parse_flag, refuse_nul
 from ingest.wire.promises import refuse_promises
 
 #: What holds for every row, as an import says it.
@@ -94,12 +96,12 @@ def load_upload(
     faults += find_mark_faults(**marks)
     encoding = _parse_encoding(query, content_type, faults)
     name = _parse_name(query, faults)
+    trust_quotes = _parse_trust(query, faults)
     if faults:
         raise InvalidRequest(faults)
     columns = _split(query.get("columns"))
     words = {name: _list_texts(query.get(name)) for name in CELL_OPTIONS}
     sheet = str(query.get("sheet") or "")
-    trust_quotes = _parse_flag(query.get("trust_quotes"))
     told = {
         "map": mapping,
         "columns": columns,
@@ -183,8 +185,14 @@ def _list_texts(value: object) -> list[str]:
     return [str(text) for text in texts if text]
 
 
-def _parse_flag(value: object) -> bool:
-    return str(value or "").lower() in {"1", "true"}
+def _parse_trust(query: Mapping[str, object], faults: list[Fault]) -> bool:
+    """Return whether quoted cells are taken whatever is in them."""
+    try:
+        return parse_flag(query.get("trust_quotes") or False)
+    except ValidationError as error:
+        message = str(error.messages[0])
+        faults.append(Fault(code=400, message=message, path="trust_quotes"))
+    return False
 
 
 def find_unknown(
