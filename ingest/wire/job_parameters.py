@@ -1,6 +1,6 @@
 """The query of an upload to what is asked of its rows, and how they are read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from marshmallow import ValidationError
@@ -8,8 +8,8 @@ from marshmallow import ValidationError
 from ingest.domain.errors import Fault, InvalidRequest, UnsupportedMediaType
 from ingest.domain.imports import Operation
 from ingest.domain.names import one_of, suggest
+from ingest.wire.cell_rules import CELL_OPTIONS, NO_RULES, CellRules, load_rules
 from ingest.wire.charsets import check_charset, find_charset, find_media_type
-from ingest.wire.columns import NO_RULES, CellRules
 from ingest.wire.parameters import parse_flag, refuse_nul
 from ingest.wire.promises import refuse_promises
 
@@ -19,10 +19,6 @@ _SHARED = (
     *("skip_invalid_subscriptions", "skip_invalid_fields", "detect_geo"),
 )
 _LISTS = ("add_to_segments", "remove_from_segments")
-#: How the cells of a table are written; each may be there several times.
-CELL_OPTIONS = ("dates", "decimal", "booleans", "sexes", "null", "clear")
-#: Those that may be told of one column: COLUMN=VALUE.
-NOTATIONS = CELL_OPTIONS[:4]
 #: One character each.
 _MARKS = ("delimiter", "quote", "escape")
 #: Asks for a guess, where an encoding is named.
@@ -167,16 +163,6 @@ def _parse_name(query: Mapping[str, object], faults: list[Fault]) -> str:
         message = f"Longer than {_MAX_NAME_LENGTH} characters"
         faults.append(Fault(code=400, message=message, path="name"))
     return name
-
-
-def load_rules(words: Mapping[str, Sequence[str]], *, kept: bool = False) -> CellRules:
-    """Return how cells are written, from the texts of `CELL_OPTIONS`."""
-    return CellRules(
-        notations={name: words[name] for name in NOTATIONS if words.get(name)},
-        nulls=words.get("null") or (),
-        clears=words.get("clear") or (),
-        kept=kept,
-    )
 
 
 def _list_texts(value: object) -> list[str]:

@@ -6,8 +6,8 @@ import pytest
 
 from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import InvalidRequest
-from ingest.wire.columns import CellRules, Columns, plan_columns
-from ingest.wire.job_parameters import load_rules
+from ingest.wire.cell_rules import CellRules, load_rules
+from ingest.wire.columns import Columns, plan_columns
 from tests.factories import make_database
 
 EXTRA = Field(name="address", type=FieldType.OBJECT)

@@ -29,8 +29,9 @@ from ingest.settings import Settings
 from ingest.store.catalog import load_catalog
 from ingest.store.database import connect
 from ingest.wire.profile_schemas import ProfileSchemas
+from workers.commands.file_asked import Asked
 from workers.commands.file_faults import FaultGroups
-from workers.commands.file_imports import Asked, Input, open_inputs, prepare
+from workers.commands.file_inputs import Input, open_inputs, prepare
 from workers.rehearse import rehearse
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ingest.domain.errors import Fault
 from ingest.doors.files.dialects import Dialect, Told
-from ingest.wire.columns import NO_RULES, CellRules
+from ingest.wire.cell_rules import NO_RULES, CellRules
 from ingest.wire.limits import DEFAULT_LIMITS, Limits
 
 
