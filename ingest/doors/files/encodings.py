@@ -204,7 +204,7 @@ def _choose(
             return name, Source.MARK
     guess = (told or "").strip().lower() == GUESS
     if told and not guess:
-        return _check(told), Source.TOLD
+        return _settle(_check(told), head), Source.TOLD
     if marked := _OWN_MARK.search(head[:_LOOKED_BYTES].replace(b"\0", b"")):
         return _check(marked[1].decode()), Source.MARK
     if tally is None:
@@ -218,6 +218,22 @@ def _choose(
     if guess and choices:
         return codecs.lookup(choices[0]).name, Source.GUESS
     raise UnreadableFile(_explain(disguised, tally, choices))
+
+
+def _settle(told: str, head: bytes) -> str:
+    """Return an encoding that is told, with the order of its bytes (RFC 2781).
+
+    Raises UnreadableFile for a file that neither begins with a mark nor shows it.
+    """
+    if told not in {"utf-16", "utf-32"}:
+        return told
+    found = _find_disguised(head) or ""
+    if found.startswith(told):
+        return found
+    raise UnreadableFile(
+        f"The file does not look like {told}: it begins with no mark. If it is, name it"
+        f" {told}-le or {told}-be"
+    )
 
 
 def _find_disguised(head: bytes) -> str | None:
