@@ -12,24 +12,49 @@ from ingest.domain.notations import Notation
 from ingest.wire.headers import KEYS, SUBSCRIPTION
 
 _CHANNELS = {"email_sub": ("email", "email"), "phone_sub": ("sms", "phone")}
-#: What separates tags separates phones too (contract section 5).
-_SEPARATORS = re.compile(r"[,|;]")
+#: What separates tags separates phones too (contract section 5), and so does a line
+#: end; a comma in a number that lost its digits does not.
+_SEPARATORS = re.compile(r"[|;\r\n]|,(?![0-9]+[Ee]\+?[0-9])")
+_FORMULA = re.compile(r'=\s*"((?:[^"]|"")*)"')
+#: Lists as Postgres, Python and PHP write them.
+_LISTS = re.compile(r"""\{.*\}|\(\s*['"].*\)|a:[0-9]+:\{.*\}""", re.DOTALL)
+_QUOTED = re.compile(r"""(['"])[^'"]*\1(?:\s*[,;|]\s*\1[^'"]*\1)+""")
+_NO_LIST = 'Not a JSON list, such as ["a", "b"]'
 _JSON_TYPES = {FieldType.OBJECT, FieldType.ARR_OBJECT}
 #: Puts the text of a cell into a row's element; raises InvalidValue.
 Put = Callable[[dict[str, object], dict[str, object], str], None]
+
+
+def read_formula(cell: str) -> str:
+    """Return what a spreadsheet shows for a cell that begins with `=`.
+
+    `="007"` keeps it from taking a text for a number. Any other formula stays.
+    """
+    text = cell.strip()
+    found = _FORMULA.fullmatch(text)
+    return found[1].replace('""', '"').strip() if found else text
 
 
 def check_cell(cell: str) -> None:
     """Raise InvalidValue for text that cannot be stored, or is none."""
     if "\0" in cell:
         raise InvalidValue("A NUL character cannot be stored")
-    if not cell.isascii() and not cell.isprintable() and _has_surrogate(cell):
-        raise InvalidValue("Not in the encoding of the file")
+    if not cell.isascii() and not cell.isprintable():
+        _check_encoding(cell)
 
 
-def _has_surrogate(cell: str) -> bool:
-    """Say whether bytes that are no text in the file's encoding got into `cell`."""
-    return any("\ud800" <= character <= "\udfff" for character in cell)
+def _check_encoding(cell: str) -> None:
+    """Raise InvalidValue if a cell was surely written in another encoding.
+
+    Bytes that are no text in the file's are surrogates. In some one-byte encodings the
+    signs of another are controls that nobody writes.
+    """
+    for character in cell:
+        if "\ud800" <= character <= "\udfff":
+            raise InvalidValue("Not in the encoding of the file")
+        if "\x80" <= character <= "\x9f":
+            told = f"holds the control character U+{ord(character):04X}"
+            raise InvalidValue(f"Not in the encoding of the file ({told})")
 
 
 def make_put(
@@ -76,23 +101,27 @@ def _put_noted(
 
 
 def _put_tags(target: str, _: object, data: dict[str, object], cell: str) -> None:
+    if _QUOTED.fullmatch(cell):
+        raise InvalidValue(_NO_LIST)
     data[target] = _parse_listed(cell)
 
 
 def _parse_listed(cell: str) -> object:
     """Return a cell of several values; one that begins with `[` is a JSON list.
 
-    As anything else its brackets would become part of the values (contract 16.9).
+    As anything else its brackets would become part of the values (contract 16.9), as
+    would those of other lists.
     """
-    if not cell.lstrip().startswith("["):
+    if not cell.startswith("["):
+        if _LISTS.fullmatch(cell):
+            raise InvalidValue(_NO_LIST)
         return cell
-    wrong = 'Not a JSON list, such as ["a", "b"]'
     try:
         listed = _parse_json(cell)
     except InvalidValue as error:
-        raise InvalidValue(wrong) from error
+        raise InvalidValue(_NO_LIST) from error
     if not isinstance(listed, list):
-        raise InvalidValue(wrong)
+        raise InvalidValue(_NO_LIST)
     return listed
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from ingest.domain.catalog import Database, Field, FieldType
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
+from ingest.domain.invisible import trim
 from ingest.wire.cell_rules import NO_RULES, CellRules, list_told, plan_notations
-from ingest.wire.cells import Put, check_cell, make_clear, make_put
+from ingest.wire.cells import Put, check_cell, make_clear, make_put, read_formula
 from ingest.wire.headers import KEYS, OWN_PREFIX, know
 
 #: How cells of a kind look, to tell rows that a quoted cell has swallowed.
@@ -54,7 +55,7 @@ class Columns:
             put = self._puts[place]
             if put is None or not cell:
                 continue
-            text = cell.strip()
+            text = read_formula(cell) if cell[0] == "=" else cell.strip()
             if text in nothing:
                 continue
             if text in clearing:
@@ -104,13 +105,15 @@ def plan_columns(
     `told` has fields by column name, an empty one for a column to pass over.
     `email_sub` and `phone_sub` subscribe on `resource_id`, where there is one.
     """
-    names = [column.strip() for column in header]
+    names = list(map(trim, header))
+    told = {trim(column): target for column, target in told.items()}
     faults = [] if rules.kept else list(_find_strangers(names, told, rules))
     targets = []
     for column in names:
         try:
             targets.append(_find_target(column, database, told))
         except InvalidValue as error:
+            _refuse_data(column)
             targets.append("")
             faults.append(Fault(code=400, message=str(error), path="map"))
     for target in sorted({one for one in targets if one and targets.count(one) > 1}):
@@ -150,6 +153,16 @@ def _find_target(column: str, database: Database, told: Mapping[str, str]) -> st
     if not column or column.lower().startswith(OWN_PREFIX):
         return ""
     return know(column, database)
+
+
+def _refuse_data(column: str) -> None:
+    """Raise InvalidRequest if the name of a column looks like somebody's contact."""
+    if any(_LOOKS[look].fullmatch(column) for look in ("email", "phone")):
+        raise InvalidRequest(
+            f"The first row looks like data and not like a header ({column[:80]!r} is"
+            " in it): name the columns, such as --columns email,_fname (over HTTP,"
+            " columns=email,_fname)"
+        )
 
 
 def _find_look(target: str, declared: Field | None) -> str:

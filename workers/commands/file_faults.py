@@ -8,7 +8,8 @@ import orjson
 
 from ingest.domain.advice import advise
 from ingest.domain.errors import Fault
-from ingest.domain.notations import NOTHINGS, suggest
+from ingest.domain.invisible import trim
+from ingest.domain.suggestions import NOTHINGS, suggest
 from ingest.doors.files.inputs import Rows
 from ingest.doors.files.rows import Row, load_cells
 from ingest.doors.files.tables import Table
@@ -40,7 +41,7 @@ class FaultGroups:
         if isinstance(rows, Table):
             for place, (column, target) in enumerate(rows.targets.items()):
                 # A blank one at the end is a column too, and nobody asks for it.
-                self._columns.setdefault(target, column.strip() or target)
+                self._columns.setdefault(target, trim(column) or target)
                 self._places.setdefault(target, place)
         self._kinds: dict[tuple[str, str], _Kind] = {}
         self._nothings: dict[tuple[str, str], int] = {}
@@ -103,7 +104,7 @@ class FaultGroups:
             yield _tell(kind)
         for note in self.list_nothings():
             yield (
-                f"{note['count']:,} {_TIMES} {note['column']}: is stored as the text"
+                f"{note['count']:,} {_TIMES} {note['column']}: is stored as"
                 f" {note['value']!r}; if it says nothing, {note['try']}"
             )
 
