@@ -11,14 +11,13 @@ from ingest.doors.files.archives import UnreadableFile
 from ingest.doors.files.encodings import (
     SAMPLE_BYTES,
     Source,
-    Tally,
     Text,
-    count_lines,
     open_text,
 )
 from ingest.doors.files.inputs import open_rows
 from ingest.doors.files.rejects import RejectsWriter
 from ingest.doors.files.rows import Reading, Row
+from ingest.doors.files.tallies import Tally, count_lines
 from ingest.store.job_rows import KeptRow
 from tests.factories import make_database
 
