@@ -3,31 +3,22 @@
 import pytest
 
 from ingest.domain.errors import InvalidRequest
-from ingest.wire.forms import decode_multipart
+from ingest.wire.forms import Form, decode_multipart
 
 NAME = "Иван"
 
 
-def write(*parts: tuple[str, bytes, str]) -> bytes:
-    """Return a form of parts: a name, its data, and what its type says."""
-    return (
-        b"".join(
-            b'--b\r\nContent-Disposition: form-data; name="%s"\r\n%s\r\n%s\r\n'
-            % (name.encode(), type_ and f"Content-Type: {type_}\r\n".encode(), data)
-            if type_
-            else b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
-            % (name.encode(), data)
-            for name, data, type_ in parts
-        )
-        + b"--b--\r\n"
-    )
+def write_part(name: str, data: bytes, type_: str) -> bytes:
+    more = f"Content-Type: {type_}\r\n" if type_ else ""
+    head = f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n{more}\r\n'
+    return head.encode() + data + b"\r\n"
 
 
-def read(*parts: tuple[str, bytes, str], charset: str = "") -> object:
+def read(*parts: tuple[str, bytes, str], charset: str = "") -> Form:
+    """Read a form of parts: of each a name, its data, and what its type says."""
+    body = b"".join(write_part(*part) for part in parts) + b"--b--\r\n"
     more = f"; charset={charset}" if charset else ""
-    return decode_multipart(
-        write(*parts), f"multipart/form-data; boundary=b{more}", 100
-    )
+    return decode_multipart(body, f"multipart/form-data; boundary=b{more}", 100)
 
 
 RUSSIAN = NAME.encode("cp1251")
@@ -53,7 +44,7 @@ def test_a_text_is_in_the_charset_that_is_told(
 ) -> None:
     form = read(*parts, charset=charset)
 
-    assert form == type(form)(inputs={"_fname": NAME})
+    assert form == Form(inputs={"_fname": NAME})
 
 
 @pytest.mark.fact("16.6-charset")
