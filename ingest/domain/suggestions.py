@@ -1,6 +1,6 @@
 """How cells that were refused could be read: options to tell, and words for nothing."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ingest.domain.errors import InvalidValue
@@ -62,13 +62,9 @@ def suggest(message: str, cells: Iterable[str]) -> Iterator[Suggestion]:
 
 def _suggest(message: str, sample: list[str]) -> Iterator[Suggestion]:
     if message.startswith("Incorrect date"):
-        fitting = [one for one in _FORMATS if all(map(date_notation(one), sample))]
-        yield from (Suggestion("dates", one) for one in fitting[:2])
+        yield from _suggest_dates(sample)
     elif message in {"Not a number", "Not an integer"}:
-        if _reads(decimal_notation(","), sample):
-            yield Suggestion("decimal", ",")
-        elif _reads(decimal_notation("."), sample):
-            yield Suggestion("decimal", ".")
+        yield from _suggest_mark(sample, whole=message == "Not an integer")
     elif message in {"Not true or false", "Not male or female"}:
         is_bool = message == "Not true or false"
         option, known = ("booleans", _BOOLEANS) if is_bool else ("sexes", _SEXES)
@@ -80,8 +76,31 @@ def _suggest(message: str, sample: list[str]) -> Iterator[Suggestion]:
             yield Suggestion(option, best)
 
 
-def _reads(notation: Notation, sample: Sequence[str]) -> bool:
+def _suggest_dates(sample: list[str]) -> Iterator[Suggestion]:
+    read = {one: _count(date_notation(one), sample) for one in _FORMATS}
+    best = max(read.values())
+    # A few cells that nobody could read hide no format from the others.
+    if best * 2 >= len(sample):
+        fitting = [one for one in _FORMATS if read[one] == best]
+        yield from (Suggestion("dates", one) for one in fitting[:2])
+
+
+def _suggest_mark(sample: list[str], *, whole: bool) -> Iterator[Suggestion]:
+    """Yield the decimal mark by which most of `sample` are numbers, `whole` ones."""
+    read = {mark: _count(decimal_notation(mark), sample, whole=whole) for mark in ",."}
+    mark = "," if read[","] >= read["."] else "."
+    if read[mark] * 2 >= len(sample):
+        yield Suggestion("decimal", mark)
+
+
+def _count(notation: Notation, sample: list[str], *, whole: bool = False) -> int:
+    """Return how many cells of `sample` are written so."""
+    return sum(_reads(notation, cell, whole=whole) for cell in sample)
+
+
+def _reads(notation: Notation, cell: str, *, whole: bool) -> bool:
     try:
-        return all(map(notation, sample))
+        found = notation(cell)
     except InvalidValue:
         return False
+    return found is not None and not (whole and found.rstrip("0").partition(".")[2])

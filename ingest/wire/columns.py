@@ -28,6 +28,14 @@ _TYPE_LOOKS = {
 }
 
 
+class UnreadableRow(InvalidRequest):
+    """A row of which some values were not read, and what the others are."""
+
+    def __init__(self, faults: list[Fault], element: Mapping[str, object]) -> None:
+        super().__init__(faults)
+        self.element = element
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
     """What each column of a table holds; None for one that is passed over."""
@@ -68,7 +76,7 @@ class Columns:
                 path = target if target in KEYS else f"data.{target}"
                 faults.append(Fault(code=400, message=str(error), path=path))
         if faults:
-            raise InvalidRequest(faults)
+            raise UnreadableRow(faults, element)
         return element
 
     def fit(self, cells: Sequence[str]) -> Sequence[str]:

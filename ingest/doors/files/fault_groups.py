@@ -10,15 +10,20 @@ from ingest.domain.advice import advise
 from ingest.domain.errors import Fault
 from ingest.domain.invisible import trim
 from ingest.domain.suggestions import NOTHINGS, suggest
-from ingest.doors.files.inputs import Rows
-from ingest.doors.files.rows import Row, load_cells
-from ingest.doors.files.tables import Table
+from ingest.doors.files.rows import load_cells
+from ingest.wire.headers import SUBSCRIPTION
 
 #: Values of one kind that are kept, to tell how they are written.
 _KEPT = 200
+#: Kinds that are told apart; whatever else is wrong is counted together.
+_MOST_KINDS = 1000
+_OTHERS = Fault(code=400, message="Something else is wrong with them")
 #: How much of a value is shown.
 _SHOWN_CHARACTERS = 60
 _INDEXES = re.compile(r"\[[0-9]+\]")
+#: A place in a row, or a count, makes no other kind of a fault.
+_NUMBERS = re.compile(r"[0-9][0-9,]*")
+_SUBSCRIBED = re.compile(r"data\.subscriptions\[([0-9]+)\]")
 _INCORRECT = re.compile("Incorrect ([a-z])(.*)")
 _TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -26,54 +31,95 @@ _TIMES = "\N{MULTIPLICATION SIGN}"
 @dataclass(slots=True)
 class _Kind:
     fault: Fault
+    #: Whether the rest of the rows is imported.
+    dropped: bool
     count: int = 0
     rows: list[int] = field(default_factory=list)
     #: Distinct values, in the order of appearance.
     values: dict[str, None] = field(default_factory=dict)
+    #: Of a table, where the first value stands.
+    column: str | None = None
 
 
 class FaultGroups:
-    """Gathers faults as rows are rehearsed; memory is bounded by kinds."""
+    """Gathers faults, row after row; memory is bounded, whatever the rows."""
 
-    def __init__(self, rows: Rows) -> None:
-        self._columns: dict[str, str] = {}
-        self._places: dict[str, int] = {}
-        if isinstance(rows, Table):
-            for place, (column, target) in enumerate(rows.targets.items()):
-                # A blank one at the end is a column too, and nobody asks for it.
-                self._columns.setdefault(target, trim(column) or target)
-                self._places.setdefault(target, place)
-        self._kinds: dict[tuple[str, str], _Kind] = {}
+    def __init__(self, columns: Sequence[tuple[str, str]] = ()) -> None:
+        """Begin; `columns` are those of a table, each with what it holds."""
+        # A blank name is a column's too, and nobody asks for it.
+        self._names = [trim(column) or target for column, target in columns]
+        self._targets = [target for _, target in columns]
+        self._kinds: dict[tuple[str, str, bool], _Kind] = {}
         self._nothings: dict[tuple[str, str], int] = {}
 
-    def add(self, row: Row, faults: Sequence[Fault]) -> None:
-        """Count what is wrong with a row."""
+    def add(
+        self,
+        row: int,
+        content: bytes,
+        faults: Sequence[Fault],
+        *,
+        dropped: bool = False,
+    ) -> None:
+        """Count what is wrong with a row, as it is kept.
+
+        If it is `dropped`, the rest of the row is imported.
+        """
         for fault in faults:
-            place = _INDEXES.sub("", fault.path)
-            kind = self._kinds.setdefault((place, fault.message), _Kind(fault))
+            kind = self._find_kind(fault, dropped=dropped)
             kind.count += 1
             if len(kind.rows) < 5:
-                kind.rows.append(row.number)
-            if len(kind.values) < _KEPT and (value := self._find_value(row, fault)):
+                kind.rows.append(row)
+            if len(kind.values) >= _KEPT:
+                continue
+            column, value = self._find_value(content, fault.path)
+            kind.column = kind.column or column
+            if value:
                 kind.values[value] = None
 
-    def note(self, row: Row) -> None:
+    def _find_kind(self, fault: Fault, *, dropped: bool) -> _Kind:
+        place = _INDEXES.sub("", fault.path)
+        key = (place, _NUMBERS.sub("0", fault.message), dropped)
+        if key not in self._kinds and len(self._kinds) >= _MOST_KINDS:
+            key, fault = ("", "", dropped), _OTHERS
+        return self._kinds.setdefault(key, _Kind(fault, dropped))
+
+    def note(self, data: object) -> None:
         """Count the words that programs write for nothing, in a row that is good."""
-        data = row.element.get("data")
-        if not self._places or not isinstance(data, Mapping):
+        if not self._targets or not isinstance(data, Mapping):
             return
         for name, value in data.items():
             if isinstance(value, str) and value.casefold() in NOTHINGS:
-                key = (self._columns.get(str(name), str(name)), value)
+                place = self._find_place(str(name))
+                key = (str(name) if place is None else self._names[place], value)
                 self._nothings[key] = self._nothings.get(key, 0) + 1
 
-    def _find_value(self, row: Row, fault: Fault) -> str:
-        target = _target(fault.path)
-        place = self._places.get(target)
-        if place is not None:
-            cells = load_cells(row.content)
-            return cells[place].strip() if place < len(cells) else ""
-        return "" if self._places else _find_member(row, fault.path)
+    def _find_value(self, content: bytes, path: str) -> tuple[str | None, str]:
+        """Return the column and the value that a path leads to, where it does."""
+        if not self._targets:
+            return None, _find_member(content, path)
+        cells = load_cells(content)
+        if found := _SUBSCRIBED.match(path):
+            place = self._find_subscription(cells, int(found[1]))
+        else:
+            place = self._find_place(_target(path))
+        if place is None:
+            return None, ""
+        value = cells[place].strip() if place < len(cells) else ""
+        return self._names[place], value
+
+    def _find_place(self, target: str) -> int | None:
+        return self._targets.index(target) if target in self._targets else None
+
+    def _find_subscription(self, cells: Sequence[str], number: int) -> int | None:
+        """Return which column holds a subscription: of those that hold any."""
+        places = [
+            place
+            for place, target in enumerate(self._targets)
+            if SUBSCRIPTION.fullmatch(target)
+            and place < len(cells)
+            and cells[place].strip()
+        ]
+        return places[number] if number < len(places) else None
 
     def list_kinds(self) -> list[dict[str, object]]:
         """Return each kind of fault, the commonest first, as a document."""
@@ -81,20 +127,16 @@ class FaultGroups:
         return [self._describe(kind) for kind in kinds]
 
     def _describe(self, kind: _Kind) -> dict[str, object]:
-        target = _target(kind.fault.path)
+        tried = suggest(kind.fault.message, kind.values) if self._targets else ()
         return {
             "count": kind.count,
-            "column": self._columns.get(target),
+            "column": kind.column,
             "field": _INDEXES.sub("", kind.fault.path),
             "message": kind.fault.message,
-            "sample": next(iter(kind.values), None),
+            "sample": next(map(_spell, kind.values), None),
             "rows": kind.rows,
-            "try": [
-                f"--{one.option} {_quote(one.value)}"
-                for one in suggest(kind.fault.message, kind.values)
-            ]
-            if self._places
-            else [],
+            "dropped": kind.dropped,
+            "try": [f"--{one.option} {_quote(one.value)}" for one in tried],
             "fix": advise(kind.fault),
         }
 
@@ -122,12 +164,16 @@ class FaultGroups:
 
 
 def _tell(kind: Mapping[str, object]) -> str:
+    message, sample, tried = str(kind["message"]), kind["sample"], kind["try"]
     where = kind["column"] or kind["field"]
     text = f"{kind['count']:,} {_TIMES} " + (f"{where}: " if where else "")
-    text += phrase(str(kind["message"]))
-    if kind["sample"]:
-        text += f", such as {_show(str(kind['sample']))}"
-    tried = kind["try"]
+    text += phrase(message)
+    if sample:
+        # A message may give an example of its own.
+        text += ": " if "such as" in message else ", such as "
+        text += _show(str(sample))
+    if kind["dropped"]:
+        text += " (the rest of the row is imported)"
     if isinstance(tried, list) and tried:
         return f"{text}; try {' or '.join(tried)}"
     return f"{text} (row {_list(kind['rows'])}). {kind['fix']}"
@@ -150,10 +196,10 @@ def _target(path: str) -> str:
     return _INDEXES.sub("", path).removeprefix("data.").partition(".")[0]
 
 
-def _find_member(row: Row, path: str) -> str:
+def _find_member(content: bytes, path: str) -> str:
     """Return the value of a document that a path leads to, where it is a plain one."""
     try:
-        value = orjson.loads(row.content)
+        value = orjson.loads(content)
     except orjson.JSONDecodeError:
         return ""
     parts = re.findall(r"[^.\[\]]+", path)
@@ -169,8 +215,16 @@ def _find_member(row: Row, path: str) -> str:
     return "" if isinstance(value, dict | list) or value is None else str(value)
 
 
-def _show(value: str) -> str:
-    text = value.encode("utf-8", "backslashreplace").decode()
+def _spell(value: str) -> str:
+    """Return a value as text; bytes that were none are written as their numbers."""
+    try:
+        raw = value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raw = value.encode("utf-8", "backslashreplace")
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def _show(text: str) -> str:
     if len(text) > _SHOWN_CHARACTERS:
         text = text[:_SHOWN_CHARACTERS] + "…"
     return f'"{text}"'
