@@ -1,5 +1,6 @@
 """Characters that nobody sees, by their names."""
 
+import re
 import unicodedata
 
 #: Categories of characters that are not drawn: controls, formats, separators.
@@ -8,6 +9,17 @@ _UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 _PLAIN = frozenset(" \t\r\n\0")
 #: What has no name in Unicode but this one among people.
 _CONTROLS = {0x1B: "ESCAPE", 0x7F: "DELETE", 0x85: "NEXT LINE"}
+
+
+#: For a regular expression: marks of byte order and of direction, joiners, blanks of
+#: no width. They are in many texts by accident.
+MARKS = "\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+_AT_ENDS = re.compile(rf"\A[\s{MARKS}]+|[\s{MARKS}]+\Z")
+
+
+def trim(name: str) -> str:
+    """Return `name` without what nobody sees at its ends."""
+    return name.strip() if name.isascii() else _AT_ENDS.sub("", name)
 
 
 def name_invisible(text: str) -> str:

@@ -5,8 +5,7 @@ as it is, for the field's own parser to take or refuse.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import product
@@ -46,8 +45,15 @@ _PARTS = {
 }
 _LOOSE = {"MM": r"(?P<month>[0-9]{1,2})", "DD": r"(?P<day>[0-9]{1,2})"}
 _MINUTE = r"(?P<minute>[0-9]{2})"
-#: A time may stand behind any date that is told without one.
-_TIME = rf"(?:[T ]+{_PARTS['HH']}:{_MINUTE}(?::{_PARTS['SS']}(?:\.0+)?)?)?"
+#: Which half of the day an hour of 12 is in, and what asks for it.
+_HALF = r"[ \xa0\u202f]?(?P<half>[AP])\.?M\.?"
+_HALF_TOKEN = re.compile(" ?(?:A|TT|AM/PM)$")
+#: A time may stand behind any date that is told without one: of 12 hours or 24, with
+#: or without a fraction and a zone (as `parse_date` reads them).
+_TIME = (
+    rf"(?:[T ]+{_PARTS['HH']}:{_MINUTE}(?::{_PARTS['SS']}(?P<fraction>\.[0-9]+)?)?"
+    rf"(?:{_HALF})?(?: ?(?P<zone>Z|UTC|[+-][0-9]{{2}}(?::?[0-9]{{2}})?))?)?"
+)
 _EXAMPLE = "such as DD.MM.YYYY, MM/DD/YYYY or DD.MM.YYYY HH:mm:ss"
 
 
@@ -55,8 +61,8 @@ _EXAMPLE = "such as DD.MM.YYYY, MM/DD/YYYY or DD.MM.YYYY HH:mm:ss"
 def date_notation(text: str) -> Notation:
     """Return what reads dates written like `text`: DD.MM.YYYY; raise InvalidValue.
 
-    YYYY, YY, MM, DD, MMM (a month's English name), HH, mm, ss, and what stands
-    between them. Without a time in it, one may follow the date.
+    YYYY, YY, MM, DD, MMM (a month's English name), HH, mm, ss, A (AM or PM), and what
+    stands between them. Without a time in it, any may follow the date.
     """
     pattern = re.compile(_compile(text), re.IGNORECASE)
 
@@ -97,6 +103,7 @@ def _part(date: str, found: re.Match[str]) -> str:
 
 
 def _compile_clock(clock: str) -> str:
+    clock, halves = _HALF_TOKEN.subn("", clock)
     rest = _TIME_TOKEN.sub("", clock)
     tokens = ["HH" if one == "H" else one for one in _TIME_TOKEN.findall(clock)]
     if tokens not in (["HH", "MM"], ["HH", "MM", "SS"]) or rest.strip(":. "):
@@ -107,7 +114,7 @@ def _compile_clock(clock: str) -> str:
         pattern += re.escape(clock[at : found.start()])
         pattern += parts["HH" if found[0] == "H" else found[0]]
         at = found.end()
-    return pattern + re.escape(clock[at:])
+    return pattern + re.escape(clock[at:]) + _HALF * halves
 
 
 def _write_date(found: Mapping[str, str | None]) -> str | None:
@@ -119,18 +126,27 @@ def _write_date(found: Mapping[str, str | None]) -> str | None:
         month = _MONTHS.index(start) + 1 if start in _MONTHS else 0
     else:
         month = int(found["month"] or 0)
-    hour, minute, second = (
-        int(found.get(one) or 0) for one in ("hour", "minute", "second")
-    )
+    minute, second = (int(found.get(one) or 0) for one in ("minute", "second"))
     day = int(found["day"] or 0)
     try:
+        hour = _read_hour(int(found.get("hour") or 0), found.get("half"))
         # Without a zone it is read as UTC (contract 4.3).
         moment = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001
     except ValueError:
         return None
     if found.get("hour") is None:
         return moment.date().isoformat()
-    return moment.isoformat()
+    fraction, zone = found.get("fraction") or "", found.get("zone") or ""
+    return f"{moment.isoformat()}{fraction}{zone}"
+
+
+def _read_hour(hour: int, half: str | None) -> int:
+    """Return the hour of the day; raise ValueError for one that a half has not."""
+    if half is None:
+        return hour
+    if not 1 <= hour <= 12:
+        raise ValueError
+    return hour % 12 + (12 if half in "Pp" else 0)
 
 
 #: What may separate thousands, the decimal mark apart.
@@ -206,75 +222,3 @@ def _clash(one: Notation, other: Notation) -> bool:
         (first := one(text)) and (second := other(text)) and first != second
         for text in dates
     )
-
-
-#: Date formats that are suggested, those of one shape side by side.
-_FORMATS = (
-    *("DD.MM.YYYY", "MM.DD.YYYY", "DD/MM/YYYY", "MM/DD/YYYY", "DD-MM-YYYY"),
-    *("MM-DD-YYYY", "YYYY/MM/DD", "YYYY.MM.DD", "DD.MM.YY", "DD/MM/YY", "MM/DD/YY"),
-    *("DD MMM YYYY", "DD-MMM-YYYY", "DD-MMM-YY", "MMM DD, YYYY", "MMM DD YYYY"),
-    *("YYYYMMDD", "DDMMYYYY"),
-)
-_BOOLEANS = (
-    *("yes/no", "y/n", "on/off", "t/f", "да/нет", "истина/ложь", "д/н", "ja/nein"),
-    *("oui/non", "sí/no", "si/no", "sim/não", "tak/nie", "so/ne", "x/-", "так/ні"),
-)
-_SEXES = (
-    *("M/F", "M/W", "м/ж", "муж/жен", "мужской/женский", "мужчина/женщина"),
-    *("man/woman", "Mr/Ms", "Mr/Mrs", "boy/girl", "H/F", "ч/ж"),
-)
-#: What programs write for nothing.
-NOTHINGS = frozenset(
-    {
-        *("null", "nil", "none", "nan", "n/a", "na", "#n/a", "\\n", "-", "--", "—"),
-        *("(null)", "<null>", "undefined", "unknown", "empty", "нет данных"),
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Suggestion:
-    """An option under which cells could be read, and what it would be told."""
-
-    option: str
-    value: str
-
-
-def suggest(message: str, cells: Iterable[str]) -> Iterator[Suggestion]:
-    """Yield what would read `cells`, refused with `message`; the likeliest first."""
-    sample = [one.strip() for one in cells if one.strip()]
-    if not sample:
-        return
-    nothings = list(dict.fromkeys(one for one in sample if one.casefold() in NOTHINGS))
-    rest = [one for one in sample if one.casefold() not in NOTHINGS]
-    if rest:
-        yield from _suggest(message, rest)
-    for word in nothings:
-        yield Suggestion("null", word)
-
-
-def _suggest(message: str, sample: list[str]) -> Iterator[Suggestion]:
-    if message.startswith("Incorrect date"):
-        fitting = [one for one in _FORMATS if all(map(date_notation(one), sample))]
-        yield from (Suggestion("dates", one) for one in fitting[:2])
-    elif message in {"Not a number", "Not an integer"}:
-        if _reads(decimal_notation(","), sample):
-            yield Suggestion("decimal", ",")
-        elif _reads(decimal_notation("."), sample):
-            yield Suggestion("decimal", ".")
-    elif message in {"Not true or false", "Not male or female"}:
-        is_bool = message == "Not true or false"
-        option, known = ("booleans", _BOOLEANS) if is_bool else ("sexes", _SEXES)
-        meanings = ("true", "false") if is_bool else ("male", "female")
-        words = {one.casefold() for one in sample}
-        best = max(known, key=lambda pair: len(words & set(pair.casefold().split("/"))))
-        read = words_notation([best], meanings)
-        if any(map(read, sample)):
-            yield Suggestion(option, best)
-
-
-def _reads(notation: Notation, sample: Sequence[str]) -> bool:
-    try:
-        return all(map(notation, sample))
-    except InvalidValue:
-        return False

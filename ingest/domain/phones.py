@@ -5,7 +5,7 @@ import re
 import phonenumbers
 
 from ingest.domain.errors import InvalidValue
-from ingest.domain.invisible import reveal
+from ingest.domain.invisible import MARKS, reveal
 from ingest.domain.memos import remembered
 
 #: What a number without a country code may be read in: countries, by ISO 3166.
@@ -13,11 +13,11 @@ REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
 #: No number, however decorated, is longer.
 _MAX_LENGTH = 250
 #: Spaces of every alphabet, hyphens and dashes, brackets, dots: all written, none
-#: dialled.
-_PUNCTUATION = re.compile(r"[\s\-\u2010-\u2015\u2212()\[\].]+")
-#: Marks of direction, joiners, blanks of no width: there, and not to be seen.
-_UNSEEN = "\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
-_INVISIBLE = re.compile(f"[{_UNSEEN}]")
+#: dialled. Not the ends of lines: what stands in another is another number.
+_PUNCTUATION = re.compile(
+    r"(?:[^\S\r\n\v\f\x85\u2028\u2029]|[-\u2010-\u2015\u2212()\[\].])+"
+)
+_INVISIBLE = re.compile(f"[{MARKS}]")
 #: Digits, plus, brackets, hyphen and dot as wide as a Chinese character.
 _WIDE = str.maketrans(
     {0xFF00 + code - 0x20: chr(code) for code in map(ord, "0123456789+()-.")}
@@ -27,7 +27,7 @@ _CELL = re.compile(r"""=\s*"(.*)"|=\s*'(.*)'|'(.*?)'?""")
 _SCHEME = re.compile(r"tel:\s*", re.IGNORECASE)
 #: A cell that a program has taken for a number with a fraction.
 _FRACTION = re.compile(r"([^.]*[0-9])\.0")
-_SCIENTIFIC = re.compile(r"[0-9]+(?:[.,][0-9]+)?e\+?[0-9]+", re.IGNORECASE)
+_SCIENTIFIC = re.compile(r"\+?[0-9]+(?:[.,][0-9]+)?e\+?[0-9]+", re.IGNORECASE)
 _DIGITS = re.compile(r"(\+?)([0-9]{1,24})")
 _INTERNATIONAL = re.compile(r"[1-9][0-9]{6,14}")
 #: As it is stored, and as nearly all are sent.
@@ -52,6 +52,8 @@ def _explain(raw: str) -> str:
     text = raw.strip()
     if _SCIENTIFIC.fullmatch(text):
         return "Incorrect phone (its digits were lost in scientific notation)"
+    if len(text.splitlines()) > 1:
+        return "Incorrect phone (has several lines)"
     if _has_extension(text):
         return "Incorrect phone (has an extension)"
     return reveal("Incorrect phone", _undecorate(raw))

@@ -1,7 +1,7 @@
 """What an operator may type to find imports: one text, every reading of it."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -25,8 +25,24 @@ class Term:
     text: str
     import_id: UUID | None = None
     profile_id: str | None = None
-    #: The keys by which matching would find a profile.
-    lookups: tuple[Lookup, ...] = ()
+
+    def list_lookups(self, region: str | None) -> list[Lookup]:
+        """Return the keys by which matching would find a profile of a database.
+
+        A phone without `+` is a number of its `region`, where it has one (contract
+        16.8).
+        """
+        return [
+            Lookup(f"{kind}{scope}", key)
+            for kind, key in self._list_keys(region)
+            for scope in ("", "_sub")
+        ]
+
+    def _list_keys(self, region: str | None) -> Iterator[tuple[str, str]]:
+        with suppress(InvalidValue):
+            yield EMAIL, email_key(normalize_email(self.text))
+        with suppress(InvalidValue):
+            yield PHONE, phone_key(normalize_phone(self.text, region))
 
 
 def read_term(text: str) -> Term:
@@ -36,27 +52,10 @@ def read_term(text: str) -> Term:
     """
     text = text.strip()
     profile_id = text.lower() if _PROFILE_ID.fullmatch(text) else None
-    return Term(
-        text=text,
-        import_id=_read_import_id(text),
-        profile_id=profile_id,
-        lookups=tuple(_lookups(text)),
-    )
+    return Term(text=text, import_id=_read_import_id(text), profile_id=profile_id)
 
 
 def _read_import_id(text: str) -> UUID | None:
     with suppress(ValueError):
         return UUID(text)
     return None
-
-
-def _lookups(text: str) -> Iterator[Lookup]:
-    readings: tuple[tuple[str, Callable[[object], str], Callable[[str], str]], ...] = (
-        (EMAIL, normalize_email, email_key),
-        (PHONE, normalize_phone, phone_key),
-    )
-    for kind, normalize, key in readings:
-        with suppress(InvalidValue):
-            value = key(normalize(text))
-            yield Lookup(kind, value)
-            yield Lookup(f"{kind}_sub", value)

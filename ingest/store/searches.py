@@ -1,9 +1,8 @@
 """Imports and profiles found by whatever an operator knows of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import product
 from uuid import UUID
 
 from psycopg import Connection
@@ -56,15 +55,16 @@ def search(connection: Connection[TupleRow], term: Term) -> Hits:
     that was rejected has no profile: it is found by its ids only.
     """
     databases = connection.execute(
-        "SELECT id, account_id FROM databases ORDER BY id"
+        "SELECT id, account_id, phone_region FROM databases ORDER BY id"
     ).fetchall()
     import_ids = [term.import_id] if term.import_id else []
     namer = load_namer(connection, receipt_days=0)
-    for row in databases:
-        import_ids += _named(namer, term.text, *row)
+    for database_id, account_id, _ in databases:
+        import_ids += _named(namer, term.text, database_id, account_id)
+    regions = {database_id: region for database_id, _, region in databases}
     return Hits(
         imports=load_lines(connection, import_ids),
-        profiles=_find_profiles(connection, term, [id_ for id_, _ in databases]),
+        profiles=_find_profiles(connection, term, regions),
     )
 
 
@@ -76,13 +76,19 @@ def _named(
 
 
 def _find_profiles(
-    connection: Connection[TupleRow], term: Term, database_ids: Sequence[int]
+    connection: Connection[TupleRow], term: Term, regions: Mapping[int, str | None]
 ) -> list[ProfileHit]:
+    """Return the profiles that `term` names; `regions` are of phones, by database."""
     found: dict[Id, dict[str, None]] = {}
     if term.profile_id:
-        for database_id in database_ids:
+        for database_id in regions:
             found[database_id, term.profile_id] = {PROFILE_ID: None}
-    hits = find_profiles(connection, product(database_ids, term.lookups))
+    keys = [
+        (database_id, lookup)
+        for database_id, region in regions.items()
+        for lookup in term.list_lookups(region)
+    ]
+    hits = find_profiles(connection, keys)
     for (database_id, lookup), profile_ids in hits.items():
         for profile_id in profile_ids:
             found.setdefault((database_id, profile_id), {})[lookup.kind] = None

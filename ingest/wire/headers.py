@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from ingest.domain.catalog import Database
 from ingest.domain.errors import InvalidValue
 from ingest.domain.fields import READ_ONLY_FIELDS
+from ingest.domain.invisible import name_invisible
 
 #: Columns that begin so say what was wrong with a row, and are passed over.
 OWN_PREFIX = "penstock_"
@@ -105,9 +106,10 @@ def know(name: str, database: Database) -> str:
             f"Several fields are titled {name!r}: {', '.join(titled)}. Map it:"
             f" {name}=FIELD"
         )
-    hint = _hint(name, known)
+    hint, unseen = _hint(name, known), name_invisible(name)
     name = name[:_TOLD]
-    meant = f"; is it {hint!r}?" if hint else "."
+    meant = f" (its name holds the invisible character {unseen})" if unseen else ""
+    meant += f"; is it {hint!r}?" if hint else "."
     raise InvalidValue(
         f"No field is called {name!r}{meant} Map it: {name}=FIELD, or leave it out:"
         f" {name}="

@@ -1,14 +1,16 @@
 """The query of an upload to what is asked of its rows, and how they are read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from marshmallow import ValidationError
 
 from ingest.domain.errors import Fault, InvalidRequest, UnsupportedMediaType
 from ingest.domain.imports import Operation
 from ingest.domain.names import one_of, suggest
+from ingest.wire.cell_rules import CELL_OPTIONS, NO_RULES, CellRules, load_rules
 from ingest.wire.charsets import check_charset, find_charset, find_media_type
-from ingest.wire.columns import NO_RULES, CellRules
-from ingest.wire.parameters import refuse_nul
+from ingest.wire.parameters import parse_flag, refuse_nul
 from ingest.wire.promises import refuse_promises
 
 #: What holds for every row, as an import says it.
@@ -17,10 +19,6 @@ _SHARED = (
     *("skip_invalid_subscriptions", "skip_invalid_fields", "detect_geo"),
 )
 _LISTS = ("add_to_segments", "remove_from_segments")
-#: How the cells of a table are written; each may be there several times.
-CELL_OPTIONS = ("dates", "decimal", "booleans", "sexes", "null", "clear")
-#: Those that may be told of one column: COLUMN=VALUE.
-NOTATIONS = CELL_OPTIONS[:4]
 #: One character each.
 _MARKS = ("delimiter", "quote", "escape")
 #: Asks for a guess, where an encoding is named.
@@ -94,12 +92,12 @@ def load_upload(
     faults += find_mark_faults(**marks)
     encoding = _parse_encoding(query, content_type, faults)
     name = _parse_name(query, faults)
+    trust_quotes = _parse_trust(query, faults)
     if faults:
         raise InvalidRequest(faults)
     columns = _split(query.get("columns"))
     words = {name: _list_texts(query.get(name)) for name in CELL_OPTIONS}
     sheet = str(query.get("sheet") or "")
-    trust_quotes = _parse_flag(query.get("trust_quotes"))
     told = {
         "map": mapping,
         "columns": columns,
@@ -167,24 +165,20 @@ def _parse_name(query: Mapping[str, object], faults: list[Fault]) -> str:
     return name
 
 
-def load_rules(words: Mapping[str, Sequence[str]], *, kept: bool = False) -> CellRules:
-    """Return how cells are written, from the texts of `CELL_OPTIONS`."""
-    return CellRules(
-        notations={name: words[name] for name in NOTATIONS if words.get(name)},
-        nulls=words.get("null") or (),
-        clears=words.get("clear") or (),
-        kept=kept,
-    )
-
-
 def _list_texts(value: object) -> list[str]:
     """Return the texts of a parameter that may be there several times."""
     texts = value if isinstance(value, list) else [] if value is None else [value]
     return [str(text) for text in texts if text]
 
 
-def _parse_flag(value: object) -> bool:
-    return str(value or "").lower() in {"1", "true"}
+def _parse_trust(query: Mapping[str, object], faults: list[Fault]) -> bool:
+    """Return whether quoted cells are taken whatever is in them."""
+    try:
+        return parse_flag(query.get("trust_quotes") or False)
+    except ValidationError as error:
+        message = str(error.messages[0])
+        faults.append(Fault(code=400, message=message, path="trust_quotes"))
+    return False
 
 
 def find_unknown(

@@ -27,6 +27,13 @@ def _fault(body: bytes, error: orjson.JSONDecodeError) -> InvalidRequest:
     )
 
 
+def _name(document: object) -> str:
+    """Say what a body is that callers send by mistake."""
+    if isinstance(document, str) and document.lstrip().startswith("{"):
+        return " (it is a text that holds one: JSON was written twice)"
+    return " (it is a list)" if isinstance(document, list) else ""
+
+
 def decode(body: bytes, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, object]:
     """Read `body`, an object in UTF-8; raise InvalidRequest naming the place.
 
@@ -41,6 +48,6 @@ def decode(body: bytes, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, object]
     except orjson.JSONDecodeError as error:
         raise _fault(body, error) from error
     if not isinstance(document, dict):
-        raise InvalidRequest("The body is not an object")
+        raise InvalidRequest(f"The body is not an object{_name(document)}")
     check(text, document, limits)
     return document

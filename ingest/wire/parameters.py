@@ -69,7 +69,7 @@ def parse_flag(value: object) -> bool:
     """Take true, false, 1 or 0, as such or as text."""
     text = str(value).lower() if isinstance(value, str | int) else ""
     if text not in _FLAGS:
-        raise ValidationError("Not a boolean")
+        raise ValidationError(f"Not a boolean{one_of(_FLAGS)}")
     return _FLAGS[text]
 
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
 
 from marshmallow import ValidationError
 from msgspec.structs import replace
@@ -13,16 +12,12 @@ from ingest.domain.catalog import Catalog, Channel, Database, FieldType
 from ingest.domain.errors import Fault, InvalidRequest, NotFound
 from ingest.domain.fields import READ_ONLY_FIELDS
 from ingest.domain.imports import Matching, Start
-from ingest.wire.charsets import check_charset, find_charset, find_media_type
 from ingest.wire.envelopes import Envelope, load_envelope
-from ingest.wire.forms import gather
 from ingest.wire.parameters import parse_id, refuse_nul
 from ingest.wire.promises import refuse_promises
 
-_FORM_TYPE = "application/x-www-form-urlencoded"
-#: The input into which a browser writes the charset of its form.
-_CHARSET_INPUT = re.compile(rb"(?:^|&)_charset_=([\w.:-]+)(?=&|$)")
-
+#: An input of a list: programs that write forms number its values.
+_LISTED = re.compile(r"(.+)\[[0-9]{0,9}\]")
 #: Parameters with a meaning of their own; whatever else is sent is a field.
 _COMMON = ("token", "sync", "db_id", "skip_triggers")
 _KEYS = ("email", "phone", "field_name", "field_value")
@@ -55,37 +50,6 @@ class QuickImport:
 
     envelope: Envelope
     start: Start | None
-
-
-def is_form(content_type: str | None) -> bool:
-    """Say whether a body is a form that a page has sent."""
-    return find_media_type(content_type) == _FORM_TYPE
-
-
-def check_form_size(text: bytes, max_keys: int) -> None:
-    """Refuse more fields than allowed, in a body or an URL, before they are read."""
-    if text.count(b"&") >= max_keys:
-        raise InvalidRequest(f"A form has more than {max_keys} fields")
-
-
-def decode_form(body: bytes, content_type: str | None = None) -> dict[str, object]:
-    """Read a form; of repeated names, all values in a list.
-
-    It is in the charset of its `content_type`, else in that of its input `_charset_`,
-    else in UTF-8; InvalidRequest for what does not decode. Values are trimmed, and an
-    input of blanks is left out like an empty one.
-    """
-    marked = _CHARSET_INPUT.search(body)
-    told = find_charset(content_type) or (marked[1].decode() if marked else "utf-8")
-    charset = check_charset(told)
-    try:
-        pairs = parse_qsl(body.decode(charset), encoding=charset, errors="strict")
-    except ValueError as error:
-        raise InvalidRequest(
-            f"The body is not a form in {told}; name its charset in Content-Type"
-        ) from error
-    stripped = ((name, value.strip()) for name, value in pairs if name != "_charset_")
-    return gather((name, text) for name, text in stripped if text)
 
 
 def load_quick(
@@ -129,19 +93,22 @@ def load_quick(
 
 
 def _collect(sent: Mapping[str, object]) -> dict[str, object]:
-    """Return what is not empty; `name[]` is a list, whatever it holds."""
+    """Return what is not empty; `name[]` is a list, and so are `name[0]`, `name[1]`."""
     given: dict[str, object] = {}
     for name, value in sent.items():
         if value in ("", None):
             continue
-        if not name.endswith("[]"):
+        listed = _LISTED.fullmatch(name)
+        if listed is None:
             given[name] = value
             continue
-        values = value if isinstance(value, list) else [value]
-        before = given.get(name[:-2], [])
-        listed = before if isinstance(before, list) else [before]
-        given[name[:-2]] = [*listed, *(one for one in values if one != "")]
+        before = _as_list(given.get(listed[1], []))
+        given[listed[1]] = [*before, *(one for one in _as_list(value) if one != "")]
     return given
+
+
+def _as_list(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
 
 
 def _find_database(given: Mapping[str, object], catalog: Catalog) -> Database | None:

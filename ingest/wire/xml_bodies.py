@@ -7,6 +7,7 @@ from functools import partial
 from lxml import etree
 
 from ingest.domain.errors import InvalidRequest
+from ingest.wire.charsets import check_charset
 from ingest.wire.limits import DEFAULT_LIMITS, Limits
 
 # Leave `collect_ids` alone: switching it off makes libxml2 load external DTDs.
@@ -27,7 +28,8 @@ _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _ENCODING = re.compile(r"utf-?8|utf-?16(le|be)?|(us-)?ascii", re.IGNORECASE)
 #: Encodings of one byte a character, ASCII among them (contract 16.12).
 _ONE_BYTE = re.compile(
-    r"(windows-|cp)125[0-8]|(iso-?8859-|latin-?)\d+|koi8-?[ru]", re.IGNORECASE
+    r"(windows-?|win-?|cp-?)125[0-8]|(iso[-_]?8859[-_]|latin-?)\d+|koi8-?[ru]",
+    re.IGNORECASE,
 )
 _UTF16 = re.compile(r"utf-?16(le|be)?", re.IGNORECASE)
 #: The encoding that a declaration names, in bytes of which ASCII is part.
@@ -141,8 +143,8 @@ def _settle_encoding(body: bytes, charset: str | None) -> tuple[bytes, etree.XML
     if not _ONE_BYTE.fullmatch(name):
         return body, _PARSER
     try:
-        return body.decode(name).encode(), _UTF8_PARSER
-    except LookupError as error:
+        return body.decode(check_charset(name)).encode(), _UTF8_PARSER
+    except InvalidRequest as error:
         raise _refuse(name) from error
     except UnicodeDecodeError as error:
         raise InvalidRequest(
@@ -160,7 +162,10 @@ def _is_utf8(body: bytes) -> bool:
 
 
 def _refuse(encoding: str) -> InvalidRequest:
-    return InvalidRequest(f"The encoding {encoding} is not allowed")
+    return InvalidRequest(
+        f"The encoding {encoding} is not allowed (one of UTF-8, UTF-16, windows-1250 to"
+        " -1258, iso-8859-1 to -16, koi8-r, koi8-u)"
+    )
 
 
 def decode(

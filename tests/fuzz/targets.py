@@ -12,10 +12,11 @@ from ingest.domain.imports import Operation
 from ingest.wire import bodies, entries, json_bodies
 from ingest.wire.batches import load_batch, load_element
 from ingest.wire.envelopes import Envelope, load_envelope, to_import
+from ingest.wire.forms import decode_form
 from ingest.wire.messages import load_order
 from ingest.wire.profile_schemas import ProfileSchemas
 from ingest.wire.queries import load_match
-from ingest.wire.quick import decode_form, load_quick
+from ingest.wire.quick import load_quick
 from ingest.wire.shorthands import load_membership, load_subscription
 from tests.factories import make_catalog
 from tests.fuzz.sizes import BATCH_ELEMENTS

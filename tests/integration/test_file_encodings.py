@@ -137,6 +137,7 @@ FORM = "application/x-www-form-urlencoded"
 QUICK = "/api/integrations/any/profile_import"
 
 
+@pytest.mark.fact("16.6-charset")
 @pytest.mark.parametrize(
     ("query", "body", "content_type", "status"),
     [

@@ -75,7 +75,7 @@ def test_a_dry_run_tells_words_that_would_be_stored_for_nothing(
     status, output, _ = run(drained.settings, file, "--dry-run")
 
     assert status == 0
-    assert "2 \xd7 _fname: is stored as the text 'NULL'" in output
+    assert "2 \xd7 _fname: is stored as 'NULL'" in output
     assert "try --null NULL" in output
 
 

@@ -51,6 +51,16 @@ def test_a_profile_is_found_as_matching_finds_it(
     assert hit.email == "Ada@example.com"
 
 
+def test_a_phone_is_read_in_the_region_of_each_database(
+    connection: Connection, profile_id: str
+) -> None:
+    connection.execute("UPDATE databases SET phone_region = 'GB' WHERE id = 1")
+
+    for text in ("020 7946 0018", "0044 20 7946 0018", "2079460018"):
+        (hit,) = find(connection, text).profiles
+        assert (hit.profile_id, hit.found_by) == (profile_id, ("phone",))
+
+
 def test_a_profile_is_found_by_its_id(connection: Connection, profile_id: str) -> None:
     (hit,) = find(connection, f" {profile_id.upper()} ").profiles
 

@@ -58,9 +58,50 @@ def test_every_charset_has_the_name_of_its_codec(charset: str) -> None:
     assert check_charset(charset.upper().replace("-", "_")) == charset
 
 
-@pytest.mark.parametrize("name", ["cp1251", "windows-1251", "latin1", "UTF8", "sjis"])
-def test_a_charset_has_many_names(name: str) -> None:
-    assert check_charset(name) in CHARSETS
+@pytest.mark.parametrize(
+    ("name", "charset"),
+    [
+        *((name, "cp1251") for name in ("cp1251", "windows-1251", "1251", "x-cp1251")),
+        *((name, "cp1251") for name in ("win1251", "Windows1251", "CP-1251")),
+        *((name, "cp866") for name in ("IBM866", "ibm-866", "DOS 866")),
+        *((name, "utf-8") for name in ("UTF8", "utf_8", "utf8mb4", "cp65001")),
+        ("UTF-8-BOM", "utf-8-sig"),
+        ("UTF16LE", "utf-16-le"),
+        ("Unicode", "utf-16"),
+        ("koi8r", "koi8-r"),
+        ("sjis", "shift_jis"),
+        ("macintosh", "mac-roman"),
+        ("x-mac-cyrillic", "mac-cyrillic"),
+    ],
+)
+def test_a_charset_has_many_names(name: str, charset: str) -> None:
+    assert check_charset(name) == charset
+
+
+@pytest.mark.parametrize(
+    ("name", "charset"),
+    [
+        *((name, "cp1252") for name in ("ISO-8859-1", "latin1", "iso_8859-1")),
+        *((name, "cp1254") for name in ("iso-8859-9", "latin5", "latin-5")),
+        ("iso-8859-11", "cp874"),
+    ],
+)
+def test_who_names_iso_means_what_windows_writes(name: str, charset: str) -> None:
+    assert check_charset(name) == charset
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("ANSI", "(it is cp1252 in Western Europe, cp1250 in"),
+        ("cp12511", "(is it cp1251?); allowed are ascii, "),
+    ],
+)
+def test_a_name_that_is_none_is_told_what_is_near(name: str, hint: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        check_charset(name)
+
+    assert hint in str(refused.value)
 
 
 @given(

@@ -6,8 +6,8 @@ import pytest
 
 from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import InvalidRequest
-from ingest.wire.columns import CellRules, Columns, plan_columns
-from ingest.wire.job_parameters import load_rules
+from ingest.wire.cell_rules import CellRules, load_rules
+from ingest.wire.columns import Columns, plan_columns
 from tests.factories import make_database
 
 EXTRA = Field(name="address", type=FieldType.OBJECT)
@@ -71,13 +71,93 @@ def test_a_cell_of_tags_or_phones_may_be_a_json_list() -> None:
 
 @pytest.mark.fact("16.9-cell")
 @pytest.mark.parametrize("column", ["interests", "phones"])
-@pytest.mark.parametrize("cell", ["['tea', 'coffee']", "[tea]", "[", '["a"], ["b"]'])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("['tea', 'coffee']", "[tea]", "[", '["a"], ["b"]'),
+        # Postgres, Python, PHP.
+        *("{tea,coffee}", "('tea', 'coffee')", 'a:1:{i:0;s:3:"tea";}'),
+    ],
+)
 def test_a_bracket_that_opens_no_json_list_is_a_fault(column: str, cell: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         load(column, cell)
 
     told = f'Not a JSON list, such as ["a", "b"]: data.{column}'
     assert str(caught.value) == told
+
+
+@pytest.mark.fact("16.9-cell")
+@pytest.mark.parametrize("cell", ["'tea','coffee'", '"tea"; "green coffee"'])
+def test_tags_in_quotation_marks_are_a_fault(cell: str) -> None:
+    with pytest.raises(InvalidRequest, match="Not a JSON list"):
+        load("interests", cell)
+
+
+@pytest.mark.parametrize("cell", ["rock 'n' roll", '"best of" 2020', "{", "(tea), {x}"])
+def test_other_marks_belong_to_tags(cell: str) -> None:
+    assert load("interests", cell) == {"data": {"interests": cell}}
+
+
+def test_phones_stand_in_lines_and_a_number_without_its_digits_is_whole() -> None:
+    element = load("phones", "+44 20 7946 0018\r\n+442079460019,4,42079E+11")
+
+    assert element == {
+        "data": {"phones": ["+44 20 7946 0018", "+442079460019", "4,42079E+11"]}
+    }
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ('="007"', "007"),
+        ('= " Ann ""A"" " ', 'Ann "A"'),
+        ('=""', None),
+        ('="NULL"', None),
+        ("=1+2", "=1+2"),
+        ('="a"&"b"', '="a"&"b"'),
+        ("'007", "'007"),
+    ],
+)
+def test_a_text_that_a_spreadsheet_keeps_from_being_a_number_is_that_text(
+    cell: str, expected: str | None
+) -> None:
+    columns = plan_columns(["_fname"], make_database(), {}, None, rules(null="NULL"))
+
+    data = {} if expected is None else {"_fname": expected}
+    assert columns.load([cell]) == {"data": data}
+
+
+@pytest.mark.parametrize("mark", ["\u200b", "\ufeff", "\xa0", "\u2060 "])
+def test_nobody_sees_what_stands_at_the_ends_of_a_columns_name(mark: str) -> None:
+    columns = plan_columns(
+        [f"{mark}email{mark}", f"Note{mark}"], make_database(), {"Note": "_fname"}
+    )
+
+    assert columns.targets == ("email", "_fname")
+
+
+def test_a_name_with_an_invisible_character_says_so() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        plan("em\u200bail")
+
+    assert (
+        "(its name holds the invisible character U+200B ZERO WIDTH SPACE);"
+        " is it 'email'?"
+    ) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["a@example.com,Al", "Al,+44 20 7946 0018", "Al,a@example.com,79001234567"],
+)
+def test_a_first_row_of_data_is_no_header(header: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        plan(*header.split(","))
+
+    (fault,) = refused.value.faults
+    assert fault.message.startswith("The first row looks like data and not like a")
+    assert "--columns email,_fname" in fault.message
 
 
 def test_an_object_is_json() -> None:
@@ -152,6 +232,12 @@ def test_every_doubt_about_the_header_is_told_at_once() -> None:
         ("tags", ['["vip"] x'], 'Not a JSON list, such as ["a", "b"]: data.tags'),
         ("email", ["a\0b"], "A NUL character cannot be stored: data.email"),
         ("email", ["a\udce9b"], "Not in the encoding of the file: data.email"),
+        (
+            "_fname",
+            ["\x8akoda"],
+            "Not in the encoding of the file (holds the control character U+008A):"
+            " data._fname",
+        ),
         ("address", ["{"], "Not a JSON value: data.address"),
         ("address", ['"\\u0000"'], "A NUL character cannot be stored: data.address"),
         ("id", ["\0"], "A NUL character cannot be stored: profile_id"),

@@ -160,7 +160,7 @@ def test_all_faults_are_told_together() -> None:
 
     assert sorted(texts) == [
         "Missing parameter: data",
-        "Not a boolean: detect_geo",
+        "Not a boolean (one of true, false, 1, 0): detect_geo",
         "Not an integer: db_id",
         "Out of range: add_to_segments[0]",
         f"{said.MODE}: matching",

@@ -11,14 +11,13 @@ from ingest.doors.files.archives import UnreadableFile
 from ingest.doors.files.encodings import (
     SAMPLE_BYTES,
     Source,
-    Tally,
     Text,
-    count_lines,
     open_text,
 )
 from ingest.doors.files.inputs import open_rows
 from ingest.doors.files.rejects import RejectsWriter
 from ingest.doors.files.rows import Reading, Row
+from ingest.doors.files.tallies import Tally, count_lines
 from ingest.store.job_rows import KeptRow
 from tests.factories import make_database
 
@@ -165,6 +164,38 @@ def test_utf_16_without_a_mark_is_named(encoding: str, named: str) -> None:
     assert f"--encoding {named}" in refuse(data)
     assert open_(data, "guess").encoding == named
     assert read(data, named)[0].element == {"data": {"email": "a@b.c", "_fname": "Ann"}}
+
+
+@pytest.mark.parametrize("order", ["le", "be"])
+def test_utf_16_that_is_told_has_the_order_of_its_bytes(order: str) -> None:
+    data = "email,_fname\na@b.c,Zoë\n".encode(f"utf-16-{order}")
+
+    text = open_(data, "utf-16")
+
+    assert (text.encoding, text.source) == (f"utf-16-{order}", Source.TOLD)
+    assert text.stream.read().splitlines()[1] == "a@b.c,Zoë"
+
+
+@pytest.mark.parametrize("told", ["utf-16", "unicode", "utf-32"])
+def test_what_does_not_look_like_utf_16_is_not_taken_for_it(told: str) -> None:
+    with pytest.raises(UnreadableFile, match=r"begins with no mark.*name it utf-.*-le"):
+        open_(b"email\na@b.c\n", told)
+
+
+@pytest.mark.parametrize("text", ["O’Brien", "10 €", "“Ann”", "1998–2026", "Ann™"])  # noqa: RUF001
+def test_signs_alone_are_those_of_windows(text: str) -> None:
+    told = refuse(f"email;_fname\na@example.com;{text}\n".encode("cp1252"))
+
+    assert f"Line 2 is `a@example.com;{text}` in cp1252 · " in told
+
+
+@pytest.mark.parametrize("told", ["iso-8859-1", "latin1"])
+def test_latin_1_is_read_with_the_signs_of_windows(told: str) -> None:
+    data = "email;_fname\na@example.com;10 €\n".encode("cp1252")
+
+    (row,) = read(data, told)
+
+    assert row.element == {"data": {"email": "a@example.com", "_fname": "10 €"}}
 
 
 def test_japanese_in_seven_bits_is_not_taken_for_ascii() -> None:

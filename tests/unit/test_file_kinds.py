@@ -64,6 +64,13 @@ def open_all(data: bytes, left: Left | None = None) -> list[str]:
         (b"dn: cn=Ada,dc=example\nmail: a@b.c\n", "a directory in LDIF"),
         (b"-- MySQL dump 10\n\nCREATE TABLE x (", "a dump in SQL"),
         (b"BEGIN:VCALENDAR\n", "a calendar"),
+        (b"MZ\x90\0\3\0\0\0", "a program"),
+        (
+            b"\x03\x7d\x0b\x19\2\0\0\0\x41\0\x0b\0".ljust(32, b"\0")
+            + b"EMAIL".ljust(32),
+            "a table in dBase (.dbf)",
+        ),
+        (bytes(range(9)) * 40, "no text: it is full of control characters"),
         (pack(**{"[Content_Types].xml": b"", "word/document.xml": b""}), "a Word"),
         (pack(**{"[Content_Types].xml": b"", "ppt/x.xml": b""}), "a presentation"),
     ],
@@ -89,6 +96,8 @@ def test_a_file_is_named_for_what_it_is(data: bytes, kind: str, packed: bool) ->
         b"From,email\n",
         b"version,email\n",
         b"Insert date,email\n",
+        b"MZ,email\n",
+        "0 \x7d,имя,фамилия,телефон,почта\n".encode(),
     ],
 )
 def test_a_table_is_not_taken_for_another_kind(data: bytes) -> None:

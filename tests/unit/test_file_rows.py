@@ -201,7 +201,20 @@ def test_bytes_that_are_no_text_are_one_row_s_fault() -> None:
         (b'["' + b"x" * 100, {"max_row_bytes": 100}, "longer than 100"),
         (b'[{"email": "a"}', {}, "has no end"),
         (b'[{"email": "a"}] {', {}, "after the end"),
-        (b"{}", {"format": "json"}, "not a JSON array"),
+        (b"{}", {"format": "json"}, "not a JSON array; it looks like a JSON document"),
+        (b"email\na", {"format": "json"}, "--format csv .over HTTP, a .* of text/csv"),
+        (b'[{"email": "a"}]', {"format": "ndjson"}, "--format json .*application/json"),
+        (b' [ {"email": "a"}]', {"format": "csv"}, "The file is not a table; it looks"),
+        (b'{"email": "a"}\n', {"format": "csv"}, "--format ndjson .*x-ndjson"),
+        (b'{\n  "email": "a"\n}', {}, "one JSON document over several lines"),
+        (b'{ "email": "a",\r\n"_fname": "b"}', {}, "one JSON document over several"),
+        (b'{"address": {\n"city": "Rye"}}', {}, "one JSON document over several"),
+        (b'{"data": [{"email": "a"}]}', {}, "in the member `data` of one document"),
+        (
+            b'{\n"token": "t", "db_id": 1, "data": [\n{"email": "a"}]}',
+            {},
+            "in the member `data`",
+        ),
     ],
 )
 def test_a_file_without_rows_is_refused(
@@ -284,6 +297,26 @@ def test_what_is_told_of_an_unknown_column_is_short() -> None:
     assert len(str(refused.value)) < 500
 
 
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (
+            b"[email],[_fname]\na@b.c,Ann\n",
+            {"format": "csv", "mapping": {"[email]": "email", "[_fname]": "_fname"}},
+        ),
+        (b'{"email": "a@b.c", "_fname": "Ann", "data": []}\n', {}),
+        (b'{"email": "a@b.c", "_fname": "Ann"}', {"format": "ndjson"}),
+        (b' [\n{"email": "a@b.c",\n"_fname": "Ann"}]', {"format": "json"}),
+    ],
+)
+def test_what_looks_a_little_like_another_format_is_read(
+    data: bytes, told: dict[str, Any]
+) -> None:
+    (row,) = read(data, **told)[1]
+
+    assert not row.faults
+
+
 def test_a_row_quoted_wrongly_harms_no_other() -> None:
     assert load('email,_fname\n"a"b,c\nd@e.f,g\n') == [
         ["Quoted wrongly"],
@@ -306,7 +339,7 @@ def test_lines_of_json_are_rows_each() -> None:
 
     assert (first, last) == ({"email": "a"}, {"email": "b"})
     assert str(second).startswith("['The body is not JSON")
-    assert third == ["The body is not an object"]
+    assert third == ["The body is not an object (it is a list)"]
 
 
 def test_an_array_may_hold_rows_that_are_wrong() -> None:

@@ -86,17 +86,22 @@ def test_the_seed_as_printed_is_refused_naming_its_first_placeholder() -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "more"),
     [
-        pytest.param(b"[]", id="array"),
-        pytest.param(b'"text"', id="string"),
-        pytest.param(b"1", id="number"),
-        pytest.param(b"null", id="null"),
-        pytest.param(b"[[[]]]", id="deep array"),
+        pytest.param(b"[]", " (it is a list)", id="array"),
+        pytest.param(b'"text"', "", id="string"),
+        pytest.param(
+            rb'"{\"db_id\": 1}"',
+            " (it is a text that holds one: JSON was written twice)",
+            id="object in a string",
+        ),
+        pytest.param(b"1", "", id="number"),
+        pytest.param(b"null", "", id="null"),
+        pytest.param(b"[[[]]]", " (it is a list)", id="deep array"),
     ],
 )
-def test_a_root_that_is_not_an_object_is_refused(body: bytes) -> None:
-    assert fault(body, max_depth=1) == "The body is not an object"
+def test_a_root_that_is_not_an_object_is_refused(body: bytes, more: str) -> None:
+    assert fault(body, max_depth=1) == f"The body is not an object{more}"
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from ingest.domain.errors import InvalidValue
 from ingest.domain.notations import (
-    Suggestion,
     date_notation,
     dates_notation,
     decimal_notation,
-    suggest,
     words_notation,
 )
+from ingest.domain.suggestions import Suggestion, suggest
 
 
 @pytest.mark.parametrize(
@@ -44,6 +43,17 @@ from ingest.domain.notations import (
         ("MM/DD/YYYY", "13/01/1990", None),
         ("DD-MMM-YYYY", "02-Zep-1963", None),
         ("DD.MM.YYYY", "00.00.0000", None),
+        ("MM/DD/YYYY", "9/2/1963 3:05 PM", "1963-09-02T15:05:00"),
+        ("MM/DD/YYYY", "09/02/1963 12:00:00 AM", "1963-09-02T00:00:00"),
+        ("MM/DD/YYYY", "09/02/1963 12:30\u202fp.m.", "1963-09-02T12:30:00"),
+        ("MM/DD/YYYY", "09/02/1963 13:05 PM", None),
+        ("MM/DD/YYYY hh:mm A", "09/02/1963 03:05 pm", "1963-09-02T15:05:00"),
+        ("MM/DD/YYYY h:mm tt", "09/02/1963 3:05 AM", "1963-09-02T03:05:00"),
+        ("MM/DD/YYYY HH:mm", "09/02/1963 03:05 PM", None),
+        ("DD.MM.YYYY", "02.09.1963 12:30:05.250", "1963-09-02T12:30:05.250"),
+        ("DD.MM.YYYY", "02.09.1963T12:30:05Z", "1963-09-02T12:30:05Z"),
+        ("DD.MM.YYYY", "02.09.1963 12:30 +0300", "1963-09-02T12:30:00+0300"),
+        ("DD.MM.YYYY", "02.09.1963 +0300", None),
     ],
 )
 def test_a_date_is_read_as_it_is_told(
@@ -156,6 +166,19 @@ def test_words_that_mean_nothing_or_both_are_refused(pairs: list[str]) -> None:
         ("Incorrect phone", ["-", "unknown"], ["null -", "null unknown"]),
         ("Incorrect email", ["x"], []),
         ("Incorrect date", ["", " "], []),
+        ("Incorrect date", ["25.12.1990", "soon"], ["dates DD.MM.YYYY"]),
+        ("Incorrect date", ["25.12.1990", "soon", "later"], []),
+        (
+            "Incorrect date",
+            ["25.12.1990", "12/25/1990"],
+            ["dates DD.MM.YYYY", "dates MM/DD/YYYY"],
+        ),
+        ("Not a number", ["1,5", "2,5", "x"], ["decimal ,"]),
+        ("Not a number", ["12 %", "x"], []),
+        ("Not an integer", ["1,234"], ["decimal ."]),
+        ("Not an integer", ["12,0"], ["decimal ,"]),
+        ("Incorrect date", ["0000-00-00", "0000-00-00"], ["null 0000-00-00"]),
+        ("Not true or false", ["1.0", "0.0", "nan"], ["booleans 1.0/0.0", "null nan"]),
     ],
 )
 def test_an_option_is_suggested_that_reads_every_value(

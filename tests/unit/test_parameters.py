@@ -122,7 +122,9 @@ def test_a_flag_has_four_forms(name: str, value: object, flag: bool) -> None:
     "value", [2, -1, 1.0, "yes", "on", " true", [], [True], {}], ids=repr
 )
 def test_what_is_no_flag_is_a_fault(name: str, value: object) -> None:
-    assert faults_of(**{name: value}) == [f"Not a boolean: {name}"]
+    assert faults_of(**{name: value}) == [
+        f"Not a boolean (one of true, false, 1, 0): {name}"
+    ]
 
 
 @pytest.mark.parametrize("matching", Matching)

@@ -6,7 +6,8 @@ import pytest
 
 from ingest.domain.errors import InvalidRequest, NotFound
 from ingest.domain.imports import Key, Matching, Start
-from ingest.wire.quick import QuickImport, decode_form, is_form, load_quick
+from ingest.wire.forms import decode_form, is_form
+from ingest.wire.quick import QuickImport, load_quick
 from tests.factories import make_catalog
 
 EMAIL = {"email": "a@b.io"}
@@ -84,6 +85,25 @@ def test_what_has_no_meaning_of_its_own_is_a_field() -> None:
     assert loaded.envelope.key == Key(email="a@b.io")
     assert loaded.envelope.detect_geo is True
     assert loaded.start is None
+
+
+@pytest.mark.fact("16.6-lists")
+@pytest.mark.parametrize(
+    "names",
+    [("interests[]",), ("interests[0]", "interests[1]"), ("interests", "interests[5]")],
+)
+def test_a_list_is_sent_by_numbered_names_too(names: tuple[str, ...]) -> None:
+    words = ["tea", "rum"]
+    sent = (
+        {names[0]: words} if len(names) == 1 else dict(zip(names, words, strict=True))
+    )
+
+    assert load(**EMAIL, **sent).envelope.data == {"interests": words}
+
+
+@pytest.mark.parametrize("name", ["address[home]", "[0]", "code[-1]", "code[1"])
+def test_other_brackets_are_of_the_name(name: str) -> None:
+    assert load(**EMAIL, **{name: "x"}).envelope.data == {name: "x"}
 
 
 def test_a_referer_alone_is_not_a_field() -> None:

@@ -11,22 +11,24 @@ IMPORT_ID = "01a20b4f-1cd3-744b-9db7-53600be31cb2"
 
 
 @pytest.mark.parametrize(
-    ("text", "lookups"),
+    ("text", "region", "lookups"),
     [
-        pytest.param(" Ada@Example.COM ", "email ada@example.com", id="email"),
-        pytest.param("+44 (0)20 7946 0018", "phone +442079460018", id="phone"),
-        pytest.param("44 20 7946 0018", "phone +442079460018", id="without a plus"),
+        pytest.param(" Ada@Example.COM ", None, "email ada@example.com", id="email"),
+        pytest.param("+44 (0)20 7946 0018", None, "phone +442079460018", id="phone"),
+        pytest.param("44 2079460018", None, "phone +442079460018", id="without a plus"),
+        pytest.param("020 7946 0018", "GB", "phone +442079460018", id="of a region"),
+        pytest.param("+44 20 7946 0018", "RU", "phone +442079460018", id="of another"),
     ],
 )
 def test_a_contact_is_looked_for_in_profiles_and_subscriptions(
-    text: str, lookups: str
+    text: str, region: str | None, lookups: str
 ) -> None:
     kind, value = lookups.split()
 
-    assert read_term(text).lookups == (
+    assert read_term(text).list_lookups(region) == [
         Lookup(kind, value),
         Lookup(f"{kind}_sub", value),
-    )
+    ]
 
 
 def test_ids_are_known_by_their_form() -> None:
@@ -44,4 +46,9 @@ def test_digits_may_be_a_phone_and_a_profile_id() -> None:
     term = read_term("1" * 24)
 
     assert term.profile_id == "1" * 24
-    assert term.lookups == ()
+    assert term.list_lookups(None) == []
+
+
+@pytest.mark.parametrize("text", ["44 20 7946 0018", "020 7946 0018"])
+def test_what_is_no_number_of_the_region_is_looked_for_nowhere(text: str) -> None:
+    assert read_term(text).list_lookups("RU") == []

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
-from uuid import UUID
 
 import click
 from msgspec import Struct, to_builtins
@@ -19,18 +18,20 @@ from psycopg.rows import TupleRow
 
 from ingest.commands.import_display import tell_encoding
 from ingest.domain.errors import Fault, Rejected
-from ingest.domain.imports import State
+from ingest.domain.imports import Outcome, State
 from ingest.domain.jobs import Counts, new_job_id
 from ingest.doors.files.archives import Left, UnreadableFile
+from ingest.doors.files.fault_groups import FaultGroups
 from ingest.doors.files.judge import Judge, Verdict
 from ingest.doors.files.rows import Row
+from ingest.doors.files.tables import Table
 from ingest.geo import open_locator
 from ingest.settings import Settings
 from ingest.store.catalog import load_catalog
 from ingest.store.database import connect
 from ingest.wire.profile_schemas import ProfileSchemas
-from workers.commands.file_faults import FaultGroups
-from workers.commands.file_imports import Asked, Input, open_inputs, prepare
+from workers.commands.file_asked import Asked
+from workers.commands.file_inputs import Input, open_inputs, prepare
 from workers.rehearse import rehearse
 
 
@@ -110,7 +111,8 @@ class _Rehearsal:
         prepared = prepare(connection, one, asked, self._schemas)
         self._rows = prepared.rows
         self.form = asdict(self._rows.form)
-        self.faults = FaultGroups(self._rows)
+        rows = self._rows
+        self.faults = FaultGroups(rows.columns if isinstance(rows, Table) else ())
         #: Why the file could not be read to its end.
         self.failure = ""
         self._judge = Judge(
@@ -141,29 +143,33 @@ class _Rehearsal:
         }
         for verdict in verdicts:
             if verdict.accepted is None:
-                self.faults.add(verdict.row, verdict.faults)
-                yield Foreseen(
-                    row=verdict.row.number,
-                    state=State.REJECTED,
-                    changes={},
-                    faults=verdict.faults,
-                )
-                continue
-            import_id: UUID = verdict.accepted.import_.import_id
-            outcome = outcomes[import_id]
-            created = outcome.state is State.CREATED
-            if outcome.faults:
-                self.faults.add(verdict.row, outcome.faults)
+                yield self._reject(verdict)
             else:
-                self.faults.note(verdict.row)
-            yield Foreseen(
-                row=verdict.row.number,
-                state=outcome.state,
-                profile_id=None if created else outcome.profile_id,
-                matched_by=outcome.matched_by,
-                changes=dict(outcome.changes),
-                faults=outcome.faults,
-            )
+                yield self._foresee(
+                    verdict.row, outcomes[verdict.accepted.import_.import_id]
+                )
+
+    def _reject(self, verdict: Verdict) -> Foreseen:
+        row = verdict.row
+        self.faults.add(row.number, row.content, verdict.faults)
+        return Foreseen(
+            row=row.number, state=State.REJECTED, changes={}, faults=verdict.faults
+        )
+
+    def _foresee(self, row: Row, outcome: Outcome) -> Foreseen:
+        self.faults.add(row.number, row.content, outcome.faults)
+        self.faults.add(row.number, row.content, outcome.skipped, dropped=True)
+        if not outcome.faults:
+            self.faults.note(row.element.get("data"))
+        created = outcome.state is State.CREATED
+        return Foreseen(
+            row=row.number,
+            state=outcome.state,
+            profile_id=None if created else outcome.profile_id,
+            matched_by=outcome.matched_by,
+            changes=dict(outcome.changes),
+            faults=outcome.faults,
+        )
 
 
 def _print(

@@ -15,8 +15,9 @@ from ingest.domain.errors import PenstockError, Rejected
 from ingest.domain.jobs import JobState
 from ingest.settings import Settings
 from ingest.store.faults import unavailable_while_away
-from workers.commands.file_imports import Asked, Ended, Importer, Refused, Start
-from workers.commands.file_options import file_options, load_asked, row_options
+from workers.commands.file_asked import Asked, load_asked
+from workers.commands.file_imports import Ended, Importer, Refused, Start
+from workers.commands.file_options import file_options, row_options
 from workers.commands.file_rehearsals import rehearse_files
 
 #: What the process ends with.

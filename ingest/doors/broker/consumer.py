@@ -25,6 +25,7 @@ from ingest.domain.catalog import Catalog
 from ingest.domain.errors import (
     BodyTooLarge,
     Forbidden,
+    InvalidRequest,
     NotFound,
     Rejected,
     Unavailable,
@@ -135,7 +136,7 @@ class Consumer:
         """Accept a message, or say why not; never raise for what it holds."""
         document: dict[str, object] = {}
         try:
-            document = self._decode(message.body)
+            document = self._decode(message)
             return self._accept(load_order(document), message, catalog)
         except Rejected as error:
             code, text = error.faults[0].code, error.faults[0].text
@@ -152,10 +153,12 @@ class Consumer:
         )
         return Refusal(message=message, result=result)
 
-    def _decode(self, body: bytes) -> dict[str, object]:
-        if len(body) > self._settings.max_body_bytes:
+    def _decode(self, message: Message) -> dict[str, object]:
+        if message.flaw:
+            raise InvalidRequest(message.flaw)
+        if len(message.body) > self._settings.max_body_bytes:
             raise BodyTooLarge("The message is too long")
-        return decode(body, limits=self._settings.limits)
+        return decode(message.body, limits=self._settings.limits)
 
     def _accept(self, order: Order, message: Message, catalog: Catalog) -> Taken:
         check_owner(order, catalog)

@@ -26,6 +26,9 @@ _BLOCK_MILLISECONDS = 1000
 _FORGOTTEN_MILLISECONDS = 3_600_000
 #: Results past which the oldest go, though their time has not come.
 _MAX_RESULTS = 1_000_000
+#: How many of an entry's fields are named, and how much of each name.
+_SHOWN_NAMES = 5
+_SHOWN_CHARACTERS = 40
 
 
 class StreamSource:
@@ -137,18 +140,22 @@ class StreamSource:
         gone = [id_ for id_, fields in rows if not fields]
         if gone:
             self._redis.xack(self._stream, GROUP, *gone)
-        return [_message(id_.decode(), fields) for id_, fields in rows if fields]
+        return [
+            _message(self._stream, id_.decode(), fields)
+            for id_, fields in rows
+            if fields
+        ]
 
 
-def _message(entry_id: str, fields: dict[bytes, bytes]) -> Message:
-    body = fields.get(b"message")
+def _message(stream: str, entry_id: str, fields: dict[bytes, bytes]) -> Message:
+    body, flaw = fields.get(b"message"), ""
     if body is None:
         # It is refused, and what it was can be seen where it is buried.
         texts = {
             name.decode(errors="replace"): value.decode(errors="replace")
             for name, value in fields.items()
         }
-        body = orjson.dumps([texts])
+        body, flaw = orjson.dumps([texts]), _explain(stream, list(texts))
     # An id could be given again, by a producer's choice or in a restored Redis.
     digest = blake2b(body, digest_size=16).hexdigest()
     return Message(
@@ -156,6 +163,17 @@ def _message(entry_id: str, fields: dict[bytes, bytes]) -> Message:
         body=body,
         tag=entry_id,
         milliseconds=int(entry_id.partition("-")[0]),
+        flaw=flaw,
+    )
+
+
+def _explain(stream: str, names: Sequence[str]) -> str:
+    """Say what an entry lacks, what it has instead, and how it is to be written."""
+    shown = ", ".join(name[:_SHOWN_CHARACTERS] for name in names[:_SHOWN_NAMES])
+    more = ", …" if len(names) > _SHOWN_NAMES else ""
+    return (
+        f"The entry has no field `message`, only {shown}{more}. Write the whole import"
+        f" as JSON into one: XADD {stream} '*' message '{{\"account_id\": 1, …}}'"
     )
 
 

@@ -18,6 +18,8 @@ class Message:
     tag: str
     #: The moment that belongs to the id, where the broker tells one.
     milliseconds: int | None = None
+    #: Why it holds no body to read; empty where it does.
+    flaw: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

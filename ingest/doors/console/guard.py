@@ -14,8 +14,8 @@ from ingest.domain.errors import (
 from ingest.domain.tokens import Action, Token
 from ingest.doors.console.desk import Desk
 from ingest.store.tokens import hash_secret, load_tokens
+from ingest.wire.forms import decode_form, is_form
 from ingest.wire.json_bodies import decode as decode_json
-from ingest.wire.quick import decode_form, is_form
 
 logger = logging.getLogger(__name__)
 

@@ -147,13 +147,16 @@ def _decode(lines: Sequence[bytes], encoding: str) -> list[str]:
 
 
 def _score(texts: Sequence[str], alphabet: str) -> tuple[float, float]:
-    """Return the share of texts spelt in `alphabet`, and that of common letters."""
+    """Return the share of texts spelt in `alphabet`, and that of common letters.
+
+    Texts with signs alone, such as quotation marks, are as common as any.
+    """
     is_latin = alphabet[0] < "\u0250"
     letters = frozenset(alphabet)
     spelt = sum(_is_spelt(text, letters, is_latin=is_latin) for text in texts)
     beyond = [one for text in texts for one in text.lower() if _is_letter(one)]
     often = frozenset(alphabet[:_COMMON_LETTERS])
-    common = sum(one in often for one in beyond) / (len(beyond) or 1)
+    common = sum(one in often for one in beyond) / len(beyond) if beyond else 1.0
     return spelt / len(texts), common
 
 

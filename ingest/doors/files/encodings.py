@@ -5,13 +5,14 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from ingest.domain.errors import InvalidRequest
 from ingest.doors.files.alphabets import rank
 from ingest.doors.files.archives import UnreadableFile
-from ingest.doors.files.streams import BUFFER_BYTES, Readable, peek
+from ingest.doors.files.streams import Readable, peek
+from ingest.doors.files.tallies import Tally
 from ingest.wire.charsets import check_charset
 
 #: How much of a file is looked at to tell what it is.
@@ -29,17 +30,13 @@ _MARKS = (
 )
 #: How a file of rejects says in its header what it is encoded in.
 _OWN_MARK = re.compile(rb"penstock_encoding=([\w.-]+)")
-#: A file of UTF-8 may have so many lines that are none, or one in so many.
-_FEW_LINES = 3
-_FEW_SHARE = 10
-#: Lines that are kept to tell another encoding by, and how much of each.
-_KEPT_LINES = 500
-_KEPT_BYTES = 1000
 #: In how many encodings a line is shown, and how much of it.
 _SHOWN = 4
 _SHOWN_CHARACTERS = 30
 #: How much is looked at for what could be taken for ASCII.
 _LOOKED_BYTES = 4096
+#: All that come before the tab.
+_CONTROLS = tuple(bytes([code]) for code in range(9))
 #: How Japanese in seven bits begins, which is ASCII to look at.
 _ESCAPES = (b"\x1b$B", b"\x1b$@")
 
@@ -96,70 +93,6 @@ def _refusing_what_is_no_text(encoding: str) -> Iterator[None]:
         ) from error
 
 
-@dataclass(slots=True)
-class Tally:
-    """How many lines of a file are UTF-8, among those that hold more than ASCII."""
-
-    good: int = 0
-    bad: int = 0
-    #: The first that are not UTF-8.
-    lines: list[bytes] = field(default_factory=list)
-    #: The number of the first that is not.
-    first: int = 0
-    _read: int = 0
-    _rest: bytes = b""
-
-    def feed(self, piece: bytes) -> None:
-        """Count the lines that end in `piece`."""
-        if piece.isascii() and self._rest.isascii():
-            self._read += piece.count(b"\n")
-            # Of a line that goes on it is enough to know that it began.
-            self._rest = piece[piece.rfind(b"\n") + 1 :][-_KEPT_BYTES:]
-            return
-        lines = (self._rest + piece).splitlines(keepends=True)
-        self._rest = lines.pop() if not lines[-1].endswith(b"\n") else b""
-        for line in lines:
-            self._count(line)
-        if len(self._rest) > BUFFER_BYTES:
-            # No line that is read is so long.
-            self._count(self._rest, is_cut=True)
-            self._rest = b""
-
-    def end(self, *, is_cut: bool = False) -> None:
-        """Count the last line, which may have been cut in the middle."""
-        self._count(self._rest, is_cut=is_cut)
-        self._rest = b""
-
-    @property
-    def is_utf8(self) -> bool:
-        """Whether all but a few lines are; those will be rejected rows."""
-        few = max(_FEW_LINES, (self.good + self.bad) // _FEW_SHARE)
-        return not self.bad or self.bad <= min(few, self.good)
-
-    def _count(self, line: bytes, *, is_cut: bool = False) -> None:
-        self._read += 1
-        if line.isascii():
-            return
-        try:
-            codecs.getincrementaldecoder("utf-8")().decode(line, final=not is_cut)
-        except UnicodeDecodeError:
-            self.bad += 1
-            self.first = self.first or self._read
-            if len(self.lines) < _KEPT_LINES:
-                self.lines.append(line[:_KEPT_BYTES])
-        else:
-            self.good += 1
-
-
-def count_lines(stream: Readable) -> Tally:
-    """Read a whole file, and return how many of its lines are UTF-8."""
-    tally = Tally()
-    while piece := stream.read(BUFFER_BYTES):
-        tally.feed(piece)
-    tally.end()
-    return tally
-
-
 def open_text(
     stream: Readable,
     told: str | None = None,
@@ -196,28 +129,53 @@ def _check(told: str) -> str:
         raise UnreadableFile(error.faults) from error
 
 
-def _choose(
-    head: bytes, told: str | None, tally: Tally | None, *, is_cut: bool
-) -> tuple[str, Source]:
+def _find_known(head: bytes, told: str | None) -> tuple[str, Source] | None:
+    """Return what a file is marked as, else what is told; None for neither."""
     for mark, name in _MARKS:
         if head.startswith(mark):
             return name, Source.MARK
-    guess = (told or "").strip().lower() == GUESS
-    if told and not guess:
-        return _check(told), Source.TOLD
+    if told:
+        return _settle(_check(told), head), Source.TOLD
     if marked := _OWN_MARK.search(head[:_LOOKED_BYTES].replace(b"\0", b"")):
         return _check(marked[1].decode()), Source.MARK
+    return None
+
+
+def _choose(
+    head: bytes, told: str | None, tally: Tally | None, *, is_cut: bool
+) -> tuple[str, Source]:
+    guess = (told or "").strip().lower() == GUESS
+    if known := _find_known(head, None if guess else told):
+        return known
     if tally is None:
         tally = Tally()
         tally.feed(head)
         tally.end(is_cut=is_cut or len(head) == SAMPLE_BYTES)
     disguised = _find_disguised(head)
+    if disguised is None and _is_binary(head):
+        raise UnreadableFile("The file is no text: it is full of control characters")
     if disguised is None and tally.is_utf8:
         return "utf-8", Source.DEFAULT
     choices = [disguised] if disguised else [one.encoding for one in rank(tally.lines)]
     if guess and choices:
         return codecs.lookup(choices[0]).name, Source.GUESS
     raise UnreadableFile(_explain(disguised, tally, choices))
+
+
+def _settle(told: str, head: bytes) -> str:
+    """Return an encoding that is told, with the order of its bytes (RFC 2781).
+
+    Raises UnreadableFile for a file that neither begins with a mark nor shows it.
+    """
+    if told not in {"utf-16", "utf-32"}:
+        return told
+    found = _find_disguised(head) or ""
+    if found.startswith(told):
+        return found
+    raise UnreadableFile(
+        f"The file does not look like {told}: it begins with no mark. If it is, name it"
+        f" {told}-le or {told}-be"
+    )
 
 
 def _find_disguised(head: bytes) -> str | None:
@@ -230,6 +188,12 @@ def _find_disguised(head: bytes) -> str | None:
     if places > 1 and max(low, high) > places // 2 > min(low, high):
         return "utf-16-be" if low > high else "utf-16-le"
     return None
+
+
+def _is_binary(head: bytes) -> bool:
+    """Say whether a file begins with many bytes that stand in no text."""
+    start = head[:_LOOKED_BYTES]
+    return sum(map(start.count, _CONTROLS)) * 10 > len(start)
 
 
 def _explain(disguised: str | None, tally: Tally, choices: list[str]) -> str:

@@ -3,11 +3,13 @@
 from ingest.domain.catalog import Database
 from ingest.doors.files.archives import UnreadableFile
 from ingest.doors.files.documents import Documents
-from ingest.doors.files.encodings import SAMPLE_BYTES, Tally, Text, open_text
+from ingest.doors.files.encodings import SAMPLE_BYTES, Text, open_text
+from ingest.doors.files.formats import find_format_fault, guess_format
 from ingest.doors.files.kinds import is_workbook, name_kind
 from ingest.doors.files.rows import Reading
 from ingest.doors.files.streams import Readable, peek
 from ingest.doors.files.tables import Table, TextLines
+from ingest.doors.files.tallies import Tally
 from ingest.doors.files.workbooks import SheetLines
 
 #: What gives rows: iterate over it once.
@@ -37,11 +39,13 @@ def read_rows(opened: Opened, reading: Reading, database: Database) -> Rows:
     """
     if isinstance(opened, SheetLines):
         return Table(opened, reading, database)
-    match reading.format or _guess_format(opened):
-        case "csv":
-            return Table(TextLines(opened, reading), reading, database)
-        case format_:
-            return Documents(opened, reading, as_array=format_ == "json")
+    looks = guess_format(opened.sample)
+    format_ = reading.format or looks
+    if fault := find_format_fault(format_, looks, opened.sample):
+        raise UnreadableFile(fault)
+    if format_ == "csv":
+        return Table(TextLines(opened, reading), reading, database)
+    return Documents(opened, reading, as_array=format_ == "json")
 
 
 def open_rows(
@@ -52,9 +56,3 @@ def open_rows(
 ) -> Rows:
     """Open a file and return its rows; raises what `open_file` and `read_rows` do."""
     return read_rows(open_file(stream, reading, tally), reading, database)
-
-
-def _guess_format(text: Text) -> str:
-    """Tell JSON by how it begins; all else is a table."""
-    start = text.sample.lstrip("\ufeff \t\r\n")[:1]
-    return {"[": "json", "{": "ndjson"}.get(start, "csv")

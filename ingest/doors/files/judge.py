@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from ingest.domain.errors import Fault, Rejected
+from ingest.domain.imports import Import
 from ingest.domain.jobs import row_import_id
 from ingest.doors.accept import Accepted, new_ranking, place, ranked
 from ingest.doors.files.rows import Row
@@ -52,15 +53,21 @@ class Judge:
         self._ranking.settle(settled)
         return [self._judge(row) for row in rows]
 
-    def _judge(self, row: Row) -> Verdict:
-        if row.faults:
-            return Verdict(row=row, faults=row.faults)
+    def _find_more(self, row: Row) -> list[Fault]:
+        """Return what else is wrong with a row of which some values were not read."""
+        known = {fault.path for fault in row.faults}
+        if not row.element:
+            return []
         try:
-            envelope = load_element(self._shared, row.element)
+            found = self._schemas.prepare(self._make(row)).faults
         except Rejected as error:
-            return Verdict(row=row, faults=error.faults)
-        import_ = to_import(
-            envelope,
+            found = error.faults
+        return [fault for fault in found if fault.path not in known]
+
+    def _make(self, row: Row) -> Import:
+        """Return the import that a row is; raise Rejected."""
+        return to_import(
+            load_element(self._shared, row.element),
             import_id=row_import_id(self._job_id, row.number),
             accepted_at=datetime.now(UTC),
             door=DOOR,
@@ -68,6 +75,14 @@ class Judge:
             # The job and the number alone would make another row the same import.
             fingerprint=make_fingerprint({"row": row.element}),
         )
+
+    def _judge(self, row: Row) -> Verdict:
+        if row.faults:
+            return Verdict(row=row, faults=(*row.faults, *self._find_more(row)))
+        try:
+            import_ = self._make(row)
+        except Rejected as error:
+            return Verdict(row=row, faults=error.faults)
         try:
             accepted = place(import_, self._schemas.catalog, self._partitions)
         except Rejected as error:

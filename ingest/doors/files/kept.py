@@ -19,7 +19,7 @@ from ingest.doors.files.encodings import Text
 from ingest.doors.files.inputs import Opened
 from ingest.doors.files.rows import Reading
 from ingest.store.jobs import find_job
-from ingest.wire.job_parameters import CELL_OPTIONS, load_rules
+from ingest.wire.cell_rules import CELL_OPTIONS, load_rules
 
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 #: Where tables and documents say which job they are rejects of.

@@ -36,8 +36,12 @@ _BINARY = (
     (b"!BDN", "a mailbox of Outlook (.pst)", _EXPORT),
     (b"bplist", "a property list", ""),
     (b"\x7fELF", "a program", ""),
+    (b"MZ", "a program", ""),
     (b"{\\rtf", "a document in RTF", _SAVE),
 )
+#: How tables of dBase and FoxPro begin, and what stands in their headers: the day of
+#: the last change, and a length that goes on in steps of 32.
+_DBASE = frozenset(b"\x02\x03\x04\x05\x30\x31\x32\x43\x83\x8b\xf5\xfb")
 #: The same for text, whatever stands before it: marks, blanks, comments.
 _TEXT = (
     (r"BEGIN:VCARD", "a vCard", _EXPORT),
@@ -106,10 +110,8 @@ def name_kind(head: bytes) -> str:
     for start, kind, advice in _BINARY:
         if head.startswith(start) and (len(start) > 3 or _is_binary(head)):
             return _say(kind, advice)
-    if head[257:262] == b"ustar":
-        return _say("an archive (tar)", _UNPACK)
-    if head[4:8] == b"ftyp":
-        return _say("an image or a film", "")
+    if found := _name_by_place(head):
+        return _say(*found)
     text = _decode(head).lstrip("\ufeff \t\r\n")
     for pattern, kind, advice in _TEXTS:
         if pattern.match(text):
@@ -135,6 +137,28 @@ def name_zipped(names: Iterable[str], head: bytes) -> str | None:
 
 def _say(kind: str, advice: str) -> str:
     return f"The file is {kind}" + (f"; {advice}" if advice else ", not a table")
+
+
+def _name_by_place(head: bytes) -> tuple[str, str] | None:
+    """Return what a file is by what stands further on, and what to do about it."""
+    if head[257:262] == b"ustar":
+        return "an archive (tar)", _UNPACK
+    if _is_dbase(head):
+        return "a table in dBase (.dbf)", _SAVE
+    if head[4:8] == b"ftyp":
+        return "an image or a film", ""
+    return None
+
+
+def _is_dbase(head: bytes) -> bool:
+    return (
+        len(head) >= 32
+        and head[0] in _DBASE
+        and 1 <= head[2] <= 12
+        and 1 <= head[3] <= 31
+        and head[8] % 32 in (1, 8)
+        and 0 in head[12:32]
+    )
 
 
 def _is_binary(head: bytes) -> bool:

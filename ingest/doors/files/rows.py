@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ingest.domain.errors import Fault
 from ingest.doors.files.dialects import Dialect, Told
-from ingest.wire.columns import NO_RULES, CellRules
+from ingest.wire.cell_rules import NO_RULES, CellRules
 from ingest.wire.limits import DEFAULT_LIMITS, Limits
 
 
@@ -18,7 +18,7 @@ class Row:
     number: int
     #: What it was, to be kept if it is rejected: JSON of its cells, or its own JSON.
     content: bytes
-    #: The element of a batch that it is; nothing if there are faults.
+    #: The element of a batch that it is; what could be read of it if there are faults.
     element: Mapping[str, object] = field(default_factory=dict)
     #: Why it cannot be read.
     faults: tuple[Fault, ...] = ()

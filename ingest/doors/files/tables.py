@@ -12,7 +12,7 @@ from ingest.doors.files.archives import UnreadableFile
 from ingest.doors.files.dialects import Dialect, sniff
 from ingest.doors.files.encodings import Text
 from ingest.doors.files.rows import Form, Reading, Row, dump_cells
-from ingest.wire.columns import Columns, plan_columns
+from ingest.wire.columns import Columns, UnreadableRow, plan_columns
 
 #: A row's cells, and what is wrong with how they are written.
 ReadRow = tuple[list[str], tuple[Fault, ...]]
@@ -59,9 +59,9 @@ class Table:
         )
 
     @property
-    def targets(self) -> dict[str, str]:
-        """What each column holds, by its name; empty for what is passed over."""
-        return dict(zip(self.form.columns, self._columns.targets, strict=True))
+    def columns(self) -> list[tuple[str, str]]:
+        """Each column by its name, and what it holds: nothing if it is passed over."""
+        return list(zip(self.form.columns, self._columns.targets, strict=True))
 
     def _read_header(self) -> list[str]:
         while (read := self._lines.read()) is not None:
@@ -85,6 +85,8 @@ class Table:
                     if len(cells) != width:
                         cells = list(self._columns.fit(cells))
                     element = self._columns.load(cells)
+                except UnreadableRow as error:
+                    faults, element = error.faults, dict(error.element)
                 except InvalidRequest as error:
                     faults = error.faults
             content = dump_cells(cells)

@@ -78,7 +78,7 @@ def import_upload(settings: Settings, upload: Upload) -> Uploaded:
     packed = Metered(upload.body)
     with unpack(packed, limits, single=True) as files:
         ((_, stream),) = files
-        reading = _read_as(settings, upload)
+        reading = load_reading(settings, upload.told, upload.shared.resource_id)
         opened = open_file(stream, reading)
         parameters, kept = _find_parameters(settings, upload, opened)
         shared = load_shared(parameters, upload.schemas)
@@ -98,15 +98,17 @@ def import_upload(settings: Settings, upload: Upload) -> Uploaded:
         return Uploaded(job=run_job(settings, run), replayed=replayed)
 
 
-def _read_as(settings: Settings, upload: Upload) -> Reading:
-    told = upload.told
+def load_reading(
+    settings: Settings, told: UploadParameters, resource_id: int | None
+) -> Reading:
+    """Return how the body of an upload is to be read, as far as it is told."""
     return Reading(
         format=told.format,
         encoding=told.encoding,
         dialect=Told(delimiter=told.delimiter, quote=told.quote, escape=told.escape),
         columns=told.columns,
         mapping=told.mapping,
-        resource_id=upload.shared.resource_id,
+        resource_id=resource_id,
         live=True,
         max_row_bytes=settings.max_body_bytes,
         max_workbook_bytes=settings.max_workbook_bytes,

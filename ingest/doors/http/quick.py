@@ -17,14 +17,15 @@ from ingest.doors.http.requests import Decoded, find_secret, read_body
 from ingest.doors.http.tracing import traced
 from ingest.wire.bodies import decode
 from ingest.wire.envelopes import peek_token
-from ingest.wire.forms import Form, decode_multipart, is_multipart
-from ingest.wire.quick import (
-    QuickImport,
+from ingest.wire.forms import (
+    Form,
     check_form_size,
     decode_form,
+    decode_multipart,
     is_form,
-    load_quick,
+    is_multipart,
 )
+from ingest.wire.quick import QuickImport, load_quick
 
 #: What a page may send along.
 _SHARED_HEADERS = "Authorization, Content-Type, Idempotency-Key, Prefer"

@@ -1,0 +1,237 @@
+"""What is wrong with the rows of a file, by kind: how often, and such as what."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from ingest.domain.advice import advise
+from ingest.domain.errors import Fault
+from ingest.domain.invisible import trim
+from ingest.domain.suggestions import NOTHINGS, suggest
+from ingest.doors.files.rows import load_cells
+from ingest.wire.headers import SUBSCRIPTION
+
+#: Values of one kind that are kept, to tell how they are written.
+_KEPT = 200
+#: Kinds that are told apart; whatever else is wrong is counted together.
+_MOST_KINDS = 1000
+_OTHERS = Fault(code=400, message="Something else is wrong with them")
+#: How much of a value is shown.
+_SHOWN_CHARACTERS = 60
+_INDEXES = re.compile(r"\[[0-9]+\]")
+#: A place in a row, or a count, makes no other kind of a fault.
+_NUMBERS = re.compile(r"[0-9][0-9,]*")
+_SUBSCRIBED = re.compile(r"data\.subscriptions\[([0-9]+)\]")
+_INCORRECT = re.compile("Incorrect ([a-z])(.*)")
+_TIMES = "\N{MULTIPLICATION SIGN}"
+
+
+@dataclass(slots=True)
+class _Kind:
+    fault: Fault
+    #: Whether the rest of the rows is imported.
+    dropped: bool
+    count: int = 0
+    rows: list[int] = field(default_factory=list)
+    #: Distinct values, in the order of appearance.
+    values: dict[str, None] = field(default_factory=dict)
+    #: Of a table, where the first value stands.
+    column: str | None = None
+
+
+class FaultGroups:
+    """Gathers faults, row after row; memory is bounded, whatever the rows."""
+
+    def __init__(self, columns: Sequence[tuple[str, str]] = ()) -> None:
+        """Begin; `columns` are those of a table, each with what it holds."""
+        # A blank name is a column's too, and nobody asks for it.
+        self._names = [trim(column) or target for column, target in columns]
+        self._targets = [target for _, target in columns]
+        self._kinds: dict[tuple[str, str, bool], _Kind] = {}
+        self._nothings: dict[tuple[str, str], int] = {}
+
+    def add(
+        self,
+        row: int,
+        content: bytes,
+        faults: Sequence[Fault],
+        *,
+        dropped: bool = False,
+    ) -> None:
+        """Count what is wrong with a row, as it is kept.
+
+        If it is `dropped`, the rest of the row is imported.
+        """
+        for fault in faults:
+            kind = self._find_kind(fault, dropped=dropped)
+            kind.count += 1
+            if len(kind.rows) < 5:
+                kind.rows.append(row)
+            if len(kind.values) >= _KEPT:
+                continue
+            column, value = self._find_value(content, fault.path)
+            kind.column = kind.column or column
+            if value:
+                kind.values[value] = None
+
+    def _find_kind(self, fault: Fault, *, dropped: bool) -> _Kind:
+        place = _INDEXES.sub("", fault.path)
+        key = (place, _NUMBERS.sub("0", fault.message), dropped)
+        if key not in self._kinds and len(self._kinds) >= _MOST_KINDS:
+            key, fault = ("", "", dropped), _OTHERS
+        return self._kinds.setdefault(key, _Kind(fault, dropped))
+
+    def note(self, data: object) -> None:
+        """Count the words that programs write for nothing, in a row that is good."""
+        if not self._targets or not isinstance(data, Mapping):
+            return
+        for name, value in data.items():
+            if isinstance(value, str) and value.casefold() in NOTHINGS:
+                place = self._find_place(str(name))
+                key = (str(name) if place is None else self._names[place], value)
+                self._nothings[key] = self._nothings.get(key, 0) + 1
+
+    def _find_value(self, content: bytes, path: str) -> tuple[str | None, str]:
+        """Return the column and the value that a path leads to, where it does."""
+        if not self._targets:
+            return None, _find_member(content, path)
+        cells = load_cells(content)
+        if found := _SUBSCRIBED.match(path):
+            place = self._find_subscription(cells, int(found[1]))
+        else:
+            place = self._find_place(_target(path))
+        if place is None:
+            return None, ""
+        value = cells[place].strip() if place < len(cells) else ""
+        return self._names[place], value
+
+    def _find_place(self, target: str) -> int | None:
+        return self._targets.index(target) if target in self._targets else None
+
+    def _find_subscription(self, cells: Sequence[str], number: int) -> int | None:
+        """Return which column holds a subscription: of those that hold any."""
+        places = [
+            place
+            for place, target in enumerate(self._targets)
+            if SUBSCRIPTION.fullmatch(target)
+            and place < len(cells)
+            and cells[place].strip()
+        ]
+        return places[number] if number < len(places) else None
+
+    def list_kinds(self) -> list[dict[str, object]]:
+        """Return each kind of fault, the commonest first, as a document."""
+        kinds = sorted(self._kinds.values(), key=lambda kind: -kind.count)
+        return [self._describe(kind) for kind in kinds]
+
+    def _describe(self, kind: _Kind) -> dict[str, object]:
+        tried = suggest(kind.fault.message, kind.values) if self._targets else ()
+        return {
+            "count": kind.count,
+            "column": kind.column,
+            "field": _INDEXES.sub("", kind.fault.path),
+            "message": kind.fault.message,
+            "sample": next(map(_spell, kind.values), None),
+            "rows": kind.rows,
+            "dropped": kind.dropped,
+            "try": [f"--{one.option} {_quote(one.value)}" for one in tried],
+            "fix": advise(kind.fault),
+        }
+
+    def tell(self) -> Iterator[str]:
+        """Yield a line for each kind of fault, then for each word that says nothing."""
+        for kind in self.list_kinds():
+            yield _tell(kind)
+        for note in self.list_nothings():
+            yield (
+                f"{note['count']:,} {_TIMES} {note['column']}: is stored as"
+                f" {note['value']!r}; if it says nothing, {note['try']}"
+            )
+
+    def list_nothings(self) -> list[dict[str, object]]:
+        """Return the words of good rows that may say nothing."""
+        return [
+            {
+                "count": count,
+                "column": column,
+                "value": value,
+                "try": f"try --null {_quote(value)}",
+            }
+            for (column, value), count in self._nothings.items()
+        ]
+
+
+def _tell(kind: Mapping[str, object]) -> str:
+    message, sample, tried = str(kind["message"]), kind["sample"], kind["try"]
+    where = kind["column"] or kind["field"]
+    text = f"{kind['count']:,} {_TIMES} " + (f"{where}: " if where else "")
+    text += phrase(message)
+    if sample:
+        # A message may give an example of its own.
+        text += ": " if "such as" in message else ", such as "
+        text += _show(str(sample))
+    if kind["dropped"]:
+        text += " (the rest of the row is imported)"
+    if isinstance(tried, list) and tried:
+        return f"{text}; try {' or '.join(tried)}"
+    return f"{text} (row {_list(kind['rows'])}). {kind['fix']}"
+
+
+def phrase(message: str) -> str:
+    """Return a fault's message as it goes on behind a column: `not a date`."""
+    if found := _INCORRECT.fullmatch(message):
+        article = "an" if found[1] in "aeiou" else "a"
+        return f"not {article} {found[1]}{found[2]}"
+    return message[:1].lower() + message[1:]
+
+
+def _list(rows: object) -> str:
+    return ", ".join(map(str, rows)) if isinstance(rows, list) else ""
+
+
+def _target(path: str) -> str:
+    """Return the field that a path leads to: `data.phones[0]` to phones."""
+    return _INDEXES.sub("", path).removeprefix("data.").partition(".")[0]
+
+
+def _find_member(content: bytes, path: str) -> str:
+    """Return the value of a document that a path leads to, where it is a plain one."""
+    try:
+        value = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return ""
+    parts = re.findall(r"[^.\[\]]+", path)
+    if isinstance(value, dict) and "data" not in value and parts[:1] == ["data"]:
+        parts = parts[1:]
+    for part in parts:
+        if isinstance(value, dict):
+            value = value.get(part)
+        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return ""
+    return "" if isinstance(value, dict | list) or value is None else str(value)
+
+
+def _spell(value: str) -> str:
+    """Return a value as text; bytes that were none are written as their numbers."""
+    try:
+        raw = value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raw = value.encode("utf-8", "backslashreplace")
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def _show(text: str) -> str:
+    if len(text) > _SHOWN_CHARACTERS:
+        text = text[:_SHOWN_CHARACTERS] + "…"
+    return f'"{text}"'
+
+
+def _quote(value: str) -> str:
+    """Return a value as a shell takes it."""
+    if re.fullmatch(r"[\w./,:+-]+", value):
+        return value
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,34 @@
+"""The query of an upload, read and refused."""
+
+from typing import Any
+
+import pytest
+
+from ingest.domain.errors import InvalidRequest
+from ingest.wire.job_parameters import UploadParameters, load_upload
+
+
+def load(**query: Any) -> UploadParameters:
+    return load_upload({"db_id": "1", **query}, "text/csv")
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("true", True), ("1", True), ("TRUE", True), ("false", False), ("0", False)],
+)
+def test_quotes_are_trusted_as_flags_of_requests_are_read(
+    word: str, *, expected: bool
+) -> None:
+    told = load(trust_quotes=word)
+
+    assert told.trust_quotes is expected
+    assert told.parameters.get("trust_quotes", False) is expected
+
+
+@pytest.mark.parametrize("word", ["maybe", "yes", "2", ["1", "1"]])
+def test_a_flag_that_is_none_is_refused_with_what_is_allowed(word: object) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        load(trust_quotes=word)
+
+    told = "Not a boolean (one of true, false, 1, 0): trust_quotes"
+    assert str(refused.value) == told
