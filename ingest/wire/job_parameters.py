@@ -5,11 +5,16 @@ from dataclasses import dataclass, field
 
 from marshmallow import ValidationError
 
-from ingest.domain.errors import Fault, InvalidRequest, UnsupportedMediaType
+from ingest.domain.errors import (
+    Fault,
+    InvalidRequest,
+    UnsupportedMediaType,
+)
 from ingest.domain.imports import Operation
 from ingest.domain.names import one_of, suggest
 from ingest.wire.cell_rules import CELL_OPTIONS, NO_RULES, CellRules, load_rules
 from ingest.wire.charsets import check_charset, find_charset, find_media_type
+from ingest.wire.dialect_parameters import MARKS, parse_marks
 from ingest.wire.parameters import parse_flag, refuse_nul
 from ingest.wire.promises import refuse_promises
 
@@ -19,8 +24,6 @@ _SHARED = (
     *("skip_invalid_subscriptions", "skip_invalid_fields", "detect_geo"),
 )
 _LISTS = ("add_to_segments", "remove_from_segments")
-#: One character each.
-_MARKS = ("delimiter", "quote", "escape")
 #: Asks for a guess, where an encoding is named.
 _GUESS = "guess"
 #: Jobs are found by their names: an index holds them.
@@ -29,7 +32,7 @@ _MAX_NAME_LENGTH = 255
 COMMON = frozenset({"token", "format"})
 #: All that an upload may say.
 UPLOAD = COMMON | {
-    *(*_SHARED, *_LISTS, *_MARKS, *CELL_OPTIONS),
+    *(*_SHARED, *_LISTS, *MARKS, *CELL_OPTIONS),
     *("operation", "map", "columns", "encoding", "name", "sheet", "trust_quotes"),
 }
 #: None for what the file looks like: browsers send tables under these names.
@@ -88,8 +91,7 @@ def load_upload(
     if query.get("operation"):
         parameters["operation"] = _parse_operation(query, faults)
     mapping = _parse_map(query, faults)
-    marks = {name: _parse_mark(query, name, faults) for name in _MARKS}
-    faults += find_mark_faults(**marks)
+    marks = parse_marks(query, faults)
     encoding = _parse_encoding(query, content_type, faults)
     name = _parse_name(query, faults)
     trust_quotes = _parse_trust(query, faults)
@@ -119,24 +121,6 @@ def load_upload(
         sheet=sheet or None,
         **marks,
     )
-
-
-def find_mark_faults(
-    delimiter: str | None, quote: str | None, escape: str | None
-) -> list[Fault]:
-    """Return what is wrong with the characters that tables are written with."""
-    given = {"delimiter": delimiter, "quote": quote or '"', "escape": escape}
-    told = {name: mark for name, mark in given.items() if mark}
-    faults = [
-        Fault(code=400, message="A line end or NUL separates no cells", path=name)
-        for name, mark in told.items()
-        if mark in "\0\r\n"
-    ]
-    if len(set(told.values())) < len(told):
-        names = ", ".join(told)
-        message = f"Two of {names} are the same character"
-        faults.append(Fault(code=400, message=message, path="delimiter"))
-    return faults
 
 
 def _parse_encoding(
@@ -232,13 +216,3 @@ def _parse_map(query: Mapping[str, object], faults: list[Fault]) -> dict[str, st
             faults.append(Fault(code=400, message="Not COLUMN=FIELD", path="map"))
         mapping[column.strip()] = name.strip()
     return mapping
-
-
-def _parse_mark(
-    query: Mapping[str, object], name: str, faults: list[Fault]
-) -> str | None:
-    value = query.get(name)
-    text = {"tab": "\t"}.get(str(value), str(value)) if value else None
-    if text is not None and len(text) != 1:
-        faults.append(Fault(code=400, message="Not one character", path=name))
-    return text

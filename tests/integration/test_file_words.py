@@ -166,6 +166,50 @@ def test_an_upload_is_told_how_its_cells_are_written(
     assert all("_fname" not in one for (one,) in fields)
 
 
+def test_an_upload_tells_its_faults_by_kind(drained: ServedIntake, token: str) -> None:
+    table = "Mail;Birthday;points\n" + "".join(
+        f"p{n}@example.com;25.0{n}.1963;1\n" for n in range(1, 6)
+    )
+    job = send(
+        drained,
+        token,
+        f"{table}bad;1963-09-25;1\nz@example.com;1963-09-25;y\n".encode(),
+        map=["Mail=email", "Birthday=_bdate"],
+        skip_invalid_fields="1",
+    ).json()
+
+    told = ask(drained, token, job["job_id"], "/faults").json()
+
+    assert (job["created"], job["rejected"]) == (6, 1)
+    assert job["faults"] == f"/api/v1.1/jobs/{job['job_id']}/faults"
+    assert (told["error"], told["rows"]) == (0, 7)
+    assert [
+        (one["count"], one["column"], one["sample"], one["dropped"], one["try"])
+        for one in told["faults"]
+    ] == [
+        (5, "Birthday", "25.01.1963", True, ["dates=DD.MM.YYYY"]),
+        (1, "Mail", "bad", False, []),
+        (1, "points", "y", True, []),
+    ]
+
+
+def test_the_faults_of_documents_and_of_no_job(
+    drained: ServedIntake, token: str
+) -> None:
+    lines = b'{"email": "bad"}\n{bad\n'
+    job = send(drained, token, lines, "application/x-ndjson").json()
+
+    told = ask(drained, token, job["job_id"], "/faults").json()["faults"]
+    unknown = ask(drained, token, "01890000-0000-7000-8000-000000000000", "/faults")
+    asked = ask(drained, token, job["job_id"], "/faults?as=csv").json()
+
+    assert [(one["field"], one["sample"]) for one in told] == [
+        ("data.email", "bad"),
+        ("", None),
+    ]
+    assert (unknown.json()["error"], asked["error"]) == (404, 400)
+
+
 def test_a_cell_clears_its_field_and_a_blank_one_does_not(
     drained: ServedIntake, connection: Connection, token: str
 ) -> None:

@@ -27,7 +27,7 @@ from tests.uploads import PEOPLE, answered, ask, emails, send
         ({"matching": "x"}, "text/csv", 400, f"{said.MODE}: matching"),
         ({"map": "x"}, "text/csv", 400, "Not COLUMN=FIELD: map"),
         ({"operation": "x"}, "text/csv", 400, f"{said.OPERATION}: operation"),
-        ({"delimiter": "xy"}, "text/csv", 400, "Not one character: delimiter"),
+        ({"delimiter": "xy"}, "text/csv", 400, "Not one character, or"),
         ({"delimiter": "\n"}, "text/csv", 400, "separates no cells: delimiter"),
         ({"quote": "\0"}, "text/csv", 400, "A NUL character cannot be stored: quote"),
         ({"name": "a\0b"}, "text/csv", 400, "A NUL character cannot be stored: name"),

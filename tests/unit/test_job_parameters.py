@@ -25,6 +25,11 @@ def test_quotes_are_trusted_as_flags_of_requests_are_read(
     assert told.parameters.get("trust_quotes", False) is expected
 
 
+@pytest.mark.parametrize("word", ["tab", "TAB", "\\t", "\t"])
+def test_a_tab_has_a_name(word: str) -> None:
+    assert load(delimiter=word).delimiter == "\t"
+
+
 @pytest.mark.parametrize("word", ["maybe", "yes", "2", ["1", "1"]])
 def test_a_flag_that_is_none_is_refused_with_what_is_allowed(word: object) -> None:
     with pytest.raises(InvalidRequest) as refused:

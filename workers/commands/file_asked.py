@@ -13,7 +13,7 @@ from ingest.doors.files.dialects import Told
 from ingest.doors.files.rows import Reading
 from ingest.settings import Settings
 from ingest.wire.cell_rules import CELL_OPTIONS, load_rules
-from ingest.wire.job_parameters import find_mark_faults
+from ingest.wire.dialect_parameters import find_mark_faults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import click
 
+from ingest.domain.errors import InvalidValue
 from ingest.domain.imports import Matching
+from ingest.wire.dialect_parameters import read_mark
 
 
 def _parse_map(
@@ -23,10 +25,10 @@ def _parse_map(
 def _parse_delimiter(
     _context: click.Context, _parameter: click.Parameter, value: str | None
 ) -> str | None:
-    value = {"tab": "\t", "\\t": "\t"}.get(value or "", value)
-    if value is not None and len(value) != 1:
-        raise click.BadParameter("one character, or `tab`")
-    return value
+    try:
+        return None if value is None else read_mark(value)
+    except InvalidValue as error:
+        raise click.BadParameter(str(error)) from error
 
 
 _Command = Callable[..., None]

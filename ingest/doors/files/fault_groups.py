@@ -1,7 +1,7 @@
 """What is wrong with the rows of a file, by kind: how often, and such as what."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -9,7 +9,7 @@ import orjson
 from ingest.domain.advice import advise
 from ingest.domain.errors import Fault
 from ingest.domain.invisible import trim
-from ingest.domain.suggestions import NOTHINGS, suggest
+from ingest.domain.suggestions import NOTHINGS, Suggestion, suggest
 from ingest.doors.files.rows import load_cells
 from ingest.wire.headers import SUBSCRIPTION
 
@@ -28,6 +28,16 @@ _INCORRECT = re.compile("Incorrect ([a-z])(.*)")
 _TIMES = "\N{MULTIPLICATION SIGN}"
 
 
+def write_option(told: Suggestion) -> str:
+    """Return what a command line says: `--dates DD.MM.YYYY`."""
+    return f"--{told.option} {_quote(told.value)}"
+
+
+def write_parameter(told: Suggestion) -> str:
+    """Return what the query of an upload says, before it is encoded."""
+    return f"{told.option}={told.value}"
+
+
 @dataclass(slots=True)
 class _Kind:
     fault: Fault
@@ -44,8 +54,16 @@ class _Kind:
 class FaultGroups:
     """Gathers faults, row after row; memory is bounded, whatever the rows."""
 
-    def __init__(self, columns: Sequence[tuple[str, str]] = ()) -> None:
-        """Begin; `columns` are those of a table, each with what it holds."""
+    def __init__(
+        self,
+        columns: Sequence[tuple[str, str]] = (),
+        write: Callable[[Suggestion], str] = write_option,
+    ) -> None:
+        """Begin; `columns` are those of a table, each with what it holds.
+
+        `write` writes what may be told of how they are written.
+        """
+        self._write = write
         # A blank name is a column's too, and nobody asks for it.
         self._names = [trim(column) or target for column, target in columns]
         self._targets = [target for _, target in columns]
@@ -136,7 +154,7 @@ class FaultGroups:
             "sample": next(map(_spell, kind.values), None),
             "rows": kind.rows,
             "dropped": kind.dropped,
-            "try": [f"--{one.option} {_quote(one.value)}" for one in tried],
+            "try": list(map(self._write, tried)),
             "fix": advise(kind.fault),
         }
 
@@ -157,7 +175,7 @@ class FaultGroups:
                 "count": count,
                 "column": column,
                 "value": value,
-                "try": f"try --null {_quote(value)}",
+                "try": f"try {write_option(Suggestion('null', value))}",
             }
             for (column, value), count in self._nothings.items()
         ]

@@ -18,6 +18,7 @@ from ingest.doors.http.docs import make_docs
 from ingest.doors.http.health import LiveResource, ReadyResource
 from ingest.doors.http.imports import ImportResource, Load, ReceiptResource
 from ingest.doors.http.intake import Intake
+from ingest.doors.http.job_faults import FaultsResource
 from ingest.doors.http.queries import Query, QueryResource
 from ingest.doors.http.quick import QuickResource
 from ingest.doors.http.replies import Faults, serialize_http_error
@@ -74,6 +75,7 @@ _JOBS: Mapping[str, Callable[[Intake], object]] = {
     "/cancel": jobs.CancelResource,
     "/results": jobs.ResultsResource,
     "/rejects": jobs.RejectsResource,
+    "/faults": FaultsResource,
 }
 #: What can be started with a profile, by the parameter that names it (7.3, 16.5).
 _STARTS = {

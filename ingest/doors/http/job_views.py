@@ -74,6 +74,7 @@ def view_job(seen: Seen, now: datetime) -> dict[str, object]:
         "finished_at": job.finished_at,
         "results": f"{place}/results",
         "rejects": f"{place}/rejects",
+        "faults": f"{place}/faults",
     }
 
 

@@ -42,7 +42,7 @@ from ingest.wire.profile_schemas import ProfileSchemas
 from ingest.wire.promises import refuse_promises
 
 #: Rows read from Postgres at once, in a transaction of their own.
-_PAGE_ROWS = 1000
+PAGE_ROWS = 1000
 
 
 class UploadResource:
@@ -121,7 +121,7 @@ class JobResource:
 
     async def on_get(self, req: Request, resp: Response, job_id: str) -> None:
         """Answer with its state and counts."""
-        seen = await _authorize(self._intake, req, job_id)
+        seen = await authorize(self._intake, req, job_id)
         said = {"error": 0, "error_text": SUCCESS_TEXT}
         reply(req, resp, 200, {**said, **view_job(seen, datetime.now(UTC))})
 
@@ -136,7 +136,7 @@ class CancelResource:
         """Ask whoever reads it to stop; 409 if it has come to its end."""
         req.context.parsed = True
         refuse_promises(req.params)
-        seen = await _authorize(self._intake, req, job_id, Action.IMPORT)
+        seen = await authorize(self._intake, req, job_id, Action.IMPORT)
         now = datetime.now(UTC)
         work = partial(cancel_job, job_id=seen.job.id, now=now)
         if not await self._intake.readers.write(work):
@@ -160,7 +160,7 @@ class ResultsResource:
 
     async def on_get(self, req: Request, resp: Response, job_id: str) -> None:
         """Stream the results in the order of the rows."""
-        seen = await _authorize(self._intake, req, job_id, known=COMMON | {"as"})
+        seen = await authorize(self._intake, req, job_id, known=COMMON | {"as"})
         as_table = req.get_param("as") == "csv"
         kind = "text/csv; charset=utf-8" if as_table else "application/x-ndjson"
         resp.content_type = kind
@@ -171,7 +171,7 @@ class ResultsResource:
         if as_table:
             yield write_table([RESULT_COLUMNS])
         while True:
-            read = partial(list_results, job_id=job_id, after=after, limit=_PAGE_ROWS)
+            read = partial(list_results, job_id=job_id, after=after, limit=PAGE_ROWS)
             page = await self._intake.readers.read(read)
             if not page:
                 return
@@ -187,7 +187,7 @@ class RejectsResource:
 
     async def on_get(self, req: Request, resp: Response, job_id: str) -> None:
         """Stream the rejects in the order of the rows."""
-        seen = await _authorize(self._intake, req, job_id)
+        seen = await authorize(self._intake, req, job_id)
         if not seen.job.form:
             raise NotFound("No row of the job has been read yet")
         form = load_form(seen.job.form)
@@ -201,7 +201,7 @@ class RejectsResource:
         after = 0
         yield writer.begin()
         while True:
-            read = partial(list_rejects, job_id=job_id, after=after, limit=_PAGE_ROWS)
+            read = partial(list_rejects, job_id=job_id, after=after, limit=PAGE_ROWS)
             page = await self._intake.readers.read(read)
             if not page:
                 break
@@ -217,7 +217,7 @@ _REJECT_TYPES = {
 }
 
 
-async def _authorize(
+async def authorize(
     intake: Intake,
     req: Request,
     job_id: str,

@@ -53,6 +53,40 @@ _OWN: Mapping[str, tuple[str, Schema]] = {
     "remove_from_segments": ("Ids, comma-separated", {"pattern": "^[1-9](,[1-9])*$"}),
     "name": ("What the job is called", _TEXT),
 }
+#: What is wrong with the rows of a job, by kind.
+_FAULTS: Schema = {
+    "type": "object",
+    "properties": {
+        "error": {"type": "integer"},
+        "error_text": _TEXT,
+        "rows": {**_COUNT, "description": "How many rejected rows were looked at"},
+        "faults": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "count": _COUNT,
+                    "column": {"type": ["string", "null"]},
+                    "field": _TEXT,
+                    "message": _TEXT,
+                    "sample": {"type": ["string", "null"]},
+                    "rows": {"type": "array", "items": _COUNT},
+                    "dropped": {
+                        "type": "boolean",
+                        "description": "Whether the rest of the rows was imported",
+                    },
+                    "try": {
+                        "type": "array",
+                        "items": _TEXT,
+                        "description": "What would read them, as the query says it",
+                    },
+                    "fix": _TEXT,
+                },
+            },
+        },
+    },
+    "xml": {"name": "xml"},
+}
 _BODIES = {
     "text/csv": "email,_fname\nada@example.com,Ada\n",
     "application/x-ndjson": '{"email": "ada@example.com", "_fname": "Ada"}\n',
@@ -89,6 +123,7 @@ def build_job_paths() -> dict[str, object]:
                 },
             )
         },
+        "/api/v1.1/jobs/{job_id}/faults": {"get": _build_faults()},
     }
 
 
@@ -124,6 +159,7 @@ def build_job_schema() -> Schema:
         "finished_at": {"type": ["string", "null"], "format": "date-time"},
         "results": _TEXT,
         "rejects": _TEXT,
+        "faults": _TEXT,
     }
     return {"type": "object", "properties": properties, "xml": {"name": "xml"}}
 
@@ -183,6 +219,21 @@ def _build_job(name: str, summary: str) -> Schema:
         "responses": {
             "200": describe_answers("The job", described),
             **select_responses(400, 401, 403, 404, 409, 500, 503),
+        },
+    }
+
+
+def _build_faults() -> Schema:
+    described: Schema = {"anyOf": [_FAULTS, refer("Error")]}
+    return {
+        "operationId": "job_faults",
+        "tags": ["Jobs"],
+        "summary": "Read what is wrong with rejected rows, by kind",
+        "security": _READERS,
+        "parameters": [_PLACE, _FORMAT],
+        "responses": {
+            "200": describe_answers("The commonest kind first", described),
+            **select_responses(400, 401, 403, 404, 500, 503),
         },
     }
 
