@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from environs import Env, EnvError, ValidationError, validate
 
@@ -11,8 +12,10 @@ from ingest.domain.errors import PenstockError
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.wire.limits import Limits
 
-#: What Postgres takes for one value of jsonb, halved for the receipt's two.
-_LARGEST = {"profile_bytes": 100 * 2**20}
+#: What Postgres takes for one value of jsonb, halved for the receipt's two; a scan may
+#: not hold up its partition for longer than a stall is.
+_LARGEST = {"profile_bytes": 100 * 2**20, "scan_seconds": 30.0}
+_SMALLEST = {"scan_seconds": 0.001}
 
 
 class InvalidSettings(PenstockError):
@@ -66,6 +69,8 @@ class Settings:
     max_profile_bytes: int = 1024 * 1024
     #: Most values of one import that its profile is to be found by.
     max_profile_keys: int = 2000
+    #: Longest time that one batch may search for profiles without an index.
+    max_scan_seconds: float = 2.0
     #: Waiting imports over all partitions past which 429 is answered.
     max_waiting: int = 100_000
     #: The part of Redis's `maxmemory` past which 503 is answered.
@@ -205,19 +210,19 @@ def read_profile_limits() -> ProfileLimits:
         raise InvalidSettings(str(error)) from error
 
 
-def _read_profile_limits(env: Env) -> dict[str, int]:
+def _read_profile_limits(env: Env) -> dict[str, Any]:
     """Read the settings that are limits of profiles, by their names."""
     return {
-        f"max_{name}": env.int(
+        f"max_{name}": (env.float if isinstance(default, float) else env.int)(
             f"MAX_{name.upper()}",
             default,
-            validate=validate.Range(min=1, max=_LARGEST.get(name)),
+            validate=validate.Range(min=_SMALLEST.get(name, 1), max=_LARGEST.get(name)),
         )
         for name, default in dataclasses.asdict(DEFAULT_LIMITS).items()
     }
 
 
-def _make_profile_limits(settings: Mapping[str, int]) -> ProfileLimits:
+def _make_profile_limits(settings: Mapping[str, Any]) -> ProfileLimits:
     limits = {
         name: settings[f"max_{name}"] for name in dataclasses.asdict(DEFAULT_LIMITS)
     }
