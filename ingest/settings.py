@@ -38,6 +38,8 @@ class Settings:
     batch_bytes: int = 16 * 1024 * 1024
     #: Seconds a caller waits for the outcome when it does not say.
     wait_seconds: float = 10.0
+    #: Longest head of a request: its first line and its headers.
+    max_head_bytes: int = 64 * 1024
     #: Longest body accepted.
     max_body_bytes: int = 10 * 1024 * 1024
     #: Bytes of bodies that one intake process holds at a time, past which 503 is
@@ -145,6 +147,11 @@ def read_settings() -> Settings:
                 batch_bytes=env.int("BATCH_BYTES", 16 * 1024 * 1024, validate=positive),
                 wait_seconds=env.float(
                     "WAIT_SECONDS", 10.0, validate=validate.Range(min=0, max=300)
+                ),
+                max_head_bytes=env.int(
+                    "MAX_HEAD_BYTES",
+                    64 * 1024,
+                    validate=validate.Range(min=1024, max=2**20),
                 ),
                 max_body_bytes=env.int(
                     "MAX_BODY_BYTES", 10 * 1024 * 1024, validate=positive

@@ -18,6 +18,10 @@ LIMITS = {
         "test_what_is_read_at_once_is_bounded_by_its_bytes",
         "batch_bytes",
     ),
+    "max_head_bytes": (
+        "test_a_head_over_the_limit_is_431_and_the_connection_ends",
+        "short_heads",
+    ),
     "max_body_bytes": ("test_a_body_over_the_limit_is_413", "max_body_bytes"),
     "max_bodies_bytes": (
         "test_bodies_beyond_the_room_for_them_are_503_until_there_is_room",
@@ -126,6 +130,8 @@ def test_a_scan_may_take_a_part_of_a_second(
         ("MAX_SCAN_SECONDS", "30.1"),
         ("MAX_SCAN_SECONDS", "nan"),
         ("MAX_SCAN_SECONDS", "two"),
+        ("MAX_HEAD_BYTES", "1023"),
+        ("MAX_HEAD_BYTES", str(2**20 + 1)),
         ("MAX_TAGS", "0"),
         ("MAX_TAGS", "1.5"),
         ("MAX_PROFILE_BYTES", str(100 * 2**20 + 1)),

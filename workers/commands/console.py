@@ -9,7 +9,7 @@ import uvicorn
 from ingest.commands.intake import listen
 from ingest.doors.console.app import create_console
 from ingest.doors.http.arrivals import Arrivals
-from ingest.doors.http.protocol import Http1Protocol
+from ingest.doors.http.protocol import bound_heads
 from ingest.logs import configure_logging
 from ingest.settings import Settings, read_settings
 from ingest.store.database import connect
@@ -38,7 +38,7 @@ def make_server(settings: Settings) -> uvicorn.Server:
         uvicorn.Config(
             Arrivals(create_console(settings, replay), settings),
             loop="uvloop",
-            http=Http1Protocol,
+            http=bound_heads(settings.max_head_bytes),
             ws="none",
             # The proxy in front tells by X-Forwarded-Proto that it is spoken HTTPS to,
             # which can only make a cookie stricter.
