@@ -171,6 +171,28 @@ def test_no_page_has_barriers_or_faint_text_or_breaks_its_own_rules(
     assert len(barriers) == 13
 
 
+def test_only_old_values_are_struck_through(
+    browser: WebDriver, served: Console, filled: Filled
+) -> None:
+    struck = """
+        return [...document.querySelectorAll('code, pre')]
+            .filter((code) => getComputedStyle(code).textDecorationLine !== 'none')
+            .map((code) => code.closest('td')?.className ?? code.innerText);
+        """
+    browser.get(f"{served.url}/login")
+    command = browser.find_element(By.CSS_SELECTOR, "main pre")
+    assert browser.execute_script(struck) == []
+    assert command.text == "penstock token create NAME --action admin"
+    # On one line, whole in the window of a desktop.
+    assert command.size["height"] < 70
+    width = "return arguments[0].scrollWidth <= arguments[0].clientWidth"
+    assert browser.execute_script(width, command)
+
+    log_in(browser, served, f"/imports/{filled.updated}")
+
+    assert set(browser.execute_script(struck)) == {"from"}
+
+
 def test_it_is_dark_where_dark_is_preferred(
     browser: WebDriver, served: Console
 ) -> None:
