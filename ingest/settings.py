@@ -94,6 +94,8 @@ class Settings:
     after_wait: str = "accepted"
     #: Origins of pages whose forms may read quick import's answer; `*` for any.
     cors_origins: tuple[str, ...] = ()
+    #: Where the console is, for the page at an intake's URL; empty for no link.
+    console_url: str = ""
     #: Days a receipt is kept.
     receipt_days: int = 30
     #: Addresses, networks and host names that webhooks may reach though not public.
@@ -118,6 +120,7 @@ class Settings:
 
 
 _ORIGIN = re.compile(r"\*|https?://[^/?#\s*]+")
+_URL = re.compile(r"https?://[^/?#\s\"'<>]+[^\s\"'<>]*")
 
 
 def _check_origins(origins: list[str]) -> None:
@@ -126,6 +129,11 @@ def _check_origins(origins: list[str]) -> None:
             raise ValidationError(
                 f"Not an origin such as https://example.com: {origin}"
             )
+
+
+def _check_url(url: str) -> None:
+    if url and not _URL.fullmatch(url):
+        raise ValidationError(f"Not a URL such as https://console.example.com: {url}")
 
 
 def read_settings() -> Settings:
@@ -196,6 +204,7 @@ def read_settings() -> Settings:
                 cors_origins=tuple(
                     env.list("CORS_ORIGINS", [], validate=_check_origins)
                 ),
+                console_url=env.str("CONSOLE_URL", "", validate=_check_url),
                 receipt_days=env.int("RECEIPT_DAYS", 30, validate=positive),
                 webhook_allow=tuple(env.list("WEBHOOK_ALLOW", [])),
                 events_broker=env.str("EVENTS_BROKER", ""),

@@ -72,7 +72,7 @@ LIMITS = {
 OTHERS = {
     *("database_url", "redis_url", "partitions", "wait_seconds", "mirror_errors"),
     *("receipt_days", "webhook_allow", "events_broker", "geoip_database"),
-    *("amqp_broker", "log_level", "after_wait", "cors_origins"),
+    *("amqp_broker", "log_level", "after_wait", "cors_origins", "console_url"),
 }
 PAGES = ("docs/security.md", "docs/reliability.md")
 
