@@ -18,6 +18,7 @@ from pathlib import Path
 from prometheus_client import Counter, Gauge, Histogram, values
 
 from ingest.domain.imports import Matching, State
+from ingest.domain.lookups import SUBSCRIPTION_CHANNELS
 from ingest.metric_files import ProcessName
 
 _DIRECTORY = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
@@ -215,7 +216,7 @@ _begin(STAGE_SECONDS, STAGES)
 _begin(BATCHES_REPEATED, ("unique value", "failed", "halved", "held"))
 _begin(IMPORTS_HELD, ("key", "profile"))
 _begin(CATALOG_RELOADS, ROLES[:3])
-_begin(ORPHAN_KEYS, ("email", "phone", "field"))
+_begin(ORPHAN_KEYS, ("email", "phone", "field", *SUBSCRIPTION_CHANNELS))
 _begin(GEO_LOOKUPS, ("found", "unknown", "failed"))
 _begin(DELIVERIES, ("delivered", "pending", "failed"))
 

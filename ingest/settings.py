@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from environs import Env, EnvError, ValidationError, validate
 
@@ -11,8 +12,10 @@ from ingest.domain.errors import PenstockError
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.wire.limits import Limits
 
-#: What Postgres takes for one value of jsonb, halved for the receipt's two.
-_LARGEST = {"profile_bytes": 100 * 2**20}
+#: What Postgres takes for one value of jsonb, halved for the receipt's two; a scan may
+#: not hold up its partition for longer than a stall is.
+_LARGEST = {"profile_bytes": 100 * 2**20, "scan_seconds": 30.0}
+_SMALLEST = {"scan_seconds": 0.001}
 
 
 class InvalidSettings(PenstockError):
@@ -35,6 +38,8 @@ class Settings:
     batch_bytes: int = 16 * 1024 * 1024
     #: Seconds a caller waits for the outcome when it does not say.
     wait_seconds: float = 10.0
+    #: Longest head of a request: its first line and its headers.
+    max_head_bytes: int = 64 * 1024
     #: Longest body accepted.
     max_body_bytes: int = 10 * 1024 * 1024
     #: Bytes of bodies that one intake process holds at a time, past which 503 is
@@ -66,6 +71,8 @@ class Settings:
     max_profile_bytes: int = 1024 * 1024
     #: Most values of one import that its profile is to be found by.
     max_profile_keys: int = 2000
+    #: Longest time that one batch may search for profiles without an index.
+    max_scan_seconds: float = 2.0
     #: Waiting imports over all partitions past which 429 is answered.
     max_waiting: int = 100_000
     #: The part of Redis's `maxmemory` past which 503 is answered.
@@ -87,6 +94,8 @@ class Settings:
     after_wait: str = "accepted"
     #: Origins of pages whose forms may read quick import's answer; `*` for any.
     cors_origins: tuple[str, ...] = ()
+    #: Where the console is, for the page at an intake's URL; empty for no link.
+    console_url: str = ""
     #: Days a receipt is kept.
     receipt_days: int = 30
     #: Addresses, networks and host names that webhooks may reach though not public.
@@ -111,6 +120,7 @@ class Settings:
 
 
 _ORIGIN = re.compile(r"\*|https?://[^/?#\s*]+")
+_URL = re.compile(r"https?://[^/?#\s\"'<>]+[^\s\"'<>]*")
 
 
 def _check_origins(origins: list[str]) -> None:
@@ -119,6 +129,11 @@ def _check_origins(origins: list[str]) -> None:
             raise ValidationError(
                 f"Not an origin such as https://example.com: {origin}"
             )
+
+
+def _check_url(url: str) -> None:
+    if url and not _URL.fullmatch(url):
+        raise ValidationError(f"Not a URL such as https://console.example.com: {url}")
 
 
 def read_settings() -> Settings:
@@ -140,6 +155,11 @@ def read_settings() -> Settings:
                 batch_bytes=env.int("BATCH_BYTES", 16 * 1024 * 1024, validate=positive),
                 wait_seconds=env.float(
                     "WAIT_SECONDS", 10.0, validate=validate.Range(min=0, max=300)
+                ),
+                max_head_bytes=env.int(
+                    "MAX_HEAD_BYTES",
+                    64 * 1024,
+                    validate=validate.Range(min=1024, max=2**20),
                 ),
                 max_body_bytes=env.int(
                     "MAX_BODY_BYTES", 10 * 1024 * 1024, validate=positive
@@ -184,6 +204,7 @@ def read_settings() -> Settings:
                 cors_origins=tuple(
                     env.list("CORS_ORIGINS", [], validate=_check_origins)
                 ),
+                console_url=env.str("CONSOLE_URL", "", validate=_check_url),
                 receipt_days=env.int("RECEIPT_DAYS", 30, validate=positive),
                 webhook_allow=tuple(env.list("WEBHOOK_ALLOW", [])),
                 events_broker=env.str("EVENTS_BROKER", ""),
@@ -205,19 +226,19 @@ def read_profile_limits() -> ProfileLimits:
         raise InvalidSettings(str(error)) from error
 
 
-def _read_profile_limits(env: Env) -> dict[str, int]:
+def _read_profile_limits(env: Env) -> dict[str, Any]:
     """Read the settings that are limits of profiles, by their names."""
     return {
-        f"max_{name}": env.int(
+        f"max_{name}": (env.float if isinstance(default, float) else env.int)(
             f"MAX_{name.upper()}",
             default,
-            validate=validate.Range(min=1, max=_LARGEST.get(name)),
+            validate=validate.Range(min=_SMALLEST.get(name, 1), max=_LARGEST.get(name)),
         )
         for name, default in dataclasses.asdict(DEFAULT_LIMITS).items()
     }
 
 
-def _make_profile_limits(settings: Mapping[str, int]) -> ProfileLimits:
+def _make_profile_limits(settings: Mapping[str, Any]) -> ProfileLimits:
     limits = {
         name: settings[f"max_{name}"] for name in dataclasses.asdict(DEFAULT_LIMITS)
     }

@@ -1,6 +1,7 @@
 """A served console, and something to see in it."""
 
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ import redis
 
 from ingest.domain.imports import Import
 from ingest.domain.tokens import Action
+from ingest.local.bootstrap import DEMO_SECRET
 from ingest.queues import stream_key
 from ingest.settings import Settings
 from ingest.store.catalog import load_declared, save_catalog
@@ -21,8 +23,9 @@ from ingest.store.tokens import create_token
 from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.declared import make_endpoint, make_trigger
+from tests.drains import draining
 from tests.factories import make_import
-from tests.intakes import serving
+from tests.intakes import DEADLINE_SECONDS, ServedIntake, serving
 from tests.pipeline import Pipeline
 from workers.commands.console import make_server
 
@@ -110,6 +113,39 @@ class Filled:
     waiting: UUID
     #: Numbers of dead letters: one that a replay applies, one that stays.
     letters: tuple[int, int]
+
+
+def send_people(intake: ServedIntake, count: int) -> None:
+    """Have `count` imports accepted at once, one of 40 of which will be rejected."""
+    people = [
+        {
+            "email": f"person{number % 500}@example.com",
+            "data": {"points": "none" if number % 40 == 39 else number},
+        }
+        for number in range(count)
+    ]
+    key = {"token": DEMO_SECRET, "db_id": 1, "matching": "email"}
+    path = "/api/v1.1/profiles/import_batch"
+    intake.post({**key, "data": people}, {"Prefer": "respond-async"}, path)
+
+
+@contextmanager
+def working(intake: ServedIntake) -> Iterator[None]:
+    """Apply what is accepted, and accept a little, until the block ends."""
+    ended = threading.Event()
+
+    def send() -> None:
+        while not ended.wait(0.1):
+            send_people(intake, 20)
+
+    with draining(intake.settings):
+        sender = threading.Thread(target=send, daemon=True)
+        sender.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            sender.join(DEADLINE_SECONDS)
 
 
 def make_update(data: dict[str, object], email: str = "ada@example.com") -> Import:

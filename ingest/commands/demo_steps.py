@@ -22,7 +22,7 @@ class Step:
 
 STEPS = (
     Step(
-        title="JSON: a new profile, found by nobody's email",
+        title="Create a profile, in JSON",
         sample="create.json",
         email="ada@example.com",
         expected={
@@ -35,7 +35,7 @@ STEPS = (
         },
     ),
     Step(
-        title="XML: another one, matched by phone",
+        title="Create another one, in XML, matched by phone",
         sample="create.xml",
         email="grace@example.com",
         expected={
@@ -47,7 +47,7 @@ STEPS = (
         },
     ),
     Step(
-        title="Update: functions, a status and a segment, matched by phone",
+        title="Update the first by functions, matched by phone",
         sample="update.json",
         email="ada@example.com",
         expected={
@@ -60,13 +60,13 @@ STEPS = (
         },
     ),
     Step(
-        title="Error: one bad request, refused whole",
+        title="Send a bad import: it is rejected whole",
         sample="error.json",
         says=("400", "Not an integer: data.points"),
         email="eve@example.com",
     ),
     Step(
-        title="Batch: two imports of one profile around a bad one",
+        title="Send a batch: two imports of one profile around a bad one",
         sample="batch.json",
         method="profiles/import_batch",
         says=('"result"', "Not an integer: data.points"),

@@ -8,7 +8,7 @@ import uvicorn
 
 from ingest.doors.http.app import create_app
 from ingest.doors.http.arrivals import Arrivals
-from ingest.doors.http.protocol import Http1Protocol
+from ingest.doors.http.protocol import bound_heads
 from ingest.doors.http.uploads import PATH
 from ingest.garbage import collect_rarely
 from ingest.local.priority import give_way
@@ -32,7 +32,7 @@ def make_server(settings: Settings) -> uvicorn.Server:
         uvicorn.Config(
             Arrivals(create_app(settings), settings, open_ended=PATH),
             loop="uvloop",
-            http=Http1Protocol,
+            http=bound_heads(settings.max_head_bytes),
             ws="none",
             proxy_headers=False,
             lifespan="on",

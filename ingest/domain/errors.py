@@ -11,7 +11,8 @@ PenstockError
 │   ├── NameTaken            409  another request has the idempotency key
 │   ├── BodyTooSlow          408
 │   ├── BodyTooLarge         413
-│   └── UnsupportedMediaType 415
+│   ├── UnsupportedMediaType 415
+│   └── HeadTooLong          431
 ├── Overloaded               429  too much work is waiting: retry later
 │   └── RateExceeded         429  the token asks more than its rate
 ├── Unavailable              503  the queue cannot be reached: retry later
@@ -116,6 +117,12 @@ class UnsupportedMediaType(Rejected):
     """The body is neither JSON nor XML."""
 
     code = 415
+
+
+class HeadTooLong(Rejected):
+    """The path and headers of the request are longer than the limit."""
+
+    code = 431
 
 
 class Overloaded(PenstockError):

@@ -1,4 +1,4 @@
-"""How much one import may bring, and one profile hold (contract 16.14).
+"""How much one import may bring and take, and one profile hold (contract 16.14).
 
 The door refuses what an import brings too much of; what gathers in a profile is seen
 when it is merged. What was stored before a limit was lowered stays, and may shrink.
@@ -40,6 +40,9 @@ class ProfileLimits:
     profile_bytes: int = 1024 * 1024
     #: Values that an import's profile is to be found by, all kinds together.
     profile_keys: int = 2000
+    #: Longest time that one batch may read whole databases for, in search of fields
+    #: that no index covers: everyone behind it waits.
+    scan_seconds: float = 2.0
 
     @cached_property
     def small(self) -> int:

@@ -32,6 +32,8 @@ class Layout:
     listener: int
     http_port: int
     exporter_port: int
+    #: The socket of the console.
+    console_listener: int
     console_port: int
     intakes: int
     workers: int
@@ -131,7 +133,7 @@ def list_children(layout: Layout) -> list[Child]:
     beat = _celery("beat", "--schedule", schedule, "--pidfile=")
     port = str(layout.exporter_port)
     exporter = ("ingest.cli", "exporter", "--port", port)
-    console = ("ingest.cli", "console", "--port", str(layout.console_port))
+    console = ("ingest.cli", "console", "--fd", str(layout.console_listener))
     return [
         *_list_workers(layout),
         *_list_intakes(layout),
@@ -142,7 +144,9 @@ def list_children(layout: Layout) -> list[Child]:
             stop_order=1,
         ),
         Child(
-            program=_program(layout, "console", console),
+            program=_program(
+                layout, "console", console, descriptors=(layout.console_listener,)
+            ),
             probe=partial(probe_http, layout.console_port, "/health/live"),
             stop_order=1,
         ),

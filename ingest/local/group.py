@@ -3,8 +3,8 @@
 import os
 import shutil
 import socket
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,8 @@ from ingest.local.watchdog import watched
 from ingest.settings import Settings
 
 _DEFAULT_PORT = 8080
+#: Where the console is looked for first, and how far on.
+_CONSOLE_PORTS = range(9109, 9209)
 _BACKLOG = 2048
 _READY_SECONDS = 60.0
 #: A server that was killed reads its log back first, and answers that it does.
@@ -70,6 +72,26 @@ def _listen(wanted: int | None, tell: Tell) -> socket.socket:
             ) from error
     listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
     tell(f"port {port} is taken; using {listener.getsockname()[1]} instead")
+    return listener
+
+
+def _try_port(port: int) -> socket.socket | None:
+    with suppress(OSError):
+        return socket.create_server(("127.0.0.1", port), backlog=_BACKLOG)
+    return None
+
+
+def listen_console(
+    ports: Sequence[int] = _CONSOLE_PORTS, *, tell: Tell
+) -> socket.socket:
+    """Listen on the first free port of `ports`; on any other if none is.
+
+    The console inherits the socket: no other group can take the port meanwhile.
+    """
+    free = (listener for port in ports if (listener := _try_port(port)))
+    listener = next(free, None) or socket.create_server(("127.0.0.1", 0))
+    if (chosen := listener.getsockname()[1]) != ports[0]:
+        tell(f"port {ports[0]} is taken; the console is on {chosen} instead")
     return listener
 
 
@@ -121,8 +143,10 @@ def _make_layout(
     state: Path,
     environ: Mapping[str, str],
     listener: socket.socket,
+    console: socket.socket,
     urls: ServerUrls,
 ) -> Layout:
+    console_port = console.getsockname()[1]
     own = {
         "DATABASE_URL": urls.database_url,
         "REDIS_URL": urls.redis_url,
@@ -130,12 +154,17 @@ def _make_layout(
     }
     return Layout(
         state=state,
-        environ={**environ, **own},
+        environ={
+            "PENSTOCK_CONSOLE_URL": f"http://127.0.0.1:{console_port}",
+            **environ,
+            **own,
+        },
         redis_url=urls.redis_url,
         listener=listener.fileno(),
         http_port=listener.getsockname()[1],
         exporter_port=keep_port(state, "exporter"),
-        console_port=keep_port(state, "console"),
+        console_listener=console.fileno(),
+        console_port=console_port,
         intakes=options.intakes,
         workers=options.workers,
     )
@@ -183,14 +212,16 @@ def run_group(
         _clear(state, tell)
         stack.callback(answer_path(state).unlink, missing_ok=True)
         listener = stack.enter_context(_listen(options.http_port, tell))
+        console = stack.enter_context(listen_console(tell=tell))
         stack.enter_context(watched(state))
         supervisor = Supervisor(state=state, signals=signals, tell=tell)
         stack.callback(supervisor.stop)
         # First of all at the end: a caller is refused rather than left waiting.
         stack.callback(listener.close)
+        stack.callback(console.close)
 
         urls, tokens = _start_servers(supervisor, state, environ, tell)
-        layout = _make_layout(options, state, environ, listener, urls)
+        layout = _make_layout(options, state, environ, listener, console, urls)
         _start_children(supervisor, layout, tell)
 
         publish = partial(_publish, supervisor, layout, urls, tokens)

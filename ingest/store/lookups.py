@@ -21,9 +21,6 @@ from ingest.domain.lookups import (
 from ingest.domain.workspace import Address, Scans
 from ingest.store.rows import dump_array
 
-#: Longest time that one batch may read whole databases for: everyone behind it waits.
-SCAN_SECONDS = 2.0
-
 Hits = dict[Address, list[str]]
 
 
@@ -103,15 +100,16 @@ def find_holders_of_all(
 def scan_profiles(
     connection: Connection[TupleRow],
     wanted: Mapping[Address, Mapping[str, object]],
+    most_seconds: float,
 ) -> Scans:
     """Return the ids found by documents no index covers: reads whole databases.
 
     Each is read once for all that is wanted by one of its fields. Together that takes
-    no longer than SCAN_SECONDS, of which each pass has its share: what is not found by
-    then is given up.
+    no longer than `most_seconds`, of which each pass has its share: what is not found
+    by then is given up.
     """
     scans = Scans()
-    ends_at = time.monotonic() + SCAN_SECONDS
+    ends_at = time.monotonic() + most_seconds
     groups: dict[_Scan, list[tuple[Address, object]]] = defaultdict(list)
     for address, document in wanted.items():
         database_id, lookup = address

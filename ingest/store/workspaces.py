@@ -152,7 +152,7 @@ def _look(
     candidates: int,
 ) -> tuple[Workspace, Set[Hit]]:
     hits = _find(connection, wanted, candidates)
-    scans = scan_profiles(connection, wanted.scanned)
+    scans = scan_profiles(connection, wanted.scanned, catalog.limits.scan_seconds)
     workspace = Workspace(catalog, take(connection, _ids(hits, scans)), scans)
     return workspace, workspace.stale(_indexed(hits))
 

@@ -101,6 +101,12 @@ ERRORS: tuple[ErrorCode, ...] = (
         advice="Send it again after `Retry-After` seconds",
     ),
     ErrorCode(
+        code=431,
+        meaning="The path and headers of the request are too long",
+        http="431",
+        advice="Send fewer or shorter headers, and values in the body",
+    ),
+    ErrorCode(
         code=440,
         meaning="Reserved: elsewhere an unknown token, which is 403 here",
         http="never sent",

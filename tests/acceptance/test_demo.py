@@ -40,8 +40,8 @@ def penstock(tmp_path: Path) -> Path:
     return programs / "penstock"
 
 
-@pytest.mark.timeout(INSTALL_SECONDS + START_SECONDS + 60)
-def test_the_demo_shows_every_answer_and_leaves_nothing(
+@pytest.mark.timeout(INSTALL_SECONDS + START_SECONDS + 90)
+def test_the_demo_shows_every_answer_and_a_crash_and_leaves_nothing(
     penstock: Path, tmp_path: Path
 ) -> None:
     scratch = tmp_path / "scratch"
@@ -52,11 +52,21 @@ def test_the_demo_shows_every_answer_and_leaves_nothing(
         "demo",
         cwd=scratch,
         env={"PATH": "/usr/bin:/bin", "TMPDIR": str(scratch)},
-        timeout=START_SECONDS + 30,
+        timeout=START_SECONDS + 60,
     )
 
-    assert "✓ every answer and profile is as it should be" in done.stdout
-    assert '"error":0' in done.stdout
-    assert "<error>0</error>" in done.stdout
-    assert '"error":400' in done.stdout
+    said = done.stdout
+    assert "✓ every answer, profile, and count is as it should be" in said
+    assert '"error":0' in said
+    assert "<error>0</error>" in said
+    assert '"error":400' in said
+    assert re.search(r"^ +points +10 → 42$", said, re.MULTILINE)
+    killed = re.search(r"worker (\d+) killed \(SIGKILL\): [\d,]+ applied", said)
+    started = re.search(r"worker (\d+) started in its place", said)
+    assert killed
+    assert started
+    assert killed[1] != started[1]
+    assert "3,000 accepted = 3,000 applied: none lost, none twice" in said
+    assert "53 of 53 new profiles" in said
+    assert len((said + done.stderr).splitlines()) <= 60
     assert list(scratch.iterdir()) == []

@@ -99,6 +99,15 @@ def test_the_console_takes_the_admin_token_and_no_other(answer: dict[str, Any]) 
     assert look(answer["token"]) == 403
 
 
+def test_the_url_shows_a_page_that_leads_to_the_console(
+    answer: dict[str, Any],
+) -> None:
+    page = httpx.get(answer["http"], timeout=30)
+
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert f'href="{answer["console"]}"' in page.text
+
+
 def test_progress_is_told_in_plain_lines(group: Group, answer: dict[str, Any]) -> None:
     assert "penstock: postgres is ready after" in group.said
     assert "penstock: drains is ready after" in group.said

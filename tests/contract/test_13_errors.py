@@ -127,6 +127,11 @@ def send_too_much(intake: ServedIntake, token: str) -> httpx.Response:
     return intake.post(b" " * (intake.settings.max_body_bytes + 1))
 
 
+def send_a_long_head(intake: ServedIntake, token: str) -> httpx.Response:
+    long = {"X-Long": "x" * intake.settings.max_head_bytes}
+    return intake.post(make_document(token), long)
+
+
 def send_prose(intake: ServedIntake, token: str) -> httpx.Response:
     return intake.post(b"Dear sirs", {"Content-Type": "text/plain"})
 
@@ -149,6 +154,7 @@ CASES = [
     pytest.param(409, 200, take_an_email, id="409 for a taken value"),
     pytest.param(413, 413, send_too_much, id="413"),
     pytest.param(415, 415, send_prose, id="415"),
+    pytest.param(431, 431, send_a_long_head, id="431"),
 ]
 
 

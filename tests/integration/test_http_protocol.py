@@ -5,14 +5,16 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from ingest.doors.http import protocol
 from ingest.settings import Settings
+from tests.databases import cloned
 from tests.drains import draining
 from tests.intakes import DEADLINE_SECONDS, ServedIntake, served, wait_until
 from tests.uploads import PATH as JOBS
@@ -70,10 +72,135 @@ def is_reset(peer: socket.socket) -> bool:
     return False
 
 
+HEAD_LIMIT = 8 * 1024
+BLOCK = b"x" * 4096
+#: What comes before it, what goes on for ever, and what of it is a part.
+ENDLESS = {
+    "one header": (b"GET /health/live HTTP/1.1\r\nHost: x\r\nLong: ", BLOCK),
+    "many headers": (b"GET /health/live HTTP/1.1\r\nHost: x\r\n", b"A: b\r\n" * 700),
+    "a header's name": (b"GET /health/live HTTP/1.1\r\nHost: x\r\n", BLOCK),
+    "white space": (b"GET /health/live HTTP/1.1\r\nHost: ", b" " * 4096),
+    "a path": (b"GET /", BLOCK),
+    "empty lines": (b"", b"\r\n" * 2048),
+}
+
+
+def make_head(size: int, path: str = "/health/live") -> bytes:
+    """Return a head of exactly `size` bytes, the empty line at its end included."""
+    start = f"GET {path} HTTP/1.1\r\nHost: x\r\nLong: ".encode()
+    return start + b"x" * (size - len(start) - 4) + b"\r\n\r\n"
+
+
+def send_until_it_ends(peer: socket.socket, part: bytes, most: int) -> None:
+    """Send `part` again and again; fail when `most` bytes were taken."""
+    with suppress(ConnectionError):
+        for _ in range(most // len(part)):
+            peer.sendall(part)
+        pytest.fail(f"{most} bytes were taken")
+
+
 @pytest.fixture
 def small(settings: Settings) -> Iterator[ServedIntake]:
     with served(replace(settings, max_body_bytes=MEBIBYTE)) as intake:
         yield intake
+
+
+@pytest.fixture(scope="module")
+def short_heads(servers: Any, template: str) -> Iterator[ServedIntake]:
+    with cloned(servers.database_url, template) as url:
+        settings = Settings(
+            database_url=url, redis_url=servers.redis_url, max_head_bytes=HEAD_LIMIT
+        )
+        with served(settings) as intake:
+            yield intake
+
+
+@pytest.mark.parametrize("step", [1, 1000, 100_000])
+def test_a_head_at_the_limit_is_read(short_heads: ServedIntake, step: int) -> None:
+    sent = make_head(HEAD_LIMIT)
+    with connected(short_heads) as peer:
+        for start in range(0, len(sent), step):
+            peer.sendall(sent[start : start + step])
+
+        assert read_answer(peer)[0] == 200
+
+
+@pytest.mark.parametrize("step", [1000, 100_000])
+def test_a_head_over_the_limit_is_431_and_the_connection_ends(
+    short_heads: ServedIntake, step: int
+) -> None:
+    sent = make_head(HEAD_LIMIT + 100)
+    with connected(short_heads) as peer:
+        for start in range(0, len(sent), step):
+            peer.sendall(sent[start : start + step])
+        status, headers, text = read_answer(peer)
+
+        assert status == 431
+        assert headers["connection"] == "close"
+        assert headers["content-type"] == "application/json"
+        assert json.loads(text) == {
+            "error": 431,
+            "error_text": "The head of the request (its path and headers) is longer"
+            f" than {HEAD_LIMIT} bytes",
+        }
+        assert peer.recv(1) == b""
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_a_head_without_an_end_is_431_and_no_more_is_kept(
+    short_heads: ServedIntake, kind: str
+) -> None:
+    start, part = ENDLESS[kind]
+    with connected(short_heads) as peer:
+        peer.sendall(start)
+        for _ in range(1 + HEAD_LIMIT // len(part)):
+            peer.sendall(part)
+
+        assert read_answer(peer)[0] == 431
+        assert peer.recv(1) == b""
+
+
+@pytest.mark.parametrize(
+    ("start", "part"),
+    [
+        pytest.param(b"0\r\n", b"A: b\r\n" * 700, id="trailers"),
+        pytest.param(b"2;", BLOCK, id="a chunk's extension"),
+    ],
+)
+def test_what_belongs_to_no_body_ends_the_connection(
+    short_heads: ServedIntake, start: bytes, part: bytes
+) -> None:
+    with connected(short_heads) as peer:
+        peer.sendall(head(None) + b"2\r\n{}\r\n" + start)
+
+        send_until_it_ends(peer, part, 64 * MEBIBYTE)
+
+
+def test_a_long_head_behind_a_request_takes_no_answer_that_is_not_its_own(
+    short_heads: ServedIntake, token: str
+) -> None:
+    body = body_of(token)
+    with connected(short_heads) as peer:
+        # Nobody applies it: its answer is owed while the second head comes.
+        peer.sendall(head(len(body)) + body)
+        peer.sendall(make_head(4 * HEAD_LIMIT))
+
+        answer = b""
+        with suppress(ConnectionError):
+            answer = peer.recv(65536)
+
+    assert answer == b""
+
+
+def test_heads_in_turn_are_each_measured_alone(short_heads: ServedIntake) -> None:
+    with connected(short_heads) as peer:
+        for _ in range(3):
+            peer.sendall(make_head(HEAD_LIMIT))
+            assert read_answer(peer)[0] == 200
+        peer.sendall(make_head(HEAD_LIMIT // 2) * 3)
+        answers = b""
+        while answers.count(b"HTTP/1.1 200") < 3:
+            answers += peer.recv(65536)
 
 
 @pytest.mark.parametrize("path", [IMPORT, f"{IMPORT}_batch", "/nowhere", JOBS])

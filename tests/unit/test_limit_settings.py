@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.settings import Settings
+from ingest.settings import InvalidSettings, Settings, read_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,6 +17,10 @@ LIMITS = {
     "batch_bytes": (
         "test_what_is_read_at_once_is_bounded_by_its_bytes",
         "batch_bytes",
+    ),
+    "max_head_bytes": (
+        "test_a_head_over_the_limit_is_431_and_the_connection_ends",
+        "short_heads",
     ),
     "max_body_bytes": ("test_a_body_over_the_limit_is_413", "max_body_bytes"),
     "max_bodies_bytes": (
@@ -49,6 +53,10 @@ LIMITS = {
         "test_an_import_with_more_keys_than_any_may_have_is_rejected",
         "profile_keys",
     ),
+    "max_scan_seconds": (
+        "test_a_search_that_takes_too_long_is_refused_and_harms_no_other",
+        "scan_seconds",
+    ),
     "max_waiting": (
         "test_too_much_waiting_work_is_429_until_it_is_done",
         "max_waiting",
@@ -64,7 +72,7 @@ LIMITS = {
 OTHERS = {
     *("database_url", "redis_url", "partitions", "wait_seconds", "mirror_errors"),
     *("receipt_days", "webhook_allow", "events_broker", "geoip_database"),
-    *("amqp_broker", "log_level", "after_wait", "cors_origins"),
+    *("amqp_broker", "log_level", "after_wait", "cors_origins", "console_url"),
 }
 PAGES = ("docs/security.md", "docs/reliability.md")
 
@@ -98,6 +106,45 @@ def test_every_limit_has_a_test_and_a_line_of_its_own(setting: str) -> None:
     assert (
         f"| `PENSTOCK_{setting.upper()}` |" in (ROOT / "docs/settings.md").read_text()
     )
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://localhost/penstock")
+    monkeypatch.setenv("REDIS_URL", "redis://localhost")
+    return monkeypatch
+
+
+@pytest.mark.parametrize("seconds", ["0.001", "0.5", "30"])
+def test_a_scan_may_take_a_part_of_a_second(
+    seconds: str, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("PENSTOCK_MAX_SCAN_SECONDS", seconds)
+
+    assert read_settings().profile_limits.scan_seconds == float(seconds)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAX_SCAN_SECONDS", "0"),
+        ("MAX_SCAN_SECONDS", "30.1"),
+        ("MAX_SCAN_SECONDS", "nan"),
+        ("MAX_SCAN_SECONDS", "two"),
+        ("MAX_HEAD_BYTES", "1023"),
+        ("MAX_HEAD_BYTES", str(2**20 + 1)),
+        ("MAX_TAGS", "0"),
+        ("MAX_TAGS", "1.5"),
+        ("MAX_PROFILE_BYTES", str(100 * 2**20 + 1)),
+    ],
+)
+def test_a_limit_out_of_its_range_is_refused_by_name(
+    name: str, value: str, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv(f"PENSTOCK_{name}", value)
+
+    with pytest.raises(InvalidSettings, match=f"PENSTOCK_{name}"):
+        read_settings()
 
 
 @pytest.mark.parametrize("page", PAGES)

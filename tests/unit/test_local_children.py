@@ -40,6 +40,7 @@ def make_layout(state: Path, **changes: int) -> Layout:
         listener=9,
         http_port=8080,
         exporter_port=9108,
+        console_listener=10,
         console_port=9109,
         intakes=changes.get("intakes", 1),
         workers=changes.get("workers", 2),
@@ -58,6 +59,19 @@ def test_every_intake_serves_on_the_one_socket(tmp_path: Path) -> None:
     for child in intakes:
         assert child.program.argv[-5:-2] == ("intake", "--fd", "9")
         assert child.program.descriptors == (9,)
+
+
+def test_the_console_serves_on_the_socket_that_was_opened_for_it(
+    tmp_path: Path,
+) -> None:
+    (console,) = [
+        child
+        for child in list_children(make_layout(tmp_path))
+        if child.program.name == "console"
+    ]
+
+    assert console.program.argv[-3:] == ("console", "--fd", "10")
+    assert console.program.descriptors == (10,)
 
 
 def test_the_drain_worker_has_as_many_processes_as_asked_for(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ def test_of_the_group_intakes_give_way(tmp_path: Path) -> None:
         listener=3,
         http_port=1,
         exporter_port=1,
+        console_listener=10,
         console_port=1,
         intakes=2,
         workers=1,

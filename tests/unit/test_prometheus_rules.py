@@ -128,6 +128,14 @@ CASES = {
         },
         after="1465m",
     ),
+    "PenstockOrphanKeys": Case(
+        fires={
+            'penstock_orphan_keys_total{kind="email"}': "0x60",
+            'penstock_orphan_keys_total{kind="phone"}': "0x15 2x45",
+        },
+        # What was counted long ago.
+        quiet={'penstock_orphan_keys_total{kind="phone"}': "7x60"},
+    ),
     "PenstockRefusesOverload": Case(
         fires={'penstock_refused_total{code="429",door="http"}': "0+5x60"},
         quiet={
@@ -160,6 +168,12 @@ CASES = {
     "PenstockProcessesRestart": Case(
         fires={'penstock_process_starts_total{role="drain"}': "0+3x60"},
         quiet={'penstock_process_starts_total{role="drain"}': "0x10 8x50"},
+    ),
+    "PenstockRetentionRefused": Case(
+        fires={"penstock_retention_refused_total": "0x30 1x60 2x120"},
+        # Once: nothing was applied while the machine was off.
+        quiet={"penstock_retention_refused_total": "0x30 1x180"},
+        after="110m",
     ),
     "PenstockExporterDown": Case(
         fires={'up{job="penstock"}': "0x60"}, quiet={'up{job="penstock"}': "1x60"}

@@ -1,6 +1,7 @@
 """`penstock console`: serve the pages by which an operator sees and operates."""
 
 import math
+import socket
 from collections.abc import Sequence
 
 import click
@@ -9,7 +10,7 @@ import uvicorn
 from ingest.commands.intake import listen
 from ingest.doors.console.app import create_console
 from ingest.doors.http.arrivals import Arrivals
-from ingest.doors.http.protocol import Http1Protocol
+from ingest.doors.http.protocol import bound_heads
 from ingest.logs import configure_logging
 from ingest.settings import Settings, read_settings
 from ingest.store.database import connect
@@ -38,7 +39,7 @@ def make_server(settings: Settings) -> uvicorn.Server:
         uvicorn.Config(
             Arrivals(create_console(settings, replay), settings),
             loop="uvloop",
-            http=Http1Protocol,
+            http=bound_heads(settings.max_head_bytes),
             ws="none",
             # The proxy in front tells by X-Forwarded-Proto that it is spoken HTTPS to,
             # which can only make a cookie stricter.
@@ -61,7 +62,8 @@ Examples:
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to bind.")
 @click.option("--port", default=9109, show_default=True, help="Port to bind; 0 is any.")
-def console(host: str, port: int) -> None:
+@click.option("--fd", type=int, help="Serve on this inherited listening socket.")
+def console(host: str, port: int, fd: int | None) -> None:
     """Serve the console: what flows, any import found, dead letters, deliveries.
 
     Whoever has a token with the action `admin` may log in. It belongs behind HTTPS
@@ -70,4 +72,5 @@ def console(host: str, port: int) -> None:
     """
     settings = read_settings()
     configure_logging(settings.log_level)
-    make_server(settings).run(sockets=[listen(host, port)])
+    listener = listen(host, port) if fd is None else socket.socket(fileno=fd)
+    make_server(settings).run(sockets=[listener])

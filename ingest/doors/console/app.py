@@ -18,6 +18,7 @@ from ingest.doors.console.resources import (
     ViewResource,
 )
 from ingest.doors.console.visits import View
+from ingest.doors.http.heads import HeadRouter
 from ingest.doors.http.health import LiveResource
 from ingest.settings import Settings
 
@@ -64,7 +65,7 @@ def create_console(
     """Return the application; it connects when its server starts it."""
     desk = Desk(settings, replay)
     pages = Pages(desk)
-    app: falcon.asgi.App[Request, Response] = falcon.asgi.App()
+    app: falcon.asgi.App[Request, Response] = falcon.asgi.App(router=HeadRouter())
     app.add_middleware(_Lifetime(desk))
     app.add_middleware(Headers())
     app.add_error_handler(Exception, pages.show_unexpected)

@@ -15,6 +15,7 @@ from ingest.doors.http.batch_receipts import BatchReceiptsResource
 from ingest.doors.http.batches import PATH, BatchResource
 from ingest.doors.http.counting import Counting
 from ingest.doors.http.docs import make_docs
+from ingest.doors.http.heads import HeadRouter
 from ingest.doors.http.health import LiveResource, ReadyResource
 from ingest.doors.http.imports import ImportResource, Load, ReceiptResource
 from ingest.doors.http.intake import Intake
@@ -130,7 +131,7 @@ def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:
     intake = Intake(settings)
     faults = Faults(intake)
     app: falcon.asgi.App[Request, Response] = falcon.asgi.App(
-        request_type=uploads.WatchedRequest
+        request_type=uploads.WatchedRequest, router=HeadRouter()
     )
     app.add_middleware(Counting())
     app.add_middleware(_Lifetime(intake))
@@ -175,5 +176,5 @@ def _add_routes(app: falcon.asgi.App[Request, Response], intake: Intake) -> None
         app.add_route(f"/api/v1.1/jobs/{{job_id}}{path}", resource(intake))
     app.add_route("/health/live", LiveResource())
     app.add_route("/health/ready", ReadyResource(intake))
-    for path, docs in make_docs().items():
+    for path, docs in make_docs(intake.settings.console_url).items():
         app.add_route(path, docs)

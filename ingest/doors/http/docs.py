@@ -1,4 +1,4 @@
-"""The OpenAPI document and its page: made once at start-up, open to anyone."""
+"""The pages of an intake and the OpenAPI document: made at start-up, open to anyone."""
 
 from collections.abc import Mapping
 from hashlib import sha256
@@ -6,19 +6,27 @@ from hashlib import sha256
 import orjson
 from falcon.asgi import Request, Response
 
+from ingest.doors.http.front import render_front
 from ingest.doors.openapi.document import build_document
 from ingest.doors.openapi.page import render_page
 
 #: A caller asks again after an hour, and is told in a line if nothing has changed.
 _CACHE_CONTROL = "public, max-age=3600"
+#: Where the console is may change with each start.
+_ASK_AGAIN = {"Cache-Control": "no-cache"}
 
 
-#: The page loads nothing, from nowhere, and runs nothing.
+#: A page loads nothing, from nowhere, and runs nothing.
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
+_HTML = "text/html; charset=utf-8"
 
 
 class StaticResource:
@@ -43,11 +51,13 @@ class StaticResource:
         resp.data = self._content
 
 
-def make_docs() -> dict[str, StaticResource]:
+def make_docs(console_url: str) -> dict[str, StaticResource]:
     """Return the resources by their paths."""
     document = build_document()
-    page = render_page(document).encode()
+    docs = render_page(document).encode()
+    front = render_front(console_url).encode()
     return {
+        "/": StaticResource(front, _HTML, {**_PAGE_HEADERS, **_ASK_AGAIN}),
+        "/docs": StaticResource(docs, _HTML, _PAGE_HEADERS),
         "/openapi.json": StaticResource(orjson.dumps(document), "application/json", {}),
-        "/docs": StaticResource(page, "text/html; charset=utf-8", _PAGE_HEADERS),
     }

@@ -6,6 +6,9 @@ still sent is read and dropped, up to a bound, before the end (RFC 9112, 9.6).
 
 An offer to speak another protocol is passed over (RFC 9110, 7.8). The parser takes what
 follows it for that protocol, and so would lose the body.
+
+The head of a request is bounded, as is all else that belongs to no body: the parser
+keeps whatever comes, and nothing would be answered before its end.
 """
 
 import asyncio
@@ -13,7 +16,11 @@ from asyncio import TimerHandle
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from ingest.domain.errors import HeadTooLong
+from ingest.wire.bodies import Format
+from ingest.wire.replies import CONTENT_TYPES, dump, fault_answer
 
 #: How long, and how much, is read of a body that has been answered already: of one
 #: that says its length, and of one that may never end.
@@ -66,6 +73,9 @@ class LingeringTransport:
 class Http1Protocol(HttpToolsProtocol):
     """Serves one connection."""
 
+    #: Longest head of a request.
+    max_head_bytes = 64 * 1024
+
     _lingering: TimerHandle | None = None
     _left = 0
     #: What came could not be read: where its message ends is not known.
@@ -74,6 +84,10 @@ class Http1Protocol(HttpToolsProtocol):
     _offered = False
     #: A message has begun and not ended.
     _begun = False
+    #: Bytes that came in the last piece, and those since the end of a head, a part of
+    #: a body, or the end of a message.
+    _received = 0
+    _pending = 0
 
     def connection_made(self, transport: Any) -> None:
         """Serve `transport`."""
@@ -107,10 +121,17 @@ class Http1Protocol(HttpToolsProtocol):
             if self.transport.is_half_closed:  # type: ignore[attr-defined]
                 return
         self._unset_keepalive_if_required()
+        self._received = len(data)
+        self._pending += self._received
         self._parse(data)
+        if self._pending > self.max_head_bytes and not self._garbled:
+            self._refuse_head()
 
     def on_headers_complete(self) -> None:
         """Begin a request, unless it is to be read again."""
+        if self._pending + self._received > self.max_head_bytes:
+            self._check_head()
+        self._pending = 0
         self._offered = self.parser.should_upgrade() and _may_decline(self.parser)
         if not self._offered:
             self._begun = True
@@ -118,11 +139,13 @@ class Http1Protocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
+        self._pending = 0
         if not self._offered:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End a request, unless it is to be read again."""
+        self._pending = 0
         if self._offered:
             return
         self._begun = False
@@ -155,10 +178,47 @@ class Http1Protocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as offer:
             if self._offered:
                 self._decline(data[offer.args[0] :])
-        except httptools.HttpParserError:
+        except httptools.HttpParserError as error:
+            if isinstance(error.__context__, HeadTooLong):
+                self._refuse_head()
+                return
             message = "Invalid HTTP request received."
             self.logger.warning(message)
             self.send_400_response(message)
+
+    def _check_head(self) -> None:
+        """Raise HeadTooLong if the head that has just ended is.
+
+        The piece that it came in may hold other messages, so it is measured by itself.
+        """
+        listed = sum(len(name) + len(value) + 4 for name, value in self.headers)
+        # The method and the version, the spaces between, and the line ends.
+        size = len(self.parser.get_method()) + len(self.url) + listed + 14
+        if size > self.max_head_bytes:
+            raise HeadTooLong("")
+
+    def _refuse_head(self) -> None:
+        """Answer what is too long, if no other answer is owed before it, and end."""
+        self._garbled = True
+        # Before the first request there is no cycle.
+        if self._begun or not getattr(self.cycle, "response_complete", True):
+            self.transport.abort()
+            return
+        error = HeadTooLong(
+            "The head of the request (its path and headers) is longer than"
+            f" {self.max_head_bytes} bytes"
+        )
+        body = dump(fault_answer(error), Format.JSON)
+        self.transport.write(
+            b"%bcontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+            % (
+                STATUS_LINE[error.code],
+                CONTENT_TYPES[Format.JSON].encode(),
+                len(body),
+                body,
+            )
+        )
+        self.transport.close()
 
     def _decline(self, rest: bytes) -> None:
         """Read the request again as if nothing had been offered, then what follows."""
@@ -181,6 +241,11 @@ class Http1Protocol(HttpToolsProtocol):
     def _give_up(self) -> None:
         self._stop_lingering()
         self.transport.abort()
+
+
+def bound_heads(max_bytes: int) -> type[Http1Protocol]:
+    """Return the protocol of servers that read heads of `max_bytes` at most."""
+    return type("BoundedProtocol", (Http1Protocol,), {"max_head_bytes": max_bytes})
 
 
 def _may_decline(parser: httptools.HttpRequestParser) -> bool:

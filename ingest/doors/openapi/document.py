@@ -29,7 +29,9 @@ also taken as text, which all of XML is; unknown ones are ignored. In XML the fi
 element of a list has `array='true'`.
 
 The API token is sent as `token` in the body, as `Authorization: Bearer` or, though it
-then stands in logs, as `token` in the query."""
+then stands in logs, as `token` in the query.
+
+`HEAD` is answered wherever `GET` is, with the same status and headers."""
 _INFO: Schema = {
     "title": "Penstock",
     # Of the contract, as in its paths.

@@ -19,6 +19,11 @@ def build_other_paths() -> dict[str, object]:
         "/health/ready": {
             "get": _build_health("ready", "Whether imports can be accepted", 503)
         },
+        "/": {
+            "get": _build_static(
+                "front", "What this is, for people", {"text/html": {"type": "string"}}
+            )
+        },
         "/openapi.json": {
             "get": _build_static(
                 "openapi", "This document", {"application/json": {"type": "object"}}

@@ -9,12 +9,13 @@ import orjson
 
 Document = Mapping[str, Any]
 
-_STYLE = """
+#: Of every page of an intake.
+STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; --link: #0b57d0 }
 @media (prefers-color-scheme: dark) { :root { --link: #8ab4f8 } }
 * { box-sizing: border-box }
 body { margin: 0 auto; max-width: 64rem; padding: 1rem 1.25rem 4rem;
-  font: 1rem/1.5 system-ui, sans-serif }
+  font: 1rem/1.5 system-ui, sans-serif; background: Canvas; color: CanvasText }
 h1, h2, h3 { line-height: 1.25; margin: 2.5rem 0 .75rem }
 h1 { margin-top: 1rem } h3 { font-size: 1.1rem; overflow-wrap: anywhere }
 a { color: var(--link) } a:focus-visible, summary:focus-visible,
@@ -49,7 +50,7 @@ def render_page(document: Document) -> str:
             "<!doctype html>",
             f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<style>{_STYLE}</style></head><body>",
+            f"<style>{STYLE}</style></head><body>",
             '<a class="skip" href="#main">Skip to the content</a>',
             f"<header><h1>{title}</h1>",
             *(f"<p>{_prose(part)}</p>" for part in info["description"].split("\n\n")),

@@ -17,6 +17,7 @@ _SHARED: Mapping[int, str] = {
     413: "BodyTooLarge",
     415: "UnsupportedMediaType",
     429: "Overloaded",
+    431: "HeadTooLong",
     500: "InternalError",
     503: "Unavailable",
 }
