@@ -228,6 +228,7 @@ def test_a_cell_clears_its_field_and_a_blank_one_does_not(
         ({"dates": "DD.MM"}, "Not a date format, such as DD.MM.YYYY"),
         ({"dates": "Birthday=DD.MM.YYYY"}, "No column is called 'Birthday'"),
         ({"decimal": "x"}, "Not a decimal mark: write , or ."),
+        ({"matching": "custom"}, "custom needs the field to match by: --field NAME"),
     ],
 )
 def test_what_is_told_and_means_nothing_begins_no_job(

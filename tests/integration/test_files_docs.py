@@ -116,8 +116,9 @@ def test_an_upload_and_its_job_work_as_they_stand(
         ]
 
     assert (said["state"], said["created"], said["name"]) == ("done", 1, "people")
-    job, results, rejects, cancel = read
+    job, results, rejects, faults, cancel = read
     assert json.loads(job)["state"] == "done"
     assert results.splitlines()[1].startswith("1,")
     assert rejects.splitlines()[0].endswith("email,_fname")
+    assert json.loads(faults) == {**json.loads(faults), "rows": 0, "faults": []}
     assert json.loads(cancel)["error"] == 409

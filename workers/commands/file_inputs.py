@@ -16,7 +16,7 @@ from ingest.domain.imports import Matching, Operation
 from ingest.doors.files.archives import Left, PackLimits, UnreadableFile, unpack
 from ingest.doors.files.inputs import Rows, open_file, read_rows
 from ingest.doors.files.kept import find_kept, merge_parameters, merge_reading
-from ingest.doors.files.starts import load_shared
+from ingest.doors.files.starts import check_field, load_shared
 from ingest.doors.files.streams import Metered
 from ingest.doors.files.tallies import Tally, count_lines
 from ingest.settings import Settings
@@ -138,6 +138,6 @@ def prepare(
     shared = load_shared(parameters, schemas)
     reading = merge_reading(reading, parameters, kept, shared.resource_id)
     database = schemas.catalog.databases[shared.database_id]
-    return Prepared(
-        rows=read_rows(opened, reading, database), shared=shared, parameters=parameters
-    )
+    rows = read_rows(opened, reading, database)
+    check_field(shared, rows)
+    return Prepared(rows=rows, shared=shared, parameters=parameters)

@@ -10,9 +10,11 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.domain.errors import InvalidRequest, NotFound
-from ingest.domain.imports import Operation
+from ingest.domain.imports import Matching, Operation
 from ingest.domain.jobs import JobState, new_job_id
 from ingest.doors.files.feeder import FileChanged
+from ingest.doors.files.inputs import Rows
+from ingest.doors.files.tables import Table
 from ingest.store.jobs import (
     Job,
     find_job_of_file,
@@ -76,6 +78,20 @@ def hold(connection: Connection[TupleRow], wanted: Wanted) -> None:
         f"{wanted.name} is being imported by another process ({job}). Wait for it, or"
         " stop it first; nothing was imported here"
     )
+
+
+def check_field(shared: Envelope, rows: Rows) -> None:
+    """Raise InvalidRequest if nothing says which field the rows of a table match by.
+
+    A document may say it of itself.
+    """
+    by_field = shared.matching in {Matching.CUSTOM, Matching.CUSTOM_SUB}
+    if isinstance(rows, Table) and by_field and not shared.key.field_name:
+        raise InvalidRequest(
+            f"{shared.matching} needs the field to match by: --field NAME (over HTTP,"
+            " field_name=NAME)",
+            "field_name",
+        )
 
 
 def start_job(connection: Connection[TupleRow], wanted: Wanted) -> Job:

@@ -24,7 +24,7 @@ from ingest.doors.files.kept import (
 )
 from ingest.doors.files.rows import Reading
 from ingest.doors.files.runs import Run, run_job
-from ingest.doors.files.starts import load_shared
+from ingest.doors.files.starts import check_field, load_shared
 from ingest.doors.files.streams import Metered
 from ingest.settings import Settings
 from ingest.store.database import connect
@@ -85,6 +85,7 @@ def import_upload(settings: Settings, upload: Upload) -> Uploaded:
         reading = merge_reading(reading, parameters, kept, shared.resource_id)
         database = upload.schemas.catalog.databases[shared.database_id]
         rows = read_rows(opened, reading, database)
+        check_field(shared, rows)
         job, replayed = _begin(settings, upload, parameters)
         run = Run(
             job=job,
