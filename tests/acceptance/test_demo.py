@@ -13,12 +13,24 @@ from tests.acceptance.conftest import START_SECONDS
 from tests.pages import ROOT
 
 INSTALL_SECONDS = 240
+README = (ROOT / "README.md").read_text()
 
 
 def run(*argv: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(argv, capture_output=True, text=True, check=False, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+def without_figures(line: str) -> str:
+    """Return a line without what differs from run to run."""
+    return re.sub(r"\d[\d,.]*", "0", line)
+
+
+def shown_in_readme() -> set[str]:
+    """Return the lines of the demo that the README shows."""
+    (shown,) = re.findall(r"```\n(\d  Kill .*?)```", README, flags=re.DOTALL)
+    return set(map(without_figures, shown.splitlines()))
 
 
 @pytest.fixture
@@ -69,4 +81,5 @@ def test_the_demo_shows_every_answer_and_a_crash_and_leaves_nothing(
     assert "3,000 accepted = 3,000 applied: none lost, none twice" in said
     assert "53 of 53 new profiles" in said
     assert len((said + done.stderr).splitlines()) <= 60
+    assert shown_in_readme() <= set(map(without_figures, said.splitlines()))
     assert list(scratch.iterdir()) == []

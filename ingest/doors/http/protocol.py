@@ -209,15 +209,9 @@ class Http1Protocol(HttpToolsProtocol):
             f" {self.max_head_bytes} bytes"
         )
         body = dump(fault_answer(error), Format.JSON)
-        self.transport.write(
-            b"%bcontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
-            % (
-                STATUS_LINE[error.code],
-                CONTENT_TYPES[Format.JSON].encode(),
-                len(body),
-                body,
-            )
-        )
+        rest = b"content-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+        kind = CONTENT_TYPES[Format.JSON].encode()
+        self.transport.write(STATUS_LINE[error.code] + rest % (kind, len(body), body))
         self.transport.close()
 
     def _decline(self, rest: bytes) -> None:
