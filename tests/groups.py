@@ -35,11 +35,17 @@ class Group:
         self.state = state
         self.errors = state.with_name(f"{state.name}.err")
         argv = [sys.executable, "-m", "ingest.cli", "up", "--json", "--state-dir"]
+        self._argv = [*prefix, *argv, str(state), "--http-port", "0", *arguments]
+        self._environ = {**os.environ, **environ}
+        self.start()
+
+    def start(self) -> None:
+        """Start it, for the first time or again."""
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(
-                [*prefix, *argv, str(state), "--http-port", "0", *arguments],
+                self._argv,
                 cwd=ROOT,
-                env={**os.environ, **environ},
+                env=self._environ,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,

@@ -33,24 +33,28 @@ class Stage:
     name: str
     marks: str
     paths: tuple[str, ...] = ()
-    several: bool = True
+    #: How many of its processes wait at any time, beside one for each core; with none
+    #: it is one process alone.
+    waiting: int = 2
 
 
 _CORE = ("tests/unit", "tests/contract", "tests/integration")
 _STAGES: Mapping[str, Sequence[Stage]] = {
     "all": (
         Stage("several at a time", "not alone"),
-        Stage("alone", "alone", several=False),
+        Stage("alone", "alone", waiting=0),
     ),
-    "pure": (Stage("pure", "pure", ("tests/unit", "tests/contract")),),
+    "pure": (Stage("pure", "pure", ("tests/unit", "tests/contract"), waiting=1),),
     "core": (Stage("core", "not alone", _CORE),),
-    "oldest": (Stage("on the oldest servers", "not alone", _CORE[1:]),),
+    "oldest": (
+        Stage("on the oldest servers", "not alone and not client_programs", _CORE[1:]),
+    ),
 }
 
 
-def count_processes() -> int:
-    """Return how many processes run tests: while one waits another works."""
-    return min(max(os.cpu_count() or 1, 2) + 1, 8)
+def count_processes(waiting: int) -> int:
+    """Return how many processes run tests if so many of them wait at any time."""
+    return min(max(os.cpu_count() or 1, 2) + waiting, 8)
 
 
 def choose_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -69,8 +73,9 @@ def choose_environment(environ: Mapping[str, str]) -> dict[str, str]:
 def make_command(stage: Stage, options: Sequence[str], *, coverage: bool) -> list[str]:
     """Return the command line of a stage; `options` may name paths of their own."""
     command = [sys.executable, "-m", "pytest", "-m", stage.marks]
-    if stage.several:
-        command += ["-n", str(count_processes()), "--dist", "loadfile"]
+    if stage.waiting:
+        command += ["-n", str(count_processes(stage.waiting)), "--dist", "loadfile"]
+        command += ["-p", "tests.scheduling"]
     if coverage:
         command += ["--cov", "--cov-report=", "--cov-append"]
     named = any(Path(one.partition("::")[0]).exists() for one in options)

@@ -16,7 +16,7 @@ from ingest.domain.errors import Fault, Unavailable
 from ingest.store.database import PLANNING
 
 #: Whoever cannot have a connection in this time is told that there is none.
-_PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 2.0
 #: Reading a receipt by its id takes a millisecond: a few connections serve many.
 _MAX_CONNECTIONS = 4
 _MAX_WAITING = 1000
@@ -83,7 +83,7 @@ class Receipts:
             min_size=0,
             max_size=_MAX_CONNECTIONS,
             max_waiting=_MAX_WAITING,
-            timeout=_PATIENCE_SECONDS,
+            timeout=PATIENCE_SECONDS,
             open=False,
         )
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ingest.store.database import connect
 from tests.groups import Group, wait_for
 
 #: Longer than any pause of a group that is well, on a machine that does other things.
-STALLED_AFTER = 8
+STALLED_AFTER = 6
 DEADLINE_SECONDS = 150
 
 
@@ -44,7 +45,13 @@ def wedge_worker(group: Group, answer: dict[str, Any]) -> None:
     """Leave the worker alive, answering, and deaf to its queue."""
     app = Celery(broker=answer["redis"])
     app.conf.broker_transport_options = {"global_keyprefix": CELERY_KEY_PREFIX}
-    replies = app.control.cancel_consumer(DRAINS, reply=True, timeout=10)
+    replies = app.control.cancel_consumer(
+        DRAINS,
+        destination=[f"{DRAINS}@{socket.gethostname()}"],
+        reply=True,
+        timeout=10,
+        limit=1,
+    )
     assert "no longer consuming" in str(replies)
     app.close()
 

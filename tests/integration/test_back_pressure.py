@@ -29,6 +29,8 @@ from tests.intakes import ServedIntake, make_document, served, wait_until
 AT_ONCE = {"Prefer": "respond-async"}
 BATCH = "/api/v1.1/profiles/import_batch"
 PARTITIONS = range(4)
+#: Of a drain, while callers are refused.
+STEPS = 16
 
 
 @pytest.fixture
@@ -115,14 +117,23 @@ def test_retry_after_is_what_waits_over_the_rate_of_the_drains(
     pipeline.execute()
     stream = open_stream(settings.redis_url, 4)
     bounded = replace(settings, max_waiting=10)
-    with served(bounded) as one, served(bounded) as two:
+    with (
+        served(bounded) as one,
+        served(bounded) as two,
+        ThreadPoolExecutor(2) as pool,
+    ):
         started_at = time.monotonic()
         answers: list[httpx.Response] = []
-        for step in range(24):
+        for step in range(STEPS):
             entries = stream.read(step % 4, 50)
             stream.settle({step % 4: [entry.id for entry in entries]}, {})
-            answers = [each.post(make_document(token), AT_ONCE) for each in (one, two)]
-        rate = 24 * 50 / (time.monotonic() - started_at)
+            # Whoever is refused is kept for a moment.
+            asked = [
+                pool.submit(each.post, make_document(token), AT_ONCE)
+                for each in (one, two)
+            ]
+            answers = [each.result() for each in asked]
+        rate = STEPS * 50 / (time.monotonic() - started_at)
     stream.close()
 
     assert [answer.status_code for answer in answers] == [429, 429]

@@ -61,6 +61,7 @@ def count_receipts(database_url: str) -> int:
     return int(count)
 
 
+@pytest.mark.client_programs
 def test_a_restored_database_goes_on_with_what_waits_and_repeats_nothing(
     settings: Settings, empty_url: str, token: str, tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ from tests.factories import make_import
 from tests.intakes import wait_until
 from tests.pipeline import Pipeline
 from tests.receivers import Receiver, declare, receiving
+from workers import resolver, webhooks
 from workers.drain import Drain
 from workers.resolver import Resolver
 from workers.triggers import Courier
@@ -453,8 +454,13 @@ class Hanging:
 
 
 def test_a_name_that_is_not_resolved_holds_up_no_other_endpoint(
-    connection: Connection, settings: Settings, receiver: Receiver
+    connection: Connection,
+    settings: Settings,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for module in (resolver, webhooks):
+        monkeypatch.setattr(module, "RESOLVE_SECONDS", 2.0)
     hanging = Hanging()
     allowed = replace(settings, webhook_allow=("127.0.0.0/8",))
     opened = Courier(allowed, resolver=Resolver(hanging))
@@ -470,7 +476,7 @@ def test_a_name_that_is_not_resolved_holds_up_no_other_endpoint(
         assert hanging.asked == 1
         wait_until(
             lambda: (
-                (None, "No address of hangs.example within 10 seconds")
+                (None, "No address of hangs.example within 2 seconds")
                 in attempts(connection)
             )
         )

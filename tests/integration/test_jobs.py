@@ -6,17 +6,23 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import redis
 
+from ingest.doors.files import feeder
+from ingest.doors.http import protocol
+from ingest.settings import Settings
 from ingest.store.database import connect
 from tests.conftest import Connection
 from tests.drains import draining
-from tests.intakes import ServedIntake, wait_until
+from tests.intakes import ServedIntake, served, wait_until
 from tests.uploads import PATH, PEOPLE, answered, ask, emails, send
 
 
@@ -177,6 +183,13 @@ def break_off(intake: ServedIntake, token: str, content: bytes) -> None:
             )
 
 
+@pytest.fixture
+def hurried(settings: Settings) -> Iterator[ServedIntake]:
+    """An intake that hardly waits for the rows of an upload that broke off."""
+    with served(replace(settings, wait_seconds=0.2)) as running:
+        yield running
+
+
 def is_interrupted(connection: Connection) -> bool:
     found = connection.execute("SELECT 1 FROM jobs WHERE state = 'interrupted'")
     return found.fetchone() is not None
@@ -207,16 +220,16 @@ def people(prefix: str, count: int, header: str = "email,_fname") -> bytes:
     ],
 )
 def test_another_body_under_a_key_of_a_job_that_stopped_fails_it_and_loses_nothing(
-    intake: ServedIntake, connection: Connection, token: str, other: bytes, said: str
+    hurried: ServedIntake, connection: Connection, token: str, other: bytes, said: str
 ) -> None:
-    key = {"Idempotency-Key": "one"}
+    key = {"Idempotency-Key": "one", "Prefer": "wait=60"}
     # None of its rows is applied when the other comes, so that none is settled.
-    break_off(intake, token, people("a", 252))
+    break_off(hurried, token, people("a", 252))
     wait_until(lambda: is_interrupted(connection))
-    with draining(intake.settings):
-        answer = send(intake, token, other, headers=key).json()
+    with draining(hurried.settings):
+        answer = send(hurried, token, other, headers=key).json()
         (job,) = connection.execute("SELECT state, error_text FROM jobs").fetchall()
-        whole = send(intake, token, people("a", 400), headers=key).json()
+        whole = send(hurried, token, people("a", 400), headers=key).json()
         names = connection.execute("SELECT DISTINCT fields ->> '_fname' FROM profiles")
 
     assert answer["error"] == 409
@@ -322,8 +335,13 @@ def test_a_row_is_accepted_though_the_next_is_long_in_coming(
 
 
 def test_a_job_is_cancelled_and_what_was_accepted_is_applied(
-    drained: ServedIntake, connection: Connection, token: str
+    drained: ServedIntake,
+    connection: Connection,
+    token: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # The caller does not stop sending until the connection ends.
+    monkeypatch.setattr(protocol, "LINGER_SECONDS", 0.5)
     cancelled: list[httpx.Response] = []
 
     def rows() -> Iterator[bytes]:
@@ -360,6 +378,37 @@ def test_a_job_is_cancelled_and_what_was_accepted_is_applied(
         headers={"Authorization": f"Bearer {token}"},
     )
     assert late.json()["error"] == 409
+
+
+def test_rows_that_redis_has_lost_are_accepted_again(
+    intake: ServedIntake,
+    connection: Connection,
+    client: redis.Redis,
+    token: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(feeder, "LOST_SECONDS", 1.0)
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(
+            send,
+            intake,
+            token,
+            documents(100),
+            "application/x-ndjson",
+            {"Prefer": "wait=60"},
+        )
+        wait_until(
+            lambda: connection.execute("SELECT 1 FROM jobs WHERE rows = 100").fetchone()
+        )
+        client.flushdb()
+        with draining(intake.settings):
+            said = sending.result().json()
+
+    assert (said["state"], said["created"]) == ("done", 100)
+    rows = connection.execute(
+        "SELECT fields -> 'points', count(*) FROM profiles GROUP BY 1"
+    )
+    assert rows.fetchall() == [(1, 100)]
 
 
 def test_rows_that_are_not_applied_in_time_are_applied_later(

@@ -9,6 +9,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from ingest.doors import receipts
+from ingest.doors.http import readers
 from ingest.doors.openapi.document import build_document
 from ingest.settings import Settings
 from ingest.store.database import connect
@@ -44,6 +46,12 @@ def alter(servers: Servers, database_url: str) -> Iterator[Callable[[str], None]
 
     yield run
     run("ALLOW_CONNECTIONS true")
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tell whoever cannot have a connection so at once: they ask one by one."""
+    for module in (readers, receipts):
+        monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1)
 
 
 @pytest.fixture
@@ -128,7 +136,9 @@ def test_a_postgres_that_is_away_is_answered_503_by_all_that_need_it(
     token: str,
     stored: dict[str, str],
     alter: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    hurry(monkeypatch)
     with served(settings) as intake:
         wait_until(lambda: intake.get("/health/ready").is_success)
         alter("ALLOW_CONNECTIONS false")
@@ -179,9 +189,12 @@ def test_the_console_says_so_in_words(
     settings: Settings,
     letter: None,
     alter: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
     change: str,
     refused: bool,
 ) -> None:
+    if refused:
+        hurry(monkeypatch)
     with console(settings) as opened:
         alter(change)
         for path in PAGES:

@@ -21,8 +21,8 @@ from tests.conftest import Connection
 from tests.factories import make_import
 from tests.intakes import wait_until
 
-IMPORTS = 6
-TASKS_PER_CHILD = 2
+IMPORTS = 4
+TASKS_PER_CHILD = 1
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Worker:
 
 @pytest.fixture
 def worker(settings: Settings, tmp_path: Path) -> Iterator[Worker]:
-    """A worker of one child, which is replaced after two tasks."""
+    """A worker of one child, which is replaced after each task."""
     metrics, log = tmp_path / "metrics", tmp_path / "worker.log"
     metrics.mkdir()
     argv = ["-m", "celery", "-A", "workers.app", "worker", "-Q", DRAINS, "-c", "1"]

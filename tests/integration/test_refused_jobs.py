@@ -95,7 +95,7 @@ def test_a_body_that_cannot_be_read_to_its_end_is_imported_as_far_as_it_goes(
 def test_an_upload_that_is_too_long_is_stopped(
     settings: Settings, connection: Connection, token: str
 ) -> None:
-    small = replace(settings, max_file_bytes=1_000_000)
+    small = replace(settings, max_file_bytes=100_000)
     unread = 0
 
     def rows() -> Iterator[bytes]:

@@ -15,7 +15,6 @@ from operator import itemgetter
 from pathlib import Path
 
 import pytest
-import redis
 
 from ingest.settings import Settings
 from tests.conftest import Connection
@@ -218,24 +217,6 @@ def test_rows_are_not_piled_up_while_too_many_imports_wait(
     assert status == 0, errors
 
 
-def test_rows_that_redis_has_lost_are_accepted_again(
-    settings: Settings, connection: Connection, tmp_path: Path
-) -> None:
-    file = write_increments(tmp_path / "a.ndjson", range(100))
-    process = start(settings, file)
-    wait_while_running(
-        process, partial(count, connection, "SELECT sum(rows) FROM jobs")
-    )
-
-    with redis.Redis.from_url(settings.redis_url) as client:
-        client.flushdb()
-    with draining(settings):
-        status, _, errors = finish(process)
-
-    assert status == 0, errors
-    assert points(connection) == [(1, 100)]
-
-
 def test_an_outage_of_postgres_is_waited_for(
     settings: Settings, connection: Connection, tmp_path: Path
 ) -> None:
@@ -282,17 +263,16 @@ def test_a_terminal_shows_rate_counts_and_the_time_left(
     assert f"{ROWS:,} rows" in text
 
 
-@pytest.mark.timeout(400)
-def test_a_hundred_thousand_rows_take_no_more_memory_than_ten_thousand(
+def test_sixty_thousand_rows_take_no_more_memory_than_ten_thousand(
     settings: Settings, tmp_path: Path
 ) -> None:
     few = write_people(tmp_path / "few.csv", (n % 50 for n in range(10_000)))
-    many = write_people(tmp_path / "many.csv", (n % 50 for n in range(120_000)))
+    many = write_people(tmp_path / "many.csv", (n % 50 for n in range(60_000)))
 
     with draining(settings):
         peaks = [measure(settings, file) for file in (few, many)]
 
-    assert peaks[1] - peaks[0] < 16 * 1024 * 1024
+    assert peaks[1] - peaks[0] < 8 * 1024 * 1024
 
 
 def measure(settings: Settings, file: Path) -> int:

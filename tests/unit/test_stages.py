@@ -10,6 +10,7 @@ import pytest
 from tests.leftovers import MARK, list_processes
 from tests.programs import do_without
 from tests.run import Stage, choose_environment, judge, make_command
+from tests.scheduling import choose_unit
 
 #: Starts another process that it neither waits for nor has as its child any more.
 ORPHAN = """
@@ -44,6 +45,23 @@ def test_paths_that_are_named_replace_those_of_a_stage() -> None:
 
     assert whole[-3:] == ["-k", "merge", "tests/unit"]
     assert named[-1] == "tests/unit/test_merge.py::x"
+
+
+def test_modules_are_units_and_those_that_share_a_group_are_one() -> None:
+    folder = "tests/acceptance/test"
+    shared = {choose_unit(f"{folder}_{name}.py") for name in ("import", "requests")}
+    apart = ["tests/unit/test_merge.py", f"{folder}_demo.py", f"{folder}_stalls.py"]
+
+    assert len(shared) == 1
+    assert [choose_unit(path) for path in apart] == apart
+
+
+def test_one_process_is_what_wants_the_machine_alone() -> None:
+    several = make_command(Stage("most", "not alone"), [], coverage=False)
+    alone = make_command(Stage("alone", "alone", waiting=0), [], coverage=False)
+
+    assert int(several[several.index("-n") + 1]) > 2
+    assert "-n" not in alone
 
 
 def test_tests_keep_what_they_compile_and_the_place_that_was_chosen() -> None:

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from ingest.domain.errors import Unavailable
 from ingest.domain.flow import FlowMeter
-from ingest.doors.console.sessions import Brake, Sessions
+from ingest.doors.console.sessions import FAILURE_SECONDS, Brake, Sessions
 from ingest.doors.http.readers import Readers
 from ingest.doors.standings import Standing, gather_standing, sample
 from ingest.doors.waiting import Streams, StreamState
@@ -39,7 +39,7 @@ class Desk:
     def __init__(self, settings: Settings, replay: Replay) -> None:
         self.settings = settings
         self.sessions = Sessions()
-        self.brake = Brake()
+        self.brake = Brake(FAILURE_SECONDS)
         self._replay = replay
         self._readers = Readers(
             settings.database_url, application_name="penstock-console"

@@ -17,7 +17,7 @@ LONGEST_SECONDS = 12 * 3600.0
 #: More admins than this are not logged in at once: the one idle longest is let go.
 _MAX_SESSIONS = 1000
 #: Each wrong secret is answered so late, one after another.
-_FAILURE_SECONDS = 1.0
+FAILURE_SECONDS = 1.0
 #: Wrong secrets whose answer is due; more are refused.
 _MAX_FAILURES = 20
 
@@ -80,7 +80,7 @@ class Sessions:
 class Brake:
     """Makes guessing slow: wrong secrets are answered one by one, each late."""
 
-    def __init__(self, seconds: float = _FAILURE_SECONDS) -> None:
+    def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._lock = asyncio.Lock()
         self._waiting = 0

@@ -53,7 +53,7 @@ _AWAY_SECONDS = 0.5
 _SAVE_SECONDS = 2.0
 #: Rows that are not settled for so long while no stream holds any are accepted again:
 #: Redis has lost them.
-_LOST_SECONDS = 20.0
+LOST_SECONDS = 20.0
 
 
 class FileChanged(InvalidRequest):
@@ -256,7 +256,7 @@ class Feeder:
             self._counts = self._counts.merge(settled.counts)
             # Kept here until they are saved, which may fail.
             self._rejected += settled.rejected
-        elif now - self._settled_at > _LOST_SECONDS and self._has_lost():
+        elif now - self._settled_at > LOST_SECONDS and self._has_lost():
             self._appends.append(self._window.pending())
             self._settled_at = now
         if settled.taken is not None:

@@ -16,7 +16,7 @@ from ingest.store.faults import unavailable_while_away
 _T = TypeVar("_T")
 
 #: Whoever cannot have a connection in this time is told that there is none.
-_PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 2.0
 _MAX_CONNECTIONS = 4
 #: More would wait for longer than their callers do.
 _MAX_WAITING = 200
@@ -42,7 +42,7 @@ class Readers:
             check=ConnectionPool.check_connection,
             min_size=0,
             max_size=_MAX_CONNECTIONS,
-            timeout=_PATIENCE_SECONDS,
+            timeout=PATIENCE_SECONDS,
             open=False,
         )
         self._threads = ThreadPoolExecutor(_MAX_CONNECTIONS, "readers")
