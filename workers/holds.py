@@ -18,6 +18,7 @@ from ingest.domain.holds import (
     Suspect,
     find_holds,
     find_suspects,
+    is_first,
 )
 from ingest.domain.matching import build_route_search
 from ingest.domain.ranks import Name, find_touched
@@ -164,8 +165,10 @@ class Holds:
                     entry.queued,
                     self._recall(partition, entry, catalog, kinds[entry.rank.request]),
                 )
-                for entry in found
-                if entry.rank is not None and entry.rank.request in kinds
+                for entry, first in zip(
+                    found, is_first(one.queued for one in found), strict=True
+                )
+                if first and entry.rank is not None and entry.rank.request in kinds
             ]
             for one, suspect in asking:
                 if one.partition != partition and suspect.comes_after(

@@ -5,9 +5,10 @@ another partition. It holds up what is behind it in its own.
 
 Nobody waits for ever. An import is held by entries that Redis took in the same
 millisecond or before, and stands behind such. In the same millisecond only rows of its
-own request with smaller numbers hold it, which were appended before; what is accepted
-again later has another millisecond. So no chain of holds comes back to where it began,
-and the entry that was appended first of all is never held.
+own request with smaller numbers hold it, which were appended before. A row that stands
+behind a later one of its request was accepted again: it was applied before that one,
+and holds nothing. So no chain of holds comes back to where it began, and the entry that
+was appended first of all is never held.
 """
 
 import math
@@ -67,14 +68,23 @@ class Beyond(Struct, frozen=True):
     #: go before it.
     known_until: float = math.inf
 
-    def holds(self, request: str, row: int, milliseconds: int) -> bool:
-        """Tell whether a row of `request` up to `row` waits, or may."""
-        return milliseconds >= self.known_until or any(
-            one.is_of(request, row, milliseconds) for one in self.entries
-        )
-
 
 Batch = Mapping[int, Sequence[Queued]]
+
+
+def is_first(entries: Iterable[Queued]) -> list[bool]:
+    """Tell which entries of a partition are not surely accepted again.
+
+    The rows of a request are appended in their order, so one behind a later one is.
+    """
+    highest: dict[str, int] = {}
+    told = []
+    for one in entries:
+        rank = one.rank
+        told.append(rank is None or rank.row > highest.get(rank.request, 0))
+        if rank is not None and told[-1]:
+            highest[rank.request] = rank.row
+    return told
 
 
 def find_holds(batch: Batch, beyond: Mapping[int, Beyond]) -> list[Hold]:
@@ -107,10 +117,18 @@ def _find_awaited(
         return None
     for partition, row in one.rank.after:
         asked = one.rank.request, row, one.milliseconds
-        behind = batch.get(partition, ())[ends.get(partition, 0) :]
-        if any(each.is_of(*asked) for each in behind):
+        queue, end = batch.get(partition, ()), ends.get(partition, 0)
+        rest = beyond.get(partition, Beyond())
+        if one.milliseconds >= rest.known_until:
             return partition
-        if partition in beyond and beyond[partition].holds(*asked):
+        waiting = [*queue[end:], *rest.entries]
+        if not any(each.is_of(*asked) for each in waiting):
+            continue
+        firsts = is_first([*queue, *rest.entries])[end:]
+        if any(
+            first and each.is_of(*asked)
+            for first, each in zip(firsts, waiting, strict=True)
+        ):
             return partition
     return None
 

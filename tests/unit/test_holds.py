@@ -119,3 +119,22 @@ def test_something_can_always_be_applied(
             cut = [hold.index for hold in find_holds(batch, beyond)]
             del queues[partition][: min([size, *cut])]
         assert sum(map(len, queues.values())) < left
+
+
+def test_rows_accepted_again_in_one_millisecond_hold_up_nobody() -> None:
+    # Rows 1 and 2 were applied; all were appended twice before the clock went on.
+    again = [row(number, (1, 5)) for number in (6, 7)]
+    first = [*again, row(1), row(2), *again]
+    second = [row(number, (0, 2)) for number in (3, 4, 5)] * 2
+
+    assert find_holds({0: first, 1: second}, {}) == []
+    assert find_holds({0: first}, {1: Beyond(second)}) == [Hold(0, 0, 1)]
+    assert find_holds({1: second}, {0: Beyond(first)}) == []
+
+
+def test_a_row_behind_those_accepted_again_holds_what_comes_after_it() -> None:
+    batch = {0: [row(5), row(6)], 1: [row(8, (0, 7))]}
+    again = [row(4), row(5), row(6)]
+
+    assert find_holds(batch, {0: Beyond(again)}) == []
+    assert find_holds(batch, {0: Beyond([*again, row(7)])}) == [Hold(1, 0, 0)]
