@@ -158,12 +158,12 @@ def _count(
                coalesce(sum((fields ->> 'points')::integer), 0),
                count(*) FILTER (
                      WHERE (fields ->> 'checks')::integer
-                           >= %(imports)s - %(people)s)
+                           >= %(checks)s::integer)
           FROM profiles
          WHERE database_id = 1
            AND email LIKE 'person%%@example.com'
         """,
-        {"ids": ids, "imports": IMPORTS, "people": PEOPLE},
+        {"ids": ids, "checks": IMPORTS - PEOPLE},
     ).fetchone()
     applied, points, in_order = row or (0, 0, 0)
     return Counts(

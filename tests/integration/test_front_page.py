@@ -42,6 +42,7 @@ READ = {
     "/api/v1.1/jobs/{job_id}": 200,
     "/api/v1.1/jobs/{job_id}/results": 200,
     "/api/v1.1/jobs/{job_id}/rejects": 200,
+    "/api/v1.1/jobs/{job_id}/faults": 200,
     f"/api/v1.1/imports/{UNKNOWN}": 404,
     "/api/v1.1/nothing": 404,
     "/api/v1.1/profiles/import": 405,
