@@ -56,13 +56,14 @@ REFUSED = Counter(
 )
 REQUESTS = Counter(
     "penstock_requests_total",
-    "HTTP requests answered, by endpoint, format of the body and HTTP status.",
-    ["endpoint", "format", "status"],
+    "HTTP requests answered, by API path, body format, and HTTP status.",
+    ["path", "format", "status"],
 )
 INTAKE_SECONDS = Histogram(
     "penstock_intake_seconds",
-    "Seconds from the start of a request to its answer, wait included, by endpoint.",
-    ["endpoint"],
+    "Seconds from the start of a request to its response, including the wait for the"
+    " outcome, by API path.",
+    ["path"],
     buckets=_SECONDS,
 )
 APPEND_BATCH_SIZE = Histogram(
@@ -70,29 +71,29 @@ APPEND_BATCH_SIZE = Histogram(
     "Imports that one pipeline to Redis carried.",
     buckets=_SIZES,
 )
-BELLS_RUNG = Counter(
-    "penstock_bells_total",
+DOORBELLS = Counter(
+    "penstock_doorbells_total",
     "Doorbells sent to drains, by how it ended: rung, guarded, failed.",
     ["result"],
 )
 
-APPLIED = Counter(
-    "penstock_applied_total",
+PROCESSED = Counter(
+    "penstock_processed_total",
     "Imports whose receipt was committed, by state and error code.",
     ["state", "code"],
 )
-APPLIED_BY_DOOR = Counter(
-    "penstock_applied_by_door_total",
+PROCESSED_BY_DOOR = Counter(
+    "penstock_processed_by_door_total",
     "Imports whose receipt was committed, by the door they came through and state.",
     ["door", "state"],
 )
-APPLIED_BY_DATABASE = Counter(
-    "penstock_applied_by_database_total",
+PROCESSED_BY_DATABASE = Counter(
+    "penstock_processed_by_database_total",
     "Imports whose receipt was committed, by database and state.",
     ["database", "state"],
 )
-APPLIED_BY_MATCHING = Counter(
-    "penstock_applied_by_matching_total",
+PROCESSED_BY_MATCHING = Counter(
+    "penstock_processed_by_matching_total",
     "Imports whose receipt was committed, by mode of matching and state.",
     ["matching", "state"],
 )
@@ -102,8 +103,8 @@ CONFLICTS = Counter(
     " another one holds a unique value.",
     ["matching"],
 )
-ACCEPTED_TO_APPLIED_SECONDS = Histogram(
-    "penstock_accepted_to_applied_seconds",
+ACCEPTED_TO_PROCESSED_SECONDS = Histogram(
+    "penstock_accepted_to_processed_seconds",
     "Seconds from an import's acceptance to the commit of its receipt.",
     buckets=_SECONDS,
 )
@@ -138,8 +139,8 @@ IMPORTS_HELD = Counter(
     " waits elsewhere: the rows share a `key`, or a `profile` holds both their keys.",
     ["reason"],
 )
-TASKS_PUT_OFF = Counter(
-    "penstock_tasks_put_off_total",
+TASKS_RETRIED = Counter(
+    "penstock_tasks_retried_total",
     "Tasks that a passing fault of Postgres or Redis ended, by task and error class.",
     ["task", "error_class"],
 )
@@ -205,12 +206,12 @@ def _begin(metric: Counter | Histogram, *labels: Iterable[object]) -> None:
 
 _STATES = [state.value for state in State]
 _begin(REFUSED, DOORS, (400, 401, 403, 404, 413, 415, 429, 500, 503))
-_begin(BELLS_RUNG, ("rung", "guarded", "failed"))
-_begin(APPLIED, ("created", "updated", "unchanged"), (0,))
-_begin(APPLIED, ("rejected",), (400, 404, 409))
-_begin(APPLIED, ("dead",), (500,))
-_begin(APPLIED_BY_DOOR, DOORS, _STATES)
-_begin(APPLIED_BY_MATCHING, [matching.value for matching in Matching], _STATES)
+_begin(DOORBELLS, ("rung", "guarded", "failed"))
+_begin(PROCESSED, ("created", "updated", "unchanged"), (0,))
+_begin(PROCESSED, ("rejected",), (400, 404, 409))
+_begin(PROCESSED, ("dead",), (500,))
+_begin(PROCESSED_BY_DOOR, DOORS, _STATES)
+_begin(PROCESSED_BY_MATCHING, [matching.value for matching in Matching], _STATES)
 _begin(CONFLICTS, [matching.value for matching in Matching])
 _begin(STAGE_SECONDS, STAGES)
 _begin(BATCHES_REPEATED, ("unique value", "failed", "halved", "held"))

@@ -45,7 +45,7 @@ def attempt(work: Callable[[], None], task: str) -> bool:
 
 def _put_off(error: Exception, task: str) -> None:
     name = type(error).__name__
-    metrics.TASKS_PUT_OFF.labels(task, name).inc()
+    metrics.TASKS_RETRIED.labels(task, name).inc()
     if server := missing_server(error):
         _outages.miss(server, task)
         return

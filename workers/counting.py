@@ -25,7 +25,7 @@ def count_batch(
         import_ = imports[outcome.import_id]
         alike[_key(import_, outcome)] += 1
         age = now - import_.accepted_at
-        metrics.ACCEPTED_TO_APPLIED_SECONDS.observe(max(0.0, age.total_seconds()))
+        metrics.ACCEPTED_TO_PROCESSED_SECONDS.observe(max(0.0, age.total_seconds()))
     for key, count in alike.items():
         _count(*key, count)
 
@@ -43,10 +43,10 @@ def _key(import_: Import, outcome: Outcome) -> tuple[str, int, str, State, int]:
 def _count(
     door: str, database: int, matching: str, state: State, error: int, count: int
 ) -> None:
-    metrics.APPLIED.labels(state, error).inc(count)
-    metrics.APPLIED_BY_DOOR.labels(door, state).inc(count)
-    metrics.APPLIED_BY_DATABASE.labels(database, state).inc(count)
-    metrics.APPLIED_BY_MATCHING.labels(matching, state).inc(count)
+    metrics.PROCESSED.labels(state, error).inc(count)
+    metrics.PROCESSED_BY_DOOR.labels(door, state).inc(count)
+    metrics.PROCESSED_BY_DATABASE.labels(database, state).inc(count)
+    metrics.PROCESSED_BY_MATCHING.labels(matching, state).inc(count)
     if error == 409:
         metrics.CONFLICTS.labels(matching).inc(count)
     if state is State.DEAD:

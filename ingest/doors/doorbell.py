@@ -93,7 +93,7 @@ class Doorbell:
         while (partition := self._queue.get()) is not None:
             # First: an import accepted from now on must find its bell not pending.
             self._pending.discard(partition)
-            metrics.BELLS_RUNG.labels(self._try_ring(partition)).inc()
+            metrics.DOORBELLS.labels(self._try_ring(partition)).inc()
 
     def _try_ring(self, partition: int) -> str:
         """Ring unless a bell is pending already; return what came of it."""

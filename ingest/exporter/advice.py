@@ -13,11 +13,11 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "penstock_requests_total": "Statuses of 500 and more are ours: the intake's"
         " log has their `Correlation-Id`.",
         "penstock_intake_seconds": "Callers wait for their outcome: compare"
-        " `penstock_accepted_to_applied_seconds`. If that is low, Redis's disk or"
+        " `penstock_accepted_to_processed_seconds`. If that is low, Redis's disk or"
         " the intake's CPU is slow; add intakes.",
         "penstock_append_batch_size": "Large batches are good: many callers share one"
         " round trip. Always 1 under load: the callers come one after another.",
-        "penstock_bells_total": "`failed`: Redis refuses Celery's messages; the sweep"
+        "penstock_doorbells_total": "`failed`: Redis refuses Celery's messages; the sweep"
         " rings again within a second.",
     },
     "Queue": {
@@ -40,14 +40,14 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         " queue `drains`, or none from `upkeep`.",
     },
     "Outcomes": {
-        "penstock_applied_total": "`rejected` rising: which `code`; then `SELECT"
+        "penstock_processed_total": "`rejected` rising: which `code`; then `SELECT"
         " error_text, count(*) FROM imports WHERE error <> 0 GROUP BY 1`.",
-        "penstock_applied_by_door_total": "Tells which door brings the rejected.",
-        "penstock_applied_by_database_total": "Tells whose imports are rejected.",
-        "penstock_applied_by_matching_total": "Tells by which key they are matched.",
+        "penstock_processed_by_door_total": "Tells which door brings the rejected.",
+        "penstock_processed_by_database_total": "Tells whose imports are rejected.",
+        "penstock_processed_by_matching_total": "Tells by which key they are matched.",
         "penstock_conflicts_total": "Duplicates in a database: match by a better key,"
         " or declare the field unique.",
-        "penstock_accepted_to_applied_seconds": "The time in the queue and in a batch:"
+        "penstock_accepted_to_processed_seconds": "The time in the queue and in a batch:"
         " `penstock_stage_seconds` has the batch's part of it.",
         "penstock_orphan_keys_total": "Match keys do not fit their profiles: a repair"
         " by SQL, or libraries of another version. `penstock keys rebuild` mends them.",
@@ -70,7 +70,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         " being singled out. `held`: see `penstock_imports_held_total`.",
         "penstock_imports_held_total": "Rows of one request share people across"
         " partitions: harmless, and slower than rows that share none.",
-        "penstock_tasks_put_off_total": "Postgres or Redis was away or ended a"
+        "penstock_tasks_retried_total": "Postgres or Redis was away or ended a"
         " deadlock; the work is done again. Many: look at that server.",
         "penstock_retention_refused_total": "A host's clock is wrong, or nothing was"
         " applied for an hour; `penstock doctor` says which. The disk fills meanwhile.",

@@ -64,7 +64,7 @@ TIME_TO_DRAIN = _family(
     "When the backlog will be gone at the net rate of the last minute: 0 without a"
     " backlog, infinite while it does not shrink, absent before two scrapes.",
 )
-BELLS_WAITING = _family(
+TASKS_WAITING = _family(
     "tasks_waiting", "Celery messages waiting for a worker, by queue.", "queue"
 )
 REDIS_ROUND_TRIP = _family(

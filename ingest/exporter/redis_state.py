@@ -80,7 +80,7 @@ class RedisState:
         streams, queues = replies[: -len(_QUEUES)], replies[-len(_QUEUES) :]
         return [
             families.REDIS_ROUND_TRIP.one(round_trip),
-            families.BELLS_WAITING.many(
+            families.TASKS_WAITING.many(
                 ((queue,), length)
                 for queue, length in zip(_QUEUES, queues, strict=True)
             ),

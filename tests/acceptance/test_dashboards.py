@@ -32,7 +32,7 @@ RENDERED = {
 }
 #: What may show nothing here, and why.
 EMPTY: Mapping[str, str] = {
-    "penstock_tasks_put_off_total": "Postgres and Redis are never away in this test",
+    "penstock_tasks_retried_total": "Postgres and Redis are never away in this test",
     "penstock_redis_memory_limit_bytes > 0": "the embedded Redis has no limit",
 }
 #: What Grafana puts in the place of its variables.

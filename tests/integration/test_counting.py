@@ -53,14 +53,14 @@ def test_what_comes_of_imports_is_counted_by_each_label_alone(
 
     drain.run(lambda _: None)
 
-    assert rise("penstock_applied_total", state="created", code="0") == 1
-    assert rise("penstock_applied_total", state="rejected", code="400") == 1
-    by_door = "penstock_applied_by_door_total"
+    assert rise("penstock_processed_total", state="created", code="0") == 1
+    assert rise("penstock_processed_total", state="rejected", code="400") == 1
+    by_door = "penstock_processed_by_door_total"
     assert rise(by_door, door="broker", state="created") == 1
     assert rise(by_door, door="http", state="rejected") == 1
-    by_database = "penstock_applied_by_database_total"
+    by_database = "penstock_processed_by_database_total"
     assert rise(by_database, database="1", state="created") == 1
-    by_matching = "penstock_applied_by_matching_total"
+    by_matching = "penstock_processed_by_matching_total"
     assert rise(by_matching, matching="phone", state="rejected") == 1
     assert rise("penstock_dead_letters_total") == 1
     assert rise("penstock_batch_size_sum") == 3
@@ -97,7 +97,7 @@ def intake(settings: Settings) -> Iterator[ServedIntake]:
         yield opened
 
 
-def test_requests_are_counted_by_endpoint_format_and_status(
+def test_requests_are_counted_by_path_format_and_status(
     intake: ServedIntake, token: str, rise: Rises
 ) -> None:
     intake.post(make_document(token))
@@ -105,10 +105,10 @@ def test_requests_are_counted_by_endpoint_format_and_status(
     intake.get("/api/v1.1/imports/01a20b4f-1cd3-744b-9db7-53600be31cb2")
     intake.get("/no/such/path")
 
-    def requests(endpoint: str, format_: str, status: int) -> float:
+    def requests(path: str, format_: str, status: int) -> float:
         return rise(
             "penstock_requests_total",
-            endpoint=endpoint,
+            path=path,
             format=format_,
             status=str(status),
         )
@@ -117,7 +117,7 @@ def test_requests_are_counted_by_endpoint_format_and_status(
     assert requests("profiles/import", "none", 400) == 1
     assert requests("imports/{import_id}", "none", 401) == 1
     assert requests("unknown", "none", 404) == 1
-    assert rise("penstock_intake_seconds_count", endpoint="profiles/import") == 2
+    assert rise("penstock_intake_seconds_count", path="profiles/import") == 2
     assert rise("penstock_accepted_total", door="http", database="1") == 1
     assert rise("penstock_refused_total", door="http", code="400") == 1
 
@@ -134,4 +134,4 @@ def test_a_batch_is_counted_by_its_elements(
 
     assert rise("penstock_accepted_total", door="http", database="1") == 5
     created = {"door": "http", "state": "created"}
-    assert rise("penstock_applied_by_door_total", **created) == 5
+    assert rise("penstock_processed_by_door_total", **created) == 5

@@ -80,7 +80,9 @@ def test_counts_are_kept_and_files_are_few(
 
     created = {"state": "created", "code": "0"}
     wait_until(
-        lambda: registry.get_sample_value("penstock_applied_total", created) == IMPORTS
+        lambda: (
+            registry.get_sample_value("penstock_processed_total", created) == IMPORTS
+        )
     )
     starts = registry.get_sample_value(
         "penstock_process_starts_total", {"role": "drain"}

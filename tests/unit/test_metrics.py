@@ -26,6 +26,7 @@ BOUNDED = {
     "kind",
     "matching",
     "partition",
+    "path",
     "queue",
     "reason",
     "result",
@@ -53,6 +54,24 @@ def test_no_label_grows_without_bound(metric: Described) -> None:
     assert len(metric.labels) <= 3
 
 
+def test_a_label_means_one_thing() -> None:
+    """`endpoint` is the destination of events; a request's URL is a `path`."""
+    by_label = {
+        label: {metric.name for metric in DESCRIBED.values() if label in metric.labels}
+        for label in ("endpoint", "path")
+    }
+
+    assert by_label == {
+        "endpoint": {
+            "penstock_undelivered",
+            "penstock_oldest_undelivered_timestamp_seconds",
+            "penstock_endpoint_disabled",
+            "penstock_endpoint_failures",
+        },
+        "path": {"penstock_requests_total", "penstock_intake_seconds"},
+    }
+
+
 def test_every_metric_has_advice_and_no_advice_is_left_over() -> None:
     advised = [name for section in SECTIONS.values() for name in section]
 
@@ -75,8 +94,8 @@ def test_what_is_known_beforehand_begins_at_zero(tmp_path: Path) -> None:
     exposition = generate_latest(registry).decode()
 
     for sample in (
-        'penstock_applied_total{code="409",state="rejected"}',
-        'penstock_applied_by_matching_total{matching="push_sub",state="dead"}',
+        'penstock_processed_total{code="409",state="rejected"}',
+        'penstock_processed_by_matching_total{matching="push_sub",state="dead"}',
         'penstock_refused_total{code="429",door="http"}',
         'penstock_stage_seconds_count{stage="commit"}',
         'penstock_deliveries_total{state="failed"}',

@@ -77,15 +77,15 @@ CASES = {
     ),
     "PenstockImportsLate": Case(
         fires={
-            'penstock_accepted_to_applied_seconds_bucket{le="10.0"}': "0+9x60",
-            "penstock_accepted_to_applied_seconds_count": "0+10x60",
+            'penstock_accepted_to_processed_seconds_bucket{le="10.0"}': "0+9x60",
+            "penstock_accepted_to_processed_seconds_count": "0+10x60",
         },
         # A minute of trouble in an hour that was well.
         quiet={
-            'penstock_accepted_to_applied_seconds_bucket{le="10.0"}': (
+            'penstock_accepted_to_processed_seconds_bucket{le="10.0"}': (
                 "0+1000x48 48000x12"
             ),
-            "penstock_accepted_to_applied_seconds_count": "0+1000x48 48010x12",
+            "penstock_accepted_to_processed_seconds_count": "0+1000x48 48010x12",
         },
         after="55m",
     ),
@@ -109,13 +109,13 @@ CASES = {
     ),
     "PenstockRejectsJump": Case(
         fires={
-            'penstock_applied_total{state="rejected"}': "0x1440 0+60x30",
-            'penstock_applied_total{state="created"}': "0+60x1470",
+            'penstock_processed_total{state="rejected"}': "0x1440 0+60x30",
+            'penstock_processed_total{state="created"}': "0+60x1470",
         },
         # As many as ever: a producer that has always sent bad ones.
         quiet={
-            'penstock_applied_total{state="rejected"}': "0+60x1470",
-            'penstock_applied_total{state="created"}': "0+60x1470",
+            'penstock_processed_total{state="rejected"}': "0+60x1470",
+            'penstock_processed_total{state="created"}': "0+60x1470",
         },
         after="1465m",
         every="5m",
@@ -123,11 +123,11 @@ CASES = {
     "PenstockConflictsJump": Case(
         fires={
             "penstock_conflicts_total": "0x1440 0+20x30",
-            'penstock_applied_total{state="created"}': "0+60x1470",
+            'penstock_processed_total{state="created"}': "0+60x1470",
         },
         quiet={
             "penstock_conflicts_total": "0x1470",
-            'penstock_applied_total{state="created"}': "0+60x1470",
+            'penstock_processed_total{state="created"}': "0+60x1470",
         },
         after="1465m",
         every="5m",
@@ -159,12 +159,12 @@ CASES = {
     ),
     "PenstockTasksPutOff": Case(
         fires={
-            'penstock_tasks_put_off_total{task="penstock.drain",error_class="E"}': (
+            'penstock_tasks_retried_total{task="penstock.drain",error_class="E"}': (
                 "0+60x60"
             )
         },
         quiet={
-            'penstock_tasks_put_off_total{task="penstock.drain",error_class="E"}': (
+            'penstock_tasks_retried_total{task="penstock.drain",error_class="E"}': (
                 "0x5 30x60"
             )
         },

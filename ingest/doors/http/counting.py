@@ -1,4 +1,4 @@
-"""Counts every request and times it, by the endpoint that answered."""
+"""Counts every request and times it, by the template of its path."""
 
 import time
 
@@ -14,7 +14,7 @@ class Counting:
     """Middleware: what a request took, and how it ended."""
 
     def __init__(self) -> None:
-        # Endpoints, formats and statuses are few; their children are found once.
+        # Paths, formats and statuses are few; their children are found once.
         self._counters = _Counters()
         self._timers = _Timers()
 
@@ -26,11 +26,11 @@ class Counting:
         self, req: Request, resp: Response, resource: object, req_succeeded: bool
     ) -> None:
         """Count it under the route's template: a path would hold ids."""
-        endpoint = (req.uri_template or "unknown").removeprefix(_PREFIX)
+        path = (req.uri_template or "unknown").removeprefix(_PREFIX)
         sent_as = getattr(req.context, "sent_as", "none")
-        self._counters[endpoint, str(sent_as), resp.status_code].inc()
+        self._counters[path, str(sent_as), resp.status_code].inc()
         seconds = time.perf_counter() - req.context.started
-        self._timers[endpoint].observe(seconds)
+        self._timers[path].observe(seconds)
 
 
 class _Counters(dict[tuple[str, str, int], Counter]):
@@ -39,5 +39,5 @@ class _Counters(dict[tuple[str, str, int], Counter]):
 
 
 class _Timers(dict[str, Histogram]):
-    def __missing__(self, endpoint: str) -> Histogram:
-        return self.setdefault(endpoint, metrics.INTAKE_SECONDS.labels(endpoint))
+    def __missing__(self, path: str) -> Histogram:
+        return self.setdefault(path, metrics.INTAKE_SECONDS.labels(path))
