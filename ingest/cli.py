@@ -31,10 +31,16 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "endpoint": ("ingest.commands.endpoint", "endpoint", "Show where events go."),
     "doctor": ("ingest.commands.doctor", "doctor", "Look for what bites."),
     "health": ("ingest.commands.health", "health", "Say whether a worker gets on."),
-    "dead": ("workers.commands.dead", "dead", "Replay or drop dead letters."),
+    "dead-letters": (
+        "workers.commands.dead_letters",
+        "dead_letters",
+        "Inspect, replay, or discard dead letters.",
+    ),
     "partitions": ("ingest.commands.partitions", "partitions", "Spread the streams."),
     "completion": ("ingest.commands.completion", "completion", "Complete in a shell."),
 }
+#: Old name → name; not listed.
+_ALIASES = {"dead": "dead-letters"}
 
 
 #: What is said of a command that ends in no other way.
@@ -131,9 +137,10 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load a subcommand."""
-        if cmd_name not in _COMMANDS:
+        row = _COMMANDS.get(_ALIASES.get(cmd_name, cmd_name))
+        if row is None:
             return None
-        module, name, _ = _COMMANDS[cmd_name]
+        module, name, _ = row
         command = getattr(import_module(module), name)
         if not isinstance(command, click.Command):
             return None

@@ -19,18 +19,19 @@ from workers.tallies import tally
 from workers.telling import told
 
 
-class BuriedByHand(PenstockError):
-    """An operator took the import out of its stream."""
+class MovedByOperator(PenstockError):
+    """An operator moved the import from its stream to the dead letters."""
 
 
 class Burial(Struct, frozen=True, kw_only=True):
-    """What came of an entry."""
+    """Result of moving an entry."""
 
     partition: int
     entry_id: str
     #: None of an entry that is no import.
     import_id: UUID | None
-    #: `buried`; or `dropped`, as its import has a receipt already, or it is none.
+    #: `added` to the dead letters; or `removed`, as its import has a receipt already or
+    #: it is not an import.
     state: str
 
 
@@ -48,14 +49,13 @@ def bury_entry(
     It is kept whole, has a receipt of state `dead`, and its caller is told. Waits for
     the drain that works on the partition. Raises NotFound if there is no such entry.
     """
-    error = BuriedByHand(f"by {by}: {reason}")
+    error = MovedByOperator(f"by {by}: {reason}")
     with connection.transaction():
         position = hold_partition(connection, partition)
         entry = stream.find(partition, entry_id)
         if entry is None:
-            raise NotFound(
-                f"Nothing waits there: {entry_id or f'partition {partition}'}"
-            )
+            where = f"entry {entry_id} in " if entry_id else "entry in "
+            raise NotFound(f"No {where}partition {partition}")
         share = make_share(partition, position, [entry])
         applied = _bury(connection, share, error)
         add_counts(connection, tally([share], applied.outcomes))
@@ -65,7 +65,7 @@ def bury_entry(
 
 
 def _bury(
-    connection: Connection[TupleRow], share: Share, error: BuriedByHand
+    connection: Connection[TupleRow], share: Share, error: MovedByOperator
 ) -> Applied:
     for letter in share.letters:
         insert_dead_letter(connection, letter, datetime.now(UTC))
@@ -75,7 +75,7 @@ def _bury(
 
 
 def _bury_import(
-    connection: Connection[TupleRow], accepted: Accepted, error: BuriedByHand
+    connection: Connection[TupleRow], accepted: Accepted, error: MovedByOperator
 ) -> Applied:
     known = find_answers(connection, [accepted.import_.import_id])
     if known:
@@ -89,5 +89,5 @@ def _describe(share: Share, outcomes: list[Outcome]) -> Burial:
         partition=share.partition,
         entry_id=share.entries[0].id,
         import_id=ids[0] if ids else None,
-        state="buried" if outcomes or share.letters else "dropped",
+        state="added" if outcomes or share.letters else "removed",
     )

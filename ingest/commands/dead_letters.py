@@ -1,4 +1,4 @@
-"""Listing, showing and dropping dead letters, for `penstock dead`."""
+"""`penstock dead-letters`: list, show, and discard."""
 
 import getpass
 import json
@@ -28,7 +28,7 @@ from ingest.wire.masks import mask_error, mask_payload, mask_traceback
 
 
 def whoami() -> str:
-    """Name whoever runs this, as far as the system knows."""
+    """Return the name of the current user, or `unknown`."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -50,7 +50,7 @@ def _group_row(group: LetterGroup) -> tuple[str, ...]:
     return (
         group.fingerprint,
         str(group.open),
-        str(group.replayed + group.dropped),
+        str(group.replayed + group.discarded),
         ", ".join(map(str, group.database_ids)),
         f"{group.first_at:%Y-%m-%d %H:%M}\n{group.last_at:%Y-%m-%d %H:%M}",
         str(group.sample_id),
@@ -58,15 +58,17 @@ def _group_row(group: LetterGroup) -> tuple[str, ...]:
     )
 
 
-@click.command("list", epilog="\b\nExample:\n  penstock dead list --database 1 --json")
+@click.command(
+    "list", epilog="\b\nExample:\n  penstock dead-letters list --database 1 --json"
+)
 @filtered
-@click.option("--all", "resolved", is_flag=True, help="Count resolved ones too.")
+@click.option("--all", "resolved", is_flag=True, help="Include resolved dead letters.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @database_options
 def list_(
     selection: Selection, resolved: bool, as_json: bool, database_url: str
 ) -> None:
-    """List dead letters, grouped by what went wrong and where; times are UTC."""
+    """List dead letters, grouped by error and place. Times are in UTC."""
     selection = replace(selection, resolved=resolved)
     with connect(database_url) as connection:
         groups = list_letter_groups(connection, selection)
@@ -74,7 +76,7 @@ def list_(
         echo_json([_group_document(group) for group in groups])
         return
     if not groups:
-        click.echo("no dead letters")
+        click.echo("No open dead letters.")
         return
 
     whole = partial(Column, no_wrap=True)
@@ -111,25 +113,26 @@ def _find(database_url: str, number: str) -> Letter:
                 letter_id = find_letter_of_import(connection, UUID(number))
             except ValueError as error:
                 raise click.UsageError(
-                    f"{number} is neither a letter's number nor an import's id."
+                    f"{number} is neither a dead letter number nor an import ID."
                 ) from error
         letter = None if letter_id is None else find_letter(connection, letter_id)
     if letter is None:
         raise click.ClickException(
-            f"There is no dead letter {number}; see: penstock dead list --all"
+            f"Dead letter {number} not found. To list dead letters: "
+            "penstock dead-letters list --all"
         )
     return letter
 
 
-@click.command(epilog="\b\nExample:\n  penstock dead show 12 --reveal")
+@click.command(epilog="\b\nExample:\n  penstock dead-letters show 12 --reveal")
 @click.argument("number", metavar="NUMBER|IMPORT_ID")
-@click.option("--reveal", is_flag=True, help="Show personal data too.")
+@click.option("--reveal", is_flag=True, help="Show personal data.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @database_options
 def show(number: str, reveal: bool, as_json: bool, database_url: str) -> None:
-    """Show a dead letter: its payload, what went wrong, and where.
+    """Show a dead letter: its payload, error, and traceback.
 
-    What may be personal data is masked, unless it is asked for with --reveal.
+    Personal data is masked unless you pass --reveal.
     """
     document = _letter_document(_find(database_url, number), reveal=reveal)
     if as_json:
@@ -145,25 +148,27 @@ def show(number: str, reveal: bool, as_json: bool, database_url: str) -> None:
 
 
 def ask(question: str, *, is_sure: bool, as_json: bool) -> None:
-    """Ask a person before something is changed; end here if the answer is no."""
+    """Prompt before a change; abort if the answer is no."""
     if is_sure:
         return
     if as_json:
-        raise click.UsageError("--json asks nobody: say --yes too.")
+        raise click.UsageError("--json does not prompt; add --yes.")
     click.confirm(question, abort=True, err=True)
 
 
 @click.command(
-    epilog="\b\nExample:\n  penstock dead drop --fingerprint 5f0c61b0a1d2"
+    epilog="\b\nExample:\n  penstock dead-letters discard --fingerprint 5f0c61b0a1d2"
     ' --reason "sent by mistake"'
 )
 @selected
-@click.option("--reason", required=True, help="Why; it is kept with the letters.")
-@click.option("--by", default=whoami, help="Who drops them.  [default: the user]")
-@click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
+@click.option("--reason", required=True, help="Reason, kept with the dead letters.")
+@click.option(
+    "--by", default=whoami, help="Operator to record.  [default: current user]"
+)
+@click.option("--yes", "is_sure", is_flag=True, help="Do not prompt.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @database_options
-def drop(
+def discard(
     selection: Selection,
     reason: str,
     by: str,
@@ -173,15 +178,15 @@ def drop(
 ) -> None:
     """Resolve dead letters without applying them.
 
-    Nothing is deleted: letters say who dropped them, when and why, until retention
-    takes them, and their receipts stay `dead`.
+    Nothing is deleted. A discarded dead letter records who discarded it, when, and why,
+    until its retention ends. Its receipt stays `dead`.
     """
-    verdict = Verdict(resolution=Resolution.DROPPED, by=by, reason=reason)
+    verdict = Verdict(resolution=Resolution.DISCARDED, by=by, reason=reason)
     with connect(database_url) as connection:
         found = find_letter_ids(connection, selection)
-        ask(f"Drop {len(found)} dead letters?", is_sure=is_sure, as_json=as_json)
-        dropped = resolve_letters(connection, found, verdict, datetime.now(UTC))
+        ask(f"Discard {len(found)} dead letters?", is_sure=is_sure, as_json=as_json)
+        discarded = resolve_letters(connection, found, verdict, datetime.now(UTC))
     if as_json:
-        echo_json({"dropped": dropped})
+        echo_json({"discarded": discarded})
     else:
-        click.echo(f"dropped {dropped} dead letters")
+        click.echo(f"Discarded {discarded} dead letters")

@@ -1,4 +1,4 @@
-"""The options by which commands that list imports are told which."""
+"""Filter options of the commands that list imports."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -37,19 +37,26 @@ def filter_options(command: _Command) -> _Command:
         click.option(
             "--state",
             type=click.Choice(State, case_sensitive=False),
-            help="Only those that ended so.",
+            help="Only imports with this outcome.",
         ),
-        click.option("--error", type=int, metavar="CODE", help="Only this error code."),
-        click.option("--failed", is_flag=True, help="Only those that failed."),
+        click.option(
+            "--error",
+            type=int,
+            metavar="CODE",
+            help="Only imports with this error code.",
+        ),
+        click.option("--failed", is_flag=True, help="Only rejected and dead imports."),
         click.option(
             "--database",
             "database_id",
             type=int,
             metavar="ID",
-            help="Only those of this database.",
+            help="Only imports of this profile database.",
         ),
-        _moment_option("--since", "Only those applied then or later (UTC)."),
-        _moment_option("--until", "Only those applied before (UTC)."),
+        _moment_option(
+            "--since", "Only imports processed at or after this time (UTC)."
+        ),
+        _moment_option("--until", "Only imports processed before this time (UTC)."),
     )
     for option in reversed(options):
         command = option(command)

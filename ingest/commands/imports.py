@@ -1,4 +1,4 @@
-"""`penstock imports`: find imports, follow them, and see what came of one."""
+"""`penstock imports`: find, list, follow, and explain imports."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ingest.commands.aliases import aliased
 from ingest.commands.databases import database_options, redis_options
 from ingest.commands.filters import filter_options
 from ingest.commands.outputs import (
@@ -44,9 +45,11 @@ _OVERLAP = timedelta(seconds=2)
 _AT_ONCE = 1000
 
 
-@click.group(epilog="\b\nExample:\n  penstock imports tail --failed")
+@click.group(
+    cls=aliased(tail="list"), epilog="\b\nExample:\n  penstock imports list --failed"
+)
 def imports() -> None:
-    """Find imports, follow them, and see what came of one."""
+    """Find, list, and explain imports."""
 
 
 @imports.command(
@@ -57,10 +60,10 @@ Examples:
 
 \b
 Exit status:
-  0  it has been applied, and this is its receipt
-  1  there is no such import, or the servers cannot be reached
-  2  wrong usage
-  3  it was accepted, and still waits"""
+  0  processed; the receipt is shown
+  1  no such import, or a server is unavailable
+  2  usage error
+  3  accepted, and still waiting"""
 )
 @click.argument("import_id", metavar="ID", type=click.UUID)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -75,19 +78,19 @@ def show(
     redis_url: str,
     partitions: int,
 ) -> None:
-    """Show what came of an import: how it was matched, what changed, what is wrong."""
+    """Show the receipt of an import: outcome, match, changes, errors, and times."""
     with connect(database_url) as connection:
         record = find_import(connection, import_id)
         events = list_events(connection, import_id) if record else []
     if record is None:
-        _tell_waiting(context, import_id, redis_url, partitions)
+        _report_waiting(context, import_id, redis_url, partitions)
     elif as_json:
         print_json(receipt_document(record, events))
     else:
         show_receipt(make_console(), record, events)
 
 
-def _tell_waiting(
+def _report_waiting(
     context: click.Context, import_id: UUID, redis_url: str, partitions: int
 ) -> None:
     streams = Streams(redis_url, partitions)
@@ -96,12 +99,14 @@ def _tell_waiting(
     finally:
         streams.close()
     if waits:
-        click.echo(f"Import {import_id} was accepted and waits. See: penstock status")
+        click.echo(
+            f"Import {import_id} is accepted and waiting. "
+            "To see the backlog: penstock status"
+        )
         context.exit(WAITING)
     raise click.ClickException(
-        f"There is no receipt of {import_id}: it is unknown, or still waits behind "
-        "more than was looked at, or its receipt is past retention. See: "
-        "penstock status"
+        f"No receipt for import {import_id}. The ID is wrong, the import is still "
+        "waiting, or the receipt has expired. To see the backlog: penstock status"
     )
 
 
@@ -114,9 +119,9 @@ Examples:
 
 \b
 Exit status:
-  0  something was found
-  1  nothing was, or the database cannot be reached
-  2  wrong usage"""
+  0  at least one import or profile found
+  1  none found, or Postgres is unavailable
+  2  usage error"""
 )
 @click.argument("term")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -124,21 +129,24 @@ Exit status:
 def find(term: str, as_json: bool, database_url: str) -> None:
     """Find imports and profiles by TERM.
 
-    TERM is an import id, a profile id, an email, a phone, or the feedback id of a
-    message that came through a queue. Emails and phones are compared as matching
-    compares them. An import that was rejected has no profile, so that no email leads
-    to it: see `penstock imports tail --failed`.
+    TERM is an import ID, a profile ID, an email, a phone, or the feedback_id of a
+    message from a queue. Emails and phones are compared as in matching. Rejected
+    imports have no profile, so they cannot be found by email or phone. To list them:
+    `penstock imports list --failed`.
     """
     if not term.strip():
-        raise click.UsageError("Say what to look for")
+        raise click.UsageError(
+            "TERM must be an import ID, a profile ID, an email, a phone, or a "
+            "feedback_id."
+        )
     with connect(database_url) as connection:
         hits = search(connection, read_term(term))
     if as_json:
         print_json({"imports": hits.imports, "profiles": hits.profiles})
     if not hits.imports and not hits.profiles:
         raise click.ClickException(
-            "Nothing was found. Look among those that failed: "
-            "penstock imports tail --failed"
+            "No import or profile found. Rejected imports have no profile; to list "
+            "them: penstock imports list --failed"
         )
     if not as_json:
         _show_hits(make_console(), hits)
@@ -160,7 +168,7 @@ def _show_hits(console: Console, hits: Hits) -> None:
         console.print(table)
         first = hits.profiles[0]
         console.print(
-            f"Its history: penstock profiles show {first.profile_id} "
+            f"To see the import history: penstock profiles show {first.profile_id} "
             f"--database {first.database_id}",
             style="dim",
         )
@@ -187,17 +195,18 @@ def _cells(line: ImportLine) -> Iterator[str | Text]:
 
 
 @imports.command(
+    "list",
     epilog="""\b
 Examples:
-  penstock imports tail --failed -n 50
-  penstock imports tail --follow --database 1
-  penstock imports tail --error 409 --since 2026-01-31T08:00 --json
+  penstock imports list --failed -n 50
+  penstock imports list --follow --database 1
+  penstock imports list --error 409 --since 2026-01-31T08:00 --json
 
 \b
 Exit status:
-  0  shown, were there any or none
-  1  the database cannot be reached
-  2  wrong usage"""
+  0  listed, even if no import fits the filter
+  1  Postgres is unavailable
+  2  usage error""",
 )
 @click.option(
     "-n",
@@ -206,14 +215,16 @@ Exit status:
     type=click.IntRange(1, 1000),
     default=20,
     show_default=True,
-    help="How many to show.",
+    help="Number of imports to show.",
 )
-@click.option("-f", "--follow", is_flag=True, help="Go on with those applied later.")
-@click.option("--before", metavar="CURSOR", help="Go on where an earlier list ended.")
-@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each.")
+@click.option(
+    "-f", "--follow", is_flag=True, help="Keep listing new imports until Ctrl-C."
+)
+@click.option("--before", metavar="CURSOR", help="Continue from a previous page.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @filter_options
 @database_options
-def tail(
+def list_(
     count: int,
     follow: bool,
     before: str | None,
@@ -221,10 +232,10 @@ def tail(
     database_url: str,
     **wanted: Any,
 ) -> None:
-    """Show the latest imports, the last applied at the end; times are UTC.
+    """List the latest imports, the newest last. Times are in UTC.
 
-    With a filter that admits few, the latest 20,000 are looked at; what to add to go
-    on with older ones is told on standard error.
+    A filter is applied to the latest 20,000 imports. The option that continues with
+    older ones is printed on standard error.
     """
     chosen = ImportFilter(**wanted)
     with connect(database_url) as connection:
@@ -232,10 +243,10 @@ def tail(
         page = list_imports(connection, chosen, cursor, count)
         _print_lines(page.imports[::-1], as_json=as_json)
         if page.next is not None and not follow:
-            click.echo(f"Older ones: --before {page.next}", err=True)
+            click.echo(f"For older imports: --before {page.next}", err=True)
         if follow:
             known = {line.import_id: line.applied_at for line in page.imports}
-            # Ctrl-C is how it is meant to end.
+            # Ctrl-C is the way to end it.
             with suppress(KeyboardInterrupt):
                 for fresh in _follow(connection, chosen, known):
                     _print_lines(fresh, as_json=as_json)

@@ -1,4 +1,4 @@
-"""Which dead letters a command works on: by number, or by what they have in common."""
+"""Selection of dead letters for a command: by number, by filter, or all."""
 
 import functools
 from collections.abc import Callable
@@ -17,16 +17,26 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 def _filter_options(command: _Command) -> _Command:
     options = (
         click.option(
-            "--fingerprint", metavar="TEXT", help="Of this group only; see: dead list"
+            "--fingerprint", metavar="TEXT", help="Only dead letters of this group."
         ),
         click.option(
-            "--database", "database_id", type=int, metavar="ID", help="Of this database"
+            "--database",
+            "database_id",
+            type=int,
+            metavar="ID",
+            help="Only dead letters of this profile database.",
         ),
         click.option(
-            "--since", type=Moment(), metavar="TIME", help="Buried then or later (UTC)"
+            "--since",
+            type=Moment(),
+            metavar="TIME",
+            help="Only those that failed at or after this time (UTC).",
         ),
         click.option(
-            "--until", type=Moment(), metavar="TIME", help="Buried before then (UTC)"
+            "--until",
+            type=Moment(),
+            metavar="TIME",
+            help="Only those that failed before this time (UTC).",
         ),
     )
     for option in reversed(options):
@@ -35,7 +45,7 @@ def _filter_options(command: _Command) -> _Command:
 
 
 def filtered(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command its `selection`, made of filters; all letters without any."""
+    """Give a command its `selection`, made of filters; all dead letters without any."""
 
     @functools.wraps(command)
     def run(
@@ -55,7 +65,7 @@ def filtered(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def selected(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command its `selection`: letters by number, by filters, or really all."""
+    """Give a command its `selection`: by number, by filter, or with --all."""
 
     @functools.wraps(command)
     def run(
@@ -66,9 +76,14 @@ def selected(command: Callable[..., None]) -> Callable[..., None]:
         **others: object,
     ) -> None:
         if not letter_ids and not everything and selection == Selection():
-            raise click.UsageError("Name letters, filter them, or say --all.")
+            raise click.UsageError(
+                "Select dead letters by number, by filter (--fingerprint, --database, "
+                "--since, --until), or with --all."
+            )
         command(selection=replace(selection, ids=list(letter_ids) or None), **others)
 
     ids = click.argument("letter_ids", metavar="[NUMBER]...", type=int, nargs=-1)
-    all_ = click.option("--all", "everything", is_flag=True, help="Every open letter.")
+    all_ = click.option(
+        "--all", "everything", is_flag=True, help="Select all open dead letters."
+    )
     return ids(filtered(all_(run)))

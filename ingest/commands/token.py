@@ -1,15 +1,16 @@
-"""`penstock token`: create, list, limit, rotate and revoke API tokens."""
+"""`penstock token`: create, list, limit, rotate, and revoke API tokens."""
 
 import json
 import re
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from ingest.commands.aliases import RenamedOption
 from ingest.commands.databases import database_options
 from ingest.commands.outputs import print_json
 from ingest.commands.rates import burst_option, read_rate
@@ -18,18 +19,20 @@ from ingest.store import tokens
 from ingest.store.database import connect
 from ingest.store.tokens import IssuedToken
 
+_MISSING = "Token {} does not exist or was revoked. To list tokens: penstock token list"
+
 
 @click.group(epilog="\b\nExample:\n  penstock token create shop --database 1")
 def token() -> None:
-    """Create, list, limit, rotate and revoke API tokens."""
+    """Create, list, limit, rotate, and revoke API tokens."""
 
 
 @token.command(
     epilog="""\b
 Examples:
-  penstock token create shop --database 1 --action import
+  penstock token create shop --database 1 --scope import
   penstock token create partner --rate 100/s --burst 200
-  penstock token create ada --action admin    # for the console"""
+  penstock token create ada --scope admin    # may log in to the console"""
 )
 @click.argument("name")
 @click.option(
@@ -38,21 +41,23 @@ Examples:
     type=int,
     multiple=True,
     metavar="ID",
-    help="Allow this database only; may be repeated.  [default: every database]",
+    help="Grant access to this profile database only. Repeatable.  [default: all]",
 )
 @click.option(
-    "--action",
-    "actions",
+    "--scope",
+    "scopes",
+    cls=RenamedOption,
+    was="--action",
     type=click.Choice(Action, case_sensitive=False),
     multiple=True,
     default=(Action.IMPORT, Action.READ),
     show_default=True,
-    help="Allow this; may be repeated.",
+    help="Grant this scope. Repeatable.",
 )
 @click.option(
     "--rate",
     metavar="RATE",
-    help="Allow so many imports: 100/s, 600/m, 1000/h.  [default: any number]",
+    help="Rate limit, such as 100/s, 600/m, or 1000/h.  [default: unlimited]",
 )
 @burst_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -60,15 +65,16 @@ Examples:
 def create(
     name: str,
     database_ids: tuple[int, ...],
-    actions: tuple[Action, ...],
+    scopes: tuple[Action, ...],
     database_url: str,
     as_json: bool,
     **limit: Any,
 ) -> None:
-    """Create a token and print its secret, once."""
-    if Action.ADMIN in actions and database_ids:
+    """Create a token and print its secret, which is shown only once."""
+    if Action.ADMIN in scopes and database_ids:
         raise click.UsageError(
-            "An admin sees every database: leave --database out, or make two tokens"
+            "The admin scope covers all profile databases. Omit --database, or create "
+            "a second token."
         )
     rate = read_rate(limit["rate"], limit["burst"])
     with connect(database_url) as connection:
@@ -76,7 +82,7 @@ def create(
             connection,
             name=name,
             database_ids=database_ids,
-            actions=actions,
+            actions=scopes,
             rate=rate,
         )
     if as_json:
@@ -85,8 +91,8 @@ def create(
     click.echo(secret)
     # Apart from the secret, so that a script reads that alone.
     click.echo(
-        f"Token {token_id} ({name}). Keep the secret: it is not stored, and cannot be "
-        f"shown again. To take it back: penstock token revoke {token_id}",
+        f"Created token {token_id} ({name}). Copy the secret now: it cannot be shown "
+        f"again. To revoke the token: penstock token revoke {token_id}",
         err=True,
     )
 
@@ -96,7 +102,7 @@ def _document(issued: IssuedToken) -> dict[str, object]:
         "id": issued.token.id,
         "name": issued.token.name,
         "databases": sorted(issued.token.database_ids),
-        "actions": sorted(issued.token.actions),
+        "scopes": sorted(issued.token.actions),
         "rate": issued.token.rate and asdict(issued.token.rate),
         "created_at": issued.created_at.isoformat(),
         "revoked_at": issued.revoked_at and issued.revoked_at.isoformat(),
@@ -120,14 +126,14 @@ def _row(issued: IssuedToken) -> tuple[str, ...]:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @database_options
 def list_(as_json: bool, database_url: str) -> None:
-    """List the tokens, the revoked ones too; times are UTC."""
+    """List all tokens, including revoked ones. Times are in UTC."""
     with connect(database_url) as connection:
         issued = tokens.list_tokens(connection)
     if as_json:
         click.echo(json.dumps([_document(each) for each in issued], indent=2))
         return
 
-    table = Table("id", "name", "databases", "actions", "rate", "created", "revoked")
+    table = Table("id", "name", "databases", "scopes", "rate", "created", "revoked")
     for each in issued:
         table.add_row(*_row(each))
     Console(markup=False).print(table)
@@ -148,8 +154,19 @@ class _Duration(click.ParamType[timedelta]):
         """Read the duration."""
         found = re.fullmatch(r"([0-9]{1,6})([smhd])", str(value))
         if found is None:
-            self.fail(f"{value!r} is not like 90s, 15m, 12h or 7d", param, ctx)
+            self.fail(
+                f"{value!r} must be a duration, such as 90s, 15m, 12h, or 7d",
+                param,
+                ctx,
+            )
         return timedelta(**{self._units[found[2]]: int(found[1])})
+
+
+def _describe_overlap(overlap: timedelta) -> str:
+    if not overlap:
+        return "The old secret no longer works."
+    until = datetime.now(UTC) + overlap
+    return f"The old secret is valid until {until:%Y-%m-%d %H:%M:%S} UTC."
 
 
 @token.command(epilog="\b\nExample:\n  penstock token rotate 3 --overlap 24h")
@@ -159,25 +176,23 @@ class _Duration(click.ParamType[timedelta]):
     type=_Duration(),
     default="1h",
     show_default=True,
-    help="How long the old secret stays good: 90s, 15m, 12h, 7d; 0s for not at all.",
+    help="How long the old secret stays valid, such as 90s, 15m, 12h, 7d, or 0s.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @database_options
 def rotate(token_id: int, overlap: timedelta, as_json: bool, database_url: str) -> None:
-    """Give a token a new secret, and print it, once."""
+    """Replace the secret of a token and print the new one, which is shown only once."""
     with connect(database_url) as connection:
         secret = tokens.rotate_token(connection, token_id, overlap=overlap)
     if secret is None:
-        raise click.ClickException(
-            f"There is no good token {token_id}; see: penstock token list"
-        )
+        raise click.ClickException(_MISSING.format(token_id))
     if as_json:
         print_json({"id": token_id, "secret": secret})
         return
     click.echo(secret)
     click.echo(
-        f"Token {token_id} has a new secret. Keep it: it is not stored, and cannot be "
-        f"shown again. The old one is good for another {overlap}.",
+        f"Rotated token {token_id}. Copy the new secret now: it cannot be shown again. "
+        + _describe_overlap(overlap),
         err=True,
     )
 
@@ -194,20 +209,18 @@ def rotate(token_id: int, overlap: timedelta, as_json: bool, database_url: str) 
 def rate(
     token_id: int, rate: str, burst: int | None, as_json: bool, database_url: str
 ) -> None:
-    """Limit what a token may ask, or no longer (RATE is none).
+    """Set the rate limit of a token, or remove it (RATE `none`).
 
-    RATE is 100/s, 600/m or 1000/h. Every intake heeds it within a second or so.
+    RATE is such as 100/s, 600/m, or 1000/h. Intakes apply it within about a second.
     """
     limit = read_rate(rate, burst)
     with connect(database_url) as connection:
         if not tokens.set_rate(connection, token_id, limit):
-            raise click.ClickException(
-                f"There is no good token {token_id}; see: penstock token list"
-            )
+            raise click.ClickException(_MISSING.format(token_id))
     if as_json:
         print_json({"id": token_id, "rate": limit and asdict(limit)})
     else:
-        click.echo(f"token {token_id}: {limit or 'not limited'}")
+        click.echo(f"Token {token_id}: {limit or 'unlimited'}")
 
 
 @token.command(epilog="\b\nExample:\n  penstock token revoke 3")
@@ -215,13 +228,11 @@ def rate(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @database_options
 def revoke(token_id: int, as_json: bool, database_url: str) -> None:
-    """Revoke a token for good; every intake refuses it within a second or so."""
+    """Revoke a token permanently. Intakes refuse it within about a second."""
     with connect(database_url) as connection:
         if not tokens.revoke_token(connection, token_id):
-            raise click.ClickException(
-                f"There is no good token {token_id}; see: penstock token list"
-            )
+            raise click.ClickException(_MISSING.format(token_id))
     if as_json:
         print_json({"revoked": token_id})
     else:
-        click.echo(f"revoked token {token_id}")
+        click.echo(f"Revoked token {token_id}.")

@@ -41,7 +41,7 @@ def _announce(answer: Answer, *, as_json: bool, logs: Path, state: str) -> None:
         **answer,
         "token": answer["token"] or "(penstock token create NAME)",
         "admin_token": answer["admin_token"]
-        or "(penstock token create NAME --action admin)",
+        or "(penstock token create NAME --scope admin)",
     }
     click.echo(_SUMMARY.format(**shown, logs=logs, state=state))
 

@@ -92,7 +92,7 @@ def _check_attempts(client: redis.Redis, connection: Connection[TupleRow]) -> Fi
             for partition, attempts in failing.items()
         ),
         "The drains' log says why (`batch put off`). If no server is in trouble, put "
-        "the entry among the dead letters: penstock dead bury PARTITION. See "
+        "the entry among the dead letters: penstock dead-letters add PARTITION. See "
         "docs/runbooks.md#penstockpartitionfails.",
     )
 
@@ -179,7 +179,7 @@ def _check_dead_letters(connection: Connection[TupleRow]) -> Finding:
         return warn(
             "work.dead-letters",
             f"{sum(group.open for group in groups)} open, of {len(groups)} kinds",
-            "Look at them with `penstock dead list`; then replay or drop them.",
+            "Look at them with `penstock dead-letters list`; then replay or drop them.",
         )
     return well("work.dead-letters", "none is open")
 

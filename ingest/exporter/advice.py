@@ -17,8 +17,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         " the intake's CPU is slow; add intakes.",
         "penstock_append_batch_size": "Large batches are good: many callers share one"
         " round trip. Always 1 under load: the callers come one after another.",
-        "penstock_doorbells_total": "`failed`: Redis refuses Celery's messages; the sweep"
-        " rings again within a second.",
+        "penstock_doorbells_total": "`failed`: Redis refuses Celery's messages; the "
+        "sweep rings again within a second.",
     },
     "Queue": {
         "penstock_waiting": "Growing: more is accepted than applied. See which stage is"
@@ -32,8 +32,9 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "penstock_heartbeat_applied_timestamp_seconds": "Older than a minute: beat,"
         " upkeep, Redis, a drain or Postgres stands still, whether or not anybody"
         " imports.",
-        "penstock_attempts": "Rising: its first entry fails each time. `penstock"
-        " doctor` names it; `penstock dead bury` puts it among the dead letters.",
+        "penstock_attempts": "Rising: its first entry fails each time. `penstock "
+        "doctor` names it; `penstock dead-letters add` puts it among the dead "
+        "letters.",
         "penstock_heartbeat_seconds": "What an import would have taken; high while"
         " nothing waits: bells get lost, or the batch's transaction is slow.",
         "penstock_tasks_waiting": "Doorbells pile up: no worker takes them from the"
@@ -47,16 +48,16 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "penstock_processed_by_matching_total": "Tells by which key they are matched.",
         "penstock_conflicts_total": "Duplicates in a database: match by a better key,"
         " or declare the field unique.",
-        "penstock_accepted_to_processed_seconds": "The time in the queue and in a batch:"
-        " `penstock_stage_seconds` has the batch's part of it.",
+        "penstock_accepted_to_processed_seconds": "The time in the queue and in a "
+        "batch: `penstock_stage_seconds` has the batch's part of it.",
         "penstock_orphan_keys_total": "Match keys do not fit their profiles: a repair"
         " by SQL, or libraries of another version. `penstock keys rebuild` mends them.",
         "penstock_dead_letters_total": "A fault of ours: the log has `import died`"
-        " with its class, `penstock dead show` the traceback and the payload.",
+        " with its class, `penstock dead-letters show` the traceback and the payload.",
         "penstock_ledger_imbalance": "More than 0: imports are lost. `penstock audit`"
         " names them; their producers have to send them again.",
         "penstock_dead_letters_open": "They were accepted, and are not applied:"
-        " `penstock dead list`, then replay or drop them.",
+        " `penstock dead-letters list`, then replay or drop them.",
     },
     "Workers": {
         "penstock_batch_size": "At its limit (`PENSTOCK_BATCH_SIZE`): a backlog is"

@@ -1,4 +1,4 @@
-"""Imports that a fault of ours kept from being applied: kept whole, and resolved."""
+"""Dead letters: imports kept complete after an internal error, until resolved."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +15,11 @@ _TRACEBACK_LENGTH = 50_000
 
 
 class Resolution(StrEnum):
-    """How an operator did away with a dead letter."""
+    """How an operator resolved a dead letter."""
 
     REPLAYED = "replayed"
-    DROPPED = "dropped"
+    #: Stored as `dropped`, the word of the first releases.
+    DISCARDED = "discarded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +145,9 @@ def resolve_letters(
         """
         UPDATE dead_letters
            SET resolved_at = %(now)s,
-               resolution = %(resolution)s,
+               resolution = CASE %(resolution)s::text
+                                 WHEN 'discarded' THEN 'dropped'
+                                 ELSE %(resolution)s::text END,
                resolved_by = %(by)s,
                reason = %(reason)s
          WHERE id = ANY(%(ids)s::bigint[])

@@ -23,7 +23,7 @@ class Selection:
     since: datetime | None = None
     #: Buried before this moment.
     until: datetime | None = None
-    #: Those that were replayed or dropped too.
+    #: Those that were replayed or discarded too.
     resolved: bool = False
 
 
@@ -37,7 +37,7 @@ class LetterGroup:
     place: str
     open: int
     replayed: int
-    dropped: int
+    discarded: int
     database_ids: list[int]
     first_at: datetime
     last_at: datetime
@@ -76,7 +76,7 @@ _GROUPS = """
          SELECT fingerprint, error_class, place,
                 count(*) FILTER (WHERE resolved_at IS NULL) AS open,
                 count(*) FILTER (WHERE resolution = 'replayed') AS replayed,
-                count(*) FILTER (WHERE resolution = 'dropped') AS dropped,
+                count(*) FILTER (WHERE resolution = 'dropped') AS discarded,
                 coalesce(
                     array_agg(DISTINCT database_id)
                         FILTER (WHERE database_id IS NOT NULL),
@@ -148,7 +148,10 @@ def find_letter(connection: Connection[TupleRow], letter_id: int) -> Letter | No
             """
             SELECT id, fingerprint, import_id, database_id, partition, entry_id,
                    payload, error_class, place, error, traceback, created_at, replays,
-                   resolved_at, resolution, resolved_by, reason
+                   resolved_at,
+                   CASE resolution WHEN 'dropped' THEN 'discarded' ELSE resolution END
+                       AS resolution,
+                   resolved_by, reason
               FROM dead_letters
              WHERE id = %(id)s
             """,

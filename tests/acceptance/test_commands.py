@@ -31,12 +31,12 @@ ELSEWHERE = {
     r"journalctl ": "needs a host that systemd runs",
     r"redis-cli ": "test_broker_redis.py sends the same by a client",
     r"penstock imports show IMPORT_ID": "test_operations.py, with an id that exists",
-    r"penstock dead show IMPORT_ID": "test_dead_cli.py, with an id that exists",
-    r"penstock dead bury ": "test_burials.py, of an entry that is there",
+    r"penstock dead-letters show IMPORT_ID": "test_dead_cli.py, with an id that exists",
+    r"penstock dead-letters add ": "test_burials.py, of an entry that is there",
 }
 #: These name what does not exist here, or ask and are not answered.
 MAY_REFUSE = (
-    r"penstock dead (show|replay|drop) ",
+    r"penstock dead-letters (show|replay|discard) ",
     r"penstock imports show ",
     r"penstock token (rotate|rate) ",
     r"penstock catalog apply catalog.toml( |$)",

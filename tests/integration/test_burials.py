@@ -1,4 +1,4 @@
-"""`penstock dead bury`: an entry is moved to the dead letters by hand."""
+"""`penstock dead-letters add`: an entry is moved to the dead letters by hand."""
 
 import json
 from typing import Any
@@ -27,11 +27,11 @@ def run(settings: Settings, *arguments: str) -> Result:
         "DATABASE_URL": settings.database_url,
         "REDIS_URL": settings.redis_url,
     }
-    return CliRunner().invoke(main, ["dead", *arguments], env=environment)
+    return CliRunner().invoke(main, ["dead-letters", *arguments], env=environment)
 
 
 def bury(settings: Settings, *arguments: str) -> Any:
-    result = run(settings, "bury", *arguments, *WHY, "--yes", "--json")
+    result = run(settings, "add", *arguments, *WHY, "--yes", "--json")
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
 
@@ -70,7 +70,7 @@ def test_the_first_entry_is_buried_and_those_behind_it_are_applied(
         "partition": 2,
         "entry_id": first,
         "import_id": str(waiting[first].import_id),
-        "state": "buried",
+        "state": "added",
     }
     assert client.xlen(stream_key(2)) == 0
     assert count(connection, "profiles") == 2
@@ -80,8 +80,8 @@ def test_the_first_entry_is_buried_and_those_behind_it_are_applied(
     assert letter == (
         first,
         encode(waiting[first]),
-        "BuriedByHand",
-        "BuriedByHand: by ada: ends the worker",
+        "MovedByOperator",
+        "MovedByOperator: by ada: ends the worker",
     )
     assert load_counts(connection, 2)[1, "dead"] == 1
     replayed = run(settings, "replay", "--all", "--yes")
@@ -109,7 +109,7 @@ def test_what_was_applied_before_is_only_dropped(
     apply_rest(settings)
     again = append(client, {"import": encode(next(iter(waiting.values())))})
 
-    assert bury(settings, "2", again)["state"] == "dropped"
+    assert bury(settings, "2", again)["state"] == "removed"
 
     assert client.xlen(stream_key(2)) == 0
     assert count(connection, "dead_letters") == 0
@@ -129,10 +129,12 @@ def test_what_is_no_import_is_buried_too(
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        pytest.param(["1"], 1, "Nothing waits there: partition 1", id="empty"),
-        pytest.param(["2", "1-1"], 1, "Nothing waits there: 1-1", id="no such entry"),
-        pytest.param(["4"], 2, "There are 4 partitions", id="no such partition"),
-        pytest.param(["2", "first"], 2, "first is no entry's id", id="no id"),
+        pytest.param(["1"], 1, "No entry in partition 1", id="empty"),
+        pytest.param(
+            ["2", "1-1"], 1, "No entry 1-1 in partition 2", id="no such entry"
+        ),
+        pytest.param(["4"], 2, "must be from 0 to 3", id="no such partition"),
+        pytest.param(["2", "first"], 2, "ENTRY must be an entry ID", id="no id"),
     ],
 )
 def test_what_is_not_there_is_not_buried(
@@ -143,7 +145,7 @@ def test_what_is_not_there_is_not_buried(
     status: int,
     said: str,
 ) -> None:
-    result = run(settings, "bury", *arguments, *WHY, "--yes")
+    result = run(settings, "add", *arguments, *WHY, "--yes")
 
     assert (result.exit_code, said in result.output) == (status, True), result.output
     assert client.xlen(stream_key(2)) == 3
@@ -152,7 +154,7 @@ def test_what_is_not_there_is_not_buried(
 def test_whoever_says_no_buries_nothing(
     settings: Settings, client: redis.Redis, waiting: dict[str, Import]
 ) -> None:
-    result = run(settings, "bury", "2", *WHY)
+    result = run(settings, "add", "2", *WHY)
 
     assert result.exit_code == 1
     assert client.xlen(stream_key(2)) == 3

@@ -191,11 +191,12 @@ def test_a_created_token_is_printed_once_and_works(
     assert "cannot be shown again" in result.stderr
 
 
-def test_a_token_carries_the_actions_it_is_given(
-    connection: Connection, database_url: str
+@pytest.mark.parametrize("option", ["--scope", "--action"])
+def test_a_token_has_the_scopes_it_is_given(
+    connection: Connection, database_url: str, option: str
 ) -> None:
     result = run(
-        *("token", "create", "shop", "--action", "delete", "--action", "read"),
+        *("token", "create", "shop", option, "delete", option, "read"),
         url=database_url,
     )
 
@@ -221,7 +222,7 @@ def test_tokens_are_listed_without_their_secrets(database_url: str) -> None:
     assert secret not in table
     assert [each["name"] for each in listed] == ["demo", "shop"]
     assert listed[1]["databases"] == []
-    assert listed[1]["actions"] == ["import", "read"]
+    assert listed[1]["scopes"] == ["import", "read"]
     assert listed[1]["revoked_at"] is None
     assert secret not in json.dumps(listed)
 
@@ -237,7 +238,7 @@ def test_a_token_is_revoked_by_its_id(
     assert result.exit_code == 0
     assert load_tokens(connection) == {}
     assert again.exit_code == 1
-    assert "There is no good token" in again.stderr
+    assert "does not exist or was revoked" in again.stderr
 
 
 def test_migrating_says_what_was_applied(database_url: str) -> None:

@@ -243,9 +243,11 @@ def test_a_letter_is_dropped_with_a_reason(
 ) -> None:
     number = str(filled.letters[1])
 
-    refused = served.post("/dead-letters", action="drop", letter_id=number, reason=" ")
+    refused = served.post(
+        "/dead-letters", action="discard", letter_id=number, reason=" "
+    )
     dropped = served.post(
-        "/dead-letters", action="drop", letter_id=number, reason="sent by mistake"
+        "/dead-letters", action="discard", letter_id=number, reason="sent by mistake"
     )
 
     assert refused.status_code == 400

@@ -1,4 +1,4 @@
-"""`penstock dead` on a real database: what it shows, hides, changes and answers."""
+"""`penstock dead-letters` on a real database: output, masking, changes, exits."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,9 @@ SECRET = "Zebedee"
 
 
 def run(url: str, *arguments: str) -> Result:
-    return CliRunner().invoke(main, ["dead", *arguments], env={"DATABASE_URL": url})
+    return CliRunner().invoke(
+        main, ["dead-letters", *arguments], env={"DATABASE_URL": url}
+    )
 
 
 def answer(url: str, *arguments: str) -> Any:
@@ -58,7 +60,7 @@ def test_letters_are_listed_by_what_went_wrong(
 ) -> None:
     newest, oldest = answer(database_url, "list")
 
-    assert (newest["open"], newest["replayed"], newest["dropped"]) == (3, 0, 0)
+    assert (newest["open"], newest["replayed"], newest["discarded"]) == (3, 0, 0)
     assert newest["error_class"] == "CheckViolation[a_bug]"
     assert newest["place"].startswith("workers/apply.py ")
     assert newest["database_ids"] == [1]
@@ -121,12 +123,12 @@ def test_what_is_no_import_can_be_shown_and_dropped_but_not_replayed(
 
     shown = answer(database_url, "show", number, "--reveal")
     refused = run(database_url, "replay", number, "--yes")
-    dropped = answer(database_url, "drop", number, "--yes", "--reason", "not ours")
+    dropped = answer(database_url, "discard", number, "--yes", "--reason", "not ours")
 
     assert shown["payload"] == f"{SECRET}\0"
     assert refused.exit_code == 1
     assert "undecodable" in refused.output
-    assert dropped == {"dropped": 1}
+    assert dropped == {"discarded": 1}
     assert answer(database_url, "list") == []
 
 
@@ -158,10 +160,10 @@ def test_what_is_dropped_keeps_its_trace_and_its_receipt(
     import_id = str(buried[1].import_id)
     number = str(answer(database_url, "show", import_id)["id"])
 
-    run(database_url, "drop", number, "--yes", "--reason", "a test", "--by", "ops")
+    run(database_url, "discard", number, "--yes", "--reason", "a test", "--by", "ops")
 
     shown = answer(database_url, "show", number)
-    assert (shown["resolution"], shown["resolved_by"]) == ("dropped", "ops")
+    assert (shown["resolution"], shown["resolved_by"]) == ("discarded", "ops")
     assert shown["reason"] == "a test"
     assert shown["resolved_at"]
     row = connection.execute("SELECT count(*) FROM imports WHERE state = 'dead'")
@@ -172,9 +174,11 @@ def test_what_is_dropped_keeps_its_trace_and_its_receipt(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param(["replay"], "say --all", id="replay of nothing"),
-        pytest.param(["drop", "--reason", "x"], "say --all", id="drop of nothing"),
-        pytest.param(["drop", "1"], "--reason", id="no reason"),
+        pytest.param(["replay"], "or with --all", id="replay of nothing"),
+        pytest.param(
+            ["discard", "--reason", "x"], "or with --all", id="discard of nothing"
+        ),
+        pytest.param(["discard", "1"], "--reason", id="no reason"),
         pytest.param(["replay", "1", "--json"], "--yes", id="nobody to ask"),
         pytest.param(["show", "what"], "neither", id="no number"),
     ],
@@ -192,14 +196,17 @@ def test_an_unknown_letter_is_told(database_url: str) -> None:
     result = run(database_url, "show", "99")
 
     assert result.exit_code == 1
-    assert "There is no dead letter 99" in result.output
+    assert "Dead letter 99 not found" in result.output
 
 
 def test_a_no_changes_nothing(
     buried: Sequence[Import], connection: Connection, database_url: str
 ) -> None:
     result = CliRunner().invoke(
-        main, ["dead", "replay", "--all"], env={"DATABASE_URL": database_url}, input="n"
+        main,
+        ["dead-letters", "replay", "--all"],
+        env={"DATABASE_URL": database_url},
+        input="n",
     )
 
     assert result.exit_code == 1

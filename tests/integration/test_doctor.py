@@ -248,7 +248,7 @@ def test_a_partition_that_fails_again_and_again_is_found(
     assert f"partition 2 has failed 11 times in a row, at entry {first}" in (
         finding.found
     )
-    assert "penstock dead bury" in finding.advice
+    assert "penstock dead-letters add" in finding.advice
 
 
 def test_sessions_near_their_limit_are_found(

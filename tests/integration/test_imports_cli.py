@@ -107,9 +107,9 @@ def test_what_still_waits_is_told_apart_from_what_is_unknown(
     missing = run("imports", "show", str(unknown.import_id))
 
     assert shown.exit_code == WAITING
-    assert "was accepted and waits" in shown.output
+    assert "is accepted and waiting" in shown.output
     assert missing.exit_code == 1
-    assert "There is no receipt" in missing.output
+    assert "No receipt for import" in missing.output
 
 
 def test_a_named_import_that_waits_is_found_too(run: Run, settings: Settings) -> None:
@@ -145,14 +145,14 @@ def test_the_latest_are_listed_with_the_last_at_the_end(
     for each in sent:
         pipeline.apply(each)
 
-    lines = run("imports", "tail", "--json").stdout.splitlines()
-    page = run("imports", "tail", "-n", "2")
-    failed = run("imports", "tail", "--failed").stdout
+    lines = run("imports", "list", "--json").stdout.splitlines()
+    page = run("imports", "list", "-n", "2")
+    failed = run("imports", "list", "--failed").stdout
 
     listed = [json.loads(line)["import_id"] for line in lines]
     assert listed == [str(each.import_id) for each in sent]
     cursor = page.stderr.split()[-1]
-    older = run("imports", "tail", "--before", cursor, "--json").stdout.splitlines()
+    older = run("imports", "list", "--before", cursor, "--json").stdout.splitlines()
     assert [json.loads(line)["import_id"] for line in older] == listed[:1]
     assert str(sent[1].import_id) in failed
     assert str(sent[0].import_id) not in failed
@@ -162,9 +162,9 @@ def test_the_latest_are_listed_with_the_last_at_the_end(
     ("arguments", "status"),
     [
         (("imports", "show", "seven"), 2),
-        (("imports", "tail", "--state", "lost"), 2),
-        (("imports", "tail", "--since", "yesterday"), 2),
-        (("imports", "tail", "--before", "x"), 1),
+        (("imports", "list", "--state", "lost"), 2),
+        (("imports", "list", "--since", "yesterday"), 2),
+        (("imports", "list", "--before", "x"), 1),
         (("events", "list", "--before", "x"), 1),
         (("events", "show", "00000000-0000-0000-0000-000000000000"), 1),
         (("profiles", "show", "nobody@example.com"), 1),
@@ -186,7 +186,7 @@ def test_what_is_applied_is_followed_until_interrupted(
     pipeline = Pipeline(connection)
     first, second = make_update(1), make_update(2)
     pipeline.apply(first)
-    argv = [sys.executable, "-m", "ingest.cli", "imports", "tail", "-f", "--json"]
+    argv = [sys.executable, "-m", "ingest.cli", "imports", "list", "-f", "--json"]
     with subprocess.Popen(
         argv,
         cwd=ROOT,

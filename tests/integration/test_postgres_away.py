@@ -200,7 +200,7 @@ def test_the_console_says_so_in_words(
         for path in PAGES:
             check_page(opened.get(path), refused=refused)
         check_page(opened.log_in(), refused=refused)
-        for action in ("replay", "try", "drop"):
+        for action in ("replay", "try", "discard"):
             acted = opened.post(
                 "/dead-letters", letter_id="1", action=action, reason="x"
             )

@@ -1,6 +1,6 @@
 """A new secret for a token, while the old one is still good for a while."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -115,14 +115,28 @@ def test_the_command_prints_the_new_secret_alone(
     status, secret, said = run(database_url, str(issued[0]), "--overlap", "2d")
 
     assert (status, len(secret)) == (0, 32)
-    assert "2 days" in said
+    assert "cannot be shown again" in said
+    assert f"valid until {datetime.now(UTC) + timedelta(days=2):%Y-%m}" in said
+
+
+def test_the_command_says_when_the_old_secret_has_ended(
+    database_url: str, issued: tuple[int, str]
+) -> None:
+    _, _, said = run(database_url, str(issued[0]), "--overlap", "0s")
+
+    assert said.endswith("The old secret no longer works.\n")
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "text"),
     [
-        pytest.param(["999"], 1, "There is no good token 999", id="no token"),
-        pytest.param(["1", "--overlap", "soon"], 2, "is not like 90s", id="no time"),
+        pytest.param(["999"], 1, "Token 999 does not exist", id="no token"),
+        pytest.param(
+            ["1", "--overlap", "soon"],
+            2,
+            "must be a duration, such as 90s",
+            id="no time",
+        ),
     ],
 )
 def test_the_command_says_what_is_wrong(

@@ -110,6 +110,36 @@ def test_the_examples_are_commands_that_exist(
         assert {" ".join(words[:1]), " ".join(words[:2])} & known, words
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("dead", "dead-letters"),
+        ("dead drop", "dead-letters discard"),
+        ("dead-letters drop", "dead-letters discard"),
+        ("dead-letters bury", "dead-letters add"),
+        ("imports tail", "imports list"),
+    ],
+)
+def test_an_old_name_is_accepted_and_never_shown(old: str, new: str) -> None:
+    def explain(words: str) -> str:
+        result = CliRunner().invoke(main, [*words.split(), "--help"])
+        assert result.exit_code == 0
+        return result.output.partition("\n\n")[2]
+
+    assert explain(old) == explain(new)
+    assert old.split() not in [[*path] for path, _ in walk(main)]
+
+
+def test_an_old_option_is_accepted_and_never_shown() -> None:
+    run = CliRunner().invoke
+    help_ = run(main, ["token", "create", "--help"]).output
+    bad = run(main, ["token", "create", "x", "--action", "fly"])
+
+    assert "--scope [import|read|delete|admin]" in help_
+    assert "--action" not in help_
+    assert (bad.exit_code, "Invalid value for '--scope'" in bad.output) == (2, True)
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_printed_for(shell: str) -> None:
     result = CliRunner().invoke(main, ["completion", shell])

@@ -58,17 +58,17 @@ def make_server(settings: Settings) -> uvicorn.Server:
 Examples:
   penstock console
   penstock console --host 0.0.0.0 --port 9109
-  penstock token create ada --action admin    # who may log in"""
+  penstock token create ada --scope admin    # may log in"""
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to bind.")
 @click.option("--port", default=9109, show_default=True, help="Port to bind; 0 is any.")
 @click.option("--fd", type=int, help="Serve on this inherited listening socket.")
 def console(host: str, port: int, fd: int | None) -> None:
-    """Serve the console: what flows, any import found, dead letters, deliveries.
+    """Serve the operator console.
 
-    Whoever has a token with the action `admin` may log in. It belongs behind HTTPS
-    wherever it is reached from another machine; one process serves it, for logins
-    live in its memory.
+    It shows throughput, imports, profiles, dead letters, and deliveries. Log in with a
+    token that has the admin scope. If it is reached from another machine, put it behind
+    HTTPS. Run exactly one process: logins are kept in its memory.
     """
     settings = read_settings()
     configure_logging(settings.log_level)

@@ -1,4 +1,4 @@
-"""The pages of dead letters: grouped, one by one, replayed and dropped."""
+"""The pages of dead letters: grouped, one by one, replayed and discarded."""
 
 import logging
 from collections.abc import Mapping
@@ -73,14 +73,14 @@ def _selection(form: Mapping[str, str]) -> Selection:
 
 
 async def resolve(visit: Visit) -> Page | Redirect:
-    """Replay letters, show what a replay would do, or drop them with a reason."""
+    """Replay letters, show what a replay would do, or discard them with a reason."""
     selection = _selection(visit.form)
     found = await visit.desk.read(partial(find_letter_ids, selection=selection))
     action = visit.form.get("action", "")
-    if action == "drop":
-        return await _drop(visit, found)
+    if action == "discard":
+        return await _discard(visit, found)
     if action not in {"replay", "try"}:
-        raise InvalidRequest("Not one of try, replay, drop", "action")
+        raise InvalidRequest("Not one of try, replay, discard", "action")
     is_dry = action == "try"
     by = f"console: {visit.admin.name}"
     replayed = await visit.desk.replay(found[:_AT_ONCE], by, dry_run=is_dry)
@@ -95,14 +95,16 @@ async def resolve(visit: Visit) -> Page | Redirect:
     return Page(template="replayed.html", values=values)
 
 
-async def _drop(visit: Visit, letter_ids: list[int]) -> Redirect:
+async def _discard(visit: Visit, letter_ids: list[int]) -> Redirect:
     reason = visit.form.get("reason", "").strip()
     if not reason:
         raise InvalidRequest("Say why; it is kept with the letters", "reason")
     verdict = Verdict(
-        resolution=Resolution.DROPPED, by=f"console: {visit.admin.name}", reason=reason
+        resolution=Resolution.DISCARDED,
+        by=f"console: {visit.admin.name}",
+        reason=reason,
     )
-    dropped = await visit.desk.write(
+    discarded = await visit.desk.write(
         partial(
             resolve_letters,
             letter_ids=letter_ids,
@@ -110,7 +112,7 @@ async def _drop(visit: Visit, letter_ids: list[int]) -> Redirect:
             now=datetime.now(UTC),
         )
     )
-    _note(visit, "letters dropped", dropped)
+    _note(visit, "letters discarded", discarded)
     return Redirect("/dead-letters?all=1")
 
 

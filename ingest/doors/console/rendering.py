@@ -20,7 +20,7 @@ _TONES = {
     "in service": "good",
     "unchanged": "quiet",
     "known": "quiet",
-    "dropped": "quiet",
+    "discarded": "quiet",
     "replayed": "good",
     "pending": "busy",
     "waiting": "busy",

@@ -1,4 +1,4 @@
-"""`penstock dead`: look at dead letters, apply them again, or drop them."""
+"""`penstock dead-letters`: inspect dead letters, replay them, or discard them."""
 
 import logging
 import re
@@ -12,8 +12,16 @@ from msgspec import structs
 from rich.console import Console
 from rich.table import Table
 
+from ingest.commands.aliases import aliased
 from ingest.commands.databases import database_options, redis_options
-from ingest.commands.dead_letters import ask, drop, echo_json, list_, show, whoami
+from ingest.commands.dead_letters import (
+    ask,
+    discard,
+    echo_json,
+    list_,
+    show,
+    whoami,
+)
 from ingest.commands.selections import selected
 from ingest.settings import read_profile_limits
 from ingest.store.database import connect
@@ -28,72 +36,85 @@ _BATCH_SIZE = 200
 _ENTRY_ID = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 
 
-@click.group(epilog="\b\nExample:\n  penstock dead list\n  penstock dead show 12")
-def dead() -> None:
-    """Look at imports that a fault of ours stopped; replay, drop or bury them.
+@click.group(
+    "dead-letters",
+    cls=aliased(bury="add", drop="discard"),
+    epilog="\b\nExample:\n  penstock dead-letters list"
+    "\n  penstock dead-letters show 12",
+)
+def dead_letters() -> None:
+    """Inspect, replay, or discard imports that failed with an internal error.
 
-    They are grouped by a fingerprint: the class of the error and the innermost of our
-    functions it came from.
+    Dead letters are grouped by a fingerprint: the class of the error and the innermost
+    Penstock function in its traceback.
     """
 
 
-dead.add_command(list_)
-dead.add_command(show)
-dead.add_command(drop)
+dead_letters.add_command(list_)
+dead_letters.add_command(show)
+dead_letters.add_command(discard)
 
 
-@dead.command(
-    "bury",
+@dead_letters.command(
     epilog="""\b
 Exit status:
-  0  it is among the dead letters, or was applied before
-  1  there is no such entry, or a server's error, which the last line tells
-  2  wrong usage
+  0  the entry is a dead letter now, or was applied before
+  1  no such entry, or an error of a server; the last line gives the reason
+  2  usage error
 \b
 Examples:
-  penstock dead bury 2 --reason "ends the worker"
-  penstock dead bury 2 1764396000000-0 --reason "ends the worker" --yes""",
+  penstock dead-letters add 2 --reason "ends the worker"
+  penstock dead-letters add 2 1764396000000-0 --reason "ends the worker" --yes""",
 )
 @click.argument("partition", type=click.IntRange(min=0))
 @click.argument("entry", default="", metavar="[ENTRY]")
-@click.option("--reason", required=True, help="Why; it is kept with the letter.")
-@click.option("--by", default=whoami, help="Who does it.  [default: the user]")
-@click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
+@click.option("--reason", required=True, help="Reason, kept with the dead letter.")
+@click.option(
+    "--by", default=whoami, help="Operator to record.  [default: current user]"
+)
+@click.option("--yes", "is_sure", is_flag=True, help="Do not prompt.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @database_options
 @redis_options
-def bury(
+def add(
     partition: int,
     entry: str,
     is_sure: bool,
     as_json: bool,
     database_url: str,
-    **told: Any,
+    **options: Any,
 ) -> None:
-    """Move an entry of a stream to the dead letters: the first of PARTITION, or ENTRY.
+    """Move a stream entry to the dead letters: the first of PARTITION, or ENTRY.
 
-    For one that fails each time and holds up those behind it, as `penstock doctor` or
-    the alert PenstockPartitionFails says. It is kept whole; its caller is told 500, and
-    `penstock dead replay` applies it once the cause is mended.
+    Use it for an entry that fails each time and blocks the entries behind it, as
+    `penstock doctor` or the alert PenstockPartitionFails reports. The import is kept
+    complete, and its caller gets error 500. Fix the cause, then apply the import with
+    `penstock dead-letters replay`.
     """
-    if partition >= told["partitions"]:
-        raise click.UsageError(f"There are {told['partitions']} partitions, from 0 on.")
+    if partition >= options["partitions"]:
+        last = options["partitions"] - 1
+        raise click.UsageError(f"PARTITION must be from 0 to {last}.")
     if entry and not _ENTRY_ID.fullmatch(entry):
-        raise click.UsageError(f"{entry} is no entry's id, such as 1764396000000-0.")
+        raise click.UsageError("ENTRY must be an entry ID, such as 1764396000000-0.")
     which = f"entry {entry}" if entry else "the first entry"
-    ask(f"Bury {which} of partition {partition}?", is_sure=is_sure, as_json=as_json)
+    question = f"Move {which} of partition {partition} to the dead letters?"
+    ask(question, is_sure=is_sure, as_json=as_json)
     logging.getLogger("workers").addHandler(logging.NullHandler())
     with (
         connect(database_url, application_name="penstock-bury") as connection,
-        closing(open_stream(told["redis_url"], told["partitions"])) as stream,
+        closing(open_stream(options["redis_url"], options["partitions"])) as stream,
     ):
-        why = {"by": told["by"], "reason": told["reason"]}
+        why = {"by": options["by"], "reason": options["reason"]}
         burial = bury_entry(connection, stream, partition, entry, **why)
     if as_json:
         echo_json(structs.asdict(burial))
         return
     whose = f", import {burial.import_id}" if burial.import_id else ""
-    click.echo(f"{burial.state} entry {burial.entry_id}{whose}")
+    if burial.state == "added":
+        click.echo(f"Moved entry {burial.entry_id}{whose} to the dead letters.")
+    else:
+        cause = "it was processed before" if burial.import_id else "it is not an import"
+        click.echo(f"Removed entry {burial.entry_id}{whose}; {cause}.")
 
 
 def _document(one: Replayed) -> dict[str, object]:
@@ -121,26 +142,26 @@ def _run(
         yield from replay.run(letter_ids[start : start + _BATCH_SIZE], dry_run=dry_run)
 
 
-@dead.command(
+@dead_letters.command(
     epilog="""\b
 Exit status:
-  0  every letter is resolved: applied, or rejected for a reason of its own
-  1  some died again or cannot be decoded, and stay open
-  2  wrong usage
+  0  every selected dead letter was applied or rejected
+  1  some failed again or cannot be decoded, and stay open
+  2  usage error
 \b
 Example:
-  penstock dead replay --fingerprint 5f0c61b0a1d2 --dry-run"""
+  penstock dead-letters replay --fingerprint 5f0c61b0a1d2 --dry-run"""
 )
 @selected
-@click.option("--dry-run", is_flag=True, help="Show what would happen; keep nothing.")
-@click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Show the result; write nothing.")
+@click.option("--yes", "is_sure", is_flag=True, help="Do not prompt.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @click.option(
     "--geoip-database",
     envvar="GEOIP_DATABASE",
     show_envvar=True,
     default="",
-    help="For imports that ask for detect_geo.",
+    help="MaxMind database for imports with detect_geo.",
 )
 @database_options
 def replay(
@@ -151,13 +172,13 @@ def replay(
     geoip_database: str,
     database_url: str,
 ) -> None:
-    """Apply dead letters again, in the order in which they were accepted.
+    """Process dead letters again, in the order in which they were accepted.
 
-    Each is applied at most once, however often this is run or ends half-way. What was
-    accepted after a letter may have been applied before it: `overtaken by` says how
-    many imports of the same profile that are.
+    Each is applied at most once, even if the command is repeated or interrupted.
+    Imports that were accepted after a dead letter may have been applied before it:
+    `overtaken by` counts those of the same profile.
     """
-    # What dies again is told below.
+    # What fails again is listed below.
     logging.getLogger("workers").addHandler(logging.NullHandler())
     with connect(database_url, application_name="penstock-replay") as connection:
         found = find_letter_ids(connection, selection)
@@ -177,6 +198,6 @@ def replay(
     else:
         _print(replayed)
         resolved = "would be resolved" if dry_run else "resolved"
-        click.echo(f"{len(replayed) - left} {resolved}, {left} stay open")
+        click.echo(f"{len(replayed) - left} {resolved}, {left} still open")
     if left:
         raise SystemExit(1)
