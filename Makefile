@@ -49,6 +49,7 @@ lint: $(READY) ## Check format, style, types and import order
 
 docs: $(READY) ## Write the generated pages and dashboards anew
 	@$(BIN)/python -m ingest.exporter.page
+	@$(BIN)/python -m ingest.domain.remedies.page
 	@$(BIN)/python deploy/grafana/render.py
 
 bench: $(READY) ## Measure beside the usual design and the floor, on this machine

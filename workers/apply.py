@@ -238,7 +238,11 @@ def bury(
         error=describe_error(error),
         traceback=describe_traceback(error, sender=__file__),
     )
-    fault = Fault(code=500, message="Internal error; the import is kept for replay")
+    fault = Fault(
+        code=500,
+        message="Internal error (the import is kept as a dead "
+        "letter and can be replayed)",
+    )
     outcome = Outcome(import_id=import_.import_id, state=State.DEAD, faults=(fault,))
     insert_dead_letter(connection, letter, now)
     receipt = Receipt(import_=import_, outcome=outcome, started_at=now)

@@ -62,14 +62,14 @@ STEPS = (
     Step(
         title="Send a bad import: it is rejected whole",
         sample="error.json",
-        says=("400", "Not an integer: data.points"),
+        says=("400", "Must be an integer: data.points"),
         email="eve@example.com",
     ),
     Step(
         title="Send a batch: two imports of one profile around a bad one",
         sample="batch.json",
         method="profiles/import_batch",
-        says=('"result"', "Not an integer: data.points"),
+        says=('"result"', "Must be an integer: data.points"),
         email="alan@example.com",
         expected={"_fname": "Alan", "points": 3},
     ),

@@ -9,7 +9,7 @@ from ingest.domain.errors import NameTaken
 from ingest.domain.identities import Name
 
 #: Of a request that comes under the name of another.
-NAME_TAKEN = "Already used for another request"
+NAME_TAKEN = "Already used by another request"
 
 
 class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):

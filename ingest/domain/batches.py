@@ -178,8 +178,8 @@ def _refuse_lost(prepared: Prepared, profile: Profile) -> None:
 def _refuse_create(import_: Import) -> None:
     """Raise NotFound where no match means no profile (contract 3.2)."""
     if import_.operation is Operation.UPDATE:
-        raise NotFound("No profile matches")
+        raise NotFound("No matching profile")
     if import_.operation is Operation.IMPORT and (
         import_.matching is Matching.PROFILE_ID
     ):
-        raise NotFound("Unknown profile", PROFILE_ID)
+        raise NotFound("Profile not found", PROFILE_ID)

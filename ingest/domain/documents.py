@@ -4,6 +4,7 @@ import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 from ingest.domain.errors import InvalidValue
+from ingest.domain.limits import too_deep
 from ingest.domain.values import (
     check_float,
     check_int,
@@ -29,13 +30,13 @@ def _check_leaf(value: object) -> None:
         case float():
             check_float(value)
         case _:
-            raise InvalidValue("Not a JSON value")
+            raise InvalidValue("Must be JSON")
 
 
 def check_json(value: object, depth: int = 0) -> None:
     """Refuse what JSON and PostgreSQL cannot hold, at any depth."""
     if depth > MAX_DEPTH:
-        raise InvalidValue("Nested too deeply")
+        raise InvalidValue(too_deep(MAX_DEPTH))
 
     members: Iterable[object] = ()
     if isinstance(value, Mapping):
@@ -68,7 +69,7 @@ def json_key(value: object) -> Hashable:
 def parse_object(raw: object) -> dict[str, object]:
     """Return a JSON object."""
     if not isinstance(raw, Mapping):
-        raise InvalidValue("Not an object")
+        raise InvalidValue("Must be an object")
     check_json(raw)
     return dict(raw)
 
@@ -77,17 +78,17 @@ def parse_objects(raw: object) -> list[dict[str, object]]:
     """Return a list of JSON objects; one object is a list of one."""
     elements = [raw] if isinstance(raw, Mapping) else raw
     if not isinstance(elements, list):
-        raise InvalidValue("Not an array of objects")
+        raise InvalidValue("Must be a list of objects")
     for element in elements:
         if not isinstance(element, Mapping):
-            raise InvalidValue("Not an array of objects")
+            raise InvalidValue("Must be a list of objects")
         check_json(element)
     return [dict(element) for element in elements]
 
 
 def _split_tags(raw: object) -> Iterator[str]:
     if not isinstance(raw, str | int | float):
-        raise InvalidValue("Not tags")
+        raise InvalidValue("Must be strings, as a list or separated by commas")
     text = number_text(check_float(raw)) if isinstance(raw, float) else scalar_text(raw)
     yield from filter(None, map(str.strip, _TAG_SEPARATOR.split(text)))
 
@@ -101,5 +102,5 @@ def parse_tags(raw: object) -> list[str]:
     elements = raw if isinstance(raw, list) else [raw]
     tags = list(dict.fromkeys(tag for one in elements for tag in _split_tags(one)))
     if not tags and not isinstance(raw, list):
-        raise InvalidValue("Not tags")
+        raise InvalidValue("Must be strings, as a list or separated by commas")
     return tags

@@ -80,7 +80,7 @@ def _phone_action(word: object) -> Action:
         raise InvalidRequest(f"Unknown action{one_of(_PHONE_ACTIONS)}") from None
     if action not in _PHONE_ACTIONS:
         fitting = one_of(_PHONE_ACTIONS)
-        raise InvalidRequest(f"Action {action} does not fit phones{fitting}")
+        raise InvalidRequest(f"Action {action} does not apply to phones{fitting}")
     return action
 
 

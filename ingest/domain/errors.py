@@ -114,7 +114,7 @@ class BodyTooLarge(Rejected):
 
 
 class UnsupportedMediaType(Rejected):
-    """The body is neither JSON nor XML."""
+    """The body must be JSON or XML."""
 
     code = 415
 
@@ -141,7 +141,7 @@ class RateExceeded(Overloaded):
 
 
 class Unavailable(PenstockError):
-    """The queue cannot be reached; retry after a while."""
+    """The queue is unavailable; retry after a while."""
 
     code = 503
 

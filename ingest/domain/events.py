@@ -59,10 +59,13 @@ def start_faults(import_: Import, catalog: Catalog) -> tuple[Fault, ...]:
     if (trigger_id := import_.start.trigger_id) is not None:
         trigger = catalog.triggers.get(trigger_id)
         if trigger is None or trigger.database_id != import_.database_id:
-            message = "Unknown trigger"
+            message = "Trigger not found"
             faults.append(Fault(code=404, message=message, path="trigger_id"))
         elif trigger.event is not EventKind.API_CALL:
-            message = "The trigger is not started by an API call"
+            message = (
+                "The trigger cannot be started by an API call (its event is not "
+                "api_call)"
+            )
             faults.append(Fault(code=400, message=message, path="trigger_id"))
     if import_.start.workflow_id is not None and not _find_workflow(import_, catalog):
         message = "Unknown workflow"

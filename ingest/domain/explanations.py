@@ -1,11 +1,11 @@
-"""What came of an import in words, and what to do about it."""
+"""How an import found its profile, in words."""
 
 from collections.abc import Mapping
 
 from ingest.domain.imports import Matching, Operation, State
 from ingest.domain.lookups import FIELD_PREFIX
 
-#: What each mode searches, in the order in which it does (contract 3.1).
+#: What each mode searches, in this order (contract 3.1).
 _SEARCHED: Mapping[str, str] = {
     Matching.EMAIL: "the profile's email, then its email subscriptions",
     Matching.EMAIL_PROFILE: "the profile's email",
@@ -30,19 +30,10 @@ _KEYS: Mapping[str, str] = {
     "scan": "a field that is not indexed",
     "scan_sub": "a field of one of its subscriptions",
 }
-_ADVICE: Mapping[int, str] = {
-    400: "Correct this value where the import comes from, and send it again.",
-    401: "Send an API token: in the body, or as Authorization: Bearer.",
-    403: "Use a token that has the right and the database: penstock token list.",
-    404: "Check the id that was sent; penstock catalog show lists what there is.",
-    409: "Match by a better key, or free the value that another profile holds.",
-    413: "Split it into several imports.",
-    500: "Ours to mend: it is kept whole as a dead letter. Mend the cause, replay it.",
-}
 
 
 def describe_key(kind: str) -> str:
-    """Say what a kind of match key is: `its own email`."""
+    """Describe a kind of match key: `its own email`."""
     name = kind.removeprefix(FIELD_PREFIX)
     return _KEYS.get(kind, f"the field {name}")
 
@@ -50,21 +41,14 @@ def describe_key(kind: str) -> str:
 def explain_match(
     *, operation: str, matching: str, state: str, matched_by: str | None
 ) -> str:
-    """Say in a sentence or two how an import came to its profile, or to none."""
+    """Return a sentence or two on how an import found its profile, or none."""
     if operation == Operation.ADD:
-        return "An add searches for no profile: it always makes a new one."
+        return "`add` does not match: it always creates a profile."
     searched = f"Matching {matching} searches {_SEARCHED.get(matching, 'a key')}."
     if matched_by is not None:
         return f"{searched} One profile was found, by {describe_key(matched_by)}."
     if state == State.CREATED:
-        return f"{searched} No profile had the key, so a new one was made."
+        return f"{searched} No profile had the key, so a new one was created."
     if state == State.DEAD:
-        return f"{searched} It did not come to an end: something of ours broke."
-    return f"{searched} It was refused, and nothing was written."
-
-
-def advise(code: int, path: str = "") -> str:
-    """Say what to do about a fault with this error code."""
-    if code == 404 and not path:
-        return "No profile has the key. To make one where none is found, use import."
-    return _ADVICE.get(code, "Look for the import's id in the log of the workers.")
+        return f"{searched} The import failed with an internal error."
+    return f"{searched} The import was rejected and nothing was written."

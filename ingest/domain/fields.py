@@ -13,7 +13,7 @@ from ingest.domain.countries import normalize_country
 from ingest.domain.dates import parse_date
 from ingest.domain.errors import InvalidValue
 from ingest.domain.invisible import reveal
-from ingest.domain.names import one_of
+from ingest.domain.names import listed, one_of
 from ingest.domain.statuses import STATUSES, parse_status
 
 #: An index of Postgres takes rows of 2,704 bytes, and the field's name is in them too.
@@ -92,7 +92,7 @@ def _timezones() -> frozenset[str]:
 
 def _parse_timezone(raw: object) -> str:
     if not isinstance(raw, str) or raw.strip() not in _timezones():
-        raise InvalidValue("Incorrect timezone")
+        raise InvalidValue("Unknown time zone (an IANA name, such as Europe/Moscow)")
     return raw.strip()
 
 
@@ -145,7 +145,7 @@ def _parse_enum(field: Field, raw: object) -> object:
         value = PARSERS[FieldType.ENUM](raw)
         if value in field.options:
             return value
-    message = f"Not one of the options{one_of(field.options)}"
+    message = f"Must be one of the field's options{listed(field.options)}"
     raise InvalidValue(reveal(message, raw))
 
 
@@ -162,7 +162,7 @@ def _match_tags(value: object) -> list[str]:
 
 
 def _match_nothing(value: object) -> list[str]:
-    raise InvalidValue("Fields of this type cannot be matched")
+    raise InvalidValue("Fields of this type cannot be used for matching")
 
 
 #: How a value is found, where it is not by its plain text.

@@ -70,6 +70,11 @@ def too_large(count: int, what: str) -> str:
     return f"{what} may be at most {count} bytes"
 
 
+def too_deep(levels: int) -> str:
+    """Say that objects and lists may be nested no deeper than `levels`."""
+    return f"Nested too deeply (at most 64 levels) (at most {levels} levels)"
+
+
 def told(name: str) -> str:
     """Return a name that a producer chose as a fault quotes it."""
     return name if len(name) <= _TOLD else f"{name[:_TOLD]}…"
@@ -79,7 +84,7 @@ def shorten(faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
     """Return the first of many faults, and how many more there are."""
     if len(faults) <= _MOST_FAULTS:
         return faults
-    more = f"And {len(faults) - _MOST_FAULTS} more faults"
+    more = f"{len(faults) - _MOST_FAULTS} more errors are not listed"
     return (*faults[:_MOST_FAULTS], Fault(code=faults[0].code, message=more))
 
 

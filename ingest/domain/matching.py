@@ -196,7 +196,7 @@ def _field_texts(field: Field, import_: Import) -> tuple[object, list[str]]:
 def _database(import_: Import, catalog: Catalog) -> Database:
     database = catalog.databases.get(import_.database_id)
     if database is None:
-        raise NotFound("Unknown database", "db_id")
+        raise NotFound("Database not found", "db_id")
     return database
 
 

@@ -47,9 +47,9 @@ def check_segments(import_: Import, catalog: Catalog) -> list[Fault]:
     for number, path in named:
         segment = catalog.segments.get(number)
         if segment is None or segment.database_id != import_.database_id:
-            faults.append(Fault(code=404, message="Unknown segment", path=path))
+            faults.append(Fault(code=404, message="Segment not found", path=path))
         elif segment.kind is not SegmentKind.STATIC:
-            message = "Only a static segment takes members"
+            message = "Only a static segment can have members added or removed"
             faults.append(Fault(code=400, message=message, path=path))
     return faults
 
@@ -67,7 +67,7 @@ def create(
     empty = Profile(id=profile_id, database_id=database.id)
     merged = update(empty, import_, started, catalog)
     missing = [
-        Fault(code=400, message="Required field is missing", path=f"data.{field.name}")
+        Fault(code=400, message="Missing required field", path=f"data.{field.name}")
         for field in database.required_fields
         if field.name not in merged.profile.fields
     ]

@@ -47,10 +47,21 @@ def find_slip(name: str, known: Collection[str]) -> str:
 
 def one_of(allowed: Iterable[str]) -> str:
     """Return ` (one of a, b)` with what is allowed; of very many, the first."""
+    words = _list(allowed)
+    return f" (one of {words})" if words else ""
+
+
+def listed(allowed: Iterable[str]) -> str:
+    """Return ` (a, b)` with what is allowed; of very many, the first."""
+    words = _list(allowed)
+    return f" ({words})" if words else ""
+
+
+def _list(allowed: Iterable[str]) -> str:
     words = list(allowed)
-    told = words[:_MOST_TOLD]
-    more = f" and {len(words) - len(told)} more" if len(words) > len(told) else ""
-    return f" (one of {', '.join(told)}{more})" if told else ""
+    first = words[:_MOST_TOLD]
+    more = f" and {len(words) - len(first)} more" if len(words) > len(first) else ""
+    return ", ".join(first) + more
 
 
 def suggest(name: str, known: Collection[str]) -> str:

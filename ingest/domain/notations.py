@@ -175,7 +175,7 @@ def decimal_notation(mark: str) -> Notation:
             whole = re.sub("[^0-9+-]", "", found[1])
             return f"{whole}.{found[3]}" if found[3] else whole
         if other in cell or mark in cell.replace(".", "", 1):
-            raise InvalidValue("Not a number")
+            raise InvalidValue("Must be a number")
         return None
 
     return read

@@ -14,6 +14,11 @@ _PROVIDER_LENGTH = 64
 _CHAT_ID_LENGTH = 64
 #: The contact is part of B-tree keys, which Postgres limits to 2,704 bytes.
 _SUBSCRIPTION_ID_BYTES = 2048
+_BAD_PROVIDER = f"Incorrect provider (1 to {_PROVIDER_LENGTH} characters, no colon)"
+_BAD_SUBSCRIPTION_ID = (
+    f"Incorrect subscription ID (1 to {_SUBSCRIPTION_ID_BYTES} bytes)"
+)
+_BAD_CHAT_ID = f"Incorrect chat ID (an integer or 1 to {_CHAT_ID_LENGTH} characters)"
 
 
 class Contact(Struct, frozen=True, kw_only=True):
@@ -42,14 +47,14 @@ def _parse_provider(raw: object) -> str:
     provider = values.scalar_text(raw).strip()
     # A colon would blur where the provider ends in the canonical contact.
     if not 0 < len(provider) <= _PROVIDER_LENGTH or ":" in provider:
-        raise InvalidValue("Incorrect provider")
+        raise InvalidValue(_BAD_PROVIDER)
     return provider
 
 
 def _parse_subscription_id(raw: object) -> str:
     text = values.scalar_text(raw).strip()
     if not 0 < len(text.encode()) <= _SUBSCRIPTION_ID_BYTES:
-        raise InvalidValue("Incorrect subscription id")
+        raise InvalidValue(_BAD_SUBSCRIPTION_ID)
     return text
 
 
@@ -57,7 +62,7 @@ def _parse_chat_id(raw: object) -> int | str:
     """Read a chat id; the text of an integer, as XML sends it, becomes an int."""
     text = values.scalar_text(raw).strip()
     if isinstance(raw, bool) or not 0 < len(text) <= _CHAT_ID_LENGTH:
-        raise InvalidValue("Incorrect chat id")
+        raise InvalidValue(_BAD_CHAT_ID)
     if _INTEGER_TEXT.fullmatch(text) and int(text) in values.INT_RANGE:
         return int(text)
     return text

@@ -72,11 +72,11 @@ def _find_resource(
         raise InvalidValue("Missing parameter")
     resource = catalog.resources.get(values.parse_int(wanted))
     if resource is None:
-        raise InvalidValue("Unknown resource")
+        raise InvalidValue("Resource not found")
     if database.id not in resource.database_ids:
-        raise InvalidValue("The resource is not bound to the database")
+        raise InvalidValue("The resource does not belong to this database")
     if channel is not None and channel not in resource.channels:
-        raise InvalidValue("The resource does not have the channel")
+        raise InvalidValue("The resource does not have this channel")
     return resource
 
 
@@ -84,7 +84,7 @@ def _parse_priority(raw: object) -> int | None:
     """Read a priority; -1 is as good as none (contract 14, point 45)."""
     priority = values.parse_int(raw)
     if not -1 <= priority <= MAX_PRIORITY:
-        raise InvalidValue("Out of range")
+        raise InvalidValue(f"Out of range (from -1 to {MAX_PRIORITY})")
     return None if priority == -1 else priority
 
 
@@ -109,7 +109,7 @@ def _parse_categories(resource: Resource, raw: object) -> tuple[str, ...]:
 def _refuse_deletion(raw: object) -> None:
     """Refuse the flag of the read-back shape, once set (contract 14, point 74)."""
     if values.parse_bool(raw):
-        raise InvalidValue("An import cannot delete a subscription")
+        raise InvalidValue("Imports cannot delete subscriptions")
 
 
 def _read(
@@ -150,7 +150,7 @@ def parse(
     only ever read back, such as `hash_id`, is ignored.
     """
     if not isinstance(raw, dict):
-        raise InvalidRequest("Not an object")
+        raise InvalidRequest("Must be an object")
     faults: list[Fault] = []
     channel = _read(faults, "channel", _parse_channel, raw.get("channel"))
     wanted = raw.get("resource_id")
@@ -198,9 +198,9 @@ def _listed(raw: object) -> list[object]:
     if isinstance(raw, list):
         return raw
     if not isinstance(raw, Mapping):
-        raise InvalidRequest("Not a list", "subscriptions")
+        raise InvalidRequest("Must be a list", "subscriptions")
     if "action" in raw:
-        message = "Subscriptions take no functions"
+        message = "Subscriptions do not support update functions"
         raise InvalidRequest(message, "subscriptions")
     return [raw]
 

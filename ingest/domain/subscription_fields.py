@@ -62,7 +62,7 @@ def parse_custom_fields(
     if raw is None or raw == "":
         return {}
     if not isinstance(raw, dict):
-        raise InvalidRequest("Not an object", "custom_fields")
+        raise InvalidRequest("Must be an object", "custom_fields")
 
     parsed: dict[str, Update] = {}
     faults: list[Fault] = []
@@ -117,7 +117,7 @@ def check_required(
     As with profiles, only an insert is held to it (contract 14, point 22).
     """
     missing = [
-        _fault(field.name, "Required field is missing")
+        _fault(field.name, "Missing required field")
         for field in resource.required_fields
         if field.name not in values and _is_of_channel(field, channel)
     ]

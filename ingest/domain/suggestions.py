@@ -63,10 +63,10 @@ def suggest(message: str, cells: Iterable[str]) -> Iterator[Suggestion]:
 def _suggest(message: str, sample: list[str]) -> Iterator[Suggestion]:
     if message.startswith("Incorrect date"):
         yield from _suggest_dates(sample)
-    elif message in {"Not a number", "Not an integer"}:
-        yield from _suggest_mark(sample, whole=message == "Not an integer")
-    elif message in {"Not true or false", "Not male or female"}:
-        is_bool = message == "Not true or false"
+    elif message in {"Must be a number", "Must be an integer"}:
+        yield from _suggest_mark(sample, whole=message == "Must be an integer")
+    elif message in {"Must be true or false", "Must be male or female"}:
+        is_bool = message == "Must be true or false"
         option, known = ("booleans", _BOOLEANS) if is_bool else ("sexes", _SEXES)
         meanings = ("true", "false") if is_bool else ("male", "female")
         words = {one.casefold() for one in sample}

@@ -9,7 +9,7 @@ from msgspec import Struct
 from ingest.domain import documents, fields, values
 from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import InvalidValue
-from ingest.domain.limits import ProfileLimits, measure, too_large, too_many
+from ingest.domain.limits import ProfileLimits, measure, too_deep, too_large, too_many
 from ingest.domain.names import one_of
 
 
@@ -92,7 +92,7 @@ def _with_property(
         return {**node, name: value}
     child = node.get(name)
     if child is not None and not isinstance(child, Mapping):
-        raise InvalidValue("Submatch leads into what is not an object")
+        raise InvalidValue("The submatch path crosses a value that is not an object")
     return {**node, name: _with_property(child or {}, rest, value)}
 
 
@@ -161,9 +161,9 @@ def _find_action(field: Field, raw: Mapping[str, object]) -> Action | None:
 
 def _parse_upsert(field: Field, value: object, submatch: object) -> Update:
     if not isinstance(submatch, str) or not all(submatch.split(".")):
-        raise InvalidValue("Incorrect submatch")
+        raise InvalidValue("Incorrect submatch (a path such as address.city)")
     if submatch.count(".") > documents.MAX_DEPTH:
-        raise InvalidValue("Nested too deeply")
+        raise InvalidValue(too_deep(documents.MAX_DEPTH))
     values.check_text(submatch)
 
     if field.type is FieldType.ARR_OBJECT:
@@ -186,10 +186,10 @@ def parse(field: Field, raw: object) -> Update:
         return Update(action=action)
     if action is not Action.SET and (field.type, action) not in _EFFECTS:
         fitting = one_of(_ACTIONS_OF[field.type])
-        raise InvalidValue(f"Action {action} does not fit the field{fitting}")
+        raise InvalidValue(f"Action {action} does not apply to this field{fitting}")
     value = raw.get("value")
     if value is None:
-        raise InvalidValue("Value missing")
+        raise InvalidValue("Missing value for this action")
 
     if action is Action.UPSERT:
         return _parse_upsert(field, value, raw.get("submatch"))

@@ -30,27 +30,29 @@ _SEXES: Mapping[str, str | None] = {
     "2": "female",
     "0": None,
 }
+_NO_INT64 = "Out of range (from -2^63 to 2^63-1)"
+_NOT_FINITE = "Out of range (must be finite)"
 
 
 def check_text(text: str) -> str:
     """Return text that can be stored, unchanged; refuse any other."""
     # Most text is ASCII, which needs no search.
     if "\0" in text or (not text.isascii() and _SURROGATE.search(text)):
-        raise InvalidValue("Incorrect text")
+        raise InvalidValue("Must not contain NUL or unpaired surrogates")
     return text
 
 
 def check_int(number: int) -> int:
     """Return a number that fits 64 bits, unchanged; refuse any other."""
     if number not in INT_RANGE:
-        raise InvalidValue("Out of range")
+        raise InvalidValue(_NO_INT64)
     return number
 
 
 def check_float(number: float) -> float:
     """Return a finite number, with zero unsigned; refuse any other."""
     if not math.isfinite(number):
-        raise InvalidValue("Out of range")
+        raise InvalidValue(_NOT_FINITE)
     return number + 0.0
 
 
@@ -70,7 +72,7 @@ def scalar_text(raw: object) -> str:
         case int():
             return str(check_int(raw))
         case _:
-            raise InvalidValue("Not a text")
+            raise InvalidValue("Must be a string")
 
 
 def parse_text(raw: object) -> str | None:
@@ -83,7 +85,7 @@ def parse_option(raw: object) -> str:
     try:
         return scalar_text(raw).strip()
     except InvalidValue as error:
-        raise InvalidValue("Not one of the options") from error
+        raise InvalidValue("Must be one of the field's options") from error
 
 
 def parse_int(raw: object) -> int:
@@ -93,13 +95,13 @@ def parse_int(raw: object) -> int:
             try:
                 return check_int(int(whole[1]))
             except ValueError as error:  # Python converts no text of 4,301 digits.
-                raise InvalidValue("Out of range") from error
+                raise InvalidValue(_NO_INT64) from error
         case float() if raw.is_integer():
             return check_int(int(raw))
         case int() if not isinstance(raw, bool):
             return check_int(raw)
         case _:
-            raise InvalidValue(reveal("Not an integer", raw))
+            raise InvalidValue(reveal("Must be an integer", raw))
 
 
 def parse_float(raw: object) -> float:
@@ -113,9 +115,9 @@ def parse_float(raw: object) -> float:
             try:
                 return float(raw)
             except OverflowError as error:
-                raise InvalidValue("Out of range") from error
+                raise InvalidValue(_NOT_FINITE) from error
         case _:
-            raise InvalidValue(reveal("Not a number", raw))
+            raise InvalidValue(reveal("Must be a number", raw))
 
 
 def parse_bool(raw: object) -> bool:
@@ -123,7 +125,7 @@ def parse_bool(raw: object) -> bool:
     try:
         return _BOOLEANS[scalar_text(raw).strip().lower()]
     except (InvalidValue, KeyError) as error:
-        raise InvalidValue(reveal("Not true or false", raw)) from error
+        raise InvalidValue(reveal("Must be true or false", raw)) from error
 
 
 def parse_sex(raw: object) -> str | None:
@@ -131,7 +133,7 @@ def parse_sex(raw: object) -> str | None:
     try:
         return _SEXES[scalar_text(raw).strip().lower()]
     except (InvalidValue, KeyError) as error:
-        raise InvalidValue(reveal("Not male or female", raw)) from error
+        raise InvalidValue(reveal("Must be male or female", raw)) from error
 
 
 def parse_ipv4(raw: object) -> str:

@@ -180,8 +180,8 @@ class Workspace:
 
 def _too_long(document: Mapping[str, object]) -> InvalidRequest:
     return InvalidRequest(
-        f"The search by {', '.join(document)} took too long (declare it with"
-        " match = true in the catalog)",
+        f"The search by {', '.join(document)} took too long (declare the field with "
+        "match = true in the catalog)",
         "field_name",
     )
 

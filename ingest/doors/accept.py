@@ -35,8 +35,8 @@ def check_right(token: Token, database_id: int, *actions: Action) -> None:
     if not any(token.allows(action, database_id) for action in actions):
         missing = " or ".join(actions)
         if token.actions.isdisjoint(actions):
-            raise Forbidden(f"The API token has no right to {missing}", "token")
-        raise Forbidden("The API token has no access to the database", "db_id")
+            raise Forbidden(f"The API token lacks the {missing} scope", "token")
+        raise Forbidden("The API token has no access to this database", "db_id")
 
 
 def check_reader(token: Token, database_id: int, sender_id: int | None) -> bool:
@@ -50,7 +50,10 @@ def check_reader(token: Token, database_id: int, sender_id: int | None) -> bool:
         return True
     check_right(token, database_id, Action.READ, Action.IMPORT)
     if sender_id != token.id:
-        raise Forbidden("The API token has no right to read what others sent", "token")
+        raise Forbidden(
+            "The API token lacks the read scope (it can read only its own imports)",
+            "token",
+        )
     return False
 
 
@@ -58,7 +61,7 @@ def check_access(token: Token, database_id: int, catalog: Catalog) -> None:
     """Raise Forbidden or NotFound unless `token` may import into the database."""
     check_right(token, database_id, Action.IMPORT)
     if database_id not in catalog.databases:
-        raise NotFound("Unknown database", "db_id")
+        raise NotFound("Database not found", "db_id")
 
 
 def accept(

@@ -113,7 +113,7 @@ class BlockingAppends:
         try:
             replies = pipeline.execute()
         except (RedisError, OSError) as error:
-            raise Unavailable("The queue cannot be reached") from error
+            raise Unavailable("The queue is unavailable") from error
         listened, *lengths, settled, memory = replies[begun:]
         now = time.monotonic()
         self._backlog.note(now, waiting=sum(lengths))

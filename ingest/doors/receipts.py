@@ -12,7 +12,8 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from ingest.domain.answers import Answer
-from ingest.domain.errors import Fault, Unavailable
+from ingest.domain.errors import Unavailable
+from ingest.domain.remedies.table import explain_fault
 from ingest.store.database import PLANNING
 
 #: Whoever cannot have a connection in this time is told that there is none.
@@ -44,9 +45,9 @@ class StoredReceipt:
             # It waits: nothing is known of what it will do.
             return shown
         return shown | {
-            "faults": [_show_fault(fault) for fault in shown["faults"]],
-            "skipped": [_show_fault(fault) for fault in shown["skipped"]],
-            "warnings": [_show_fault(fault) for fault in shown["warnings"]],
+            "faults": [explain_fault(fault) for fault in shown["faults"]],
+            "skipped": [explain_fault(fault) for fault in shown["skipped"]],
+            "warnings": [explain_fault(fault) for fault in shown["warnings"]],
             "changes": [
                 {"path": path, "old": old, "new": new} if stored else {"path": path}
                 for path, (old, new) in shown["changes"].items()
@@ -146,11 +147,4 @@ class Receipts:
                 cursor = await connection.execute(query, parameters)
                 return await cursor.fetchall()
         except psycopg.Error as error:
-            raise Unavailable("Receipts cannot be read now") from error
-
-
-def _show_fault(fault: dict[str, object]) -> dict[str, object]:
-    """Add to a stored fault the sentence that a caller reads."""
-    code, message, path = fault["code"], fault["message"], fault["path"]
-    text = Fault(code=int(str(code)), message=str(message), path=str(path)).text
-    return {**fault, "text": text}
+            raise Unavailable("Receipts are temporarily unavailable") from error

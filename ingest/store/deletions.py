@@ -29,7 +29,7 @@ def delete_profile(
     workspace = lock_workspace(connection, catalog, want(database_id, search))
     found = workspace.find(database_id, search)
     if found is None:
-        raise NotFound("No profile matches")
+        raise NotFound("No matching profile")
     profile, _ = found
     with connection.pipeline():
         _delete(connection, profile, catalog.databases[database_id])

@@ -63,7 +63,7 @@ def unavailable_while_away() -> Iterator[None]:
 def explain(error: psycopg.Error) -> str:
     """Say what became of a question to Postgres, without what an error may quote."""
     if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
-        return "Postgres is read-only now, and nothing was written"
+        return "Postgres is read-only; nothing was written"
     if is_away(error):
-        return "Postgres cannot be reached"
-    return f"Postgres could not do it: {type(error).__name__}"
+        return "Postgres is unavailable"
+    return f"Postgres reported an error: {type(error).__name__}"

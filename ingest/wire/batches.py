@@ -57,9 +57,9 @@ def load_batch(
     elif listed == "":
         listed = []
     if not isinstance(listed, list):
-        raise InvalidRequest("Not an array", "data")
+        raise InvalidRequest("Must be a list", "data")
     if len(listed) > max_elements:
-        raise InvalidRequest(f"More than {max_elements} elements", "data")
+        raise InvalidRequest(f"Too many elements (at most {max_elements})", "data")
     by_lone_key = not document.get("matching")
     return Batch(shared=replace(shared, by_lone_key=by_lone_key), elements=listed)
 
@@ -73,7 +73,7 @@ def load_element(shared: Envelope, element: object) -> Envelope:
     # An element without children, in XML.
     fields = {} if element == "" else element
     if not isinstance(fields, dict):
-        raise InvalidRequest("Not an object", "data")
+        raise InvalidRequest("Must be an object", "data")
     if _is_wrapped(fields):
         refuse_promises(fields)
         own = {name: fields[name] for name in _OWN & fields.keys()}

@@ -47,7 +47,7 @@ def _sniffed_format(body: bytes) -> Format:
     for format_, start in _STARTS.items():
         if start.match(body):
             return format_
-    raise UnsupportedMediaType("The body is neither JSON nor XML")
+    raise UnsupportedMediaType("The body must be JSON or XML")
 
 
 def decode(

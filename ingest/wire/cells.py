@@ -38,7 +38,7 @@ def read_formula(cell: str) -> str:
 def check_cell(cell: str) -> None:
     """Raise InvalidValue for text that cannot be stored, or is none."""
     if "\0" in cell:
-        raise InvalidValue("A NUL character cannot be stored")
+        raise InvalidValue("Must not contain the NUL character")
     if not cell.isascii() and not cell.isprintable():
         _check_encoding(cell)
 
@@ -164,8 +164,8 @@ def _clear(target: str, _: object, data: dict[str, object], __: str) -> None:
 
 def _parse_json(cell: str) -> object:
     if "\\u0000" in cell:
-        raise InvalidValue("A NUL character cannot be stored")
+        raise InvalidValue("Must not contain the NUL character")
     try:
         return orjson.loads(cell)
     except orjson.JSONDecodeError as error:
-        raise InvalidValue("Not a JSON value") from error
+        raise InvalidValue("Must be JSON") from error

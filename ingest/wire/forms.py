@@ -40,7 +40,7 @@ def is_form(content_type: str | None) -> bool:
 def check_form_size(text: bytes, max_keys: int) -> None:
     """Refuse more fields than allowed, in a body or an URL, before they are read."""
     if text.count(b"&") >= max_keys:
-        raise InvalidRequest(f"A form has more than {max_keys} fields")
+        raise InvalidRequest(f"The form has too many fields (at most {max_keys})")
 
 
 def decode_form(body: bytes, content_type: str | None = None) -> dict[str, object]:
@@ -57,7 +57,7 @@ def decode_form(body: bytes, content_type: str | None = None) -> dict[str, objec
         pairs = parse_qsl(body.decode(charset), encoding=charset, errors="strict")
     except ValueError as error:
         raise InvalidRequest(
-            f"The body is not a form in {told}; name its charset in Content-Type"
+            f"The form is not in the encoding {told} (set its charset in Content-Type)"
         ) from error
     stripped = ((name, value.strip()) for name, value in pairs if name != _CHARSET)
     return gather((name, text) for name, text in stripped if text)
@@ -100,9 +100,9 @@ def decode_multipart(body: bytes, content_type: str, max_keys: int) -> Form:
             elif data or part.filename is None:
                 parts.append((name, data, find_charset(part.content_type)))
     except MultipartParseError as error:
-        raise InvalidRequest("The body is not a form of several parts") from error
+        raise InvalidRequest("The body must be a multipart form") from error
     except UnicodeDecodeError as error:
-        raise InvalidRequest("The name of an input is not UTF-8") from error
+        raise InvalidRequest("The name of a form field must be UTF-8") from error
     told = next(
         (
             data.decode("ascii", "replace")
@@ -126,7 +126,9 @@ def _find_boundary(content_type: str) -> bytes:
         boundary = value.strip().strip('"')
         if name.lower() == "boundary" and 0 < len(boundary) <= _MAX_BOUNDARY:
             return boundary.encode()
-    raise InvalidRequest("Missing boundary", "Content-Type")
+    raise InvalidRequest(
+        "Missing boundary of the multipart form of the multipart form", "Content-Type"
+    )
 
 
 def _decode(data: bytes, charset: str, name: str) -> str:

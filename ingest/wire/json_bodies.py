@@ -48,6 +48,6 @@ def decode(body: bytes, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, object]
     except orjson.JSONDecodeError as error:
         raise _fault(body, error) from error
     if not isinstance(document, dict):
-        raise InvalidRequest(f"The body is not an object{_name(document)}")
+        raise InvalidRequest(f"The body must be a JSON object{_name(document)}")
     check(text, document, limits)
     return document

@@ -25,7 +25,7 @@ def check_size(text: bytes, limits: Limits) -> None:
     if len(text) <= limits.values:
         return
     if sum(map(text.count, (b",", b"{", b"["))) > limits.values:
-        raise InvalidRequest(f"The body holds more than {limits.values} values")
+        raise InvalidRequest(f"The body has too many values (at most {limits.values})")
 
 
 def check(text: bytes, document: object, limits: Limits) -> None:
@@ -62,14 +62,14 @@ def _refuse_repeats(pairs: list[tuple[str, object]]) -> None:
     seen: set[str] = set()
     for name, _ in pairs:
         if name in seen:
-            raise InvalidRequest("A name is given twice", name[:_TOLD])
+            raise InvalidRequest("Duplicate member name", name[:_TOLD])
         seen.add(name)
 
 
 def _refuse_large(literal: str) -> None:
     # Nothing longer is converted: int() refuses thousands of digits.
     if len(literal) > 20 or not _SMALLEST <= int(literal) <= _LARGEST:
-        raise InvalidRequest(f"An integer is beyond 64 bits: {literal[:_TOLD]}")
+        raise InvalidRequest(f"An integer does not fit in 64 bits: {literal[:_TOLD]}")
 
 
 def _children(node: object) -> Iterable[object]:
@@ -89,14 +89,14 @@ def _check_depth(document: object, max_depth: int) -> None:
         ]
         if not level:
             return
-    raise InvalidRequest(f"The body is nested deeper than {max_depth} levels")
+    raise InvalidRequest(f"The body is nested too deeply (at most {max_depth} levels)")
 
 
 def _check_keys(document: object, max_keys: int) -> None:
     level = [document]
     while level:
         if any(isinstance(node, dict) and len(node) > max_keys for node in level):
-            raise InvalidRequest(f"An object has more than {max_keys} members")
+            raise InvalidRequest(f"An object has too many members (at most {max_keys})")
         level = [
             child
             for node in level
@@ -111,10 +111,10 @@ def _check_characters(document: object) -> None:
         path, node = waiting.pop()
         match node:
             case str() if "\0" in node:
-                raise InvalidRequest("A NUL character cannot be stored", path)
+                raise InvalidRequest("Must not contain the NUL character", path)
             case dict():
                 if any("\0" in name for name in node):
-                    raise InvalidRequest("A NUL character cannot be stored", path)
+                    raise InvalidRequest("Must not contain the NUL character", path)
                 waiting += [
                     (f"{path}.{name}" if path else name, child)
                     for name, child in node.items()

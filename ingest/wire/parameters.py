@@ -28,7 +28,7 @@ def _is_integer(value: object) -> bool:
 def parse_text(value: object) -> str:
     """Take a string."""
     if not isinstance(value, str):
-        raise ValidationError("Not a string")
+        raise ValidationError("Must be a string")
     return value
 
 
@@ -43,9 +43,11 @@ def parse_id(value: object) -> int:
         # Longer than any id; int() refuses thousands of digits.
         value = int(value) if len(value) <= 20 else _MAX_ID + 1
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValidationError("Not an integer")
+        raise ValidationError("Must be an integer")
     if not 0 < value <= _MAX_ID:
-        raise ValidationError("Out of range")
+        raise ValidationError(
+            f"Out of range (from 1 to 2147483647) (from 1 to {_MAX_ID})"
+        )
     return value
 
 
@@ -69,7 +71,7 @@ def parse_flag(value: object) -> bool:
     """Take true, false, 1 or 0, as such or as text."""
     text = str(value).lower() if isinstance(value, str | int) else ""
     if text not in _FLAGS:
-        raise ValidationError(f"Not a boolean{one_of(_FLAGS)}")
+        raise ValidationError(f"Must be true or false{one_of(_FLAGS)}")
     return _FLAGS[text]
 
 
@@ -84,7 +86,7 @@ def parse_mode(value: object) -> Matching:
 def parse_scalar(value: object) -> str | int | float:
     """Take one value of any kind, as sent."""
     if not isinstance(value, str | int | float):
-        raise ValidationError("Not a single value")
+        raise ValidationError("Must be a single value")
     return value
 
 
@@ -93,7 +95,7 @@ def parse_document(value: object) -> dict[str, object]:
     if isinstance(value, str) and not value.strip():
         return {}
     if not isinstance(value, dict):
-        raise ValidationError("Not an object")
+        raise ValidationError("Must be an object")
     return value
 
 
@@ -102,7 +104,7 @@ def refuse_nul(given: Mapping[str, object]) -> None:
     for name, value in given.items():
         texts = value if isinstance(value, list) else [value]
         if any("\0" in str(text) for text in [name, *texts]):
-            raise InvalidRequest("A NUL character cannot be stored", name[:100])
+            raise InvalidRequest("Must not contain the NUL character", name[:100])
 
 
 class Parameter(fields.Field[_T]):

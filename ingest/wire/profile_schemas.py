@@ -35,7 +35,7 @@ _PASSED_OVER = READ_ONLY_FIELDS | {"subscriptions"}
 #: What the receipt says of an address that could not be looked up.
 _NO_GEO_DATABASE = Fault(
     code=404,
-    message="No geo database is set (GEOIP_DATABASE), so no place was filled in",
+    message="No location was added (the setting GEOIP_DATABASE is empty)",
     path="detect_geo",
 )
 
@@ -44,7 +44,7 @@ def _parse_email(value: object) -> str:
     """Read the profile's email: it can be set but not unset (contract 4.1, 14.36)."""
     if isinstance(value, dict):
         if value.get("action") != "set":
-            raise InvalidValue("Email can only be set")
+            raise InvalidValue("An email can only be set")
         value = value.get("value")
     return normalize_email(value)
 
@@ -72,7 +72,7 @@ class ProfileSchemas:
         """
         database = self.catalog.databases.get(import_.database_id)
         if database is None:
-            unknown = NotFound("Unknown database", "db_id")
+            unknown = NotFound("Database not found", "db_id")
             return Prepared(import_=import_, faults=unknown.faults)
         faults: list[Fault] = []
         dropped: list[Fault] | None = [] if import_.skip_invalid_fields else None
@@ -116,7 +116,7 @@ class ProfileSchemas:
             selected = load_selected_change(change, data, database.phone_region)
             known = (None, *self.catalog.resources)
             if selected.contact is None and selected.resource_id not in known:
-                raise NotFound("Unknown resource", "resource_id")
+                raise NotFound("Resource not found", "resource_id")
         except Rejected as error:
             faults.extend(error.faults)
             return Draft()

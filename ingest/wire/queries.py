@@ -49,7 +49,7 @@ def load_deletion(document: Mapping[str, object]) -> Envelope:
     envelope = load_match(document)
     if envelope.matching not in _DELETE_MODES:
         allowed = one_of(sorted(_DELETE_MODES))
-        message = f"Not a matching mode of a deletion{allowed}"
+        message = f"This matching mode does not apply to deletion{allowed}"
         raise InvalidRequest(message, "matching")
     return envelope
 
@@ -58,10 +58,10 @@ def load_page(document: Mapping[str, object]) -> Page:
     """Read which page of a database is asked for (contract 12.2)."""
     limit = _find(document, "limit", parse_id) or _DEFAULT_LIMIT
     if limit > _MAX_LIMIT:
-        raise InvalidRequest(f"More than {_MAX_LIMIT}", "limit")
+        raise InvalidRequest(f"Must be at most {_MAX_LIMIT}", "limit")
     after = (_find(document, "from_id", parse_text) or "").strip().lower()
     if after and not _CURSOR.fullmatch(after):
-        raise InvalidRequest("Not a profile id", "from_id")
+        raise InvalidRequest("Must be a profile ID", "from_id")
     return Page(database_id=load_id(document, "db_id"), after=after, limit=limit)
 
 

@@ -74,7 +74,7 @@ def load_quick(
     fields = _spell_flags(fields, database, frozenset(ignored))
     _spell(given, "skip_triggers", "sync")
     if not fields and not given.keys() & {"email", "phone"}:
-        raise InvalidRequest("At least one field is required")
+        raise InvalidRequest("Missing field (send at least one)")
     matching = _choose_matching(given)
     data = _add_contacts(fields, given, matching["matching"])
     if referer and "\0" not in referer:
@@ -126,10 +126,13 @@ def _find_ignored(
     """Return the inputs to leave out; raise InvalidRequest for a file that is sent."""
     told = given.get("unknown", "refuse")
     if told not in _UNKNOWN:
-        raise InvalidRequest(f"Not one of {', '.join(_UNKNOWN)}", "unknown")
+        raise InvalidRequest(f"Must be one of {', '.join(_UNKNOWN)}", "unknown")
     if told == "refuse" or database is None:
         if files:
-            message = "A file cannot be imported (leave it out, or send unknown=ignore)"
+            message = (
+                "Uploaded files are not imported (omit the file, or send "
+                "unknown=ignore)"
+            )
             raise InvalidRequest(message, next(iter(files))[:100])
         return []
     known = {*database.fields, *READ_ONLY_FIELDS, "phones", "subscriptions"}
@@ -158,7 +161,7 @@ def _spell(inputs: dict[str, object], *names: str) -> None:
 
 def _warn(ignored: Sequence[str]) -> tuple[Fault, ...]:
     told = [
-        Fault(code=0, message="Ignored input (no field has its name)", path=name[:100])
+        Fault(code=0, message="Ignored input (no field has this name)", path=name[:100])
         for name in ignored[:_MOST_TOLD]
     ]
     if more := len(ignored) - len(told):
@@ -200,7 +203,7 @@ def _list_subscriptions(
     resource = catalog.resources.get(resource_id)
     known = database_id in catalog.databases
     if known and (resource is None or database_id not in resource.database_ids):
-        raise NotFound("Unknown resource", "resource_id")
+        raise NotFound("Resource not found", "resource_id")
     channels = resource.channels if resource is not None else frozenset()
     return [
         {"resource_id": resource_id, "channel": channel, name: given[name]}

@@ -64,7 +64,7 @@ def _is_nil(element: etree._Element) -> bool:
         return False
     if len(element) or (element.text or "").strip():
         where = f"<{_name(element)}> at line {element.sourceline}"
-        raise InvalidRequest(f"An element that is nil holds something: {where}")
+        raise InvalidRequest(f"An element with xsi:nil must be empty: {where}")
     return True
 
 
@@ -86,11 +86,13 @@ def _members(
 ) -> dict[str, object]:
     """Read the children of `element`: one is a scalar unless marked, two are a list."""
     if depth > limits.depth:
-        raise InvalidRequest(f"The body is nested deeper than {limits.depth} levels")
+        raise InvalidRequest(
+            f"The body is nested too deeply (at most {limits.depth} levels)"
+        )
     texts = [element.text, *(child.tail for child in element)]
     if any(text and not text.isspace() for text in texts):
         where = f"<{_name(element)}> at line {element.sourceline}"
-        raise InvalidRequest(f"Text stands beside elements in {where}")
+        raise InvalidRequest(f"An element contains both text and elements: {where}")
 
     values: dict[str, list[object]] = {}
     arrays: set[str] = set()
@@ -110,7 +112,7 @@ def _members(
         if has_attributes and _is_marked(child):
             arrays.add(name)
     if len(values) > limits.keys:
-        raise InvalidRequest(f"An element has more than {limits.keys} members")
+        raise InvalidRequest(f"An element has too many members (at most {limits.keys})")
     return {
         name: _array(found) if name in arrays or len(found) > 1 else found[0]
         for name, found in values.items()
@@ -123,7 +125,7 @@ def _check_size(body: bytes, max_values: int) -> None:
     A tree takes as much for a text as for an element, so one with a text counts twice.
     """
     if body.count(b"<") > max_values:
-        raise InvalidRequest(f"The body holds more than {max_values} tags")
+        raise InvalidRequest(f"The body has too many tags (at most {max_values})")
 
 
 def _settle_encoding(body: bytes, charset: str | None) -> tuple[bytes, etree.XMLParser]:
@@ -148,8 +150,8 @@ def _settle_encoding(body: bytes, charset: str | None) -> tuple[bytes, etree.XML
         raise _refuse(name) from error
     except UnicodeDecodeError as error:
         raise InvalidRequest(
-            f"The body is not {name}, as it says: byte {error.start + 1} is no"
-            " character in it"
+            f"The body is not in its declared encoding {name} (see byte "
+            f"{error.start + 1})"
         ) from error
 
 
@@ -163,8 +165,8 @@ def _is_utf8(body: bytes) -> bool:
 
 def _refuse(encoding: str) -> InvalidRequest:
     return InvalidRequest(
-        f"The encoding {encoding} is not allowed (one of UTF-8, UTF-16, windows-1250 to"
-        " -1258, iso-8859-1 to -16, koi8-r, koi8-u)"
+        f"Unsupported encoding {encoding} (one of UTF-8, UTF-16, windows-1250 to "
+        "-1258, iso-8859-1 to -16, koi8-r, koi8-u)"
     )
 
 
@@ -187,9 +189,9 @@ def decode(
 
     about = root.getroottree().docinfo
     if about.internalDTD is not None:
-        raise InvalidRequest("A document type (DOCTYPE) is not allowed")
+        raise InvalidRequest("A document type declaration (DOCTYPE) is not allowed")
     if about.encoding and not _ENCODING.fullmatch(about.encoding):
         raise _refuse(about.encoding)
     if _name(root) != _ROOT:
-        raise InvalidRequest(f"The root element is not {_ROOT}: <{_name(root)}>")
+        raise InvalidRequest(f"The root element must be <{_ROOT}>, not <{_name(root)}>")
     return _members(root, limits)

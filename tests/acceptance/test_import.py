@@ -123,7 +123,7 @@ def test_an_asynchronous_import_has_a_receipt(
         pytest.param(
             {"db_id": 77, "email": "x@example.com", "data": {}},
             404,
-            "Unknown database: db_id",
+            "Database not found: db_id",
             id="no such database",
         ),
         pytest.param(
@@ -135,7 +135,7 @@ def test_an_asynchronous_import_has_a_receipt(
         pytest.param(
             {"email": "x@example.com", "data": {"points": "many"}},
             400,
-            "Not an integer: data.points",
+            "Must be an integer: data.points",
             id="bad value",
         ),
         pytest.param(
@@ -260,9 +260,9 @@ def test_json_and_xml_say_the_same(http: httpx.Client) -> None:
 
     assert by_json.json() == {
         "error": 400,
-        "error_text": "Not an integer: data.points",
+        "error_text": "Must be an integer: data.points",
     }
     assert by_xml.text == (
-        "<xml><error>400</error>"
-        "<error_text>Not an integer: data.points</error_text></xml>"
+        "<xml><error>400</error><error_text>Must be an integer: "
+        "data.points</error_text></xml>"
     )

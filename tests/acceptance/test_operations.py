@@ -62,7 +62,7 @@ def test_why_an_import_was_rejected(
     assert found
     shown = follow(running, show.replace("IMPORT_ID", found[0]))
 
-    assert "Not an integer" in shown
+    assert "Must be an integer" in shown
     assert "Correct this value" in shown
 
 

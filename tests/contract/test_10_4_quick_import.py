@@ -171,19 +171,24 @@ def test_regurl_falls_back_to_the_referer(
         pytest.param({"token": ""}, 403, "API token required: token", id="no token"),
         pytest.param({"token": "x"}, 403, "Unknown API token: token", id="bad token"),
         pytest.param({"db_id": ""}, 400, "Missing parameter: db_id", id="no db_id"),
-        pytest.param({"db_id": 9}, 404, "Unknown database: db_id", id="no database"),
-        pytest.param({"email": ""}, 400, "At least one field is required", id="empty"),
+        pytest.param({"db_id": 9}, 404, "Database not found: db_id", id="no database"),
+        pytest.param(
+            {"email": ""}, 400, "Missing field (send at least one)", id="empty"
+        ),
         pytest.param(
             {"email": "", "_fname": "A"}, 400, "Missing matching key: email", id="key"
         ),
         pytest.param(
-            {"points": "many"}, 400, "Not an integer: data.points", id="bad value"
+            {"points": "many"}, 400, "Must be an integer: data.points", id="bad value"
         ),
         pytest.param(
-            {"resource_id": 404}, 404, "Unknown resource: resource_id", id="resource"
+            {"resource_id": 404}, 404, "Resource not found: resource_id", id="resource"
         ),
         pytest.param(
-            {"resource_id": "x"}, 400, "Not an integer: resource_id", id="no resource"
+            {"resource_id": "x"},
+            400,
+            "Must be an integer: resource_id",
+            id="no resource",
         ),
         pytest.param(
             {"matching": "magic"},
@@ -194,7 +199,7 @@ def test_regurl_falls_back_to_the_referer(
         pytest.param(
             {"_fname": "a\0b"},
             400,
-            "A NUL character cannot be stored: _fname",
+            "Must not contain the NUL character: _fname",
             id="a NUL",
         ),
     ],

@@ -53,7 +53,7 @@ def test_each_element_is_answered_in_its_place(send: Send, pipeline: Pipeline) -
 
     first, second, third = said.pop("result")
     assert said == {"error": 0, "error_text": "Successful operation"}
-    assert second == {"error": 400, "error_text": "Not an integer: data.points"}
+    assert second == {"error": 400, "error_text": "Must be an integer: data.points"}
     assert (first["error"], third["error"]) == (0, 0)
     assert pipeline.profile(first["profile_id"])["fields"] == {"_fname": "A"}
     assert pipeline.profile(third["profile_id"])["email"] == "c@example.com"
@@ -63,10 +63,10 @@ def test_what_the_door_refuses_stops_nobody(send: Send, pipeline: Pipeline) -> N
     said = send(IMPORT, ["John", {"_fname": "No key"}, {"email": "c@example.com"}, 5])
 
     assert [one["error_text"] for one in said["result"]] == [
-        "Not an object: data",
+        "Must be an object: data",
         "Missing matching key: email",
         "Successful operation",
-        "Not an object: data",
+        "Must be an object: data",
     ]
     assert pipeline.count("profiles") == 1
 
@@ -196,7 +196,7 @@ def test_update_batch_never_creates(send: Send, pipeline: Pipeline) -> None:
 
     assert said["error"] == 0
     assert said["result"] == [
-        {"error": 404, "error_text": "No profile matches"},
+        {"error": 404, "error_text": "No matching profile"},
         {"error": 0, "error_text": "Successful operation", "profile_id": known},
     ]
 
@@ -242,9 +242,9 @@ def test_an_empty_array_is_done_at_once(send: Send) -> None:
     ("changes", "error", "text"),
     [
         pytest.param({"data": None}, 400, "Missing parameter: data", id="no data"),
-        pytest.param({"data": 5}, 400, "Not an array: data", id="no array"),
+        pytest.param({"data": 5}, 400, "Must be a list: data", id="no array"),
         pytest.param({"token": "f" * 32}, 403, "Unknown API token: token", id="token"),
-        pytest.param({"db_id": 9}, 404, "Unknown database: db_id", id="no database"),
+        pytest.param({"db_id": 9}, 404, "Database not found: db_id", id="no database"),
         pytest.param({"matching": "x"}, 400, f"{MODE}: matching", id="no mode"),
     ],
 )
@@ -379,5 +379,5 @@ def test_without_a_queue_nothing_is_accepted(settings: Settings, token: str) -> 
     assert response.status_code == 503
     assert response.json() == {
         "error": 503,
-        "error_text": "The queue cannot be reached",
+        "error_text": "The queue is unavailable",
     }

@@ -242,18 +242,18 @@ def test_it_reads_what_an_answered_import_wrote(
     ("asked", "error", "text"),
     [
         pytest.param(
-            {"email": "nobody@example.com"}, 404, "No profile matches", id="no match"
+            {"email": "nobody@example.com"}, 404, "No matching profile", id="no match"
         ),
         pytest.param(
             {"matching": "profile_id", "profile_id": "f" * 24},
             404,
-            "No profile matches",
+            "No matching profile",
             id="no such id",
         ),
         pytest.param(
             {"matching": "phone_sub", "phone": "+79007654321", "resource_id": 1},
             404,
-            "No profile matches",
+            "No matching profile",
             id="a subscription of another resource",
         ),
         pytest.param({}, 400, "Missing matching key: email", id="no key"),
@@ -266,7 +266,7 @@ def test_it_reads_what_an_answered_import_wrote(
         pytest.param(
             {"db_id": 99, "email": "a@example.com"},
             404,
-            "Unknown database: db_id",
+            "Database not found: db_id",
             id="unknown database",
         ),
     ],
@@ -301,12 +301,12 @@ def test_several_matches_are_ambiguous(
     [
         pytest.param(
             ([Action.IMPORT], []),
-            "The API token has no right to read: token",
+            "The API token lacks the read scope: token",
             id="right",
         ),
         pytest.param(
             ([Action.READ], [2]),
-            "The API token has no access to the database: db_id",
+            "The API token has no access to this database: db_id",
             id="database",
         ),
     ],

@@ -79,13 +79,20 @@ def test_only_the_database_asked_for_is_listed(
     ("asked", "error", "text"),
     [
         pytest.param({"limit": 1001}, 400, "More than 1000: limit", id="limit"),
-        pytest.param({"limit": 0}, 400, "Out of range: limit", id="no profiles"),
-        pytest.param({"limit": "x"}, 400, "Not an integer: limit", id="limit of text"),
         pytest.param(
-            {"from_id": "0"}, 400, "Not a profile id: from_id", id="no cursor"
+            {"limit": 0},
+            400,
+            "Out of range (from 1 to 2147483647) (from 1 to 2147483647): limit",
+            id="no profiles",
+        ),
+        pytest.param(
+            {"limit": "x"}, 400, "Must be an integer: limit", id="limit of text"
+        ),
+        pytest.param(
+            {"from_id": "0"}, 400, "Must be a profile ID: from_id", id="no cursor"
         ),
         pytest.param({"db_id": None}, 400, "Missing parameter: db_id", id="nowhere"),
-        pytest.param({"db_id": 99}, 404, "Unknown database: db_id", id="unknown"),
+        pytest.param({"db_id": 99}, 404, "Database not found: db_id", id="unknown"),
     ],
 )
 def test_it_refuses(

@@ -156,7 +156,7 @@ def test_an_update_that_comes_later_finds_nothing(
     ("asked", "said"),
     [
         pytest.param(
-            {"email": "ann@example.com"}, (404, "No profile matches"), id="no match"
+            {"email": "ann@example.com"}, (404, "No matching profile"), id="no match"
         ),
         pytest.param(
             {"matching": "email_sub", "email": "john@example.com"},
@@ -168,7 +168,7 @@ def test_an_update_that_comes_later_finds_nothing(
             id="mode",
         ),
         pytest.param({}, (400, "Missing matching key: email"), id="no key"),
-        pytest.param({"db_id": 99}, (404, "Unknown database: db_id"), id="database"),
+        pytest.param({"db_id": 99}, (404, "Database not found: db_id"), id="database"),
     ],
 )
 def test_it_refuses_and_deletes_nothing(
@@ -209,7 +209,7 @@ def test_it_needs_a_right_of_its_own(
 
     assert said == {
         "error": 403,
-        "error_text": "The API token has no right to delete: token",
+        "error_text": "The API token lacks the delete scope: token",
     }
     assert Pipeline(connection).count("profiles") == 1
 

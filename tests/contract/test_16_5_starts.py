@@ -127,13 +127,13 @@ def test_what_cannot_be_started_for_anybody_is_refused(
 ) -> None:
     name = NAMES[path]
     cases: list[tuple[dict[str, Any], int, str]] = [
-        ({"email": "b@example.com"}, 404, "No profile matches"),
+        ({"email": "b@example.com"}, 404, "No matching profile"),
         ({"email": ""}, 400, "Missing matching key: email"),
         ({"id": None}, 400, f"Missing parameter: {name}"),
-        ({"id": "x"}, 400, f"Not an integer: {name}"),
+        ({"id": "x"}, 400, f"Must be an integer: {name}"),
         ({"id": 99}, 404, f"Unknown {name.removesuffix('_id')}: {name}"),
-        ({"timeout": 5}, 400, "Not an object: timeout"),
-        ({"db_id": 99}, 404, "Unknown database: db_id"),
+        ({"timeout": 5}, 400, "Must be an object: timeout"),
+        ({"db_id": 99}, 404, "Database not found: db_id"),
     ]
 
     answers = [
@@ -233,7 +233,7 @@ def test_a_quick_import_starts_what_it_names(
         (200, "Successful operation"),
         (200, "Successful operation"),
         (404, "Unknown workflow: workflow_id"),
-        (404, "Unknown trigger: trigger_id"),
+        (404, "Trigger not found: trigger_id"),
     ]
     workflow, trigger = started("workflows", {}), started("campaigns/triggers", {})
     assert events(connection) == [workflow, trigger, workflow, workflow]
@@ -251,6 +251,6 @@ def test_a_token_starts_nothing_of_another_database(
         for ending in ("start", "import_and_start")
     ]
 
-    refused = "The API token has no access to the database: db_id"
+    refused = "The API token has no access to this database: db_id"
     assert answers == [{"error": 403, "error_text": refused}] * 2
     assert Pipeline(connection).count("profiles") == 0

@@ -207,16 +207,16 @@ def test_what_is_deleted_is_not_suspended(pipeline: Pipeline) -> None:
             RESTORE, {"resource_id": 1}, 404, "Unknown subscription", id="elsewhere"
         ),
         pytest.param(
-            DELETE, {"profile_id": "f" * 24}, 404, "No profile matches", id="nobody"
+            DELETE, {"profile_id": "f" * 24}, 404, "No matching profile", id="nobody"
         ),
         pytest.param(
-            SUSPEND_ALL, {"profile_id": "f" * 24}, 404, "No profile matches", id="all"
+            SUSPEND_ALL, {"profile_id": "f" * 24}, 404, "No matching profile", id="all"
         ),
         pytest.param(
             SUSPEND_ALL,
             {"resource_id": 404},
             404,
-            "Unknown resource: resource_id",
+            "Resource not found: resource_id",
             id="unknown resource",
         ),
     ],
@@ -263,7 +263,7 @@ def test_what_is_not_there_is_not_found(
         pytest.param(
             UNSUSPEND_ALL,
             {"resource_id": "x"},
-            ["Not an integer: resource_id"],
+            ["Must be an integer: resource_id"],
             id="no number",
         ),
         pytest.param(
@@ -356,7 +356,7 @@ def test_each_is_asked_and_answered_as_an_import(
     assert says(ask("delete", EMAIL, limited)) == (
         200,
         403,
-        "The API token has no right to import: token",
+        "The API token lacks the import scope: token",
     )
 
 

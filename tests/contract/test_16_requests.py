@@ -247,17 +247,22 @@ def test_inputs_that_are_no_field_are_refused_or_ignored(
 @pytest.mark.parametrize(
     ("body", "content_type", "text"),
     [
-        (b"--b\r\n\r\n", "multipart/form-data", "Missing boundary: Content-Type"),
+        (
+            b"--b\r\n\r\n",
+            "multipart/form-data",
+            "Missing boundary of the multipart form of the multipart form: "
+            "Content-Type",
+        ),
         (
             b"no parts",
             "multipart/form-data; boundary=b",
-            "The body is not a form of several parts",
+            "The body must be a multipart form",
         ),
         (
             b'--b\r\nContent-Disposition: form-data; name="_fname"\r\n\r\n'
             b"\xff\r\n--b--\r\n",
             'multipart/form-data; boundary="b"',
-            "The text is not UTF-8: _fname",
+            "The value must be UTF-8: _fname",
         ),
     ],
 )

@@ -49,7 +49,7 @@ def test_update_never_creates_and_says_404_in_the_body(
     response = penstock.post(make_document(token, **key), path=UPDATE)
 
     assert response.status_code == 200
-    assert response.json() == {"error": 404, "error_text": "No profile matches"}
+    assert response.json() == {"error": 404, "error_text": "No matching profile"}
     assert Pipeline(connection).count("profiles") == 0
 
 

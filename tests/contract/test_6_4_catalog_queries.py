@@ -67,7 +67,7 @@ def test_a_token_sees_its_own_databases_and_their_resources(
 
     assert ask(penstock, partner, "databases/list") == [{"id": 2, "name": "Partners"}]
     assert ask(penstock, partner, "resources/list") == []
-    assert said == {"error": 404, "error_text": "Unknown resource: id"}
+    assert said == {"error": 404, "error_text": "Resource not found: id"}
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -80,7 +80,7 @@ def test_reading_needs_the_right(
 
     assert said == {
         "error": 403,
-        "error_text": "The API token has no right to read: token",
+        "error_text": "The API token lacks the read scope: token",
     }
 
 
@@ -187,12 +187,12 @@ def test_subscription_fields_are_listed(
             "databases/fields_get",
             {"db_id": 99},
             404,
-            "Unknown database: db_id",
+            "Database not found: db_id",
             id="unknown db",
         ),
         pytest.param("resources/get", {}, 400, "Missing parameter: id", id="no id"),
         pytest.param(
-            "resources/get", {"id": 99}, 404, "Unknown resource: id", id="unknown id"
+            "resources/get", {"id": 99}, 404, "Resource not found: id", id="unknown id"
         ),
         pytest.param(
             "resources/fields_get",

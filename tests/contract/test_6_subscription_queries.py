@@ -116,11 +116,11 @@ def test_get_finds_one_by_what_identifies_it(
         pytest.param(
             LIST,
             {"profile_id": "f" * 24},
-            (404, "No profile matches"),
+            (404, "No matching profile"),
             id="an unknown profile's",
         ),
         pytest.param(
-            LIST, {"db_id": 2}, (404, "No profile matches"), id="of another database"
+            LIST, {"db_id": 2}, (404, "No matching profile"), id="of another database"
         ),
         pytest.param(
             GET, {"channel": None}, (400, "Missing parameter: channel"), id="no channel"
@@ -137,7 +137,7 @@ def test_get_finds_one_by_what_identifies_it(
         pytest.param(
             GET,
             {"resource_id": 2},
-            (404, "Unknown subscription"),
+            (404, "Subscription not found"),
             id="not subscribed there",
         ),
     ],

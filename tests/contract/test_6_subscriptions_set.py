@@ -137,12 +137,12 @@ def test_it_takes_xml(
         pytest.param({"email": None}, 400, "Missing parameter: email", id="no contact"),
         pytest.param({"email": "nobody"}, 400, "Incorrect email: email", id="no email"),
         pytest.param(
-            {"profile_id": "f" * 24}, 404, "No profile matches", id="unknown profile"
+            {"profile_id": "f" * 24}, 404, "No matching profile", id="unknown profile"
         ),
         pytest.param(
             {"resource_id": 404},
             400,
-            "Unknown resource: data.subscriptions[0].resource_id",
+            "Resource not found: data.subscriptions[0].resource_id",
             id="unknown resource",
         ),
     ],

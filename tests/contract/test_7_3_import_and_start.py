@@ -114,9 +114,11 @@ def test_a_trigger_that_cannot_be_started_is_an_error_with_the_saved_profile(
     ("changes", "text"),
     [
         pytest.param({"trigger_id": None}, "Missing parameter: trigger_id", id="none"),
-        pytest.param({"trigger_id": ["7"]}, "Not an integer: trigger_id", id="list"),
-        pytest.param({"timeout": 5}, "Not an object: timeout", id="timeout"),
-        pytest.param({"attach": ["x"]}, "Not an object: attach", id="attachment"),
+        pytest.param(
+            {"trigger_id": ["7"]}, "Must be an integer: trigger_id", id="list"
+        ),
+        pytest.param({"timeout": 5}, "Must be an object: timeout", id="timeout"),
+        pytest.param({"attach": ["x"]}, "Must be an object: attach", id="attachment"),
         pytest.param({"data": None}, "Missing parameter: data", id="no data"),
     ],
 )

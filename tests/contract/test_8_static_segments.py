@@ -81,25 +81,26 @@ def test_it_takes_xml_and_skip_triggers(
     ("changes", "error", "text"),
     [
         pytest.param(
-            {"profile_id": "f" * 24}, 404, "No profile matches", id="unknown profile"
+            {"profile_id": "f" * 24}, 404, "No matching profile", id="unknown profile"
         ),
         pytest.param(
             {"segment_id": 404},
             404,
-            "Unknown segment: add_to_segments[0]",
+            "Segment not found: add_to_segments[0]",
             id="unknown segment",
         ),
         pytest.param(
             {"segment_id": 4},
             400,
-            "Only a static segment takes members: add_to_segments[0]",
+            "Only a static segment can have members added or removed: "
+            "add_to_segments[0]",
             id="a dynamic segment",
         ),
         pytest.param(
             {"segment_id": None}, 400, "Missing parameter: segment_id", id="no segment"
         ),
         pytest.param(
-            {"segment_id": "x"}, 400, "Not an integer: segment_id", id="not an id"
+            {"segment_id": "x"}, 400, "Must be an integer: segment_id", id="not an id"
         ),
         pytest.param(
             {"profile_id": ""}, 400, "Missing parameter: profile_id", id="no profile"

@@ -131,13 +131,16 @@ def test_functions_change_a_subscription_s_fields(
 
 REFUSED = [
     pytest.param({"visits": function("grow", 1)}, said.INT_ACTION, id="action"),
-    pytest.param({"visits": function("incr", "x")}, "Not an integer", id="type"),
-    pytest.param({"visits": function("incr", 2**63 - 1)}, "Out of range", id="range"),
+    pytest.param({"visits": function("incr", "x")}, "Must be an integer", id="type"),
+    pytest.param({"visits": function("incr", 2**63 - 1)}, said.INT64, id="range"),
     pytest.param({"custom_field_1": function("add", "x")},
-                 "Action add does not fit the field (one of set, unset)", id="fit"),
-    pytest.param({"device": function("upsert", "x")}, "Incorrect submatch",
+                 "Action add does not apply to this field (one of set, unset)",
+                 id="fit"),
+    pytest.param({"device": function("upsert", "x")},
+                 "Incorrect submatch (a path such as address.city)",
                  id="submatch"),
-    pytest.param({"visits": function("set")}, "Value missing", id="value"),
+    pytest.param({"visits": function("set")}, "Missing value for this action",
+                 id="value"),
     pytest.param({"nowhere": function("incr", 1)}, "Unknown field", id="field"),
 ]  # fmt: skip
 

@@ -22,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from ingest.domain.catalog import EventKind, FieldType
+from ingest.domain.remedies.codes import ERRORS
 from ingest.doors.http.app import create_app
 from ingest.doors.openapi.asking import PROFILE_ID
 from ingest.doors.openapi.document import build_document
@@ -31,7 +32,6 @@ from ingest.doors.openapi.schemas import FIELD_TYPES, describe_parameter
 from ingest.settings import Settings
 from ingest.store.catalog import load_declared, save_catalog
 from ingest.wire.envelopes import PARSERS
-from ingest.wire.errors import ERRORS
 from tests.conftest import Connection
 from tests.declared import make_endpoint, make_trigger, make_workflow
 from tests.drains import draining

@@ -68,12 +68,12 @@ def test_two_profiles_swap_a_unique_value_in_one_batch(pipeline: Pipeline) -> No
 
 
 BAD = [
-    pytest.param({"points": "forty"}, 400, "Not an integer: data.points", id="type"),
+    pytest.param({"points": "forty"}, 400, "Must be an integer: data.points", id="int"),
     pytest.param({"phones": ["+79000000000", "12345"]}, 400,
                  "Incorrect phone: data.phones[1]", id="phone in a list"),
     pytest.param({"email": "nobody"}, 400, "Incorrect email: data.email", id="email"),
     pytest.param({"email": {"action": "unset"}}, 400,
-                 "Email can only be set: data.email", id="unset of email"),
+                 "An email can only be set: data.email", id="unset of email"),
     pytest.param({"_ip": "999.1.1.1"}, 400, "Incorrect ip: data._ip", id="ip"),
     pytest.param({"_bdate": "soon"}, 400, "Incorrect date: data._bdate", id="date"),
     pytest.param({"_tz": "Mars/Base"}, 400, None, id="time zone"),
@@ -114,10 +114,11 @@ def test_a_bad_import_writes_nothing_and_its_neighbours_are_applied(
 @pytest.mark.parametrize(
     ("segments", "code", "text"),
     [
-        pytest.param([77], 404, "Unknown segment: add_to_segments[0]", id="unknown"),
-        pytest.param([1, 9], 404, "Unknown segment: add_to_segments[1]", id="foreign"),
+        pytest.param([77], 404, "Segment not found: add_to_segments[0]", id="unknown"),
+        pytest.param([1, 9], 404, "Segment not found: add_to_segments[1]", id="other"),
         pytest.param([4], 400,
-                     "Only a static segment takes members: add_to_segments[0]",
+                     "Only a static segment can have members added or removed: "
+                         "add_to_segments[0]",
                      id="dynamic"),
     ],
 )  # fmt: skip
@@ -270,7 +271,7 @@ def test_a_value_postgres_refuses_becomes_a_dead_letter_alone(
 def test_an_unknown_database_is_rejected_with_a_receipt(pipeline: Pipeline) -> None:
     (outcome,) = pipeline.apply(by_email("a@example.com", {}, database_id=77))
 
-    assert (outcome.error, outcome.error_text) == (404, "Unknown database: db_id")
+    assert (outcome.error, outcome.error_text) == (404, "Database not found: db_id")
     assert pipeline.count("imports") == 1
 
 

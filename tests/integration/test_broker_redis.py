@@ -103,7 +103,7 @@ def test_a_message_whose_import_is_rejected_has_an_error_and_no_profile(
 
     assert result == {
         "error": 400,
-        "error_text": "Not an integer: data.points",
+        "error_text": "Must be an integer: data.points",
         "feedback_id": "message-1",
         "matching_field": "email",
     }
@@ -128,7 +128,7 @@ def test_update_only_creates_nothing(
     ("message", "code", "text"),
     [
         pytest.param(b"{", 400, "JSON", id="no JSON"),
-        pytest.param(b"[1]", 400, "The body is not an object", id="no object"),
+        pytest.param(b"[1]", 400, "The body must be a JSON object", id="no object"),
         pytest.param(b"\xff", 400, "", id="no UTF-8"),
         pytest.param(make_message(db_id="x"), 400, "db_id", id="a faulty parameter"),
         pytest.param(
@@ -248,7 +248,7 @@ def test_another_message_under_a_feedback_id_is_answered_409(
     for one, another in (told[:2], told[2:]):
         assert {one["error"], another["error"]} == {0, 409}
     refused = next(one for one in told if one["error"])
-    assert refused["error_text"] == "Already used for another request: feedback_id"
+    assert refused["error_text"] == "Already used by another request: feedback_id"
     assert "profile_id" not in refused
     assert read_points(connection) == [1]
     assert client.hlen(pending_results_key(f"redis:{STREAM}")) == 0

@@ -177,7 +177,7 @@ def test_an_example_tells_why_an_import_was_refused_and_does_not_repeat_it(
         )
 
     assert done.returncode == 1
-    assert "Unknown database: db_id" in done.stdout + done.stderr
+    assert "Database not found: db_id" in done.stdout + done.stderr
     assert proxy.requests == 1
     assert profiles(settings) == []
 
@@ -194,6 +194,6 @@ def test_a_producer_of_the_queue_hears_what_came_of_its_import(
     assert (first.returncode, again.returncode) == (status, status)
     assert [points for _, points in profiles(settings)] == [10][status:]
     if status:
-        assert first.stderr == "404: Unknown database: db_id\n"
+        assert first.stderr == "404: Database not found: db_id\n"
     else:
         assert first.stdout == again.stdout == f"{profiles(settings)[0][0]}\n"

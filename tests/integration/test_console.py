@@ -55,7 +55,7 @@ def test_a_rejected_import_says_what_is_wrong_and_what_to_do(
 
     assert "<code>data.points</code>" in page
     assert "<code>data.phones[0]</code>" in page
-    assert "Not an integer" in page
+    assert "Must be an integer" in page
     assert "Correct this value" in page
 
 

@@ -138,7 +138,7 @@ def test_what_was_deleted_is_not_found_again(
 ) -> None:
     delete(pipeline.connection, JOHN)
 
-    with pytest.raises(NotFound, match="No profile matches"):
+    with pytest.raises(NotFound, match="No matching profile"):
         delete(pipeline.connection, JOHN)
 
 

@@ -83,7 +83,7 @@ def test_outcomes_are_published_to_the_intake_that_waits(
     assert second == {
         "import_id": str(bad.import_id),
         "error": 400,
-        "error_text": "Not an integer: data.points",
+        "error_text": "Must be an integer: data.points",
         "profile_id": None,
     }
     pubsub.close()

@@ -27,7 +27,7 @@ from tests.stored import read_points
 ROOT = Path(__file__).parents[2]
 KEY = {"Idempotency-Key": '"order-7"'}
 AT_ONCE = {"Prefer": "respond-async"}
-TAKEN = (200, 409, "Already used for another request: Idempotency-Key")
+TAKEN = (200, 409, "Already used by another request: Idempotency-Key")
 
 
 def count_one(token: str, /, **changes: object) -> dict[str, object]:

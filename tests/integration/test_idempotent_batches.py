@@ -14,7 +14,7 @@ from tests.stored import read_points
 
 PATH = "/api/v1.1/profiles/import_batch"
 KEY = {"Idempotency-Key": "nightly-7"}
-TAKEN = "Already used for another request: Idempotency-Key"
+TAKEN = "Already used by another request: Idempotency-Key"
 
 
 def send(

@@ -214,7 +214,7 @@ def test_rejects_stand_where_they_are_told_and_replace_none_in_correction(
     [
         (b"Emial\na@b.c\n", [], "is it 'email'? Map it"),
         (b"email\na@b.c\n", ["--map", "Nome=_fname"], "No column is called 'Nome'"),
-        (b"email\na@b.c\n", ["--encoding", "x"], "No encoding is called 'x'"),
+        (b"email\na@b.c\n", ["--encoding", "x"], "Unknown encoding 'x'"),
         (b"email\na@b.c\n", ["--resource", "0"], "Out of range"),
         (b"", [], "The file is empty"),
         (gzip.compress(gzip.compress(b"")), [], "archive inside"),

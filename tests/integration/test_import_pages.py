@@ -68,7 +68,7 @@ def test_a_receipt_names_what_it_refers_to(
     assert (record.token_id, record.token) == row
     assert record.database == "Customers"
     assert record.faults == [
-        {"code": 400, "message": "Not an integer", "path": "data.points"}
+        {"code": 400, "message": "Must be an integer", "path": "data.points"}
     ]
     assert record.accepted_at == refused.accepted_at
     assert find_import(connection, UUID(int=7)) is None

@@ -90,10 +90,11 @@ def test_a_receipt_says_what_is_wrong_and_what_to_do(
 
     assert shown.exit_code == 0
     assert "data.points" in shown.output
-    assert "Correct this value" in shown.output
+    assert "Use a whole number" in shown.output
     (fault,) = document["faults"]
-    assert fault["text"] == "Not an integer: data.points"
-    assert "Correct this value" in fault["advice"]
+    assert fault["text"] == "Must be an integer: data.points"
+    assert fault["reason"] == "invalid_integer"
+    assert fault["remedy"] == "Use a whole number, such as 42."
 
 
 def test_what_still_waits_is_told_apart_from_what_is_unknown(
@@ -240,7 +241,7 @@ def test_several_profiles_are_told_apart(run: Run, connection: Connection) -> No
     result = run("profiles", "show", "+44 20 7946 0018")
 
     assert result.exit_code == 1
-    assert "2 profiles have it" in result.output
+    assert "2 profiles found" in result.output
     assert all(f"show {id_} --database 1" in result.output for id_ in ids)
 
 

@@ -248,10 +248,10 @@ def test_errors_are_mirrored_into_the_status_when_asked(
 ) -> None:
     with served(replace(settings, mirror_errors=True)) as intake:
         answer = pool.submit(intake.post, make_document(token))
-        intake.worker.apply(Fault(code=404, message="No profile matches"))
+        intake.worker.apply(Fault(code=404, message="No matching profile"))
         unknown_token = intake.post(make_document("f" * 32))
         accepted = intake.post(make_document(token), AT_ONCE)
 
-    assert says(answer.result()) == (404, 404, "No profile matches")
+    assert says(answer.result()) == (404, 404, "No matching profile")
     assert unknown_token.status_code == 403
     assert accepted.status_code == 202

@@ -42,16 +42,16 @@ def hold(intake: ServedIntake, token: str, data: str) -> tuple[int, str]:
     ("data", "text"),
     [
         pytest.param(
-            '{"a": 1, "a": 2}', "A name is given twice: a", id="a name given twice"
+            '{"a": 1, "a": 2}', "Duplicate member name: a", id="a name given twice"
         ),
         pytest.param(
             '{"points": 18446744073709551616}',
-            "An integer is beyond 64 bits: 18446744073709551616",
+            "An integer does not fit in 64 bits: 18446744073709551616",
             id="an integer beyond 64 bits",
         ),
         pytest.param(
             '{"_fname": "\\u0000"}',
-            "A NUL character cannot be stored: data._fname",
+            "Must not contain the NUL character: data._fname",
             id="NUL",
         ),
         pytest.param('{"_fname": "\\ud800"}', "The body is not JSON", id="surrogate"),
@@ -59,7 +59,7 @@ def hold(intake: ServedIntake, token: str, data: str) -> tuple[int, str]:
         pytest.param('{"points": -Infinity}', "The body is not JSON", id="infinity"),
         pytest.param(
             json.dumps({f"f{number}": 1 for number in range(51)}),
-            "An object has more than 50 members",
+            "An object has too many members (at most 50)",
             id="too many members",
         ),
         pytest.param(

@@ -165,7 +165,7 @@ def test_imports_are_accepted_while_postgres_is_away(
     assert receipt.status_code == 503
     assert receipt.json() == {
         "error": 503,
-        "error_text": "Receipts cannot be read now",
+        "error_text": "Receipts are temporarily unavailable",
     }
 
 

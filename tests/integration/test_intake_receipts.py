@@ -53,7 +53,7 @@ def test_a_refused_import_s_receipt_holds_every_fault(
     location = intake.post(make_document(token), AT_ONCE).headers["Location"]
     intake.worker.apply(
         Fault(code=400, message="Incorrect phone", path="data.phones[0]"),
-        Fault(code=404, message="Unknown segment", path="add_to_segments[0]"),
+        Fault(code=404, message="Segment not found", path="add_to_segments[0]"),
     )
 
     receipt = intake.get(location, params={"token": token}).json()
@@ -62,7 +62,7 @@ def test_a_refused_import_s_receipt_holds_every_fault(
     assert receipt["error_text"] == "Incorrect phone: data.phones[0]"
     assert [fault["text"] for fault in receipt["faults"]] == [
         "Incorrect phone: data.phones[0]",
-        "Unknown segment: add_to_segments[0]",
+        "Segment not found: add_to_segments[0]",
     ]
 
 
@@ -328,7 +328,7 @@ def test_an_intake_that_lacks_something_lives_but_is_not_ready(
     assert ready.status_code == 503
     assert ready.json()["error_text"] == "Not ready: redis"
     assert refused.status_code == 503
-    assert refused.json() == {"error": 503, "error_text": "The queue cannot be reached"}
+    assert refused.json() == {"error": 503, "error_text": "The queue is unavailable"}
     assert "Retry-After" in refused.headers
 
 

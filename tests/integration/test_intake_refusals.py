@@ -35,7 +35,9 @@ AT_ONCE = {"Prefer": "respond-async"}
         pytest.param(
             {"token": "f" * 32}, 403, "Unknown API token: token", id="unknown token"
         ),
-        pytest.param({"db_id": 404}, 404, "Unknown database: db_id", id="no database"),
+        pytest.param(
+            {"db_id": 404}, 404, "Database not found: db_id", id="no database"
+        ),
         pytest.param({"db_id": None}, 400, "Missing parameter: db_id", id="no db_id"),
         pytest.param({"data": None}, 400, "Missing parameter: data", id="no data"),
         pytest.param(
@@ -205,12 +207,12 @@ def test_a_token_is_good_for_its_databases_and_rights_only(
     assert says(wrong_database) == (
         200,
         403,
-        "The API token has no access to the database: db_id",
+        "The API token has no access to this database: db_id",
     )
     assert says(wrong_right) == (
         200,
         403,
-        "The API token has no right to import: token",
+        "The API token lacks the import scope: token",
     )
     assert right.status_code == 202
 
@@ -262,6 +264,6 @@ def test_a_redis_that_takes_no_more_is_503(settings: Settings, token: str) -> No
     waiting = sum(client.xlen(stream_key(partition)) for partition in range(4))
     client.close()
 
-    assert says(refused) == (503, 503, "The queue takes no imports now")
+    assert says(refused) == (503, 503, "The queue does not accept imports now")
     assert int(refused.headers["Retry-After"]) >= 1
     assert waiting == 1

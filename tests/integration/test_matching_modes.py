@@ -193,7 +193,7 @@ def test_profile_id_updates_only(pipeline: Pipeline) -> None:
     unknown = import_by(pipeline, "profile_id", {"profile_id": "0" * 24})
 
     assert (found.state, found.profile_id) == (State.UPDATED, profile_id)
-    assert (unknown.error, unknown.error_text) == (404, "Unknown profile: profile_id")
+    assert (unknown.error, unknown.error_text) == (404, "Profile not found: profile_id")
     assert pipeline.count("profiles") == 1
 
 

@@ -26,7 +26,7 @@ def test_without_postgres_they_are_told_to_come_back() -> None:
         finally:
             await readers.close()
 
-    with pytest.raises(Unavailable, match="Postgres cannot be reached"):
+    with pytest.raises(Unavailable, match="Postgres is unavailable"):
         asyncio.run(ask())
 
 
@@ -71,7 +71,7 @@ def test_a_write_that_is_refused_changes_nothing(
 ) -> None:
     def delete_and_refuse(inner: Connection[TupleRow]) -> None:
         inner.execute("DELETE FROM segments")
-        raise NotFound("No profile matches")
+        raise NotFound("No matching profile")
 
     async def ask() -> None:
         readers = Readers(database_url)

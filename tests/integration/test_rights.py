@@ -133,7 +133,7 @@ def test_a_receipt_of_another_token_needs_the_right_to_read(
     refused = receipt_of(drained, said, importer)
 
     assert refused.status_code == 403
-    assert refused.json()["error_text"].startswith("The API token has no right to read")
+    assert refused.json()["error_text"].startswith("The API token lacks the read scope")
     assert receipt_of(drained, said, both).status_code == 200
 
 

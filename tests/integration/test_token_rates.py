@@ -78,7 +78,7 @@ def test_a_burst_is_let_in_and_the_next_is_429(
     refused = answers[-1]
     assert refused.json() == {
         "error": 429,
-        "error_text": "The token's rate is exceeded",
+        "error_text": "The API token's rate limit is exceeded",
     }
     assert 3500 < int(refused.headers["Retry-After"]) <= 3600
     assert 17000 < read(refused.headers["RateLimit"])["t"] <= 18000

@@ -40,13 +40,15 @@ def test_the_elements_are_taken_as_sent(data: object, elements: list[object]) ->
     [
         pytest.param({}, "Missing parameter: data", id="absent"),
         pytest.param({"data": None}, "Missing parameter: data", id="null"),
-        pytest.param({"data": "text"}, "Not an array: data", id="text"),
-        pytest.param({"data": 7}, "Not an array: data", id="number"),
+        pytest.param({"data": "text"}, "Must be a list: data", id="text"),
+        pytest.param({"data": 7}, "Must be a list: data", id="number"),
         pytest.param(
-            {"data": [{}] * 4}, "More than 3 elements: data", id="one too many"
+            {"data": [{}] * 4},
+            r"Too many elements \(at most 3\): data",
+            id="one too many",
         ),
         pytest.param(
-            {"data": [], "db_id": "x"}, "Not an integer: db_id", id="bad parameter"
+            {"data": [], "db_id": "x"}, "Must be an integer: db_id", id="bad parameter"
         ),
     ],
 )
@@ -93,11 +95,13 @@ def test_a_field_called_data_that_is_no_object_does_not_wrap() -> None:
 @pytest.mark.parametrize(
     ("element", "text"),
     [
-        pytest.param("text", "Not an object: data", id="text"),
-        pytest.param(None, "Not an object: data", id="null"),
-        pytest.param([], "Not an object: data", id="array"),
+        pytest.param("text", "Must be an object: data", id="text"),
+        pytest.param(None, "Must be an object: data", id="null"),
+        pytest.param([], "Must be an object: data", id="array"),
         pytest.param(
-            {"data": {}, "resource_id": "x"}, "Not an integer: resource_id", id="own"
+            {"data": {}, "resource_id": "x"},
+            "Must be an integer: resource_id",
+            id="own",
         ),
     ],
 )

@@ -169,7 +169,7 @@ def test_a_default_is_parsed_by_its_type(lines: str, default: object) -> None:
         ),
         pytest.param(
             'name = "x"\ntype = "int"\ndefault = "many"',
-            "default: Not an integer.",
+            "default: Must be an integer.",
             id="a default of another type",
         ),
         pytest.param(
@@ -179,7 +179,7 @@ def test_a_default_is_parsed_by_its_type(lines: str, default: object) -> None:
         ),
         pytest.param(
             'name = "x"\ntype = "enum"\noptions = ["a"]\ndefault = "b"',
-            "default: Not one of the options (one of a).",
+            "default: Must be one of the field's options (a).",
             id="a default that is no option",
         ),
         pytest.param(

@@ -230,7 +230,7 @@ def test_every_doubt_about_the_header_is_told_at_once() -> None:
         ("phones", ["['+1']"], 'Not a JSON list, such as ["a", "b"]: data.phones'),
         ("tags", ["[vip"], 'Not a JSON list, such as ["a", "b"]: data.tags'),
         ("tags", ['["vip"] x'], 'Not a JSON list, such as ["a", "b"]: data.tags'),
-        ("email", ["a\0b"], "A NUL character cannot be stored: data.email"),
+        ("email", ["a\0b"], "Must not contain the NUL character: data.email"),
         ("email", ["a\udce9b"], "Not in the encoding of the file: data.email"),
         (
             "_fname",
@@ -238,9 +238,9 @@ def test_every_doubt_about_the_header_is_told_at_once() -> None:
             "Not in the encoding of the file (holds the control character U+008A):"
             " data._fname",
         ),
-        ("address", ["{"], "Not a JSON value: data.address"),
-        ("address", ['"\\u0000"'], "A NUL character cannot be stored: data.address"),
-        ("id", ["\0"], "A NUL character cannot be stored: profile_id"),
+        ("address", ["{"], "Must be JSON: data.address"),
+        ("address", ['"\\u0000"'], "Must not contain the NUL character: data.address"),
+        ("id", ["\0"], "Must not contain the NUL character: profile_id"),
     ],
 )
 def test_what_is_wrong_with_a_row_names_the_field(

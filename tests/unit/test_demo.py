@@ -67,7 +67,7 @@ def test_a_profile_that_differs_or_lacks_is_named() -> None:
     ]
     assert list(check_answer(refused, '{"error":0}')) == [
         "error.json: expected 400 in the answer",
-        "error.json: expected Not an integer: data.points in the answer",
+        "error.json: expected Must be an integer: data.points in the answer",
     ]
 
 

@@ -160,9 +160,9 @@ def test_all_faults_are_told_together() -> None:
 
     assert sorted(texts) == [
         "Missing parameter: data",
-        "Not a boolean (one of true, false, 1, 0): detect_geo",
-        "Not an integer: db_id",
-        "Out of range: add_to_segments[0]",
+        "Must be true or false (one of true, false, 1, 0): detect_geo",
+        "Must be an integer: db_id",
+        "Out of range (from 1 to 2147483647): add_to_segments[0]",
         f"{said.MODE}: matching",
     ]
 

@@ -1,8 +1,8 @@
-"""What came of an import, in words."""
+"""How an import found its profile, in words."""
 
 import pytest
 
-from ingest.domain.explanations import advise, describe_key, explain_match
+from ingest.domain.explanations import describe_key, explain_match
 from ingest.domain.imports import Matching
 from ingest.domain.lookups import EMAIL, FIELD_SCAN, PHONE, SUBSCRIPTION_CHANNELS
 
@@ -13,7 +13,7 @@ def test_every_mode_is_explained(matching: Matching) -> None:
         operation="import", matching=matching, state="created", matched_by=None
     )
 
-    assert text.endswith("No profile had the key, so a new one was made.")
+    assert text.endswith("No profile had the key, so a new one was created.")
     assert "a key" not in text
 
 
@@ -33,12 +33,12 @@ def test_what_searches_nothing_found_nothing() -> None:
         operation="add", matching="email", state="created", matched_by=None
     )
 
-    assert text == "An add searches for no profile: it always makes a new one."
+    assert text == "`add` does not match: it always creates a profile."
 
 
 @pytest.mark.parametrize(
     ("state", "end"),
-    [("rejected", "nothing was written."), ("dead", "something of ours broke.")],
+    [("rejected", "nothing was written."), ("dead", "failed with an internal error.")],
 )
 def test_a_failure_says_what_it_left(state: str, end: str) -> None:
     text = explain_match(
@@ -55,11 +55,3 @@ def test_every_kind_of_key_has_words(kind: str) -> None:
 
 def test_a_field_is_named() -> None:
     assert describe_key("field:code") == "the field code"
-
-
-def test_the_advice_fits_the_fault() -> None:
-    assert "Correct this value" in advise(400, "data.email")
-    assert "No profile has the key" in advise(404)
-    assert "Check the id" in advise(404, "db_id")
-    assert "replay" in advise(500)
-    assert "log" in advise(599)

@@ -193,8 +193,8 @@ def test_bytes_that_are_no_text_are_one_row_s_fault() -> None:
     [
         (b"", {}, "The file is empty"),
         (b"\n\n", {}, "The file is empty"),
-        (b"email\na", {"encoding": "klingon"}, "No encoding is called 'klingon'"),
-        (b"email\na", {"encoding": "hex"}, "No encoding is called 'hex'"),
+        (b"email\na", {"encoding": "klingon"}, "Unknown encoding 'klingon'"),
+        (b"email\na", {"encoding": "hex"}, "Unknown encoding 'hex'"),
         (b'email,_fname\na,b\nc,"d\ne,f\n', {}, "in line 3 or after it a quotation"),
         (b"email\n" + b"x" * 100, {"max_row_bytes": 100}, "longer than 100"),
         (b'{"a": "' + b"x" * 100, {"max_row_bytes": 100}, "longer than 100"),
@@ -339,7 +339,7 @@ def test_lines_of_json_are_rows_each() -> None:
 
     assert (first, last) == ({"email": "a"}, {"email": "b"})
     assert str(second).startswith("['The body is not JSON")
-    assert third == ["The body is not an object (it is a list)"]
+    assert third == ["The body must be a JSON object (it is a list)"]
 
 
 def test_an_array_may_hold_rows_that_are_wrong() -> None:

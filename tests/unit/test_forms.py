@@ -51,7 +51,7 @@ def test_a_text_is_in_the_charset_that_is_told(
 @pytest.mark.parametrize(
     ("parts", "told"),
     [
-        ([("_fname", RUSSIAN, "")], "The text is not UTF-8: _fname"),
+        ([("_fname", RUSSIAN, "")], "The value must be UTF-8: _fname"),
         ([("_fname", b"\x98", ""), MARK], "The text is not windows-1251: _fname"),
         ([("_fname", b"x", "text/plain; charset=hex")], "No encoding is called 'hex'"),
         ([("_fname", b"x", ""), ("_charset_", b"\xff", "")], "No encoding is called"),

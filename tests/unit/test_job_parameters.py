@@ -35,5 +35,5 @@ def test_a_flag_that_is_none_is_refused_with_what_is_allowed(word: object) -> No
     with pytest.raises(InvalidRequest) as refused:
         load(trust_quotes=word)
 
-    told = "Not a boolean (one of true, false, 1, 0): trust_quotes"
+    told = "Must be true or false (one of true, false, 1, 0): trust_quotes"
     assert str(refused.value) == told

@@ -101,7 +101,7 @@ def test_the_seed_as_printed_is_refused_naming_its_first_placeholder() -> None:
     ],
 )
 def test_a_root_that_is_not_an_object_is_refused(body: bytes, more: str) -> None:
-    assert fault(body, max_depth=1) == f"The body is not an object{more}"
+    assert fault(body, max_depth=1) == f"The body must be a JSON object{more}"
 
 
 @pytest.mark.parametrize(
@@ -113,11 +113,11 @@ def test_a_root_that_is_not_an_object_is_refused(body: bytes, more: str) -> None
     ],
 )
 def test_a_nul_is_refused_naming_the_path(body: bytes, path: str) -> None:
-    assert fault(body) == f"A NUL character cannot be stored: {path}"
+    assert fault(body) == f"Must not contain the NUL character: {path}"
 
 
 def test_a_nul_in_a_name_of_the_root_is_refused() -> None:
-    assert fault(b'{"\\u0000": 1}') == "A NUL character cannot be stored"
+    assert fault(b'{"\\u0000": 1}') == "Must not contain the NUL character"
 
 
 def test_a_backslash_before_u0000_is_not_a_nul() -> None:
@@ -142,7 +142,7 @@ def test_nesting_is_limited(opening: bytes, closing: bytes) -> None:
 
     assert decode(nested(5, opening, closing), max_depth=levels)
     assert fault(nested(5, opening, closing), max_depth=levels - 1) == (
-        f"The body is nested deeper than {levels - 1} levels"
+        f"The body is nested too deeply (at most {levels - 1} levels)"
     )
 
 

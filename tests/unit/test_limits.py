@@ -299,7 +299,7 @@ def test_many_faults_are_told_by_their_number() -> None:
     told = shorten(found)
 
     assert told[:100] == found[:100]
-    assert [fault.text for fault in told[100:]] == ["And 150 more faults"]
+    assert [fault.text for fault in told[100:]] == ["150 more errors are not listed"]
     assert shorten(found[:100]) == found[:100]
 
 

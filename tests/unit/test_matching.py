@@ -224,7 +224,7 @@ def test_a_mode_without_its_key_is_refused_by_name(
         pytest.param(
             "custom",
             {"field_name": "code", "field_value": "forty"},
-            "Not an integer: field_value",
+            "Must be an integer: field_value",
             id="type",
         ),
         pytest.param(

@@ -92,8 +92,8 @@ def test_phones_take_functions(
     [
         pytest.param(
             {"action": "incr", "value": 1},
-            "Action incr does not fit phones (one of set, unset, add, delete):"
-            " data.phones",
+            "Action incr does not apply to phones (one of set, unset, add, delete): "
+            "data.phones",
             id="unfit",
         ),
         pytest.param(
@@ -147,7 +147,7 @@ def test_required_fields_are_asked_for_on_create_only() -> None:
     catalog = make_catalog(must)
     prepared = prepare({"_fname": "A"})
 
-    with pytest.raises(InvalidRequest, match=r"Required field is missing: data\.must"):
+    with pytest.raises(InvalidRequest, match=r"Missing required field: data\.must"):
         merge.create(
             "1" * 24, prepared.import_, prepared.draft, prepared.search, catalog
         )

@@ -76,15 +76,19 @@ def test_a_message_without_an_account_is_forbidden(account: dict[str, object]) -
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        pytest.param({"account_id": "x"}, "Not an integer: account_id", id="account"),
+        pytest.param(
+            {"account_id": "x"}, "Must be an integer: account_id", id="account"
+        ),
         pytest.param({"db_id": None}, "Missing parameter: db_id", id="no database"),
-        pytest.param({"data": 5}, "Not an object: data", id="data"),
+        pytest.param({"data": 5}, "Must be an object: data", id="data"),
         pytest.param(
             {"update_only": "often"},
-            "Not a boolean (one of true, false, 1, 0): update_only",
+            "Must be true or false (one of true, false, 1, 0): update_only",
             id="flag",
         ),
-        pytest.param({"feedback_id": [1]}, "Not a string: feedback_id", id="feedback"),
+        pytest.param(
+            {"feedback_id": [1]}, "Must be a string: feedback_id", id="feedback"
+        ),
         pytest.param({"matching": "luck"}, f"{said.MODE}: matching", id="matching"),
     ],
 )

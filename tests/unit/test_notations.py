@@ -122,7 +122,7 @@ def test_a_number_is_read_by_its_decimal_mark(
 def test_a_number_of_the_other_mark_is_never_another_number(
     mark: str, cell: str
 ) -> None:
-    with pytest.raises(InvalidValue, match="Not a number"):
+    with pytest.raises(InvalidValue, match="Must be a number"):
         decimal_notation(mark)(cell)
 
 
@@ -156,13 +156,13 @@ def test_words_that_mean_nothing_or_both_are_refused(pairs: list[str]) -> None:
         ),
         ("Incorrect date", ["soon"], []),
         ("Incorrect date", ["n/a", "25.12.1990"], ["dates DD.MM.YYYY", "null n/a"]),
-        ("Not a number", ["1,5", "1 234,5"], ["decimal ,"]),
-        ("Not an integer", ["1,234", "1,234,567"], ["decimal ."]),
-        ("Not true or false", ["Yes", "No"], ["booleans yes/no"]),
-        ("Not true or false", ["да"], ["booleans да/нет"]),
-        ("Not true or false", ["perhaps"], []),
-        ("Not male or female", ["F", "M", "M"], ["sexes M/F"]),
-        ("Not male or female", ["ж"], ["sexes м/ж"]),
+        ("Must be a number", ["1,5", "1 234,5"], ["decimal ,"]),
+        ("Must be an integer", ["1,234", "1,234,567"], ["decimal ."]),
+        ("Must be true or false", ["Yes", "No"], ["booleans yes/no"]),
+        ("Must be true or false", ["да"], ["booleans да/нет"]),
+        ("Must be true or false", ["perhaps"], []),
+        ("Must be male or female", ["F", "M", "M"], ["sexes M/F"]),
+        ("Must be male or female", ["ж"], ["sexes м/ж"]),
         ("Incorrect phone", ["-", "unknown"], ["null -", "null unknown"]),
         ("Incorrect email", ["x"], []),
         ("Incorrect date", ["", " "], []),
@@ -173,12 +173,16 @@ def test_words_that_mean_nothing_or_both_are_refused(pairs: list[str]) -> None:
             ["25.12.1990", "12/25/1990"],
             ["dates DD.MM.YYYY", "dates MM/DD/YYYY"],
         ),
-        ("Not a number", ["1,5", "2,5", "x"], ["decimal ,"]),
-        ("Not a number", ["12 %", "x"], []),
-        ("Not an integer", ["1,234"], ["decimal ."]),
-        ("Not an integer", ["12,0"], ["decimal ,"]),
+        ("Must be a number", ["1,5", "2,5", "x"], ["decimal ,"]),
+        ("Must be a number", ["12 %", "x"], []),
+        ("Must be an integer", ["1,234"], ["decimal ."]),
+        ("Must be an integer", ["12,0"], ["decimal ,"]),
         ("Incorrect date", ["0000-00-00", "0000-00-00"], ["null 0000-00-00"]),
-        ("Not true or false", ["1.0", "0.0", "nan"], ["booleans 1.0/0.0", "null nan"]),
+        (
+            "Must be true or false",
+            ["1.0", "0.0", "nan"],
+            ["booleans 1.0/0.0", "null nan"],
+        ),
     ],
 )
 def test_an_option_is_suggested_that_reads_every_value(

@@ -46,21 +46,41 @@ def test_an_id_is_a_positive_integer(value: object, database_id: int) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        pytest.param(0, "Out of range", id="zero"),
-        pytest.param(-1, "Out of range", id="negative"),
-        pytest.param("-1", "Out of range", id="negative text"),
-        pytest.param(2**31, "Out of range", id="beyond 32 bits"),
-        pytest.param("9" * 5000, "Out of range", id="thousands of digits"),
-        pytest.param(1.0, "Not an integer", id="float"),
-        pytest.param(True, "Not an integer", id="boolean"),
-        pytest.param("1.0", "Not an integer", id="float text"),
-        pytest.param("one", "Not an integer", id="word"),
-        pytest.param(" 1", "Not an integer", id="blank before"),
-        pytest.param("1\n", "Not an integer", id="newline after"),
         pytest.param(
-            "\N{ARABIC-INDIC DIGIT ONE}", "Not an integer", id="digit of another script"
+            0, "Out of range (from 1 to 2147483647) (from 1 to 2147483647)", id="zero"
         ),
-        pytest.param({"a": 1}, "Not an integer", id="object"),
+        pytest.param(
+            -1,
+            "Out of range (from 1 to 2147483647) (from 1 to 2147483647)",
+            id="negative",
+        ),
+        pytest.param(
+            "-1",
+            "Out of range (from 1 to 2147483647) (from 1 to 2147483647)",
+            id="negative text",
+        ),
+        pytest.param(
+            2**31,
+            "Out of range (from 1 to 2147483647) (from 1 to 2147483647)",
+            id="beyond 32 bits",
+        ),
+        pytest.param(
+            "9" * 5000,
+            "Out of range (from 1 to 2147483647) (from 1 to 2147483647)",
+            id="thousands of digits",
+        ),
+        pytest.param(1.0, "Must be an integer", id="float"),
+        pytest.param(True, "Must be an integer", id="boolean"),
+        pytest.param("1.0", "Must be an integer", id="float text"),
+        pytest.param("one", "Must be an integer", id="word"),
+        pytest.param(" 1", "Must be an integer", id="blank before"),
+        pytest.param("1\n", "Must be an integer", id="newline after"),
+        pytest.param(
+            "\N{ARABIC-INDIC DIGIT ONE}",
+            "Must be an integer",
+            id="digit of another script",
+        ),
+        pytest.param({"a": 1}, "Must be an integer", id="object"),
     ],
 )
 def test_what_is_no_id_is_a_fault(name: str, value: object, message: str) -> None:
@@ -69,7 +89,7 @@ def test_what_is_no_id_is_a_fault(name: str, value: object, message: str) -> Non
 
 @pytest.mark.parametrize("name", ["db_id", "resource_id"])
 def test_a_list_is_no_id(name: str) -> None:
-    assert faults_of(**{name: [1]}) == [f"Not an integer: {name}"]
+    assert faults_of(**{name: [1]}) == [f"Must be an integer: {name}"]
 
 
 @pytest.mark.parametrize("name", SEGMENTS)
@@ -90,10 +110,11 @@ def test_segments_are_a_list_of_ids(
 
 def test_each_wrong_segment_is_a_fault() -> None:
     assert faults_of(add_to_segments=[1, "x", 2, None, 0, ""]) == [
-        "Not an integer: add_to_segments[1]",
-        "Not an integer: add_to_segments[3]",
-        "Out of range: add_to_segments[4]",
-        "Not an integer: add_to_segments[5]",
+        "Must be an integer: add_to_segments[1]",
+        "Must be an integer: add_to_segments[3]",
+        "Out of range (from 1 to 2147483647) (from 1 to 2147483647): "
+        "add_to_segments[4]",
+        "Must be an integer: add_to_segments[5]",
     ]
 
 
@@ -123,7 +144,7 @@ def test_a_flag_has_four_forms(name: str, value: object, flag: bool) -> None:
 )
 def test_what_is_no_flag_is_a_fault(name: str, value: object) -> None:
     assert faults_of(**{name: value}) == [
-        f"Not a boolean (one of true, false, 1, 0): {name}"
+        f"Must be true or false (one of true, false, 1, 0): {name}"
     ]
 
 
@@ -138,8 +159,8 @@ def test_each_matching_mode_is_known(matching: Matching) -> None:
     [
         pytest.param("name", f"{said.MODE}: matching", id="unknown"),
         pytest.param("EMAIL", f"{said.MODE}: matching", id="other case"),
-        pytest.param({"email": "a@b.c"}, "Not a string: matching", id="object"),
-        pytest.param(1, "Not a string: matching", id="number"),
+        pytest.param({"email": "a@b.c"}, "Must be a string: matching", id="object"),
+        pytest.param(1, "Must be a string: matching", id="number"),
     ],
 )
 def test_what_is_no_matching_mode_is_a_fault(value: object, text: str) -> None:
@@ -149,7 +170,7 @@ def test_what_is_no_matching_mode_is_a_fault(value: object, text: str) -> None:
 @pytest.mark.parametrize("name", [*TEXTS, "field_name"])
 @pytest.mark.parametrize("value", [1, True, ["a"], {"a": "b"}], ids=repr)
 def test_what_is_no_text_is_a_fault(name: str, value: object) -> None:
-    assert faults_of(**{name: value}) == [f"Not a string: {name}"]
+    assert faults_of(**{name: value}) == [f"Must be a string: {name}"]
 
 
 def test_a_phone_may_be_a_number() -> None:
@@ -158,7 +179,7 @@ def test_a_phone_may_be_a_number() -> None:
 
 @pytest.mark.parametrize("value", [1.5, True, ["+79000000000"]], ids=repr)
 def test_what_is_no_phone_is_a_fault(value: object) -> None:
-    assert faults_of(phone=value) == ["Not a string: phone"]
+    assert faults_of(phone=value) == ["Must be a string: phone"]
 
 
 @pytest.mark.parametrize("value", ["a", 0, -1, 0.5, False, True, 2**63], ids=repr)
@@ -170,7 +191,7 @@ def test_a_field_value_is_kept_as_sent(value: object) -> None:
 
 @pytest.mark.parametrize("value", [[], ["a"], {}, {"a": 1}], ids=repr)
 def test_a_field_value_is_single(value: object) -> None:
-    assert faults_of(field_value=value) == ["Not a single value: field_value"]
+    assert faults_of(field_value=value) == ["Must be a single value: field_value"]
 
 
 @pytest.mark.parametrize("value", ["", " \n"], ids=["empty", "blank"])
@@ -180,4 +201,4 @@ def test_an_empty_element_is_empty_data(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["text", 0, False, [], [{}]], ids=repr)
 def test_what_is_no_object_is_no_data(value: object) -> None:
-    assert faults_of(data=value) == ["Not an object: data"]
+    assert faults_of(data=value) == ["Must be an object: data"]

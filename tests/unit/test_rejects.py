@@ -19,7 +19,7 @@ from tests.factories import make_database
 
 FAULTS = (
     Fault(code=400, message="Incorrect phone", path="data.phones[0]"),
-    Fault(code=404, message="Unknown segment 7", path="add_to_segments[0]"),
+    Fault(code=404, message="Segment not found", path="add_to_segments[0]"),
 )
 
 
@@ -47,9 +47,9 @@ def test_a_table_says_before_each_row_all_that_is_wrong_with_it() -> None:
         "penstock_row;penstock_code;penstock_field;penstock_why;penstock_fix;"
         "email;_fname\r\n"
         "7;400 | 404;data.phones[0] | add_to_segments[0];"
-        "Incorrect phone | Unknown segment 7;"
-        "Write + and 7 to 15 digits, such as +442079460018 | "
-        "Correct what it names, or declare it first;"
+        "Incorrect phone | Segment not found;"
+        "Use international format, such as +442079460018. | "
+        "Use the ID of a segment of this database.;"
         'a@b.c;"Ада;Л"\r\n'
     )
 
@@ -88,8 +88,9 @@ def test_documents_say_in_a_member_what_is_wrong(format_: str) -> None:
     assert good["penstock"]["errors"][0] == {
         "code": 400,
         "field": "data.phones[0]",
+        "reason": "invalid_phone",
         "why": "Incorrect phone",
-        "fix": "Write + and 7 to 15 digits, such as +442079460018",
+        "fix": "Use international format, such as +442079460018.",
     }
     assert bad == {"penstock": {**bad["penstock"], "row": 4, "text": "{bad"}}
 

@@ -180,31 +180,31 @@ def test_an_absent_flat_form_leaves_the_nested(absent: object) -> None:
         pytest.param(
             Channel.PUSH,
             {**PUSH, "provider": "p" * 65},
-            ["Incorrect provider: provider"],
+            ["Incorrect provider (1 to 64 characters, no colon): provider"],
             id="provider of 65 characters",
         ),
         pytest.param(
             Channel.PUSH,
             {**PUSH, "provider": "a:b"},
-            ["Incorrect provider: provider"],
+            ["Incorrect provider (1 to 64 characters, no colon): provider"],
             id="provider with a colon",
         ),
         pytest.param(
             Channel.PUSH,
             {**PUSH, "subscription_id": "\u044f" * 1025},
-            ["Incorrect subscription id: subscription_id"],
+            ["Incorrect subscription ID (1 to 2048 bytes): subscription_id"],
             id="subscription id of 2050 bytes",
         ),
         pytest.param(
             Channel.PUSH,
             {**PUSH, "subscription_id": "  "},
-            ["Incorrect subscription id: subscription_id"],
+            ["Incorrect subscription ID (1 to 2048 bytes): subscription_id"],
             id="subscription id of spaces",
         ),
         pytest.param(
             Channel.PUSH,
             {**PUSH, "subscription_id": "\ud800"},
-            ["Incorrect text: subscription_id"],
+            ["Must not contain NUL or unpaired surrogates: subscription_id"],
             id="subscription id with a lone surrogate",
         ),
         pytest.param(
@@ -216,13 +216,16 @@ def test_an_absent_flat_form_leaves_the_nested(absent: object) -> None:
         pytest.param(
             Channel.TELEGRAM_BOT,
             {"cc_data": {"id": True}},
-            ["Incorrect chat id: cc_data.id"],
+            ["Incorrect chat ID (an integer or 1 to 64 characters): cc_data.id"],
             id="chat id true",
         ),
         pytest.param(
             Channel.TELEGRAM_BOT,
             {"cc_data": {"user_chat_id": "x" * 65}},
-            ["Incorrect chat id: cc_data.user_chat_id"],
+            [
+                "Incorrect chat ID (an integer or 1 to 64 characters): "
+                "cc_data.user_chat_id"
+            ],
             id="chat id of 65 characters",
         ),
         pytest.param(

@@ -192,9 +192,9 @@ def test_keys_that_are_only_read_back_are_ignored() -> None:
 @pytest.mark.parametrize(
     ("sent", "texts"),
     [
-        pytest.param("email", ["Not an object"], id="text"),
-        pytest.param(None, ["Not an object"], id="null"),
-        pytest.param([EMAIL], ["Not an object"], id="a list"),
+        pytest.param("email", ["Must be an object"], id="text"),
+        pytest.param(None, ["Must be an object"], id="null"),
+        pytest.param([EMAIL], ["Must be an object"], id="a list"),
         pytest.param(
             {"resource_id": 1, "email": "john@example.com"},
             ["Missing parameter: channel"],
@@ -212,37 +212,43 @@ def test_keys_that_are_only_read_back_are_ignored() -> None:
             {"channel": "email"}, ["Missing parameter: email"], id="no contact"
         ),
         pytest.param(
-            {**EMAIL, "resource_id": 99}, ["Unknown resource: resource_id"], id="99"
+            {**EMAIL, "resource_id": 99}, ["Resource not found: resource_id"], id="99"
         ),
         pytest.param(
             {**EMAIL, "resource_id": "site"},
-            ["Not an integer: resource_id"],
+            ["Must be an integer: resource_id"],
             id="resource by name",
         ),
         pytest.param(
             {**EMAIL, "resource_id": 3},
-            ["The resource is not bound to the database: resource_id"],
+            ["The resource does not belong to this database: resource_id"],
             id="resource of another database",
         ),
         pytest.param(
             {**SMS, "resource_id": 2},
-            ["The resource does not have the channel: resource_id"],
+            ["The resource does not have this channel: resource_id"],
             id="channel the resource lacks",
         ),
         pytest.param(
             {**EMAIL, "status": 7}, [f"{said.STATUS}: status"], id="unknown status"
         ),
         pytest.param(
-            {**EMAIL, "priority": "high"}, ["Not an integer: priority"], id="a word"
+            {**EMAIL, "priority": "high"}, ["Must be an integer: priority"], id="a word"
         ),
         pytest.param(
-            {**EMAIL, "priority": 1.5}, ["Not an integer: priority"], id="a fraction"
+            {**EMAIL, "priority": 1.5},
+            ["Must be an integer: priority"],
+            id="a fraction",
         ),
         pytest.param(
-            {**EMAIL, "priority": -2}, ["Out of range: priority"], id="priority -2"
+            {**EMAIL, "priority": -2},
+            ["Out of range (from -1 to 2147483647) (from -1 to 2147483647): priority"],
+            id="priority -2",
         ),
         pytest.param(
-            {**EMAIL, "priority": 2**31}, ["Out of range: priority"], id="priority 2^31"
+            {**EMAIL, "priority": 2**31},
+            ["Out of range (from -1 to 2147483647) (from -1 to 2147483647): priority"],
+            id="priority 2^31",
         ),
         pytest.param(
             {**EMAIL, "cats": ["news", "gossip", 5]},
@@ -259,13 +265,13 @@ def test_keys_that_are_only_read_back_are_ignored() -> None:
         ),
         pytest.param(
             {**EMAIL, "custom_fields": ["visits"]},
-            ["Not an object: custom_fields"],
+            ["Must be an object: custom_fields"],
             id="custom fields a list",
         ),
         pytest.param(
             {**EMAIL, "custom_fields": {"visits": "many", "nobody": 1}},
             [
-                "Not an integer: custom_fields.visits",
+                "Must be an integer: custom_fields.visits",
                 "Unknown field: custom_fields.nobody",
             ],
             id="custom fields ill-typed and unknown",
@@ -282,7 +288,7 @@ def test_keys_that_are_only_read_back_are_ignored() -> None:
         ),
         pytest.param(
             {**EMAIL, "is_delete": True},
-            ["An import cannot delete a subscription: is_delete"],
+            ["Imports cannot delete subscriptions: is_delete"],
             id="a deletion",
         ),
         pytest.param(
@@ -298,8 +304,8 @@ def test_keys_that_are_only_read_back_are_ignored() -> None:
             [
                 "Incorrect phone: phone",
                 f"{said.STATUS}: status",
-                "Not an integer: priority",
-                "Not true or false: custom_fields._ad_track",
+                "Must be an integer: priority",
+                "Must be true or false: custom_fields._ad_track",
                 "Unknown category (one of news, sales): cats[0]",
             ],
             id="everything wrong at once",

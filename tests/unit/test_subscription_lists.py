@@ -50,11 +50,11 @@ def test_drafts_know_where_they_stood() -> None:
     [
         pytest.param(
             {"action": "delete", "value": [EMAIL]},
-            "Subscriptions take no functions: subscriptions",
+            "Subscriptions do not support update functions: subscriptions",
             id="a function",
         ),
-        pytest.param("email", "Not a list: subscriptions", id="text"),
-        pytest.param(5, "Not a list: subscriptions", id="a number"),
+        pytest.param("email", "Must be a list: subscriptions", id="text"),
+        pytest.param(5, "Must be a list: subscriptions", id="a number"),
     ],
 )
 def test_what_lists_no_subscriptions_is_always_refused(
@@ -70,7 +70,7 @@ def test_one_invalid_subscription_refuses_all_with_every_fault() -> None:
         read_all([EMAIL, BROKEN, "text"])
 
     texts = [fault.text for fault in refused.value.faults]
-    assert texts == [*BROKEN_TEXTS, "Not an object: subscriptions[2]"]
+    assert texts == [*BROKEN_TEXTS, "Must be an object: subscriptions[2]"]
     assert {fault.code for fault in refused.value.faults} == {400}
 
 

@@ -283,7 +283,7 @@ def test_a_required_field_must_come_with_a_new_subscription() -> None:
         lay([SMS, {**EMAIL, "resource_id": 3}])
 
     assert [fault.text for fault in refused.value.faults] == [
-        "Required field is missing: subscriptions[1].custom_fields.source"
+        "Missing required field: subscriptions[1].custom_fields.source"
     ]
 
 
@@ -312,8 +312,9 @@ FAULTY = [
     SMS,
 ]
 FAULTS = [
-    "Out of range: subscriptions[0].custom_fields.visits",
-    "Required field is missing: subscriptions[1].custom_fields.source",
+    "Out of range (from -2^63 to 2^63-1) (from -2^63 to 2^63-1): "
+    "subscriptions[0].custom_fields.visits",
+    "Missing required field: subscriptions[1].custom_fields.source",
 ]
 
 

@@ -107,40 +107,56 @@ def test_update_is_read(field: Field, raw: object, expected: Update) -> None:
         pytest.param(INT, {"action": 5}, said.INT_ACTION, id="action is a number"),
         pytest.param(INT, {"action": []}, said.INT_ACTION, id="action is a list"),
         pytest.param(INT, {"action": None}, said.INT_ACTION, id="action is null"),
-        pytest.param(INT, {"value": 5}, "Not an integer", id="no action"),
-        pytest.param(INT, {"action": "set"}, "Value missing", id="set, no value"),
+        pytest.param(INT, {"value": 5}, "Must be an integer", id="no action"),
         pytest.param(
-            INT, {"action": "set", "value": None}, "Value missing", id="set to null"
+            INT, {"action": "set"}, "Missing value for this action", id="set, no value"
+        ),
+        pytest.param(
+            INT,
+            {"action": "set", "value": None},
+            "Missing value for this action",
+            id="set to null",
         ),
         pytest.param(
             INT,
             {"action": "incr", "value": 1.5},
-            "Not an integer",
+            "Must be an integer",
             id="incr int by 1.5",
         ),
         pytest.param(
-            FLOAT, {"action": "incr", "value": "x"}, "Not a number", id="incr by a word"
+            FLOAT,
+            {"action": "incr", "value": "x"},
+            "Must be a number",
+            id="incr by a word",
         ),
-        pytest.param(INT, {"action": "incr"}, "Value missing", id="incr by nothing"),
         pytest.param(
-            TAGS, {"action": "add", "value": ""}, "Not tags", id="add an empty tag"
+            INT,
+            {"action": "incr"},
+            "Missing value for this action",
+            id="incr by nothing",
+        ),
+        pytest.param(
+            TAGS,
+            {"action": "add", "value": ""},
+            "Must be strings, as a list or separated by commas",
+            id="add an empty tag",
         ),
         pytest.param(
             OBJECTS,
             {"action": "add", "value": ["a"]},
-            "Not an array of objects",
+            "Must be a list of objects",
             id="add a text to objects",
         ),
         pytest.param(
             OBJECTS,
             {"action": "upsert", "value": 5, "submatch": "a"},
-            "Not an object",
+            "Must be an object",
             id="upsert a number into objects",
         ),
         pytest.param(
             OBJECT,
             {"action": "upsert", "submatch": "a"},
-            "Value missing",
+            "Missing value for this action",
             id="upsert, no value",
         ),
         *(
@@ -151,19 +167,35 @@ def test_update_is_read(field: Field, raw: object, expected: Update) -> None:
                 id=f"submatch is {phrase}",
             )
             for submatch, message, phrase in (
-                (None, "Incorrect submatch", "missing"),
-                ("", "Incorrect submatch", "empty"),
-                (5, "Incorrect submatch", "a number"),
-                ("a..b", "Incorrect submatch", "a path with an empty name"),
-                (".a", "Incorrect submatch", "a path that starts with a dot"),
-                ("a\x00", "Incorrect text", "a name with NUL"),
-                (".".join("a" * 66), "Nested too deeply", "a path too deep"),
+                (None, "Incorrect submatch (a path such as address.city)", "missing"),
+                ("", "Incorrect submatch (a path such as address.city)", "empty"),
+                (5, "Incorrect submatch (a path such as address.city)", "a number"),
+                (
+                    "a..b",
+                    "Incorrect submatch (a path such as address.city)",
+                    "a path with an empty name",
+                ),
+                (
+                    ".a",
+                    "Incorrect submatch (a path such as address.city)",
+                    "a path that starts with a dot",
+                ),
+                (
+                    "a\x00",
+                    "Must not contain NUL or unpaired surrogates",
+                    "a name with NUL",
+                ),
+                (
+                    ".".join("a" * 66),
+                    "Nested too deeply (at most 64 levels) (at most 64 levels)",
+                    "a path too deep",
+                ),
             )
         ),
         pytest.param(
             OBJECT,
             {"action": "upsert", "value": {"a": "\x00"}, "submatch": "a"},
-            "Incorrect text",
+            "Must not contain NUL or unpaired surrogates",
             id="upsert a NUL",
         ),
     ],
@@ -194,7 +226,7 @@ FITTING = {
     ],
 )
 def test_action_must_fit_the_type(type_: FieldType, action: Action) -> None:
-    with pytest.raises(InvalidValue, match="does not fit"):
+    with pytest.raises(InvalidValue, match="does not apply"):
         updates.parse(
             Field(name="field", type=type_),
             {"action": action.value, "value": 1, "submatch": "a"},

@@ -46,13 +46,13 @@ class BrokerCatalog:
             self._looked_at = now
             self._look()
         if self._catalog is None:
-            raise Unavailable("The catalogue is not loaded yet")
+            raise Unavailable("The catalog is not loaded yet")
         return self._catalog
 
     def get_namer(self) -> Namer:
         """Return what makes ids of names; Unavailable before it could be read."""
         if self._namer is None:
-            raise Unavailable("The catalogue is not loaded yet")
+            raise Unavailable("The catalog is not loaded yet")
         return self._namer
 
     def close(self) -> None:
@@ -79,4 +79,4 @@ class BrokerCatalog:
         except psycopg.Error as error:
             self.close()
             if self._catalog is None:
-                raise Unavailable("The catalogue cannot be read") from error
+                raise Unavailable("The catalog cannot be read") from error

@@ -157,7 +157,7 @@ class Consumer:
         if message.flaw:
             raise InvalidRequest(message.flaw)
         if len(message.body) > self._settings.max_body_bytes:
-            raise BodyTooLarge("The message is too long")
+            raise BodyTooLarge("The message is too large")
         return decode(message.body, limits=self._settings.limits)
 
     def _accept(self, order: Order, message: Message, catalog: Catalog) -> Taken:
@@ -205,9 +205,9 @@ def check_owner(order: Order, catalog: Catalog) -> None:
         raise Forbidden("Unknown account", "account_id")
     database = catalog.databases.get(order.envelope.database_id)
     if database is None:
-        raise NotFound("Unknown database", "db_id")
+        raise NotFound("Database not found", "db_id")
     if database.account_id != order.account_id:
-        raise Forbidden("The account does not own the database", "db_id")
+        raise Forbidden("The account does not own this database", "db_id")
 
 
 def _note(refusal: Refusal) -> None:

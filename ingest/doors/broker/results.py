@@ -172,7 +172,7 @@ class Reporter:
                 )
             return find_answers(self._connection, import_ids)
         except psycopg.Error as error:
-            raise Unavailable("Receipts cannot be read now") from error
+            raise Unavailable("Receipts are temporarily unavailable") from error
 
     def _report(self, answers: Iterable[Answer]) -> None:
         """Publish the results of `answers` to the messages that they came of.

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from ingest.domain.advice import advise
 from ingest.domain.errors import Fault
 from ingest.domain.invisible import trim
+from ingest.domain.remedies.table import find_reason, find_remedy
 from ingest.domain.suggestions import NOTHINGS, Suggestion, suggest
 from ingest.doors.files.rows import load_cells
 from ingest.wire.headers import SUBSCRIPTION
@@ -155,7 +155,8 @@ class FaultGroups:
             "rows": kind.rows,
             "dropped": kind.dropped,
             "try": list(map(self._write, tried)),
-            "fix": advise(kind.fault),
+            "reason": find_reason(kind.fault),
+            "fix": find_remedy(kind.fault),
         }
 
     def tell(self) -> Iterator[str]:

@@ -14,8 +14,8 @@ from uuid import UUID
 
 import orjson
 
-from ingest.domain.advice import advise
 from ingest.domain.errors import Fault
+from ingest.domain.remedies.table import find_reason, find_remedy
 from ingest.doors.files.dialects import Dialect
 from ingest.doors.files.documents import OWN_MEMBER
 from ingest.doors.files.rows import Form, load_cells
@@ -154,7 +154,7 @@ def open_rejects(job: Job) -> RejectsWriter:
 def _tell(faults: tuple[Fault, ...], encoding: str) -> list[str]:
     """Return the cells that say what is wrong: codes, fields, reasons, remedies."""
     told = zip(
-        *((str(one.code), one.path, one.message, advise(one)) for one in faults),
+        *((str(one.code), one.path, one.message, find_remedy(one)) for one in faults),
         strict=True,
     )
     return [_spell(_SEPARATOR.join(each), encoding) for each in told] or [""] * 4
@@ -180,9 +180,10 @@ def _dump(row: KeptRow, job_id: UUID | None) -> str:
         "errors": [
             {
                 "code": fault.code,
+                "reason": find_reason(fault),
                 "field": fault.path,
                 "why": fault.message,
-                "fix": advise(fault),
+                "fix": find_remedy(fault),
             }
             for fault in row.faults or ()
         ],

@@ -48,8 +48,8 @@ def run_job(settings: Settings, run: Run) -> Job:
     """Accept the rows of a job and wait for what comes of them; return it as it is.
 
     Raises JobHeld if another does that already, FileChanged or RowTaken if its rows are
-    not those of before, Unavailable if Postgres cannot be reached now. A file that
-    cannot be read to its end is told of in the job.
+    not those of before, Unavailable if Postgres is unavailable now. A file that cannot
+    be read to its end is told of in the job.
     """
     books = JobBooks(settings.database_url, run.job.id)
     books.open()

@@ -56,7 +56,7 @@ def load_shared(parameters: Mapping[str, Any], schemas: ProfileSchemas) -> Envel
     operation = Operation(parameters.get("operation", Operation.IMPORT))
     shared = load_envelope({**parameters, "data": {}}, operation=operation)
     if shared.database_id not in schemas.catalog.databases:
-        raise NotFound("Unknown database", "db_id")
+        raise NotFound("Database not found", "db_id")
     return replace(shared, by_lone_key=not parameters.get("matching"))
 
 

@@ -156,10 +156,10 @@ def _begin(
             return job, False
         if upload.key is None:
             # The same id twice in one millisecond: as good as never.
-            raise Unavailable("The job cannot be begun now")
+            raise Unavailable("The job cannot be started now")
         found = find_job_of_key(connection, upload.token_id, upload.key)
     if found is None or _differs(found.parameters, parameters):
-        raise NameTaken("Another upload was sent under this key", "Idempotency-Key")
+        raise NameTaken("Another upload already used this key", "Idempotency-Key")
     return found, True
 
 

@@ -123,7 +123,7 @@ class _Addresses:
             try:
                 unquote_to_bytes(query).decode()
             except UnicodeDecodeError as error:
-                raise InvalidRequest("The query is not UTF-8") from error
+                raise InvalidRequest("The query string must be UTF-8") from error
 
 
 def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:

@@ -209,7 +209,7 @@ class Appends:
         try:
             told = await pipeline.execute(raise_on_error=False)
         except (RedisError, OSError) as error:
-            raise Unavailable("The queue cannot be reached") from error
+            raise Unavailable("The queue is unavailable") from error
         finally:
             self._backlog.keep(len(batch))
 
@@ -267,7 +267,7 @@ def _settle(done: Future[Appended], reply: object, *, attended: bool) -> None:
     if isinstance(reply, bytes):
         done.set_result(Appended(entry_id=reply, attended=attended))
     else:
-        refusal = Unavailable("The queue takes no imports now")
+        refusal = Unavailable("The queue does not accept imports now")
         refusal.__cause__ = reply if isinstance(reply, Exception) else None
         done.set_exception(refusal)
 

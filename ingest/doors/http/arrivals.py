@@ -150,7 +150,7 @@ async def _refuse(scope: Scope, send: Send) -> None:
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
     sent_as = guess_format(headers.get(b"content-type"))
     format_ = choose_format(None, headers.get(b"accept"), sent_as)
-    error = BodyTooSlow("The body came too slowly (send it again)")
+    error = BodyTooSlow("The body took too long to arrive")
     metrics.REFUSED.labels("http", error.code).inc()
     body = dump(fault_answer(error), format_)
     said = [

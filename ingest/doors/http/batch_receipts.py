@@ -30,13 +30,13 @@ class BatchReceiptsResource:
         namer = self._intake.catalog.get_namer()
         names, count = parse_address(batch, token.id, namer)
         if count > self._intake.settings.max_batch_elements:
-            raise NotFound("No such batch was accepted")
+            raise NotFound("Batch not found")
         ids = [names.name(index).import_id for index in range(count)]
         applied = await self._intake.receipts.find_applied(ids)
         left = [id_ for id_ in ids if id_ not in applied]
         notes = await self._intake.notes.find(left) if left else {}
         if not applied and not notes:
-            raise NotFound("No import of this batch was accepted, or all were dropped")
+            raise NotFound("Batch not found, or its receipts have expired")
         senders = {(one.db_id, one.token_id) for one in applied.values()}
         senders |= {(one.database_id, one.token_id) for one in notes.values()}
         for database_id, sender_id in senders:

@@ -88,7 +88,7 @@ def parse_address(text: str, token_id: int, namer: Namer) -> tuple[BatchNames, i
     Who asks has the keys of its own token and no others.
     """
     told, _, count = text.rpartition(".")
-    unknown = NotFound("No such batch was accepted")
+    unknown = NotFound("Batch not found")
     if not (count.isascii() and count.isdigit() and len(count) < _MAX_DIGITS):
         raise unknown
     try:

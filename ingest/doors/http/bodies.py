@@ -106,7 +106,7 @@ class Bodies:
         """
         encoding = req.get_header("Content-Encoding", default="identity")
         if encoding.strip().lower() != "identity":
-            raise UnsupportedMediaType("A body with a Content-Encoding is not taken")
+            raise UnsupportedMediaType("A body with Content-Encoding is not supported")
         length = req.content_length
         if length is not None and length > max_bytes:
             raise _too_large(max_bytes)
@@ -167,8 +167,10 @@ def _find_hold(scope: MutableMapping[str, Any]) -> Hold | None:
 
 
 def _too_large(max_bytes: int) -> BodyTooLarge:
-    return BodyTooLarge(f"The body is longer than {max_bytes} bytes")
+    return BodyTooLarge(f"The body is too large (at most {max_bytes} bytes)")
 
 
 def _full() -> Unavailable:
-    return Unavailable("Too many bodies are being read (PENSTOCK_MAX_BODIES_BYTES)")
+    return Unavailable(
+        "Too many request bodies are being read (PENSTOCK_MAX_BODIES_BYTES)"
+    )

@@ -109,7 +109,7 @@ class CatalogCache:
 
     def _get_snapshot(self) -> _Snapshot:
         if self._snapshot is None:
-            raise Unavailable("The catalogue is not loaded yet")
+            raise Unavailable("The catalog is not loaded yet")
         return self._snapshot
 
     def _now(self) -> float:

@@ -56,7 +56,7 @@ def _find_resource(asked: Asked) -> Resource:
     resource = asked.catalog.resources.get(load_id(asked.document, "id"))
     # One of other databases is as unknown as one that does not exist.
     if resource is None or not _is_visible(resource, readable):
-        raise NotFound("Unknown resource", "id")
+        raise NotFound("Resource not found", "id")
     return resource
 
 
@@ -67,7 +67,7 @@ def _is_visible(resource: Resource, readable: list[int]) -> bool:
 def _readable(asked: Asked) -> list[int]:
     """Return the ids of the databases that the asker may read."""
     if Action.READ not in asked.token.actions:
-        raise Forbidden("The API token has no right to read", "token")
+        raise Forbidden("The API token lacks the read scope", "token")
     return sorted(
         id_ for id_ in asked.catalog.databases if asked.token.allows(Action.READ, id_)
     )

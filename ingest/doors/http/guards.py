@@ -83,7 +83,7 @@ def _settle(holder: Future[object], claimed: object, held: object) -> None:
     if failure := next(
         (it for it in (claimed, held) if isinstance(it, Exception)), None
     ):
-        refusal = Unavailable("The queue cannot be reached")
+        refusal = Unavailable("The queue is unavailable")
         refusal.__cause__ = failure
         holder.set_exception(refusal)
     else:

@@ -75,9 +75,9 @@ def parse_key(header: str) -> str:
     if quoted := _QUOTED.fullmatch(text):
         text = _ESCAPED.sub(r"\1", quoted[1])
     elif not _BARE.fullmatch(text):
-        raise InvalidRequest("Not 1 to 255 printable ASCII characters", HEADER)
+        raise InvalidRequest("Must be 1 to 255 printable ASCII characters", HEADER)
     if not 1 <= len(text) <= _MAX_LENGTH:
-        raise InvalidRequest("Not 1 to 255 printable ASCII characters", HEADER)
+        raise InvalidRequest("Must be 1 to 255 printable ASCII characters", HEADER)
     return text
 
 

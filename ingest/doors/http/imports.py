@@ -121,4 +121,4 @@ def _parse_import_id(text: str) -> UUID:
 
 
 def _no_receipt() -> NotFound:
-    return NotFound("No import of this id was accepted, or its receipt was dropped")
+    return NotFound("Import not found, or its receipt has expired")

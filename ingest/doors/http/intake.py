@@ -223,8 +223,8 @@ class Intake:
 def _failed_after(count: int) -> Unavailable:
     """Say what a caller must know before it sends a batch again."""
     if not count:
-        return Unavailable("The queue cannot be reached")
+        return Unavailable("The queue is unavailable")
     return Unavailable(
-        f"The queue failed half-way: {count} elements were accepted and will be"
-        " applied; of the others, some may be"
+        f"The queue failed during this batch ({count} elements are accepted and will "
+        "be applied; others may be)"
     )

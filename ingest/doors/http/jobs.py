@@ -80,8 +80,8 @@ class UploadResource:
         limit = self._intake.settings.max_file_bytes
         if (req.content_length or 0) > limit:
             raise BodyTooLarge(
-                f"The body is longer than {limit} bytes; PENSTOCK_MAX_FILE_BYTES sets"
-                " the limit"
+                f"The file is too large (at most {limit} bytes, set by"
+                " PENSTOCK_MAX_FILE_BYTES)"
             )
         await self._intake.admission.admit()
         self._intake.uploads.admit()
@@ -189,7 +189,7 @@ class RejectsResource:
         """Stream the rejects in the order of the rows."""
         seen = await authorize(self._intake, req, job_id)
         if not seen.job.form:
-            raise NotFound("No row of the job has been read yet")
+            raise NotFound("The job has not read any row yet")
         form = load_form(seen.job.form)
         charset = choose_encoding(form).removesuffix("-sig")
         resp.content_type = _REJECT_TYPES[form.format].format(charset)
@@ -243,8 +243,8 @@ async def _find(intake: Intake, job_id: str) -> Seen:
     try:
         id_ = UUID(job_id)
     except ValueError as error:
-        raise NotFound("Unknown job") from error
+        raise NotFound("Job not found") from error
     seen = await intake.readers.read(partial(look, job_id=id_))
     if seen is None:
-        raise NotFound("Unknown job")
+        raise NotFound("Job not found")
     return seen

@@ -98,7 +98,7 @@ class Notes:
                 found |= await self._find_in(page, left)
                 left = [id_ for id_ in left if id_ not in found]
         except (RedisError, OSError) as error:
-            raise Unavailable("The queue cannot be reached") from error
+            raise Unavailable("The queue is unavailable") from error
         return found
 
     async def _list_minutes(self) -> list[int]:

@@ -74,7 +74,7 @@ async def get_subscription(asked: Asked) -> dict[str, object]:
     profile = await _find_profile(asked, envelope)
     subscription = profile.subscriptions.get(key)
     if subscription is None:
-        raise NotFound("Unknown subscription")
+        raise NotFound("Subscription not found")
     return {"data": view_subscription(profile, subscription)}
 
 
@@ -94,7 +94,7 @@ def check_database(asked: Asked, database_id: int, action: Action) -> None:
     """Raise Forbidden or NotFound unless the asker may do this in the database."""
     check_right(asked.token, database_id, action)
     if database_id not in asked.catalog.databases:
-        raise NotFound("Unknown database", "db_id")
+        raise NotFound("Database not found", "db_id")
 
 
 def _load_owner(asked: Asked) -> Envelope:
@@ -116,7 +116,7 @@ async def _find_profile(asked: Asked, envelope: Envelope) -> Profile:
         )
     )
     if found is None:
-        raise NotFound("No profile matches")
+        raise NotFound("No matching profile")
     return found
 
 

@@ -75,13 +75,14 @@ class Rates:
         resp.set_header("RateLimit-Policy", rate.policy)
         if count > rate.burst:
             raise InvalidRequest(
-                f"More elements than the token's burst of {rate.burst}", "data"
+                f"Too many elements for the token's burst (at most {rate.burst})",
+                "data",
             )
         standing = await self._ask(token.id, rate, count)
         resp.set_header("RateLimit", standing.field)
         if not standing.is_allowed:
             raise RateExceeded(
-                "The token's rate is exceeded",
+                "The API token's rate limit is exceeded",
                 retry_seconds=math.ceil(standing.retry_seconds),
             )
 
@@ -93,7 +94,7 @@ class Rates:
         try:
             reply: Sequence[int] = await script.eval(_SPEND, 1, *arguments)
         except (RedisError, OSError) as error:
-            raise Unavailable("The queue cannot be reached") from error
+            raise Unavailable("The queue is unavailable") from error
         allowed, remaining, reset, wait = reply
         return Standing(
             is_allowed=bool(allowed),

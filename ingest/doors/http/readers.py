@@ -65,7 +65,7 @@ class Readers:
         self, work: Callable[[Connection[TupleRow]], _T], isolation: IsolationLevel
     ) -> _T:
         if self._waiting >= _MAX_WAITING:
-            raise Unavailable("Too many requests for profiles are waiting")
+            raise Unavailable("Too many read requests are waiting")
         self._waiting += 1
         try:
             with unavailable_while_away():

@@ -108,7 +108,7 @@ class Uploads:
     def admit(self) -> None:
         """Raise Overloaded while as many uploads are read as may be."""
         if len(self._running) >= self._settings.max_uploads:
-            raise Overloaded("Too many uploads are being read")
+            raise Overloaded("Too many uploads are in progress")
 
     async def run(self, upload: Upload) -> Uploaded:
         """Import an upload to the end of its body; raises what that raises."""

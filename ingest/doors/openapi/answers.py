@@ -2,9 +2,9 @@
 
 from ingest.domain.catalog import Channel, FieldType
 from ingest.domain.imports import SUCCESS_TEXT, Matching, Operation, State
+from ingest.domain.remedies.codes import ERRORS
 from ingest.domain.statuses import STATUSES
 from ingest.doors.openapi.schemas import ID, PROFILE_ID, Schema
-from ingest.wire.errors import ERRORS
 
 _TEXT: Schema = {"type": "string"}
 _TEXTS: Schema = {"type": "array", "items": _TEXT}
@@ -95,7 +95,14 @@ def _build_accepted_batch() -> Schema:
 
 def _build_fault() -> Schema:
     return _describe(
-        {"code": _CODE, "message": _TEXT, "path": _TEXT, "text": _TEXT},
+        {
+            "code": _CODE,
+            "message": _TEXT,
+            "path": _TEXT,
+            "text": _TEXT,
+            "reason": _TEXT,
+            "remedy": _TEXT,
+        },
     )
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from lxml import etree
 
+from ingest.domain.remedies.codes import ERRORS
+from ingest.domain.remedies.table import SECTIONS
 from ingest.doors.openapi.answers import build_answer_schemas, refer
 from ingest.doors.openapi.asking import Asking
 from ingest.doors.openapi.jobs import build_job_paths, build_job_schema
@@ -16,7 +18,6 @@ from ingest.doors.openapi.responses import (
     describe_faults,
 )
 from ingest.doors.openapi.schemas import Schema, build_request_schemas
-from ingest.wire.errors import ERRORS
 
 _ABOUT = """\
 Profiles are imported over a queue: an answer waits for the outcome, or comes as 202
@@ -66,11 +67,17 @@ def build_document() -> dict[str, object]:
             "headers": _HEADERS,
             "securitySchemes": _SECURITY,
         },
-        # What the page shows as a table.
+        # What the page shows as tables.
         "x-errors": [
             {"code": row.code, "meaning": row.meaning, "http": row.http}
-            | {"advice": row.advice}
+            | {"remedy": row.remedy}
             for row in ERRORS
+        ],
+        "x-reasons": [
+            {"reason": kind.reason, "code": kind.code, "remedy": kind.remedy}
+            | {"messages": [each.replace("{}", "…") for each in kind.sentences]}
+            for kinds in SECTIONS.values()
+            for kind in kinds
         ],
     }
 

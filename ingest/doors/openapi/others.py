@@ -1,9 +1,9 @@
 """The paths that are like no other: quick import, receipts, health and the document."""
 
+from ingest.domain.remedies.codes import ERRORS
 from ingest.doors.openapi.answers import refer
 from ingest.doors.openapi.responses import describe_answers, select_responses
 from ingest.doors.openapi.schemas import Schema, describe_parameter
-from ingest.wire.errors import ERRORS
 
 _MEANINGS = {row.code: row.meaning for row in ERRORS}
 _FORMAT: Schema = {"$ref": "#/components/parameters/Format"}

@@ -58,7 +58,7 @@ def render_page(document: Document) -> str:
             *_render_contents(sections),
             '<main id="main">',
             *(line for tag, found in sections for line in _render_tag(tag, found)),
-            *_render_errors(document["x-errors"]),
+            *_render_errors(document["x-errors"], document["x-reasons"]),
             *_render_schemas(document["components"]["schemas"]),
             "</main></body></html>",
         ]
@@ -182,20 +182,32 @@ def _render_table(
     ]
 
 
-def _render_errors(errors: Iterable[Document]) -> list[str]:
-    rows = [
+def _render_errors(
+    errors: Iterable[Document], reasons: Iterable[Document]
+) -> list[str]:
+    codes = [
         (
             f"<code>{row['code']}</code>",
             _prose(row["meaning"]),
             _prose(row["http"]),
-            _prose(row["advice"]),
+            _prose(row["remedy"]),
         )
         for row in errors
     ]
-    titles = ("<code>error</code>", "Meaning", "HTTP", "What to do")
+    kinds = [
+        (
+            f"<code>{row['reason']}</code>",
+            f"<code>{row['code']}</code>",
+            "; ".join(f"<code>{escape(each)}</code>" for each in row["messages"]),
+            _prose(row["remedy"]),
+        )
+        for row in reasons
+    ]
+    error, reason = "<code>error</code>", "<code>reason</code>"
     return [
         '<section id="errors"><h2>Errors</h2>',
-        *_render_table(titles, rows),
+        *_render_table((error, "Meaning", "HTTP", "Remedy"), codes),
+        *_render_table((reason, error, "Message", "Remedy"), kinds),
         "</section>",
     ]
 

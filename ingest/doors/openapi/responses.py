@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from ingest.domain.remedies.codes import ERRORS
 from ingest.doors.openapi.answers import refer
 from ingest.doors.openapi.schemas import Schema
-from ingest.wire.errors import ERRORS
 
 #: By HTTP status, what a request meets whose body is read or may be.
 _SHARED: Mapping[int, str] = {

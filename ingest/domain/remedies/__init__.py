@@ -1,0 +1,1 @@
+"""Errors that a producer can meet: reason, sentence, and remedy of each."""

@@ -1,0 +1,103 @@
+"""The one table of error kinds, and the search for the kind of an error."""
+
+from collections.abc import Mapping
+from functools import cache
+
+from ingest.domain.errors import Fault
+from ingest.domain.remedies.codes import ERRORS
+from ingest.domain.remedies.files import FILES
+from ingest.domain.remedies.kinds import ErrorKind
+from ingest.domain.remedies.requests import (
+    BODIES,
+    MATCHING,
+    PARAMETERS,
+    REFERENCES,
+    TOKENS,
+)
+from ingest.domain.remedies.states import STATES
+from ingest.domain.remedies.values import SUBSCRIPTIONS, VALUES
+
+#: By section, in the order of docs/errors.md.
+SECTIONS: dict[str, tuple[ErrorKind, ...]] = {
+    "Values": VALUES,
+    "Subscriptions": SUBSCRIPTIONS,
+    "Matching": MATCHING,
+    "References": REFERENCES,
+    "Parameters": PARAMETERS,
+    "Bodies": BODIES,
+    "API tokens": TOKENS,
+    "State": STATES,
+    "Files": FILES,
+}
+#: Of an error that no kind describes, by its code.
+_BY_CODE = {
+    row.code: ErrorKind(
+        reason=row.reason, code=row.code, sentences=(), remedy=row.remedy
+    )
+    for row in ERRORS
+}
+_OTHER = _BY_CODE[400]
+
+
+def find_kind(message: str, code: int = 400) -> ErrorKind:
+    """Return the kind of an error by its message, or else by its code.
+
+    Receipts of earlier releases may have messages that no kind describes.
+    """
+    return _find(message) or _BY_CODE.get(code, _OTHER)
+
+
+@cache
+def _sentences() -> dict[str, ErrorKind]:
+    return {
+        sentence: kind
+        for kinds in SECTIONS.values()
+        for kind in kinds
+        for sentence in kind.sentences
+    }
+
+
+def _find(message: str) -> ErrorKind | None:
+    said = message.partition(" (")[0]
+    if kind := _sentences().get(said):
+        return kind
+    return next(
+        (
+            kind
+            for kinds in SECTIONS.values()
+            for kind in kinds
+            if kind.pattern.fullmatch(message)
+        ),
+        None,
+    )
+
+
+def find_reason(fault: Fault) -> str:
+    """Return the stable reason of an error: `invalid_phone`."""
+    return find_kind(fault.message, fault.code).reason
+
+
+def find_remedy(fault: Fault) -> str:
+    """Return what to do about an error, as a full sentence."""
+    return find_kind(fault.message, fault.code).remedy
+
+
+def load_fault(stored: Mapping[str, object]) -> Fault:
+    """Return an error as a receipt has it."""
+    return Fault(
+        code=int(str(stored["code"])),
+        message=str(stored["message"]),
+        path=str(stored["path"]),
+    )
+
+
+def explain_fault(stored: Mapping[str, object]) -> dict[str, object]:
+    """Return a stored error with its text, its reason, and its remedy."""
+    fault = load_fault(stored)
+    kind = find_kind(fault.message, fault.code)
+    return {
+        **stored,
+        "text": fault.text,
+        "reason": kind.reason,
+        "remedy": kind.remedy,
+    }
