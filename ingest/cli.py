@@ -1,4 +1,4 @@
-"""The `penstock` command: names its subcommands and loads the one that is run."""
+"""The `penstock` command: lists its subcommands and loads the one that is run."""
 
 import sys
 from dataclasses import dataclass
@@ -9,50 +9,94 @@ import click
 # Loaded for the table below, which looks errors up among what is loaded.
 import ingest.domain.errors  # noqa: F401
 
-#: Name → where the click command is, and what `penstock --help` says of it. Loading
-#: them all to ask them would take longer than most of them run.
+#: Name → module, click command, and help line. Loading all of them for the help page
+#: would take longer than most of them run.
 _COMMANDS: dict[str, tuple[str, str, str]] = {
-    "demo": ("ingest.commands.demo", "demo", "Show a first import, from nothing."),
-    "up": ("ingest.commands.up", "up", "Run everything, servers included."),
+    "demo": (
+        "ingest.commands.demo",
+        "demo",
+        "Run a self-contained demo and check the results.",
+    ),
+    "up": ("ingest.commands.up", "up", "Run the complete stack on this machine."),
     "intake": ("ingest.commands.intake", "intake", "Accept imports over HTTP."),
     "consume": ("ingest.commands.consume", "consume", "Accept imports from a queue."),
     "import": ("workers.commands.import_files", "import_", "Import files."),
-    "console": ("workers.commands.console", "console", "Serve the operators' pages."),
-    "status": ("ingest.commands.status", "status", "Show whether imports flow."),
-    "imports": ("ingest.commands.imports", "imports", "Find and follow imports."),
-    "profiles": ("ingest.commands.profiles", "profiles", "Show profiles' histories."),
+    "console": ("workers.commands.console", "console", "Serve the operator console."),
+    "status": (
+        "ingest.commands.status",
+        "status",
+        "Show throughput, backlog, and outcomes.",
+    ),
+    "imports": (
+        "ingest.commands.imports",
+        "imports",
+        "Find, list, and explain imports.",
+    ),
+    "profiles": (
+        "ingest.commands.profiles",
+        "profiles",
+        "Show a profile and its import history.",
+    ),
     "events": ("ingest.commands.events", "events", "Show events and deliveries."),
-    "audit": ("ingest.commands.audit", "audit_command", "Prove that none is lost."),
+    "audit": (
+        "ingest.commands.audit",
+        "audit_command",
+        "Reconcile accepted imports with outcomes.",
+    ),
     "exporter": ("ingest.commands.exporter", "exporter", "Serve metrics."),
-    "migrate": ("ingest.commands.migrate", "migrate", "Bring the schema up to date."),
-    "keys": ("ingest.commands.keys", "keys", "Make match keys anew."),
-    "catalog": ("ingest.commands.catalog", "catalog", "Plan, apply, show what exists."),
-    "token": ("ingest.commands.token", "token", "Create, list and revoke API tokens."),
-    "endpoint": ("ingest.commands.endpoint", "endpoint", "Show where events go."),
-    "doctor": ("ingest.commands.doctor", "doctor", "Look for what bites."),
-    "health": ("ingest.commands.health", "health", "Say whether a worker gets on."),
+    "migrate": ("ingest.commands.migrate", "migrate", "Apply database migrations."),
+    "keys": ("ingest.commands.keys", "keys", "Rebuild or prune match keys."),
+    "catalog": (
+        "ingest.commands.catalog",
+        "catalog",
+        "Plan, apply, or print the catalog.",
+    ),
+    "token": ("ingest.commands.token", "token", "Create, list, and revoke API tokens."),
+    "endpoint": (
+        "ingest.commands.endpoint",
+        "endpoint",
+        "List event endpoints; show secrets; re-enable.",
+    ),
+    "doctor": (
+        "ingest.commands.doctor",
+        "doctor",
+        "Check the deployment for problems.",
+    ),
+    "health": (
+        "ingest.commands.health",
+        "health",
+        "Check that workers make progress.",
+    ),
     "dead-letters": (
         "workers.commands.dead_letters",
         "dead_letters",
         "Inspect, replay, or discard dead letters.",
     ),
-    "partitions": ("ingest.commands.partitions", "partitions", "Spread the streams."),
-    "completion": ("ingest.commands.completion", "completion", "Complete in a shell."),
+    "partitions": (
+        "ingest.commands.partitions",
+        "partitions",
+        "Show or change the number of partitions.",
+    ),
+    "completion": (
+        "ingest.commands.completion",
+        "completion",
+        "Print a shell completion script.",
+    ),
 }
 #: Old name → name; not listed.
 _ALIASES = {"dead": "dead-letters"}
 
 
-#: What is said of a command that ends in no other way.
+#: Exit statuses of a command that documents none of its own.
 _EXIT_STATUS = """\b
 Exit status:
-  0  done
-  1  it failed, and the last line says why
-  2  wrong usage, or a setting is missing or malformed"""
+  0  success
+  1  error; the last line gives the reason
+  2  usage error, or a missing or invalid setting"""
 
 
 def _document_exits(command: click.Command) -> None:
-    """Say how a command may end, and all below it, unless it says so itself."""
+    """Add the exit statuses to a command and its subcommands that document none."""
     if "Exit status" not in (command.epilog or ""):
         command.epilog = f"{command.epilog or ''}\n\n{_EXIT_STATUS}"
     if isinstance(command, click.Group):
@@ -61,41 +105,42 @@ def _document_exits(command: click.Command) -> None:
 
 
 class _Misconfigured(click.ClickException):
-    """It was not started rightly, as with a wrong option."""
+    """A setting is missing or invalid, which ends like a wrong option."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Explanation:
-    """What an operator is told of an error, instead of a traceback."""
+    """The line that an operator reads instead of a traceback."""
 
     module: str
     error: str
     text: str
-    #: What to ask oneself, unless a server has answered.
-    question: str = ""
+    #: What to do, unless a server has answered.
+    remedy: str = ""
     failure: type[click.ClickException] = click.ClickException
 
 
-#: The first that fits is told. A library that is not loaded has raised nothing, and
+#: The first that fits is printed. A library that is not loaded has raised nothing, and
 #: loading it here would slow down every `--help`.
 _EXPLANATIONS = (
     _Explanation(
         module="psycopg.errors",
         error="UndefinedTable",
-        text="The database lacks Penstock's tables; run: penstock migrate",
+        text="Penstock's tables do not exist. To create them: penstock migrate",
     ),
     _Explanation(
         module="psycopg",
         error="OperationalError",
         text="Postgres: {}",
-        question=" (Does it run? Does DATABASE_URL name it?)",
+        remedy=" Check that Postgres is running and that DATABASE_URL is correct.",
     ),
     _Explanation(
         module="redis.exceptions",
         error="ConnectionError",
-        text="Redis: {} (Does it run? Does REDIS_URL name it?)",
+        text="Redis: {}",
+        remedy=" Check that Redis is running and that REDIS_URL is correct.",
     ),
     _Explanation(
         module="ingest.settings",
@@ -121,18 +166,19 @@ def _explain(error: BaseException) -> click.ClickException:
         for class_, explanation in _explained_errors().items()
         if isinstance(error, class_)
     )
-    # Libraries speak in several lines.
+    # Libraries write several lines.
     text = " ".join(str(error).split())
-    # An error with a code is the answer of a server that runs.
-    question = "" if getattr(error, "sqlstate", None) else explanation.question
-    return explanation.failure(explanation.text.format(text) + question)
+    # An error with a code is the answer of a running server.
+    remedy = "" if getattr(error, "sqlstate", None) else explanation.remedy
+    end = "." if remedy and text[-1:] not in ".?" else ""
+    return explanation.failure(explanation.text.format(text) + end + remedy)
 
 
 class _Commands(click.Group):
-    """The subcommands, loaded when asked for; their known errors in one line."""
+    """Group that loads a subcommand when it is run, and explains its known errors."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the subcommands in the order in which they are first needed."""
+        """Return the subcommands in the order in which they are first needed."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -155,7 +201,7 @@ class _Commands(click.Group):
             formatter.write_dl([(name, row[2]) for name, row in _COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the subcommand; explain an error that an operator can do away with."""
+        """Run the subcommand; print one line for an error that an operator can fix."""
         try:
             return super().invoke(ctx)
         except tuple(_explained_errors()) as error:
@@ -172,7 +218,7 @@ Example:
 )
 @click.version_option(package_name="penstock")
 def main() -> None:
-    """Take in customer profiles: nothing lost, nothing applied twice."""
+    """Self-hosted ingestion pipeline for customer profiles."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`penstock audit`: balance what was accepted against what came of it."""
+"""`penstock audit`: reconcile accepted imports with their outcomes."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -14,19 +14,20 @@ from redis.exceptions import RedisError
 
 from ingest.commands.databases import database_options, redis_options
 from ingest.commands.outputs import make_console, make_table, moment, print_json
+from ingest.domain.counts import count
 from ingest.doors.audits import Audit, Balance, audit, find_unknown, restart
 from ingest.doors.journal import Journal
 from ingest.store.database import connect
 
 _COLUMNS = ("accepted", "created", "updated", "unchanged", "rejected", "dead")
-#: Missing imports named on a terminal; JSON names all.
+#: Missing imports listed on a terminal; JSON lists all.
 _NAMED = 20
 
 
-class _CannotTell(click.ClickException):
-    """Whether something is missing could not be found out."""
+class _Undetermined(click.ClickException):
+    """The audit could not determine whether imports are missing."""
 
-    exit_code = 2
+    exit_code = 3
 
 
 @click.command(
@@ -39,24 +40,26 @@ Examples:
 
 \b
 Exit status:
-  0  balanced: every accepted import is applied, rejected, dead or waiting
-  1  imports are missing, and are named
-  2  it cannot be told: Postgres or Redis cannot be reached, Redis was wiped or
-     restored since the ledger began, or wrong usage""",
+  0  balanced: every accepted import is processed or waiting
+  1  imports are missing; they are listed
+  2  usage error
+  3  undetermined: Postgres or Redis is unavailable, or Redis was wiped or
+     restored since the ledger began""",
 )
-@click.option("--database", type=int, metavar="ID", help="Only this database.")
+@click.option("--database", type=int, metavar="ID", help="Only this profile database.")
 @click.option(
     "--ids",
     type=click.File(),
     metavar="FILE",
-    help="Check the import ids of a producer instead, one a line; - is the input.",
+    help="Check a producer's import IDs instead, one per line; - is standard input.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @click.option(
     "--restart",
     "afresh",
     is_flag=True,
-    help="Take the ledger for balanced from now on, and forget what is missing.",
+    help="Reset the ledger: treat it as balanced and clear the list of missing "
+    "imports.",
 )
 @database_options
 @redis_options
@@ -68,12 +71,12 @@ def audit_command(
     database_url: str,
     **streams: Any,
 ) -> None:
-    """Balance what was accepted against what came of it, for each database.
+    """Reconcile accepted imports with their outcomes, for each profile database.
 
-    accepted = created + updated + unchanged + rejected + dead + waiting. Imports may
-    flow meanwhile; each partition is held for a moment. Counts outlive the receipts.
-    Of a producer's own list (--ids), an import is missing that has no receipt, no dead
-    letter and no entry in a stream; ask within the time for which receipts are kept.
+    accepted = created + updated + unchanged + rejected + dead + waiting. The command
+    runs beside imports; it locks each partition for a moment. Counts are kept longer
+    than receipts. With --ids, an import is missing if it has no receipt, no dead
+    letter, and no stream entry; run it before receipts expire (PENSTOCK_RECEIPT_DAYS).
     """
     journal = Journal(**streams)
     try:
@@ -86,9 +89,9 @@ def audit_command(
             else:
                 _report_ids(_find_missing(connection, journal, _read_ids(ids)), as_json)
     except psycopg.OperationalError as error:
-        raise _CannotTell(f"Postgres: {error}") from error
+        raise _Undetermined(f"Postgres: {error}") from error
     except RedisError as error:
-        raise _CannotTell(f"Redis: {error}") from error
+        raise _Undetermined(f"Redis: {error}") from error
     finally:
         journal.close()
 
@@ -117,11 +120,11 @@ def _report(told: Audit, *, as_json: bool) -> None:
     if not told.is_balanced:
         raise click.exceptions.Exit(1)
     if not told.is_certain:
-        raise _CannotTell(
-            "More came of imports than were accepted as far as is known: imports were"
-            " accepted by an older release, or Redis was wiped or restored. What was"
-            " lost then, only a producer's list can tell (--ids). To begin anew:"
-            " penstock audit --restart"
+        raise _Undetermined(
+            "The ledger has more outcomes than accepted imports. This happens after "
+            "an upgrade from a release without a ledger, or after Redis was wiped or "
+            "restored. To find lost imports, check a producer's list with --ids. To "
+            "reset the ledger: penstock audit --restart"
         )
 
 
@@ -138,15 +141,15 @@ def _print(told: Audit) -> None:
     if told.balances:
         console.print(table)
     else:
-        console.print("nothing was accepted yet")
+        console.print("No imports accepted yet.")
     for lost in told.missing[:_NAMED]:
         accepted = moment(lost.accepted_at)
         console.print(
-            f"missing: {lost.import_id} of database {lost.database_id},"
+            f"missing: {lost.import_id}, database {lost.database_id},"
             f" accepted {accepted}"
         )
     if len(told.missing) > _NAMED:
-        console.print(f"and {len(told.missing) - _NAMED} more; --json names them all")
+        console.print(f"{len(told.missing) - _NAMED} more; --json lists all")
     if told.is_balanced and told.is_certain:
         console.print("balanced")
 
@@ -159,14 +162,16 @@ def _read_ids(lines: Iterable[str]) -> list[UUID]:
             try:
                 ids.append(UUID(text))
             except ValueError as error:
-                raise _CannotTell(f"Line {number} is no import id: {text}") from error
+                raise click.UsageError(
+                    f"Line {number} must be an import ID: {text}"
+                ) from error
     return ids
 
 
 def _find_missing(
     connection: Connection[TupleRow], journal: Journal, import_ids: list[UUID]
 ) -> tuple[int, list[UUID]]:
-    """Return how many ids were asked for, and those of which nothing is left."""
+    """Return how many IDs were checked, and those that are missing."""
     waiting = {
         mark.import_id
         for partition in journal.partitions
@@ -177,13 +182,13 @@ def _find_missing(
     return len(set(import_ids)), [id_ for id_ in import_ids if id_ in unknown]
 
 
-def _report_ids(told: tuple[int, list[UUID]], as_json: bool) -> None:
-    asked, missing = told
+def _report_ids(found: tuple[int, list[UUID]], as_json: bool) -> None:
+    checked, missing = found
     if as_json:
-        print_json({"asked": asked, "missing": missing})
+        print_json({"checked": checked, "missing": missing})
     else:
         for import_id in missing:
             click.echo(str(import_id))
-        click.echo(f"{len(missing)} of {asked} imports are missing", err=True)
+        click.echo(f"{len(missing)} of {count(checked, 'import')} missing", err=True)
     if missing:
         raise click.exceptions.Exit(1)

@@ -1,4 +1,4 @@
-"""`penstock catalog`: plan and apply what databases, fields and resources exist."""
+"""`penstock catalog`: plan, apply, and print the catalog."""
 
 import tomllib
 from dataclasses import asdict
@@ -16,7 +16,7 @@ from ingest.store.database import connect
 from ingest.wire.catalog_dumps import dump_catalog_file
 from ingest.wire.catalog_files import InvalidCatalogFile, load_catalog_file
 
-#: How each kind of change is marked, and in which colour.
+#: Mark and color of each kind of change.
 _MARKS = {
     ChangeKind.ADD: ("+", "green"),
     ChangeKind.CHANGE: ("~", "yellow"),
@@ -26,7 +26,11 @@ _MARKS = {
 
 @click.group(epilog="\b\nExample:\n  penstock catalog apply catalog.toml --dry-run")
 def catalog() -> None:
-    """Plan, apply and show what databases, fields, resources and segments exist."""
+    """Plan, apply, or print the catalog.
+
+    The catalog declares databases, fields, resources, segments, triggers, and
+    endpoints.
+    """
 
 
 def _read(file: BinaryIO) -> DeclaredCatalog:
@@ -34,22 +38,24 @@ def _read(file: BinaryIO) -> DeclaredCatalog:
         return load_catalog_file(file.read())
     except InvalidCatalogFile as error:
         faults = "\n  ".join(str(error).splitlines())
-        raise click.ClickException(f"{file.name} is refused:\n  {faults}") from error
+        raise click.ClickException(
+            f"{file.name} has errors; nothing was applied:\n  {faults}"
+        ) from error
 
 
 def _line(change: Change) -> Text:
-    mark, colour = _MARKS[change.kind]
-    line = Text(f"{mark} {change.path}", style=colour)
+    mark, color = _MARKS[change.kind]
+    line = Text(f"{mark} {change.path}", style=color)
     if change.detail:
         line.append(f"  {change.detail}", style="default")
     if change.loses_data:
-        line.append("  loses data", style="bold red")
+        line.append("  deletes stored data", style="bold red")
     return line
 
 
 def _show_plan(changes: list[Change]) -> None:
     if not changes:
-        click.echo("nothing to change")
+        click.echo("No changes.")
         return
     console = Console(highlight=False, soft_wrap=True)
     for change in changes:
@@ -65,8 +71,8 @@ def _refuse_loss(changes: list[Change]) -> None:
     lossy = sum(change.loses_data for change in changes)
     if lossy:
         raise click.ClickException(
-            f"Nothing was applied: {lossy} of these changes lose what is stored. "
-            "To apply them nevertheless, add --allow-data-loss"
+            f"Nothing was applied: {lossy} of these changes would delete stored data. "
+            "To apply them anyway, add --allow-data-loss."
         )
 
 
@@ -77,18 +83,22 @@ def _save(
         lock_catalog(connection)
         if load_declared(connection) != planned:
             raise click.ClickException(
-                "Nothing was applied: somebody else has changed the catalogue "
-                "meanwhile. Look at the new plan first"
+                "Nothing was applied: the catalog changed after this plan was made. "
+                "Run the command again and review the new plan."
             )
         save_catalog(connection, declared)
 
 
 @catalog.command(epilog="\b\nExample:\n  penstock catalog apply catalog.toml --dry-run")
 @click.argument("file", type=click.File("rb"))
-@click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
-@click.option("--allow-data-loss", is_flag=True, help="Apply what loses stored data.")
-@click.option("--yes", is_flag=True, help="Apply without asking.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON; needs --yes.")
+@click.option("--dry-run", is_flag=True, help="Show the plan; change nothing.")
+@click.option(
+    "--allow-data-loss", is_flag=True, help="Allow changes that delete stored data."
+)
+@click.option("--yes", is_flag=True, help="Do not prompt.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON; requires --yes or --dry-run."
+)
 @database_options
 def apply(
     file: BinaryIO,
@@ -98,13 +108,13 @@ def apply(
     as_json: bool,
     database_url: str,
 ) -> None:
-    """Make the catalogue what FILE declares, after showing the plan.
+    """Show the changes that FILE makes to the catalog, prompt, and apply them.
 
-    All of it is applied, or nothing. While stored profiles follow a changed field,
-    accepted imports wait; they are applied afterwards.
+    Either all changes are applied, or none. While stored profiles are converted to a
+    changed field, accepted imports wait; they are applied afterward.
     """
     if as_json and not yes and not dry_run:
-        raise click.UsageError("--json asks nothing: add --yes, or --dry-run")
+        raise click.UsageError("--json does not prompt; add --yes or --dry-run.")
     declared = _read(file)
     with connect(database_url) as connection:
         current = load_declared(connection)
@@ -115,20 +125,20 @@ def apply(
     if applies and not allow_data_loss:
         _refuse_loss(changes)
     if applies and not yes:
-        click.confirm("Apply?", abort=True)
+        click.confirm("Apply these changes?", abort=True)
     if applies:
         _save(database_url, current, declared)
     if as_json:
         print_json({"changes": [asdict(each) for each in changes], "applied": applies})
     elif applies:
-        click.echo("applied")
+        click.echo("Applied.")
 
 
 @catalog.command(epilog="\b\nExample:\n  penstock catalog show > catalog.toml")
-@click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @database_options
 def show(as_json: bool, database_url: str) -> None:
-    """Print the catalogue as a file that `apply` takes."""
+    """Print the catalog as a TOML file for `catalog apply`."""
     with connect(database_url) as connection:
         text = dump_catalog_file(load_declared(connection))
     if as_json:

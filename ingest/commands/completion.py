@@ -1,4 +1,4 @@
-"""`penstock completion`: what a shell needs to complete our commands."""
+"""`penstock completion`: print a shell completion script."""
 
 import click
 from click.shell_completion import get_completion_class
@@ -15,15 +15,15 @@ Examples:
 
 \b
 Exit status:
-  0  printed
-  2  wrong usage"""
+  0  success
+  2  usage error"""
 )
 @click.argument("shell", type=click.Choice(_SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print the script by which SHELL completes commands, options and choices."""
+    """Print the script that completes commands, options, and choices in SHELL."""
     made = get_completion_class(shell)
     if made is None:
-        raise click.UsageError(f"There is no completion for {shell}")
+        raise click.UsageError(f"No completion is available for {shell}.")
     root = context.find_root().command
     click.echo(made(root, {}, "penstock", "_PENSTOCK_COMPLETE").source())

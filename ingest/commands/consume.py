@@ -1,4 +1,4 @@
-"""`penstock consume`: serve the broker door."""
+"""`penstock consume`: accept imports from a queue."""
 
 import logging
 import os
@@ -30,7 +30,7 @@ _SCHEMES = ("amqp://", "amqps://", "pyamqp://")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """Which queue to consume, and how."""
+    """Queue to consume, and its options."""
 
     #: Names the stream or the queue; results go to it with `_result` behind.
     queue: str = "database_import"
@@ -61,10 +61,10 @@ def _make_outlet(settings: Settings, door: Door) -> Outlet:
 
 
 def serve(settings: Settings, door: Door, stop: Event) -> None:
-    """Consume messages and publish results until told to stop.
+    """Consume messages and publish results until stopped.
 
-    Then what has been read is accepted and acknowledged, and results are published
-    for as long as the default wait.
+    Then the messages that were read are accepted and acknowledged, and results are
+    published for as long as the default wait.
     """
     reply_to = token_hex(8)
     source = _make_source(settings, door)
@@ -94,7 +94,7 @@ def serve(settings: Settings, door: Door, stop: Event) -> None:
         reporter.stop()
         catalog.close()
     if reporter.has_failed:
-        raise PenstockError("Results could not be published; see the log")
+        raise PenstockError("Results could not be published. See the log.")
 
 
 @click.command(
@@ -103,23 +103,25 @@ Examples:
   penstock consume
   penstock consume --amqp amqp://user:password@rabbit:5672/vhost"""
 )
-@click.option("--redis-stream", metavar="NAME", help="Read this stream of REDIS_URL.")
+@click.option("--redis-stream", metavar="NAME", help="Read this stream in REDIS_URL.")
 @click.option(
-    "--amqp", metavar="URL", help="Read a queue there; or set PENSTOCK_AMQP_BROKER."
+    "--amqp",
+    metavar="URL",
+    help="Read a queue of this broker; or set PENSTOCK_AMQP_BROKER.",
 )
 @click.option(
     "--queue",
     default="database_import",
     show_default=True,
     metavar="NAME",
-    help="Read this queue, or the stream of this name.",
+    help="Name of the queue or stream.",
 )
 @click.option(
     "--prefetch",
     type=click.IntRange(1, 1000),
     default=200,
     show_default=True,
-    help="Messages taken at once, at most.",
+    help="Maximum number of unacknowledged messages.",
 )
 @click.option(
     "--claim-after",
@@ -127,7 +129,7 @@ Examples:
     default=10.0,
     show_default=True,
     metavar="SECONDS",
-    help="Streams: take over what another consumer has held for so long.",
+    help="Redis: claim messages that another consumer has held for this long.",
 )
 @click.option(
     "--result-ttl",
@@ -135,7 +137,7 @@ Examples:
     default=86_400.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long results are kept.",
+    help="Time to keep results.",
 )
 def consume(
     redis_stream: str | None,
@@ -145,18 +147,18 @@ def consume(
     claim_after: float,
     result_ttl: float,
 ) -> None:
-    """Accept imports from a queue until told to stop.
+    """Accept imports from a queue until stopped.
 
-    Reads JSON messages from the Redis stream `database_import`, or from the AMQP
-    queue of that name; results go to `database_import_result`, messages that can
-    never be imported to `database_import_dead`.
+    Reads JSON messages from the Redis stream `database_import`, or from the AMQP queue
+    of that name. Results are written to `database_import_result`. Messages that can
+    never be imported are moved to `database_import_dead`.
     """
     if amqp and redis_stream:
-        raise click.UsageError("--redis-stream and --amqp exclude each other")
+        raise click.UsageError("Use either --redis-stream or --amqp, not both.")
     settings = read_settings()
     url = None if redis_stream else amqp or settings.amqp_broker or None
     if url and not url.startswith(_SCHEMES):
-        raise click.UsageError(f"An AMQP URL begins with {' or '.join(_SCHEMES)}")
+        raise click.UsageError(f"The AMQP URL must start with {', '.join(_SCHEMES)}.")
     configure_logging(settings.log_level)
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""Which servers a command works on: those told, or those of a running `up`."""
+"""Servers of a command: from its options, or of a running `penstock up`."""
 
 import json
 import os
@@ -15,7 +15,7 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 _STATE_DIR = "penstock.state_dir"
 
 
-#: What of the running servers' record names each server, and what a URL looks like.
+#: Variable and example URL of each server in the record of a running stack.
 _SERVERS = {
     "database": ("DATABASE_URL", "postgresql://user:password@host:5432/name"),
     "redis": ("REDIS_URL", "redis://host:6379/0"),
@@ -23,7 +23,7 @@ _SERVERS = {
 
 
 def _read_running(state_dir: Path, server: str) -> str | None:
-    """Read the URL that `penstock up` leaves in its state directory, if it runs."""
+    """Return the URL that a running `penstock up` wrote to its state directory."""
     try:
         url = json.loads((state_dir / "servers.json").read_bytes())[server]
     except (OSError, ValueError, KeyError, TypeError):
@@ -36,14 +36,14 @@ def _find_running(state_dir: Path, server: str) -> str:
     if url is None:
         variable, example = _SERVERS[server]
         raise click.UsageError(
-            f"{variable} is not set, and no `penstock up` has left its own in "
-            f"{state_dir}. Set it, such as {example}, or start `penstock up` first."
+            f"{variable} is not set, and no stack is running in {state_dir}. "
+            f"Set {variable} (for example {example}), or run `penstock up`."
         )
     return url
 
 
 def find_settings(state_dir: Path) -> Settings:
-    """Read the settings; servers that none names are those of a running `up`."""
+    """Read the settings; a server without a URL is that of a running `penstock up`."""
     for server, (variable, _) in _SERVERS.items():
         if not os.environ.get(variable):
             os.environ[variable] = _find_running(state_dir, server)
@@ -69,14 +69,14 @@ def _find_redis(
 
 
 def database_options(command: _Command) -> _Command:
-    """Give a command its `database_url`, and the options that say which."""
-    told = click.option(
+    """Give a command its `database_url` and the options for it."""
+    url = click.option(
         "--database-url",
         envvar="DATABASE_URL",
         show_envvar=True,
         metavar="URL",
         callback=_find_database,
-        help="Postgres to work on; a URL with a password belongs in the environment.",
+        help="Postgres URL. Set it in the environment if it contains a password.",
     )
     running = click.option(
         "--state-dir",
@@ -86,26 +86,26 @@ def database_options(command: _Command) -> _Command:
         is_eager=True,
         expose_value=False,
         callback=_keep_state_dir,
-        help="Where `penstock up` runs; without DATABASE_URL, its Postgres is used.",
+        help="State directory of `penstock up`, used if no URL is set.",
     )
-    return told(running(command))
+    return url(running(command))
 
 
 def redis_url_option(command: _Command) -> _Command:
-    """Give a command its `redis_url`; beside `database_options`."""
-    told = click.option(
+    """Give a command its `redis_url`; requires `database_options`."""
+    url = click.option(
         "--redis-url",
         envvar="REDIS_URL",
         show_envvar=True,
         metavar="URL",
         callback=_find_redis,
-        help="Redis to look at; a URL with a password belongs in the environment.",
+        help="Redis URL. Set it in the environment if it contains a password.",
     )
-    return told(command)
+    return url(command)
 
 
 def redis_options(command: _Command) -> _Command:
-    """Give a command its `redis_url` and `partitions`; beside `database_options`."""
+    """Give a command `redis_url` and `partitions`; requires `database_options`."""
     partitions = click.option(
         "--partitions",
         envvar="PENSTOCK_PARTITIONS",
@@ -113,6 +113,6 @@ def redis_options(command: _Command) -> _Command:
         type=click.IntRange(min=1),
         default=4,
         show_default=True,
-        help="Streams of accepted imports that there are.",
+        help="Number of partitions.",
     )
     return redis_url_option(partitions(command))

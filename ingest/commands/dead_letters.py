@@ -13,6 +13,7 @@ from rich.table import Column, Table
 
 from ingest.commands.databases import database_options
 from ingest.commands.selections import filtered, selected
+from ingest.domain.counts import count
 from ingest.store.database import connect
 from ingest.store.dead_letters import Resolution, Verdict, resolve_letters
 from ingest.store.letter_queries import (
@@ -184,9 +185,13 @@ def discard(
     verdict = Verdict(resolution=Resolution.DISCARDED, by=by, reason=reason)
     with connect(database_url) as connection:
         found = find_letter_ids(connection, selection)
-        ask(f"Discard {len(found)} dead letters?", is_sure=is_sure, as_json=as_json)
+        ask(
+            f"Discard {count(len(found), 'dead letter')}?",
+            is_sure=is_sure,
+            as_json=as_json,
+        )
         discarded = resolve_letters(connection, found, verdict, datetime.now(UTC))
     if as_json:
         echo_json({"discarded": discarded})
     else:
-        click.echo(f"Discarded {discarded} dead letters")
+        click.echo(f"Discarded {count(discarded, 'dead letter')}.")

@@ -1,6 +1,7 @@
-"""`penstock doctor`: look for what bites this stack, and say what to do."""
+"""`penstock doctor`: check the deployment for problems."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -11,6 +12,7 @@ from rich.text import Text
 from ingest.commands.databases import database_options, redis_options
 from ingest.doctor.examination import Subject, examine
 from ingest.doctor.findings import Finding, Level
+from ingest.domain.counts import count
 
 _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
 _STATUSES = {Level.OK: 0, Level.WARN: 1, Level.FAIL: 2}
@@ -19,24 +21,22 @@ _STATUSES = {Level.OK: 0, Level.WARN: 1, Level.FAIL: 2}
 def _print(findings: Sequence[Finding]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for finding in findings:
-        line = Text(f"{finding.level:4} ", style=_COLOURS[finding.level])
+        line = Text(f"{finding.level:7} ", style=_COLOURS[finding.level])
         line.append(f"{finding.check:34} {finding.found}", style="default")
         console.print(line)
         if finding.advice:
-            console.print(Text(f"     → {finding.advice}"))
-    counts = (
-        f"{sum(finding.level is level for finding in findings)} {level}"
-        for level in Level
-    )
-    console.print(", ".join(counts))
+            console.print(Text(f"        → {finding.advice}"))
+    levels = Counter(finding.level for finding in findings)
+    warnings = count(levels[Level.WARN], "warning")
+    console.print(f"{levels[Level.OK]} ok, {warnings}, {levels[Level.FAIL]} failed")
 
 
 @click.command(
     epilog="""\b
 Exit status:
-  0  all is well
-  1  something will bite one day (warn)
-  2  something bites (fail), or the command was given wrongly
+  0  all checks passed
+  1  warnings only
+  2  at least one check failed, or usage error
 \b
 Example:
   penstock doctor --json"""
@@ -49,7 +49,7 @@ Example:
     type=click.IntRange(min=1),
     default=200,
     show_default=True,
-    help="Imports in one transaction, as workers are told.",
+    help="Batch size that the workers use.",
 )
 @click.option(
     "--max-waiting",
@@ -58,22 +58,22 @@ Example:
     type=click.IntRange(min=1),
     default=100_000,
     show_default=True,
-    help="Waiting imports past which intakes refuse.",
+    help="Number of waiting imports at which intakes refuse more.",
 )
 @click.option(
     "--metrics-dir",
     envvar="PROMETHEUS_MULTIPROC_DIR",
     show_envvar=True,
     default="",
-    help="Where this host's processes count.",
+    help="Directory in which this host's processes write their metrics.",
 )
 @redis_options
 @database_options
 def doctor(*, as_json: bool, **subject: object) -> None:
-    """Check Redis, Postgres, the schema, the workers and this host.
+    """Check Redis, Postgres, the schema, the workers, and this host.
 
-    Every check says what it found and, unless all is well, what to do. Nothing is
-    changed.
+    Each check prints what it measured and, if there is a problem, how to fix it.
+    Nothing is changed.
     """
     # click has read each as Subject declares it.
     findings = list(examine(Subject(**subject)))  # type: ignore[arg-type]

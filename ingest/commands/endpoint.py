@@ -1,4 +1,4 @@
-"""`penstock endpoint`: how deliveries stand, secrets, and back into service."""
+"""`penstock endpoint`: list event endpoints, show secrets, re-enable."""
 
 import json
 
@@ -14,15 +14,15 @@ from ingest.store.endpoints import EndpointState
 
 @click.group(epilog="\b\nExample:\n  penstock endpoint secret 1")
 def endpoint() -> None:
-    """Show endpoints of events and take them back into service.
+    """List event endpoints, show their secrets, and re-enable them.
 
-    What endpoints there are is declared in the catalogue.
+    Endpoints are declared in the catalog.
     """
 
 
 def _unknown(endpoint_id: int) -> click.ClickException:
     return click.ClickException(
-        f"There is no endpoint {endpoint_id}; see: penstock endpoint list"
+        f"Endpoint {endpoint_id} not found. To list endpoints: penstock endpoint list"
     )
 
 
@@ -54,14 +54,16 @@ def _row(state: EndpointState) -> tuple[str, ...]:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @database_options
 def list_(as_json: bool, database_url: str) -> None:
-    """List the endpoints with what is pending and what was given up; times are UTC."""
+    """List endpoints with pending and failed deliveries. Times are in UTC."""
     with connect(database_url) as connection:
         states = endpoints.list_endpoints(connection)
     if as_json:
         click.echo(json.dumps([_document(each) for each in states], indent=2))
         return
 
-    table = Table("id", "name", "to", "pending", "failed", "paused until", "disabled")
+    table = Table(
+        "id", "name", "target", "pending", "failed", "paused until", "disabled"
+    )
     for each in states:
         table.add_row(*_row(each))
     Console(markup=False).print(table)
@@ -71,9 +73,9 @@ def list_(as_json: bool, database_url: str) -> None:
 @click.argument("endpoint_id", metavar="ID", type=int)
 @database_options
 def secret(endpoint_id: int, database_url: str) -> None:
-    """Print the secret that signs what an endpoint is sent.
+    """Print the secret that signs the deliveries to an endpoint.
 
-    It is made when the endpoint is first applied, and kept, for it must sign.
+    The secret is created when the endpoint is first applied from the catalog.
     """
     with connect(database_url) as connection:
         found = endpoints.find_secret(connection, endpoint_id)
@@ -84,16 +86,16 @@ def secret(endpoint_id: int, database_url: str) -> None:
 
 @endpoint.command(epilog="\b\nExample:\n  penstock endpoint enable 1 --retry-failed")
 @click.argument("endpoint_id", metavar="ID", type=int)
-@click.option("--retry-failed", is_flag=True, help="Try again what was given up.")
+@click.option("--retry-failed", is_flag=True, help="Retry failed deliveries.")
 @database_options
 def enable(endpoint_id: int, retry_failed: bool, database_url: str) -> None:
-    """Take an endpoint back into service after its 410 Gone, or before its pause ends.
+    """Re-enable an endpoint that was disabled (410 Gone) or is paused.
 
-    What was pending is delivered first of all.
+    Pending deliveries are sent first.
     """
     with connect(database_url) as connection:
         if not endpoints.enable_endpoint(
             connection, endpoint_id, retry_failed=retry_failed
         ):
             raise _unknown(endpoint_id)
-    click.echo(f"enabled endpoint {endpoint_id}")
+    click.echo(f"Enabled endpoint {endpoint_id}.")

@@ -1,4 +1,4 @@
-"""`penstock events`: what triggers told of imports, to whom, and what came of it."""
+"""`penstock events`: list events and show their deliveries."""
 
 from dataclasses import asdict
 from uuid import UUID
@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ingest.commands.databases import database_options
 from ingest.commands.outputs import (
-    colour_of,
+    color_of,
     make_console,
     make_table,
     moment,
@@ -28,7 +28,7 @@ from ingest.store.event_records import EventDelivery, EventRecord, find_event
 
 @click.group(epilog="\b\nExample:\n  penstock events list --state failed")
 def events() -> None:
-    """Show events of triggers and their deliveries."""
+    """Show events and their deliveries."""
 
 
 @events.command(
@@ -40,17 +40,21 @@ Examples:
 
 \b
 Exit status:
-  0  shown, were there any or none
-  1  the database cannot be reached
-  2  wrong usage""",
+  0  listed, even if no delivery fits the filter
+  1  Postgres is unavailable
+  2  usage error""",
 )
 @click.option(
     "--state",
     type=click.Choice(["pending", "delivered", "failed"]),
-    help="Only deliveries that stand so.",
+    help="Only deliveries in this state.",
 )
 @click.option(
-    "--endpoint", "endpoint_id", type=int, metavar="ID", help="Only to this endpoint."
+    "--endpoint",
+    "endpoint_id",
+    type=int,
+    metavar="ID",
+    help="Only deliveries to this endpoint.",
 )
 @click.option(
     "-n",
@@ -59,10 +63,10 @@ Exit status:
     type=click.IntRange(1, 1000),
     default=20,
     show_default=True,
-    help="How many to show.",
+    help="Number of deliveries to show.",
 )
-@click.option("--before", metavar="CURSOR", help="Go on where an earlier list ended.")
-@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each.")
+@click.option("--before", metavar="CURSOR", help="Continue from a previous page.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @database_options
 def list_(
     state: str | None,
@@ -72,10 +76,10 @@ def list_(
     as_json: bool,
     database_url: str,
 ) -> None:
-    """List deliveries of events, the latest first; times are UTC.
+    """List deliveries of events, the newest first. Times are in UTC.
 
-    With --state pending, those that are tried again last come first. With other
-    filters, the latest 5,000 events are looked at.
+    With --state pending, deliveries are sorted by their next attempt, the latest first.
+    Other filters are applied to the latest 5,000 events.
     """
     with connect(database_url) as connection:
         page = list_deliveries(
@@ -90,13 +94,20 @@ def list_(
             print_json(line, indent=False)
     elif page.deliveries:
         table = make_table(
-            "event", "of", "kind", "to", "state", "attempts", "due", "last error"
+            "event",
+            "created",
+            "kind",
+            "endpoint",
+            "state",
+            "attempts",
+            "due",
+            "last error",
         )
         for line in page.deliveries:
             table.add_row(*_cells(line))
         make_console().print(table)
     if page.next is not None:
-        click.echo(f"Older ones: --before {page.next}", err=True)
+        click.echo(f"For older deliveries: --before {page.next}", err=True)
 
 
 def _cells(line: DeliveryLine) -> tuple[str | Text, ...]:
@@ -108,7 +119,7 @@ def _cells(line: DeliveryLine) -> tuple[str | Text, ...]:
         moment(line.created_at),
         line.kind,
         line.endpoint,
-        Text(line.state, style=colour_of(line.state)),
+        Text(line.state, style=color_of(line.state)),
         str(line.attempts),
         due,
         line.last_error or "",
@@ -124,19 +135,19 @@ Examples:
 \b
 Exit status:
   0  the event is shown
-  1  there is no such event, or the database cannot be reached
-  2  wrong usage"""
+  1  no such event, or Postgres is unavailable
+  2  usage error"""
 )
 @click.argument("event_id", metavar="ID", type=click.UUID)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @database_options
 def show(event_id: UUID, as_json: bool, database_url: str) -> None:
-    """Show an event: what it tells, to whom, and every attempt to deliver it."""
+    """Show an event, its payload, and every delivery attempt."""
     with connect(database_url) as connection:
         event = find_event(connection, event_id)
     if event is None:
         raise click.ClickException(
-            f"There is no event {event_id}, or it is past retention. See: "
+            f"Event {event_id} not found; it may have expired. To list events: "
             "penstock events list"
         )
     if as_json:
@@ -157,24 +168,24 @@ def _show_event(console: Console, event: EventRecord) -> None:
             ("import", str(event.import_id)),
             ("profile", f"{event.profile_id} of database {event.database_id}"),
             ("profile sequence", str(event.profile_sequence or "none")),
-            ("written", moment(event.created_at)),
-            ("tells", show_value(event.detail)),
+            ("created", moment(event.created_at)),
+            ("payload", show_value(event.detail)),
         ],
     )
 
 
 def _show_delivery(console: Console, delivery: EventDelivery) -> None:
-    told = Text(delivery.state, style=colour_of(delivery.state))
-    told.append(f"  to {delivery.endpoint}", style="default")
-    told.append(f"  for {', '.join(delivery.triggers)}", style="dim")
+    line = Text(delivery.state, style=color_of(delivery.state))
+    line.append(f"  to {delivery.endpoint}", style="default")
+    line.append(f"  for {', '.join(delivery.triggers)}", style="dim")
     if delivery.blocked:
-        told.append("  after an earlier event of the profile", style="default")
+        line.append("  after an earlier event of the profile", style="default")
     elif delivery.state == "pending":
-        told.append(f"  due {moment(delivery.next_attempt_at)}", style="default")
-    console.print(told)
+        line.append(f"  due {moment(delivery.next_attempt_at)}", style="default")
+    console.print(line)
     if not delivery.attempts:
         return
-    table = make_table("attempt", "at", "took", "status", "error")
+    table = make_table("attempt", "at", "duration", "status", "error")
     for attempt in delivery.attempts:
         table.add_row(
             str(attempt.number),

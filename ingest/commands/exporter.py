@@ -1,4 +1,4 @@
-"""`penstock exporter`: serve what Prometheus scrapes."""
+"""`penstock exporter`: serve metrics for Prometheus."""
 
 import logging
 import os
@@ -21,14 +21,15 @@ logger = logging.getLogger(__name__)
 @click.option(
     "--no-servers",
     is_flag=True,
-    help="Leave Redis and Postgres to another exporter: serve counts only.",
+    help="Serve process metrics only; another exporter reads Redis and Postgres.",
 )
 def exporter(host: str, port: int, no_servers: bool) -> None:
     """Serve metrics for Prometheus on /metrics.
 
-    What intakes and workers count is read from PROMETHEUS_MULTIPROC_DIR, which all of
-    them must share; the rest is asked of Redis and Postgres at each scrape. Where pods
-    share no directory, each has an exporter with --no-servers, and one asks for all.
+    The metrics of intakes and workers are read from PROMETHEUS_MULTIPROC_DIR, which
+    all processes of a host must share. Redis and Postgres are queried at each scrape.
+    If pods share no directory, run an exporter with --no-servers in each pod, and one
+    without it.
     """
     settings = read_settings()
     configure_logging(settings.log_level)

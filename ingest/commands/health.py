@@ -1,4 +1,4 @@
-"""`penstock health`: ask, for a process manager, whether a restart would help."""
+"""`penstock health`: check for a process manager that a worker makes progress."""
 
 import socket
 
@@ -12,9 +12,9 @@ from ingest.domain.progress import STALL_SECONDS
 @click.command(
     epilog="""\b
 Exit status:
-  0  it gets on, or a server is away and a restart would not help
-  1  it makes no progress: restart it
-  2  wrong usage
+  0  healthy, or Redis or Postgres is unavailable (a restart would not help)
+  1  no progress; restart the worker
+  2  usage error
 \b
 Examples:
   penstock health worker       (every 20 seconds; restart after three failures)
@@ -24,7 +24,7 @@ Examples:
 @click.option(
     "--host",
     default=socket.gethostname,
-    help="The host whose worker it is.  [default: this one]",
+    help="Host of the worker.  [default: this host]",
 )
 @click.option(
     "--stalled-after",
@@ -32,7 +32,7 @@ Examples:
     type=click.FloatRange(min=1),
     default=STALL_SECONDS,
     show_default=True,
-    help="Seconds without a commit while entries wait, or without a sweep.",
+    help="Seconds without a commit while imports wait, or without a sweep.",
 )
 @redis_options
 @database_options
@@ -44,11 +44,11 @@ def health(
     partitions: int,
     database_url: str,
 ) -> None:
-    """Say whether the worker of this host gets on; for liveness probes.
+    """Check whether this host's worker makes progress. For liveness probes.
 
-    It is judged by what waits and what is committed, not by its process: a worker that
-    hangs lives. A batch that takes long, and a Postgres or Redis that is away, are no
-    reason to restart it.
+    Health is measured by progress, not by whether the process exists: a hung worker is
+    still alive. A long batch, or an unavailable Postgres or Redis, does not count as
+    unhealthy.
     """
     found = look(database_url, redis_url, partitions, seconds)
     blame = found.blame_sweep(seconds) if role == "upkeep" else found.blame_drains(host)
@@ -59,6 +59,6 @@ def health(
 
 def _describe(found: Health) -> str:
     if found.away:
-        return f"{found.away} is away; a restart would not help"
+        return f"healthy: {found.away} is unavailable; a restart would not help"
     others = "; ".join(stall.text for stall in found.stalls)
-    return f"well, but elsewhere {others}" if others else "well"
+    return f"healthy; stalled on another host: {others}" if others else "healthy"

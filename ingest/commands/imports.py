@@ -18,7 +18,7 @@ from ingest.commands.aliases import aliased
 from ingest.commands.databases import database_options, redis_options
 from ingest.commands.filters import filter_options
 from ingest.commands.outputs import (
-    colour_of,
+    color_of,
     make_console,
     make_table,
     moment,
@@ -188,7 +188,7 @@ def _cells(line: ImportLine) -> Iterator[str | Text]:
     yield moment(line.applied_at)
     yield str(line.import_id)
     yield str(line.database_id)
-    yield Text(line.state, style=colour_of(line.state))
+    yield Text(line.state, style=color_of(line.state))
     yield line.matched_by or ""
     yield line.profile_id or ""
     yield f"{line.error} {line.error_text}" if line.error else ""

@@ -1,4 +1,4 @@
-"""`penstock intake`: serve the HTTP door."""
+"""`penstock intake`: accept imports over HTTP."""
 
 import math
 import socket
@@ -25,8 +25,8 @@ _GRACE_SECONDS = 2
 def make_server(settings: Settings) -> uvicorn.Server:
     """Return the server of one intake process.
 
-    On SIGTERM it takes no more connections, lets waiting callers have their outcome
-    for as long as the default wait, then tells the rest that it is accepted.
+    On SIGTERM it accepts no more connections and sends outcomes to waiting callers for
+    up to the default wait. The other callers then get 202.
     """
     return uvicorn.Server(
         uvicorn.Config(
@@ -64,10 +64,10 @@ def listen(host: str, port: int) -> socket.socket:
     type=click.IntRange(0, 19),
     default=0,
     show_default=True,
-    help="Give way to workers on the same machine: steps of nice.",
+    help="Niceness, to favor workers on the same machine.",
 )
 def intake(host: str, port: int, fd: int | None, nice: int) -> None:
-    """Accept imports over HTTP until told to stop."""
+    """Accept imports over HTTP until stopped."""
     give_way(nice)
     settings = read_settings()
     configure_logging(settings.log_level)

@@ -1,4 +1,4 @@
-"""`penstock migrate`: bring the schema up to date."""
+"""`penstock migrate`: apply database migrations."""
 
 import click
 
@@ -10,13 +10,13 @@ from ingest.store.migrate import migrate as apply_migrations
 @click.command(epilog="\b\nExample:\n  DATABASE_URL=postgresql://… penstock migrate")
 @database_options
 def migrate(database_url: str) -> None:
-    """Bring the database's schema to this release.
+    """Apply the migrations of this release to Postgres.
 
-    Safe to run at each start, and by several at once.
+    Safe to run at each start, and by several processes at the same time.
     """
     with connect(database_url, application_name="penstock-migrate") as connection:
         applied = apply_migrations(connection)
     for name in applied:
-        click.echo(f"applied {name}")
+        click.echo(f"Applied {name}.")
     if not applied:
-        click.echo("nothing to migrate")
+        click.echo("The schema is up to date.")

@@ -1,4 +1,4 @@
-"""What commands print: JSON for machines, tables for people."""
+"""Output of commands: JSON for machines, tables for people."""
 
 import sys
 from collections.abc import Iterable, Mapping
@@ -9,8 +9,8 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-#: Of each state, the colour it is shown in.
-_COLOURS: Mapping[str, str] = {
+#: Color of each state.
+_COLORS: Mapping[str, str] = {
     "created": "green",
     "updated": "green",
     "unchanged": "dim",
@@ -29,9 +29,9 @@ def print_json(document: object, *, indent: bool = True) -> None:
 
 
 def make_console() -> Console:
-    """Return the console for people: what is stored is never taken for markup.
+    """Return the console for people; stored values are never read as markup.
 
-    Not a terminal, it is wide: a line that a program reads must not be broken.
+    If output is not a terminal, lines are wide, so that programs read unbroken lines.
     """
     width = None if sys.stdout.isatty() else 200
     return Console(markup=False, highlight=False, width=width)
@@ -46,7 +46,7 @@ def make_table(*columns: str, title: str = "") -> Table:
 
 
 def print_pairs(console: Console, pairs: Iterable[tuple[str, str]]) -> None:
-    """Print names and values under each other; a name without a value is left out."""
+    """Print names and values in two columns; omit names without a value."""
     grid = Table.grid(padding=(0, 2))
     for name, value in pairs:
         if value:
@@ -59,6 +59,6 @@ def moment(at: datetime | None) -> str:
     return "" if at is None else f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03}"
 
 
-def colour_of(state: str) -> str:
-    """Return the colour of a state."""
-    return _COLOURS.get(state, "default")
+def color_of(state: str) -> str:
+    """Return the color of a state."""
+    return _COLORS.get(state, "default")

@@ -1,4 +1,4 @@
-"""`penstock partitions`: how many streams there are, and how to change that."""
+"""`penstock partitions`: show or change the number of partitions."""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -16,10 +16,11 @@ from ingest.store.partitions import Partition, list_partitions, replace_partitio
     epilog="\b\nExamples:\n  penstock partitions show\n  penstock partitions set 8"
 )
 def partitions() -> None:
-    """Show and change the number of streams that imports are spread over.
+    """Show or change the number of partitions.
 
-    More partitions let more workers apply at once. All processes must have the same
-    number, by PENSTOCK_PARTITIONS; one that has another does not start.
+    With more partitions, more workers can apply imports at the same time. All
+    processes must have the same PENSTOCK_PARTITIONS; a process with another number does
+    not start.
     """
 
 
@@ -28,7 +29,7 @@ def partitions() -> None:
 @database_options
 @redis_url_option
 def show(as_json: bool, database_url: str, redis_url: str) -> None:
-    """Show the partitions, what waits on each, and which processes are connected."""
+    """Show the partitions, their waiting imports, and the connected processes."""
     with closing(Partitions(redis_url)) as known:
         layout = known.look()
     with connect(database_url) as connection:
@@ -54,7 +55,7 @@ def show(as_json: bool, database_url: str, redis_url: str) -> None:
 
 
 def _print_layout(layout: Layout, rows: Mapping[int, Partition]) -> None:
-    """Print a line for each partition that Redis or Postgres knows."""
+    """Print one line for each partition in Redis or Postgres."""
     console = make_console()
     table = make_table("partition", "waiting", "position", "drained at")
     for number in sorted({*layout.waiting, *rows}):
@@ -62,11 +63,13 @@ def _print_layout(layout: Layout, rows: Mapping[int, Partition]) -> None:
         table.add_row(
             str(number),
             str(layout.waiting.get(number, 0)),
-            row.position if row else "not read by any worker",
+            row.position if row else "not read yet",
             moment(row.drained_at if row else None),
         )
     console.print(table)
-    console.print(f"partitions: {layout.count or 'no process has told yet'}")
+    console.print(
+        f"partitions: {layout.count or 'unknown; no process has started yet'}"
+    )
     for name, count in layout.connected.items():
         console.print(f"{name}: {count} connections")
 
@@ -83,10 +86,11 @@ Example:
 def set_(count: int, database_url: str, redis_url: str) -> None:
     """Change the number of partitions to COUNT.
 
-    Refused while imports wait or processes are connected that have another number:
-    imports of one key would part, and their order be lost. So stop intakes and
-    consumers, wait until `penstock partitions show` shows none waiting, stop the
-    workers, set the number, and start everything with it as PENSTOCK_PARTITIONS.
+    Refused while imports wait or while processes with another number are connected:
+    imports with the same key would go to different streams and lose their order.
+    Stop intakes and consumers. Wait until `penstock partitions show` shows no waiting
+    imports. Stop the workers, set the number, and start all processes with it as
+    PENSTOCK_PARTITIONS.
     """
     with (
         closing(Partitions(redis_url)) as known,
@@ -98,6 +102,5 @@ def set_(count: int, database_url: str, redis_url: str) -> None:
         replace_partitions(connection, count)
         known.change(count)
     click.echo(
-        f"There are {count} partitions now. Start every process with "
-        f"PENSTOCK_PARTITIONS={count}."
+        f"Set {count} partitions. Start all processes with PENSTOCK_PARTITIONS={count}."
     )

@@ -1,4 +1,4 @@
-"""`penstock profiles phones`: numbers that cannot be dialled, and their rewriting."""
+"""`penstock profiles phones`: list and rewrite invalid stored phone numbers."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -34,16 +34,16 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A profile with numbers that cannot be dialled, and what is to become of them."""
+    """A profile with invalid phone numbers, and their repair."""
 
     profile: Profile
     repair: Repair
-    #: Other profiles that have the numbers it is to get; it is left as it is then.
+    #: Other profiles that already have the new numbers; then nothing is rewritten.
     others: Sequence[str]
 
     @property
     def verdict(self) -> str:
-        """Say in a word what is done: `rewrite`, `collides` or `unreadable`."""
+        """What is done: `rewrite`, `collides`, or `unreadable`."""
         if self.others:
             return "collides"
         return "rewrite" if self.repair.keys else "unreadable"
@@ -57,9 +57,9 @@ Examples:
 
 \b
 Exit status:
-  0  every number can be dialled, or is rewritten
-  1  some are left: they collide or cannot be read, or this was a preview
-  2  wrong usage"""
+  0  all numbers are valid or were rewritten
+  1  invalid numbers remain: they collide, are unreadable, or --apply is missing
+  2  usage error"""
 )
 @click.option(
     "--database",
@@ -67,13 +67,13 @@ Exit status:
     type=int,
     required=True,
     metavar="ID",
-    help="Whose profiles.",
+    help="Profile database.",
 )
 @click.option(
     "--region",
     type=click.Choice(sorted(REGIONS), case_sensitive=False),
     metavar="CC",
-    help="Country of numbers without code.  [default: the database's phone_region]",
+    help="Country of numbers without a code.  [default: phone_region]",
 )
 @click.option("--apply", "is_applied", is_flag=True, help="Rewrite the numbers.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -82,7 +82,7 @@ Exit status:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(".state"),
     show_default=True,
-    help="Where `penstock up` runs; its servers are used unless others are named.",
+    help="State directory of `penstock up`, used if no URL is set.",
 )
 def phones(
     database_id: int,
@@ -91,18 +91,21 @@ def phones(
     as_json: bool,
     state_dir: Path,
 ) -> None:
-    """List stored numbers that cannot be dialled, and rewrite them.
+    """List invalid stored phone numbers, and rewrite them with --apply.
 
-    Without --apply nothing is changed. Each profile is changed by imports of its own,
-    which have receipts and start no trigger. A number that another profile has is left
-    as it is: merge the two first, or correct one.
+    Each profile is changed by imports of its own, which have receipts and fire no
+    triggers. A number that another profile already has is not rewritten: correct one of
+    the two profiles first.
     """
     settings = find_settings(state_dir)
     with connect(settings.database_url) as connection:
         catalog = load_catalog(connection)
         database = catalog.databases.get(database_id)
         if database is None:
-            raise click.ClickException(f"No database has the id {database_id}")
+            raise click.ClickException(
+                f"Database {database_id} not found. To list databases: penstock "
+                "catalog show"
+            )
         region = region or database.phone_region
         found = list(_find_all(connection, database, region))
     if is_applied:
@@ -186,17 +189,17 @@ def _document(one: Found) -> dict[str, Any]:
 
 def _show(found: Sequence[Found], counts: Counter[str], *, is_applied: bool) -> None:
     if not found:
-        click.echo("Every number can be dialled.")
+        click.echo("All stored phone numbers are valid.")
         return
     table = make_table("profile", "number", "rewritten to", "collides with")
     for one in found:
         for old, new in one.repair.numbers.items():
             table.add_row(one.profile.id, old, new or "?", ", ".join(one.others))
     make_console().print(table)
-    verb = "Rewrote" if is_applied else "To rewrite:"
+    verb = "Rewrote" if is_applied else "Can be rewritten:"
     click.echo(
-        f"{verb} {counts['rewrite']}; left: {counts['collides']} that collide,"
-        f" {counts['unreadable']} that cannot be read."
+        f"{verb} {counts['rewrite']}. Not rewritten: {counts['collides']} that collide,"
+        f" {counts['unreadable']} unreadable."
     )
     if not is_applied and counts["rewrite"]:
-        click.echo("To rewrite them: the same command with --apply")
+        click.echo("To rewrite them, run the same command with --apply.")

@@ -1,4 +1,4 @@
-"""`penstock profiles`: a profile as it is stored, and how it came to be so."""
+"""`penstock profiles`: show a profile and its import history."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ from ingest.store.searches import search
 
 @click.group(epilog="\b\nExample:\n  penstock profiles show ada@example.com")
 def profiles() -> None:
-    """Show profiles and their history."""
+    """Show a profile and its import history."""
 
 
 profiles.add_command(phones)
@@ -39,12 +39,16 @@ Examples:
 \b
 Exit status:
   0  the profile is shown
-  1  there is none, there are several, or the database cannot be reached
-  2  wrong usage"""
+  1  no profile or several profiles found, or Postgres is unavailable
+  2  usage error"""
 )
 @click.argument("term")
 @click.option(
-    "--database", "database_id", type=int, metavar="ID", help="Only of this database."
+    "--database",
+    "database_id",
+    type=int,
+    metavar="ID",
+    help="Only in this profile database.",
 )
 @click.option(
     "--imports",
@@ -52,9 +56,9 @@ Exit status:
     type=click.IntRange(0, 1000),
     default=20,
     show_default=True,
-    help="How many of its imports to show.",
+    help="Number of its imports to show.",
 )
-@click.option("--before", metavar="CURSOR", help="Go on where an earlier list ended.")
+@click.option("--before", metavar="CURSOR", help="Continue from a previous page.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @database_options
 def show(
@@ -65,9 +69,10 @@ def show(
     as_json: bool,
     database_url: str,
 ) -> None:
-    """Show the profile of TERM with the imports that made it what it is.
+    """Show a profile and the imports that led to its current state.
 
-    TERM is a profile id, an email or a phone, compared as matching compares them.
+    TERM is a profile ID, an email, or a phone. Emails and phones are compared as in
+    matching.
     """
     cursor = parse_cursor(before) if before else None
     with connect(database_url) as connection:
@@ -85,7 +90,7 @@ def show(
     if count:
         console.print(lines_table(page.imports))
         if page.next is not None:
-            click.echo(f"Older ones: --before {page.next}", err=True)
+            click.echo(f"For older imports: --before {page.next}", err=True)
 
 
 def _next(page: ImportPage) -> str | None:
@@ -102,18 +107,20 @@ def _find(
     ]
     if not hits:
         raise click.ClickException(
-            "No profile has this id, email or phone. A phone or email is found if an "
-            "import of `matching` phone or email would find it"
+            "No profile has this ID, email, or phone. Emails and phones are compared "
+            "as in `matching` email and phone."
         )
     if len(hits) > 1:
-        told = "\n".join(
+        commands = "\n".join(
             f"  penstock profiles show {hit.profile_id} --database {hit.database_id}"
             for hit in hits
         )
-        raise click.ClickException(f"{len(hits)} profiles have it; choose:\n{told}")
+        raise click.ClickException(
+            f"{len(hits)} profiles found. To show one of them:\n{commands}"
+        )
     found = load_profiles(connection, [(hits[0].database_id, hits[0].profile_id)])
     if not found:
-        raise click.ClickException("The profile was deleted just now")
+        raise click.ClickException("The profile was deleted while the command ran.")
     return found[0]
 
 

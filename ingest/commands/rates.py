@@ -1,4 +1,4 @@
-"""How rates of tokens are typed: `100/s`, and a burst."""
+"""Rate limits of tokens as they are typed: `100/s`, and a burst."""
 
 import click
 
@@ -9,7 +9,7 @@ burst_option = click.option(
     "--burst",
     type=click.IntRange(1, 2**31 - 1),
     metavar="N",
-    help="Allow so many at once.  [default: what a second brings]",
+    help="Imports allowed at once.  [default: the imports of one second]",
 )
 
 
@@ -17,7 +17,7 @@ def read_rate(text: str | None, burst: int | None) -> Rate | None:
     """Return the rate that was typed, None for none; raise BadParameter."""
     if text is None or text == "none":
         if burst is not None:
-            raise click.UsageError("A burst needs a rate, such as 100/s")
+            raise click.UsageError("--burst requires a rate, such as 100/s.")
         return None
     try:
         return parse_rate(text, burst)

@@ -1,4 +1,4 @@
-"""A receipt on a terminal, and as JSON."""
+"""Receipts on a terminal and as JSON."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -8,14 +8,13 @@ from rich.console import Console
 from rich.text import Text
 
 from ingest.commands.outputs import (
-    colour_of,
+    color_of,
     make_table,
     moment,
     print_pairs,
 )
 from ingest.domain.durations import describe_seconds
-from ingest.domain.errors import Fault
-from ingest.domain.explanations import advise
+from ingest.domain.remedies.table import explain_fault, find_remedy, load_fault
 from ingest.store.event_records import EventRecord
 from ingest.store.imports import ImportRecord
 
@@ -23,11 +22,11 @@ from ingest.store.imports import ImportRecord
 def receipt_document(
     record: ImportRecord, events: Sequence[EventRecord]
 ) -> dict[str, object]:
-    """Return a receipt with its explanation and what it caused, for machines."""
+    """Return a receipt with its explanation and its events, for machines."""
     return {
         **asdict(record),
-        "faults": [_explain(fault) for fault in record.faults],
-        "skipped": [_explain(fault) for fault in record.skipped],
+        "faults": [explain_fault(fault) for fault in record.faults],
+        "skipped": [explain_fault(fault) for fault in record.skipped],
         "warnings": list(record.warnings),
         "changes": [
             {"path": path, "old": old, "new": new}
@@ -41,14 +40,14 @@ def receipt_document(
 def show_receipt(
     console: Console, record: ImportRecord, events: Sequence[EventRecord]
 ) -> None:
-    """Print a receipt for a person: the outcome first, then why, then the rest."""
-    told = Text(record.state, style=colour_of(record.state))
-    told.append(f"  {record.error} {record.error_text}", style="default")
-    console.print(told)
+    """Print a receipt: the outcome first, then its reasons, then the rest."""
+    heading = Text(record.state, style=color_of(record.state))
+    heading.append(f"  {record.error} {record.error_text}", style="default")
+    console.print(heading)
     console.print(record.match, style="italic")
     print_pairs(console, _facts(record))
-    _show_faults(console, "Faults", record.faults)
-    _show_faults(console, "Dropped", record.skipped)
+    _show_faults(console, "Errors", record.faults)
+    _show_faults(console, "Skipped", record.skipped)
     _show_faults(console, "Warnings", record.warnings)
     if record.changes:
         table = make_table("field", "old", "new", title="Changes")
@@ -75,7 +74,7 @@ def _facts(record: ImportRecord) -> Iterable[tuple[str, str]]:
     yield "door", record.door
     token = f"{record.token_id} {record.token or ''}"
     yield "token", token if record.token_id is not None else ""
-    yield "triggers", "skipped, as asked" if record.skip_triggers else ""
+    yield "triggers", "skipped on request" if record.skip_triggers else ""
     yield "accepted", moment(record.accepted_at)
     yield "started", f"{moment(record.started_at)}  waited {_duration(waited)}"
     yield "applied", f"{moment(record.applied_at)}  took {_duration(worked)}"
@@ -90,17 +89,11 @@ def _show_faults(
 ) -> None:
     if not faults:
         return
-    table = make_table("code", "path", "fault", "what to do", title=title)
-    for fault in faults:
-        code, path = int(str(fault["code"])), str(fault["path"])
-        table.add_row(str(code), path, str(fault["message"]), advise(code, path))
+    table = make_table("code", "path", "error", "remedy", title=title)
+    for stored in faults:
+        fault = load_fault(stored)
+        table.add_row(str(fault.code), fault.path, fault.message, find_remedy(fault))
     console.print(table)
-
-
-def _explain(fault: Mapping[str, object]) -> dict[str, object]:
-    code, path = int(str(fault["code"])), str(fault["path"])
-    text = Fault(code=code, message=str(fault["message"]), path=path).text
-    return {**fault, "text": text, "advice": advise(code, path)}
 
 
 def _events_table(events: Sequence[EventRecord]) -> object:
@@ -111,7 +104,7 @@ def _events_table(events: Sequence[EventRecord]) -> object:
                 str(event.id),
                 event.kind,
                 delivery.endpoint,
-                Text(delivery.state, style=colour_of(delivery.state)),
+                Text(delivery.state, style=color_of(delivery.state)),
                 str(len(delivery.attempts)),
             )
     return table

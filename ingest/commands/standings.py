@@ -1,4 +1,4 @@
-"""How the pipeline stands, on a terminal and as JSON."""
+"""Status of the pipeline on a terminal and as JSON."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -8,14 +8,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ingest.commands.outputs import colour_of, make_table, moment
+from ingest.commands.outputs import color_of, make_table, moment
 from ingest.domain.durations import age_seconds, describe_seconds
 from ingest.domain.flow import describe_drain
 from ingest.doors.standings import Standing
 
 
 def standing_document(standing: Standing, now: datetime) -> dict[str, object]:
-    """Return a standing for machines; durations are seconds, rates a minute's."""
+    """Return the status for machines: durations in seconds, rates per minute."""
     oldest = standing.oldest_accepted_at
     return {
         **asdict(standing.flow),
@@ -33,7 +33,7 @@ def standing_document(standing: Standing, now: datetime) -> dict[str, object]:
 
 
 def render_standing(standing: Standing, now: datetime) -> RenderableType:
-    """Return a standing for a terminal."""
+    """Return the status for a terminal."""
     grid = Table.grid(padding=(0, 2))
     for name, value in _facts(standing, now):
         grid.add_row(Text(name, style="bold"), value)
@@ -46,7 +46,7 @@ def render_standing(standing: Standing, now: datetime) -> RenderableType:
 def _facts(standing: Standing, now: datetime) -> Iterator[tuple[str, RenderableType]]:
     flow = standing.flow
     yield "accepted", _rate(flow.accepted_per_minute)
-    yield "applied", _rate(flow.applied_per_minute)
+    yield "processed", _rate(flow.processed_per_minute)
     yield "waiting", f"{standing.waiting:,}  {describe_drain(flow)}"
     oldest = standing.oldest_accepted_at
     if oldest is not None:
@@ -59,19 +59,19 @@ def _facts(standing: Standing, now: datetime) -> Iterator[tuple[str, RenderableT
 
 
 def _rate(per_minute: float | None) -> str:
-    return "not known yet" if per_minute is None else f"{per_minute:,.0f} a minute"
+    return "measuring" if per_minute is None else f"{per_minute:,.0f} per minute"
 
 
 def _outcomes(standing: Standing) -> RenderableType:
-    told = Text()
+    outcomes = Text()
     for each in standing.outcomes:
         error = f" {each.error}" if each.error else ""
-        told.append(f"{each.count:,} {each.state}{error}  ", colour_of(each.state))
-    return told if standing.outcomes else "nothing was applied"
+        outcomes.append(f"{each.count:,} {each.state}{error}  ", color_of(each.state))
+    return outcomes if standing.outcomes else "none"
 
 
 def _partitions(standing: Standing, now: datetime) -> Table:
-    table = make_table("partition", "waiting", "oldest", "last drained")
+    table = make_table("partition", "waiting", "oldest", "last commit")
     for each in standing.streams:
         oldest = each.oldest_accepted_at
         table.add_row(
@@ -84,9 +84,9 @@ def _partitions(standing: Standing, now: datetime) -> Table:
 
 
 def _endpoints(standing: Standing) -> Table:
-    table = make_table("endpoint", "pending", "given up", "state")
+    table = make_table("endpoint", "pending", "failed", "state")
     for each in standing.endpoints:
-        state = Text("in service", style="green")
+        state = Text("enabled", style="green")
         if each.disabled_at:
             state = Text(f"disabled since {moment(each.disabled_at)}", style="red")
         elif each.paused_until:

@@ -1,4 +1,4 @@
-"""`penstock status`: whether imports flow, what waits, and when it will be gone."""
+"""`penstock status`: show throughput, backlog, and time to drain."""
 
 import time
 from contextlib import suppress
@@ -17,7 +17,7 @@ from ingest.doors.standings import Standing, read_standing
 from ingest.doors.waiting import Streams
 from ingest.store.database import connect
 
-#: Rates need two samples; so far apart, when one look is asked for.
+#: Rates need two samples; with --once, they are this far apart.
 _APART_SECONDS = 1.0
 
 
@@ -30,19 +30,19 @@ Examples:
 
 \b
 Exit status:
-  0  everything was read
-  1  Postgres or Redis cannot be reached
-  2  wrong usage"""
+  0  success
+  1  Postgres or Redis is unavailable
+  2  usage error"""
 )
-@click.option("--once", is_flag=True, help="Print it once and end.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON once and end.")
+@click.option("--once", is_flag=True, help="Print the status once and exit.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON once and exit.")
 @click.option(
     "--every",
     type=click.FloatRange(0.2, 60),
     default=2.0,
     show_default=True,
     metavar="SECONDS",
-    help="How often to look.",
+    help="Seconds between updates.",
 )
 @database_options
 @redis_options
@@ -54,10 +54,10 @@ def status(
     redis_url: str,
     partitions: int,
 ) -> None:
-    """Show whether imports flow: rates, what waits and since when, time to drain.
+    """Show throughput, backlog, oldest waiting import, time to drain, and outcomes.
 
-    Live until Ctrl-C, on a terminal; else once. Rates are of the last minute, or of
-    the second for which one look measures.
+    On a terminal, the status is updated until Ctrl-C; otherwise it is printed once.
+    Rates are those of the last minute, or of one second if printed once.
     """
     streams = Streams(redis_url, partitions)
     try:
@@ -65,7 +65,7 @@ def status(
             if once or as_json or not make_console().is_terminal:
                 _show_once(connection, streams, as_json=as_json)
             else:
-                # Ctrl-C is how it is meant to end.
+                # Ctrl-C is the way to end it.
                 with suppress(KeyboardInterrupt):
                     _watch(connection, streams, every)
     finally:

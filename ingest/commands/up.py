@@ -1,4 +1,4 @@
-"""`penstock up`: run everything on this machine, servers included."""
+"""`penstock up`: run the complete stack on this machine."""
 
 import json
 import os
@@ -28,7 +28,7 @@ Penstock is {state}.
 
 
 def _tell(line: str) -> None:
-    """Tell a person what happens; a terminal that is gone ends nothing."""
+    """Print a line of progress; ignore a closed terminal."""
     with suppress(OSError):
         click.echo(f"penstock: {line}", err=True)
 
@@ -52,26 +52,26 @@ def _announce(answer: Answer, *, as_json: bool, logs: Path, state: str) -> None:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(".state"),
     show_default=True,
-    help="Keep data, logs and passwords here; the next start goes on with them.",
+    help="Directory for data, logs, and passwords; reused by the next start.",
 )
 @click.option(
     "--http-port",
     type=click.IntRange(0, 65535),
-    help="Accept imports on this port; 0 is any.  [default: 8080, or any if taken]",
+    help="HTTP port; 0 is any.  [default: 8080, or any if in use]",
 )
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
     default=2,
     show_default=True,
-    help="Processes that apply imports.",
+    help="Number of worker processes.",
 )
 @click.option(
     "--intakes",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Processes that accept imports.",
+    help="Number of intake processes.",
 )
 @click.option(
     "--stalled-after",
@@ -79,9 +79,11 @@ def _announce(answer: Answer, *, as_json: bool, logs: Path, state: str) -> None:
     type=click.FloatRange(min=1),
     default=STALL_SECONDS,
     show_default=True,
-    help="Restart workers after so many seconds without progress while work waits.",
+    help="Restart workers after this many seconds without progress.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one line when ready.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one line of JSON when ready."
+)
 def up(
     state_dir: Path,
     http_port: int | None,
@@ -90,13 +92,14 @@ def up(
     stall_seconds: float,
     as_json: bool,
 ) -> None:
-    """Run everything until Ctrl-C: servers, intakes, workers, the console.
+    """Run the complete stack until Ctrl-C: servers, intakes, workers, console.
 
-    PostgreSQL and Redis are those of DATABASE_URL and REDIS_URL where these are set.
-    Otherwise they are started: from the directories that PENSTOCK_POSTGRES_BIN and
-    PENSTOCK_REDIS_BIN name, from the installed wheels, or from PATH.
+    If DATABASE_URL and REDIS_URL are set, their servers are used. Otherwise PostgreSQL
+    and Redis are started from PENSTOCK_POSTGRES_BIN and PENSTOCK_REDIS_BIN, from the
+    installed wheels, or from PATH.
 
-    Run again on the same state directory, it tells of the group that runs there.
+    If a stack is already running on this state directory, the command prints its
+    addresses and attaches to it.
     """
     options = Options(
         state_dir=state_dir,
@@ -116,7 +119,7 @@ def up(
             _tell(f"already running: {error}")
             answer = attach(open_state(state_dir), _tell)
             if answer is None:
-                _tell("it has ended; starting again")
+                _tell("the running stack has ended; starting again")
                 continue
             announce(answer, state="already running; attached")
         return

@@ -1,1 +1,1 @@
-"""What bites this stack, looked for before it bites: `penstock doctor`."""
+"""Deployment checks for `penstock doctor`."""

@@ -1,4 +1,4 @@
-"""Every check there is, as far as the servers answer."""
+"""All checks, as far as the servers answer."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -24,7 +24,7 @@ _TIMEOUT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What is examined: the servers, and the settings that have to fit them."""
+    """Servers to check, and the settings that must fit them."""
 
     database_url: str
     redis_url: str
@@ -40,7 +40,7 @@ def _now() -> datetime:
 
 
 def examine(subject: Subject, clock: Clock = _now) -> Iterator[Finding]:
-    """Run every check; where a server does not answer, that is one finding."""
+    """Run all checks; a server that does not answer is one finding."""
     with ExitStack() as stack:
         client, no_redis = _open_redis(subject.redis_url, stack)
         connection, no_postgres = _open_postgres(subject.database_url, stack)
@@ -84,7 +84,10 @@ def _open_redis(url: str, stack: ExitStack) -> tuple[redis.Redis | None, list[Fi
     try:
         client.ping()
     except redis.RedisError as error:
-        advice = "Start it, or correct REDIS_URL: nothing is accepted, nothing is lost."
+        advice = (
+            "Start Redis or correct REDIS_URL. Until then imports are refused with "
+            "503; accepted imports are safe."
+        )
         return None, [fail("redis.answers", error, advice)]
     return client, []
 
@@ -95,7 +98,10 @@ def _open_postgres(
     try:
         connection = connect(url, application_name="penstock-doctor")
     except psycopg.OperationalError as error:
-        advice = "Start it, or correct DATABASE_URL: imports are accepted and wait."
+        advice = (
+            "Start Postgres or correct DATABASE_URL. Until then imports are accepted "
+            "and wait."
+        )
         found = " ".join(str(error).split())
         return None, [fail("postgres.answers", found, advice)]
     stack.callback(connection.close)

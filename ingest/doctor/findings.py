@@ -1,17 +1,17 @@
-"""What one check found, and what is to be done about it."""
+"""Result of one check: what was measured, and how to fix a problem."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """Severity of a finding."""
 
     OK = "ok"
-    #: It works, and will bite one day.
-    WARN = "warn"
-    #: Imports are, or may be, lost, refused or held up.
-    FAIL = "fail"
+    #: It works now, and can cause failures later.
+    WARN = "warning"
+    #: Imports are, or may be, lost, refused, or delayed.
+    FAIL = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,31 +21,31 @@ class Finding:
     #: Stable: `redis.appendfsync`.
     check: str
     level: Level
-    #: What is there.
+    #: The measured state, noun first.
     found: str
-    #: What to do; empty when all is well.
+    #: What to do; empty if there is no problem.
     advice: str = ""
 
 
 def well(check: str, found: object) -> Finding:
-    """Return the finding that all is well."""
+    """Return the finding of a passed check."""
     return Finding(check=check, level=Level.OK, found=str(found))
 
 
 def warn(check: str, found: object, advice: str) -> Finding:
-    """Return the finding that something will bite one day."""
+    """Return a warning."""
     return Finding(check=check, level=Level.WARN, found=str(found), advice=advice)
 
 
 def fail(check: str, found: object, advice: str) -> Finding:
-    """Return the finding that something bites."""
+    """Return the finding of a failed check."""
     return Finding(check=check, level=Level.FAIL, found=str(found), advice=advice)
 
 
 def grade(
     check: str, share: float, found: str, advice: str, *, bounds: tuple[float, float]
 ) -> Finding:
-    """Judge a `share` by the `bounds` from which it warns, and from which it fails."""
+    """Grade a `share`: a warning from the first bound on, a failure from the second."""
     warns, fails = bounds
     if share < warns:
         return well(check, found)

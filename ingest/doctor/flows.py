@@ -1,4 +1,4 @@
-"""What waits in Redis beside what Postgres says of its partitions."""
+"""Backlog of the partitions in Redis, with their commits in Postgres."""
 
 import redis
 from psycopg import Connection
@@ -12,7 +12,7 @@ from ingest.store.leases import Lease, list_leases
 def load_flows(
     client: redis.Redis, connection: Connection[TupleRow], partitions: int
 ) -> list[Flow]:
-    """Return how each of `partitions` gets on."""
+    """Return the backlog and the last commit of each partition."""
     pipeline = client.pipeline(transaction=False)
     pipeline.time()
     for partition in range(partitions):
@@ -37,7 +37,7 @@ def load_flows(
 
 
 def _accepted_at(entry_id: bytes) -> float:
-    """Read the time at which Redis took an entry."""
+    """Return the time at which Redis stored an entry."""
     return int(entry_id.partition(b"-")[0]) / 1000
 
 

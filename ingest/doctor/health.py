@@ -1,4 +1,4 @@
-"""Whether a restart of a worker would help: judged by progress, as it is now."""
+"""Health of a worker: whether a restart would help, measured by progress."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ _TIMEOUT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """What there is to see of the workers; nothing while a server is away."""
+    """State of the workers; empty while a server is unavailable."""
 
     #: The server that does not answer: restarting a worker would not bring it back.
     away: str = ""
@@ -24,11 +24,11 @@ class Health:
     swept_seconds: float | None = None
 
     def blame_drains(self, host: str) -> str:
-        """Say why the drains of `host` should be restarted; empty if not."""
+        """Return why the drains of `host` should be restarted; empty if not."""
         return "; ".join(stall.text for stall in self.stalls if stall.is_of(host))
 
     def blame_sweep(self, seconds: float = STALL_SECONDS) -> str:
-        """Say why upkeep and beat should be restarted; empty if not."""
+        """Return why upkeep and beat should be restarted; empty if not."""
         if self.swept_seconds is None or self.swept_seconds < seconds:
             return ""
         return f"the sweep has not run for {self.swept_seconds:.0f} s"
@@ -37,7 +37,7 @@ class Health:
 def look(
     database_url: str, redis_url: str, partitions: int, seconds: float = STALL_SECONDS
 ) -> Health:
-    """Ask Redis and Postgres how the work gets on."""
+    """Read the progress of the workers from Redis and Postgres."""
     client = redis.Redis.from_url(
         redis_url,
         socket_timeout=_TIMEOUT_SECONDS,
@@ -53,8 +53,8 @@ def look(
                 swept_seconds=None if is_busy else find_swept_seconds(client),
             )
     except redis.RedisError:
-        return Health(away="redis")
+        return Health(away="Redis")
     except psycopg.Error:
-        return Health(away="postgres")
+        return Health(away="Postgres")
     finally:
         client.close()

@@ -1,4 +1,4 @@
-"""This host: its clock beside those of the servers, and where processes count."""
+"""Checks of this host: its clock, and the directory of its metrics."""
 
 import os
 import socket
@@ -49,13 +49,13 @@ def _judge_skew(check: str, skew: float) -> Finding:
     return (fail if abs(skew) >= _FAR_SECONDS else warn)(
         check,
         found,
-        "Run an NTP client on every host: ids of imports and of entries, days of "
-        "receipts and due times of deliveries come of these clocks.",
+        "Run NTP on every host. Import IDs, receipt partitions, and delivery times "
+        "depend on these clocks.",
     )
 
 
 def check_metrics(directory: str, present: Sequence[Presence]) -> Finding:
-    """Check that this host's processes count where the exporter reads."""
+    """Check that this host's processes write metrics where the exporter reads them."""
     here = socket.gethostname()
     theirs = {one.metrics_dir for one in present if one.host == here}
     if not directory and len(theirs) == 1:
@@ -64,20 +64,20 @@ def check_metrics(directory: str, present: Sequence[Presence]) -> Finding:
         return warn(
             "host.metrics",
             "PROMETHEUS_MULTIPROC_DIR is not set",
-            "Set it, to one directory for all processes of a host: without it each "
-            "counts for itself and the exporter sees none.",
+            "Set it to one directory shared by all Penstock processes on the host. "
+            "Without it the exporter sees no counters.",
         )
     if not (Path(directory).is_dir() and os.access(directory, os.W_OK | os.X_OK)):
         return fail(
             "host.metrics",
-            f"{directory} cannot be written to",
-            "Create the directory, writable for the user of every process: they do not "
-            "start without it.",
+            f"{directory} is not writable",
+            "Create the directory and make it writable for the user of every process. "
+            "Processes do not start without it.",
         )
     if others := theirs - {directory}:
         return warn(
             "host.metrics",
-            f"{directory} here, {', '.join(sorted(others)) or 'none'} for the workers",
-            "Give all processes of a host the same PROMETHEUS_MULTIPROC_DIR.",
+            f"{directory} here; workers: {', '.join(sorted(others)) or 'none'}",
+            "Set the same PROMETHEUS_MULTIPROC_DIR for all processes of a host.",
         )
     return well("host.metrics", directory)

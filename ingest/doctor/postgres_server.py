@@ -1,4 +1,4 @@
-"""Postgres: committed means on disk, and there is room for locks, logs and sessions."""
+"""Checks of Postgres: durability, and room for locks, WAL, and connections."""
 
 from collections.abc import Iterator
 
@@ -27,7 +27,7 @@ def check_postgres(
 def judge_server(
     facts: ServerFacts, *, partitions: int, batch_size: int
 ) -> Iterator[Finding]:
-    """Judge what the server says of itself."""
+    """Check the facts of the server."""
     yield _check_version(facts)
     yield from _check_durability(facts)
     yield _check_wal(facts.max_wal_size)
@@ -49,14 +49,14 @@ def _check_version(facts: ServerFacts) -> Finding:
 
 
 def _check_durability(facts: ServerFacts) -> Iterator[Finding]:
-    lost = "entries are deleted after the commit, so what a crash takes back is lost."
+    lost = "With `off`, a crash can lose imports: entries are deleted after the commit."
     for name, found in (
         ("fsync", facts.fsync),
         ("full_page_writes", facts.full_page_writes),
         ("synchronous_commit", facts.synchronous_commit),
     ):
         if found == "off":
-            yield fail(f"postgres.{name}", found, f"Set `{name} = on`: {lost}")
+            yield fail(f"postgres.{name}", found, f"Set `{name} = on`. {lost}")
         else:
             yield well(f"postgres.{name}", found)
 
@@ -68,8 +68,8 @@ def _check_wal(mebibytes: int) -> Finding:
     return warn(
         "postgres.max_wal_size",
         found,
-        "Set `max_wal_size = 4GB` or more: under load checkpoints come too often, and "
-        "each page is then written whole again.",
+        "Set `max_wal_size = 4GB` or more. With less, checkpoints under load are too "
+        "frequent, and each one writes complete pages again.",
     )
 
 
@@ -78,14 +78,15 @@ def _check_locks(facts: ServerFacts, partitions: int, batch_size: int) -> Findin
     room = facts.max_locks_per_transaction * sessions
     needed = partitions * (batch_size * _LOCKS_PER_IMPORT + _LOCKS_PER_BATCH)
     found = (
-        f"room for {room} locks; {partitions} batches of {batch_size} may take {needed}"
+        f"{room} locks available; {partitions} batches of {batch_size} may need "
+        f"{needed}"
     )
     if room >= needed:
         return well("postgres.max_locks_per_transaction", found)
     return warn(
         "postgres.max_locks_per_transaction",
         found,
-        "Raise `max_locks_per_transaction` (256 does by default): batches are made "
-        "smaller than PENSTOCK_BATCH_SIZE, to fit, and fewer imports are applied a "
-        "second.",
+        "Raise `max_locks_per_transaction`; 256 is enough for the default settings. "
+        "Until then batches are smaller than PENSTOCK_BATCH_SIZE, and fewer imports "
+        "are applied per second.",
     )

@@ -1,4 +1,4 @@
-"""Redis: accepted means on disk, nothing is evicted, and there is room."""
+"""Checks of Redis: persistence, eviction, and memory."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -26,7 +26,7 @@ def check_redis(client: redis.Redis) -> Iterator[Finding]:
         yield warn(
             "redis.settings",
             "CONFIG GET is not allowed",
-            "Make sure by other means: appendonly yes, appendfsync always, "
+            "Check these settings in another way: appendonly yes, appendfsync always, "
             "no-appendfsync-on-rewrite no, maxmemory-policy noeviction.",
         )
     else:
@@ -69,8 +69,8 @@ def _check_persistence(settings: Mapping[str, str]) -> Iterator[Finding]:
         yield fail(
             "redis.appendonly",
             found,
-            "Set `appendonly yes`: without it a restart loses what was accepted and "
-            "not yet applied.",
+            "Set `appendonly yes`. Without it, a restart of Redis loses accepted "
+            "imports that are not applied yet.",
         )
     found = settings["appendfsync"]
     if found == "always":
@@ -79,8 +79,8 @@ def _check_persistence(settings: Mapping[str, str]) -> Iterator[Finding]:
         yield (warn if found == "everysec" else fail)(
             "redis.appendfsync",
             found,
-            "Set `appendfsync always`: a power loss then costs nothing accepted. It "
-            "costs about 5 µs an import.",
+            f"Set `appendfsync always`. With `{found}`, a power failure can lose the "
+            "last accepted imports. Cost: about 5 µs per import.",
         )
     found = settings["no-appendfsync-on-rewrite"]
     if found == "no":
@@ -89,7 +89,8 @@ def _check_persistence(settings: Mapping[str, str]) -> Iterator[Finding]:
         yield warn(
             "redis.no-appendfsync-on-rewrite",
             found,
-            "Set it to `no`: while the log is rewritten, `always` is not always.",
+            "Set it to `no`. With `yes`, Redis does not sync during an AOF rewrite, "
+            "and a crash can lose accepted imports.",
         )
 
 
@@ -99,8 +100,8 @@ def _check_eviction(policy: str) -> Finding:
     return fail(
         "redis.maxmemory-policy",
         policy,
-        "Set `maxmemory-policy noeviction`: any other deletes streams of accepted "
-        "imports, whole, when memory is short.",
+        "Set `maxmemory-policy noeviction`. With any other policy, Redis deletes "
+        "complete streams of accepted imports when memory is low.",
     )
 
 
@@ -108,7 +109,9 @@ def _check_last_write(status: str) -> Finding:
     if status == "ok":
         return well("redis.last-write", status)
     return fail(
-        "redis.last-write", status, "Redis cannot write its log: look at its disk."
+        "redis.last-write",
+        status,
+        "Check the disk of Redis: its last AOF write failed.",
     )
 
 
@@ -120,7 +123,7 @@ def _check_memory(used: int, limit: int) -> Finding:
         "redis.memory",
         used / limit,
         f"{mebibytes} used of {limit / 2**20:.0f} MiB",
-        "Apply what waits (more workers), raise `maxmemory`, or lower "
-        "PENSTOCK_MAX_WAITING: imports are refused when memory is full.",
+        "Add workers to reduce the backlog, raise `maxmemory`, or lower "
+        "PENSTOCK_MAX_WAITING. If memory is full, imports are refused.",
         bounds=(0.75, 0.95),
     )

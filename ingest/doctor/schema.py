@@ -1,4 +1,4 @@
-"""What must be in Postgres: migrations, unique indexes, a catalogue, receipts' days."""
+"""Checks of the schema: migrations, indexes, catalog, tokens, receipts, keys."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
@@ -7,6 +7,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.doctor.findings import Finding, fail, warn, well
+from ingest.domain.counts import count
 from ingest.domain.key_makers import describe_makers, list_makers
 from ingest.store.catalog import load_declared
 from ingest.store.key_makers import load_makers
@@ -21,7 +22,7 @@ from ingest.store.servers import (
 )
 from ingest.store.tokens import load_tokens
 
-#: The judges: who holds a value, and whether an import has been applied.
+#: Indexes that keep values unique and imports from being applied twice.
 UNIQUE_INDEXES = frozenset({
     "imports_pkey",
     "profiles_pkey",
@@ -38,7 +39,7 @@ UNIQUE_INDEXES = frozenset({
 
 
 def check_schema(connection: Connection[TupleRow], today: date) -> Iterator[Finding]:
-    """Check what the tables are and hold; nothing more where there are none."""
+    """Check the tables and their contents; if any is missing, only the migrations."""
     migrations = _check_migrations(load_applied(connection))
     yield migrations
     if not migrations.advice:
@@ -59,8 +60,8 @@ def _check_migrations(applied: Mapping[str, str]) -> Finding:
     if changed:
         return fail(
             "schema.migrations",
-            f"applied with another text: {', '.join(changed)}",
-            "Restore the files of the release that applied them.",
+            f"applied with different text: {', '.join(changed)}",
+            "Restore the migration files of the release that applied them.",
         )
     newer = len(applied.keys() - ours.keys())
     found = f"{len(ours)} applied" + (f", {newer} of a newer release" if newer else "")
@@ -73,55 +74,55 @@ def _check_indexes(connection: Connection[TupleRow]) -> Finding:
         return fail(
             "schema.indexes",
             f"invalid: {', '.join(invalid)}",
-            "Run for each: REINDEX INDEX CONCURRENTLY name; then drop what is left of "
-            "the attempts before (names ending in _ccnew or _ccold).",
+            "Run for each: REINDEX INDEX CONCURRENTLY name. Then drop the indexes left "
+            "by earlier attempts (their names end in _ccnew or _ccold).",
         )
     absent = sorted(UNIQUE_INDEXES - find_unique_indexes(connection))
     if absent:
         return fail(
             "schema.indexes",
-            f"absent: {', '.join(absent)}",
-            "Stop the workers and make them again, as the migrations do: they decide "
-            "that nothing is applied twice and that nobody is two profiles.",
+            f"missing: {', '.join(absent)}",
+            "Stop the workers and recreate them as in the migrations. Without them, "
+            "imports can be applied twice and profiles duplicated.",
         )
     if superseded := find_superseded_indexes(connection):
         return warn(
             "schema.indexes",
-            f"of the release before: {', '.join(superseded)}",
-            "Once no worker of that release runs: DROP INDEX CONCURRENTLY "
-            f"{', '.join(superseded)}. Until then every import pays for it.",
+            f"of the previous release: {', '.join(superseded)}",
+            "When no worker of that release runs: DROP INDEX CONCURRENTLY "
+            f"{', '.join(superseded)}. Until then every import also updates it.",
         )
-    return well("schema.indexes", f"{len(UNIQUE_INDEXES)} unique ones, all valid")
+    return well("schema.indexes", f"{len(UNIQUE_INDEXES)} unique indexes, all valid")
 
 
 def _check_statistics(connection: Connection[TupleRow]) -> Finding:
-    """Check that Postgres knows the tables; the first minute and a restore lack it."""
+    """Check that tables are analyzed, which they are not just after a restore."""
     unknown = find_unanalyzed_tables(connection)
     if unknown:
         return warn(
             "schema.statistics",
             f"never analyzed: {', '.join(unknown)}",
-            f"Run: ANALYZE {', '.join(unknown)}. After a restore it is part of it; if "
-            "autovacuum does not do it within minutes, set `autovacuum = on`. Imports "
-            "do not depend on it; what operators ask may be slow.",
+            f"Run: ANALYZE {', '.join(unknown)}. Do this after every restore. If "
+            "autovacuum does not analyze within minutes, set `autovacuum = on`. "
+            "Without statistics, console and CLI queries may be slow; imports are not.",
         )
-    return well("schema.statistics", "every table that holds rows is analyzed")
+    return well("schema.statistics", "all tables with rows are analyzed")
 
 
 def _check_catalog(connection: Connection[TupleRow]) -> Iterator[Finding]:
     databases = len(load_declared(connection).databases)
     if databases:
-        yield well("schema.catalogue", f"{databases} databases")
+        yield well("schema.catalog", count(databases, "profile database"))
     else:
         yield fail(
-            "schema.catalogue", "no databases", "Run: penstock catalog apply FILE"
+            "schema.catalog", "no profile databases", "Run: penstock catalog apply FILE"
         )
     tokens = len(load_tokens(connection))
     if tokens:
-        yield well("schema.tokens", f"{tokens} good ones")
+        yield well("schema.tokens", f"{tokens} active")
     else:
         yield warn(
-            "schema.tokens", "none that is good", "Run: penstock token create NAME"
+            "schema.tokens", "no active tokens", "Run: penstock token create NAME"
         )
 
 
@@ -132,31 +133,34 @@ def _check_days(connection: Connection[TupleRow], today: date) -> Finding:
         return warn(
             "schema.receipts",
             f"no table for {', '.join(absent)}",
-            "The upkeep worker and beat make them hourly: do they run? Receipts go to "
-            "the default table meanwhile, which no retention drops whole.",
+            "Check that beat and the upkeep worker run: they create these tables "
+            "hourly. Until then receipts go to the default table, which retention "
+            "cannot drop.",
         )
-    return well("schema.receipts", f"tables for {len(days)} days, to {max(days)}")
+    return well(
+        "schema.receipts", f"tables for {count(len(days), 'day')}, up to {max(days)}"
+    )
 
 
 def _check_keys(connection: Connection[TupleRow]) -> Finding:
-    """Compare who made the match keys with who we are; and look at some of them."""
+    """Compare the library versions of the stored match keys, and check a sample."""
     difference = describe_makers(load_makers(connection).made_by, list_makers())
     lacking, orphans, looked_at = sample(connection)
     found = [f"made by {difference}"] if difference else []
     if lacking:
-        found.append(f"{lacking} of {looked_at} sampled profiles lack keys")
+        found.append(f"{lacking} of {looked_at} sampled profiles lack match keys")
     if lacking or difference:
         return warn(
             "schema.keys",
             "; ".join(found),
-            "Run: penstock keys rebuild. Until then a profile may not be found by its "
-            "email or phone, and an import creates another.",
+            "Run: penstock keys rebuild. Until then an import may not find a profile "
+            "by its email or phone, and create a duplicate.",
         )
     if orphans:
         return warn(
             "schema.keys",
-            f"{orphans} sampled keys lead to profiles that do not hold them",
-            "They are passed over. Once no worker of another release runs: "
+            f"{orphans} sampled match keys belong to no profile",
+            "They are ignored. When no worker of another release runs: "
             "penstock keys prune",
         )
-    return well("schema.keys", f"those of {looked_at} sampled profiles are right")
+    return well("schema.keys", f"{looked_at} sampled profiles, all complete")

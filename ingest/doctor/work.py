@@ -1,4 +1,4 @@
-"""Whether work gets done: backlog, progress, workers, beat, and what was given up."""
+"""Checks of the work: backlog, progress, workers, beat, dead letters, endpoints."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,6 +9,7 @@ from psycopg.rows import TupleRow
 
 from ingest.doctor.findings import Finding, fail, grade, warn, well
 from ingest.doctor.flows import find_swept_seconds, load_flows
+from ingest.domain.counts import count
 from ingest.domain.phones import can_be_dialled
 from ingest.domain.progress import Flow, find_stalls
 from ingest.doors.clocks import read_clocks
@@ -23,7 +24,7 @@ from ingest.store.phones import sample_phones
 #: As the alert PenstockPartitionFails counts them.
 _MOST_ATTEMPTS = 10
 
-#: Phones looked at, the smallest first; each takes a tenth of a millisecond.
+#: Phones sampled, the smallest first; each takes a tenth of a millisecond.
 _SAMPLED_PHONES = 5000
 #: The sweep runs each second.
 _SWEEP_SECONDS = 10.0
@@ -36,7 +37,7 @@ def check_work(
     partitions: int,
     max_waiting: int,
 ) -> Iterator[Finding]:
-    """Check that what is accepted is applied, and by whom."""
+    """Check that accepted imports are processed."""
     present = find_present(client)
     flows = load_flows(client, connection, partitions)
     yield _check_backlog(flows, max_waiting)
@@ -57,9 +58,9 @@ def _check_backlog(flows: Sequence[Flow], max_waiting: int) -> Finding:
     return grade(
         "work.backlog",
         waiting / max_waiting,
-        f"{waiting} of {max_waiting} imports wait",
-        "More is accepted than applied: add workers; from the bound on, imports are "
-        "refused with 429.",
+        f"{waiting} of {max_waiting} imports waiting",
+        "Add workers: more imports are accepted than applied. At the limit, imports "
+        "are refused with 429.",
         bounds=(0.5, 1.0),
     )
 
@@ -69,30 +70,31 @@ def _check_progress(flows: Sequence[Flow]) -> Finding:
         return fail(
             "work.progress",
             "; ".join(stall.text for stall in stalls),
-            "Restart the worker that is named, or else all of them, and read its log.",
+            "Restart the named worker, or all workers if none is named. Its log has "
+            "the cause.",
         )
     oldest = max((flow.oldest_seconds or 0.0 for flow in flows), default=0.0)
-    return well("work.progress", f"the oldest entry has waited {oldest:.0f} s")
+    return well("work.progress", f"oldest waiting import: {oldest:.0f} s")
 
 
 def _check_attempts(client: redis.Redis, connection: Connection[TupleRow]) -> Finding:
-    """Look for partitions whose first entries fail again and again."""
+    """Check for partitions whose first entries keep failing."""
     failing = {
         partition: attempts
         for partition, attempts in count_attempts(connection).items()
         if attempts > _MOST_ATTEMPTS
     }
     if not failing:
-        return well("work.attempts", "no partition fails again and again")
+        return well("work.attempts", "no partition keeps failing")
     return fail(
         "work.attempts",
         "; ".join(
-            f"partition {partition} has failed {attempts} times in a row, at entry "
+            f"partition {partition}: {attempts} failed attempts in a row, at entry "
             f"{_find_head(client, partition)}"
             for partition, attempts in failing.items()
         ),
-        "The drains' log says why (`batch put off`). If no server is in trouble, put "
-        "the entry among the dead letters: penstock dead-letters add PARTITION. See "
+        "The workers' log has the cause (`batch retried`). If all servers are healthy, "
+        "move the entry to the dead letters: penstock dead-letters add PARTITION. See "
         "docs/runbooks.md#penstockpartitionfails.",
     )
 
@@ -108,8 +110,8 @@ def _check_workers(present: Sequence[Presence]) -> Finding:
     if absent:
         return fail(
             "work.workers",
-            f"{names}; none for {', '.join(sorted(absent))}",
-            "Start: celery -A workers.app worker -Q QUEUE -n QUEUE@%h",
+            f"{names}; none for queue {', '.join(sorted(absent))}",
+            "Start a worker: celery -A workers.app worker -Q QUEUE -n QUEUE@%h",
         )
     return well("work.workers", names)
 
@@ -120,9 +122,9 @@ def _check_beat(swept_seconds: float | None) -> Finding:
         return fail(
             "work.beat",
             f"last sweep: {ago}",
-            "Start `celery -A workers.app beat`, one only, and the upkeep worker: "
-            "without them a lost doorbell leaves its import waiting, nothing is tried "
-            "again, and no days of receipts are made.",
+            "Start exactly one `celery -A workers.app beat`, and the upkeep worker. "
+            "Without them lost wake-ups, delivery retries, and receipt tables are not "
+            "handled.",
         )
     return well("work.beat", f"last sweep: {swept_seconds:.0f} s ago")
 
@@ -138,39 +140,40 @@ def _check_partitions(
     )
     others = [one.name for one in present if one.partitions != partitions]
     if strange or others:
-        found = [f"{key} has entries nobody reads" for key in strange]
-        found += [f"{name} has another count" for name in others]
+        found = [f"{key} has entries that no worker reads" for key in strange]
+        found += [f"{name} has another number" for name in others]
         return fail(
             "work.partitions",
             f"{partitions} here; {'; '.join(found)}",
-            "Give every process the same PENSTOCK_PARTITIONS; go back to the larger "
-            "count until every stream is empty.",
+            "Set the same PENSTOCK_PARTITIONS for all processes. Use the larger number "
+            "until all streams are empty.",
         )
-    return well("work.partitions", f"{partitions}, and all agree")
+    return well("work.partitions", f"{partitions}; all processes agree")
 
 
 def _check_retention(client: redis.Redis, connection: Connection[TupleRow]) -> Finding:
     if apart := read_clocks(connection, client).find_disagreement():
         return fail(
             "work.retention",
-            f"nothing is dropped: {apart}",
-            "Set the clocks of all hosts by NTP. If nothing was applied for an hour, "
-            "start the workers: what is past retention is dropped once imports or "
-            "heartbeats are applied again.",
+            f"retention paused: {apart}",
+            "Synchronize the clocks of all hosts with NTP. If nothing was applied for "
+            "an hour, start the workers. Retention resumes when imports or heartbeats "
+            "are applied again.",
         )
-    return well("work.retention", "the clocks agree on what is past it")
+    return well("work.retention", "clocks agree")
 
 
 def _check_geo(connection: Connection[TupleRow]) -> Finding:
-    count = count_unlocated(connection)
-    if count:
+    unlocated = count_unlocated(connection)
+    if unlocated:
         return warn(
             "work.geo",
-            f"{count} of the last receipts asked for detect_geo: no database is set",
-            "Set GEOIP_DATABASE to a City database in MaxMind's format for every "
-            "worker, or send no detect_geo.",
+            f"{unlocated} of the latest imports requested detect_geo; GEOIP_DATABASE "
+            "is not set",
+            "Set GEOIP_DATABASE to a MaxMind City database for every worker, or do not "
+            "send detect_geo.",
         )
-    return well("work.geo", "no import asked for what could not be located")
+    return well("work.geo", "no detect_geo without GEOIP_DATABASE")
 
 
 def _check_dead_letters(connection: Connection[TupleRow]) -> Finding:
@@ -178,10 +181,12 @@ def _check_dead_letters(connection: Connection[TupleRow]) -> Finding:
     if groups:
         return warn(
             "work.dead-letters",
-            f"{sum(group.open for group in groups)} open, of {len(groups)} kinds",
-            "Look at them with `penstock dead-letters list`; then replay or drop them.",
+            f"{sum(group.open for group in groups)} open in "
+            f"{count(len(groups), 'group')}",
+            "Inspect them with `penstock dead-letters list`, then replay or discard "
+            "them.",
         )
-    return well("work.dead-letters", "none is open")
+    return well("work.dead-letters", "none open")
 
 
 def _check_endpoints(connection: Connection[TupleRow]) -> Finding:
@@ -191,8 +196,8 @@ def _check_endpoints(connection: Connection[TupleRow]) -> Finding:
         return warn(
             "work.endpoints",
             f"disabled: {', '.join(disabled)}",
-            "Each has answered 410 Gone. `penstock endpoint enable ID` undoes it; or "
-            "take its triggers out of the catalogue.",
+            "They returned 410 Gone. Re-enable them with `penstock endpoint enable "
+            "ID`, or remove their triggers from the catalog.",
         )
     return well("work.endpoints", f"{len(endpoints)}, none disabled")
 
@@ -201,13 +206,14 @@ def _check_phones(connection: Connection[TupleRow]) -> Finding:
     phones = sample_phones(connection, _SAMPLED_PHONES)
     wrong = [(id_, one) for id_, one in phones if not can_be_dialled(one)]
     if not wrong:
-        return well("work.phones", f"{len(phones)} looked at, all can be dialled")
+        return well("work.phones", f"{len(phones)} sampled, all valid")
     named = ", ".join(phone for _, phone in wrong[:3])
     of = ", ".join(str(id_) for id_ in sorted({id_ for id_, _ in wrong}))
     return warn(
         "work.phones",
-        f"{len(wrong)} of {len(phones)} cannot be dialled, such as {named}"
+        f"{len(wrong)} of {len(phones)} sampled are invalid, such as {named}"
         f" (database {of})",
-        "Set the database's phone_region, so that numbers without a country code are "
-        "read in it; then preview and rewrite: penstock profiles phones --database ID",
+        "Set phone_region of the database: numbers without a country code are then "
+        "read as numbers of that region. To preview and rewrite: penstock profiles "
+        "phones --database ID",
     )

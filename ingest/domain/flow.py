@@ -16,17 +16,17 @@ class Flow:
     waiting: int
     #: None until two samples were taken, and where Redis does not count.
     accepted_per_minute: float | None = None
-    applied_per_minute: float | None = None
-    #: 0 when nothing waits; None when it is not known, or what waits grows.
+    processed_per_minute: float | None = None
+    #: 0 without a backlog; None if it is unknown, or the backlog grows.
     drain_seconds: float | None = None
 
     @property
     def is_growing(self) -> bool:
-        """Whether more is accepted than applied while something waits."""
-        accepted, applied = self.accepted_per_minute, self.applied_per_minute
-        if accepted is None or applied is None:
+        """Whether more imports are accepted than processed while imports wait."""
+        accepted, processed = self.accepted_per_minute, self.processed_per_minute
+        if accepted is None or processed is None:
             return False
-        return self.waiting > 0 and accepted >= applied
+        return self.waiting > 0 and accepted >= processed
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +71,24 @@ class FlowMeter:
         if first.accepted is None or last.accepted is None:
             return Flow(waiting=last.waiting, drain_seconds=drained)
         accepted = last.accepted - first.accepted
-        # Whatever was accepted and waits no more has been applied.
-        applied = accepted + fewer
+        # What was accepted and no longer waits has been processed.
+        processed = accepted + fewer
         return Flow(
             waiting=last.waiting,
             accepted_per_minute=accepted * 60 / seconds,
-            applied_per_minute=max(0, applied) * 60 / seconds,
+            processed_per_minute=max(0, processed) * 60 / seconds,
             drain_seconds=drained,
         )
 
 
 def describe_drain(flow: Flow) -> str:
-    """Say when what waits will be gone."""
+    """Describe the time to drain."""
     if flow.waiting == 0:
-        return "nothing waits"
+        return "empty"
     if flow.drain_seconds is not None:
-        return f"gone in {describe_seconds(flow.drain_seconds)}"
+        return f"drains in about {describe_seconds(flow.drain_seconds)}"
     if not flow.is_growing:
-        return "not known yet"
-    if not flow.applied_per_minute:
-        return "nothing is applied: do workers run?"
-    return "not getting less: add workers"
+        return "measuring"
+    if not flow.processed_per_minute:
+        return "nothing processed in the last minute; check that workers run"
+    return "growing; add workers if it persists"

@@ -1,7 +1,9 @@
-"""Whether what waits gets on: judged by entries and commits, not by processes."""
+"""Progress of the partitions, measured by entries and commits, not by processes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from ingest.domain.counts import count
 
 #: With work waiting, this long without a commit is no progress. Longer than any
 #: hand-over between drains, and than the sweep takes to ring again.
@@ -24,7 +26,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """What waits on one partition, and when it last got on."""
+    """The backlog of one partition, and its last commit."""
 
     partition: int
     waiting: int
@@ -32,30 +34,31 @@ class Flow:
     oldest_seconds: float | None
     #: Seconds since the last commit; None when there was none yet.
     drained_seconds: float | None
-    #: None when nobody works on it at this moment.
+    #: None without a lease.
     holder: Holder | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stall:
-    """A partition that does not get on though it could."""
+    """A stalled partition."""
 
     flow: Flow
 
     @property
     def text(self) -> str:
-        """Say what is wrong."""
-        waits = f"partition {self.flow.partition}: {self.flow.waiting} entries wait"
-        waits += f", the oldest for {self.flow.oldest_seconds or 0:.0f} s"
-        if self.flow.holder is None:
-            return f"{waits}, and no drain takes them"
+        """The backlog, its age, and who makes no progress."""
+        flow = self.flow
+        waits = f"partition {flow.partition}: {count(flow.waiting, 'import')} waiting"
+        waits += f", the oldest for {flow.oldest_seconds or 0:.0f} s"
+        if flow.holder is None:
+            return f"{waits}; no worker is processing them"
         return (
-            f"{waits}, and {self.flow.holder.name} holds them without doing anything "
-            f"for {self.flow.holder.seconds:.0f} s"
+            f"{waits}; leased by {flow.holder.name}, no progress for "
+            f"{flow.holder.seconds:.0f} s"
         )
 
     def is_of(self, host: str) -> bool:
-        """Say whether a worker of `host` is to blame; nobody's stall is everybody's."""
+        """Whether a worker of `host` is stalled; without a lease, any worker is."""
         if self.flow.holder is None:
             return True
         name, prefix = self.flow.holder.name, f"penstock-drain-{host}-"

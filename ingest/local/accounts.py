@@ -43,8 +43,8 @@ def _find_nobody() -> pwd.struct_passwd:
         except KeyError:
             continue
     raise PenstockError(
-        "PostgreSQL refuses to run as root, and this system has no user nobody: "
-        "start penstock as another user, or set DATABASE_URL"
+        "PostgreSQL does not run as root, and this system has no user nobody. Start "
+        "penstock as another user, or set DATABASE_URL."
     )
 
 
@@ -73,8 +73,8 @@ def choose_account(binaries: Binaries) -> Account:
         return namespace
     if not is_root:
         raise PenstockError(
-            f"PostgreSQL refuses to run as user {os.geteuid()}, which has no name on "
-            "this system: add one to /etc/passwd, or set DATABASE_URL"
+            f"PostgreSQL does not run as user {os.geteuid()}, which has no name on "
+            "this system. Add the user to /etc/passwd, or set DATABASE_URL."
         )
     return Account(isolation=Isolation.USER, uid=nobody.pw_uid, gid=nobody.pw_gid)
 
@@ -150,6 +150,6 @@ def check_owner(directory: Path, account: Account) -> None:
     wanted = account.uid if account.isolation is Isolation.USER else os.geteuid()
     if owner != wanted:
         raise ForeignFiles(
-            f"{directory} belongs to user {owner}, and PostgreSQL would run as "
-            f"{wanted}: start penstock as that user, or choose another --state-dir"
+            f"{directory} belongs to user {owner}, but PostgreSQL would run as "
+            f"{wanted}. Start penstock as user {owner}, or choose another --state-dir."
         )

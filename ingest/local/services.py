@@ -52,9 +52,9 @@ def choose_postgres(state: Path, environ: Mapping[str, str], tell: Tell) -> Serv
     """Take the server of DATABASE_URL, or prepare an embedded one."""
     url = environ.get("DATABASE_URL")
     if url:
-        tell("postgres: the one of DATABASE_URL")
+        tell("postgres: using DATABASE_URL")
         return Service(url=url, probe=lambda: _probe_foreign_postgres(url))
-    tell("postgres: looking at the programs and the data")
+    tell("postgres: checking programs and data")
     cluster = prepare_postgres(state, durable=True, environ=environ)
     binaries = cluster.binaries
     tell(f"postgres: {binaries.version_text} ({binaries.source}) on {cluster.data}")
@@ -71,7 +71,7 @@ def choose_redis(state: Path, environ: Mapping[str, str], tell: Tell) -> Service
     """Take the server of REDIS_URL, or prepare an embedded one."""
     url = environ.get("REDIS_URL")
     if url:
-        tell("redis: the one of REDIS_URL")
+        tell("redis: using REDIS_URL")
         return Service(url=url, probe=lambda: _probe_foreign_redis(url))
     keeper = prepare_valkey(state, durable=True, environ=environ)
     binaries = keeper.binaries

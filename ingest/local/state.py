@@ -33,7 +33,7 @@ def open_state(path: Path) -> Path:
     except OSError as error:
         raise StateUnusable(f"{path} cannot be used: {error.strerror}") from error
     if not os.access(state, os.R_OK | os.W_OK | os.X_OK):
-        raise StateUnusable(f"{state} is not ours to write to; choose --state-dir")
+        raise StateUnusable(f"{state} is not writable; choose another --state-dir")
     return state
 
 
@@ -109,7 +109,7 @@ def find_free_port() -> int:
     choices = random.sample(_PORTS, 200)
     port = next((port for port in choices if _is_free(port)), None)
     if port is None:
-        raise PenstockError("no port of 127.0.0.1 is free")
+        raise PenstockError("no free port on 127.0.0.1")
     return port
 
 

@@ -138,8 +138,8 @@ class Supervisor:
             return
         self._is_warned = True
         self._tell(
-            f"warning: {self._state} cannot be written to: {error.strerror}."
-            " Everything goes on; free space on its disk"
+            f"warning: cannot write to {self._state}: {error.strerror}. The stack "
+            "keeps running; free space on this disk."
         )
 
     def add(self, children: Iterable[Child]) -> None:
@@ -159,8 +159,8 @@ class Supervisor:
         processes.kill_group(life.process.pid)
         reason = processes.describe_exit(code)
         self._tell(
-            f"{life.name} (process {life.process.pid}) ended: {reason}; "
-            f"it starts again in {delay:g} s"
+            f"{life.name} (process {life.process.pid}) ended: {reason}; restarting in "
+            f"{delay:g} s"
         )
         # What a signal ended had no time to write why.
         if lived < _SHORT_SECONDS and code >= 0:
@@ -170,7 +170,7 @@ class Supervisor:
         log = life.child.program.log
         text = processes.tail(log, life.log_start)
         if text:
-            self._tell(f"the end of {log}:\n{text}")
+            self._tell(f"last lines of {log}:\n{text}")
 
     def _revive(self, dead: _Life) -> None:
         try:
@@ -182,7 +182,7 @@ class Supervisor:
             dead.due_at = time.monotonic() + restart_delay(dead.deaths)
             return
         self._lives[life.name] = life
-        self._tell(f"{life.name} started again (process {life.process.pid})")
+        self._tell(f"{life.name}: restarted (process {life.process.pid})")
         self._record()
         self.on_change()
 
@@ -196,7 +196,7 @@ class Supervisor:
             name, reason = self._asked.get()
             life = self._lives.get(name)
             if life is not None and life.due_at is None:
-                self._tell(f"{name} makes no progress and is restarted: {reason}")
+                self._tell(f"{name}: stalled ({reason}); restarting")
                 # It may be stopped, and hear no other signal.
                 processes.kill_group(life.process.pid)
 
@@ -218,7 +218,7 @@ class Supervisor:
         for name in names:
             life = self._lives.get(name)
             if life and life.deaths >= _START_ATTEMPTS:
-                raise NotReady(f"{name} died {life.deaths} times while starting")
+                raise NotReady(f"{name} failed {life.deaths} times while starting")
 
     def wait_ready(self, probes: Mapping[str, Probe], *, seconds: float) -> None:
         """Wait until every probe answers; raise NotReady after `seconds`.
@@ -232,7 +232,7 @@ class Supervisor:
             now = time.monotonic()
             for name in [name for name, reason in reasons.items() if reason is None]:
                 del waiting[name], reasons[name]
-                self._tell(f"{name} is ready after {now - started:.1f} s")
+                self._tell(f"{name}: ready ({now - started:.1f} s)")
             if not waiting:
                 return
             if self._signals.stop_requests:
@@ -243,7 +243,7 @@ class Supervisor:
                 raise NotReady(f"not ready after {seconds:g} s: {account}")
             if now - told > _PROGRESS_SECONDS:
                 told = now
-                self._tell(f"waiting, {now - started:.0f} of {seconds:g} s: {account}")
+                self._tell(f"waiting ({now - started:.0f} of {seconds:g} s): {account}")
             self.tick(_POLL_SECONDS)
 
     def run(self) -> None:
@@ -271,7 +271,7 @@ class Supervisor:
             for life in lives:
                 grace = life.child.program.grace_seconds
                 if lived > (_HURRY_SECONDS if hurry else grace):
-                    self._tell(f"{life.name} did not stop in {lived:.0f} s: killed")
+                    self._tell(f"{life.name}: did not stop in {lived:.0f} s; killed")
                     processes.kill_group(life.process.pid)
                     life.process.wait()
             self._signals.wait(_POLL_SECONDS)

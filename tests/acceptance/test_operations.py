@@ -74,7 +74,7 @@ def test_what_waits_and_when_it_will_be_gone(
     shown = follow(running, status)
 
     assert re.search(r"waiting +\d+", shown)
-    assert re.search("nothing waits|gone in|add workers|known yet|do workers", shown)
+    assert re.search("empty|drains in|add workers|measuring|check that workers", shown)
 
 
 def test_a_dead_letter_is_applied_after_all(

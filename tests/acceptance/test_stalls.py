@@ -68,9 +68,9 @@ def test_a_worker_that_makes_no_progress_is_restarted(
 
     harm(group, answer)
     send(answer, "after@example.com", "respond-async")
-    wait_for(lambda: "drains started again" in group.said, DEADLINE_SECONDS)
+    wait_for(lambda: "drains: restarted" in group.said, DEADLINE_SECONDS)
     wait_for(lambda: count_profiles(answer) == 2, DEADLINE_SECONDS)
 
-    assert "drains makes no progress and is restarted: partition" in group.said
+    assert "drains: stalled (partition" in group.said
     assert group.pids()["workers"] != pids
     assert group.end() == 0, group.said

@@ -115,8 +115,8 @@ def test_the_url_shows_a_page_that_leads_to_the_console(
 
 
 def test_progress_is_told_in_plain_lines(group: Group, answer: dict[str, Any]) -> None:
-    assert "penstock: postgres is ready after" in group.said
-    assert "penstock: drains is ready after" in group.said
+    assert "penstock: postgres: ready (" in group.said
+    assert "penstock: drains: ready (" in group.said
     assert "\x1b" not in group.said
 
 
@@ -149,8 +149,8 @@ def test_a_killed_child_is_restarted_and_that_is_said(
 
     os.kill(pid, signal.SIGKILL)
 
-    wait_for(lambda: f"(process {pid}) ended: SIGKILL; it starts" in group.said)
-    wait_for(lambda: re.search(f"{number}.* started again", group.said))
+    wait_for(lambda: f"(process {pid}) ended: SIGKILL; restarting" in group.said)
+    wait_for(lambda: re.search(f"{number}.*: restarted", group.said))
     wait_for(lambda: is_imported(answer, f"{name}@example.com"))
     assert pid not in json.dumps(group.pids()).split()
 

@@ -61,7 +61,7 @@ def test_no_caller_notices_that_a_worker_is_restarted(group: Group) -> None:
 
         def is_replaced() -> bool:
             send()
-            return "drains started again" in group.said
+            return "drains: restarted" in group.said
 
         for _ in range(AROUND):
             send()

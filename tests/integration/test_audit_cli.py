@@ -36,7 +36,7 @@ def test_a_new_installation_is_balanced(settings: Settings) -> None:
     result = run(settings)
 
     assert result.exit_code == 0
-    assert "nothing was accepted yet" in result.output
+    assert "No imports accepted yet." in result.output
 
 
 def test_every_door_s_imports_are_accounted_for(
@@ -116,7 +116,7 @@ def test_missing_imports_are_named_and_measured(
         exposition = generate_latest(registry).decode()
 
     assert (table.exit_code, document.exit_code) == (1, 1)
-    assert f"missing: {lost} of database 1" in table.output
+    assert f"missing: {lost}, database 1" in table.output
     assert kept not in table.output
     told = json.loads(document.output)
     assert not told["balanced"]
@@ -156,12 +156,12 @@ def test_a_producer_s_list_is_checked(
     as_json = run(intake.settings, "--ids", "-", "--json", input=unknown)
     malformed = run(intake.settings, "--ids", "-", input="nonsense")
 
-    assert (found.exit_code, found.output) == (0, "0 of 2 imports are missing\n")
+    assert (found.exit_code, found.output) == (0, "0 of 2 imports missing\n")
     assert missing.exit_code == 1
     assert missing.stdout.split() == [unknown]
-    assert json.loads(as_json.stdout) == {"asked": 1, "missing": [unknown]}
+    assert json.loads(as_json.stdout) == {"checked": 1, "missing": [unknown]}
     assert malformed.exit_code == 2
-    assert "Line 1 is no import id" in malformed.output
+    assert "Line 1 must be an import ID" in malformed.output
 
 
 def test_what_cannot_be_told_is_said_so(
@@ -178,7 +178,7 @@ def test_what_cannot_be_told_is_said_so(
     no_postgres = run(intake.settings, "--database-url", nowhere)
     no_redis = run(intake.settings, "--redis-url", "redis://127.0.0.1:9")
 
-    assert wiped.exit_code == 2
+    assert wiped.exit_code == 3
     assert "Redis was wiped" in wiped.output
     assert restarted.exit_code == 0
-    assert (no_postgres.exit_code, no_redis.exit_code) == (2, 2)
+    assert (no_postgres.exit_code, no_redis.exit_code) == (3, 3)

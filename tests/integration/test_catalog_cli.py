@@ -53,8 +53,8 @@ def test_applying_shows_the_plan_and_makes_the_catalogue_so(
     lines = result.stdout.splitlines()
     assert "+ databases.1.fields.level  int" in lines
     assert "~ accounts.1  name: Demo → Acme" in lines
-    assert "- segments.3  loses data" in lines
-    assert lines[-1] == "applied"
+    assert "- segments.3  deletes stored data" in lines
+    assert lines[-1] == "Applied."
     assert load_declared(connection) == make_declared(make_field("level"))
 
 
@@ -64,7 +64,7 @@ def test_applying_twice_changes_nothing(database_url: str, file: Path) -> None:
 
     result = run(*apply, url=database_url)
 
-    assert (result.exit_code, result.stdout) == (0, "nothing to change\n")
+    assert (result.exit_code, result.stdout) == (0, "No changes.\n")
 
 
 def test_a_dry_run_changes_nothing(
@@ -87,7 +87,7 @@ def test_losing_data_is_refused_unless_told(
     result = run("catalog", "apply", str(file), "--yes", url=database_url)
 
     assert result.exit_code == 1
-    assert "lose what is stored" in result.stderr
+    assert "would delete stored data" in result.stderr
     assert "--allow-data-loss" in result.stderr
     assert load_declared(connection) == before
 
@@ -168,7 +168,7 @@ def test_what_is_shown_can_be_applied(database_url: str, tmp_path: Path) -> None
 
     result = run("catalog", "apply", str(path), url=database_url)
 
-    assert result.stdout == "nothing to change\n"
+    assert result.stdout == "No changes.\n"
 
 
 def test_a_catalogue_is_read_from_standard_input(database_url: str) -> None:
@@ -176,7 +176,7 @@ def test_a_catalogue_is_read_from_standard_input(database_url: str) -> None:
 
     result = run("catalog", "apply", "-", url=database_url, answer=demo)
 
-    assert result.stdout == "nothing to change\n"
+    assert result.stdout == "No changes.\n"
 
 
 def test_a_created_token_is_printed_once_and_works(
@@ -244,7 +244,7 @@ def test_a_token_is_revoked_by_its_id(
 def test_migrating_says_what_was_applied(database_url: str) -> None:
     result = run("migrate", url=database_url)
 
-    assert (result.exit_code, result.stdout) == (0, "nothing to migrate\n")
+    assert (result.exit_code, result.stdout) == (0, "The schema is up to date.\n")
 
 
 def test_a_database_that_was_not_migrated_is_told_in_one_line(
@@ -258,7 +258,7 @@ def test_a_database_that_was_not_migrated_is_told_in_one_line(
 
     assert result.exit_code == 1
     assert result.stderr == (
-        "Error: The database lacks Penstock's tables; run: penstock migrate\n"
+        "Error: Penstock's tables do not exist. To create them: penstock migrate\n"
     )
 
 
@@ -299,7 +299,7 @@ def test_the_database_of_a_running_up_is_found_by_its_state(
 
     result = run("migrate", "--state-dir", str(tmp_path))
 
-    assert (result.exit_code, result.stdout) == (0, "nothing to migrate\n")
+    assert (result.exit_code, result.stdout) == (0, "The schema is up to date.\n")
 
 
 def test_the_environment_comes_before_the_state(

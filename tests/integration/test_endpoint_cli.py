@@ -50,7 +50,7 @@ def test_a_disabled_endpoint_is_listed_and_taken_back(
 
     assert (before["target"], before["pending"]) == ("https://crm.test/in", 0)
     assert before["disabled_at"]
-    assert enabled.output == "enabled endpoint 1\n"
+    assert enabled.output == "Enabled endpoint 1.\n"
     assert after["disabled_at"] is None
     assert "CRM" in run(database_url, "list").output
 
@@ -99,4 +99,4 @@ def test_an_unknown_endpoint_is_told(database_url: str, command: str) -> None:
     result = run(database_url, command, "7")
 
     assert result.exit_code == 1
-    assert "There is no endpoint 7" in result.output
+    assert "Endpoint 7 not found" in result.output

@@ -58,10 +58,10 @@ def test_entries_that_nobody_takes_are_a_stall_of_every_worker(
     append_old(client)
     stalled = health(settings, "worker", "--host", "anywhere")
 
-    assert (well.exit_code, well.output) == (0, "well\n")
+    assert (well.exit_code, well.output) == (0, "healthy\n")
     assert stalled.exit_code == 1
-    assert "partition 1: 1 entries wait" in stalled.output
-    assert "no drain takes them" in stalled.output
+    assert "partition 1: 1 import waiting" in stalled.output
+    assert "no worker is processing them" in stalled.output
 
 
 def test_a_commit_is_progress_however_much_waits(
@@ -85,9 +85,9 @@ def test_a_holder_that_is_silent_is_to_blame_and_no_other_host(
         patient = health(settings, "worker", "--host", "here")
 
     assert here.exit_code == 1
-    assert "penstock-drain-here-77 holds them" in here.output
+    assert "leased by penstock-drain-here-77" in here.output
     assert there.exit_code == 0
-    assert "elsewhere partition 1" in there.output
+    assert "stalled on another host: partition 1" in there.output
     assert patient.exit_code == 0
 
 
@@ -157,7 +157,9 @@ def test_a_server_that_is_away_is_no_reason_for_a_restart(
     result = health(replace(settings, **away[server]), "worker")  # type: ignore[arg-type]
 
     assert result.exit_code == 0
-    assert result.output == f"{server} is away; a restart would not help\n"
+    assert result.output == (
+        f"healthy: {server.capitalize()} is unavailable; a restart would not help\n"
+    )
 
 
 def test_a_sweep_that_stopped_is_upkeeps_unless_it_works_in_postgres(
@@ -196,4 +198,4 @@ def test_a_drain_at_work_is_well(settings: Settings, client: redis.Redis) -> Non
     drain.run(lambda _: None)
     drain.close()
 
-    assert health(settings, "worker").output == "well\n"
+    assert health(settings, "worker").output == "healthy\n"

@@ -225,6 +225,6 @@ def test_the_commands_say_what_came_of_it(
     pruned = CliRunner().invoke(main, ["keys", "prune"], env=environ)
     again = CliRunner().invoke(main, ["keys", "rebuild", "--json"], env=environ)
 
-    assert rebuilt.output == "1 profiles looked at, 1 keys made\n"
-    assert pruned.output == "2 keys looked at, 1 removed\n"
-    assert again.output == '{"looked_at": 1, "changed": 0, "refused": 0}\n'
+    assert rebuilt.output == "1 profile checked, 1 key added\n"
+    assert pruned.output == "2 keys checked, 1 removed\n"
+    assert again.output == '{"checked": 1, "changed": 0, "skipped": 0}\n'

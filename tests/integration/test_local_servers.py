@@ -249,7 +249,7 @@ def test_a_half_made_data_directory_does_not_count(tmp_path: Path) -> None:
 def test_data_of_another_major_version_are_not_started_beside(tmp_path: Path) -> None:
     (tmp_path / "pg13").mkdir()
 
-    with pytest.raises(PostgresRefused, match="pg13 holds data of PostgreSQL 13"):
+    with pytest.raises(PostgresRefused, match="pg13 contains data of PostgreSQL 13"):
         start_postgres(tmp_path, durable=False)
 
     assert [each.name for each in tmp_path.glob("pg*")] == ["pg13"]

@@ -91,6 +91,6 @@ def test_the_doctor_names_numbers_that_cannot_be_dialled(
 
     finding = _check_phones(connection)
 
-    assert (well.level, finding.level) == ("ok", "warn")
-    assert "1 of 2 cannot be dialled, such as +89001239999" in finding.found
+    assert (well.level, finding.level) == ("ok", "warning")
+    assert "1 of 2 sampled are invalid, such as +89001239999" in finding.found
     assert "penstock profiles phones" in finding.advice

@@ -87,7 +87,7 @@ def test_the_rates_come_from_what_redis_counts(
     assert flow.drain_seconds == 90
     do_without_counts(client)
     assert flow.accepted_per_minute == 40
-    assert flow.applied_per_minute == 60
+    assert flow.processed_per_minute == 60
 
 
 def test_outcomes_dead_letters_and_endpoints_are_told(
@@ -125,7 +125,7 @@ def test_it_ends_by_itself_where_there_is_no_terminal(settings: Settings) -> Non
     result = run(settings)
 
     assert result.exit_code == 0
-    assert "nothing waits" in result.output
+    assert "empty" in result.output
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_server_that_is_away_is_named(
     result = CliRunner().invoke(main, ["status", "--once"], env={**environ, url: text})
 
     assert result.exit_code == 1
-    assert f"Does {url} name it?" in result.output
+    assert f"and that {url} is correct" in result.output
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def test_what_is_accepted_and_does_not_wait_has_been_applied() -> None:
     flow = measure((0, 1000, 500), (30, 1300, 200))
 
     assert flow.accepted_per_minute == 600
-    assert flow.applied_per_minute == 1200
+    assert flow.processed_per_minute == 1200
     assert not flow.is_growing
 
 
@@ -75,21 +75,25 @@ def test_nothing_is_invented(steps: list[tuple[int, int]]) -> None:
     flow = meter.flow()
 
     assert flow.accepted_per_minute == pytest.approx(accepted * 60 / len(steps))
-    assert flow.applied_per_minute == pytest.approx(applied * 60 / len(steps))
+    assert flow.processed_per_minute == pytest.approx(applied * 60 / len(steps))
     assert flow.waiting == accepted - applied
 
 
 @pytest.mark.parametrize(
     ("samples", "text"),
     [
-        pytest.param([(0, 9, 0)], "nothing waits", id="empty"),
-        pytest.param([(0, 9, 5)], "not known yet", id="one sample"),
-        pytest.param([(0, 1000, 500), (30, 1300, 200)], "gone in 20 s", id="falling"),
+        pytest.param([(0, 9, 0)], "empty", id="empty"),
+        pytest.param([(0, 9, 5)], "measuring", id="one sample"),
         pytest.param(
-            [(0, 0, 5), (9, 9, 9)], "not getting less: add workers", id="growing"
+            [(0, 1000, 500), (30, 1300, 200)], "drains in about 20 s", id="falling"
         ),
         pytest.param(
-            [(0, 0, 5), (9, 9, 14)], "nothing is applied: do workers run?", id="stuck"
+            [(0, 0, 5), (9, 9, 9)], "growing; add workers if it persists", id="growing"
+        ),
+        pytest.param(
+            [(0, 0, 5), (9, 9, 14)],
+            "nothing processed in the last minute; check that workers run",
+            id="stuck",
         ),
     ],
 )

@@ -34,5 +34,5 @@ def test_a_user_without_a_name_gets_a_namespace_or_a_clear_refusal() -> None:
     )
 
     # Whether a namespace may hold another is the kernel's to say.
-    refusal = "PostgreSQL refuses to run as user 54321, which has no name"
+    refusal = "PostgreSQL does not run as user 54321, which has no name"
     assert done.stdout.strip() == "namespace" or refusal in done.stderr

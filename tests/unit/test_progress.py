@@ -65,10 +65,11 @@ def test_a_stall_says_what_waits_and_who_holds_it() -> None:
     free, held = find_stalls([STALLED, replace(STALLED, holder=SILENT)])
 
     assert free.text == (
-        "partition 2: 3 entries wait, the oldest for 40 s, and no drain takes them"
+        "partition 2: 3 imports waiting, the oldest for 40 s; no worker is processing "
+        "them"
     )
     assert held.text.endswith(
-        "penstock-drain-host-7-41 holds them without doing anything for 31 s"
+        "leased by penstock-drain-host-7-41, no progress for 31 s"
     )
 
 

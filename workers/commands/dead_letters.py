@@ -23,6 +23,7 @@ from ingest.commands.dead_letters import (
     whoami,
 )
 from ingest.commands.selections import selected
+from ingest.domain.counts import count
 from ingest.settings import read_profile_limits
 from ingest.store.database import connect
 from ingest.store.letter_queries import Selection, find_letter_ids
@@ -182,7 +183,7 @@ def replay(
     logging.getLogger("workers").addHandler(logging.NullHandler())
     with connect(database_url, application_name="penstock-replay") as connection:
         found = find_letter_ids(connection, selection)
-        question = f"Replay {len(found)} dead letters?"
+        question = f"Replay {count(len(found), 'dead letter')}?"
         ask(question, is_sure=is_sure or dry_run, as_json=as_json)
         worker = Replay(
             connection,

@@ -7,9 +7,10 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ingest.domain.counts import count
 from ingest.domain.durations import describe_seconds
-from ingest.domain.errors import Fault
-from ingest.domain.explanations import advise, describe_key
+from ingest.domain.explanations import describe_key
+from ingest.domain.remedies.table import find_remedy, load_fault
 
 #: Of each state: how it is marked, so that no colour alone says it.
 _TONES = {
@@ -66,21 +67,15 @@ def _document(value: object) -> Markup:
 
 
 def _fault_text(fault: dict[str, object]) -> str:
-    code, message, path = fault["code"], fault["message"], fault["path"]
-    return Fault(code=int(str(code)), message=str(message), path=str(path)).text
+    return load_fault(fault).text
 
 
-def _fault_advice(fault: dict[str, object]) -> str:
-    return advise(int(str(fault["code"])), str(fault["path"]))
+def _fault_remedy(fault: dict[str, object]) -> str:
+    return find_remedy(load_fault(fault))
 
 
 def _duration(begin: datetime, end: datetime) -> str:
     return describe_seconds(max(0.0, (end - begin).total_seconds()))
-
-
-def _count(number: float, one: str, many: str) -> str:
-    """Say how many: `1 import`, `2,000 imports`."""
-    return f"{number:,.0f} {one if number == 1 else many}"
 
 
 def make_environment() -> Environment:
@@ -99,11 +94,11 @@ def make_environment() -> Environment:
         "document": _document,
         "seconds": describe_seconds,
         "fault_text": _fault_text,
-        "fault_advice": _fault_advice,
+        "fault_remedy": _fault_remedy,
         "key": describe_key,
         "number": "{:,.0f}".format,
     }
-    environment.globals |= {"duration": _duration, "count": _count}
+    environment.globals |= {"duration": _duration, "count": count}
     return environment
 
 
