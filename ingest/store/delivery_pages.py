@@ -63,7 +63,7 @@ def parse_delivery_cursor(text: str) -> DeliveryCursor:
         at = datetime.strptime(moment, _MOMENT).replace(tzinfo=UTC)
         return DeliveryCursor(at, UUID(event_id), int(endpoint_id))
     except ValueError as error:
-        raise InvalidValue("This page does not exist; begin with the first") from error
+        raise InvalidValue("Page not found; start with the first page") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,7 +92,7 @@ def parse_cursor(text: str) -> Cursor:
         applied_at = datetime.strptime(moment, "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
         return Cursor(applied_at, UUID(import_id))
     except ValueError as error:
-        raise InvalidValue("This page does not exist; begin with the first") from error
+        raise InvalidValue("Page not found; start with the first page") from error
 
 
 def find_import(

@@ -124,7 +124,7 @@ def test_the_first_tab_skips_to_the_content(
 
     press(browser, Keys.TAB)
     skip = browser.switch_to.active_element
-    assert skip.text == "Skip to the content"
+    assert skip.text == "Skip to content"
     assert skip.is_displayed()
     skip.send_keys(Keys.ENTER)
 
@@ -138,12 +138,12 @@ def test_a_dead_letter_is_tried_and_replayed(
     assert heading(browser).startswith(f"Dead letter {filled.letters[0]}")
 
     browser.find_element(By.CSS_SELECTOR, "button[value=try]").click()
-    wait_until(lambda: heading(browser) == "What a replay would do")
+    wait_until(lambda: heading(browser) == "Replay preview")
     browser.find_element(By.CSS_SELECTOR, "button[value=replay]").click()
-    wait_until(lambda: heading(browser) == "Replayed")
+    wait_until(lambda: heading(browser) == "Replay result")
 
     told = browser.find_element(By.CSS_SELECTOR, "[role=status]").text
-    assert "0 stay open" in told
+    assert "0 still open" in told
     browser.get(f"{served.url}/dead-letters/{filled.letters[0]}")
     assert "replayed" in heading(browser)
 

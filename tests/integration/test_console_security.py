@@ -165,7 +165,7 @@ def test_a_form_of_another_site_is_refused(served: Console, sent: str) -> None:
     answer = served.client.post("/search", data=form)
 
     assert answer.status_code == 403
-    assert "not ours" in answer.text
+    assert "has expired" in answer.text
     dead = served.client.post("/dead-letters", data={"action": "replay"} | form)
     assert dead.status_code == 403
     assert served.client.post("/logout", data=form).status_code == 403

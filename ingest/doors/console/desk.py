@@ -80,7 +80,7 @@ class Desk:
         try:
             return await loop.run_in_executor(self._redis_thread, work, self._streams)
         except (RedisError, OSError) as error:
-            raise Unavailable("Redis cannot be reached now") from error
+            raise Unavailable("Redis is unavailable") from error
 
     async def replay(
         self, letter_ids: Sequence[int], by: str, *, dry_run: bool

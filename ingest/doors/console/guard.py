@@ -67,7 +67,7 @@ async def _admit_bearer(desk: Desk, secret: str) -> Token:
     admin = await find_admin(desk, hash_secret(secret))
     if admin is None:
         await desk.brake.slow_down()
-        raise Forbidden("The token is unknown, or no admin's")
+        raise Forbidden("The API token is unknown, or lacks the admin scope")
     return admin
 
 
@@ -76,7 +76,7 @@ async def _admit_session(desk: Desk, session_id: str) -> Token:
     admin = await find_admin(desk, session.secret_hash) if session else None
     if admin is None:
         desk.sessions.close(session_id)
-        raise Unauthenticated("Log in first")
+        raise Unauthenticated("Login required")
     return admin
 
 
@@ -86,7 +86,7 @@ async def _read_body(req: Request) -> bytes:
         body = await req.stream.read(_MAX_FORM_BYTES + 1)
         if len(body) <= _MAX_FORM_BYTES:
             return body
-    raise BodyTooLarge(f"The form is longer than {_MAX_FORM_BYTES} bytes")
+    raise BodyTooLarge(f"The form is too large (at most {_MAX_FORM_BYTES} bytes)")
 
 
 def _parse_form(body: bytes, content_type: str | None) -> Mapping[str, str]:
@@ -104,7 +104,7 @@ def _parse_form(body: bytes, content_type: str | None) -> Mapping[str, str]:
 def check_text(text: str, name: str) -> str:
     """Return `text` if Postgres can hold it; raise InvalidRequest naming `name`."""
     if "\0" in text:
-        raise InvalidRequest("Must not hold the character U+0000", name)
+        raise InvalidRequest("Must not contain the NUL character", name)
     return text
 
 
@@ -117,7 +117,7 @@ async def read_form(desk: Desk, req: Request, cookie: str) -> Mapping[str, str]:
     is_bearer = (req.auth or "").lower().startswith("bearer ")
     held = req.cookies.get(cookie, "")
     if not is_bearer and not desk.sessions.is_ours(held, form.get(FORM_TOKEN, "")):
-        raise Forbidden("This form is too old, or not ours; load the page again")
+        raise Forbidden("This form has expired. Reload the page and try again")
     return form
 
 

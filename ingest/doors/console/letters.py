@@ -42,7 +42,7 @@ async def show_letter(visit: Visit) -> Page:
         partial(find_letter, letter_id=visit.number("letter_id"))
     )
     if letter is None:
-        raise NotFound("There is no such dead letter")
+        raise NotFound("Dead letter not found")
     reveals = visit.asked("reveal") is not None
     values = {"letter": letter, "reveals": reveals, **_shown(letter, reveals=reveals)}
     return Page(template="letter.html", values=values)
@@ -68,7 +68,7 @@ def _selection(form: Mapping[str, str]) -> Selection:
     if letter_id.isascii() and letter_id.isdecimal() and len(letter_id) < 10:
         return Selection(ids=[int(letter_id)])
     if not fingerprint:
-        raise InvalidRequest("Say which letters", "fingerprint")
+        raise InvalidRequest("Missing parameter", "fingerprint")
     return Selection(fingerprint=fingerprint)
 
 
@@ -80,12 +80,12 @@ async def resolve(visit: Visit) -> Page | Redirect:
     if action == "discard":
         return await _discard(visit, found)
     if action not in {"replay", "try"}:
-        raise InvalidRequest("Not one of try, replay, discard", "action")
+        raise InvalidRequest("Must be one of try, replay, discard", "action")
     is_dry = action == "try"
     by = f"console: {visit.admin.name}"
     replayed = await visit.desk.replay(found[:_AT_ONCE], by, dry_run=is_dry)
     if not is_dry:
-        _note(visit, "letters replayed", len(replayed))
+        _note(visit, "dead letters replayed", len(replayed))
     values = {
         "replayed": replayed,
         "is_dry": is_dry,
@@ -98,7 +98,7 @@ async def resolve(visit: Visit) -> Page | Redirect:
 async def _discard(visit: Visit, letter_ids: list[int]) -> Redirect:
     reason = visit.form.get("reason", "").strip()
     if not reason:
-        raise InvalidRequest("Say why; it is kept with the letters", "reason")
+        raise InvalidRequest("Missing reason", "reason")
     verdict = Verdict(
         resolution=Resolution.DISCARDED,
         by=f"console: {visit.admin.name}",
@@ -112,7 +112,7 @@ async def _discard(visit: Visit, letter_ids: list[int]) -> Redirect:
             now=datetime.now(UTC),
         )
     )
-    _note(visit, "letters discarded", discarded)
+    _note(visit, "dead letters discarded", discarded)
     return Redirect("/dead-letters?all=1")
 
 

@@ -18,7 +18,7 @@ _TONES = {
     "updated": "good",
     "delivered": "good",
     "applied": "good",
-    "in service": "good",
+    "enabled": "good",
     "unchanged": "quiet",
     "known": "quiet",
     "discarded": "quiet",

@@ -41,19 +41,19 @@ _HEADERS = {
 _RETRY_SECONDS = 2
 #: What a page says of an error's code.
 _TITLES = {
-    400: "That cannot be read",
+    400: "Bad request",
     403: "Not allowed",
     404: "Not found",
     405: "Not found",
     413: "Too long",
     429: "Too many requests",
-    500: "Something of ours broke",
-    503: "Out of reach",
+    500: "Internal error",
+    503: "Service unavailable",
 }
 
 
 class Headers:
-    """Puts the headers that keep a page to itself on every answer."""
+    """Middleware that sets the security headers of every response."""
 
     async def process_request(self, req: Request, resp: Response) -> None:
         """Set them first, so that an asset may say more."""
@@ -84,7 +84,7 @@ class Pages:
     async def show_error(
         self, req: Request, resp: Response, error: PenstockError, _: object
     ) -> None:
-        """Answer with what went wrong; show nobody's browser the login."""
+        """Send the error page; show the login to browsers without a session."""
         code = error.code
         if isinstance(error, Unauthenticated):
             resp.set_header("WWW-Authenticate", "Bearer")
@@ -101,18 +101,18 @@ class Pages:
         self, req: Request, resp: Response, error: falcon.HTTPError, _: object
     ) -> None:
         """Answer with what the framework refused: an unknown path, a wrong method."""
-        text = "Look at the address, or begin with the overview."
+        text = "Check the address or go to the overview."
         self._show_error(req, resp, error.status_code, text)
 
     async def show_unexpected(
         self, req: Request, resp: Response, error: Exception, _: object
     ) -> None:
-        """Answer without a word of what broke; the log has it."""
+        """Send a generic error page; log the details."""
         logger.error("page failed", exc_info=error, extra={"path": req.uri_template})
-        self._show_error(req, resp, 500, "The log of the console says what broke.")
+        self._show_error(req, resp, 500, "See the log of the console for the cause.")
 
     def _show_error(self, req: Request, resp: Response, code: int, text: str) -> None:
-        title = _TITLES.get(code, "Something is wrong")
+        title = _TITLES.get(code, "Error")
         page = Page(
             template="error.html", values={"title": title, "text": text}, status=code
         )

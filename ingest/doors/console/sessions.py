@@ -88,7 +88,7 @@ class Brake:
     async def slow_down(self) -> None:
         """Wait one's turn; raise Overloaded when too many wait already."""
         if self._waiting >= _MAX_FAILURES:
-            raise Overloaded("Too many failed logins; try again in a minute")
+            raise Overloaded("Too many failed logins. Try again in a minute")
         self._waiting += 1
         try:
             async with self._lock:

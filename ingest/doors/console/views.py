@@ -66,7 +66,7 @@ def _number(visit: Visit, name: str) -> int | None:
     if text is None:
         return None
     if not text.isascii() or not text.isdecimal() or len(text) > 9:
-        raise InvalidRequest("Not a number", name)
+        raise InvalidRequest("Must be a number", name)
     return int(text)
 
 
@@ -77,13 +77,15 @@ def _moment(visit: Visit, name: str) -> datetime | None:
     try:
         return datetime.fromisoformat(text).replace(tzinfo=UTC)
     except ValueError as error:
-        raise InvalidRequest("Not a moment", name) from error
+        raise InvalidRequest(
+            "Must be a time, such as 2026-01-31T08:00", name
+        ) from error
 
 
 def _choice(visit: Visit, name: str, choices: tuple[str, ...]) -> str | None:
     text = visit.asked(name)
     if text is not None and text not in choices:
-        raise InvalidRequest(f"Not one of {', '.join(choices)}", name)
+        raise InvalidRequest(f"Must be one of {', '.join(choices)}", name)
     return text
 
 
@@ -137,7 +139,7 @@ async def show_profile(visit: Visit) -> Page:
     """Show a profile with the imports that made it what it is."""
     database_id, profile_id = visit.number("database_id"), visit.names["profile_id"]
     if not _PROFILE_ID.fullmatch(profile_id):
-        raise NotFound("This page does not exist")
+        raise NotFound("Page not found")
     before = visit.asked("before")
     found = await visit.desk.read(
         partial(load_profiles, ids=[(database_id, profile_id)])
@@ -151,7 +153,7 @@ async def show_profile(visit: Visit) -> Page:
         )
     )
     if not found and not page.imports:
-        raise NotFound("No profile has this id, and no receipt names it")
+        raise NotFound("Profile not found, and no receipt names it")
     catalog = await visit.desk.read(load_catalog)
     values = {
         "database_id": database_id,
@@ -189,5 +191,5 @@ async def show_event(visit: Visit) -> Page:
     """Show an event with every attempt to deliver it."""
     event = await visit.desk.read(partial(find_event, event_id=visit.uuid("event_id")))
     if event is None:
-        raise NotFound("There is no such event, or it is past retention")
+        raise NotFound("Event not found; it may have expired")
     return Page(template="event.html", values={"event": event})

@@ -29,13 +29,13 @@ class Visit:
         try:
             return UUID(self.names[name])
         except ValueError as error:
-            raise NotFound("This page does not exist") from error
+            raise NotFound("Page not found") from error
 
     def number(self, name: str) -> int:
         """Return the number that the path names; raise NotFound for none."""
         text = self.names[name]
         if not (text.isascii() and text.isdecimal() and len(text) < 10):
-            raise NotFound("This page does not exist")
+            raise NotFound("Page not found")
         return int(text)
 
     def asked(self, name: str) -> str | None:
