@@ -46,17 +46,17 @@ ROLES = ("intake", "consumer", "drain", "upkeep")
 
 ACCEPTED = Counter(
     "penstock_accepted_total",
-    "Imports acknowledged by Redis, by the door they came through and their database.",
+    "Accepted imports, by input and profile database.",
     ["door", "database"],
 )
 REFUSED = Counter(
     "penstock_refused_total",
-    "Imports refused before they were accepted, by door and error code.",
+    "Refused imports, by input and error code.",
     ["door", "code"],
 )
 REQUESTS = Counter(
     "penstock_requests_total",
-    "HTTP requests answered, by API path, body format, and HTTP status.",
+    "HTTP responses, by API path, body format, and HTTP status.",
     ["path", "format", "status"],
 )
 INTAKE_SECONDS = Histogram(
@@ -68,39 +68,39 @@ INTAKE_SECONDS = Histogram(
 )
 APPEND_BATCH_SIZE = Histogram(
     "penstock_append_batch_size",
-    "Imports that one pipeline to Redis carried.",
+    "Imports per pipeline to Redis.",
     buckets=_SIZES,
 )
 DOORBELLS = Counter(
     "penstock_doorbells_total",
-    "Doorbells sent to drains, by how it ended: rung, guarded, failed.",
+    "Doorbells, by result: rung, guarded (another one is pending), failed.",
     ["result"],
 )
 
 PROCESSED = Counter(
     "penstock_processed_total",
-    "Imports whose receipt was committed, by state and error code.",
+    "Processed imports, by outcome and error code.",
     ["state", "code"],
 )
 PROCESSED_BY_DOOR = Counter(
     "penstock_processed_by_door_total",
-    "Imports whose receipt was committed, by the door they came through and state.",
+    "Processed imports, by input and outcome.",
     ["door", "state"],
 )
 PROCESSED_BY_DATABASE = Counter(
     "penstock_processed_by_database_total",
-    "Imports whose receipt was committed, by database and state.",
+    "Processed imports, by profile database and outcome.",
     ["database", "state"],
 )
 PROCESSED_BY_MATCHING = Counter(
     "penstock_processed_by_matching_total",
-    "Imports whose receipt was committed, by mode of matching and state.",
+    "Processed imports, by matching mode and outcome.",
     ["matching", "state"],
 )
 CONFLICTS = Counter(
     "penstock_conflicts_total",
-    "Imports rejected with 409, by mode of matching: several profiles matched, or"
-    " another one holds a unique value.",
+    "Imports rejected with 409, by matching mode: several profiles matched, or another"
+    " profile has a unique value.",
     ["matching"],
 )
 ACCEPTED_TO_PROCESSED_SECONDS = Histogram(
@@ -110,89 +110,90 @@ ACCEPTED_TO_PROCESSED_SECONDS = Histogram(
 )
 BATCH_SIZE = Histogram(
     "penstock_batch_size",
-    "Imports that one transaction applied.",
+    "Imports per transaction batch.",
     buckets=_SIZES,
 )
 DRAIN_SECONDS = Histogram(
     "penstock_drain_seconds",
-    "Seconds that one batch took, from reading the stream to telling the outcomes.",
+    "Seconds per transaction batch, from reading the stream to publishing outcomes.",
     buckets=_SECONDS,
 )
 STAGE_SECONDS = Histogram(
     "penstock_stage_seconds",
-    "Seconds that one batch spent in a stage: read (lease, stream, catalogue), load"
-    " (decode, find and lock profiles), merge, write (send what changed), commit (wait"
-    " for Postgres to have done it), settle (drop entries, tell outcomes).",
+    "Seconds per batch and stage: read (lease, stream, catalog), load (decode, find, "
+    "and lock profiles), merge, write (send changes), commit (wait for Postgres), "
+    "settle (delete entries, publish outcomes).",
     ["stage"],
     buckets=_STAGE_SECONDS,
 )
 BATCHES_REPEATED = Counter(
     "penstock_batches_repeated_total",
-    "Batches worked on again: a unique value was taken meanwhile, the batch failed as"
-    " a whole, it was halved to find the culprit, or a profile showed that imports had"
-    " to be held.",
+    "Batches run again, by reason: another batch took a unique value, the batch failed,"
+    " it was halved to isolate a failing import, or imports had to be held.",
     ["reason"],
 )
 IMPORTS_HELD = Counter(
     "penstock_imports_held_total",
-    "Batches that ended before an import which comes after another of its request that"
-    " waits elsewhere: the rows share a `key`, or a `profile` holds both their keys.",
+    "Batches that ended before an import that must follow another row of its request, "
+    "in another partition: the rows share a `key`, or a `profile` has both keys.",
     ["reason"],
 )
 TASKS_RETRIED = Counter(
     "penstock_tasks_retried_total",
-    "Tasks that a passing fault of Postgres or Redis ended, by task and error class.",
+    "Tasks ended by a temporary error of Postgres or Redis and retried, by task and "
+    "error class.",
     ["task", "error_class"],
 )
 CATALOG_RELOADS = Counter(
     "penstock_catalog_reloads_total",
-    "Times a process loaded the catalogue because its version had moved.",
+    "Catalog reloads after a new version, by role of the process.",
     ["role"],
 )
 GEO_LOOKUPS = Counter(
     "penstock_geo_lookups_total",
-    "IPs looked up for detect_geo: found, unknown, failed (the database is unusable).",
+    "IP lookups for detect_geo, by result: found, unknown, failed (unusable file).",
     ["result"],
 )
 ORPHAN_KEYS = Counter(
     "penstock_orphan_keys_total",
-    "Match keys passed over because they lead to a profile that does not hold them, by"
-    " kind: email, phone, field, or a subscription's.",
+    "Ignored match keys that do not belong to their profile, by kind: email, phone,"
+    " field, or a subscription.",
     ["kind"],
 )
 RETENTION_REFUSED = Counter(
     "penstock_retention_refused_total",
-    "Times that upkeep dropped nothing past retention, since clocks are hours apart.",
+    "Retention runs that deleted nothing because clocks differ by hours.",
 )
 DEAD_LETTERS = Counter(
     "penstock_dead_letters_total",
-    "Imports kept as dead letters through a fault of ours.",
+    "Imports that became dead letters after an internal error.",
 )
 DELIVERIES = Counter(
     "penstock_deliveries_total",
-    "Attempts to deliver an event, by what became of it: delivered, pending, failed.",
+    "Delivery attempts, by state of the delivery afterward: delivered, pending, "
+    "failed.",
     ["state"],
 )
 DELIVERY_SECONDS = Histogram(
     "penstock_delivery_seconds",
-    "Seconds that an endpoint took to answer one attempt, timeouts included.",
+    "Seconds per delivery attempt, including timeouts.",
     buckets=_SECONDS,
 )
 
 PROCESSES = Gauge(
     "penstock_processes",
-    "Processes alive, by role.",
+    "Running processes, by role.",
     ["role"],
     multiprocess_mode="livesum",
 )
 PROCESS_STARTS = Counter(
     "penstock_process_starts_total",
-    "Processes started, by role; recycled children are among them.",
+    "Process starts, by role, including recycled children.",
     ["role"],
 )
 PEAK_MEMORY = Gauge(
     "penstock_peak_memory_bytes",
-    "The most memory that any living process of a role has held.",
+    "Peak memory of a running process, by role.",
     ["role"],
     multiprocess_mode="livemax",
 )

@@ -1,140 +1,155 @@
-"""What to do when a metric moves: a sentence for each, for docs/metrics.md."""
+"""What to do when a metric moves, for docs/metrics.md."""
 
 from collections.abc import Mapping
 
 #: In the order of the page.
 SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Intake": {
-        "penstock_accepted_total": "A fall to 0 in working hours: ask the producers,"
-        " then look at `penstock_refused_total` and `penstock_requests_total`.",
-        "penstock_refused_total": "By `code`: 429 is back-pressure, look at the queue;"
-        " 503 is Redis or the catalogue; 401 and 403 are tokens; other 4xx the"
-        " producer.",
-        "penstock_requests_total": "Statuses of 500 and more are ours: the intake's"
-        " log has their `Correlation-Id`.",
-        "penstock_intake_seconds": "Callers wait for their outcome: compare"
-        " `penstock_accepted_to_processed_seconds`. If that is low, Redis's disk or"
-        " the intake's CPU is slow; add intakes.",
-        "penstock_append_batch_size": "Large batches are good: many callers share one"
-        " round trip. Always 1 under load: the callers come one after another.",
-        "penstock_doorbells_total": "`failed`: Redis refuses Celery's messages; the "
-        "sweep rings again within a second.",
+        "penstock_accepted_total": "If it falls to 0 in working hours, check the "
+        "producers, then `penstock_refused_total` and `penstock_requests_total`.",
+        "penstock_refused_total": "Check the `code`. 429: back-pressure, check the "
+        "backlog. 503: Redis or the catalog is unavailable. 401 and 403: API tokens. "
+        "Other 4xx: the producer.",
+        "penstock_requests_total": "A status of 500 or more is an internal error or "
+        "an unavailable server. Search the intake's log for the `Correlation-Id`.",
+        "penstock_intake_seconds": "It includes the wait for the outcome. Compare "
+        "`penstock_accepted_to_processed_seconds`. If that is low, the disk of Redis "
+        "or the CPU of the intake is slow; add intakes.",
+        "penstock_append_batch_size": "A large batch is good: many requests share one "
+        "round trip. If it is always 1 under load, requests arrive one after another.",
+        "penstock_doorbells_total": "`failed`: Redis refuses Celery messages. The "
+        "sweep sends another doorbell within a second.",
     },
     "Queue": {
-        "penstock_waiting": "Growing: more is accepted than applied. See which stage is"
-        " slow (`penstock_stage_seconds`), then add workers.",
-        "penstock_oldest_accepted_timestamp_seconds": "Its age is how late the data is."
-        " Rising steadily: nothing drains; the workers' log, then Postgres.",
-        "penstock_time_to_drain_seconds": "Infinite: the backlog does not shrink."
-        " Add workers, or slow the producers down.",
-        "penstock_drained_timestamp_seconds": "Old while imports wait: no drain gets"
-        " through. Are workers up, can they reach Postgres, who holds a lock?",
-        "penstock_heartbeat_applied_timestamp_seconds": "Older than a minute: beat,"
-        " upkeep, Redis, a drain or Postgres stands still, whether or not anybody"
-        " imports.",
-        "penstock_attempts": "Rising: its first entry fails each time. `penstock "
-        "doctor` names it; `penstock dead-letters add` puts it among the dead "
-        "letters.",
-        "penstock_heartbeat_seconds": "What an import would have taken; high while"
-        " nothing waits: bells get lost, or the batch's transaction is slow.",
-        "penstock_tasks_waiting": "Doorbells pile up: no worker takes them from the"
-        " queue `drains`, or none from `upkeep`.",
+        "penstock_waiting": "If it grows, more imports are accepted than applied. "
+        "Find the slow stage with `penstock_stage_seconds`, then add workers.",
+        "penstock_oldest_accepted_timestamp_seconds": "Its age is the delay of the "
+        "data. If the age rises steadily, no drain makes progress: check the workers' "
+        "log, then Postgres.",
+        "penstock_time_to_drain_seconds": "If it is infinite, the backlog does not "
+        "shrink. Add workers, or slow the producers down.",
+        "penstock_drained_timestamp_seconds": "If it is old while imports wait, no "
+        "batch is committed. Check that workers run, that they reach Postgres, and "
+        "which session holds locks.",
+        "penstock_heartbeat_applied_timestamp_seconds": "If it is older than a "
+        "minute, beat, the upkeep worker, Redis, a drain, or Postgres makes no "
+        "progress, with or without imports.",
+        "penstock_attempts": "If it rises, the first entry of the partition fails "
+        "each time. `penstock doctor` names it; `penstock dead-letters add` moves it "
+        "to the dead letters.",
+        "penstock_heartbeat_seconds": "It is the time that an import would have "
+        "taken. If it is high without a backlog, doorbells are lost, or transactions "
+        "are slow.",
+        "penstock_tasks_waiting": "If it grows, no worker reads the queue `drains` or "
+        "`upkeep`.",
     },
     "Outcomes": {
-        "penstock_processed_total": "`rejected` rising: which `code`; then `SELECT"
-        " error_text, count(*) FROM imports WHERE error <> 0 GROUP BY 1`.",
-        "penstock_processed_by_door_total": "Tells which door brings the rejected.",
-        "penstock_processed_by_database_total": "Tells whose imports are rejected.",
-        "penstock_processed_by_matching_total": "Tells by which key they are matched.",
-        "penstock_conflicts_total": "Duplicates in a database: match by a better key,"
-        " or declare the field unique.",
-        "penstock_accepted_to_processed_seconds": "The time in the queue and in a "
-        "batch: `penstock_stage_seconds` has the batch's part of it.",
-        "penstock_orphan_keys_total": "Match keys do not fit their profiles: a repair"
-        " by SQL, or libraries of another version. `penstock keys rebuild` mends them.",
-        "penstock_dead_letters_total": "A fault of ours: the log has `import died`"
-        " with its class, `penstock dead-letters show` the traceback and the payload.",
-        "penstock_ledger_imbalance": "More than 0: imports are lost. `penstock audit`"
-        " names them; their producers have to send them again.",
-        "penstock_dead_letters_open": "They were accepted, and are not applied:"
-        " `penstock dead-letters list`, then replay or drop them.",
+        "penstock_processed_total": "If `rejected` rises, check the `code`, then run "
+        "`SELECT error_text, count(*) FROM imports WHERE error <> 0 GROUP BY 1`.",
+        "penstock_processed_by_door_total": "It shows which input brings the rejected "
+        "imports.",
+        "penstock_processed_by_database_total": "It shows whose imports are rejected.",
+        "penstock_processed_by_matching_total": "It shows by which key imports are "
+        "matched.",
+        "penstock_conflicts_total": "If it rises, a database has duplicates. Match by "
+        "a better key, or declare the field unique.",
+        "penstock_accepted_to_processed_seconds": "It is the time in the stream and "
+        "in a batch. `penstock_stage_seconds` has the time in the batch.",
+        "penstock_orphan_keys_total": "Match keys do not fit their profiles, after a "
+        "repair by SQL or an upgrade of a library. To fix them: `penstock keys "
+        "rebuild`.",
+        "penstock_dead_letters_total": "The log has `import failed` with the error "
+        "class. `penstock dead-letters show` prints the traceback and the payload.",
+        "penstock_ledger_imbalance": "More than 0: imports are lost. `penstock audit` "
+        "lists them; their producers must send them again.",
+        "penstock_dead_letters_open": "These imports were accepted and are not "
+        "applied. Run `penstock dead-letters list`, then replay or discard them.",
     },
     "Workers": {
-        "penstock_batch_size": "At its limit (`PENSTOCK_BATCH_SIZE`): a backlog is"
-        " worked off. Small: there is little to do.",
-        "penstock_drain_seconds": "Its sum per second and process is how busy drains"
-        " are; near 1, add workers.",
-        "penstock_stage_seconds": "`read`, `settle`: Redis. `load`, `commit`: Postgres"
-        " (locks, missing statistics, disk). `merge`, `write`: our own CPU.",
-        "penstock_batches_repeated_total": "`unique value`: two partitions wrote the"
-        " same key at once, harmless if rare. `failed`, `halved`: a dead letter is"
-        " being singled out. `held`: see `penstock_imports_held_total`.",
-        "penstock_imports_held_total": "Rows of one request share people across"
-        " partitions: harmless, and slower than rows that share none.",
-        "penstock_tasks_retried_total": "Postgres or Redis was away or ended a"
-        " deadlock; the work is done again. Many: look at that server.",
-        "penstock_retention_refused_total": "A host's clock is wrong, or nothing was"
-        " applied for an hour; `penstock doctor` says which. The disk fills meanwhile.",
-        "penstock_processes": "Fewer than configured: the workers' log, memory.",
-        "penstock_process_starts_total": "Rising fast: something ends processes; the"
-        " log, and the kernel's for its out-of-memory killer.",
-        "penstock_peak_memory_bytes": "Rising without end: a leak; children are"
-        " recycled after 10,000 tasks.",
-        "penstock_catalog_reloads_total": "Each change of the catalogue or a token"
-        " reloads it; many: something applies it in a loop.",
-        "penstock_geo_lookups_total": "`failed`: the file of `GEOIP_DATABASE` is"
-        " missing or broken, and `detect_geo` fills nothing.",
+        "penstock_batch_size": "At its limit (`PENSTOCK_BATCH_SIZE`), the workers "
+        "process a backlog. If it is small, there is little work.",
+        "penstock_drain_seconds": "Its sum per second and process is the share of "
+        "busy time. If it is near 1, add workers.",
+        "penstock_stage_seconds": "`read` and `settle` depend on Redis; `load` and "
+        "`commit` on Postgres (locks, missing statistics, disk); `merge` and `write` "
+        "on the worker's CPU.",
+        "penstock_batches_repeated_total": "`unique value`: two partitions wrote the "
+        "same key at the same time; harmless if rare. `failed`, `halved`: a failing "
+        "import is being isolated. `held`: see `penstock_imports_held_total`.",
+        "penstock_imports_held_total": "Rows of one request reach the same profiles "
+        "in several partitions. This is harmless, and slower than rows that do not.",
+        "penstock_tasks_retried_total": "Postgres or Redis was unavailable, or ended "
+        "a deadlock; the task runs again. If there are many, check that server.",
+        "penstock_retention_refused_total": "The clock of a host is wrong, or nothing "
+        "was applied for an hour; `penstock doctor` reports which. Until it is fixed, "
+        "the disk fills.",
+        "penstock_processes": "If there are fewer than configured, check the workers' "
+        "log and the memory of the host.",
+        "penstock_process_starts_total": "If it rises fast, processes end early. "
+        "Check the log, and the kernel log for the out-of-memory killer.",
+        "penstock_peak_memory_bytes": "If it rises without end, there is a leak. "
+        "Children are recycled after 10,000 tasks.",
+        "penstock_catalog_reloads_total": "Each change of the catalog or a token "
+        "causes a reload. If there are many, a program applies the catalog in a loop.",
+        "penstock_geo_lookups_total": "`failed`: the file of `GEOIP_DATABASE` is "
+        "missing or broken, and `detect_geo` adds nothing.",
     },
     "Servers": {
-        "penstock_redis_up": "0: nothing is accepted, nothing is lost. Start Redis.",
-        "penstock_redis_round_trip_seconds": "Slow: its disk (every append is synced),"
-        " its CPU, or the network.",
-        "penstock_redis_clients": "Rising without end: somebody leaks connections.",
-        "penstock_redis_memory_bytes": "Near the limit: the backlog. Drain it, or"
-        " raise `maxmemory`; full, the intake answers 503.",
-        "penstock_redis_memory_limit_bytes": "0 is no limit: the kernel would end"
-        " Redis first. Set one.",
-        "penstock_redis_noeviction": "0: set `maxmemory-policy noeviction` at once, or"
-        " accepted imports may be evicted.",
-        "penstock_redis_evicted_keys_total": "Accepted imports may be gone: see"
+        "penstock_redis_up": "0: imports are refused; accepted imports are safe. "
+        "Start Redis.",
+        "penstock_redis_round_trip_seconds": "If it is slow, check the disk of Redis "
+        "(every append is synced), its CPU, and the network.",
+        "penstock_redis_clients": "If it rises without end, a program leaks "
+        "connections.",
+        "penstock_redis_memory_bytes": "Near the limit: reduce the backlog, or raise "
+        "`maxmemory`. If memory is full, the intake returns 503.",
+        "penstock_redis_memory_limit_bytes": "0: no limit, so the kernel may end "
+        "Redis first. Set a limit.",
+        "penstock_redis_noeviction": "0: set `maxmemory-policy noeviction` "
+        "immediately. Otherwise Redis may evict accepted imports.",
+        "penstock_redis_evicted_keys_total": "Accepted imports may be lost: see"
         " `penstock_redis_noeviction`.",
-        "penstock_redis_aof_enabled": "0: what was accepted does not survive a restart."
-        " Set `appendonly yes`, `appendfsync always`.",
-        "penstock_redis_aof_write_ok": "0: its disk is full or broken; Redis refuses"
-        " writes until it can sync again.",
-        "penstock_redis_rdb_save_ok": "0: Redis may refuse writes; its log says why.",
+        "penstock_redis_aof_enabled": "0: accepted imports do not survive a restart "
+        "of Redis. Set `appendonly yes` and `appendfsync always`.",
+        "penstock_redis_aof_write_ok": "0: the disk of Redis is full or broken. Redis "
+        "refuses writes until it can sync again.",
+        "penstock_redis_rdb_save_ok": "0: Redis may refuse writes; its log has the "
+        "cause.",
         "penstock_postgres_up": "0: imports are accepted and wait. Start Postgres.",
-        "penstock_postgres_round_trip_seconds": "Slow: the network, or a server that"
-        " is short of CPU.",
+        "penstock_postgres_round_trip_seconds": "If it is slow, check the network and "
+        "the CPU of the server.",
         "penstock_postgres_connections": "Near the limit, processes cannot connect.",
-        "penstock_postgres_connection_limit": "Raise `max_connections` when the"
-        " connections come near.",
-        "penstock_postgres_lock_waits": "Lasting: `SELECT * FROM pg_stat_activity"
-        " WHERE wait_event_type = 'Lock'`, and who blocks them.",
-        "penstock_postgres_deadlocks_total": "A batch was done again; many: somebody"
-        " else writes our tables in another order.",
-        "penstock_postgres_database_bytes": "The disk: shorten `PENSTOCK_RECEIPT_DAYS`,"
-        " or get a larger one.",
-        "penstock_postgres_oldest_transaction_timestamp_seconds": "Hours old: it keeps"
-        " vacuum from cleaning up. Find it in `pg_stat_activity` and end it.",
-        "penstock_catalog_version": "It moves with each change of the catalogue or a"
-        " token: the dashboards mark it.",
-        "penstock_exporter_read_seconds": "Near 2: that server is slow to answer; past"
-        " it, it counts as down.",
+        "penstock_postgres_connection_limit": "Raise `max_connections` before the "
+        "connections reach it.",
+        "penstock_postgres_lock_waits": "If it lasts, run `SELECT * FROM "
+        "pg_stat_activity WHERE wait_event_type = 'Lock'`, and find the blocking "
+        "session.",
+        "penstock_postgres_deadlocks_total": "After a deadlock the batch runs again. "
+        "If there are many, another program writes Penstock's tables in a different "
+        "order.",
+        "penstock_postgres_database_bytes": "If the disk fills, shorten "
+        "`PENSTOCK_RECEIPT_DAYS`, or use a larger disk.",
+        "penstock_postgres_oldest_transaction_timestamp_seconds": "If it is hours "
+        "old, vacuum cannot clean up. Find the transaction in `pg_stat_activity` and "
+        "end it.",
+        "penstock_catalog_version": "It changes with the catalog and the tokens; the "
+        "dashboards mark each change.",
+        "penstock_exporter_read_seconds": "Near 2: the server responds slowly. After "
+        "2 seconds it counts as down.",
     },
     "Side effects": {
-        "penstock_deliveries_total": "`failed` events are given up: `SELECT error,"
-        " count(*) FROM delivery_attempts GROUP BY 1`, then `penstock endpoint enable"
-        " ID --retry-failed`.",
-        "penstock_delivery_seconds": "Slow endpoints delay nobody but themselves; tell"
-        " whoever runs them.",
-        "penstock_undelivered": "Growing: the endpoint is down or slow; its deliveries"
-        " are tried for three days. Counted up to 20,000.",
-        "penstock_oldest_undelivered_timestamp_seconds": "Days old: these events will"
-        " soon be given up.",
-        "penstock_endpoint_disabled": "1: it answered 410 Gone. When it is back:"
-        " `penstock endpoint enable ID`.",
-        "penstock_endpoint_failures": "Its receiver fails again and again; its pauses"
-        " grow with this.",
+        "penstock_deliveries_total": "`failed` deliveries are not retried any more. "
+        "Run `SELECT error, count(*) FROM delivery_attempts GROUP BY 1`, then "
+        "`penstock endpoint enable ID --retry-failed`.",
+        "penstock_delivery_seconds": "A slow endpoint delays only its own deliveries. "
+        "Inform its operator.",
+        "penstock_undelivered": "If it grows, the endpoint is down or slow. "
+        "Deliveries are retried for three days. It is counted up to 20,000.",
+        "penstock_oldest_undelivered_timestamp_seconds": "If it is days old, these "
+        "deliveries will soon fail for good.",
+        "penstock_endpoint_disabled": "1: the endpoint returned 410 Gone. When it is "
+        "available again: `penstock endpoint enable ID`.",
+        "penstock_endpoint_failures": "If it rises, the receiver keeps failing; its "
+        "pauses get longer.",
     },
 }

@@ -1,4 +1,4 @@
-"""The gauges that the exporter itself serves: names, meanings, labels."""
+"""Metrics that the exporter reads from the servers: names, help, labels."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -46,109 +46,116 @@ def _family(name: str, help_: str, *labels: str) -> Family:
 
 
 UP = {
-    "redis": _family("redis_up", "Whether Redis answers within two seconds."),
-    "postgres": _family("postgres_up", "Whether Postgres answers within two seconds."),
+    "redis": _family("redis_up", "1 if Redis responds within two seconds."),
+    "postgres": _family("postgres_up", "1 if Postgres responds within two seconds."),
 }
 READ_SECONDS = _family(
-    "exporter_read_seconds", "What it took to read a server's state.", "source"
+    "exporter_read_seconds", "Seconds to read the state of a server.", "source"
 )
 
-WAITING = _family("waiting", "Accepted imports not yet applied.", "partition")
+WAITING = _family(
+    "waiting", "Backlog: accepted imports not processed yet.", "partition"
+)
 OLDEST_ACCEPTED = _family(
     "oldest_accepted_timestamp_seconds",
-    "When the oldest waiting import was accepted; absent when none waits.",
+    "Acceptance time of the oldest waiting import; absent without a backlog.",
     "partition",
 )
 TIME_TO_DRAIN = _family(
     "time_to_drain_seconds",
-    "When the backlog will be gone at the net rate of the last minute: 0 without a"
-    " backlog, infinite while it does not shrink, absent before two scrapes.",
+    "Time to drain at the net rate of the last minute: 0 without a backlog, infinite"
+    " while it does not shrink, absent before the second scrape.",
 )
 TASKS_WAITING = _family(
     "tasks_waiting", "Celery messages waiting for a worker, by queue.", "queue"
 )
 REDIS_ROUND_TRIP = _family(
-    "redis_round_trip_seconds", "What Redis took to answer a PING of the exporter."
+    "redis_round_trip_seconds", "Seconds of a PING from the exporter to Redis."
 )
 REDIS_CLIENTS = _family("redis_clients", "Connections to Redis.")
-REDIS_MEMORY = _family("redis_memory_bytes", "Memory that Redis uses.")
+REDIS_MEMORY = _family("redis_memory_bytes", "Memory used by Redis.")
 REDIS_MEMORY_LIMIT = _family(
-    "redis_memory_limit_bytes", "Redis's maxmemory; 0 is no limit."
+    "redis_memory_limit_bytes", "Setting maxmemory of Redis; 0 is no limit."
 )
 REDIS_KEEPS = _family(
-    "redis_noeviction", "Whether maxmemory-policy is noeviction, as it must be."
+    "redis_noeviction", "1 if maxmemory-policy is noeviction, which Penstock requires."
 )
 REDIS_EVICTED = _family(
-    "redis_evicted_keys_total", "Keys that Redis evicted: none, or imports are lost."
+    "redis_evicted_keys_total",
+    "Keys evicted by Redis; more than 0 can mean lost imports.",
 )
 REDIS_AOF = _family(
-    "redis_aof_enabled", "Whether Redis keeps its append-only file, as it must."
+    "redis_aof_enabled",
+    "1 if the append-only file of Redis is on, which Penstock requires.",
 )
 REDIS_AOF_OK = _family(
-    "redis_aof_write_ok", "Whether Redis's last write to its append-only file worked."
+    "redis_aof_write_ok",
+    "1 if the last write of Redis to its append-only file succeeded.",
 )
-REDIS_RDB_OK = _family("redis_rdb_save_ok", "Whether Redis's last snapshot worked.")
+REDIS_RDB_OK = _family(
+    "redis_rdb_save_ok", "1 if the last snapshot of Redis succeeded."
+)
 
 POSTGRES_ROUND_TRIP = _family(
-    "postgres_round_trip_seconds", "What Postgres took to answer an empty query."
+    "postgres_round_trip_seconds", "Seconds of an empty query to Postgres."
 )
 CONNECTIONS = _family(
     "postgres_connections",
-    "Penstock's connections to its database, by what opened them.",
+    "Connections of Penstock to Postgres, by application name.",
     "application",
 )
 CONNECTION_LIMIT = _family(
-    "postgres_connection_limit", "Connections that Postgres allows in all."
+    "postgres_connection_limit", "Setting max_connections of Postgres."
 )
-LOCK_WAITS = _family(
-    "postgres_lock_waits", "Connections that wait for a lock at this moment."
+LOCK_WAITS = _family("postgres_lock_waits", "Connections waiting for a lock.")
+DEADLOCKS = _family("postgres_deadlocks_total", "Deadlocks ended by Postgres.")
+DATABASE_SIZE = _family(
+    "postgres_database_bytes", "Size of the Postgres database on disk."
 )
-DEADLOCKS = _family("postgres_deadlocks_total", "Deadlocks that Postgres has ended.")
-DATABASE_SIZE = _family("postgres_database_bytes", "Size of the database on disk.")
 OLDEST_TRANSACTION = _family(
     "postgres_oldest_transaction_timestamp_seconds",
-    "When the oldest open transaction began; absent when none is open.",
+    "Start time of the oldest open transaction; absent if none is open.",
 )
 DRAINED = _family(
     "drained_timestamp_seconds",
-    "When a batch of the partition was last committed.",
+    "Time of the last commit of the partition.",
     "partition",
 )
 ATTEMPTS = _family(
     "attempts",
-    "Attempts at a partition's first entries since its last commit: 1 during a batch.",
+    "Attempts at the first entries of a partition since its last commit; 1 in a batch.",
     "partition",
 )
 HEARTBEAT_APPLIED = _family(
     "heartbeat_applied_timestamp_seconds",
-    "When the last heartbeat had passed the stream and the transaction of its drain.",
+    "Time at which the last heartbeat of the partition was committed.",
     "partition",
 )
 HEARTBEAT_SECONDS = _family(
     "heartbeat_seconds",
-    "What the last heartbeat took from its stream to its commit.",
+    "Seconds of the last heartbeat from its stream to its commit.",
     "partition",
 )
 CATALOG_VERSION = _family(
-    "catalog_version", "Version of the catalogue; it moves with each change."
+    "catalog_version", "Version of the catalog; each change increments it."
 )
 LEDGER_IMBALANCE = _family(
     "ledger_imbalance",
-    "Accepted imports of which nothing is left: no receipt, no entry, no dead letter.",
+    "Accepted imports with no receipt, stream entry, or dead letter.",
     "database",
 )
-LETTERS_OPEN = _family("dead_letters_open", "Dead letters that nobody has resolved.")
-UNDELIVERED = _family(
-    "undelivered", "Events waiting to be delivered, by endpoint.", "endpoint"
-)
+LETTERS_OPEN = _family("dead_letters_open", "Open dead letters.")
+UNDELIVERED = _family("undelivered", "Pending deliveries, by endpoint.", "endpoint")
 OLDEST_UNDELIVERED = _family(
     "oldest_undelivered_timestamp_seconds",
-    "When the oldest event that waits for an endpoint happened; absent when none does.",
+    "Creation time of the oldest pending event of an endpoint; absent if none.",
     "endpoint",
 )
 ENDPOINT_DISABLED = _family(
-    "endpoint_disabled", "Whether an endpoint is disabled: it answered 410.", "endpoint"
+    "endpoint_disabled",
+    "1 if the endpoint is disabled because it returned 410.",
+    "endpoint",
 )
 ENDPOINT_FAILURES = _family(
-    "endpoint_failures", "Rounds of deliveries in a row that failed.", "endpoint"
+    "endpoint_failures", "Failed delivery rounds in a row.", "endpoint"
 )

@@ -1,7 +1,4 @@
-"""Write docs/metrics.md: every metric, what it means, and what to do when it moves.
-
-`make docs` runs it; a test keeps the page current.
-"""
+"""The page docs/metrics.md; `make docs` writes it, and a test keeps it current."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,18 +13,19 @@ from ingest.exporter.families import FAMILIES
 _INTRODUCTION = """\
 # Metrics
 
-`penstock exporter` serves all of these on one address. Intakes and workers count into
-files in `PROMETHEUS_MULTIPROC_DIR`, which the exporter adds up, those of dead processes
-included; what Redis and Postgres know, it asks them at each scrape, for two seconds at
-most. The alerts on them are explained in [runbooks.md](runbooks.md).
+This page lists every metric, and what to do when it moves. It is written from the code
+by `make docs`. The alerts have [runbooks](runbooks.md).
 
-This page is written by `make docs` from the code.
+`penstock exporter` serves all metrics at one address. Intakes and workers write their
+counters to files in `PROMETHEUS_MULTIPROC_DIR`; the exporter adds them up, including
+those of ended processes. At each scrape it also queries Redis and Postgres, for up to
+two seconds.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
-    """A metric as its reader needs to know it."""
+    """A metric, as the page describes it."""
 
     name: str
     kind: str

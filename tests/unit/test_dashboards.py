@@ -184,7 +184,7 @@ def test_the_overview_follows_the_pipe() -> None:
     ]
 
     assert rows == [
-        "Is it well?",
+        "Health",
         "Intake",
         "Queue",
         "Outcomes",
