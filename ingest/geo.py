@@ -104,7 +104,7 @@ class Locator:
         if not self._warned:
             self._warned = True
             logger.warning(
-                "geo database unusable: detect_geo fills nothing",
+                "geo database unusable",
                 extra={"path": self._path, "error": str(error)},
             )
 

@@ -101,7 +101,7 @@ def _compare(known: Any, count: int) -> None:
     if known is None or int(known) == count:
         return
     error = PartitionsDiffer(ours=count, known=int(known))
-    logger.error("partitions differ", extra={"reason": str(error)})
+    logger.error("partition count mismatch", extra={"reason": str(error)})
     raise error
 
 

@@ -184,5 +184,5 @@ def _tell_present(sender: Any, **_kwargs: object) -> None:
 def _check_geo_database(**_: object) -> None:
     """Say what is wrong with the file at start, rather than at the first import."""
     if not settings.geoip_database:
-        logger.info("no geo database is set: detect_geo fills nothing")
+        logger.info("geo database not configured")
     open_locator(settings.geoip_database)

@@ -144,7 +144,9 @@ def _apply_again(
             return apply_whole(connection, batch, schemas, room, watch)
     except psycopg.errors.UniqueViolation:
         metrics.BATCHES_REPEATED.labels("unique value").inc()
-        logger.info("unique value taken meanwhile", extra={"imports": len(batch)})
+        logger.info(
+            "unique value taken by another batch", extra={"imports": len(batch)}
+        )
     with connection.transaction():
         return apply_whole(connection, batch, schemas, room, watch)
 
@@ -248,7 +250,7 @@ def bury(
     receipt = Receipt(import_=import_, outcome=outcome, started_at=now)
     insert_receipts(connection, [receipt], now)
     logger.error(
-        "import died",
+        "import failed",
         extra={
             "import_id": str(import_.import_id),
             "error_class": type(error).__name__,

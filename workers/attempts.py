@@ -51,4 +51,4 @@ def _put_off(error: Exception, task: str) -> None:
         return
     # What libraries say may quote what they were given; what we say does not.
     reason = {"reason": str(error)} if isinstance(error, PenstockError) else {}
-    logger.warning("task put off", extra={"task": task, "error_class": name, **reason})
+    logger.warning("task retried", extra={"task": task, "error_class": name, **reason})

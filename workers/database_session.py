@@ -78,7 +78,7 @@ class DatabaseSession:
                 load_catalog(connection, self._settings.profile_limits), self._locate
             )
             metrics.CATALOG_RELOADS.labels("drain").inc()
-            logger.info("catalogue loaded", extra={"version": version})
+            logger.info("catalog loaded", extra={"version": version})
         return self._schemas
 
     def close(self) -> None:
@@ -93,4 +93,4 @@ class DatabaseSession:
         room = count_lock_room(connection) // self._settings.partitions
         self.room = max(room - _LOCKS_BESIDE_KEYS, _LEAST_ROOM)
         if made_by := find_difference(connection):
-            logger.warning("other versions made the keys", extra={"which": made_by})
+            logger.warning("match keys of another version", extra={"which": made_by})

@@ -161,7 +161,7 @@ class Drain:
         partitions = [one.partition for one in waiting]
         self._setbacks.add(partitions, error)
         logger.warning(
-            "batch put off",
+            "batch retried",
             extra={"partitions": partitions, "error_class": type(error).__name__},
         )
 
@@ -203,9 +203,7 @@ class Drain:
                 raise
             reason = type(error).__name__
             metrics.BATCHES_REPEATED.labels("failed").inc()
-            logger.info(
-                "batch failed; applied again by parts", extra={"reason": reason}
-            )
+            logger.info("batch bisected", extra={"reason": reason})
         return self._attempt(connection, counts, stages, whole=False)
 
     def _attempt(

@@ -32,9 +32,7 @@ class Outages:
         """Note that `task` does without `server`; say so the first time."""
         if server not in self._missed:
             self._missed[server] = task, time.monotonic()
-            logger.warning(
-                "server away, waiting", extra={"server": server, "task": task}
-            )
+            logger.warning("server unavailable", extra={"server": server, "task": task})
 
     def meet(self, task: str) -> None:
         """Note that `task` has what it needs; say so if it had missed something."""
@@ -43,7 +41,7 @@ class Outages:
                 del self._missed[server]
                 seconds = round(time.monotonic() - since, 1)
                 logger.warning(
-                    "server back", extra={"server": server, "seconds": seconds}
+                    "server available", extra={"server": server, "seconds": seconds}
                 )
 
 

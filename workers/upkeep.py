@@ -69,7 +69,7 @@ def settle(settings: Settings) -> None:
     finally:
         journal.close()
     if missing:
-        logger.error("imports are missing", extra={"imports": missing})
+        logger.error("imports missing", extra={"imports": missing})
 
 
 def partition_receipts(settings: Settings) -> None:
@@ -83,7 +83,7 @@ def partition_receipts(settings: Settings) -> None:
         create_daily_partitions(opened, clocks.postgres.date(), DAYS_AHEAD)
         if apart := clocks.find_disagreement():
             metrics.RETENTION_REFUSED.inc()
-            logger.error("nothing dropped, clocks differ", extra={"reason": apart})
+            logger.error("retention paused, clocks differ", extra={"reason": apart})
             return
         before = clocks.postgres - timedelta(days=settings.receipt_days)
         drop_events(opened, before)
@@ -105,9 +105,9 @@ def _drop_old_days(connection: Connection[TupleRow], before: date) -> None:
     left: list[str] = []
     for pause in _PAUSES_SECONDS:
         if dropped := drop_receipts(connection, before):
-            logger.info("receipts dropped", extra={"tables": dropped})
+            logger.info("receipts deleted", extra={"tables": dropped})
         left = list_old_days(connection, before)
         if not left:
             return
         time.sleep(pause)
-    logger.warning("receipts kept, a long read is in the way", extra={"tables": left})
+    logger.warning("receipt deletion blocked by a long read", extra={"tables": left})

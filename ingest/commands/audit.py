@@ -25,7 +25,7 @@ _NAMED = 20
 
 
 class _Undetermined(click.ClickException):
-    """The audit could not determine whether imports are missing."""
+    """The audit could not determine whether imports missing."""
 
     exit_code = 3
 
@@ -41,7 +41,7 @@ Examples:
 \b
 Exit status:
   0  balanced: every accepted import is processed or waiting
-  1  imports are missing; they are listed
+  1  imports missing; they are listed
   2  usage error
   3  undetermined: Postgres or Redis is unavailable, or Redis was wiped or
      restored since the ledger began""",

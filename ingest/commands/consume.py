@@ -172,5 +172,5 @@ def consume(
     )
     check_partitions(settings.redis_url, settings.partitions)
     metrics.note_start("consumer")
-    logger.info("consuming", extra={"queue": door.queue, "amqp": bool(url)})
+    logger.info("consumer started", extra={"queue": door.queue, "amqp": bool(url)})
     serve(settings, door, stop)

@@ -121,6 +121,6 @@ class Doorbell:
         if now >= self._silent_until:
             self._silent_until = now + _SILENCE_SECONDS
             logger.warning(
-                "doorbell failed; the sweep will ring",
+                "doorbell failed",
                 extra={"reason": type(error).__name__},
             )

@@ -150,7 +150,7 @@ class OutcomeBoard:
         """Log the first failure of an outage, not each attempt to end it."""
         if not self._interrupted:
             reason = type(error).__name__
-            logger.warning("outcomes interrupted", extra={"reason": reason})
+            logger.warning("outcome delivery interrupted", extra={"reason": reason})
         self._interrupted = True
 
     async def _hear(self, subscription: PubSub) -> None:

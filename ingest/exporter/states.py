@@ -48,7 +48,7 @@ class _Reading(Thread):
             self.metrics = self._source.read()
         except (psycopg.Error, RedisError, OSError) as error:
             logger.warning(
-                "state not read",
+                "server state unavailable",
                 extra={"source": self._source.name, "reason": type(error).__name__},
             )
         self.seconds = time.monotonic() - started

@@ -206,7 +206,7 @@ def load_missing(connection: Connection[TupleRow]) -> list[MissingImport]:
 
 
 def count_missing(connection: Connection[TupleRow]) -> dict[int, int]:
-    """Return how many imports are missing, for each database."""
+    """Return how many imports missing, for each database."""
     rows = connection.execute(
         """
         SELECT databases.id, count(missing.import_id)

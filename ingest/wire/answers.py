@@ -24,5 +24,5 @@ def load_answers(data: bytes) -> list[Answer]:
     try:
         return _DECODER.decode(data)
     except msgspec.DecodeError:
-        logger.warning("outcome not understood", extra={"length": len(data)})
+        logger.warning("outcome invalid", extra={"length": len(data)})
         return []

@@ -283,6 +283,6 @@ def test_personal_data_are_nowhere_but_in_the_data(
     assert find_marks([*seen, *files(group.state)]) == []
     # It was logged, only without what it was about.
     said = read_logs(logs)
-    events = ("accepted", "import applied", "import rejected", "import died")
+    events = ("accepted", "import applied", "import rejected", "import failed")
     for event in (*events, "request failed"):
         assert f'"event":"{event}"' in said, event

@@ -250,7 +250,7 @@ _LATER = """
                END
     $$;
 """
-_REFUSED = "nothing dropped, clocks differ"
+_REFUSED = "retention paused, clocks differ"
 
 
 def put_postgres_clock_ahead(means: Means) -> None:

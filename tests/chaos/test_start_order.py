@@ -84,7 +84,7 @@ def test_what_starts_before_its_servers_waits_and_says_so(
         process(intake, urls, "ingest.cli", "intake", "--port", port),
     ):
         wait_for(lambda: "Cannot connect to redis" in worker.read_text(), WAIT_SECONDS)
-        wait_for(lambda: "catalogue not refreshed" in intake.read_text(), WAIT_SECONDS)
+        wait_for(lambda: "catalog refresh failed" in intake.read_text(), WAIT_SECONDS)
         with serving(state) as again:
             wait_for(
                 lambda: is_applied(f"http://127.0.0.1:{port}", token), WAIT_SECONDS

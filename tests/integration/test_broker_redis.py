@@ -370,7 +370,7 @@ def test_a_consumer_that_cannot_tell_results_stops(
     with consumer_process(settings, tmp_path / "log") as process:
         assert process.wait(timeout=20) == 1
 
-    assert "results stopped" in (tmp_path / "log").read_text()
+    assert "result publishing stopped" in (tmp_path / "log").read_text()
 
 
 def test_results_are_dropped_after_their_time(

@@ -222,7 +222,10 @@ def test_an_import_is_posted_only(intake: ServedIntake, method: str) -> None:
     assert response.status_code == 405
     assert "POST" in response.headers["Allow"]
     if method != "HEAD":
-        assert response.json() == {"error": 405, "error_text": "Method Not Allowed"}
+        assert response.json() == {
+            "error": 405,
+            "error_text": "Method not allowed (see the header Allow)",
+        }
 
 
 def test_a_caller_who_leaves_leaves_the_import_to_be_applied(

@@ -129,7 +129,7 @@ def test_upkeep_says_what_it_could_not_drop(
     said = [record.getMessage() for record in caplog.records]
     partition_receipts(settings)
 
-    assert "receipts kept, a long read is in the way" in said
+    assert "receipt deletion blocked by a long read" in said
     today = datetime.now(UTC).date()
     assert list_old_days(connection, today) == []
 
@@ -159,7 +159,7 @@ def test_nothing_is_dropped_while_clocks_are_hours_apart(
     assert list_old_days(connection, today) == ["imports_20260101"]
     assert metrics.RETENTION_REFUSED._value.get() == refused + 1
     (said,) = [one for one in caplog.records if one.levelname == "ERROR"]
-    assert said.getMessage() == "nothing dropped, clocks differ"
+    assert said.getMessage() == "retention paused, clocks differ"
     ahead = "ahead" if hours > 0 else "behind"
     told = f"the newest receipt is {abs(hours):.1f} h {ahead}"
     assert told in str(said.__dict__["reason"])

@@ -51,9 +51,9 @@ def test_an_outage_is_said_once_and_its_end_once(
     assert done == [False, False, False, True, True, False]
     told = [(one.getMessage(), vars(one)["server"]) for one in caplog.records]
     assert told == [
-        ("server away, waiting", "postgres"),
-        ("server back", "postgres"),
-        ("server away, waiting", "postgres"),
+        ("server unavailable", "postgres"),
+        ("server available", "postgres"),
+        ("server unavailable", "postgres"),
     ]
     assert attempt(lambda: None, "test.task")
 

@@ -167,6 +167,20 @@ REFERENCES: tuple[ErrorKind, ...] = (
         remedy="Check the ID, or wait until the job has started.",
     ),
 )
+PATHS: tuple[ErrorKind, ...] = (
+    kind(
+        "path_not_found",
+        "Path not found",
+        code=404,
+        remedy="Correct the path. The API is described at /docs.",
+    ),
+    kind(
+        "method_not_allowed",
+        "Method not allowed",
+        code=405,
+        remedy="Use a method that the header Allow lists.",
+    ),
+)
 BODIES: tuple[ErrorKind, ...] = (
     kind(
         "empty_body",

@@ -11,6 +11,7 @@ from ingest.domain.remedies.requests import (
     BODIES,
     MATCHING,
     PARAMETERS,
+    PATHS,
     REFERENCES,
     TOKENS,
 )
@@ -24,6 +25,7 @@ SECTIONS: dict[str, tuple[ErrorKind, ...]] = {
     "Matching": MATCHING,
     "References": REFERENCES,
     "Parameters": PARAMETERS,
+    "Paths": PATHS,
     "Bodies": BODIES,
     "API tokens": TOKENS,
     "State": STATES,

@@ -88,7 +88,7 @@ class Consumer:
         if not self._interrupted:
             reason = type(error.__cause__ or error).__name__
             logger.warning(
-                "consuming interrupted", extra={"reason": reason, "text": str(error)}
+                "consumer interrupted", extra={"reason": reason, "text": str(error)}
             )
         self._interrupted = True
 
@@ -143,7 +143,7 @@ class Consumer:
         # A bug of ours must not stop the queue for good, which a message that is
         # delivered again and again would; nothing narrower covers a bug.
         except Exception:
-            logger.exception("message not understood")
+            logger.exception("message invalid")
             code, text = 500, "Internal error"
         result = Result(
             error=code,

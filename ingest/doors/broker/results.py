@@ -92,7 +92,7 @@ class Reporter:
             self._listen()
         # A bug of ours, and nothing narrower covers one.
         except Exception:
-            logger.exception("results stopped")
+            logger.exception("result publishing stopped")
             self.has_failed = True
             self._stop.set()
 
@@ -124,7 +124,7 @@ class Reporter:
     def _complain(self, error: Exception) -> None:
         if not self._interrupted:
             reason = type(error.__cause__ or error).__name__
-            logger.warning("results interrupted", extra={"reason": reason})
+            logger.warning("result publishing interrupted", extra={"reason": reason})
         self._interrupted = True
 
     def _disconnect(self) -> None:

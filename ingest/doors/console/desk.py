@@ -113,6 +113,6 @@ class Desk:
             except Unavailable:
                 # A line an outage, not one every few seconds.
                 if not is_told:
-                    logger.warning("streams not read")
+                    logger.warning("streams unavailable")
                 is_told = True
             await asyncio.sleep(_SAMPLE_SECONDS)

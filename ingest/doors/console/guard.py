@@ -45,7 +45,7 @@ async def log_in(desk: Desk, secret: str) -> str | None:
         logger.warning("login failed")
         await desk.brake.slow_down()
         return None
-    logger.info("logged in", extra={"token_id": admin.id})
+    logger.info("login succeeded", extra={"token_id": admin.id})
     return desk.sessions.open(secret_hash)
 
 

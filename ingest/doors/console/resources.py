@@ -108,7 +108,9 @@ class Pages:
         self, req: Request, resp: Response, error: Exception, _: object
     ) -> None:
         """Send a generic error page; log the details."""
-        logger.error("page failed", exc_info=error, extra={"path": req.uri_template})
+        logger.error(
+            "console page failed", exc_info=error, extra={"path": req.uri_template}
+        )
         self._show_error(req, resp, 500, "See the log of the console for the cause.")
 
     def _show_error(self, req: Request, resp: Response, code: int, text: str) -> None:

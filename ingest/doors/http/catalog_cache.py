@@ -136,14 +136,14 @@ class CatalogCache:
             self._disconnect()
             if not self._stale:
                 reason = type(error).__name__
-                logger.warning("catalogue not refreshed", extra={"reason": reason})
+                logger.warning("catalog refresh failed", extra={"reason": reason})
             self._stale = True
             return
         self._stale = False
         if fresh is not None:
             self._snapshot = fresh
             metrics.CATALOG_RELOADS.labels("intake").inc()
-            logger.info("catalogue loaded", extra={"version": fresh.version})
+            logger.info("catalog loaded", extra={"version": fresh.version})
 
     def _load(self) -> _Snapshot | None:
         """Read everything if the version has moved; None if it has not.

@@ -182,7 +182,7 @@ class Http1Protocol(HttpToolsProtocol):
             if isinstance(error.__context__, HeadTooLong):
                 self._refuse_head()
                 return
-            message = "Invalid HTTP request received."
+            message = "Malformed HTTP request"
             self.logger.warning(message)
             self.send_400_response(message)
 

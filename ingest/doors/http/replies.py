@@ -26,6 +26,11 @@ logger = logging.getLogger(__name__)
 
 #: How soon to try again when the queue cannot be reached.
 _UNAVAILABLE_RETRY_SECONDS = 2
+#: Of what the framework refuses, by status.
+_FRAMEWORK_TEXTS = {
+    404: "Path not found (the API is described at /docs)",
+    405: "Method not allowed (see the header Allow)",
+}
 
 
 def reply(
@@ -150,6 +155,7 @@ class Faults:
 
 def serialize_http_error(req: Request, resp: Response, error: HTTPError) -> None:
     """Answer with what the framework refused: an unknown path, a wrong method."""
-    phrase = HTTPStatus(error.status_code).phrase
-    said = {"error": error.status_code, "error_text": phrase}
+    phrase = HTTPStatus(error.status_code).phrase.capitalize()
+    text = _FRAMEWORK_TEXTS.get(error.status_code, phrase)
+    said = {"error": error.status_code, "error_text": text}
     reply(req, resp, error.status_code, said)
