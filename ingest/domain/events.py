@@ -68,7 +68,7 @@ def start_faults(import_: Import, catalog: Catalog) -> tuple[Fault, ...]:
             )
             faults.append(Fault(code=400, message=message, path="trigger_id"))
     if import_.start.workflow_id is not None and not _find_workflow(import_, catalog):
-        message = "Unknown workflow"
+        message = "Workflow not found"
         faults.append(Fault(code=404, message=message, path="workflow_id"))
     return tuple(faults)
 

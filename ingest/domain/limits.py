@@ -72,7 +72,7 @@ def too_large(count: int, what: str) -> str:
 
 def too_deep(levels: int) -> str:
     """Say that objects and lists may be nested no deeper than `levels`."""
-    return f"Nested too deeply (at most 64 levels) (at most {levels} levels)"
+    return f"Nested too deeply (at most {levels} levels)"
 
 
 def told(name: str) -> str:

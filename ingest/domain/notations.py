@@ -80,7 +80,7 @@ def _compile(text: str) -> str:
     tokens = _DATE_TOKEN.findall(date)
     kinds = sorted({token[0] for token in tokens})
     if kinds != ["D", "M", "Y"] or len(tokens) != 3:
-        raise InvalidValue(f"Not a date format, {_EXAMPLE}")
+        raise InvalidValue(f"Must be a date format, {_EXAMPLE}")
     pattern, at = "", 0
     for found in _DATE_TOKEN.finditer(date):
         pattern += re.escape(date[at : found.start()])
@@ -107,7 +107,7 @@ def _compile_clock(clock: str) -> str:
     rest = _TIME_TOKEN.sub("", clock)
     tokens = ["HH" if one == "H" else one for one in _TIME_TOKEN.findall(clock)]
     if tokens not in (["HH", "MM"], ["HH", "MM", "SS"]) or rest.strip(":. "):
-        raise InvalidValue(f"Not a date format, {_EXAMPLE}")
+        raise InvalidValue(f"Must be a date format, {_EXAMPLE}")
     parts = {**_PARTS, "MM": _MINUTE}
     pattern, at = "", 0
     for found in _TIME_TOKEN.finditer(clock):
@@ -161,7 +161,7 @@ def decimal_notation(mark: str) -> Notation:
     thousands: that they mean another number than they seem to is never silent.
     """
     if mark not in {",", "."}:
-        raise InvalidValue("Not a decimal mark: write , or .")
+        raise InvalidValue("Must be , or . (the decimal mark)")
     other = "." if mark == "," else ","
     groups = re.escape(_GROUPS.replace(mark, ""))
     number = re.compile(
@@ -191,7 +191,7 @@ def words_notation(pairs: Sequence[str], meanings: tuple[str, str]) -> Notation:
         written = [one.strip().casefold() for one in pair.split("/")]
         if len(written) != 2 or not all(written):
             raise InvalidValue(
-                f"Not two words with / between, for {' and '.join(meanings)}"
+                f"Must be two words separated by /, for {' and '.join(meanings)}"
             )
         for word, meaning in zip(written, meanings, strict=True):
             if words.setdefault(word, meaning) != meaning:
@@ -210,7 +210,8 @@ def dates_notation(formats: Sequence[str]) -> Notation:
     for one, other in product(formats, formats):
         if one != other and _clash(date_notation(one), date_notation(other)):
             raise InvalidValue(
-                f"{one} and {other} read one text as two dates; tell them by column"
+                f"{one} and {other} read the same text as different dates (set the "
+                "format for each column)"
             )
     return lambda cell: next(filter(None, (read(cell) for read in readers)), None)
 

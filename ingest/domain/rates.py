@@ -65,6 +65,6 @@ def parse_rate(text: str, burst: int | None = None) -> Rate:
     """
     found = _RATE.fullmatch(text)
     if found is None:
-        raise InvalidValue(f"{text!r} is not like 100/s, 600/m or 1000/h")
+        raise InvalidValue(f"Incorrect rate {text!r} (such as 100/s, 600/m, or 1000/h)")
     per_second = int(found[1]) / _SECONDS[found[2]]
     return Rate(per_second=per_second, burst=burst or max(1, math.ceil(per_second)))

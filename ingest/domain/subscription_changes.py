@@ -57,7 +57,7 @@ def change_subscriptions(
     """
     chosen = [one for one in existing.values() if selected.selects(one)]
     if selected.contact is not None and not chosen:
-        raise NotFound("Unknown subscription")
+        raise NotFound("Subscription not found")
     name, before, after = _EFFECTS[selected.change]
     changed = {
         one.key: replace(one, **{name: after})

@@ -96,7 +96,9 @@ def plan_notations(
                 one = fields[place]
                 fits = one is not None and one.type in _NOTED_TYPES[option]
                 if column and column == name and not fits:
-                    message = f"The column {name!r} holds no {_NOTED_NAMES[option]}"
+                    message = (
+                        f"The column {name!r} is not a {_NOTED_NAMES[option]} field"
+                    )
                     faults.append(Fault(code=400, message=message, path=option))
                 # What is told of a column goes before what is told of all.
                 if fits and (column == name or (not column and name not in by_column)):
@@ -112,5 +114,5 @@ def _make_notation(option: str, texts: list[str]) -> Notation:
     if option == "sexes":
         return words_notation(texts, ("male", "female"))
     if len(texts) > 1:
-        raise InvalidValue("One decimal mark is enough")
+        raise InvalidValue("Only one decimal mark is allowed")
     return decimal_notation(texts[0])

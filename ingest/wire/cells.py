@@ -19,7 +19,7 @@ _FORMULA = re.compile(r'=\s*"((?:[^"]|"")*)"')
 #: Lists as Postgres, Python and PHP write them.
 _LISTS = re.compile(r"""\{.*\}|\(\s*['"].*\)|a:[0-9]+:\{.*\}""", re.DOTALL)
 _QUOTED = re.compile(r"""(['"])[^'"]*\1(?:\s*[,;|]\s*\1[^'"]*\1)+""")
-_NO_LIST = 'Not a JSON list, such as ["a", "b"]'
+_NO_LIST = 'Must be a JSON list, such as ["a", "b"]'
 _JSON_TYPES = {FieldType.OBJECT, FieldType.ARR_OBJECT}
 #: Puts the text of a cell into a row's element; raises InvalidValue.
 Put = Callable[[dict[str, object], dict[str, object], str], None]
@@ -51,10 +51,10 @@ def _check_encoding(cell: str) -> None:
     """
     for character in cell:
         if "\ud800" <= character <= "\udfff":
-            raise InvalidValue("Not in the encoding of the file")
+            raise InvalidValue("Not valid in the encoding of the file")
         if "\x80" <= character <= "\x9f":
             told = f"holds the control character U+{ord(character):04X}"
-            raise InvalidValue(f"Not in the encoding of the file ({told})")
+            raise InvalidValue(f"Not valid in the encoding of the file ({told})")
 
 
 def make_put(
@@ -129,7 +129,7 @@ def _put_phones(_: object, data: dict[str, object], cell: str) -> None:
     """Add the phones of a cell to those of other columns."""
     listed = data.setdefault("phones", [])
     if not isinstance(listed, list):
-        raise InvalidValue("Another column clears it")
+        raise InvalidValue("Another column clears this field")
     found = _parse_listed(cell)
     if not isinstance(found, list):
         found = [one.strip() for one in _SEPARATORS.split(cell) if one.strip()]
@@ -156,9 +156,9 @@ def make_clear(target: str) -> Put | None:
 def _clear(target: str, _: object, data: dict[str, object], __: str) -> None:
     """Empty a field that can be emptied."""
     if target in {"email", *KEYS} or SUBSCRIPTION.fullmatch(target):
-        raise InvalidValue("It cannot be cleared")
+        raise InvalidValue("This field cannot be cleared")
     if data.get(target):
-        raise InvalidValue("Another column sets it")
+        raise InvalidValue("Another column sets this field")
     data[target] = {"action": "unset"}
 
 

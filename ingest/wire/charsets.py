@@ -70,7 +70,7 @@ def check_charset(name: str, path: str = "Content-Type") -> str:
                 return codec
     known = ", ".join(CHARSETS)
     raise InvalidRequest(
-        f"No encoding is called {name[:100]!r}{_hint(name)}; allowed are {known}", path
+        f"Unknown encoding {name[:100]!r}{_hint(name)} (one of {known})", path
     )
 
 

@@ -126,7 +126,7 @@ def plan_columns(
             faults.append(Fault(code=400, message=str(error), path="map"))
     for target in sorted({one for one in targets if one and targets.count(one) > 1}):
         if target != "phones":
-            message = f"Several columns hold {target}; keep one of them"
+            message = f"Several columns contain {target} (keep one of them)"
             faults.append(Fault(code=400, message=message, path="map"))
     fields = [database.fields.get(target) for target in targets]
     read = plan_notations(names, fields, rules, faults)
@@ -151,7 +151,7 @@ def _find_strangers(
     """Yield a fault for each column that is told of and is not there."""
     for path, name in [*(("map", name) for name in told), *list_told(rules)]:
         if name not in names:
-            yield Fault(code=400, message=f"No column is called {name!r}", path=path)
+            yield Fault(code=400, message=f"Unknown column {name!r}", path=path)
 
 
 def _find_target(column: str, database: Database, told: Mapping[str, str]) -> str:
@@ -167,9 +167,9 @@ def _refuse_data(column: str) -> None:
     """Raise InvalidRequest if the name of a column looks like somebody's contact."""
     if any(_LOOKS[look].fullmatch(column) for look in ("email", "phone")):
         raise InvalidRequest(
-            f"The first row looks like data and not like a header ({column[:80]!r} is"
-            " in it): name the columns, such as --columns email,_fname (over HTTP,"
-            " columns=email,_fname)"
+            f"The first row looks like data, not like a header ({column[:80]!r} is in "
+            "it). Name the columns, such as --columns email,_fname (over HTTP, "
+            "columns=email,_fname)"
         )
 
 

@@ -12,7 +12,7 @@ def read_mark(text: str) -> str:
     """Return the character that is told, by itself or as `tab`; raise InvalidValue."""
     mark = {"tab": "\t", "\\t": "\t"}.get(text.lower(), text)
     if len(mark) != 1:
-        raise InvalidValue("Not one character, or `tab`")
+        raise InvalidValue("Must be one character, or `tab`")
     return mark
 
 
@@ -23,13 +23,13 @@ def find_mark_faults(
     given = {"delimiter": delimiter, "quote": quote or '"', "escape": escape}
     told = {name: mark for name, mark in given.items() if mark}
     faults = [
-        Fault(code=400, message="A line end or NUL separates no cells", path=name)
+        Fault(code=400, message="Must not be a line end or NUL", path=name)
         for name, mark in told.items()
         if mark in "\0\r\n"
     ]
     if len(set(told.values())) < len(told):
         names = ", ".join(told)
-        message = f"Two of {names} are the same character"
+        message = f"{names} must be different characters"
         faults.append(Fault(code=400, message=message, path="delimiter"))
     return faults
 

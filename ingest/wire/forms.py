@@ -126,9 +126,7 @@ def _find_boundary(content_type: str) -> bytes:
         boundary = value.strip().strip('"')
         if name.lower() == "boundary" and 0 < len(boundary) <= _MAX_BOUNDARY:
             return boundary.encode()
-    raise InvalidRequest(
-        "Missing boundary of the multipart form of the multipart form", "Content-Type"
-    )
+    raise InvalidRequest("Missing boundary of the multipart form", "Content-Type")
 
 
 def _decode(data: bytes, charset: str, name: str) -> str:
@@ -136,4 +134,4 @@ def _decode(data: bytes, charset: str, name: str) -> str:
         return data.decode(check_charset(charset))
     except ValueError as error:
         told = "UTF-8" if charset == "utf-8" else charset
-        raise InvalidRequest(f"The text is not {told}", name[:100]) from error
+        raise InvalidRequest(f"The value must be {told}", name[:100]) from error

@@ -111,8 +111,7 @@ def know(name: str, database: Database) -> str:
     meant = f" (its name holds the invisible character {unseen})" if unseen else ""
     meant += f"; is it {hint!r}?" if hint else "."
     raise InvalidValue(
-        f"No field is called {name!r}{meant} Map it: {name}=FIELD, or leave it out:"
-        f" {name}="
+        f"No field is called {name!r}{meant} Map it: {name}=FIELD, or skip it: {name}="
     )
 
 

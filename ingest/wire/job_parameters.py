@@ -142,9 +142,11 @@ def _parse_name(query: Mapping[str, object], faults: list[Fault]) -> str:
     told = query.get("name") or "upload"
     name = str(told)
     if isinstance(told, list):
-        faults.append(Fault(code=400, message="Sent more than once", path="name"))
+        faults.append(
+            Fault(code=400, message="Sent more than once (send it once)", path="name")
+        )
     elif len(name) > _MAX_NAME_LENGTH:
-        message = f"Longer than {_MAX_NAME_LENGTH} characters"
+        message = f"Too long, at most {_MAX_NAME_LENGTH} characters"
         faults.append(Fault(code=400, message=message, path="name"))
     return name
 
@@ -189,7 +191,9 @@ def refuse_unknown(query: Mapping[str, object], known: frozenset[str] = COMMON) 
 def _choose_format(content_type: str | None) -> str | None:
     media_type = find_media_type(content_type)
     if media_type not in _FORMATS:
-        raise UnsupportedMediaType(f"Not one of {', '.join(_FORMATS)}", "Content-Type")
+        raise UnsupportedMediaType(
+            f"Must be one of {', '.join(_FORMATS)}", "Content-Type"
+        )
     return _FORMATS[media_type]
 
 
@@ -213,6 +217,6 @@ def _parse_map(query: Mapping[str, object], faults: list[Fault]) -> dict[str, st
     for text in told if isinstance(told, list) else [told]:
         column, equals, name = str(text).rpartition("=")
         if not equals or not column.strip():
-            faults.append(Fault(code=400, message="Not COLUMN=FIELD", path="map"))
+            faults.append(Fault(code=400, message="Must be COLUMN=FIELD", path="map"))
         mapping[column.strip()] = name.strip()
     return mapping

@@ -45,9 +45,7 @@ def parse_id(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValidationError("Must be an integer")
     if not 0 < value <= _MAX_ID:
-        raise ValidationError(
-            f"Out of range (from 1 to 2147483647) (from 1 to {_MAX_ID})"
-        )
+        raise ValidationError(f"Out of range (from 1 to {_MAX_ID})")
     return value
 
 

@@ -69,6 +69,9 @@ def _fault(error: ValidationError, path: str) -> Fault:
     return Fault(code=400, message=str(error.messages[0]), path=path)
 
 
+_NOT_FOUND = {"trigger_id": "Trigger not found", "workflow_id": "Workflow not found"}
+
+
 def _with_database(
     document: Mapping[str, object], start: Start, name: str, catalog: Catalog
 ) -> Mapping[str, object]:
@@ -80,7 +83,7 @@ def _with_database(
         return document
     started = _STARTABLE[name](catalog).get(getattr(start, name))
     if started is None:
-        raise NotFound(f"Unknown {name.removesuffix('_id')}", name)
+        raise NotFound(_NOT_FOUND[name], name)
     return {**document, "db_id": started.database_id}
 
 

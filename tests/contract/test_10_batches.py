@@ -260,7 +260,10 @@ def test_a_bad_request_is_the_only_top_level_error(
 def test_more_elements_than_the_limit_are_400(send: Send, pipeline: Pipeline) -> None:
     said = send(ADD, [{}] * 10_001)
 
-    assert said == {"error": 400, "error_text": "More than 10000 elements: data"}
+    assert said == {
+        "error": 400,
+        "error_text": "Too many elements (at most 10000): data",
+    }
     assert pipeline.count("imports") == 0
 
 
@@ -365,7 +368,8 @@ def test_a_queue_that_fails_half_way_says_how_many_it_has(
     assert response.status_code == 503
     assert response.headers["Retry-After"]
     assert response.json()["error_text"].startswith(
-        f"The queue failed half-way: {count} elements were accepted and will be applied"
+        f"The queue failed during this batch ({count} elements are accepted and will "
+        "be applied"
     )
 
 

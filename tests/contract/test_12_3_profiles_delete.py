@@ -162,8 +162,8 @@ def test_an_update_that_comes_later_finds_nothing(
             {"matching": "email_sub", "email": "john@example.com"},
             (
                 400,
-                "Not a matching mode of a deletion"
-                " (one of custom, email, phone, profile_id): matching",
+                "This matching mode does not apply to deletion (one of custom, email, "
+                "phone, profile_id): matching",
             ),
             id="mode",
         ),

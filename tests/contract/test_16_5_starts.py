@@ -184,7 +184,7 @@ def test_a_profile_is_imported_and_then_put_into_a_workflow(
     response = penstock.post({**sent, "workflow_id": 7, "data": ANN}, path=path)
 
     ((saved, fields),) = connection.execute("SELECT id, fields FROM profiles")
-    unknown = {"error": 404, "error_text": "Unknown workflow: workflow_id"}
+    unknown = {"error": 404, "error_text": "Workflow not found: workflow_id"}
     assert [one.json() for one in refused] == [unknown | {"profile_id": saved}] * 3
     assert none == []
     assert fields == {"points": 10, "code": 5}
@@ -232,7 +232,7 @@ def test_a_quick_import_starts_what_it_names(
     assert [(one.status_code, one.text) for one in answers] == [
         (200, "Successful operation"),
         (200, "Successful operation"),
-        (404, "Unknown workflow: workflow_id"),
+        (404, "Workflow not found: workflow_id"),
         (404, "Trigger not found: trigger_id"),
     ]
     workflow, trigger = started("workflows", {}), started("campaigns/triggers", {})

@@ -201,10 +201,10 @@ def test_what_is_deleted_is_not_suspended(pipeline: Pipeline) -> None:
     ("what", "changes", "error", "text"),
     [
         pytest.param(
-            DELETE, {"email": "x@example.com"}, 404, "Unknown subscription", id="gone"
+            DELETE, {"email": "x@example.com"}, 404, "Subscription not found", id="gone"
         ),
         pytest.param(
-            RESTORE, {"resource_id": 1}, 404, "Unknown subscription", id="elsewhere"
+            RESTORE, {"resource_id": 1}, 404, "Subscription not found", id="elsewhere"
         ),
         pytest.param(
             DELETE, {"profile_id": "f" * 24}, 404, "No matching profile", id="nobody"

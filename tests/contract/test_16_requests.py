@@ -250,8 +250,7 @@ def test_inputs_that_are_no_field_are_refused_or_ignored(
         (
             b"--b\r\n\r\n",
             "multipart/form-data",
-            "Missing boundary of the multipart form of the multipart form: "
-            "Content-Type",
+            "Missing boundary of the multipart form: Content-Type",
         ),
         (
             b"no parts",

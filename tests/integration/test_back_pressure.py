@@ -1,5 +1,6 @@
 """More work than can be done: bounds, and the way back (over real servers)."""
 
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -223,7 +224,9 @@ def test_a_batch_that_redis_stops_taking_tells_exactly_how_much_it_took(
         answer = answering.result()
 
     assert answer.status_code == 503
-    taken = int(answer.json()["error_text"].split(": ")[1].split()[0])
+    found = re.search(r"\((\d+) elements are accepted", answer.json()["error_text"])
+    assert found is not None
+    taken = int(found[1])
     assert 200 < taken < 10_000
     assert count_waiting(client) == taken
 

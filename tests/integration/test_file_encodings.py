@@ -174,7 +174,7 @@ def test_a_query_that_is_not_utf_8_is_refused(
     )
 
     assert answer.json()["error"] == 400
-    assert "not UTF-8" in answer.json()["error_text"]
+    assert "must be UTF-8" in answer.json()["error_text"]
     assert count_jobs(connection) == 0
 
 

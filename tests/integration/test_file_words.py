@@ -44,11 +44,11 @@ def test_a_dry_run_groups_faults_by_kind_and_suggests_what_to_tell(
 
     assert status == 1
     assert (
-        '6 \xd7 Birthday: not a date, such as "25.01.1963"; try --dates DD.MM.YYYY'
+        '6 \xd7 Birthday: not a date, found "25.01.1963"; try --dates DD.MM.YYYY'
         in output.splitlines()
     )
-    assert '6 \xd7 sex: not male or female, such as "M"; try --sexes M/F' in output
-    assert '1 \xd7 E-mail: not an email, such as "no email"' in output
+    assert '6 \xd7 sex: must be male or female, found "M"; try --sexes M/F' in output
+    assert '1 \xd7 E-mail: not an email, found "no email"' in output
     assert "row 1: rejected" not in output
     first = told["faults"][0]
     assert (first["count"], first["column"], first["try"]) == (
@@ -225,9 +225,9 @@ def test_a_cell_clears_its_field_and_a_blank_one_does_not(
 @pytest.mark.parametrize(
     ("query", "told"),
     [
-        ({"dates": "DD.MM"}, "Not a date format, such as DD.MM.YYYY"),
-        ({"dates": "Birthday=DD.MM.YYYY"}, "No column is called 'Birthday'"),
-        ({"decimal": "x"}, "Not a decimal mark: write , or ."),
+        ({"dates": "DD.MM"}, "Must be a date format, such as DD.MM.YYYY"),
+        ({"dates": "Birthday=DD.MM.YYYY"}, "Unknown column 'Birthday'"),
+        ({"decimal": "x"}, "Must be , or . (the decimal mark)"),
         ({"matching": "custom"}, "custom needs the field to match by: --field NAME"),
     ],
 )

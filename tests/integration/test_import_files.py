@@ -213,7 +213,7 @@ def test_rejects_stand_where_they_are_told_and_replace_none_in_correction(
     ("content", "options", "told"),
     [
         (b"Emial\na@b.c\n", [], "is it 'email'? Map it"),
-        (b"email\na@b.c\n", ["--map", "Nome=_fname"], "No column is called 'Nome'"),
+        (b"email\na@b.c\n", ["--map", "Nome=_fname"], "Unknown column 'Nome'"),
         (b"email\na@b.c\n", ["--encoding", "x"], "Unknown encoding 'x'"),
         (b"email\na@b.c\n", ["--resource", "0"], "Out of range"),
         (b"", [], "The file is empty"),
@@ -269,7 +269,7 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(
     assert "_fname: 'P0' → 'Zoe'" in output
     assert "row 2: created" in output
     assert (
-        '1 \N{MULTIPLICATION SIGN} email: not an email, such as "bad" (row 3)' in output
+        '1 \N{MULTIPLICATION SIGN} email: not an email, found "bad" (row 3)' in output
     )
     assert "1 created, 1 updated, 0 unchanged, 1 rejected, 0 dead" in output
     assert (told["rows"], len(told["shown"])) == (3, 1)

@@ -64,11 +64,13 @@ def hold(intake: ServedIntake, token: str, data: str) -> tuple[int, str]:
         ),
         pytest.param(
             f'{{"interests": [{",".join("0" * 2000)}]}}',
-            "The body holds more than 2000 values",
+            "The body has too many values (at most 2000)",
             id="too many values",
         ),
         pytest.param(
-            "[" * 33 + "]" * 33, "The body is nested deeper than 32 levels", id="depth"
+            "[" * 33 + "]" * 33,
+            "The body is nested too deeply (at most 32 levels)",
+            id="depth",
         ),
     ],
 )

@@ -132,7 +132,7 @@ def test_a_body_over_the_limit_is_413(
         response = intake.client.post("/api/v1.1/profiles/import", content=content)
         after = intake.post(make_document(token), AT_ONCE)
 
-    assert says(response) == (413, 413, "The body is longer than 1000 bytes")
+    assert says(response) == (413, 413, "The body is too large (at most 1000 bytes)")
     assert after.status_code == 202
 
 

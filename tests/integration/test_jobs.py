@@ -361,7 +361,7 @@ def test_a_job_is_cancelled_and_what_was_accepted_is_applied(
     # It is answered before its end, which a client may take for a fault.
     said = answered(partial(send, drained, token, rows()))
 
-    assert said is None or said["error_text"] == "The job was cancelled"
+    assert said is None or said["error_text"] == "The job was canceled"
     (answer,) = cancelled
     assert answer.json()["error"] == 0
     job_id = answer.json()["job_id"]

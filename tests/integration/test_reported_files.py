@@ -64,11 +64,11 @@ READ = [
          ("email,_fname\n" + "".join(f"p{n:02}@example.com,Renée\n" for n in range(50))
           ).encode() + b"z@example.com,Zo\xeb\n",
          *({"email": f"p{n:02}@example.com", "_fname": "Renée"} for n in range(50)),
-         rejected={51: "Not in the encoding of the file: data._fname"}),
+         rejected={51: "Not valid in the encoding of the file: data._fname"}),
     case("K1-8 one line of two",
          b"email,_fname\na@example.com,Ren\xc3\xa9e\nb@example.com,Zo\xeb\n",
          {"email": MAIL, "_fname": "Renée"}, encoding=("utf-8", "default"),
-         rejected={2: "Not in the encoding of the file: data._fname"}),
+         rejected={2: "Not valid in the encoding of the file: data._fname"}),
     case("K1-10 the charset of the request",
          "email,_lname\na@example.com,Петров\n",
          {"email": MAIL, "_lname": "Петров"}, type="text/csv; charset=windows-1251",
@@ -93,7 +93,7 @@ READ = [
          'email,_fname\na@example.com, "Ann"\n', ANN),
     case("B-26 a quotation mark in a quoted value",
          'email,_fname\na@example.com,"Bob \\"Jr\\""\nb@example.com,Bob\n', BOB,
-         rejected={1: "Quoted wrongly"}),
+         rejected={1: "Incorrect quoting"}),
     case("B-26 single quotation marks", "email,_fname\n'a@example.com','x'\n",
          rejected={1: "Incorrect email: data.email"}),
     case("K13-29 a workbook", make_xlsx(A=[["email", "_fname"], [MAIL, "Ann"]]), ANN),
@@ -141,7 +141,7 @@ READ = [
          {"email": MAIL, "interests": ["tea", "coffee"]}),
     case("K6-48 tags as a list of Python",
          'email,interests\na@example.com,"[\'tea\', \'coffee\']"\n',
-         rejected={1: 'Not a JSON list, such as ["a", "b"]: data.interests'}),
+         rejected={1: 'Must be a JSON list, such as ["a", "b"]: data.interests'}),
     case("C-50 an object", 'email,address\na@example.com,"{""home"": 1}"\n',
          {"email": MAIL, "address": {"home": 1}}),
     case("C-50 an object of Python", "email,address\na@example.com,{'home': 1}\n",
@@ -186,7 +186,7 @@ REFUSED = [
          told=["`ce@example.com;Иван;Петров` in cp1251", "encoding=cp1251"],
          charset="cp1251"),
     case("B-23 two columns of one name", "email,_fname,_fname\na@example.com,A,B\n",
-         told=["Several columns hold _fname; keep one of them"]),
+         told=["Several columns contain _fname (keep one of them)"]),
     case("B-26 a quotation mark that is not closed",
          'email,_fname\na@example.com,"Bob\nb@example.com,Al\n',
          told=["in line 2 or after it a quotation mark is not closed"]),
@@ -199,7 +199,7 @@ REFUSED = [
     case("K13-25 a column of nothing known", "email,Nickname\na@example.com,Ann\n",
          told=["No field is called 'Nickname'. Map it: Nickname=FIELD, or leave it"]),
     case("B-31 a form of parts", "email\na@example.com\n", type="multipart/form-data",
-         told=["Not one of text/csv, ", "application/json"]),
+         told=["Must be one of text/csv, ", "application/json"]),
     case("K13-32 an option that is none", "email\na@example.com\n",
          query={"matching": "emial"}, told=["Unknown matching mode (one of email, "]),
     case("K13-32 a parameter that is none", "email\na@example.com\n",
@@ -289,7 +289,7 @@ def test_the_command_says_what_a_reported_file_would_do(
 
     assert status == 1
     assert (
-        '2 \xd7 _bdate: not a date, such as "06.07.1990"; try --dates DD.MM.YYYY'
+        '2 \xd7 _bdate: not a date, found "06.07.1990"; try --dates DD.MM.YYYY'
         in output
     )
-    assert '2 \xd7 phones: not a phone, such as "n/a"; try --null n/a or' in output
+    assert '2 \xd7 phones: not a phone, found "n/a"; try --null n/a or' in output

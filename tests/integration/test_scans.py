@@ -141,8 +141,8 @@ def test_a_search_that_takes_too_long_is_refused_and_harms_no_other(
     assert slow.state is State.REJECTED
     assert slow.error == 400
     assert slow.error_text == (
-        "The search by custom_field took too long (declare it with match = true in"
-        " the catalog): field_name"
+        "The search by custom_field took too long (declare the field with match = "
+        "true in the catalog): field_name"
     )
     assert other.state is State.CREATED
     assert connection.execute("SHOW statement_timeout").fetchone() == before

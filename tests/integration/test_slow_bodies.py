@@ -62,7 +62,7 @@ def test_a_body_that_does_not_come_is_408_and_its_connection_ends(
         said = read_answer(opened)
 
         assert said.startswith("HTTP/1.1 408 ")
-        assert "The body came too slowly" in said
+        assert "The body took too long to arrive" in said
         assert is_closed(opened)
     assert hasty.post(make_document(token), ASYNC).status_code == 202
 
@@ -130,7 +130,7 @@ def test_bodies_beyond_the_room_for_them_are_503_until_there_is_room(
 
             assert 1 <= len(refused) <= 4
             assert "retry-after:" in refused[0].lower()
-            assert "Too many bodies are being read" in refused[0]
+            assert "Too many request bodies are being read" in refused[0]
             # What is short needs no room.
             assert intake.post(make_document(token), ASYNC).status_code == 202
         large = make_document(token, padding="x" * 2 * MEGABYTE)

@@ -187,7 +187,7 @@ def test_a_batch_longer_than_the_burst_is_400_and_takes_nothing(
     refused = intake.post(make_batch(secret, 6), AT_ONCE, path=BATCH)
     longest = intake.post(make_batch(secret, 5), AT_ONCE, path=BATCH)
 
-    said = "More elements than the token's burst of 5: data"
+    said = "Too many elements for the token's burst (at most 5): data"
     assert refused.json() == {"error": 400, "error_text": said}
     assert longest.status_code == 202
 
@@ -305,7 +305,7 @@ def test_rates_are_typed_and_shown(settings: Settings, connection: Connection) -
     assert shown() == {"per_second": 100, "burst": 200}
     assert "90/m, burst 2" in command(url, "rate", token_id, "90/m")
     assert shown() == {"per_second": 1.5, "burst": math.ceil(1.5)}
-    assert "not limited" in command(url, "rate", token_id, "none")
+    assert "unlimited" in command(url, "rate", token_id, "none")
     assert shown() is None
 
 
@@ -317,4 +317,4 @@ def test_a_malformed_rate_is_refused(settings: Settings, rate: str) -> None:
     )
 
     assert done.exit_code == 2
-    assert "is not like 100/s" in done.output
+    assert "such as 100/s, 600/m, or 1000/h" in done.output

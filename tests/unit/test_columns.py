@@ -83,14 +83,14 @@ def test_a_bracket_that_opens_no_json_list_is_a_fault(column: str, cell: str) ->
     with pytest.raises(InvalidRequest) as caught:
         load(column, cell)
 
-    told = f'Not a JSON list, such as ["a", "b"]: data.{column}'
+    told = f'Must be a JSON list, such as ["a", "b"]: data.{column}'
     assert str(caught.value) == told
 
 
 @pytest.mark.fact("16.9-cell")
 @pytest.mark.parametrize("cell", ["'tea','coffee'", '"tea"; "green coffee"'])
 def test_tags_in_quotation_marks_are_a_fault(cell: str) -> None:
-    with pytest.raises(InvalidRequest, match="Not a JSON list"):
+    with pytest.raises(InvalidRequest, match="Must be a JSON list"):
         load("interests", cell)
 
 
@@ -156,7 +156,7 @@ def test_a_first_row_of_data_is_no_header(header: str) -> None:
         plan(*header.split(","))
 
     (fault,) = refused.value.faults
-    assert fault.message.startswith("The first row looks like data and not like a")
+    assert fault.message.startswith("The first row looks like data, not like a")
     assert "--columns email,_fname" in fault.message
 
 
@@ -214,12 +214,11 @@ def test_every_doubt_about_the_header_is_told_at_once() -> None:
 
     told = [fault.message for fault in refused.value.faults]
     assert told == [
-        "No column is called 'other'",
-        "No field is called 'Emial'; is it 'email'? Map it: Emial=FIELD, or leave it"
-        " out: Emial=",
-        "No field is called 'nonsense'. Map it: nonsense=FIELD, or leave it out:"
-        " nonsense=",
-        "Several columns hold _fname; keep one of them",
+        "Unknown column 'other'",
+        "No field is called 'Emial'; is it 'email'? Map it: Emial=FIELD, or skip it: "
+        "Emial=",
+        "No field is called 'nonsense'. Map it: nonsense=FIELD, or skip it: nonsense=",
+        "Several columns contain _fname (keep one of them)",
     ]
 
 
@@ -227,16 +226,16 @@ def test_every_doubt_about_the_header_is_told_at_once() -> None:
     ("header", "cells", "message"),
     [
         ("email", ["a", "b"], "More values than columns"),
-        ("phones", ["['+1']"], 'Not a JSON list, such as ["a", "b"]: data.phones'),
-        ("tags", ["[vip"], 'Not a JSON list, such as ["a", "b"]: data.tags'),
-        ("tags", ['["vip"] x'], 'Not a JSON list, such as ["a", "b"]: data.tags'),
+        ("phones", ["['+1']"], 'Must be a JSON list, such as ["a", "b"]: data.phones'),
+        ("tags", ["[vip"], 'Must be a JSON list, such as ["a", "b"]: data.tags'),
+        ("tags", ['["vip"] x'], 'Must be a JSON list, such as ["a", "b"]: data.tags'),
         ("email", ["a\0b"], "Must not contain the NUL character: data.email"),
-        ("email", ["a\udce9b"], "Not in the encoding of the file: data.email"),
+        ("email", ["a\udce9b"], "Not valid in the encoding of the file: data.email"),
         (
             "_fname",
             ["\x8akoda"],
-            "Not in the encoding of the file (holds the control character U+008A):"
-            " data._fname",
+            "Not valid in the encoding of the file (holds the control character "
+            "U+008A): data._fname",
         ),
         ("address", ["{"], "Must be JSON: data.address"),
         ("address", ['"\\u0000"'], "Must not contain the NUL character: data.address"),
@@ -368,9 +367,9 @@ def test_what_cannot_be_cleared_says_so() -> None:
     told = refuse_told("email;email_sub;id", ["-", "-", "-"], clear="-")
 
     assert told == [
-        "It cannot be cleared: data.email",
-        "It cannot be cleared: data.email_sub",
-        "It cannot be cleared: profile_id",
+        "This field cannot be cleared: data.email",
+        "This field cannot be cleared: data.email_sub",
+        "This field cannot be cleared: profile_id",
     ]
 
 
@@ -417,12 +416,12 @@ def test_what_is_told_of_a_column_goes_before_what_is_told_of_all() -> None:
 @pytest.mark.parametrize(
     ("told", "message"),
     [
-        ({"dates": "DD.MM"}, "Not a date format, such as DD.MM.YYYY"),
-        ({"decimal": ";"}, "Not a decimal mark: write , or ."),
-        ({"booleans": "yes"}, "Not two words with / between, for true and false"),
-        ({"sexes": "M/F/X"}, "Not two words with / between, for male and female"),
-        ({"dates": "Birthday=DD.MM.YYYY"}, "No column is called 'Birthday': dates"),
-        ({"booleans": "_fname=yes/no"}, "The column '_fname' holds no yes or no"),
+        ({"dates": "DD.MM"}, "Must be a date format, such as DD.MM.YYYY"),
+        ({"decimal": ";"}, "Must be , or . (the decimal mark)"),
+        ({"booleans": "yes"}, "Must be two words separated by /, for true and false"),
+        ({"sexes": "M/F/X"}, "Must be two words separated by /, for male and female"),
+        ({"dates": "Birthday=DD.MM.YYYY"}, "Unknown column 'Birthday': dates"),
+        ({"booleans": "_fname=yes/no"}, "The column '_fname' is not a yes or no"),
     ],
 )
 def test_what_is_told_of_cells_and_means_nothing_is_refused(

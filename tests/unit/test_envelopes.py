@@ -160,8 +160,8 @@ def test_all_faults_are_told_together() -> None:
 
     assert sorted(texts) == [
         "Missing parameter: data",
-        "Must be true or false (one of true, false, 1, 0): detect_geo",
         "Must be an integer: db_id",
+        "Must be true or false (one of true, false, 1, 0): detect_geo",
         "Out of range (from 1 to 2147483647): add_to_segments[0]",
         f"{said.MODE}: matching",
     ]

@@ -32,10 +32,10 @@ def test_a_kind_has_a_count_a_column_a_sample_and_what_would_read_it() -> None:
     groups = group([*rows, bad])
 
     assert list(groups.tell()) == [
-        '7 \xd7 Birthday: not a date, such as "01.09.1963"; try --dates DD.MM.YYYY or'
-        " --dates MM.DD.YYYY",
-        '1 \xd7 E-mail: not an email, such as "bad" (row 8). Write one address, such as'
-        " ada@example.com",
+        '7 \xd7 Birthday: not a date, found "01.09.1963"; try --dates DD.MM.YYYY or '
+        "--dates MM.DD.YYYY",
+        '1 \xd7 E-mail: not an email, found "bad" (row 8). Use one address, such as '
+        "ada@example.com.",
     ]
     assert groups.list_kinds()[0]["rows"] == [1, 2, 3, 4, 5]
 
@@ -61,7 +61,7 @@ def test_kinds_are_bounded_whatever_the_rows() -> None:
     first, *others = groups.list_kinds()
     assert (first["count"], first["message"]) == (
         500,
-        "Something else is wrong with them",
+        "Other errors",
     )
     assert len(others) == 1000
 
@@ -79,7 +79,7 @@ def test_a_subscription_stands_in_the_column_that_made_it() -> None:
 
 
 def test_bytes_that_are_no_text_are_shown_as_numbers() -> None:
-    wrong = fault("Not in the encoding of the file", "data.email")
+    wrong = fault("Not valid in the encoding of the file", "data.email")
     groups = group([(["", "Zo\udceb", "", ""], wrong), (["", "\ud83d", "", ""], wrong)])
 
     (kind,) = groups.list_kinds()
@@ -93,17 +93,17 @@ def test_what_is_dropped_says_that_the_rest_is_imported() -> None:
     groups.add(2, dump_cells(["", "a@b.c", "", "n/a"]), wrong)
 
     assert list(groups.tell()) == [
-        '1 \xd7 Birthday: not a date, such as "n/a" (the rest of the row is imported);'
-        " try --null n/a",
-        '1 \xd7 Birthday: not a date, such as "n/a"; try --null n/a',
+        '1 \xd7 Birthday: not a date, found "n/a" (the rest of the row is imported); '
+        "try --null n/a",
+        '1 \xd7 Birthday: not a date, found "n/a"; try --null n/a',
     ]
 
 
 def test_a_message_with_an_example_gives_the_sample_behind_it() -> None:
-    wrong = fault('Not a JSON list, such as ["a", "b"]', "data.email")
+    wrong = fault('Must be a JSON list, such as ["a", "b"]', "data.email")
 
     (told,) = group([(["", "[x", "", ""], wrong)]).tell()
 
     assert told.startswith(
-        '1 \xd7 E-mail: not a JSON list, such as ["a", "b"]: "[x" (row 1). '
+        '1 \xd7 E-mail: must be a JSON list, such as ["a", "b"], found "[x" (row 1). '
     )

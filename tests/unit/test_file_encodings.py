@@ -110,7 +110,7 @@ def test_a_few_lines_that_are_not_utf_8_are_rejected_rows(
 
     faulty = [row for row in rows if row.faults]
     assert [row.faults[0].message for row in faulty] == [
-        "Not in the encoding of the file"
+        "Not valid in the encoding of the file"
     ]
     names = [row.element["data"]["_fname"] for row in rows if not row.faults]  # type: ignore[index]
     assert names == ["Renée"] * good
@@ -261,6 +261,6 @@ def test_a_reject_that_is_no_text_is_itself_rejected_again() -> None:
 
     (row,) = read(written)
     assert [fault.message for fault in row.faults] == [
-        "Not in the encoding of the file"
+        "Not valid in the encoding of the file"
     ]
     assert b"Zo\xeb" in written

@@ -184,7 +184,7 @@ def test_bytes_that_are_no_text_are_one_row_s_fault() -> None:
 
     assert load(data, encoding="utf-8") == [
         {"email": "a@b.c", "_fname": "Ada"},
-        ["Not in the encoding of the file"],
+        ["Not valid in the encoding of the file"],
     ]
 
 
@@ -319,7 +319,7 @@ def test_what_looks_a_little_like_another_format_is_read(
 
 def test_a_row_quoted_wrongly_harms_no_other() -> None:
     assert load('email,_fname\n"a"b,c\nd@e.f,g\n') == [
-        ["Quoted wrongly"],
+        ["Incorrect quoting"],
         {"email": "d@e.f", "_fname": "g"},
     ]
 

@@ -74,7 +74,7 @@ def test_a_date_of_four_digits_a_year_comes_back(day: date, mark: str) -> None:
     ["", "DD.MM", "YYYY", "DD.DD.YYYY", "DD.MM.YYYY HH", "x", "DD.MM.YYYY mm:HH"],
 )
 def test_what_is_no_date_format_is_refused(text: str) -> None:
-    with pytest.raises(InvalidValue, match="Not a date format, such as"):
+    with pytest.raises(InvalidValue, match="Must be a date format, such as"):
         date_notation(text)
 
 
@@ -84,7 +84,7 @@ def test_what_is_no_date_format_is_refused(text: str) -> None:
 def test_formats_that_read_one_text_as_two_dates_are_refused(
     formats: Sequence[str],
 ) -> None:
-    with pytest.raises(InvalidValue, match="tell them by column"):
+    with pytest.raises(InvalidValue, match="set the format for each column"):
         dates_notation(formats)
 
 

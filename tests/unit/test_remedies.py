@@ -30,8 +30,7 @@ MAKERS = {
 OTHERS = re.compile(
     "ingest/doors/(console|broker/(amqp|redis|results|sources|catalog))|ingest/settings"
     "|ingest/commands|workers|ingest/store/(delivery_pages|imports|installation)"
-    "|ingest/wire/(catalog_|columns|job_parameters|headers|quick.py:unknown)"
-    "|ingest/domain/(notations|rates)|ingest/doors/files/(kept|starts)"
+    "|ingest/wire/catalog_|ingest/domain/rates"
 )
 KINDS = [kind for kinds in SECTIONS.values() for kind in kinds]
 by_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.reason)

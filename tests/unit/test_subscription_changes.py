@@ -125,5 +125,5 @@ def test_a_change_made_again_leaves_every_object_alone(
 def test_a_subscription_that_is_not_there_is_not_found(
     change: SubscriptionChange, other: SubscriptionKey
 ) -> None:
-    with pytest.raises(NotFound, match="Unknown subscription"):
+    with pytest.raises(NotFound, match="Subscription not found"):
         change_subscriptions({KEYS[0]: make(KEYS[0])}, one_of(change, other))

@@ -312,8 +312,7 @@ FAULTY = [
     SMS,
 ]
 FAULTS = [
-    "Out of range (from -2^63 to 2^63-1) (from -2^63 to 2^63-1): "
-    "subscriptions[0].custom_fields.visits",
+    "Out of range (from -2^63 to 2^63-1): subscriptions[0].custom_fields.visits",
     "Missing required field: subscriptions[1].custom_fields.source",
 ]
 

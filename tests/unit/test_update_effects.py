@@ -180,7 +180,7 @@ def test_update_is_applied(
             OBJECT,
             {},
             {"action": "upsert", "value": {"b": 1}, "submatch": ".".join("a" * 65)},
-            "Nested too deeply (at most 64 levels) (at most 64 levels)",
+            "Nested too deeply (at most 64 levels)",
             id="result too deep",
         ),
     ],

@@ -187,7 +187,7 @@ def test_update_is_read(field: Field, raw: object, expected: Update) -> None:
                 ),
                 (
                     ".".join("a" * 66),
-                    "Nested too deeply (at most 64 levels) (at most 64 levels)",
+                    "Nested too deeply (at most 64 levels)",
                     "a path too deep",
                 ),
             )

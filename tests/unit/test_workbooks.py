@@ -77,7 +77,7 @@ def test_a_cell_keeps_what_it_holds(value: Any, expected: str) -> None:
 def test_a_number_whose_digits_are_lost_is_a_fault() -> None:
     (row,) = load(make_xlsx(A=[["email", "_fname"], ["a", 9007199254740993]]))
 
-    assert row == ["A number of more than 15 digits, some of which are lost"]
+    assert row == ["More than 15 digits (the spreadsheet has lost some)"]
 
 
 def test_rows_of_nothing_and_cells_at_the_end_come_and_go() -> None:

@@ -137,8 +137,10 @@ REFERENCES: tuple[ErrorKind, ...] = (
     kind(
         "trigger_not_found",
         "Trigger not found",
+        "Workflow not found",
         code=404,
-        remedy="Correct trigger_id. To list triggers: penstock catalog show.",
+        remedy="Correct trigger_id or workflow_id. To list them: penstock catalog "
+        "show.",
     ),
     kind(
         "trigger_not_startable",
@@ -199,7 +201,7 @@ BODIES: tuple[ErrorKind, ...] = (
         "The root element must be <{}>, not <{}>",
         "A document type declaration (DOCTYPE) is not allowed",
         "The body must be a multipart form",
-        "Missing boundary of the multipart form of the multipart form",
+        "Missing boundary of the multipart form",
         remedy="Correct the document at the place that the message gives.",
     ),
     kind(
@@ -209,7 +211,7 @@ BODIES: tuple[ErrorKind, ...] = (
         "The body is not in its declared encoding {}",
         "The form is not in the encoding {}",
         "The name of a form field must be UTF-8",
-        "The value must be UTF-8",
+        "The value must be {}",
         "The query string must be UTF-8",
         remedy="Send UTF-8, or name the encoding in Content-Type.",
     ),

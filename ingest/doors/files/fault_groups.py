@@ -1,4 +1,4 @@
-"""What is wrong with the rows of a file, by kind: how often, and such as what."""
+"""Errors of the rows of a file, by kind: count, sample, and remedy."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from ingest.wire.headers import SUBSCRIPTION
 _KEPT = 200
 #: Kinds that are told apart; whatever else is wrong is counted together.
 _MOST_KINDS = 1000
-_OTHERS = Fault(code=400, message="Something else is wrong with them")
+_OTHERS = Fault(code=400, message="Other errors")
 #: How much of a value is shown.
 _SHOWN_CHARACTERS = 60
 _INDEXES = re.compile(r"\[[0-9]+\]")
@@ -165,8 +165,8 @@ class FaultGroups:
             yield _tell(kind)
         for note in self.list_nothings():
             yield (
-                f"{note['count']:,} {_TIMES} {note['column']}: is stored as"
-                f" {note['value']!r}; if it says nothing, {note['try']}"
+                f"{note['count']:,} {_TIMES} {note['column']}: stored as "
+                f"{note['value']!r}; if it means an empty value, {note['try']}"
             )
 
     def list_nothings(self) -> list[dict[str, object]]:
@@ -188,9 +188,7 @@ def _tell(kind: Mapping[str, object]) -> str:
     text = f"{kind['count']:,} {_TIMES} " + (f"{where}: " if where else "")
     text += phrase(message)
     if sample:
-        # A message may give an example of its own.
-        text += ": " if "such as" in message else ", such as "
-        text += _show(str(sample))
+        text += f", found {_show(str(sample))}"
     if kind["dropped"]:
         text += " (the rest of the row is imported)"
     if isinstance(tried, list) and tried:

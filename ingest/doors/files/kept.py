@@ -58,12 +58,13 @@ def find_kept(
     job = find_job(connection, job_id)
     if job is None:
         raise InvalidRequest(
-            f"These are rejects of job {job_id}, whose options are not kept any more:"
-            " tell them again, and take the name of the job out of the file"
+            f"This file has the rejects of job {job_id}, whose options have expired. "
+            "Pass the options again, and remove the job ID from the file"
         )
     if job.database_id != database_id:
         raise InvalidRequest(
-            f"These are rejects of an import into database {job.database_id}", "db_id"
+            f"This file has the rejects of an import into database {job.database_id}",
+            "db_id",
         )
     dialect = {one: job.form.get("dialect", {}).get(one) for one in _DIALECT}
     told = {name: value for name, value in job.parameters.items() if name not in _OWN}

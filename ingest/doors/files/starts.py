@@ -139,7 +139,7 @@ def resume_job(connection: Connection[TupleRow], wanted: Wanted) -> Job:
         return restart_job(connection, wanted)
     if last.state is JobState.CANCELLED:
         raise InvalidRequest(
-            f"The import of {wanted.name} was cancelled; begin anew with --restart"
+            f"The import of {wanted.name} was canceled. To start again: --restart"
         )
     if last.state is not JobState.FAILED and last.fingerprint != wanted.fingerprint:
         raise FileChanged(
@@ -148,8 +148,8 @@ def resume_job(connection: Connection[TupleRow], wanted: Wanted) -> Job:
         )
     if dict(last.parameters) != dict(wanted.parameters):
         raise InvalidRequest(
-            f"The import of {wanted.name} began with other options; resume it with the"
-            f" same: {_show(last.parameters)}"
+            f"The import of {wanted.name} started with other options. Resume it with "
+            f"the same options: {_show(last.parameters)}"
         )
     return last
 

@@ -156,7 +156,7 @@ class TextLines:
             row = "".join(self._lines.read).rstrip("\r\n")
             if (cells := self._read_loosely(row)) is not None:
                 return cells, ()
-            return [row], (Fault(code=400, message="Quoted wrongly", path=""),)
+            return [row], (Fault(code=400, message="Incorrect quoting", path=""),)
 
     def _read_loosely(self, row: str) -> list[str] | None:
         """Read a row with blanks behind its quotation marks; None if that is not all.

@@ -23,7 +23,7 @@ _READER = Path(__file__).with_name("sheet_reader.py")
 #: The file itself may be so small a part of the memory that reading it may take.
 _PACKED_PART = 4
 _LOST = Fault(
-    code=400, message="A number of more than 15 digits, some of which are lost", path=""
+    code=400, message="More than 15 digits (the spreadsheet has lost some)", path=""
 )
 
 

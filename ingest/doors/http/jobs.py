@@ -107,7 +107,7 @@ _ANSWERS = {
     JobState.DONE: (0, SUCCESS_TEXT, 200),
     JobState.APPLYING: (0, "Accepted", 202),
     JobState.FAILED: (400, "The file cannot be read to its end", 200),
-    JobState.CANCELLED: (409, "The job was cancelled", 200),
+    JobState.CANCELLED: (409, "The job was canceled", 200),
     JobState.INTERRUPTED: (503, "Interrupted; send it again under its key", 503),
     JobState.RUNNING: (503, "Interrupted; send it again under its key", 503),
 }
