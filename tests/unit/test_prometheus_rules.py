@@ -157,7 +157,7 @@ CASES = {
             'penstock_requests_total{status="400"}': "0+98x60",
         },
     ),
-    "PenstockTasksPutOff": Case(
+    "PenstockTasksRetried": Case(
         fires={
             'penstock_tasks_retried_total{task="penstock.drain",error_class="E"}': (
                 "0+60x60"
@@ -231,7 +231,7 @@ CASES = {
         fires={'penstock_endpoint_disabled{endpoint="1"}': "1x60"},
         quiet={'penstock_endpoint_disabled{endpoint="1"}': "0x60"},
     ),
-    "PenstockEventsGivenUp": Case(
+    "PenstockDeliveriesFailed": Case(
         fires={'penstock_deliveries_total{state="failed"}': "0x10 3x50"},
         quiet={
             'penstock_deliveries_total{state="failed"}': "3x60",
@@ -315,7 +315,7 @@ def test_an_alert_says_what_how_bad_and_where_to_read_on(alert: str) -> None:
 def test_an_alert_has_a_runbook(alert: str) -> None:
     section = RUNBOOKS.partition(f"\n## {alert}\n")[2].partition("\n## ")[0]
 
-    for part in ("**Means.**", "**Look at.**", "**Do.**"):
+    for part in ("**Meaning.**", "**Diagnosis.**", "**Mitigation.**"):
         assert part in section
 
 
