@@ -22,11 +22,12 @@ _IN_XML = {"/api/v1.1/profiles/import", "/api/v1.1/profiles/import_batch"}
 _LAST = "/api/v1.1/profiles/delete"
 
 _HEAD = """\
-# Every request, by curl
+# Requests
 
-Made from the examples of `/openapi.json` by `python -m tests.contract.requests`. A test
-pastes every line into a shell, against `make up` with its demo catalogue. `/docs` on
-the server says what each takes and answers, in JSON and XML.
+This page has every request as a curl command, in JSON and XML. It is written from the
+examples of `/openapi.json` by `python -m tests.contract.requests`. A test runs every
+command against `make up` with its demo catalog. Each intake serves the API reference
+at `/docs`.
 
 ```sh
 URL=http://127.0.0.1:8080

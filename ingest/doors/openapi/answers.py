@@ -60,7 +60,7 @@ def build_answer_schemas() -> dict[str, Schema]:
         "ImportedBatch": _describe_success(
             result={
                 "type": "array",
-                "description": "One for each profile, in their order",
+                "description": "One for each element, in the same order",
                 "items": {"anyOf": [refer("Imported"), refer("Error")]},
             }
         ),
@@ -110,7 +110,7 @@ def _build_receipt() -> Schema:
     """Describe a receipt, as ingest.doors.receipts shows it."""
     faults = _list("Fault")
     change = _describe({"path": _TEXT}, old={}, new={})
-    change["description"] = "`old` and `new` need the right `read`"
+    change["description"] = "`old` and `new` require the scope `read`"
     return _describe(
         {
             "import_id": _IMPORT_ID,
@@ -178,10 +178,10 @@ def _build_profile_schemas() -> dict[str, Schema]:
         subscriptions=_list("ReadSubscription"),
         _createtime=_MOMENT,
     )
-    profile["description"] = "Every field that is set, by name"
+    profile["description"] = "All fields with a value, by name"
     page = _describe(
         {"error": _DONE, "error_text": _TEXT, "data": _list("Profile")},
-        from_id={**PROFILE_ID, "description": "Sent if another page may follow"},
+        from_id={**PROFILE_ID, "description": "Present if there may be another page"},
     )
     return {
         "Profile": profile,

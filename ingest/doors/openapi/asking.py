@@ -35,7 +35,7 @@ class Asking:
     """One path, what it is sent and what it answers when all is well."""
 
     path: str
-    tag: Literal["Import", "Read", "Catalogue"]
+    tag: Literal["Import", "Read", "Catalog"]
     summary: str
     parameters: tuple[str, ...]
     required: tuple[str, ...]
@@ -156,7 +156,7 @@ def describe_query(
     """Describe a request that imports nothing."""
     return Asking(
         path=f"/api/v1.1/{path}",
-        tag="Read" if path.startswith(("profiles", "subscriptions")) else "Catalogue",
+        tag="Read" if path.startswith(("profiles", "subscriptions")) else "Catalog",
         summary=summary,
         parameters=(*_SAID, *names),
         required=required,

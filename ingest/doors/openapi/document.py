@@ -20,17 +20,17 @@ from ingest.doors.openapi.responses import (
 from ingest.doors.openapi.schemas import Schema, build_request_schemas
 
 _ABOUT = """\
-Profiles are imported over a queue: an answer waits for the outcome, or comes as 202
-with the place of the receipt when that takes too long or is not asked for.
+Imports are queued. By default the response waits for the outcome. If that takes too
+long, or you ask not to wait, it is 202 and `Location` is the URL of the receipt.
 
-An application error is HTTP 200 with an `error` other than 0, unless
-`PENSTOCK_MIRROR_ERRORS` mirrors it into the status. Bodies are JSON or XML, and so are
-answers: by `format`, else by `Accept`, else as the request was sent. Each parameter is
-also taken as text, which all of XML is; unknown ones are ignored. In XML the first
-element of a list has `array='true'`.
+An application error is HTTP 200 with a non-zero `error`. With `PENSTOCK_MIRROR_ERRORS`,
+`error` is also the HTTP status. Bodies and responses are JSON or XML. The format of a
+response is chosen by `format`, otherwise by `Accept`, otherwise by the request. Every
+parameter may be sent as a string, as in XML. Unknown parameters are ignored. In XML,
+the first element of a list has `array='true'`.
 
-The API token is sent as `token` in the body, as `Authorization: Bearer` or, though it
-then stands in logs, as `token` in the query.
+Send the API token as `token` in the body, or as `Authorization: Bearer`. `token` in the
+query also works, but URLs are often logged.
 
 `HEAD` is answered wherever `GET` is, with the same status and headers."""
 _INFO: Schema = {
@@ -41,7 +41,7 @@ _INFO: Schema = {
     "description": _ABOUT,
     "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }
-_TAGS = ("Import", "Jobs", "Read", "Catalogue", "Receipts", "Service")
+_TAGS = ("Import", "Jobs", "Read", "Catalog", "Receipts", "Service")
 _SECURITY: Schema = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "query": {"type": "apiKey", "in": "query", "name": "token"},
@@ -86,34 +86,34 @@ _PARAMETERS: Mapping[str, Schema] = {
     "Format": {
         "name": "format",
         "in": "query",
-        "description": "Format of the answer",
+        "description": "Format of the response",
         "schema": {"type": "string", "enum": ["json", "xml"]},
     },
     "Prefer": {
         "name": "Prefer",
         "in": "header",
-        "description": "`respond-async`, or `wait=N` for N seconds (RFC 7240)",
+        "description": "`respond-async`, or `wait=N` to wait N seconds (RFC 7240)",
         "schema": {"type": "string", "pattern": "^(respond-async|wait=[0-5])$"},
         "example": "wait=5",
     },
     "Idempotency-Key": {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "Names this request: sent again, it is the same import",
+        "description": "Idempotency key: requests with the same key are applied once",
         "schema": {"type": "string", "pattern": "^[!#-~]{1,255}$"},
     },
 }
 _HEADERS: Mapping[str, Schema] = {
     "Import-Id": {
-        "description": "Names the receipt of the import",
+        "description": "ID of the import",
         "schema": {"type": "string", "format": "uuid"},
     },
     "Location": {
-        "description": "Where to ask what came of it, from now on",
+        "description": "URL of the receipt",
         "schema": {"type": "string"},
     },
     "Retry-After": {
-        "description": "Seconds after which to try again",
+        "description": "Seconds to wait before a retry",
         "schema": {"type": "integer"},
     },
     "Idempotent-Replayed": {
@@ -121,15 +121,16 @@ _HEADERS: Mapping[str, Schema] = {
         "schema": {"type": "string", "const": "true"},
     },
     "RateLimit-Policy": {
-        "description": "The rate of a limited token: `q` at once, all back after `w` s",
+        "description": "Rate limit of the token: `q` requests in `w` seconds",
         "schema": {"type": "string", "examples": ['"token";q=200;w=2']},
     },
     "RateLimit": {
-        "description": "What is left of it: `r` at once, all back after `t` seconds",
+        "description": "Remaining requests `r`; the limit is restored after `t` "
+        "seconds",
         "schema": {"type": "string", "examples": ['"token";r=199;t=1']},
     },
     "Preference-Applied": {
-        "description": "What was heeded of `Prefer`",
+        "description": "Applied preferences of `Prefer`",
         "schema": {"type": "string"},
     },
 }
@@ -171,11 +172,13 @@ def _describe(asking: Asking) -> Schema:
 
 def _describe_responses(asking: Asking) -> Schema:
     outcome: Schema = {"anyOf": [refer(asking.answer), refer("Error")]}
-    described = {"200": describe_answers("Done, or refused: see `error`", outcome)}
+    described = {
+        "200": describe_answers("Success or application error: check `error`", outcome)
+    }
     if asking.accepted:
         described["200"]["headers"] = _refer_headers(*_ANSWERED, *RATE_HEADERS)
         described["202"] = {
-            **describe_answers("Safe, to be applied", refer(asking.accepted)),
+            **describe_answers("Accepted, not applied yet", refer(asking.accepted)),
             "headers": _refer_headers("Location", *_ANSWERED, *RATE_HEADERS),
         }
     else:

@@ -23,35 +23,51 @@ _SHARED = (
 )
 #: How it says how it is written; what it is, `Content-Type` says.
 _OWN: Mapping[str, tuple[str, Schema]] = {
-    "operation": ("What is done", {"enum": ["import", "update", "add"]}),
-    "map": ("`COLUMN=FIELD`; may be repeated", {"type": "array", "items": _TEXT}),
-    "columns": ("Names of the columns, comma-separated, without a header", _TEXT),
+    "operation": ("Operation for each row", {"enum": ["import", "update", "add"]}),
+    "map": ("`COLUMN=FIELD`; repeatable", {"type": "array", "items": _TEXT}),
+    "columns": (
+        "Column names, separated by commas, for a file without a header",
+        _TEXT,
+    ),
     "delimiter": ("One character, or `tab`", {"enum": [",", ";", "|", "tab"]}),
     "quote": ("One character", {"type": "string", "enum": ['"', "'"]}),
     "escape": ("One character", {"type": "string", "enum": ["\\"]}),
     "encoding": (
-        "Of a file without a mark; else the `charset` of `Content-Type`, else UTF-8",
+        "Encoding of a file without a byte order mark. Default: `charset` of "
+        "`Content-Type`, otherwise UTF-8",
         {"enum": ["utf-8", "cp1251", "guess"]},
     ),
     **{
-        name: (f"{told}; may be repeated", {"type": "array", "items": _TEXT})
+        name: (f"{told}; repeatable", {"type": "array", "items": _TEXT})
         for name, told in (
-            ("dates", "How dates are written, such as `DD.MM.YYYY`, or `COLUMN=` that"),
-            ("decimal", "The decimal mark, `,` or `.`, or `COLUMN=` that"),
-            ("booleans", "Words for true and false, `yes/no`, or `COLUMN=` that"),
-            ("sexes", "Words for male and female, `M/F`, or `COLUMN=` that"),
-            ("null", "A cell that says nothing"),
-            ("clear", "A cell that empties its field"),
+            (
+                "dates",
+                "Date format, such as `DD.MM.YYYY`; prefix `COLUMN=` for one column",
+            ),
+            ("decimal", "Decimal mark, `,` or `.`; prefix `COLUMN=` for one column"),
+            (
+                "booleans",
+                "Words for true and false, `yes/no`; prefix `COLUMN=` for one column",
+            ),
+            (
+                "sexes",
+                "Words for male and female, `M/F`; prefix `COLUMN=` for one column",
+            ),
+            ("null", "Cell value that means no change"),
+            ("clear", "Cell value that clears the field"),
         )
     },
     "trust_quotes": (
-        "Whether a quoted value may hold lines that look like rows",
+        "Accept quoted values with lines that look like rows",
         {"type": "boolean"},
     ),
-    "sheet": ("Of a workbook: the name or number of the sheet", _TEXT),
-    "add_to_segments": ("Ids, comma-separated", {"pattern": "^[1-9](,[1-9])*$"}),
-    "remove_from_segments": ("Ids, comma-separated", {"pattern": "^[1-9](,[1-9])*$"}),
-    "name": ("What the job is called", _TEXT),
+    "sheet": ("Name or number of the sheet in a workbook", _TEXT),
+    "add_to_segments": ("IDs, separated by commas", {"pattern": "^[1-9](,[1-9])*$"}),
+    "remove_from_segments": (
+        "IDs, separated by commas",
+        {"pattern": "^[1-9](,[1-9])*$"},
+    ),
+    "name": ("Name of the job", _TEXT),
 }
 #: What is wrong with the rows of a job, by kind.
 _FAULTS: Schema = {
@@ -59,7 +75,7 @@ _FAULTS: Schema = {
     "properties": {
         "error": {"type": "integer"},
         "error_text": _TEXT,
-        "rows": {**_COUNT, "description": "How many rejected rows were looked at"},
+        "rows": {**_COUNT, "description": "Number of rejected rows that were read"},
         "faults": {
             "type": "array",
             "items": {
@@ -73,12 +89,13 @@ _FAULTS: Schema = {
                     "rows": {"type": "array", "items": _COUNT},
                     "dropped": {
                         "type": "boolean",
-                        "description": "Whether the rest of the rows was imported",
+                        "description": "True if the other fields of the rows were "
+                        "imported",
                     },
                     "try": {
                         "type": "array",
                         "items": _TEXT,
-                        "description": "What would read them, as the query says it",
+                        "description": "Parameters that would read these values",
                     },
                     "fix": _TEXT,
                 },
@@ -99,15 +116,15 @@ def build_job_paths() -> dict[str, object]:
     return {
         "/api/v1.1/jobs/import": {"post": _build_upload()},
         "/api/v1.1/jobs/{job_id}": {
-            "get": _build_job("job", "Read how far a job has come")
+            "get": _build_job("job", "Get the progress of a job")
         },
         "/api/v1.1/jobs/{job_id}/cancel": {
-            "post": _build_job("job_cancel", "Stop a job; what is accepted is applied")
+            "post": _build_job("job_cancel", "Cancel a job; accepted rows are applied")
         },
         "/api/v1.1/jobs/{job_id}/results": {
             "get": _build_download(
                 "job_results",
-                "Read what came of each row",
+                "List the outcomes of the rows",
                 {"application/x-ndjson": lines, "text/csv": lines},
                 {"name": "as", "in": "query", "schema": {"enum": ["ndjson", "csv"]}},
             )
@@ -115,7 +132,7 @@ def build_job_paths() -> dict[str, object]:
         "/api/v1.1/jobs/{job_id}/rejects": {
             "get": _build_download(
                 "job_rejects",
-                "Read the rejected rows, in the format of their file",
+                "Download the rejects file, in the format of the original file",
                 {
                     "application/x-ndjson": lines,
                     "text/csv": lines,
@@ -137,16 +154,19 @@ def build_job_schema() -> Schema:
         "name": _TEXT,
         "db_id": {"type": "integer"},
         "state": {"type": "string", "enum": [*JobState]},
-        "reason": {**_TEXT, "description": "Why it stopped before the file's end"},
+        "reason": {
+            **_TEXT,
+            "description": "Reason for stopping before the end of the file",
+        },
         **dict.fromkeys(("rows", *counts, "bytes"), _COUNT),
         "total_bytes": {"type": ["integer", "null"]},
         "encoding": {
             "type": ["string", "null"],
-            "description": "What the file was read in; null before its first row",
+            "description": "Encoding of the file; null before its first row",
         },
         "sheet": {
             "type": ["string", "null"],
-            "description": "Of a workbook: the sheet that was read",
+            "description": "Sheet of the workbook",
         },
         "encoding_source": {
             "enum": [*Source, None],
@@ -175,7 +195,7 @@ def _build_upload() -> Schema:
     return {
         "operationId": "job_import",
         "tags": ["Jobs"],
-        "summary": "Import a file; each row is accepted as it arrives",
+        "summary": "Import a file; rows are accepted while it is sent",
         "security": _READERS,
         "parameters": [
             *shared,
@@ -190,8 +210,10 @@ def _build_upload() -> Schema:
             },
         },
         "responses": {
-            "200": describe_answers("Done, or refused: see `error`", described),
-            "202": describe_answers("Every row is safe, to be applied", refer("Job")),
+            "200": describe_answers(
+                "Success or application error: check `error`", described
+            ),
+            "202": describe_answers("All rows accepted, not applied yet", refer("Job")),
             **select_responses(400, 401, 403, 404, 409, 413, 415, 429, 500, 503),
         },
     }
@@ -217,7 +239,7 @@ def _build_job(name: str, summary: str) -> Schema:
         "security": _READERS,
         "parameters": [_PLACE, _FORMAT],
         "responses": {
-            "200": describe_answers("The job", described),
+            "200": describe_answers("Job", described),
             **select_responses(400, 401, 403, 404, 409, 500, 503),
         },
     }
@@ -228,11 +250,11 @@ def _build_faults() -> Schema:
     return {
         "operationId": "job_faults",
         "tags": ["Jobs"],
-        "summary": "Read what is wrong with rejected rows, by kind",
+        "summary": "List the errors of rejected rows by kind",
         "security": _READERS,
         "parameters": [_PLACE, _FORMAT],
         "responses": {
-            "200": describe_answers("The commonest kind first", described),
+            "200": describe_answers("Most frequent kind first", described),
             **select_responses(400, 401, 403, 404, 500, 503),
         },
     }
@@ -248,7 +270,7 @@ def _build_download(
         "security": _READERS,
         "parameters": [_PLACE, *more],
         "responses": {
-            "200": {"description": "The rows, in their order", "content": content},
+            "200": {"description": "Rows in order", "content": content},
             **select_responses(400, 401, 403, 404, 500, 503),
         },
     }

@@ -17,17 +17,17 @@ from ingest.doors.openapi.asking import (
 from ingest.doors.openapi.schemas import ID, Schema, build_subscription_properties
 
 _PAYLOAD: Mapping[str, Schema] = {
-    "custom_data": {"type": "object", "description": "Passed on to the receiver"},
-    "content": {"type": "object", "description": "Variables of a template"},
+    "custom_data": {"type": "object", "description": "Sent to the receiver"},
+    "content": {"type": "object", "description": "Template variables"},
     "timeout": {"type": "object", "description": "`days`, `hours`, `minutes`"},
     "attach": {"type": "array", "items": {"type": "object"}},
 }
 _TRIGGER: Mapping[str, Schema] = {
-    "trigger_id": {**ID, "description": "Trigger that is started by a call"},
+    "trigger_id": {**ID, "description": "Trigger with the event `api_call`"},
     **_PAYLOAD,
 }
 _WORKFLOW: Mapping[str, Schema] = {
-    "workflow_id": {**ID, "description": "Workflow of the catalogue"},
+    "workflow_id": {**ID, "description": "Workflow of the catalog"},
     **_PAYLOAD,
 }
 _CONTACT = build_subscription_properties()
@@ -57,40 +57,40 @@ _STARTED: tuple[Mapping[str, object], ...] = ({"data": {"email": "ada@example.co
 ASKINGS: tuple[Asking, ...] = (
     describe_one(
         "import",
-        "Create a profile, or update the one that matches",
+        "Create or update a profile",
         example={**_BY_EMAIL, "data": _ADA},
     ),
     describe_one(
         "update",
-        "Update the profile that matches; 404 if there is none",
+        "Update the matching profile",
         example={**_BY_EMAIL, "data": {"_lname": "Lovelace"}},
     ),
     describe_one(
         "add",
-        "Create a profile, whether or not a similar one exists",
+        "Create a profile without matching",
         example={"db_id": 1, "data": {"email": "alan@example.com"}},
     ),
     describe_batch(
         "import_batch",
-        "Create or update many profiles, in their order",
+        "Create or update a batch of profiles",
         example={"db_id": 1, "matching": "email", "data": [*_BATCH]},
     ),
     describe_batch(
         "update_batch",
-        "Update many profiles",
+        "Update a batch of profiles",
         example={"db_id": 1, "data": [{"email": "ada@example.com", "score": 1.5}]},
     ),
     describe_batch(
         "add_batch",
-        "Create many profiles",
+        "Create a batch of profiles",
         example={"db_id": 1, "data": [{"_fname": "Kurt"}, {"_fname": "Emmy"}]},
     ),
-    describe_membership("add", "Put a profile into a static segment"),
-    describe_membership("remove", "Take a profile out of a static segment"),
+    describe_membership("add", "Add a profile to a static segment"),
+    describe_membership("remove", "Remove a profile from a static segment"),
     Asking(
         path="/api/v1.1/subscriptions/set",
         tag="Import",
-        summary="Add a subscription to a profile, or change it",
+        summary="Create or update a subscription",
         parameters=(*WHOSE, "profile_id", "skip_triggers"),
         required=("db_id", "profile_id", "resource_id", "channel"),
         answer="Imported",
@@ -100,58 +100,54 @@ ASKINGS: tuple[Asking, ...] = (
     ),
     describe_change(
         "delete",
-        "Delete a subscription of a profile; it can be restored",
+        "Delete a subscription",
         example=_SUBSCRIPTION,
     ),
+    describe_change("restore", "Restore a deleted subscription", example=_SUBSCRIPTION),
     describe_change(
-        "restore", "Restore a deleted subscription, as it was", example=_SUBSCRIPTION
+        "undelete", "Restore a deleted subscription (alias)", example=_SUBSCRIPTION
     ),
-    describe_change(
-        "undelete", "The same as `subscriptions/restore`", example=_SUBSCRIPTION
-    ),
-    describe_change(
-        "suspend_all", "Suspend what is subscribed of a profile's subscriptions"
-    ),
-    describe_change("unsuspend_all", "Subscribe again what is suspended of them"),
+    describe_change("suspend_all", "Suspend the subscriptions of a profile"),
+    describe_change("unsuspend_all", "Resume the suspended subscriptions of a profile"),
     describe_start(
         "campaigns/triggers/start",
-        "Start a trigger with a profile that is there; 404 if there is none",
+        "Start a trigger for a stored profile",
         others=_TRIGGER,
         example={"trigger_id": 7, **_BY_EMAIL, "custom_data": {"order": 5}},
     ),
     describe_start(
         "campaigns/triggers/import_and_start",
-        "Create or update a profile, then start a trigger with it",
+        "Create or update a profile and start a trigger for it",
         others=_TRIGGER,
         example={"trigger_id": 7, **_BY_CODE, "data": {"_fname": "Ada"}},
     ),
     describe_start(
         "campaigns/triggers/import_and_start_batch",
-        "Do that with many profiles",
+        "Create or update profiles and start a trigger for each",
         others=_TRIGGER,
         example={"trigger_id": 7, "data": [*_STARTED]},
     ),
     describe_start(
         "workflows/start",
-        "Put a profile that is there into a workflow; 404 if there is none",
+        "Start a workflow for a stored profile",
         others=_WORKFLOW,
         example={"workflow_id": 3, **_BY_EMAIL},
     ),
     describe_start(
         "workflows/import_and_start",
-        "Create or update a profile, then put it into a workflow",
+        "Create or update a profile and start a workflow for it",
         others=_WORKFLOW,
         example={"workflow_id": 3, **_BY_EMAIL, "data": {"_fname": "Ada"}},
     ),
     describe_start(
         "workflows/import_and_start_batch",
-        "Put many profiles into a workflow",
+        "Create or update profiles and start a workflow for each",
         others=_WORKFLOW,
         example={"workflow_id": 3, "data": [*_STARTED]},
     ),
     describe_query(
         "profiles/get",
-        "Read the profile that matches",
+        "Get the matching profile",
         "ProfileAnswer",
         "db_id",
         *KEY_NAMES,
@@ -160,7 +156,7 @@ ASKINGS: tuple[Asking, ...] = (
     ),
     describe_query(
         "profiles/list",
-        "Read the profiles of a database, page by page",
+        "List the profiles of a database",
         "ProfilesAnswer",
         *("db_id", "from_id", "limit"),
         required=("db_id",),
@@ -168,7 +164,7 @@ ASKINGS: tuple[Asking, ...] = (
     ),
     describe_query(
         "subscriptions/get",
-        "Read one subscription of a profile",
+        "Get a subscription",
         "SubscriptionAnswer",
         *("db_id", "profile_id", "channel", "email", "phone"),
         *("provider", "subscription_id"),
@@ -178,7 +174,7 @@ ASKINGS: tuple[Asking, ...] = (
     ),
     describe_query(
         "subscriptions/list",
-        "Read the subscriptions of a profile",
+        "List the subscriptions of a profile",
         "SubscriptionsAnswer",
         *("db_id", "profile_id"),
         required=("db_id", "profile_id"),
@@ -186,30 +182,26 @@ ASKINGS: tuple[Asking, ...] = (
     ),
     describe_query(
         "profiles/delete",
-        "Delete the profile that matches, with all that is known of it",
+        "Delete the matching profile and all its data",
         "DeletionAnswer",
         "db_id",
         *KEY_NAMES,
         required=("db_id",),
         example=_BY_EMAIL,
     ),
-    describe_query(
-        "databases/list", "Read which databases there are", "DatabasesAnswer"
-    ),
+    describe_query("databases/list", "List databases", "DatabasesAnswer"),
     describe_query(
         "databases/fields_get",
-        "Read what `data` may hold",
+        "List the fields of a database",
         "FieldsAnswer",
         "db_id",
         required=("db_id",),
         example={"db_id": 1},
     ),
-    describe_query(
-        "resources/list", "Read which resources there are", "ResourcesAnswer"
-    ),
+    describe_query("resources/list", "List resources", "ResourcesAnswer"),
     describe_query(
         "resources/get",
-        "Read what a resource has: channels, databases, categories",
+        "Get a resource",
         "ResourceAnswer",
         "id",
         required=("id",),
@@ -217,7 +209,7 @@ ASKINGS: tuple[Asking, ...] = (
     ),
     describe_query(
         "resources/fields_get",
-        "Read what `custom_fields` of a subscription may hold",
+        "List the subscription fields of a resource",
         "FieldsAnswer",
         *("id", "channel"),
         required=("id",),

@@ -15,23 +15,27 @@ def build_other_paths() -> dict[str, object]:
         "/api/integrations/any/profile_import": {"post": _build_quick()},
         "/api/v1.1/batches/{batch}": {"get": _build_batch_receipts()},
         "/api/v1.1/imports/{import_id}": {"get": _build_receipt()},
-        "/health/live": {"get": _build_health("live", "Whether this process lives")},
+        "/health/live": {"get": _build_health("live", "Check that the process runs")},
         "/health/ready": {
-            "get": _build_health("ready", "Whether imports can be accepted", 503)
+            "get": _build_health("ready", "Check that imports can be accepted", 503)
         },
         "/": {
             "get": _build_static(
-                "front", "What this is, for people", {"text/html": {"type": "string"}}
+                "front", "Get the start page", {"text/html": {"type": "string"}}
             )
         },
         "/openapi.json": {
             "get": _build_static(
-                "openapi", "This document", {"application/json": {"type": "object"}}
+                "openapi",
+                "Get the OpenAPI document",
+                {"application/json": {"type": "object"}},
             )
         },
         "/docs": {
             "get": _build_static(
-                "docs", "This document as a page", {"text/html": {"type": "string"}}
+                "docs",
+                "Get the API reference as a page",
+                {"text/html": {"type": "string"}},
             )
         },
     }
@@ -46,7 +50,7 @@ def _build_quick() -> Schema:
     return {
         "operationId": "quick_import",
         "tags": ["Import"],
-        "summary": "Import a profile from a web form, in the body or the query",
+        "summary": "Import a profile from a web form",
         "parameters": [{"$ref": "#/components/parameters/Idempotency-Key"}],
         "requestBody": {
             "required": True,
@@ -54,7 +58,7 @@ def _build_quick() -> Schema:
         },
         "responses": {
             "200": _say("Imported"),
-            "202": _say("Safe, to be applied"),
+            "202": _say("Accepted, not applied yet"),
             **{str(status): _say(_MEANINGS[status]) for status in refused},
             # Answered before there is anything to say of the import itself.
             **select_responses(429, 503),
@@ -67,13 +71,13 @@ def _build_quick_body() -> Schema:
     properties = {name: describe_parameter(name) for name in names}
     matching: Schema = {
         "type": "string",
-        "description": "`email`, `email_profile`, `phone` or the name of a field",
+        "description": "`email`, `email_profile`, `phone`, or the name of a field",
     }
     for name in ("resource_id", "trigger_id", "workflow_id"):
         properties[name] = {**describe_parameter(name), "type": "integer"}
     return {
         "type": "object",
-        "description": "Whatever else is sent is a field of the profile",
+        "description": "All other inputs are fields of the profile",
         "properties": {**properties, "matching": matching},
         "additionalProperties": {"type": "string"},
         "required": ["db_id"],
@@ -96,12 +100,12 @@ def _build_receipt() -> Schema:
     return {
         "operationId": "receipt",
         "tags": ["Receipts"],
-        "summary": "Read what came of an import: what another token sent needs `read`",
+        "summary": "Get the receipt of an import",
         "security": [{"bearer": []}, {"query": []}],
         "parameters": [place, _FORMAT],
         "responses": {
             "200": describe_answers(
-                "The receipt, or that it waits",
+                "The receipt, or the state `waiting`",
                 {"anyOf": [refer("Receipt"), refer("Waiting")]},
             ),
             **select_responses(400, 401, 403, 404, 500, 503),
@@ -114,17 +118,19 @@ def _build_batch_receipts() -> Schema:
         "name": "batch",
         "in": "path",
         "required": True,
-        "description": "As `Location` has it",
+        "description": "The batch, as in `Location`",
         "schema": {"type": "string"},
     }
     return {
         "operationId": "batch_receipts",
         "tags": ["Receipts"],
-        "summary": "Read what came of every import of a batch: its 202's `Location`",
+        "summary": "List the outcomes of a batch",
         "security": [{"bearer": []}, {"query": []}],
         "parameters": [place, _FORMAT],
         "responses": {
-            "200": describe_answers("As far as they are", refer("BatchReceipts")),
+            "200": describe_answers(
+                "Outcomes of the processed elements", refer("BatchReceipts")
+            ),
             **select_responses(400, 401, 403, 404, 500, 503),
         },
     }
@@ -139,7 +145,9 @@ def _build_health(name: str, summary: str, *statuses: int) -> Schema:
         "responses": {
             "200": describe_answers("Yes", refer("State")),
             **{
-                str(status): describe_answers("No: what is missing", refer("Error"))
+                str(status): describe_answers(
+                    "Not ready: the missing server or data", refer("Error")
+                )
                 for status in statuses
             },
         },
@@ -155,6 +163,6 @@ def _build_static(name: str, summary: str, content: dict[str, Schema]) -> Schema
         "security": [],
         "responses": {
             "200": {"description": "The document", "content": shown},
-            "304": {"description": "As the caller has it (`If-None-Match`)"},
+            "304": {"description": "Not modified (`If-None-Match`)"},
         },
     }

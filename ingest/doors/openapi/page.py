@@ -51,7 +51,7 @@ def render_page(document: Document) -> str:
             f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<style>{STYLE}</style></head><body>",
-            '<a class="skip" href="#main">Skip to the content</a>',
+            '<a class="skip" href="#main">Skip to content</a>',
             f"<header><h1>{title}</h1>",
             *(f"<p>{_prose(part)}</p>" for part in info["description"].split("\n\n")),
             '<p>For machines: <a href="/openapi.json">openapi.json</a></p></header>',

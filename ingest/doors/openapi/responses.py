@@ -62,7 +62,7 @@ def describe_faults() -> Schema:
     """Return the faults of a request with a body."""
     return select_responses(*_SHARED) | {
         str(status): _refer(
-            status, f"{_MEANINGS[status]} (with `PENSTOCK_MIRROR_ERRORS` only)"
+            status, f"{_MEANINGS[status]} (only with `PENSTOCK_MIRROR_ERRORS`)"
         )
         for status in _MIRRORED
     }

@@ -72,26 +72,28 @@ FIELD_TYPES: Mapping[FieldType, Schema] = {
 
 #: What each parameter means; those of an import are read by ingest.wire.envelopes.
 _MEANINGS: Mapping[str, str] = {
-    "token": "API token; the Authorization header or the query may carry it instead",
-    "format": "Format of the answer: `json` or `xml`",
-    "sync": "`false`: answer 202 as soon as the import is safe",
+    "token": "API token, unless it is in the Authorization header or the query",
+    "format": "Format of the response: `json` or `xml`",
+    "sync": "`false`: respond with 202 as soon as the import is accepted",
     "db_id": "Profile database",
-    "matching": "How the profile is searched for; `email` unless said",
+    "matching": "Matching mode. Default: `email`",
     "email": "Key of the `email…` modes",
     "phone": "Key of the `phone…` modes",
     "profile_id": "Key of the mode `profile_id`",
     "provider": "Key of the mode `push_sub`, with `subscription_id`",
     "subscription_id": "Key of the mode `push_sub`, with `provider`",
-    "field_name": "Field that the modes `custom` and `custom_sub` search",
-    "field_value": "What the field `field_name` holds",
+    "field_name": "Field for the modes `custom` and `custom_sub`",
+    "field_value": "Value of the field `field_name`",
     "resource_id": "Search subscriptions of this resource only",
-    "skip_triggers": "Fire no trigger events",
-    "skip_invalid_subscriptions": "Drop wrong subscriptions instead of failing",
-    "skip_invalid_fields": "Drop wrong fields that are not required instead of failing",
+    "skip_triggers": "Do not fire triggers",
+    "skip_invalid_subscriptions": "Skip invalid subscriptions instead of rejecting "
+    "the import",
+    "skip_invalid_fields": "Skip invalid optional fields instead of rejecting the "
+    "import",
     "detect_geo": "Derive the location from `_ip` or `_regip`",
-    "add_to_segments": "Static segments that the profile enters",
-    "remove_from_segments": "Static segments that the profile leaves",
-    "data": "The profile: its fields, contacts and subscriptions",
+    "add_to_segments": "Static segments to add the profile to",
+    "remove_from_segments": "Static segments to remove the profile from",
+    "data": "Fields, contacts, and subscriptions of the profile",
 }
 #: Parameters with shapes of their own.
 _OTHERS: Mapping[str, Schema] = {
@@ -100,13 +102,13 @@ _OTHERS: Mapping[str, Schema] = {
     "segment_id": {**ID, "description": "Static segment"},
     "channel": {**_CHANNEL, "description": "Channel of the subscription"},
     "id": {**ID, "description": "Resource"},
-    "from_id": {**PROFILE_ID, "description": "`from_id` of the previous answer"},
+    "from_id": {**PROFILE_ID, "description": "`from_id` of the previous response"},
     "limit": {
         "type": "integer",
         "minimum": 1,
         "maximum": 1000,
         "default": 100,
-        "description": "Profiles in one answer, at most",
+        "description": "Maximum number of profiles in a response",
     },
     "elements": {
         "type": "array",
@@ -116,7 +118,8 @@ _OTHERS: Mapping[str, Schema] = {
                 {"$ref": "#/components/schemas/WrappedProfile"},
             ]
         },
-        "description": "Profiles, plain or each with parameters of its own",
+        "description": "Profiles: plain fields, or objects with parameters of their "
+        "own",
     },
 }
 
@@ -155,7 +158,7 @@ _PHONE: Schema = {"type": "string", "examples": ["+442079460018"]}
 
 _PROFILE_DATA: Schema = {
     "type": "object",
-    "description": "Fields by name: those below and those of the database."
+    "description": "Fields by name: the fields below and those of the database."
     " Null changes nothing, empty text clears.",
     "properties": {
         "email": _EMAIL,
@@ -169,13 +172,13 @@ _PROFILE_DATA: Schema = {
 }
 _CHANGE: Schema = {
     "type": "object",
-    "description": "An edit in place of a value",
+    "description": "Update function instead of a value",
     "properties": {
         "action": {"type": "string", "enum": [*Action]},
-        "value": {"description": "Operand; `unset` needs none"},
+        "value": {"description": "Operand; not needed for `unset`"},
         "submatch": {
             "type": "string",
-            "description": "`upsert`: dotted path of a property",
+            "description": "For `upsert`: path of a property, with dots",
         },
     },
     "required": ["action"],
@@ -196,8 +199,8 @@ def build_request_schemas() -> dict[str, Schema]:
         "Change": _CHANGE,
         "Subscription": {
             "type": "object",
-            "description": "Identified by resource, channel and contact;"
-            " each channel has a contact of its own",
+            "description": "Identified by resource, channel, and contact;"
+            " each channel has its own kind of contact",
             "properties": build_subscription_properties(),
             "required": ["channel"],
         },
