@@ -1,4 +1,4 @@
-"""What `penstock import` shows: how far it is, and what came of it."""
+"""Progress and summary of `penstock import`."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from ingest.store.jobs import Job
 
 
 class Display:
-    """A bar on standard error, by bytes where the file's length is known."""
+    """Progress bar on standard error, by bytes if the length of the file is known."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._progress = Progress(
@@ -43,7 +43,7 @@ class Display:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave it as it is."""
+        """Stop the bar, and leave its last state on the terminal."""
         self._progress.stop()
 
     def begin(self, name: str, job: Job) -> None:
@@ -54,7 +54,7 @@ class Display:
         )
 
     def show(self, progress: jobs.Progress) -> None:
-        """Show how far the job has come."""
+        """Show the progress of the job."""
         task = self._progress.tasks[0]
         seconds = task.elapsed or 0.0
         rate = (progress.settled - self._first) / seconds if seconds else 0.0
@@ -70,20 +70,20 @@ def _tell(counts: Counts) -> str:
 
 
 def tell_encoding(form: Mapping[str, object]) -> str:
-    """Say what a file was read in, and why."""
+    """Return the encoding or sheet that was read, and why it was chosen."""
     reasons: Mapping[str, str] = {
-        Source.MARK: "as the file is marked",
-        Source.TOLD: "as told",
-        Source.GUESS: "a guess",
+        Source.MARK: "byte order mark",
+        Source.TOLD: "as requested",
+        Source.GUESS: "guessed",
     }
     if form.get("sheet"):
-        return f"Read as the sheet {form['sheet']!r}, of {form['sheets']}"
+        return f"Sheet {form['sheet']!r} of {form['sheets']}"
     reason = reasons.get(str(form.get("encoding_source")))
-    return f"Read as {form['encoding']}" + (f", {reason}" if reason else "")
+    return f"Read as {form['encoding']}" + (f" ({reason})" if reason else "")
 
 
 def describe(job: Job, rejects: Path | None) -> dict[str, object]:
-    """Return what a machine reads of a job."""
+    """Return the summary of a job as JSON members."""
     return {
         "job_id": str(job.id),
         "name": job.name,
@@ -108,14 +108,14 @@ class Left:
 
     @property
     def state(self) -> str:
-        """What became of it."""
-        return "passed over" if self.hidden else "refused"
+        """Whether it was skipped or refused."""
+        return "skipped" if self.hidden else "refused"
 
 
 def summarize(
     ended: Sequence[tuple[Job, Path | None]], left: Sequence[Left], *, as_json: bool
 ) -> None:
-    """Print what came of each file, on standard output."""
+    """Print the outcome of each file on standard output."""
     if as_json:
         document = [describe(job, rejects) for job, rejects in ended]
         document += [
@@ -132,8 +132,8 @@ def summarize(
         if job.error_text:
             click.echo(f"  {job.error_text}")
         if rejects is not None:
-            click.echo(f"  Rejected rows, to be corrected and imported: {rejects}")
+            click.echo(f"  Rejected rows to correct and import again: {rejects}")
         if job.counts.dead:
-            click.echo("  Dead rows are kept whole and can be replayed.")
+            click.echo("  To list the dead rows: penstock dead-letters list")
     for one in left:
         click.echo(f"{one.name}: {one.state}: {one.reason}")

@@ -146,7 +146,7 @@ def _parse_name(query: Mapping[str, object], faults: list[Fault]) -> str:
             Fault(code=400, message="Sent more than once (send it once)", path="name")
         )
     elif len(name) > _MAX_NAME_LENGTH:
-        message = f"Too long, at most {_MAX_NAME_LENGTH} characters"
+        message = f"Too long (at most {_MAX_NAME_LENGTH} characters)"
         faults.append(Fault(code=400, message=message, path="name"))
     return name
 

@@ -32,7 +32,7 @@ PAUSE_SECONDS = 0.1
 UPLOAD_PAUSE_SECONDS = 3.0
 _UPLOAD = "/api/v1.1/jobs/import"
 #: How an intake says that it still reads an upload whose sender has gone.
-_HELD = "The job is being read already"
+_HELD = "Another process is reading this job"
 
 
 class Refused(Exception):

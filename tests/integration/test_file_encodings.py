@@ -92,9 +92,9 @@ def test_a_file_says_in_what_encoding_it_was_read(
 
     assert (refused, rehearsed, status) == (2, 1, 1)
     assert "`a@example.com;Núñez` in cp1252" in errors
-    assert "Read as cp1252, a guess" in output
+    assert "Read as cp1252 (guessed)" in output
     assert (told["encoding"], told["encoding_source"]) == ("cp1252", "guess")
-    assert "Read as cp1252, as told" in shown
+    assert "Read as cp1252 (as requested)" in shown
     assert stored(connection) == ["Núñez"]
 
 

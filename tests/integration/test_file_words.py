@@ -75,7 +75,7 @@ def test_a_dry_run_tells_words_that_would_be_stored_for_nothing(
     status, output, _ = run(drained.settings, file, "--dry-run")
 
     assert status == 0
-    assert "2 \xd7 _fname: is stored as 'NULL'" in output
+    assert "2 \xd7 _fname: stored as 'NULL'" in output
     assert "try --null NULL" in output
 
 
@@ -133,7 +133,7 @@ def test_rejects_of_a_job_that_is_not_kept_are_refused(
     said = send(drained, token, f"penstock_job={job},email\n,a@example.com\n".encode())
 
     assert said.json()["error"] == 400
-    assert "options are not kept any more" in said.json()["error_text"]
+    assert "options have expired" in said.json()["error_text"]
 
 
 def test_an_upload_is_told_how_its_cells_are_written(
@@ -228,7 +228,7 @@ def test_a_cell_clears_its_field_and_a_blank_one_does_not(
         ({"dates": "DD.MM"}, "Must be a date format, such as DD.MM.YYYY"),
         ({"dates": "Birthday=DD.MM.YYYY"}, "Unknown column 'Birthday'"),
         ({"decimal": "x"}, "Must be , or . (the decimal mark)"),
-        ({"matching": "custom"}, "custom needs the field to match by: --field NAME"),
+        ({"matching": "custom"}, "Missing field to match by with custom: --field NAME"),
     ],
 )
 def test_what_is_told_and_means_nothing_begins_no_job(
@@ -315,10 +315,10 @@ def test_an_archive_says_what_became_of_each_file(
     assert (status, again) == (2, 2)
     assert re.search(r"a\.csv: done, 1 rows", output)
     assert re.search(r"photo\.png: refused: The file is an image \(PNG\)", output)
-    assert re.search(r"\._a\.csv: passed over: a hidden file", output)
-    assert "Read as the sheet 'People', of 2" in output
+    assert re.search(r"\._a\.csv: skipped: hidden file", output)
+    assert "Sheet 'People' of 2" in output
     assert [one["state"] for one in told] == [
-        *("rehearsed", "rehearsed", "refused", "passed over")
+        *("dry_run", "dry_run", "refused", "skipped")
     ]
     assert len(stored(connection)) == 2
 

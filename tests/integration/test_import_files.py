@@ -217,7 +217,7 @@ def test_rejects_stand_where_they_are_told_and_replace_none_in_correction(
         (b"email\na@b.c\n", ["--encoding", "x"], "Unknown encoding 'x'"),
         (b"email\na@b.c\n", ["--resource", "0"], "Out of range"),
         (b"", [], "The file is empty"),
-        (gzip.compress(gzip.compress(b"")), [], "archive inside"),
+        (gzip.compress(gzip.compress(b"")), [], "contains another archive"),
     ],
     ids=["column", "mapping", "encoding", "resource", "nothing", "archive in archive"],
 )

@@ -28,15 +28,30 @@ from tests.uploads import PEOPLE, answered, ask, emails, send
         ({"map": "x"}, "text/csv", 400, "Must be COLUMN=FIELD: map"),
         ({"operation": "x"}, "text/csv", 400, f"{said.OPERATION}: operation"),
         ({"delimiter": "xy"}, "text/csv", 400, "Must be one character, or"),
-        ({"delimiter": "\n"}, "text/csv", 400, "separates no cells: delimiter"),
+        (
+            {"delimiter": "\n"},
+            "text/csv",
+            400,
+            "Must not be a line end or NUL: delimiter",
+        ),
         ({"quote": "\0"}, "text/csv", 400, "Must not contain the NUL character: quote"),
         ({"name": "a\0b"}, "text/csv", 400, "Must not contain the NUL character: name"),
         ({"columns": "email,\0"}, "text/csv", 400, "the NUL character: columns"),
         ({"map": ["a=b", "\0=email"]}, "text/csv", 400, "the NUL character: map"),
         ({"a\0": "b"}, "text/csv", 400, "Must not contain the NUL character: a"),
-        ({"delimiter": '"'}, "text/csv", 400, "are the same character: delimiter"),
-        ({"quote": ";", "escape": ";"}, "text/csv", 400, "are the same character"),
-        ({"name": "x" * 256}, "text/csv", 400, "Longer than 255 characters: name"),
+        (
+            {"delimiter": '"'},
+            "text/csv",
+            400,
+            "must be different characters: delimiter",
+        ),
+        (
+            {"quote": ";", "escape": ";"},
+            "text/csv",
+            400,
+            "must be different characters",
+        ),
+        ({"name": "x" * 256}, "text/csv", 400, "(at most 255 characters): name"),
         (
             {"name": ["a", "b"]},
             "text/csv",
@@ -51,7 +66,7 @@ from tests.uploads import PEOPLE, answered, ask, emails, send
             ({"encoding": name}, "text/csv", 400, "koi8-r")
             for name in ("base64", "rot13", "x" * 10_000, "яяя", "../x")
         ),
-        ({}, "application/xml", 415, "Not one of"),
+        ({}, "application/xml", 415, "Must be one of"),
     ],
 )
 def test_an_upload_that_asks_what_cannot_be_is_refused_unread(
@@ -73,7 +88,7 @@ def test_an_upload_that_asks_what_cannot_be_is_refused_unread(
     [
         (b"", "The file is empty"),
         (b"Emial\na\n", "No field is called 'Emial'; is it 'email'?"),
-        (b"PK\x03\x04 and so on", "A zip file is not taken"),
+        (b"PK\x03\x04 and so on", "A zip file is not accepted"),
         (b"\xff\xfeemail\n\x00\xd8\n\x00", "The file is not in the encoding utf-16"),
     ],
 )

@@ -340,7 +340,7 @@ def test_a_running_import_is_named_and_its_end_lets_go_of_the_file(
 
     for code, _, text in refused:
         assert code == 2
-        assert re.search(rf"\(job {job_id}, [0-9]+ rows so far\)", text)
+        assert re.search(rf"\(job {job_id}, [0-9]+ rows read\)", text)
     assert status == 0, errors
     assert points(connection) == [(1, ROWS)]
 

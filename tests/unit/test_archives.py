@@ -93,7 +93,7 @@ def test_a_bomb_is_refused_before_it_bursts(
                 while piece := file.read(65536):
                     taken += len(piece)
 
-    with pytest.raises(UnreadableFile, match=r"100 times its size.*UNPACK_RATIO"):
+    with pytest.raises(UnreadableFile, match=r"at most 100 times.*UNPACK_RATIO"):
         read_piece_by_piece()
 
     assert taken < 17 * 1024 * 1024
@@ -102,22 +102,22 @@ def test_a_bomb_is_refused_before_it_bursts(
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"x" * 1001, "longer than 1000 bytes"),
-        (gzip.compress(b"x" * 1001), "longer than 1000 bytes"),
-        (pack(("a", b"x" * 1001)), "unpacks to more than 1000 bytes"),
-        (pack(("a", b"x" * 600), ("b", b"y" * 600)), "unpacks to more than 1000"),
-        (pack(*((f"{i}", b"") for i in range(4))), "more than 3 files"),
-        (pack(("../a.csv", b"x")), "leads out"),
-        (pack(("a/../../b.csv", b"x")), "leads out"),
-        (pack(("/etc/passwd", b"x")), "leads out"),
-        (pack(("C:\\a.csv", b"x")), "leads out"),
-        (pack(("..\\a.csv", b"x")), "leads out"),
-        (pack(("a", b"/etc"), external_attr=stat.S_IFLNK << 16), "no plain file"),
-        (pack(("a", b"x"), external_attr=stat.S_IFIFO << 16), "no plain file"),
-        (pack(("b.zip", pack(("a", b"x")))), "archive inside"),
-        (pack(("b.csv", gzip.compress(b"x"))), "archive inside"),
-        (gzip.compress(gzip.compress(b"x")), "archive inside"),
-        (gzip.compress(pack(("a", b"x"))), "archive inside"),
+        (b"x" * 1001, "at most 1000 bytes"),
+        (gzip.compress(b"x" * 1001), "at most 1000 bytes"),
+        (pack(("a", b"x" * 1001)), "at most 1000 bytes"),
+        (pack(("a", b"x" * 600), ("b", b"y" * 600)), "at most 1000"),
+        (pack(*((f"{i}", b"") for i in range(4))), "at most 3,"),
+        (pack(("../a.csv", b"x")), "a path outside it"),
+        (pack(("a/../../b.csv", b"x")), "a path outside it"),
+        (pack(("/etc/passwd", b"x")), "a path outside it"),
+        (pack(("C:\\a.csv", b"x")), "a path outside it"),
+        (pack(("..\\a.csv", b"x")), "a path outside it"),
+        (pack(("a", b"/etc"), external_attr=stat.S_IFLNK << 16), "a link or device"),
+        (pack(("a", b"x"), external_attr=stat.S_IFIFO << 16), "a link or device"),
+        (pack(("b.zip", pack(("a", b"x")))), "contains another archive"),
+        (pack(("b.csv", gzip.compress(b"x"))), "contains another archive"),
+        (gzip.compress(gzip.compress(b"x")), "contains another archive"),
+        (gzip.compress(pack(("a", b"x"))), "contains another archive"),
         (pack(("a", b"x" * 100))[:60], "damaged"),
         (gzip.compress(os.urandom(500))[:300], "damaged"),
         (gzip.compress(b"abc")[:-8] + b"\0" * 8, "damaged"),
@@ -174,5 +174,5 @@ def test_what_follows_is_not_unpacked_before_it_is_asked_for() -> None:
         name, file = next(files)
         first: IO[bytes] = file
         assert (name, first.read()) == ("a.csv", b"abc")
-        with pytest.raises(UnreadableFile, match="inside"):
+        with pytest.raises(UnreadableFile, match="another archive"):
             next(files)

@@ -76,7 +76,7 @@ def test_what_is_not_utf_8_is_not_guessed(encoding: str, count: int) -> None:
 def test_a_line_is_shown_in_each_likely_encoding() -> None:
     told = refuse("email;_lname\na@example.com;Núñez\n".encode("cp1252"))
 
-    assert "Line 2 is `a@example.com;Núñez` in cp1252 · " in told
+    assert "Line 2 reads as `a@example.com;Núñez` in cp1252 · " in told
     assert "`a@example.com;Núńez` in cp1250" in told
     assert "--encoding cp1252" in told
 
@@ -178,7 +178,7 @@ def test_utf_16_that_is_told_has_the_order_of_its_bytes(order: str) -> None:
 
 @pytest.mark.parametrize("told", ["utf-16", "unicode", "utf-32"])
 def test_what_does_not_look_like_utf_16_is_not_taken_for_it(told: str) -> None:
-    with pytest.raises(UnreadableFile, match=r"begins with no mark.*name it utf-.*-le"):
+    with pytest.raises(UnreadableFile, match=r"no byte order mark.*name it utf-.*-le"):
         open_(b"email\na@b.c\n", told)
 
 
@@ -186,7 +186,7 @@ def test_what_does_not_look_like_utf_16_is_not_taken_for_it(told: str) -> None:
 def test_signs_alone_are_those_of_windows(text: str) -> None:
     told = refuse(f"email;_fname\na@example.com;{text}\n".encode("cp1252"))
 
-    assert f"Line 2 is `a@example.com;{text}` in cp1252 · " in told
+    assert f"Line 2 reads as `a@example.com;{text}` in cp1252 · " in told
 
 
 @pytest.mark.parametrize("told", ["iso-8859-1", "latin1"])

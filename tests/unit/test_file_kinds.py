@@ -47,30 +47,30 @@ def open_all(data: bytes, left: Left | None = None) -> list[str]:
         (
             b"<?xml version='1.0'?><?mso-application progid='Excel.Sheet'?><Workbook"
             b" xmlns='urn:schemas-microsoft-com:office:spreadsheet'>",
-            "a workbook in Excel's XML",
+            "a workbook in the Excel 2003 XML format",
         ),
         (b"<?xml version='1.0'?><Types xmlns='x'>", "an XML document"),
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", "a PDF document"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "an image (PNG)"),
         (b"\xff\xd8\xff\xe0\0\x10JFIF", "an image (JPEG)"),
         (b"GIF89a\1\0", "an image (GIF)"),
-        (b"{\\rtf1\\ansi Hello}", "a document in RTF"),
+        (b"{\\rtf1\\ansi Hello}", "an RTF document"),
         (b"7z\xbc\xaf\x27\x1c\0\4", "an archive (7-Zip)"),
         (b"Rar!\x1a\x07\1\0", "an archive (RAR)"),
         (b"BZh91AY&SY\0\1\2", "an archive (bzip2)"),
         (b"a.csv".ljust(257, b"\0") + b"ustar\x0000", "an archive (tar)"),
         (b"SQLite format 3\0", "a database (SQLite)"),
-        (b"PAR1\x15\x04", "a table in Parquet"),
-        (b"dn: cn=Ada,dc=example\nmail: a@b.c\n", "a directory in LDIF"),
-        (b"-- MySQL dump 10\n\nCREATE TABLE x (", "a dump in SQL"),
+        (b"PAR1\x15\x04", "a Parquet table"),
+        (b"dn: cn=Ada,dc=example\nmail: a@b.c\n", "an LDIF directory"),
+        (b"-- MySQL dump 10\n\nCREATE TABLE x (", "an SQL dump"),
         (b"BEGIN:VCALENDAR\n", "a calendar"),
         (b"MZ\x90\0\3\0\0\0", "a program"),
         (
             b"\x03\x7d\x0b\x19\2\0\0\0\x41\0\x0b\0".ljust(32, b"\0")
             + b"EMAIL".ljust(32),
-            "a table in dBase (.dbf)",
+            "a dBase table (.dbf)",
         ),
-        (bytes(range(9)) * 40, "no text: it is full of control characters"),
+        (bytes(range(9)) * 40, "not text; it contains many control characters"),
         (pack(**{"[Content_Types].xml": b"", "word/document.xml": b""}), "a Word"),
         (pack(**{"[Content_Types].xml": b"", "ppt/x.xml": b""}), "a presentation"),
     ],
@@ -122,7 +122,7 @@ def test_a_file_of_an_archive_that_is_an_archive_harms_no_other() -> None:
     data = pack(**{"a.csv": good, "b.zip": pack(x=good), "c.csv": good})
 
     assert open_all(data, left) == ["a.csv", "c.csv"]
-    assert "archive inside" in left.refused["b.zip"]
+    assert "contains another archive" in left.refused["b.zip"]
 
 
 def test_a_workbook_in_an_archive_is_read() -> None:

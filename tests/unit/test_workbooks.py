@@ -104,7 +104,7 @@ def test_the_first_sheet_is_read_or_the_one_that_is_told(
 def test_a_sheet_that_is_not_there_is_told_with_those_that_are() -> None:
     data = make_xlsx(People=[["email"]], Notes=[["x"]])
 
-    assert "there are 'People', 'Notes'" in refuse(data, sheet="Nobody")
+    assert "Sheets: 'People', 'Notes'" in refuse(data, sheet="Nobody")
 
 
 @pytest.mark.parametrize("cut", [100, 600])
@@ -113,14 +113,17 @@ def test_a_damaged_workbook_says_so(cut: int) -> None:
 
 
 def test_an_old_document_that_is_no_workbook_says_so() -> None:
-    assert "damaged, or none" in refuse(
+    assert "not a workbook, or it is damaged" in refuse(
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"x" * 2000
     )
 
 
 @pytest.mark.parametrize(
     ("limit", "message"),
-    [(4 * 1024, "a quarter of PENSTOCK_MAX_WORKBOOK"), (100 * 1024, "unpacks to more")],
+    [
+        (4 * 1024, "a quarter of PENSTOCK_MAX_WORKBOOK"),
+        (100 * 1024, "unpacked workbook is too large"),
+    ],
 )
 def test_a_workbook_is_bounded(limit: int, message: str) -> None:
     rows = [["email"], *([f"p{n}@example.com"] for n in range(2000))]

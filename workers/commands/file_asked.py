@@ -64,7 +64,7 @@ def _merge_maps(paths: Sequence[Path], told: Mapping[str, str]) -> dict[str, str
             lines = path.read_text("utf-8-sig").splitlines()
         except ValueError as error:
             raise click.BadParameter(
-                f"{path} is not UTF-8", param_hint="--map-file"
+                f"{path} must be UTF-8", param_hint="--map-file"
             ) from error
         for number, line in enumerate(lines, start=1):
             text = line.strip()
@@ -73,7 +73,7 @@ def _merge_maps(paths: Sequence[Path], told: Mapping[str, str]) -> dict[str, str
             column, equals, field = text.rpartition("=")
             if not equals or not column.strip():
                 raise click.BadParameter(
-                    f"line {number} of {path} is not COLUMN=FIELD: {text!r}",
+                    f"line {number} of {path} must be COLUMN=FIELD, not {text!r}",
                     param_hint="--map-file",
                 )
             mapping[column.strip()] = field.strip()

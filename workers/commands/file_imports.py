@@ -92,7 +92,7 @@ class Importer:
                     ended.append(Refused(name=one.name, reason=reason))
         refused = [Refused(name=name, reason=why) for name, why in left.refused.items()]
         hidden = [
-            Refused(name=name, reason="a hidden file", hidden=True)
+            Refused(name=name, reason="hidden file", hidden=True)
             for name in left.hidden
         ]
         return [*ended, *refused, *hidden]

@@ -1,4 +1,4 @@
-"""What `penstock import` can be told of rows, and of how files are written."""
+"""Options of `penstock import` for rows, and for the notation of files."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ def _parse_map(
     for value in values:
         column, equals, field = value.rpartition("=")
         if not equals or not column.strip():
-            raise click.BadParameter(f"{value!r} is not COLUMN=FIELD")
+            raise click.BadParameter(f"Must be COLUMN=FIELD, not {value!r}")
         mapping[column.strip()] = field.strip()
     return mapping
 
@@ -34,7 +34,7 @@ def _parse_delimiter(
 _Command = Callable[..., None]
 _Option = Callable[[_Command], _Command]
 
-#: What is asked of every row.
+#: For every row.
 _ROW_OPTIONS: Sequence[_Option] = (
     click.option(
         "--database",
@@ -42,24 +42,24 @@ _ROW_OPTIONS: Sequence[_Option] = (
         type=int,
         required=True,
         metavar="ID",
-        help="The database to import into.",
+        help="Profile database to import into.",
     ),
     click.option(
         "--matching",
         type=click.Choice(Matching, case_sensitive=False),
-        help="How each row finds its profile.  [default: email]",
+        help="Matching mode of each row.  [default: email]",
     ),
     click.option(
-        "--field", "field_name", metavar="NAME", help="What `custom` matches by."
+        "--field", "field_name", metavar="NAME", help="Field that `custom` matches by."
     ),
-    click.option("--update-only", is_flag=True, help="Create no profile."),
-    click.option("--add", is_flag=True, help="Search no profile, always create."),
+    click.option("--update-only", is_flag=True, help="Update only; never create."),
+    click.option("--add", is_flag=True, help="Always create; do not match."),
     click.option(
         "--resource",
         "resource_id",
         type=int,
         metavar="ID",
-        help="Match subscriptions of this resource only.",
+        help="Resource whose subscriptions are matched.",
     ),
     click.option(
         "--segment",
@@ -67,25 +67,25 @@ _ROW_OPTIONS: Sequence[_Option] = (
         type=int,
         multiple=True,
         metavar="ID",
-        help="Put each profile into this static segment; may be repeated.",
+        help="Static segment to add profiles to. Repeatable.",
     ),
-    click.option("--skip-triggers", is_flag=True, help="Tell no endpoint."),
+    click.option("--skip-triggers", is_flag=True, help="Do not fire triggers."),
     click.option(
         "--skip-invalid-subscriptions",
         is_flag=True,
-        help="Drop wrong subscriptions, and import the rest of their rows.",
+        help="Import rows without their invalid subscriptions.",
     ),
     click.option(
         "--skip-invalid-fields",
         is_flag=True,
-        help="Drop wrong fields that are not required; the rejects name them.",
+        help="Import rows without their invalid optional fields.",
     ),
     click.option(
-        "--detect-geo", is_flag=True, help="Fill places and time zones by IP."
+        "--detect-geo", is_flag=True, help="Set location and time zone by IP address."
     ),
 )
 
-#: How the files are written.
+#: For the notation of files.
 _FILE_OPTIONS: Sequence[_Option] = (
     click.option(
         "--map",
@@ -93,106 +93,106 @@ _FILE_OPTIONS: Sequence[_Option] = (
         multiple=True,
         callback=_parse_map,
         metavar="COLUMN=FIELD",
-        help="What a column holds; COLUMN= passes it over. May be repeated.",
+        help="Map a column to a field; `COLUMN=` skips it. Repeatable.",
     ),
     click.option(
         "--map-file",
         "map_files",
         multiple=True,
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="A file of COLUMN=FIELD, one a line; # begins a comment.",
+        help="File of COLUMN=FIELD lines; `#` starts a comment.",
     ),
     click.option(
         "--dates",
         multiple=True,
         metavar="[COLUMN=]FORMAT",
-        help="How dates are written, such as DD.MM.YYYY; may be repeated.",
+        help="Date format, such as DD.MM.YYYY. Repeatable.",
     ),
     click.option(
         "--decimal",
         multiple=True,
         metavar="[COLUMN=]MARK",
-        help="The decimal mark of numbers, `,` or `.`; the others separate thousands.",
+        help="Decimal mark, `,` or `.`. Repeatable.",
     ),
     click.option(
         "--booleans",
         multiple=True,
         metavar="[COLUMN=]YES/NO",
-        help="Words for true and false, such as yes/no; may be repeated.",
+        help="Words for true and false. Repeatable.",
     ),
     click.option(
         "--sexes",
         multiple=True,
         metavar="[COLUMN=]M/F",
-        help="Words for male and female, such as M/F; may be repeated.",
+        help="Words for male and female. Repeatable.",
     ),
     click.option(
         "--null",
         multiple=True,
         metavar="TEXT",
-        help="A cell that says nothing, as an empty one does, such as NULL.",
+        help="Text of an empty cell, such as NULL. Repeatable.",
     ),
     click.option(
         "--clear",
         multiple=True,
         metavar="TEXT",
-        help="A cell that empties its field.",
+        help="Text of a cell that clears its field. Repeatable.",
     ),
     click.option(
         "--trust-quotes",
         is_flag=True,
-        help="Take quoted values though lines in them look like rows.",
+        help="Accept quoted values that contain rows.",
     ),
     click.option(
         "--sheet",
         metavar="NAME",
-        help="Of a workbook, by name or number.  [default: 1]",
+        help="Sheet of a workbook, by name or number.  [default: 1]",
     ),
     click.option(
         "--columns",
         metavar="NAME,…",
-        help="Names of the columns, for a table without a header.",
+        help="Column names of a table without a header.",
     ),
     click.option(
         "--format",
         "format_",
         type=click.Choice(["csv", "ndjson", "json"]),
-        help="[default: what it looks like]",
+        help="[default: detected]",
     ),
     click.option(
         "--encoding",
         metavar="NAME",
-        help="Such as cp1251; `guess` takes the likeliest, and says which."
-        "  [default: as marked, else UTF-8]",
+        help="Encoding, such as cp1251, or `guess`.  [default: byte order mark, "
+        "otherwise UTF-8]",
     ),
     click.option(
         "--delimiter",
         callback=_parse_delimiter,
         metavar="CHARACTER",
-        help="Between columns.  [default: what it looks like]",
+        help="Column delimiter.  [default: detected]",
     ),
     click.option(
         "--quote",
         callback=_parse_delimiter,
         metavar="CHARACTER",
-        help="Around cells.",
+        help="Quote character.",
     ),
     click.option(
         "--escape",
         callback=_parse_delimiter,
         metavar="CHARACTER",
-        help="Before a quote inside a cell.",
+        help="Escape character before a quote.",
     ),
 )
 
 
 def row_options(command: _Command) -> _Command:
-    """Add what is asked of every row."""
+    """Add the options for rows."""
     return _add(_ROW_OPTIONS, command)
 
 
 def file_options(command: _Command) -> _Command:
-    """Add what is told of how the files are written."""
+    """Add the options for the notation of files."""
     return _add(_FILE_OPTIONS, command)
 
 

@@ -1,7 +1,8 @@
-"""`penstock import --dry-run`: what would come of files, by a rehearsal of each row.
+"""`penstock import --dry-run`: the outcome of each row, without writing anything.
 
-Rows are rehearsed a batch at a time, so that nobody waits long for a profile: a row
-sees what the rows of its own batch would have changed, and not those of earlier ones.
+Each batch of rows is applied in a transaction that is rolled back, so profiles are
+locked for a short time only. A row sees the changes of its own batch, not those of
+earlier batches.
 """
 
 import json
@@ -36,7 +37,7 @@ from workers.rehearse import rehearse
 
 
 class Foreseen(Struct, frozen=True, kw_only=True):
-    """What would come of one row."""
+    """Outcome of one row in a dry run."""
 
     row: int
     state: State
@@ -51,9 +52,9 @@ class Foreseen(Struct, frozen=True, kw_only=True):
 def rehearse_files(
     settings: Settings, paths: Sequence[str], asked: Asked, *, show: int, as_json: bool
 ) -> int:
-    """Print what would come of the files' rows, the first `show` in full.
+    """Print the outcomes of the files' rows, the first `show` in full.
 
-    Faults are told by their kind. Returns 2 if a file cannot be read, 1 if any row
+    Errors are grouped by kind. Returns 2 if a file cannot be read, 1 if any row
     would be rejected, else 0.
     """
     summaries: list[dict[str, Any]] = []
@@ -79,9 +80,9 @@ def rehearse_files(
 
 
 def _print_left(left: Left, *, as_json: bool) -> list[dict[str, Any]]:
-    """Print what became of the other files of an archive."""
+    """Print the files of an archive that were not read, with the reason."""
     refused = [("refused", *one) for one in left.refused.items()]
-    hidden = [("passed over", name, "a hidden file") for name in left.hidden]
+    hidden = [("skipped", name, "hidden file") for name in left.hidden]
     told = [*refused, *hidden]
     if not as_json:
         for state, name, reason in told:
@@ -93,7 +94,7 @@ def _print_left(left: Left, *, as_json: bool) -> list[dict[str, Any]]:
 
 
 class _Rehearsal:
-    """The rows of one file, rehearsed as they are read."""
+    """Dry run of the rows of one file."""
 
     def __init__(
         self,
@@ -124,7 +125,7 @@ class _Rehearsal:
         )
 
     def __iter__(self) -> Iterator[Foreseen]:
-        """Yield what would come of each row, in their order."""
+        """Yield the outcome of each row, in order."""
         rows = self._read()
         while batch := list(islice(rows, self._batch_size)):
             yield from self._rehearse(self._judge.judge_all(batch, batch[0].number - 1))
@@ -175,7 +176,7 @@ class _Rehearsal:
 def _print(
     name: str, rehearsal: _Rehearsal, show: int, as_json: bool
 ) -> dict[str, Any]:
-    """Print the first rows that would change something, and what is wrong; sum up."""
+    """Print the first rows that change something, the errors, and the counts."""
     counts = Counts()
     shown: list[dict[str, Any]] = []
     for one in rehearsal:
@@ -191,20 +192,20 @@ def _print(
             click.echo(line)
         if rehearsal.failure:
             click.echo(rehearsal.failure)
-        click.echo(f"{name}: nothing was changed. It would be: {told}")
+        click.echo(f"{name}: dry run; nothing was written. Result: {told}")
         click.echo(f"  {tell_encoding(rehearsal.form)}")
     form = {
         name: rehearsal.form[name] for name in ("encoding", "encoding_source", "sheet")
     }
     return {
         "name": name,
-        "state": "failed" if rehearsal.failure else "rehearsed",
+        "state": "failed" if rehearsal.failure else "dry_run",
         "error_text": rehearsal.failure,
         "rows": counts.total,
         **asdict(counts),
         **form,
         "faults": rehearsal.faults.list_kinds(),
-        "nothings": rehearsal.faults.list_nothings(),
+        "possible_nulls": rehearsal.faults.list_nothings(),
         "shown": shown,
     }
 

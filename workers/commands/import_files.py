@@ -1,4 +1,4 @@
-"""`penstock import`: files of profiles, each row through the door of all imports."""
+"""`penstock import`: import files of profiles."""
 
 import signal
 import sys
@@ -20,7 +20,7 @@ from workers.commands.file_imports import Ended, Importer, Refused, Start
 from workers.commands.file_options import file_options, row_options
 from workers.commands.file_rehearsals import rehearse_files
 
-#: What the process ends with.
+#: Exit statuses.
 _APPLIED, _REJECTED, _FAILED, _INTERRUPTED = 0, 1, 2, 130
 _EPILOG = """\b
 Examples:
@@ -33,10 +33,10 @@ Examples:
 
 \b
 Exit status:
-  0    every row was applied
-  1    some rows were rejected, or died; the summary names the file of rejects
-  2    a file could not be read, or nothing could be begun
-  130  interrupted; --resume goes on
+  0    all rows applied
+  1    some rows rejected or dead; see the rejects file
+  2    unreadable file, or nothing started
+  130  interrupted; continue with --resume
 """
 
 
@@ -48,22 +48,20 @@ class _Failed(click.ClickException):
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @row_options
 @file_options
-@click.option("--resume", is_flag=True, help="Go on where the last import stopped.")
-@click.option("--restart", is_flag=True, help="Begin anew though one stopped.")
-@click.option(
-    "--dry-run", is_flag=True, help="Print what would change; change nothing."
-)
+@click.option("--resume", is_flag=True, help="Continue an interrupted import.")
+@click.option("--restart", is_flag=True, help="Start again from the first row.")
+@click.option("--dry-run", is_flag=True, help="Show the changes without writing them.")
 @click.option(
     "--show",
     type=click.IntRange(0),
     default=20,
     show_default=True,
-    help="Rows that a dry run prints.",
+    help="Number of rows to show in a dry run.",
 )
 @click.option(
     "--rejects",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where rejected rows go, for one file.  [default: beside it]",
+    help="Rejects file, for one input file.  [default: beside it]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option(
@@ -71,22 +69,23 @@ class _Failed(click.ClickException):
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(".state"),
     show_default=True,
-    help="Where `penstock up` runs; its servers are used unless others are named.",
+    help="Directory of `penstock up`, if no servers are set.",
 )
 def import_(files: tuple[str, ...], **options: Any) -> None:
-    """Import files of profiles: tables, NDJSON or JSON, packed or not; `-` is a pipe.
+    """Import files of profiles.
 
-    Tables are CSV in any dialect, .xlsx, .xls and .ods. A column is the field of its
-    name or title, in any case. `phones` takes several, separated
-    by , ; or |. `email_sub` and `phone_sub` subscribe what they hold. Empty cells say
-    nothing. Every row has a receipt; the last rows are waited for.
+    Reads tables (CSV, .xlsx, .xls, .ods), NDJSON, and JSON, also packed; `-` is
+    standard input. Columns are matched to fields by name or title, ignoring case.
+    `phones` may have several values, separated by , ; or |. `email_sub` and
+    `phone_sub` also subscribe their contact. Empty cells change nothing. Every row
+    gets a receipt. The command waits until all rows are applied.
     """
     if options["update_only"] and options["add"]:
-        raise click.UsageError("--update-only and --add exclude each other")
+        raise click.UsageError("Use only one of --update-only and --add")
     if options["resume"] and options["restart"]:
-        raise click.UsageError("--resume and --restart exclude each other")
+        raise click.UsageError("Use only one of --resume and --restart")
     if options["rejects"] is not None and len(files) > 1:
-        raise click.UsageError("--rejects is for one file")
+        raise click.UsageError("--rejects needs exactly one input file")
     settings = find_settings(options["state_dir"])
     asked = load_asked(options, settings)
     try:
@@ -103,7 +102,7 @@ def _run(
     asked: Asked,
     options: Mapping[str, Any],
 ) -> int:
-    """Import the files, or only say what that would change; return the exit status."""
+    """Import the files, or run them dry; return the exit status."""
     if options["dry_run"]:
         return rehearse_files(
             settings, files, asked, show=options["show"], as_json=options["as_json"]
@@ -143,13 +142,16 @@ def _import_all(
 
 
 def _listen(stop: Event, give_up: Event) -> None:
-    """At the first signal stop reading, at the second wait for nothing more."""
+    """Stop reading at the first signal, and stop waiting at the second."""
 
     def interrupt(*_: object) -> None:
         if stop.is_set():
             give_up.set()
         else:
-            click.echo("Stopping: what is in flight is finished …", err=True)
+            click.echo(
+                "Stopping after the rows in flight. Press Ctrl-C again to stop now.",
+                err=True,
+            )
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -170,7 +172,7 @@ def _choose_status(ended: list[Ended | Refused], stop: Event) -> int:
 
 
 def _explain(error: PenstockError) -> str:
-    """Return every reason, a line each."""
+    """Return every message, one per line."""
     if isinstance(error, Rejected):
         return "\n".join(fault.message for fault in error.faults)
     return str(error)

@@ -68,7 +68,7 @@ FILES: tuple[ErrorKind, ...] = (
         "job_conflict",
         "The import of {} started with other options. {}",
         "The import of {} was canceled. {}",
-        "{} needs the field to match by: {}",
+        "Missing field to match by with {}: {}",
         "This file has the rejects of job {}",
         "This file has the rejects of an import into database {}",
         remedy="Pass the options that the message names.",

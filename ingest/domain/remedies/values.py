@@ -113,7 +113,7 @@ VALUES: tuple[ErrorKind, ...] = (
         "At most {} {} are allowed",
         "{} may be at most {} bytes",
         "{} may be at most {} characters",
-        "Too long, at most {} characters",
+        "Too long",
         remedy="Shorten the value to the limit that the message gives.",
     ),
     kind(

@@ -103,15 +103,15 @@ class _Watched(io.RawIOBase):
         limits = self._limits
         if self._count > limits.max_bytes:
             raise UnreadableFile(
-                f"The file is longer than {limits.max_bytes} bytes, unpacked;"
-                " PENSTOCK_MAX_FILE_BYTES sets the limit"
+                f"The unpacked file is too large (at most {limits.max_bytes} bytes, "
+                "set by PENSTOCK_MAX_FILE_BYTES)"
             )
         if self._count <= _HARMLESS_BYTES:
             return
         if self._count > self._packed() * limits.max_ratio:
             raise UnreadableFile(
-                f"The file unpacks to more than {limits.max_ratio} times its size;"
-                " PENSTOCK_MAX_UNPACK_RATIO sets the limit"
+                f"The file is compressed too much (at most {limits.max_ratio} times, "
+                "set by PENSTOCK_MAX_UNPACK_RATIO)"
             )
 
 
@@ -155,7 +155,7 @@ def unpack(
 
 
 def _not_taken() -> UnreadableFile:
-    return UnreadableFile("A zip file is not taken here; send the files in it")
+    return UnreadableFile("A zip file is not accepted over HTTP. Send the files in it")
 
 
 def _name_zipped(archive: zipfile.ZipFile, file: IO[bytes]) -> str | None:
@@ -171,7 +171,7 @@ def _open(stream: Readable, limits: PackLimits, packed: Callable[[], int]) -> IO
     watched = _Watched(stream, limits, packed)
     head, whole = peek(watched, _START_BYTES)
     if head.startswith((*_ZIP, _GZIP)) and not looks_like_workbook(head):
-        raise UnreadableFile("There is an archive inside the archive; unpack it first")
+        raise UnreadableFile("The archive contains another archive. Unpack it first")
     return whole
 
 
@@ -199,16 +199,16 @@ def _list_members(
     members = [member for member in archive.infolist() if not member.is_dir()]
     if len(members) > limits.max_members:
         raise UnreadableFile(
-            f"The zip file holds more than {limits.max_members} files;"
-            " PENSTOCK_MAX_ARCHIVE_FILES sets the limit"
+            f"The zip file contains too many files (at most {limits.max_members}, set "
+            "by PENSTOCK_MAX_ARCHIVE_FILES)"
         )
     for member in members:
         _check_member(member)
     # What it says of itself; each member is watched besides.
     if sum(member.file_size for member in members) > limits.max_bytes:
         raise UnreadableFile(
-            f"The zip file unpacks to more than {limits.max_bytes} bytes;"
-            " PENSTOCK_MAX_FILE_BYTES sets the limit"
+            f"The unpacked zip file is too large (at most {limits.max_bytes} bytes, "
+            "set by PENSTOCK_MAX_FILE_BYTES)"
         )
     return members
 
@@ -245,9 +245,15 @@ def _open_member(
 def _check_member(member: zipfile.ZipInfo) -> None:
     path = PurePosixPath(member.filename.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in member.filename:
-        raise UnreadableFile(f"{member.filename!r} leads out of the zip file")
+        raise UnreadableFile(
+            f"The zip file contains a path outside it: {member.filename!r}"
+        )
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind and kind != stat.S_IFREG:
-        raise UnreadableFile(f"{member.filename!r} in the zip file is no plain file")
+        raise UnreadableFile(
+            f"The zip file contains a link or device: {member.filename!r}"
+        )
     if member.flag_bits & _ENCRYPTED:
-        raise UnreadableFile(f"{member.filename!r} in the zip file is encrypted")
+        raise UnreadableFile(
+            f"The zip file contains an encrypted file: {member.filename!r}"
+        )

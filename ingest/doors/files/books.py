@@ -55,6 +55,6 @@ class JobBooks:
             connection = connect(self._database_url, application_name="penstock-files")
             if not hold_job(connection, self._job_id):
                 connection.close()
-                raise JobHeld("The job is being read already, by another process")
+                raise JobHeld("Another process is reading this job already")
             self._connection = connection
         return self._connection

@@ -50,8 +50,8 @@ class Documents:
 
 def _too_long(limit: int) -> UnreadableFile:
     return UnreadableFile(
-        f"A row is longer than {limit} characters; PENSTOCK_MAX_BODY_BYTES sets the"
-        " limit"
+        f"A row is too long (at most {limit} characters, set by "
+        "PENSTOCK_MAX_BODY_BYTES)"
     )
 
 
@@ -83,7 +83,9 @@ def split_array(stream: io.TextIOWrapper, limit: int) -> Iterator[str]:
             raise _too_long(limit)
         piece = ""
     if not splitter.ended:
-        raise UnreadableFile("The array has no end: its file was cut short")
+        raise UnreadableFile(
+            "The JSON array is not closed; the end of the file is missing"
+        )
 
 
 class _Splitter:
@@ -126,7 +128,7 @@ class _Splitter:
             at = len(text)
         self._text, self._at = text[start:], at - start
         if self.ended and self._text.strip(_BLANK):
-            raise UnreadableFile("Something stands after the end of the array")
+            raise UnreadableFile("The file continues after the end of the JSON array")
 
     def _ends(self, mark: str) -> bool:
         """Follow the depth; say whether `mark` ends an element of the array."""

@@ -1,4 +1,4 @@
-"""Bytes of files to text: as marked, else as told, else UTF-8; never a silent guess."""
+"""Text of files: as marked, as requested, or UTF-8; never a silent guess."""
 
 import codecs
 import io
@@ -88,8 +88,7 @@ def _refusing_what_is_no_text(encoding: str) -> Iterator[None]:
     except UnicodeError as error:
         reason = getattr(error, "reason", str(error))
         raise UnreadableFile(
-            f"The file is not in the encoding {encoding} ({reason}); name the one that"
-            " it is in"
+            f"The file is not in the encoding {encoding} ({reason}). Name its encoding"
         ) from error
 
 
@@ -100,7 +99,7 @@ def open_text(
     live: bool = False,
     tally: Tally | None = None,
 ) -> Text:
-    """Read `stream` as text: as marked, else as told, else as UTF-8.
+    """Read `stream` as text: as marked, else as requested, else as UTF-8.
 
     `tally` is of the whole file, where it was read before; else its beginning tells.
     Of a `live` stream only what has come is looked at. Raises UnreadableFile for an
@@ -153,7 +152,9 @@ def _choose(
         tally.end(is_cut=is_cut or len(head) == SAMPLE_BYTES)
     disguised = _find_disguised(head)
     if disguised is None and _is_binary(head):
-        raise UnreadableFile("The file is no text: it is full of control characters")
+        raise UnreadableFile(
+            "The file is not text; it contains many control characters"
+        )
     if disguised is None and tally.is_utf8:
         return "utf-8", Source.DEFAULT
     choices = [disguised] if disguised else [one.encoding for one in rank(tally.lines)]
@@ -173,8 +174,8 @@ def _settle(told: str, head: bytes) -> str:
     if found.startswith(told):
         return found
     raise UnreadableFile(
-        f"The file does not look like {told}: it begins with no mark. If it is, name it"
-        f" {told}-le or {told}-be"
+        f"The file has no byte order mark, so it may not be {told}. If it is, name it "
+        f"{told}-le or {told}-be"
     )
 
 
@@ -200,18 +201,18 @@ def _explain(disguised: str | None, tally: Tally, choices: list[str]) -> str:
     """Say what the file is not, what it may be, and how to say what it is."""
     if disguised:
         return (
-            f"The file looks like {disguised} without a mark; if it is, name it:"
-            f" {_say_option(disguised)}"
+            f"The file looks like {disguised} without a byte order mark. If it is, "
+            f"name it: {_say_option(disguised)}"
         )
     shown = list(_show(tally.lines[0], choices))
     readings = " · ".join(f"`{text}` in {encoding}" for encoding, text in shown)
     example = shown[0][0] if shown else "cp1252"
     return (
-        f"The file is not UTF-8 ({tally.bad:,} of {tally.good + tally.bad:,} lines with"
-        f" other letters than ASCII are not), and nothing says what it is. Line"
-        f" {tally.first} is {readings or 'text in no encoding that is known here'}."
-        f" Name its encoding: {_say_option(example)}; or let the likeliest be taken:"
-        f" {_say_option(GUESS)}"
+        f"The file is not UTF-8 ({tally.bad:,} of {tally.good + tally.bad:,} lines "
+        "with non-ASCII characters are invalid), and does not name its encoding. Line "
+        f"{tally.first} reads as {readings or 'text in no known encoding'}. To name "
+        f"the encoding: {_say_option(example)}; to use the most likely one: "
+        f"{_say_option(GUESS)}"
     )
 
 

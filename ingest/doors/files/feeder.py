@@ -103,8 +103,8 @@ class Feeder:
         """Accept `rows`; return how their reading ended, APPLYING if at their end.
 
         Raises UnreadableFile, FileChanged or RowTaken where reading has to end, or
-        Unavailable when it was told to stop during an outage. `finish` and `keep` come
-        next in any case, for what was accepted is applied.
+        Unavailable when it was requested to stop during an outage. `finish` and `keep`
+        come next in any case, for what was accepted is applied.
         """
         self._bytes = count_bytes
         gathering = Gathering(rows)
@@ -169,8 +169,8 @@ class Feeder:
 
     def _changed(self) -> FileChanged:
         return FileChanged(
-            f"{self._job.name} has changed: its first {self._job.rows} rows are not"
-            " those that were imported. Import it as a new job"
+            f"{self._job.name} has changed: its first {self._job.rows} rows differ "
+            "from the imported ones. Import it as a new job"
         )
 
     def _accept(self, rows: list[Row]) -> None:

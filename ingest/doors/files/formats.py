@@ -10,7 +10,7 @@ _TYPES = {
 }
 _NAMES = {
     "csv": "a table",
-    "ndjson": "a JSON document a line",
+    "ndjson": "one JSON document per line",
     "json": "a JSON array",
 }
 #: A column may be called `[email]`, as databases quote names: this is no header.
@@ -35,13 +35,13 @@ def find_format_fault(format_: str, looks: str, sample: str) -> str:
     start = _begin(sample)
     if format_ == "ndjson" and _WRAPPER.match(start):
         return (
-            "The rows stand in the member `data` of one document: let the file be that"
-            " list itself, [{…}, {…}]"
+            "The rows are in the member `data` of one document. Save only that list "
+            "as the file: [{…}, {…}]"
         )
     if format_ == "ndjson" and _SPREAD.match(start):
         return (
-            "The file is one JSON document over several lines: write one a line, or a"
-            " list of them, [{…}, {…}]"
+            "The file is one JSON document over several lines. Write one document per "
+            "line, or a list: [{…}, {…}]"
         )
     if not start or format_ == looks or (format_ == "csv" and not _JSON.match(start)):
         return ""

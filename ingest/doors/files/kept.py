@@ -1,7 +1,7 @@
-"""What was told when a file was imported, for the file of its rejects.
+"""Options of an import, for the file of its rejects.
 
-A file of rejects names its job, which keeps the mapping and the options: so that they
-need not be told again, and cannot be forgotten. What is told now goes before.
+A rejects file names its job, which keeps the mapping and the options. They apply again
+without being passed, and options that are passed take precedence.
 """
 
 import re
@@ -48,7 +48,7 @@ def _find_job_id(opened: Opened) -> UUID | None:
 def find_kept(
     connection: Connection[TupleRow], opened: Opened, database_id: int
 ) -> Mapping[str, Any]:
-    """Return what was told of the file whose rejects are read; nothing for others.
+    """Return what was requested of the file whose rejects are read; nothing for others.
 
     Raises InvalidRequest if that is not kept any more, or was for another database.
     """

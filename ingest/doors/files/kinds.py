@@ -13,13 +13,13 @@ _UNPACK = "unpack it first"
 _EXPORT = "export the contacts as CSV instead"
 #: How a file begins, what it is, and what to do about it.
 _BINARY = (
-    (b"%PDF-", "a PDF document", "export what is in it as CSV"),
+    (b"%PDF-", "a PDF document", "export its content as CSV"),
     (b"\x89PNG\r\n", "an image (PNG)", ""),
     (b"\xff\xd8\xff", "an image (JPEG)", ""),
     (b"GIF8", "an image (GIF)", ""),
     (b"II*\0", "an image (TIFF)", ""),
     (b"MM\0*", "an image (TIFF)", ""),
-    (b"RIFF", "an image or a recording", ""),
+    (b"RIFF", "an image, video, or audio file", ""),
     (b"BM", "an image (BMP)", ""),
     (b"\0\0\x01\0", "an image (icon)", ""),
     (b"\x1f\x9d", "an archive (compress)", _UNPACK),
@@ -29,15 +29,15 @@ _BINARY = (
     (b"Rar!\x1a\x07", "an archive (RAR)", _UNPACK),
     (b"\x28\xb5\x2f\xfd", "an archive (Zstandard)", _UNPACK),
     (b"SQLite format 3\0", "a database (SQLite)", "export its table as CSV"),
-    (b"PAR1", "a table in Parquet", "save it as CSV"),
-    (b"ARROW1", "a table in Arrow", "save it as CSV"),
-    (b"ORC", "a table in ORC", "save it as CSV"),
-    (b"Obj\x01", "a table in Avro", "save it as CSV"),
-    (b"!BDN", "a mailbox of Outlook (.pst)", _EXPORT),
+    (b"PAR1", "a Parquet table", "save it as CSV"),
+    (b"ARROW1", "an Arrow table", "save it as CSV"),
+    (b"ORC", "an ORC table", "save it as CSV"),
+    (b"Obj\x01", "an Avro table", "save it as CSV"),
+    (b"!BDN", "an Outlook mailbox (.pst)", _EXPORT),
     (b"bplist", "a property list", ""),
     (b"\x7fELF", "a program", ""),
     (b"MZ", "a program", ""),
-    (b"{\\rtf", "a document in RTF", _SAVE),
+    (b"{\\rtf", "an RTF document", _SAVE),
 )
 #: How tables of dBase and FoxPro begin, and what stands in their headers: the day of
 #: the last change, and a length that goes on in steps of 32.
@@ -54,7 +54,7 @@ _TEXT = (
     ),
     (
         r"<\?xml.{0,600}?urn:schemas-microsoft-com:office:spreadsheet",
-        "a workbook in Excel's XML of 2003",
+        "a workbook in the Excel 2003 XML format",
         _SAVE,
     ),
     (
@@ -62,14 +62,14 @@ _TEXT = (
         "an XML document",
         "save it as CSV or NDJSON",
     ),
-    (r"(?:version: 1\s+)?dn:\s", "a directory in LDIF", _EXPORT),
+    (r"(?:version: 1\s+)?dn:\s", "an LDIF directory", _EXPORT),
     (r"From \S+@\S+ ", "a mailbox", _EXPORT),
     (
         r"(?:--[^\n]*\n\s*|/\*.*?\*/;?\s*)*(?:INSERT\s+INTO|CREATE\s+TABLE|SET\s+NAMES)\b",
-        "a dump in SQL",
+        "an SQL dump",
         "export the table as CSV",
     ),
-    (r"%!PS", "a document in PostScript", ""),
+    (r"%!PS", "a PostScript document", ""),
 )
 _TEXTS = tuple(
     (re.compile(pattern, re.IGNORECASE | re.DOTALL), kind, advice)
@@ -80,7 +80,7 @@ _OFFICE = (("word/", "a Word document"), ("ppt/", "a presentation"))
 _PACKAGES = (
     ("META-INF/container.xml", "an e-book"),
     ("META-INF/MANIFEST.MF", "a Java archive"),
-    ("Index/Document.iwa", "a document of Apple's Numbers, Pages or Keynote"),
+    ("Index/Document.iwa", "an Apple Numbers, Pages, or Keynote document"),
 )
 #: Of OpenDocument, by its `mimetype`, which comes first and is not packed.
 _OPEN_DOCUMENT = b"mimetypeapplication/vnd.oasis.opendocument."
@@ -124,14 +124,14 @@ def name_zipped(names: Iterable[str], head: bytes) -> str | None:
     if (place := head.find(_OPEN_DOCUMENT)) >= 0:
         start = place + len(_OPEN_DOCUMENT)
         kind = _OPEN_KINDS.get(head[start : start + 4])
-        return _say(kind, "save what is in it as CSV") if kind else ""
+        return _say(kind, "save its content as CSV") if kind else ""
     listed = list(names)
     is_office = "[Content_Types].xml" in listed
     if is_office and any(name.startswith("xl/") for name in listed):
         return ""
     for part, kind in (*_PACKAGES, *(_OFFICE if is_office else ())):
         if any(name.startswith(part) for name in listed):
-            return _say(kind, "save what is in it as CSV or .xlsx")
+            return _say(kind, "save its content as CSV or .xlsx")
     return None
 
 
@@ -144,9 +144,9 @@ def _name_by_place(head: bytes) -> tuple[str, str] | None:
     if head[257:262] == b"ustar":
         return "an archive (tar)", _UNPACK
     if _is_dbase(head):
-        return "a table in dBase (.dbf)", _SAVE
+        return "a dBase table (.dbf)", _SAVE
     if head[4:8] == b"ftyp":
-        return "an image or a film", ""
+        return "an image or a video", ""
     return None
 
 

@@ -102,8 +102,8 @@ def _compare_columns(job: Job, form: Mapping[str, Any]) -> None:
     """Raise FileChanged if the cells of a job's rows mean something else now."""
     if job.rows and list(job.form.get("columns", ())) != list(form["columns"]):
         raise FileChanged(
-            f"The columns of {job.name} are not those that were imported before."
-            " Import it as a new job"
+            f"{job.name} has changed: its columns differ from the imported ones. "
+            "Import it as a new job"
         )
 
 

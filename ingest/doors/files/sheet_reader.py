@@ -62,10 +62,10 @@ def _choose(book: CalamineWorkbook, asked: str) -> str:
         if asked.isdecimal() and 0 < int(asked) <= len(names):
             return names[int(asked) - 1]
         listed = ", ".join(map(repr, names[:20]))
-        raise LookupError(f"No sheet is called {asked!r}; there are {listed}")
+        raise LookupError(f"Sheet {asked!r} not found. Sheets: {listed}")
     shown = [one.name for one in tables if one.visible == SheetVisibleEnum.Visible]
     if not names:
-        raise LookupError("The workbook has no sheet with cells")
+        raise LookupError("The workbook has no sheet with data")
     return (shown or names)[0]
 
 
@@ -75,11 +75,11 @@ def _read(path: str, asked: str) -> Iterator[object]:
         name = _choose(book, asked)
         sheet = book.get_sheet_by_name(name)
     except PasswordError:
-        yield {"error": "The workbook is protected by a password; save it without one"}
+        yield {"error": "The workbook is protected by a password. Save it without one"}
     except LookupError as error:
         yield {"error": str(error)}
     except CalamineError as error:
-        yield {"error": f"The workbook is damaged, or none: {error}"}
+        yield {"error": f"The file is not a workbook, or it is damaged: {error}"}
     else:
         yield {"sheet": name, "sheets": len(book.sheet_names)}
         for row in sheet.iter_rows():

@@ -73,10 +73,10 @@ def hold(connection: Connection[TupleRow], wanted: Wanted) -> None:
     # Its process may have lost the session that held the file, and not the job.
     if held and (running is None or not is_held(connection, running.id)):
         return
-    job = f"job {running.id}, {running.rows} rows so far" if running else "no job yet"
+    job = f"job {running.id}, {running.rows} rows read" if running else "no job yet"
     raise FileHeld(
-        f"{wanted.name} is being imported by another process ({job}). Wait for it, or"
-        " stop it first; nothing was imported here"
+        f"{wanted.name} is being imported by another process ({job}), so nothing was "
+        "imported. Wait for it, or stop it first"
     )
 
 
@@ -88,8 +88,8 @@ def check_field(shared: Envelope, rows: Rows) -> None:
     by_field = shared.matching in {Matching.CUSTOM, Matching.CUSTOM_SUB}
     if isinstance(rows, Table) and by_field and not shared.key.field_name:
         raise InvalidRequest(
-            f"{shared.matching} needs the field to match by: --field NAME (over HTTP,"
-            " field_name=NAME)",
+            f"Missing field to match by with {shared.matching}: --field NAME (over "
+            "HTTP, field_name=NAME)",
             "field_name",
         )
 
@@ -100,8 +100,8 @@ def start_job(connection: Connection[TupleRow], wanted: Wanted) -> Job:
     stopped = last is not None and last.state in _UNFINISHED
     if last and stopped and wanted.fingerprint == last.fingerprint:
         raise JobUnfinished(
-            f"An import of {wanted.name} stopped after {last.settled} rows: go on with"
-            " --resume, or begin anew with --restart"
+            f"The import of {wanted.name} stopped after {last.settled} rows. To "
+            "continue: --resume; to start again: --restart"
         )
     return restart_job(connection, wanted)
 
@@ -143,8 +143,8 @@ def resume_job(connection: Connection[TupleRow], wanted: Wanted) -> Job:
         )
     if last.state is not JobState.FAILED and last.fingerprint != wanted.fingerprint:
         raise FileChanged(
-            f"{wanted.name} has changed since its import began; begin anew with"
-            " --restart"
+            f"{wanted.name} has changed since its import started. To start again: "
+            "--restart"
         )
     if dict(last.parameters) != dict(wanted.parameters):
         raise InvalidRequest(

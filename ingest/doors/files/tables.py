@@ -42,8 +42,8 @@ class Table:
         header = list(reading.columns) or self._read_header()
         if len(header) > reading.limits.keys:
             raise UnreadableFile(
-                f"The table has more than {reading.limits.keys} columns"
-                " (PENSTOCK_MAX_KEYS sets the limit)"
+                f"The table has too many columns (at most {reading.limits.keys}, set by"
+                " PENSTOCK_MAX_KEYS)"
             )
         self._columns: Columns = plan_columns(
             header, database, reading.mapping, reading.resource_id, reading.rules
@@ -60,14 +60,14 @@ class Table:
 
     @property
     def columns(self) -> list[tuple[str, str]]:
-        """Each column by its name, and what it holds: nothing if it is passed over."""
+        """Each column by its name, and what it holds: nothing if it is skipped."""
         return list(zip(self.form.columns, self._columns.targets, strict=True))
 
     def _read_header(self) -> list[str]:
         while (read := self._lines.read()) is not None:
             if not _is_nothing(read[0]):
                 return read[0]
-        raise UnreadableFile("The file is empty: not even a header is in it")
+        raise UnreadableFile("The file is empty; it has no header")
 
     def __iter__(self) -> Iterator[Row]:
         """Yield the rows; raise UnreadableFile where there is no telling them apart."""
@@ -107,7 +107,9 @@ class Table:
         if not swallowed:
             return ()
         told = "line looks like a row" if swallowed == 1 else "lines look like rows"
-        message = f"A quotation mark may be missing: {swallowed:,} {told} in one value"
+        message = (
+            f"A quotation mark may be missing: {swallowed:,} {told} inside one value"
+        )
         return (Fault(code=400, message=message, path=""),)
 
 
@@ -150,8 +152,8 @@ class TextLines:
         except csv.Error as error:
             if self._lines.ended:
                 raise UnreadableFile(
-                    "The table cannot be read to its end: in line"
-                    f" {self._lines.first} or after it a quotation mark is not closed"
+                    "The table cannot be read to its end: a quotation mark is "
+                    f"missing in line {self._lines.first} or later"
                 ) from error
             row = "".join(self._lines.read).rstrip("\r\n")
             if (cells := self._read_loosely(row)) is not None:
@@ -221,11 +223,11 @@ class _Lines:
         self._cells_left -= line.count(self._delimiter)
         if self._left <= 0:
             raise self._too_much(
-                f"longer than {self._limit} characters", "PENSTOCK_MAX_BODY_BYTES"
+                f"at most {self._limit} characters", "PENSTOCK_MAX_BODY_BYTES"
             )
         if self._cells_left < 0:
             raise self._too_much(
-                f"of more than {self._max_cells} cells", "PENSTOCK_MAX_VALUES"
+                f"at most {self._max_cells} cells", "PENSTOCK_MAX_VALUES"
             )
         if not line:
             self.ended = True
@@ -235,8 +237,8 @@ class _Lines:
 
     def _too_much(self, what: str, setting: str) -> UnreadableFile:
         # A quotation mark that is not closed makes one row of all that follows.
-        hint = "; a quotation mark in it may not be closed" if self.read else ""
+        hint = "; a quotation mark may be missing" if self.read else ""
         return UnreadableFile(
-            f"A row is {what} ({setting} sets the limit): it begins in line"
+            f"A row is too long ({what}, set by {setting}). It starts in line"
             f" {self.first}{hint}"
         )

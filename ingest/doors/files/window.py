@@ -24,9 +24,9 @@ class RowTaken(InvalidRequest):
 
     def __init__(self, row: int) -> None:
         super().__init__(
-            f"Row {row} is not the one that was sent before under this job: that one"
-            " stays as it was imported, and this body's rows from here on are not"
-            " vouched for. Send the first body again, or this one as a new job"
+            f"Row {row} differs from the row that was imported under this job; that "
+            "one is kept, and this body was read no further. Send the first body "
+            "again, or send this one as a new job"
         )
 
 

@@ -76,15 +76,15 @@ class SheetLines:
         line = stdout.readline(self._max_line) if stdout else b""
         if len(line) == self._max_line:
             raise UnreadableFile(
-                f"A row is longer than {self._max_row} characters;"
-                " PENSTOCK_MAX_BODY_BYTES sets the limit"
+                f"A row is too long (at most {self._max_row} characters, set by "
+                "PENSTOCK_MAX_BODY_BYTES)"
             )
         return json.loads(line) if line.endswith(b"\n") else None
 
     def _explain(self) -> str:
         return (
-            f"The workbook cannot be read in {self._limit:,} bytes of memory;"
-            " PENSTOCK_MAX_WORKBOOK_BYTES sets the limit, and a CSV file needs none"
+            f"The workbook needs too much memory (at most {self._limit:,} bytes, set"
+            " by PENSTOCK_MAX_WORKBOOK_BYTES). Save it as CSV"
         )
 
 
@@ -106,8 +106,8 @@ def _copy(stream: Readable, file: IO[bytes], limit: int) -> None:
         count += len(data)
         if count > limit:
             raise UnreadableFile(
-                f"The workbook is longer than {limit:,} bytes, a quarter of"
-                " PENSTOCK_MAX_WORKBOOK_BYTES; save it as CSV"
+                f"The workbook is too large (at most {limit:,} bytes, a quarter of"
+                " PENSTOCK_MAX_WORKBOOK_BYTES). Save it as CSV"
             )
         file.write(data)
     file.flush()
@@ -124,8 +124,8 @@ def _check_unpacked(file: IO[bytes], limit: int) -> None:
         raise UnreadableFile(f"The workbook is damaged: {error}") from error
     if total > limit:
         raise UnreadableFile(
-            f"The workbook unpacks to more than {limit:,} bytes;"
-            " PENSTOCK_MAX_WORKBOOK_BYTES sets the limit"
+            f"The unpacked workbook is too large (at most {limit:,} bytes, set by"
+            " PENSTOCK_MAX_WORKBOOK_BYTES). Save it as CSV"
         )
 
 

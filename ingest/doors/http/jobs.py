@@ -108,8 +108,8 @@ _ANSWERS = {
     JobState.APPLYING: (0, "Accepted", 202),
     JobState.FAILED: (400, "The file cannot be read to its end", 200),
     JobState.CANCELLED: (409, "The job was canceled", 200),
-    JobState.INTERRUPTED: (503, "Interrupted; send it again under its key", 503),
-    JobState.RUNNING: (503, "Interrupted; send it again under its key", 503),
+    JobState.INTERRUPTED: (503, "Interrupted. Send it again with the same key", 503),
+    JobState.RUNNING: (503, "Interrupted. Send it again with the same key", 503),
 }
 
 
@@ -140,7 +140,7 @@ class CancelResource:
         now = datetime.now(UTC)
         work = partial(cancel_job, job_id=seen.job.id, now=now)
         if not await self._intake.readers.write(work):
-            raise JobEnded("The job has come to its end")
+            raise JobEnded("The job has already ended")
         seen = await _find(self._intake, job_id)
         said = {"error": 0, "error_text": SUCCESS_TEXT}
         reply(req, resp, 200, {**said, **view_job(seen, now)})

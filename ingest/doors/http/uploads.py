@@ -82,9 +82,9 @@ class _Body(io.RawIOBase):
             data = coming.result(_IDLE_SECONDS)
         except TimeoutError as error:
             coming.cancel()
-            raise BodyCut(f"Nothing came for {_IDLE_SECONDS:g} seconds") from error
+            raise BodyCut(f"No data arrived for {_IDLE_SECONDS:g} seconds") from error
         if not data and getattr(self._req.context, "is_cut", False):
-            raise BodyCut("The body broke off")
+            raise BodyCut("The body ended before it was complete")
         return data
 
     async def _next(self) -> bytes:
