@@ -202,9 +202,10 @@ def _count_members(clients: Iterable[Mapping[str, str]]) -> Mapping[str, int]:
 def _refuse_if_used(connected: Mapping[str, int], waiting: int) -> None:
     reasons = [f"{count} connections of {name}" for name, count in connected.items()]
     if waiting:
-        reasons.append(f"{waiting} entries that wait")
+        reasons.append(f"{waiting} waiting entries")
     if reasons:
         raise PartitionsInUse(
-            f"There are {' and '.join(reasons)}. Stop intakes and consumers, let the "
-            "workers apply what waits, stop them too, and run this again"
+            f"Cannot change the partition count: {' and '.join(reasons)}. Stop intakes"
+            " and consumers, wait until the backlog is empty, stop the workers, and run"
+            " this again"
         )

@@ -76,27 +76,27 @@ app.conf.update(
         "unacked_restore_throttle": 1,
     },
     beat_schedule={
-        "ring for what waits": {
+        "send missing doorbells": {
             "task": SWEEP_TASK,
             "schedule": 1.0,
             "options": {"expires": 2},
         },
-        "deliver what is due": {
+        "deliver due events": {
             "task": DELIVER_TASK,
             "schedule": 1.0,
             "options": {"expires": 2},
         },
-        "see that entries get through": {
+        "send heartbeats": {
             "task": HEARTBEAT_TASK,
             "schedule": float(HEARTBEAT_SECONDS),
             "options": {"expires": HEARTBEAT_SECONDS},
         },
-        "settle the journals of acceptance": {
+        "reconcile the acceptance logs": {
             "task": SETTLE_TASK,
             "schedule": 2.0,
             "options": {"expires": 4},
         },
-        "make and drop days of receipts": {
+        "create and drop receipt tables": {
             "task": PARTITION_RECEIPTS_TASK,
             "schedule": 3600.0,
             "options": {"expires": 3600},

@@ -165,7 +165,7 @@ def _complain(task: Task[None]) -> bool:
     known = isinstance(error, psycopg.Error)
     logger.log(
         logging.WARNING if known else logging.ERROR,
-        "delivery put off",
+        "delivery postponed",
         extra={"error_class": type(error).__name__},
         exc_info=None if known else error,
     )

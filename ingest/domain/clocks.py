@@ -23,7 +23,7 @@ class Clocks:
         from its time, one of the two is wrong, or nothing was applied meanwhile, and
         there is no telling which.
         """
-        others = {"Redis' clock": self.redis, "the newest receipt": self.newest}
+        others = {"the Redis clock": self.redis, "the newest receipt": self.newest}
         apart = [
             f"{name} is {_show(moment - self.postgres)}"
             for name, moment in others.items()
@@ -32,7 +32,7 @@ class Clocks:
         if not apart:
             return ""
         return (
-            f"Postgres' clock says {self.postgres:%Y-%m-%d %H:%M}; {', '.join(apart)}"
+            f"the Postgres clock is {self.postgres:%Y-%m-%d %H:%M}; {', '.join(apart)}"
         )
 
 

@@ -37,7 +37,7 @@ def refuse_excess(import_: Import, catalog: Catalog) -> None:
     if import_.start is not None and (
         measure(import_.start.payload) > limits.profile_bytes
     ):
-        message = too_large(limits.profile_bytes, "What is passed on with a start")
+        message = too_large(limits.profile_bytes, "The data of a trigger start")
         faults.append(excess(message, ""))
     if faults:
         raise InvalidRequest(shorten(tuple(faults)))

@@ -154,8 +154,8 @@ def _build_keys(
         duplicates += refused
     if duplicates:
         raise ValuesNotUnique(
-            f"{change.path} cannot be unique. Profiles whose value another one holds: "
-            f"{duplicates}, such as {example}"
+            f"{change.path} cannot be unique. Profiles with the same value as another"
+            f" profile: {duplicates}, such as {example}"
         )
 
 

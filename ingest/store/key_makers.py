@@ -79,7 +79,9 @@ def hold_keys(connection: Connection[TupleRow]) -> None:
         {"space": LOCK_SPACE, "lock": 6},
     ).fetchone()
     if row != (True,):
-        raise RebuildRuns("Another process works on the match keys; let it end")
+        raise RebuildRuns(
+            "Another process is rebuilding the match keys. Wait until it ends"
+        )
 
 
 def begin_step(connection: Connection[TupleRow], step: str) -> Makers:

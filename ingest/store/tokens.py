@@ -53,7 +53,7 @@ def _refuse_unknown_databases(
     ).fetchall()
     if rows:
         ids = ", ".join(str(id_) for (id_,) in rows)
-        raise UnknownDatabase(f"The catalogue has no such database: {ids}")
+        raise UnknownDatabase(f"Database not found in the catalog: {ids}")
 
 
 def create_token(

@@ -33,7 +33,7 @@ def _literal(value: object) -> str:
         case Sequence():
             return "[" + ", ".join(map(_literal, value)) + "]"
         case _:
-            raise TypeError(f"TOML cannot hold a {type(value).__name__}")
+            raise TypeError(f"Cannot be written as TOML: {type(value).__name__}")
 
 
 def _table(name: str, values: Mapping[str, object]) -> Iterator[str]:

@@ -35,7 +35,7 @@ RESOURCE_FIELD_TYPES = (*DATABASE_FIELD_TYPES, FieldType.VERSION)
 RESERVED_NAMES = ("email", "phones", "subscriptions", "id", "db_id", "profile_id")
 
 _IDS = validate.Range(min=1, max=2**31 - 1)
-_STORABLE = validate.Regexp(r"[^\0]*\Z", error="Must not hold a NUL character.")
+_STORABLE = validate.Regexp(r"[^\0]*\Z", error="Must not contain the NUL character.")
 _TEXT = validate.And(
     validate.Length(max=200),
     validate.Regexp(r"\s*\S", error="Must not be blank."),
@@ -43,7 +43,7 @@ _TEXT = validate.And(
 )
 _FIELD_NAME = validate.Regexp(
     r"[A-Za-z][A-Za-z0-9_]{0,63}\Z",
-    error="Must be a letter, then letters, digits or _, at most 64 in all.",
+    error="Must be a letter, then letters, digits, or _ (at most 64).",
 )
 _URL = validate.And(
     validate.URL(schemes={"http", "https"}, require_tld=False),
@@ -51,12 +51,14 @@ _URL = validate.And(
 )
 _QUEUE = validate.Regexp(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z",
-    error="Must be letters, digits, '.', '_' or '-', at most 100 in all.",
+    error="Must be letters, digits, '.', '_', or '-' (at most 100).",
 )
 _REGION = validate.OneOf(
-    REGIONS, error="Must be a country by its two letters (ISO 3166), such as RU."
+    REGIONS, error="Must be a two-letter country code (ISO 3166), such as RU."
 )
-_NOT_RESERVED = validate.NoneOf(RESERVED_NAMES, error="Is reserved.")
+_NOT_RESERVED = validate.NoneOf(
+    RESERVED_NAMES, error=f"Must not be a reserved name ({', '.join(RESERVED_NAMES)})."
+)
 
 
 def _id() -> fields.Integer:

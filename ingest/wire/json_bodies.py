@@ -30,7 +30,7 @@ def _fault(body: bytes, error: orjson.JSONDecodeError) -> InvalidRequest:
 def _name(document: object) -> str:
     """Say what a body is that callers send by mistake."""
     if isinstance(document, str) and document.lstrip().startswith("{"):
-        return " (it is a text that holds one: JSON was written twice)"
+        return " (it is a string that contains JSON; encode the body once)"
     return " (it is a list)" if isinstance(document, list) else ""
 
 

@@ -209,7 +209,7 @@ def test_a_token_for_an_unknown_database_is_not_made(database_url: str) -> None:
     result = run("token", "create", "shop", "--database", "77", url=database_url)
 
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "Error: The catalogue has no such database: 77\n"
+    assert result.stderr == "Error: Database not found in the catalog: 77\n"
 
 
 def test_tokens_are_listed_without_their_secrets(database_url: str) -> None:

@@ -213,7 +213,7 @@ def test_the_number_stays_while_entries_wait(
     refused = run(settings, "partitions", "set", "8")
 
     assert refused.exit_code == 1
-    assert "1 entries that wait" in refused.output
+    assert "1 waiting entries" in refused.output
     assert client.get(PARTITIONS_KEY) == b"4"
     assert len(list_partitions(connection)) == 4
     assert entries(client) == 1

@@ -197,7 +197,7 @@ REFUSED = [
     case("K13-25 another name for a column", "Email Address\na@example.com\n",
          told=["No field is called 'Email Address'; is it 'email'? Map it"]),
     case("K13-25 a column of nothing known", "email,Nickname\na@example.com,Ann\n",
-         told=["No field is called 'Nickname'. Map it: Nickname=FIELD, or skip it: Nickname="]),
+         told=["No field is called 'Nickname'. Map it: Nickname=FIELD, or skip it: "]),
     case("B-31 a form of parts", "email\na@example.com\n", type="multipart/form-data",
          told=["Must be one of text/csv, ", "application/json"]),
     case("K13-32 an option that is none", "email\na@example.com\n",

@@ -57,7 +57,7 @@ def test_the_secret_itself_is_nowhere_in_the_database(connection: Connection) ->
 def test_a_token_for_an_unknown_database_is_refused(connection: Connection) -> None:
     before = load_version(connection)
 
-    with pytest.raises(UnknownDatabase, match="no such database: 8, 9"):
+    with pytest.raises(UnknownDatabase, match="not found in the catalog: 8, 9"):
         create_token(
             connection, name="shop", database_ids=[9, 1, 8], actions=[Action.IMPORT]
         )

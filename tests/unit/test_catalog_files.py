@@ -141,16 +141,19 @@ def test_a_default_is_parsed_by_its_type(lines: str, default: object) -> None:
         ),
         pytest.param(
             'name = "_x"\ntype = "int"',
-            "name: Must be a letter, then letters, digits or _, at most 64 in all.",
+            "name: Must be a letter, then letters, digits, or _ (at most 64).",
             id="a system name",
         ),
         pytest.param(
             'name = "a\\n"\ntype = "int"',
-            "name: Must be a letter, then letters, digits or _, at most 64 in all.",
+            "name: Must be a letter, then letters, digits, or _ (at most 64).",
             id="a line break after the name",
         ),
         pytest.param(
-            'name = "phones"\ntype = "int"', "name: Is reserved.", id="reserved name"
+            'name = "phones"\ntype = "int"',
+            "name: Must not be a reserved name (email, phones, subscriptions, id, "
+            "db_id, profile_id).",
+            id="reserved name",
         ),
         pytest.param(
             'name = "x"\ntype = "enum"',
@@ -252,7 +255,7 @@ def test_a_bad_field_is_refused_with_its_path(lines: str, fault: str) -> None:
         ),
         pytest.param(
             '[[accounts]]\nid = 1\nname = "a\\u0000"',
-            "accounts[0].name: Must not hold a NUL character.",
+            "accounts[0].name: Must not contain the NUL character.",
             id="a name that Postgres cannot hold",
         ),
         pytest.param(
@@ -348,8 +351,8 @@ name = "s"
     )
 
     assert found == [
-        "databases[0].fields[0].name: Must be a letter, then letters, digits or _, "
-        "at most 64 in all.",
+        "databases[0].fields[0].name: Must be a letter, then letters, digits, or _ "
+        "(at most 64).",
         "databases[0].surplus: Unknown field.",
         "databases[0].fields[1].options: An enum needs options.",
         "segments[0].database: 9 is not declared.",

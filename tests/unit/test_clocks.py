@@ -25,9 +25,9 @@ def test_an_hour_is_too_far(
 
     assert bool(said) is refused
     if refused:
-        name = {"redis": "Redis' clock", "newest": "the newest receipt"}[which]
+        name = {"redis": "the Redis clock", "newest": "the newest receipt"}[which]
         way = "ahead" if sign > 0 else "behind"
-        assert said == f"Postgres' clock says 2026-11-28 12:00; {name} is 1.0 h {way}"
+        assert said == f"the Postgres clock is 2026-11-28 12:00; {name} is 1.0 h {way}"
 
 
 def test_nothing_applied_yet_is_no_disagreement() -> None:

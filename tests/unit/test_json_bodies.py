@@ -92,7 +92,7 @@ def test_the_seed_as_printed_is_refused_naming_its_first_placeholder() -> None:
         pytest.param(b'"text"', "", id="string"),
         pytest.param(
             rb'"{\"db_id\": 1}"',
-            " (it is a text that holds one: JSON was written twice)",
+            " (it is a string that contains JSON; encode the body once)",
             id="object in a string",
         ),
         pytest.param(b"1", "", id="number"),

@@ -166,7 +166,7 @@ def test_what_a_trigger_is_started_with_has_a_size() -> None:
 
     (fault,) = faults_of(make_import("email", key=KEY, start=start))
 
-    assert fault == ("What is passed on with a start may be at most 2000 bytes", "")
+    assert fault == ("The data of a trigger start may be at most 2000 bytes", "")
 
 
 def test_names_are_quoted_in_part() -> None:

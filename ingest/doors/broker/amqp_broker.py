@@ -93,7 +93,7 @@ class QueueSource:
         try:
             channel.basic_ack(int(messages[-1].tag), multiple=True)
         except self._errors as error:
-            raise Unavailable("The source cannot be told") from error
+            raise Unavailable("The messages cannot be acknowledged") from error
 
     def keep_alive(self) -> None:
         """Read what keeps the connection, and keep what is delivered with it."""
@@ -223,7 +223,7 @@ class QueueOutlet:
             while self._confirms.count < self._sent:
                 self._connection.drain_events(timeout=_TIMEOUT_SECONDS)
         except self._errors as error:
-            raise Unavailable("Results cannot be told now") from error
+            raise Unavailable("The results cannot be sent") from error
 
     def _open(self) -> Producer:
         if self._producer is None:

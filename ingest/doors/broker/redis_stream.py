@@ -76,7 +76,7 @@ class StreamSource:
         try:
             pipeline.execute()
         except (RedisError, OSError) as error:
-            raise Unavailable("The source cannot be told") from error
+            raise Unavailable("The messages cannot be acknowledged") from error
 
     def keep_alive(self) -> None:
         """Do nothing: what another claims meanwhile is still applied once."""
@@ -172,8 +172,8 @@ def _explain(stream: str, names: Sequence[str]) -> str:
     shown = ", ".join(name[:_SHOWN_CHARACTERS] for name in names[:_SHOWN_NAMES])
     more = ", …" if len(names) > _SHOWN_NAMES else ""
     return (
-        f"The entry has no field `message`, only {shown}{more}. Write the whole import"
-        f" as JSON into one: XADD {stream} '*' message '{{\"account_id\": 1, …}}'"
+        f"The entry has no field `message`, only {shown}{more}. Write the import as"
+        f" JSON into that field: XADD {stream} '*' message '{{\"account_id\": 1, …}}'"
     )
 
 
@@ -195,7 +195,7 @@ class StreamOutlet:
         try:
             pipeline.execute()
         except (RedisError, OSError) as error:
-            raise Unavailable("Results cannot be told now") from error
+            raise Unavailable("The results cannot be sent") from error
 
     def bury(self, refusals: Sequence[Refusal]) -> None:
         """Append the messages as they came, each with what was wrong with it."""
@@ -211,7 +211,7 @@ class StreamOutlet:
         try:
             pipeline.execute()
         except (RedisError, OSError) as error:
-            raise Unavailable("Dead letters cannot be kept now") from error
+            raise Unavailable("The dead messages cannot be sent") from error
 
     def expire(self) -> None:
         """Drop results that are past their time, by the clock that dates them."""

@@ -170,8 +170,8 @@ def build_job_schema() -> Schema:
         },
         "encoding_source": {
             "enum": [*Source, None],
-            "description": "Why: a mark in the file, the request, UTF-8 for want of"
-            " both, or a guess that was asked for",
+            "description": "Where the encoding comes from: the byte order mark, the"
+            " request, the default (UTF-8), or a guess that was requested",
         },
         "eta_seconds": {"type": ["integer", "null"]},
         "created_at": _MOMENT,
