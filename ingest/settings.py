@@ -127,13 +127,15 @@ def _check_origins(origins: list[str]) -> None:
     for origin in origins:
         if not _ORIGIN.fullmatch(origin):
             raise ValidationError(
-                f"Not an origin such as https://example.com: {origin}"
+                f"Must be an origin (such as https://example.com): {origin}"
             )
 
 
 def _check_url(url: str) -> None:
     if url and not _URL.fullmatch(url):
-        raise ValidationError(f"Not a URL such as https://console.example.com: {url}")
+        raise ValidationError(
+            f"Must be a URL (such as https://console.example.com): {url}"
+        )
 
 
 def read_settings() -> Settings:

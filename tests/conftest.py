@@ -85,7 +85,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 @pytest.fixture(scope="session")
 def template(servers: Servers) -> Iterator[str]:
-    """The name of a database with every migration and the demo catalogue."""
+    """The name of a database with every migration and the demo catalog."""
     with cloned(servers.database_url) as url:
         prepare(url, demo=True)
         yield str(conninfo_to_dict(url)["dbname"])
@@ -93,7 +93,7 @@ def template(servers: Servers) -> Iterator[str]:
 
 @pytest.fixture
 def database_url(servers: Servers, template: str) -> Iterator[str]:
-    """A database of the test's own, with the demo catalogue."""
+    """A database of the test's own, with the demo catalog."""
     with cloned(servers.database_url, template) as url:
         yield url
 

@@ -53,7 +53,7 @@ def consumer_process(
 
 
 def make_message(number: int = 0, **changes: Any) -> bytes:
-    """Return a message for the demo catalogue's first database."""
+    """Return a message for the demo catalog's first database."""
     message = {
         "account_id": 1,
         "db_id": 1,

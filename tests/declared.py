@@ -1,4 +1,4 @@
-"""Declared catalogues for tests: one made by hand, and any that is well-formed."""
+"""Declared catalogs for tests: one made by hand, and any that is well-formed."""
 
 from typing import Any
 
@@ -185,7 +185,7 @@ def _by_id(things: list[Any]) -> dict[int, Any]:
 
 @st.composite
 def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
-    """Any catalogue that a file can declare, of one account."""
+    """Any catalog that a file can declare, of one account."""
     database_ids = draw(st.lists(_ids, max_size=3, unique=True))
     resource_ids = draw(st.lists(_ids, max_size=3, unique=True))
     endpoints = _by_id(draw(st.lists(_endpoints, max_size=2)))

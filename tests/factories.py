@@ -1,4 +1,4 @@
-"""Imports and catalogues for tests, each with sensible defaults."""
+"""Imports and catalogs for tests, each with sensible defaults."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -181,7 +181,7 @@ def says(response: httpx.Response) -> tuple[int, int, str]:
 
 
 def make_document(token: str, /, **changes: object) -> dict[str, object]:
-    """Return a minimal import of the demo catalogue's first database."""
+    """Return a minimal import of the demo catalog's first database."""
     data = {"_fname": "John"}
     key = {"matching": "email", "email": "john@example.com"}
     return {"token": token, "db_id": 1, **key, "data": data, **changes}

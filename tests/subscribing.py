@@ -1,4 +1,4 @@
-"""A catalogue to subscribe in, and what may be sent of subscriptions."""
+"""A catalog to subscribe in, and what may be sent of subscriptions."""
 
 from dataclasses import replace
 

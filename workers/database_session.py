@@ -1,4 +1,4 @@
-"""The session of one drain at Postgres, and the catalogue as it last read it."""
+"""The session of one drain at Postgres, and the catalog as it last read it."""
 
 import logging
 import time
@@ -71,7 +71,7 @@ class DatabaseSession:
             self._connection = None
 
     def hold_schemas(self, connection: Connection[TupleRow]) -> ProfileSchemas:
-        """Return the schemas of the catalogue, locked until the transaction ends."""
+        """Return the schemas of the catalog, locked until the transaction ends."""
         version = hold_catalog(connection)
         if self._schemas is None or self._schemas.catalog.version != version:
             self._schemas = ProfileSchemas(

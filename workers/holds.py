@@ -48,7 +48,7 @@ class Holds:
         self.awaited: set[int] = set()
         self._together: set[int] = set()
         self._looks = 0
-        # What imports that waited will touch, as of a version of the catalogue.
+        # What imports that waited will touch, as of a version of the catalog.
         self._names: dict[object, Set[Name] | None] = {}
 
     def cut(self, entries: Mapping[int, list[Entry]]) -> dict[int, list[Entry]]:

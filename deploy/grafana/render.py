@@ -19,7 +19,7 @@ _KINDS = {"stat": "stat", "timeseries": "timeseries", "state": "state-timeline"}
 _SIZES = {"stat": (4, 4), "timeseries": (8, 8), "state": (8, 8)}
 #: What happened meanwhile, marked on every panel.
 _MARKS = (
-    ("Catalogue changed", "changes(penstock_catalog_version[1m]) > 0", "blue"),
+    ("Catalog changed", "changes(penstock_catalog_version[1m]) > 0", "blue"),
     (
         "Intake started",
         'sum(increase(penstock_process_starts_total{role="intake"}[1m])) > 0',

@@ -15,7 +15,7 @@ from ingest.store.catalog import load_declared, save_catalog
 from ingest.store.database import connect
 from ingest.store.endpoints import find_secret
 
-#: Of the endpoint and the trigger, beside those of the demo catalogue.
+#: Of the endpoint and the trigger, beside those of the demo catalog.
 _NUMBER = 100
 
 
@@ -76,7 +76,7 @@ class Receiver:
 
 
 def declare_trigger(database_url: str, receiver_url: str) -> str:
-    """Add a trigger on new profiles to the catalogue; return its signing secret."""
+    """Add a trigger on new profiles to the catalog; return its signing secret."""
     with connect(database_url, application_name="penstock-demo") as connection:
         declared = load_declared(connection)
         endpoint = Endpoint(id=_NUMBER, account_id=1, name="The demo", url=receiver_url)

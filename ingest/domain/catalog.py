@@ -1,4 +1,4 @@
-"""The catalogue: what databases, fields, resources, segments and triggers exist."""
+"""The catalog: what databases, fields, resources, segments and triggers exist."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -101,7 +101,7 @@ class Field:
     unique: bool = False
     #: Subscription fields: the channels it exists on; empty for all.
     channels: frozenset[Channel] = frozenset()
-    #: Defined by Penstock rather than by the catalogue.
+    #: Defined by Penstock rather than by the catalog.
     system: bool = False
 
 
@@ -153,7 +153,7 @@ class Database:
     account_id: int
     #: Where a subscription without `resource_id` goes; None for nowhere.
     default_resource_id: int | None = None
-    #: Accept and drop fields the catalogue does not name, instead of rejecting.
+    #: Accept and drop fields the catalog does not name, instead of rejecting.
     ignore_unknown_fields: bool = False
     #: Where a phone without a country code is (ISO 3166); None: it is international.
     phone_region: str | None = None

@@ -1,4 +1,4 @@
-"""The catalogue as it is read back (contract 6.4, 6.5 and 12)."""
+"""The catalog as it is read back (contract 6.4, 6.5 and 12)."""
 
 from collections.abc import Collection, Iterable, Mapping
 

@@ -119,7 +119,7 @@ def parse_regional(raw: str) -> str:
     how = phonenumbers.is_possible_number_with_reason(number)
     if how != phonenumbers.ValidationResult.IS_POSSIBLE:
         raise InvalidValue(
-            f"Incorrect phone (not a number of {region}; those of others begin with +)"
+            f"Incorrect phone (not a number of {region}; other countries need +)"
         )
     return _check(
         phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)[1:]

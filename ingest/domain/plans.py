@@ -1,4 +1,4 @@
-"""What must change so that the catalogue is the declared one, and what that loses."""
+"""What must change so that the catalog is the declared one, and what that loses."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +27,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredCatalog:
-    """The catalogue as an operator writes it: by id, without the system fields."""
+    """The catalog as an operator writes it: by id, without the system fields."""
 
     accounts: Mapping[int, Account] = field(default_factory=dict)
     databases: Mapping[int, Database] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class DeclaredCatalog:
 
 
 class ChangeKind(StrEnum):
-    """What happens to a thing of the catalogue."""
+    """What happens to a thing of the catalog."""
 
     ADD = "add"
     CHANGE = "change"
@@ -48,7 +48,7 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One difference between the catalogue as it is and as declared."""
+    """One difference between the catalog as it is and as declared."""
 
     kind: ChangeKind
     #: What it is about, by id and name: `databases.1.fields.points`.

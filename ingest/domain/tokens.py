@@ -13,7 +13,7 @@ class Action(StrEnum):
     #: Create and update profiles, and read what came of its own imports, without the
     #: values that were stored.
     IMPORT = "import"
-    #: Read profiles, receipts and the catalogue.
+    #: Read profiles, receipts and the catalog.
     READ = "read"
     #: Delete profiles; never granted by default (contract 12.3).
     DELETE = "delete"

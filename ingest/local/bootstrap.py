@@ -57,7 +57,7 @@ def ensure_admin(database_url: str, secret: str) -> str | None:
 
 
 def prepare(database_url: str, *, demo: bool) -> str | None:
-    """Migrate a database; for the demo, fill an empty catalogue and make a token.
+    """Migrate a database; for the demo, fill an empty catalog and make a token.
 
     Returns the demo token's secret, or None without `demo`. Every step is left out
     where it was done before, so each start may call it.

@@ -119,7 +119,7 @@ def _start_servers(
 
     postgres = services["postgres"]
     tell("applying database migrations")
-    # The demo's catalogue and tokens are for a database of our own only.
+    # The demo's catalog and tokens are for a database of our own only.
     is_ours = postgres.child is not None
     tokens: Tokens = {"token": prepare(postgres.url, demo=is_ours), "admin_token": None}
     if is_ours:

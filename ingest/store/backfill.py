@@ -163,7 +163,7 @@ def follow_field(connection: psycopg.Connection[TupleRow], change: FieldChange) 
     """Make stored values and match keys fit a field that changed.
 
     Reads every profile that has the field, so nobody else may write profiles
-    meanwhile: the caller's transaction holds the catalogue's exclusive lock.
+    meanwhile: the caller's transaction holds the catalog's exclusive lock.
     """
     if change.new is not None and change.strands_values:
         _convert_values(connection, change, change.new)

@@ -1,4 +1,4 @@
-"""The catalogue in Postgres: what is declared, and at which version."""
+"""The catalog in Postgres: what is declared, and at which version."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,18 +24,18 @@ class DatabaseNotEmpty(PenstockError):
 
 
 def load_version(connection: psycopg.Connection[TupleRow]) -> int:
-    """Load the version, which moves with each change of the catalogue or a token."""
+    """Load the version, which moves with each change of the catalog or a token."""
     row = connection.execute("SELECT version FROM catalog_version").fetchone()
     return int(row[0]) if row else 0
 
 
 def bump_version(connection: psycopg.Connection[TupleRow]) -> None:
-    """Move the version, so that every cache loads the catalogue and tokens again."""
+    """Move the version, so that every cache loads the catalog and tokens again."""
     connection.execute("UPDATE catalog_version SET version = version + 1")
 
 
 def hold_catalog(connection: psycopg.Connection[TupleRow]) -> int:
-    """Keep the catalogue as it is until this transaction ends; load its version.
+    """Keep the catalog as it is until this transaction ends; load its version.
 
     Takes a shared advisory lock. Whoever writes profiles holds it first, so that a
     field whose stored values are being indexed meets no profile written without it.
@@ -48,9 +48,9 @@ def hold_catalog(connection: psycopg.Connection[TupleRow]) -> int:
 
 
 def lock_catalog(connection: psycopg.Connection[TupleRow]) -> None:
-    """Become, until this transaction ends, the only one who changes the catalogue.
+    """Become, until this transaction ends, the only one who changes the catalog.
 
-    Takes the exclusive advisory lock: waits for all who hold the catalogue, and who
+    Takes the exclusive advisory lock: waits for all who hold the catalog, and who
     comes later waits for us.
     """
     connection.execute(
@@ -86,7 +86,7 @@ _CATALOG = """
 def _load(
     connection: psycopg.Connection[TupleRow],
 ) -> tuple[int, DeclaredCatalog, set[int]]:
-    """Load the version, the catalogue, and the ids of the disabled endpoints."""
+    """Load the version, the catalog, and the ids of the disabled endpoints."""
     with connection.cursor(row_factory=dict_row) as cursor:
         (row,) = cursor.execute(_CATALOG)
     version = row.pop("version")
@@ -96,7 +96,7 @@ def _load(
 
 
 def _declare(tables: Mapping[str, Sequence[catalog_rows.Row]]) -> DeclaredCatalog:
-    """Make the catalogue out of the rows of each table."""
+    """Make the catalog out of the rows of each table."""
     return DeclaredCatalog(
         accounts={each["id"]: Account(**each) for each in tables["accounts"]},
         databases={
@@ -123,14 +123,14 @@ def _declare(tables: Mapping[str, Sequence[catalog_rows.Row]]) -> DeclaredCatalo
 
 
 def load_declared(connection: psycopg.Connection[TupleRow]) -> DeclaredCatalog:
-    """Load the catalogue as an operator would declare it."""
+    """Load the catalog as an operator would declare it."""
     return _load(connection)[1]
 
 
 def load_catalog(
     connection: psycopg.Connection[TupleRow], limits: ProfileLimits = DEFAULT_LIMITS
 ) -> Catalog:
-    """Load the catalogue as an import sees it: with system fields, and `limits`."""
+    """Load the catalog as an import sees it: with system fields, and `limits`."""
     version, declared, disabled = _load(connection)
     return Catalog(
         version=version,
@@ -180,9 +180,9 @@ def _refuse_to_lose_profiles(
 def save_catalog(
     connection: psycopg.Connection[TupleRow], declared: DeclaredCatalog
 ) -> None:
-    """Make the catalogue the declared one, and what is stored follow it.
+    """Make the catalog the declared one, and what is stored follow it.
 
-    Takes the catalogue's exclusive lock, which ends with the caller's transaction:
+    Takes the catalog's exclusive lock, which ends with the caller's transaction:
     until then nobody writes profiles. Raises DatabaseNotEmpty or ValuesNotUnique,
     after which the transaction must be rolled back.
     """

@@ -1,4 +1,4 @@
-"""Rows of the catalogue's tables ↔ its records."""
+"""Rows of the catalog's tables ↔ its records."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The statements that make the catalogue's tables the declared ones."""
+"""The statements that make the catalog's tables the declared ones."""
 
 import psycopg
 from psycopg.rows import TupleRow

@@ -59,8 +59,7 @@ def connect(
     except psycopg.ProgrammingError:
         # Without the cause: libpq repeats the URL, and with it the password.
         raise InvalidDatabaseUrl(
-            "The database URL cannot be read; it looks like "
-            "postgresql://user:password@host:5432/name"
+            "The database URL must look like postgresql://user:password@host:5432/name"
         ) from None
 
     options = f"{_SERVER_DEFAULTS} {PLANNING} {told.pop('options', '') or ''}".rstrip()

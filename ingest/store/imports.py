@@ -37,7 +37,7 @@ class ImportRecord:
 
     import_id: UUID
     database_id: int
-    #: None for a database that the catalogue no longer has.
+    #: None for a database that the catalog no longer has.
     database: str | None
     door: str
     token_id: int | None

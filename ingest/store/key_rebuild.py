@@ -165,7 +165,7 @@ def _find_last(connection: Connection[TupleRow], database_id: int) -> str:
 
 
 def _hold(connection: Connection[TupleRow], known: Catalog) -> Catalog:
-    """Keep the catalogue as it is until this transaction ends, as imports do."""
+    """Keep the catalog as it is until this transaction ends, as imports do."""
     version = hold_catalog(connection)
     return known if known.version == version else load_catalog(connection)
 

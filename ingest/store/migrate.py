@@ -113,7 +113,7 @@ def _next_missing(
     for migration in migrations:
         if applied.get(migration.name, migration.checksum) != migration.checksum:
             raise MigrationChanged(
-                f"{migration.name} was applied to this database with another text; "
+                f"{migration.name} was applied to this database with different text; "
                 "restore the file and put the change into a new migration"
             )
     return next((each for each in migrations if each.name not in applied), None)

@@ -1,4 +1,4 @@
-"""Write a catalogue as the TOML file that declares it."""
+"""Write a catalog as the TOML file that declares it."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

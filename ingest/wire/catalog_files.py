@@ -1,4 +1,4 @@
-"""Catalogue files: TOML ↔ the catalogue as an operator declares it."""
+"""Catalog files: TOML ↔ the catalog as an operator declares it."""
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ from ingest.wire.catalog_schemas import CATALOG
 
 
 class InvalidCatalogFile(PenstockError):
-    """The file cannot be a catalogue; `faults` holds every reason, its shape first."""
+    """The file cannot be a catalog; `faults` holds every reason, its shape first."""
 
     code = 400
 
@@ -181,7 +181,7 @@ def _catalog(document: Mapping[str, Any]) -> DeclaredCatalog:
 
 
 def load_catalog_file(body: bytes) -> DeclaredCatalog:
-    """Read a catalogue file; raise InvalidCatalogFile with every fault at once."""
+    """Read a catalog file; raise InvalidCatalogFile with every fault at once."""
     document = {key: _without_dates(value) for key, value in _decode(body).items()}
     faults: list[Fault] = []
     try:

@@ -1,4 +1,4 @@
-"""What is wrong with a catalogue file beyond its shape.
+"""What is wrong with a catalog file beyond its shape.
 
 The rules run on whatever part of the file is well shaped, so that an operator sees
 all faults at once; hence each looks only at values that are there.
@@ -113,7 +113,7 @@ def _default_resource_faults(
     if bound is not None and database.get("id") not in bound:
         yield _fault(
             f"{path}.default_resource",
-            f"Resource {resource['id']} is not bound to this database.",
+            f"Resource {resource['id']} must list this database in its databases.",
         )
 
 
@@ -127,7 +127,9 @@ def _binding_faults(
             continue
         owners = {databases[database_id].get("account"), resource.get("account")}
         if None not in owners and len(owners) > 1:
-            yield _fault(here, f"Database {database_id} is of another account.")
+            yield _fault(
+                here, f"Database {database_id} must belong to the same account."
+            )
 
 
 def _delivery_faults(tables: Mapping[str, Sequence[Table]]) -> Iterator[Fault]:
@@ -143,7 +145,7 @@ def _delivery_faults(tables: Mapping[str, Sequence[Table]]) -> Iterator[Fault]:
 
 
 def find_faults(document: Table) -> Iterator[Fault]:
-    """Find every broken rule of a catalogue file."""
+    """Find every broken rule of a catalog file."""
     sections = (
         "accounts",
         "databases",

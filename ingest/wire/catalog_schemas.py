@@ -1,4 +1,4 @@
-"""The shape of a catalogue file: its tables, their keys and the types of their values.
+"""The shape of a catalog file: its tables, their keys and the types of their values.
 
 Shape only: what needs two values at once is in `catalog_rules`.
 """

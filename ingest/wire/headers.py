@@ -19,7 +19,7 @@ SUBSCRIPTION = re.compile(r"(email_sub|phone_sub)(?::([1-9][0-9]{0,9}))?")
 _SEPARATORS = re.compile(r"[\W_]+")
 
 #: What people call a field, and programs that export them. Only ever asked about:
-#: a column is known by the names and titles of the catalogue.
+#: a column is known by the names and titles of the catalog.
 _USUAL: Mapping[str, Iterable[str]] = {
     "email": (
         *("e mail", "mail", "email address", "e mail address", "mail address"),

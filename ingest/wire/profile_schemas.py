@@ -1,4 +1,4 @@
-"""The `data` of an import, read by the parsers that the catalogue's types ask for.
+"""The `data` of an import, read by the parsers that the catalog's types ask for.
 
 A table of parsers, and not a marshmallow schema: most of what a schema does for a field
 has nothing to do here, and it does it for absent fields too.
@@ -54,7 +54,7 @@ _MOST_HINTS = 20
 
 
 class ProfileSchemas:
-    """Prepares imports against one version of the catalogue.
+    """Prepares imports against one version of the catalog.
 
     `locate` tells where an IP is, for imports that ask for it; None: nobody knows.
     """
@@ -268,7 +268,7 @@ def _fault(name: str, message: str) -> Fault:
 def build_schema(database: Database) -> Schema:
     """Return how each field that `data` may hold in `database` is read."""
     declared: dict[str, Callable[[object], object]] = {
-        # A value or function for one field of the catalogue (contract sections 5, 9).
+        # A value or function for one field of the catalog (contract sections 5, 9).
         field.name: partial(updates.parse, field)
         for field in database.fields.values()
         if field.name not in _PASSED_OVER

@@ -86,7 +86,7 @@ def load_subscription(
 ) -> Envelope:
     """Read a `subscriptions/set`: the profile gains or changes one subscription.
 
-    The catalogue tells where a number without a country code is (contract 16.8).
+    The catalog tells where a number without a country code is (contract 16.8).
     """
     _check_identity(document, get_catalog)
     subscription = _pick(document, (*_IDENTITY, *_SETTINGS))

@@ -13,7 +13,7 @@ from ingest.wire.batches import Batch, load_batch
 from ingest.wire.envelopes import KEY_PARTS, Envelope, load_envelope
 from ingest.wire.parameters import parse_document, parse_id
 
-#: Returns the catalogue as it is now.
+#: Returns the catalog as it is now.
 GetCatalog = Callable[[], Catalog]
 
 #: What can be started, by the parameter that names it.

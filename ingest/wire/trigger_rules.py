@@ -1,4 +1,4 @@
-"""What is wrong with the endpoints, triggers and workflows of a catalogue file."""
+"""What is wrong with the endpoints, triggers and workflows of a catalog file."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -44,7 +44,7 @@ def endpoint_faults(
     if {"url", "queue"} <= endpoint.keys():
         given = [key for key in ("url", "queue") if endpoint[key]]
         if len(given) != 1:
-            yield "url", "An endpoint has either a url or a queue."
+            yield "url", "Must have either url or queue."
 
 
 def trigger_faults(
@@ -58,7 +58,7 @@ def trigger_faults(
     event = trigger.get("event")
     for name, (key, events) in _CONDITIONS.items():
         if event is not None and trigger.get(name) and event not in events:
-            yield key, f"Does not go with the event {event}."
+            yield key, f"Does not apply to the event {event}."
     yield from _elsewhere(trigger, known)
     yield from _unknown_fields(trigger, known["databases"])
 
@@ -71,14 +71,14 @@ def _elsewhere(
     database = known["databases"].get(database_id, {})
     segment = known["segments"].get(trigger.get("segment"), {})
     if segment.get("database", database_id) != database_id:
-        yield "segment", "Is of another database."
+        yield "segment", "Must belong to the database of the trigger."
     resource = known["resources"].get(trigger.get("resource"), {})
     if database_id not in resource.get("databases", [database_id]):
-        yield "resource", "Is not bound to this database."
+        yield "resource", "Must list the database of the trigger in its databases."
     endpoint = known["endpoints"].get(trigger.get("endpoint"), {})
     owners = {endpoint.get("account"), database.get("account")} - {None}
     if len(owners) > 1:
-        yield "endpoint", "Is of another account."
+        yield "endpoint", "Must belong to the account of the database."
 
 
 def _unknown_fields(
@@ -90,4 +90,4 @@ def _unknown_fields(
     own = {field.get("name") for field in database["own_fields"]}
     for index, name in enumerate(trigger.get("changed", ())):
         if name not in own | _CONTACTS and name not in SYSTEM_FIELDS:
-            yield f"fields[{index}]", f"The database has no field {name}."
+            yield f"fields[{index}]", f"Unknown field {name}."

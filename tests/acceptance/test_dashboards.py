@@ -276,7 +276,7 @@ def test_the_dashboard_tells_which_stage_is_slow(scene: Scene) -> None:
         result = scene.prometheus.ask("query", query=expr)["result"]
         return str(result[0]["metric"]["stage"]) if result else ""
 
-    # Drains wait for the catalogue, which they hold while they read: for most of the
+    # Drains wait for the catalog, which they hold while they read: for most of the
     # window, so that no other stage has had more of it on a machine however slow.
     scene.stall(seconds=12)
 

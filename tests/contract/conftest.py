@@ -22,7 +22,7 @@ def penstock(settings: Settings) -> Iterator[ServedIntake]:
 
 @pytest.fixture(scope="session")
 def lasting_connection(servers: Servers, template: str) -> Iterator[Connection]:
-    """A connection to a database for the whole session, with the demo catalogue."""
+    """A connection to a database for the whole session, with the demo catalog."""
     with cloned(servers.database_url, template) as url, connect(url) as opened:
         yield opened
 

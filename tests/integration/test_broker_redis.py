@@ -173,8 +173,8 @@ def test_an_entry_without_a_message_is_buried_with_what_it_held(
     (dead,) = rows(client, f"{STREAM}_dead")
     assert result["error"] == 400
     assert result["error_text"] == (
-        "The entry has no field `message`, only db_id, data. Write the whole import as"
-        """ JSON into one: XADD database_import '*' message '{"account_id": 1, …}'"""
+        "The entry has no field `message`, only db_id, data. Write the import as JSON"
+        """ into that field: XADD database_import '*' message '{"account_id": 1, …}'"""
     )
     assert orjson.loads(dead[b"message"]) == [{"db_id": "1", "data": "{}"}]
 

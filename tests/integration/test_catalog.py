@@ -95,7 +95,7 @@ def test_saving_moves_the_version(connection: Connection) -> None:
 @given(declared=declared_catalogs())
 @settings(
     max_examples=30,
-    # The catalogue is replaced as a whole each time.
+    # The catalog is replaced as a whole each time.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_whatever_was_declared_is_loaded_as_declared(
@@ -300,7 +300,7 @@ def test_profiles_of_another_database_are_left_alone(connection: Connection) -> 
     assert match_keys(connection) == []
 
 
-def test_whoever_writes_profiles_holds_off_a_change_of_the_catalogue(
+def test_whoever_writes_profiles_holds_off_a_change_of_the_catalog(
     connection: Connection, database_url: str
 ) -> None:
     with connect(database_url) as writer, writer.transaction():
@@ -347,7 +347,7 @@ def test_whoever_waited_for_a_change_sees_its_version(
             assert hold_catalog(writer) == load_version(connection)
 
 
-def test_the_demo_leaves_a_catalogue_that_has_databases_alone(
+def test_the_demo_leaves_a_catalog_that_has_databases_alone(
     connection: Connection, database_url: str
 ) -> None:
     declared = make_declared(make_field())
@@ -359,7 +359,7 @@ def test_the_demo_leaves_a_catalogue_that_has_databases_alone(
 
 
 @pytest.mark.parametrize("name", ["seed.json", "seed.xml"])
-def test_the_demo_catalogue_takes_the_documented_import_whole(
+def test_the_demo_catalog_takes_the_documented_import_whole(
     connection: Connection, name: str
 ) -> None:
     body = (Path(__file__).parents[1] / "samples" / name).read_bytes()

@@ -36,13 +36,13 @@ def run(*arguments: str, url: str | None = None, answer: str | None = None) -> R
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A catalogue that shares nothing with the demo but its account and database."""
+    """A catalog that shares nothing with the demo but its account and database."""
     path = tmp_path / "catalog.toml"
     path.write_text(dump_catalog_file(make_declared(make_field("level"))), "utf-8")
     return path
 
 
-def test_applying_shows_the_plan_and_makes_the_catalogue_so(
+def test_applying_shows_the_plan_and_makes_the_catalog_so(
     connection: Connection, database_url: str, file: Path
 ) -> None:
     result = run(
@@ -171,7 +171,7 @@ def test_what_is_shown_can_be_applied(database_url: str, tmp_path: Path) -> None
     assert result.stdout == "No changes.\n"
 
 
-def test_a_catalogue_is_read_from_standard_input(database_url: str) -> None:
+def test_a_catalog_is_read_from_standard_input(database_url: str) -> None:
     demo = (resources.files("ingest.local") / "demo.toml").read_text("utf-8")
 
     result = run("catalog", "apply", "-", url=database_url, answer=demo)
@@ -286,7 +286,7 @@ def test_an_unreadable_url_is_told_without_its_password() -> None:
     result = run("migrate", url="postgresql://penstock:hush@[::1/penstock")
 
     assert result.exit_code == 1
-    assert "looks like postgresql://" in result.stderr
+    assert "must look like postgresql://" in result.stderr
     assert "hush" not in result.stderr
 
 

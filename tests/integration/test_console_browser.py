@@ -183,7 +183,7 @@ def test_only_old_values_are_struck_through(
     browser.get(f"{served.url}/login")
     command = browser.find_element(By.CSS_SELECTOR, "main pre")
     assert browser.execute_script(struck) == []
-    assert command.text == "penstock token create NAME --action admin"
+    assert command.text == "penstock token create NAME --scope admin"
     # On one line, whole in the window of a desktop.
     assert command.size["height"] < 70
     width = "return arguments[0].scrollWidth <= arguments[0].clientWidth"

@@ -326,7 +326,7 @@ def test_a_unique_index_that_decides_nothing_is_found(
     assert (finding.level, finding.found) == (Level.FAIL, found)
 
 
-def test_an_empty_catalogue_and_no_token_are_found(
+def test_an_empty_catalog_and_no_token_are_found(
     subject: Subject, connection: Connection
 ) -> None:
     connection.execute("UPDATE tokens SET revoked_at = now()")

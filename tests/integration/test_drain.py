@@ -313,7 +313,7 @@ def test_a_drain_clears_the_bells_it_answers(drain: Drain, client: redis.Redis) 
     assert client.exists(bell_key(0)) == 0
 
 
-def test_a_change_of_the_catalogue_is_seen_by_the_next_batch(
+def test_a_change_of_the_catalog_is_seen_by_the_next_batch(
     drain: Drain, client: redis.Redis, connection: Connection
 ) -> None:
     append(client, 0, by_email("a@example.com", {"brand_new": "x"}))

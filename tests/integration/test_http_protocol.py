@@ -140,8 +140,8 @@ def test_a_head_over_the_limit_is_431_and_the_connection_ends(
         assert headers["content-type"] == "application/json"
         assert json.loads(text) == {
             "error": 431,
-            "error_text": "The head of the request (its path and headers) is longer"
-            f" than {HEAD_LIMIT} bytes",
+            "error_text": "The request head is too large (path and headers, at"
+            f" most {HEAD_LIMIT} bytes)",
         }
         assert peer.recv(1) == b""
 

@@ -332,12 +332,12 @@ def test_an_intake_that_lacks_something_lives_but_is_not_ready(
     assert "Retry-After" in refused.headers
 
 
-def test_an_intake_without_postgres_waits_for_its_catalogue(
+def test_an_intake_without_postgres_waits_for_its_catalog(
     settings: Settings, token: str
 ) -> None:
     with served(replace(settings, database_url=NOWHERE)) as intake:
         ready = intake.get("/health/ready")
         refused = intake.post(make_document(token))
 
-    assert ready.json() == {"error": 503, "error_text": "Not ready: catalogue"}
+    assert ready.json() == {"error": 503, "error_text": "Not ready: catalog"}
     assert (refused.status_code, refused.json()["error"]) == (503, 503)

@@ -196,7 +196,7 @@ def test_a_batch_longer_than_the_burst_is_400_and_takes_nothing(
     ("path", "body"),
     [
         pytest.param("profiles/get", {"db_id": 1, "email": "a@example.com"}, id="get"),
-        pytest.param("databases/list", {}, id="catalogue"),
+        pytest.param("databases/list", {}, id="catalog"),
     ],
 )
 def test_questions_count_too(

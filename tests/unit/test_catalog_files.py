@@ -281,7 +281,8 @@ def test_a_bad_field_is_refused_with_its_path(lines: str, fault: str) -> None:
         pytest.param(
             HEAD
             + 'default_resource = 5\n[[resources]]\nid = 5\naccount = 1\nname = "r"',
-            "databases[0].default_resource: Resource 5 is not bound to this database.",
+            "databases[0].default_resource: Resource 5 must list this database in its "
+            "databases.",
             id="a default resource of other databases",
         ),
         pytest.param(
@@ -305,7 +306,7 @@ def test_a_bad_field_is_refused_with_its_path(lines: str, fault: str) -> None:
             HEAD
             + '[[accounts]]\nid = 2\nname = "b"\n'
             + '[[resources]]\nid = 5\naccount = 2\nname = "r"\ndatabases = [1]',
-            "resources[0].databases[0]: Database 1 is of another account.",
+            "resources[0].databases[0]: Database 1 must belong to the same account.",
             id="a resource bound to another account's database",
         ),
         pytest.param(
@@ -361,20 +362,20 @@ name = "s"
 
 @given(st.binary(max_size=50) | st.text(max_size=50).map(str.encode))
 @settings(max_examples=100)
-def test_whatever_comes_is_a_catalogue_or_refused(body: bytes) -> None:
+def test_whatever_comes_is_a_catalog_or_refused(body: bytes) -> None:
     with suppress(InvalidCatalogFile):
         load_catalog_file(body)
 
 
 @given(declared_catalogs())
 @settings(max_examples=100)
-def test_a_written_catalogue_reads_as_itself(declared: DeclaredCatalog) -> None:
+def test_a_written_catalog_reads_as_itself(declared: DeclaredCatalog) -> None:
     text = dump_catalog_file(declared)
 
     assert load(text) == declared
 
 
-def test_the_demo_catalogue_has_what_the_documentation_samples_name() -> None:
+def test_the_demo_catalog_has_what_the_documentation_samples_name() -> None:
     demo = load_catalog_file(
         (resources.files("ingest.local") / "demo.toml").read_bytes()
     )

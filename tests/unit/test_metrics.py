@@ -14,7 +14,7 @@ from ingest.exporter.page import Described, describe_all, write_page
 
 ROOT = Path(__file__).parents[2]
 DESCRIBED = describe_all()
-#: What a label may be: each has few values, known to the code or to the catalogue.
+#: What a label may be: each has few values, known to the code or to the catalog.
 BOUNDED = {
     "application",
     "code",

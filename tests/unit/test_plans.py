@@ -19,7 +19,7 @@ from tests.declared import (
 )
 
 
-def test_everything_is_added_to_an_empty_catalogue() -> None:
+def test_everything_is_added_to_an_empty_catalog() -> None:
     changes = plan(DeclaredCatalog(), make_declared(make_field()))
 
     assert changes == [
@@ -192,7 +192,7 @@ def test_a_field_change_says_what_stored_data_must_follow(
 
 @given(declared_catalogs())
 @settings(max_examples=50)
-def test_a_catalogue_needs_no_change_to_become_itself(
+def test_a_catalog_needs_no_change_to_become_itself(
     declared: DeclaredCatalog,
 ) -> None:
     assert plan(declared, declared) == []

@@ -1,4 +1,4 @@
-"""Endpoints, triggers and workflows in catalogue files."""
+"""Endpoints, triggers and workflows in catalog files."""
 
 import pytest
 
@@ -103,17 +103,17 @@ queue = "crm-events"
         ),
         pytest.param(
             'event = "import"\nchannel = "sms"',
-            "channel: Does not go with the event import.",
+            "channel: Does not apply to the event import.",
             id="a condition of another event",
         ),
         pytest.param(
             'event = "profile_updated"\nfields = ["tier", "teir"]',
-            "fields[1]: The database has no field teir.",
+            "fields[1]: Unknown field teir.",
             id="unknown field",
         ),
         pytest.param(
             'event = "segment_left"\nsegment = 9',
-            "segment: Is of another database.",
+            "segment: Must belong to the database of the trigger.",
             id="a segment of another database",
         ),
         pytest.param(
@@ -123,7 +123,7 @@ queue = "crm-events"
         ),
         pytest.param(
             'event = "subscription"\nresource = 2',
-            "resource: Is not bound to this database.",
+            "resource: Must list the database of the trigger in its databases.",
             id="a resource that is not bound",
         ),
     ],
@@ -142,9 +142,7 @@ def test_a_bad_trigger_is_refused_with_its_path(lines: str, fault: str) -> None:
 def test_an_endpoint_has_either_a_url_or_a_queue(lines: str) -> None:
     text = f'{HEAD}\n[[endpoints]]\nid = 2\naccount = 1\nname = "x"\n{lines}'
 
-    assert faults(text) == [
-        "endpoints[1].url: An endpoint has either a url or a queue."
-    ]
+    assert faults(text) == ["endpoints[1].url: Must have either url or queue."]
 
 
 @pytest.mark.parametrize("url", ["ftp://a.test", "crm", "javascript:alert(1)"])
@@ -160,7 +158,9 @@ def test_an_endpoint_of_another_account_is_refused() -> None:
         'event = "import"'
     )
 
-    assert faults(text) == ["triggers[0].endpoint: Is of another account."]
+    assert faults(text) == [
+        "triggers[0].endpoint: Must belong to the account of the database."
+    ]
 
 
 def test_removing_an_endpoint_loses_what_it_has_not_taken_but_others_nothing() -> None:
@@ -196,7 +196,9 @@ def test_a_workflow_has_an_id_of_its_own() -> None:
             "database = 1\nendpoint = 5", "endpoint: 5 is not declared.", id="nowhere"
         ),
         pytest.param(
-            "database = 2\nendpoint = 1", "endpoint: Is of another account.", id="other"
+            "database = 2\nendpoint = 1",
+            "endpoint: Must belong to the account of the database.",
+            id="other",
         ),
         pytest.param(
             "database = 1", "endpoint: Missing data for required field.", id="missing"

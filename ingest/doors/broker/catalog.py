@@ -1,4 +1,4 @@
-"""The catalogue as the broker door sees it: at most a second old."""
+"""The catalog as the broker door sees it: at most a second old."""
 
 import time
 
@@ -18,7 +18,7 @@ _FRESH_SECONDS = 1.0
 
 
 class BrokerCatalog:
-    """Reads the catalogue when it has changed.
+    """Reads the catalog when it has changed.
 
     While Postgres is away, the last one known stays good.
     """
@@ -40,7 +40,7 @@ class BrokerCatalog:
         self._looked_at = float("-inf")
 
     def get(self) -> Catalog:
-        """Return the catalogue; Unavailable before it could first be read."""
+        """Return the catalog; Unavailable before it could first be read."""
         now = time.monotonic()
         if self._catalog is None or now - self._looked_at >= _FRESH_SECONDS:
             self._looked_at = now

@@ -220,7 +220,7 @@ class StreamOutlet:
             oldest = seconds * 1000 - self._ttl_milliseconds
             self._redis.xtrim(self._results, minid=oldest, approximate=False)
         except (RedisError, OSError) as error:
-            raise Unavailable("Results cannot be dropped now") from error
+            raise Unavailable("Expired results cannot be deleted") from error
 
     def close(self) -> None:
         """Disconnect."""

@@ -116,7 +116,7 @@ class Bodies:
             limit = self.limit_bytes * (1.0 if is_known else _UNKNOWN_SHARE)
             body = await self._read(req, max_bytes, limit)
         if length is not None and len(body) < length:
-            raise BodyCut("The body broke off")
+            raise BodyCut("The body ended before it was complete")
         return body
 
     async def decode(self, req: Request, body: bytes, work: Callable[[], _T]) -> _T:
@@ -146,12 +146,12 @@ class Bodies:
             hold.read(len(chunk), limit)
             chunks.append(chunk)
         if getattr(req.context, "is_cut", False):
-            raise BodyCut("The body broke off")
+            raise BodyCut("The body ended before it was complete")
         return b"".join(chunks)
 
 
 class BodyCut(InvalidRequest):
-    """The body broke off, and may be sent again."""
+    """The body ended before it was complete, and may be sent again."""
 
 
 def release(scope: MutableMapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The catalogue and the tokens, kept so that accepting an import needs no Postgres."""
+"""The catalog and the tokens, kept so that accepting an import needs no Postgres."""
 
 import asyncio
 import logging
@@ -39,7 +39,7 @@ class _Snapshot:
 
 
 class CatalogCache:
-    """What the catalogue and the tokens were at most a second ago.
+    """What the catalog and the tokens were at most a second ago.
 
     While Postgres is away, the last ones known stay good.
     """
@@ -80,11 +80,11 @@ class CatalogCache:
 
     @property
     def is_loaded(self) -> bool:
-        """Whether there is a catalogue at all."""
+        """Whether there is a catalog at all."""
         return self._snapshot is not None
 
     def get_catalog(self) -> Catalog:
-        """Return the catalogue; Unavailable before it could first be read."""
+        """Return the catalog; Unavailable before it could first be read."""
         return self._get_snapshot().catalog
 
     def get_namer(self) -> Namer:

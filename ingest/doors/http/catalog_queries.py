@@ -1,4 +1,4 @@
-"""What is asked about the catalogue (contract 6.4, 6.5 and 12)."""
+"""What is asked about the catalog (contract 6.4, 6.5 and 12)."""
 
 from ingest.domain.catalog import Resource
 from ingest.domain.catalog_views import (

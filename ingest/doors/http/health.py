@@ -24,7 +24,7 @@ class ReadyResource:
         """Answer 200, or 503 naming what is missing; accepting needs no Postgres."""
         missing = []
         if not self._intake.catalog.is_loaded:
-            missing.append("catalogue")
+            missing.append("catalog")
         if not await self._intake.appends.ping():
             missing.append("redis")
         if missing:

@@ -58,7 +58,7 @@ def _find_columns(job: Job, database: Database | None) -> list[tuple[str, str]]:
     """Return what the columns of a table held; nothing where it cannot be told."""
     names = job.form.get("columns") or []
     if database is not None:
-        # The catalogue may have changed since.
+        # The catalog may have changed since.
         with suppress(InvalidRequest):
             told = job.parameters.get("map") or {}
             planned = plan_columns(names, database, told, rules=CellRules(kept=True))

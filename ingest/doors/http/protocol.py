@@ -205,8 +205,8 @@ class Http1Protocol(HttpToolsProtocol):
             self.transport.abort()
             return
         error = HeadTooLong(
-            "The head of the request (its path and headers) is longer than"
-            f" {self.max_head_bytes} bytes"
+            "The request head is too large (path and headers, at most"
+            f" {self.max_head_bytes} bytes)"
         )
         body = dump(fault_answer(error), Format.JSON)
         rest = b"content-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"

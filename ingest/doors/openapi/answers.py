@@ -219,7 +219,7 @@ def _build_subscription_schemas() -> dict[str, Schema]:
 
 
 def _build_catalog_schemas() -> dict[str, Schema]:
-    """Describe the catalogue, as ingest.domain.catalog_views shows it."""
+    """Describe the catalog, as ingest.domain.catalog_views shows it."""
     ids: Schema = {"type": "array", "items": ID}
     channels: Schema = {"type": "array", "items": {"enum": [*Channel]}}
     return {

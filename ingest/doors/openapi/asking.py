@@ -41,7 +41,7 @@ class Asking:
     required: tuple[str, ...]
     #: The name of the shape of the answer.
     answer: str
-    #: A request that works on the demo catalogue, without its token.
+    #: A request that works on the demo catalog, without its token.
     example: Mapping[str, object]
     #: The name of the shape of the answer to an import that still waits, if any.
     accepted: str | None = None
