@@ -44,7 +44,7 @@ class DemoFailed(PenstockError):
 
 
 @click.command(epilog="Example:\n\n    penstock demo")
-@click.option("--verbose", is_flag=True, help="Show requests and profiles whole.")
+@click.option("--verbose", is_flag=True, help="Show complete requests and profiles.")
 def demo(verbose: bool) -> None:
     """Show first imports and a crash, from nothing.
 

@@ -60,7 +60,7 @@ STEPS = (
         },
     ),
     Step(
-        title="Send a bad import: it is rejected whole",
+        title="Send a bad import: it is rejected as a whole",
         sample="error.json",
         says=("400", "Must be an integer: data.points"),
         email="eve@example.com",
