@@ -74,8 +74,8 @@ def audit_command(
     """Reconcile accepted imports with their outcomes, for each profile database.
 
     accepted = created + updated + unchanged + rejected + dead + waiting. The command
-    runs beside imports; it locks each partition for a moment. Counts are kept longer
-    than receipts. With --ids, an import is missing if it has no receipt, no dead
+    runs while imports continue; it locks each partition for a moment. Counts are kept
+    longer than receipts. With --ids, an import is missing if it has no receipt, no dead
     letter, and no stream entry; run it before receipts expire (PENSTOCK_RECEIPT_DAYS).
     """
     journal = Journal(**streams)

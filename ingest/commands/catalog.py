@@ -108,10 +108,11 @@ def apply(
     as_json: bool,
     database_url: str,
 ) -> None:
-    """Show the changes that FILE makes to the catalog, prompt, and apply them.
+    """Apply a catalog file after showing the plan.
 
-    Either all changes are applied, or none. While stored profiles are converted to a
-    changed field, accepted imports wait; they are applied afterward.
+    Shows the changes that FILE makes, prompts, and applies them. Either all changes are
+    applied, or none. While stored profiles are converted to a changed field, accepted
+    imports wait; they are applied afterward.
     """
     if as_json and not yes and not dry_run:
         raise click.UsageError("--json does not prompt; add --yes or --dry-run.")
@@ -138,7 +139,10 @@ def apply(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @database_options
 def show(as_json: bool, database_url: str) -> None:
-    """Print the catalog as a TOML file for `catalog apply`."""
+    """Print the catalog as a TOML file.
+
+    The file is valid for `catalog apply`.
+    """
     with connect(database_url) as connection:
         text = dump_catalog_file(load_declared(connection))
     if as_json:

@@ -131,9 +131,9 @@ def _find(database_url: str, number: str) -> Letter:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @database_options
 def show(number: str, reveal: bool, as_json: bool, database_url: str) -> None:
-    """Show a dead letter: its payload, error, and traceback.
+    """Show a dead letter with its traceback.
 
-    Personal data is masked unless you pass --reveal.
+    Also shows its payload and error. Personal data is masked unless you pass --reveal.
     """
     document = _letter_document(_find(database_url, number), reveal=reveal)
     if as_json:

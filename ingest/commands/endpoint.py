@@ -73,9 +73,10 @@ def list_(as_json: bool, database_url: str) -> None:
 @click.argument("endpoint_id", metavar="ID", type=int)
 @database_options
 def secret(endpoint_id: int, database_url: str) -> None:
-    """Print the secret that signs the deliveries to an endpoint.
+    """Print the signing secret of an endpoint.
 
-    The secret is created when the endpoint is first applied from the catalog.
+    The secret signs the deliveries. It is created when the endpoint is first applied
+    from the catalog.
     """
     with connect(database_url) as connection:
         found = endpoints.find_secret(connection, endpoint_id)
@@ -89,9 +90,10 @@ def secret(endpoint_id: int, database_url: str) -> None:
 @click.option("--retry-failed", is_flag=True, help="Retry failed deliveries.")
 @database_options
 def enable(endpoint_id: int, retry_failed: bool, database_url: str) -> None:
-    """Re-enable an endpoint that was disabled (410 Gone) or is paused.
+    """Re-enable a disabled or paused endpoint.
 
-    Pending deliveries are sent first.
+    An endpoint is disabled after 410 Gone, and paused after failures. Pending
+    deliveries are sent first.
     """
     with connect(database_url) as connection:
         if not endpoints.enable_endpoint(

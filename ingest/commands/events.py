@@ -142,7 +142,7 @@ Exit status:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @database_options
 def show(event_id: UUID, as_json: bool, database_url: str) -> None:
-    """Show an event, its payload, and every delivery attempt."""
+    """Show an event and its delivery attempts."""
     with connect(database_url) as connection:
         event = find_event(connection, event_id)
     if event is None:

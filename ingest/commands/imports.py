@@ -78,7 +78,10 @@ def show(
     redis_url: str,
     partitions: int,
 ) -> None:
-    """Show the receipt of an import: outcome, match, changes, errors, and times."""
+    """Show the receipt of an import.
+
+    A receipt has the outcome, match, changes, errors, and times.
+    """
     with connect(database_url) as connection:
         record = find_import(connection, import_id)
         events = list_events(connection, import_id) if record else []

@@ -33,11 +33,11 @@ def keys() -> None:
 @_as_json
 @database_options
 def rebuild(*, database_url: str, as_json: bool) -> None:
-    """Add the match keys of this release to every profile.
+    """Add the match keys of this release.
 
-    Runs beside imports. Old keys are kept, so workers of the previous release can still
-    run; run the command again after they have stopped. If interrupted, the command
-    continues where it stopped.
+    Runs over all profiles while imports continue. Old keys are kept, so workers of the
+    previous release can still run; run the command again after they have stopped. If
+    interrupted, the command continues where it stopped.
     """
     with connect(database_url, application_name="penstock-keys") as connection:
         made = _follow(rebuild_keys(connection), "profiles")
@@ -62,7 +62,8 @@ def prune(*, database_url: str, as_json: bool) -> None:
     """Remove match keys that no profile has.
 
     Run it after all workers run this release; older workers may need the removed keys.
-    Runs beside imports. If interrupted, the command continues where it stopped.
+    Runs while imports continue. If interrupted, the command continues where it
+    stopped.
     """
     with connect(database_url, application_name="penstock-keys") as connection:
         made = _follow(prune_keys(connection), "keys")

@@ -29,7 +29,7 @@ def partitions() -> None:
 @database_options
 @redis_url_option
 def show(as_json: bool, database_url: str, redis_url: str) -> None:
-    """Show the partitions, their waiting imports, and the connected processes."""
+    """Show partitions, backlog, and processes."""
     with closing(Partitions(redis_url)) as known:
         layout = known.look()
     with connect(database_url) as connection:

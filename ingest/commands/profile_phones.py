@@ -91,11 +91,11 @@ def phones(
     as_json: bool,
     state_dir: Path,
 ) -> None:
-    """List invalid stored phone numbers, and rewrite them with --apply.
+    """List or rewrite invalid phone numbers.
 
-    Each profile is changed by imports of its own, which have receipts and fire no
-    triggers. A number that another profile already has is not rewritten: correct one of
-    the two profiles first.
+    The command lists stored numbers; --apply rewrites them. Each profile is changed by
+    imports of its own, which have receipts and fire no triggers. A number that another
+    profile already has is not rewritten: correct one of the two profiles first.
     """
     settings = find_settings(state_dir)
     with connect(settings.database_url) as connection:

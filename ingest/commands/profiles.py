@@ -69,7 +69,7 @@ def show(
     as_json: bool,
     database_url: str,
 ) -> None:
-    """Show a profile and the imports that led to its current state.
+    """Show a profile and its import history.
 
     TERM is a profile ID, an email, or a phone. Emails and phones are compared as in
     matching.

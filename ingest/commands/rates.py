@@ -9,7 +9,7 @@ burst_option = click.option(
     "--burst",
     type=click.IntRange(1, 2**31 - 1),
     metavar="N",
-    help="Imports allowed at once.  [default: the imports of one second]",
+    help="Imports allowed in a burst.  [default: the imports of one second]",
 )
 
 

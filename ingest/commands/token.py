@@ -70,7 +70,10 @@ def create(
     as_json: bool,
     **limit: Any,
 ) -> None:
-    """Create a token and print its secret, which is shown only once."""
+    """Create a token and print its secret.
+
+    The secret is shown only once.
+    """
     if Action.ADMIN in scopes and database_ids:
         raise click.UsageError(
             "The admin scope covers all profile databases. Omit --database, or create "
@@ -181,7 +184,10 @@ def _describe_overlap(overlap: timedelta) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @database_options
 def rotate(token_id: int, overlap: timedelta, as_json: bool, database_url: str) -> None:
-    """Replace the secret of a token and print the new one, which is shown only once."""
+    """Replace the secret of a token.
+
+    Prints the new secret, which is shown only once.
+    """
     with connect(database_url) as connection:
         secret = tokens.rotate_token(connection, token_id, overlap=overlap)
     if secret is None:
@@ -209,9 +215,10 @@ def rotate(token_id: int, overlap: timedelta, as_json: bool, database_url: str) 
 def rate(
     token_id: int, rate: str, burst: int | None, as_json: bool, database_url: str
 ) -> None:
-    """Set the rate limit of a token, or remove it (RATE `none`).
+    """Set or remove the rate limit of a token.
 
-    RATE is such as 100/s, 600/m, or 1000/h. Intakes apply it within about a second.
+    RATE is a rate, such as 100/s, 600/m, or 1000/h, or `none`. Intakes apply it within
+    about a second.
     """
     limit = read_rate(rate, burst)
     with connect(database_url) as connection:

@@ -90,4 +90,7 @@ def _unknown_fields(
     own = {field.get("name") for field in database["own_fields"]}
     for index, name in enumerate(trigger.get("changed", ())):
         if name not in own | _CONTACTS and name not in SYSTEM_FIELDS:
-            yield f"fields[{index}]", f"Unknown field {name}."
+            yield (
+                f"fields[{index}]",
+                f"Unknown field {name} (not in the database of the trigger).",
+            )

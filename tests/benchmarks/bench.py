@@ -82,7 +82,7 @@ SCENARIOS: dict[str, Scenario] = dict(
         _waiting("half load, 1500/s offered", 64, rate=1500.0, kind="mixed"),
         _waiting("import_batch of 500, mixed", 8, kind="mixed", batch=500),
         ("respond-async", lambda system, s: run_async(system, "respond-async", s)),
-        ("broker door", _fixed("broker door", run_broker, _BROKER_IMPORTS)),
+        ("queue input", _fixed("queue input", run_broker, _BROKER_IMPORTS)),
         ("usual design", _fixed("usual design", run_usual, _USUAL_IMPORTS)),
     ]
 )

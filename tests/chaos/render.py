@@ -36,7 +36,7 @@ def _cell(report: Report, member: str) -> str:
 
 
 def _runs(reports: Sequence[Report]) -> Iterator[str]:
-    yield "| " + " | ".join(["run", "faults", *_COLUMNS]) + " |"
+    yield "| " + " | ".join(["run", "failures", *_COLUMNS]) + " |"
     yield "| --- " * (len(_COLUMNS) + 2) + "|"
     for number, report in enumerate(reports, start=1):
         cells = [_cell(report, member) for member in _COLUMNS.values()]
@@ -46,7 +46,7 @@ def _runs(reports: Sequence[Report]) -> Iterator[str]:
 
 
 def _recoveries(reports: Sequence[Report]) -> Iterator[str]:
-    yield "| fault | times | applied again after, median | at most |"
+    yield "| failure | times | applied again after, median | at most |"
     yield "| --- | --- | --- | --- |"
     seconds: dict[str, list[float]] = {}
     for report in reports:

@@ -150,3 +150,25 @@ def test_a_stored_error_is_explained_with_its_reason_and_its_remedy() -> None:
         "reason": "invalid_phone",
         "remedy": "Use international format, such as +442079460018.",
     }
+
+
+#: What only denies, and leaves open what is allowed.
+DENIALS = re.compile(
+    r"(Incorrect|Invalid|Unknown|Unsupported|Malformed|Not valid|Wrong) "
+)
+#: What names it: an example, a list or where to find one, a limit.
+ALLOWED = re.compile(r"\(|such as|one of|\d|list")
+
+
+@pytest.mark.parametrize(
+    "message", sorted({message for _, message in MESSAGES if DENIALS.match(message)})
+)
+def test_an_error_or_its_remedy_names_what_is_allowed(message: str) -> None:
+    remedy = find_remedy(Fault(code=400, message=message))
+
+    assert ALLOWED.search(f"{message} {remedy}"), remedy
+
+
+def test_what_only_denies_is_noticed() -> None:
+    assert DENIALS.match("Incorrect phone")
+    assert not ALLOWED.search("Incorrect phone. Correct the phone.")

@@ -108,7 +108,7 @@ queue = "crm-events"
         ),
         pytest.param(
             'event = "profile_updated"\nfields = ["tier", "teir"]',
-            "fields[1]: Unknown field teir.",
+            "fields[1]: Unknown field teir (not in the database of the trigger).",
             id="unknown field",
         ),
         pytest.param(

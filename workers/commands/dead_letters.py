@@ -85,12 +85,12 @@ def add(
     database_url: str,
     **options: Any,
 ) -> None:
-    """Move a stream entry to the dead letters: the first of PARTITION, or ENTRY.
+    """Move a stream entry to the dead letters.
 
-    Use it for an entry that fails each time and blocks the entries behind it, as
-    `penstock doctor` or the alert PenstockPartitionFails reports. The import is kept
-    complete, and its caller gets error 500. Fix the cause, then apply the import with
-    `penstock dead-letters replay`.
+    Moves the first entry of PARTITION, or ENTRY. Use it for an entry that fails each
+    time and blocks the entries behind it, as `penstock doctor` or the alert
+    PenstockPartitionFails reports. The import is kept complete, and its producer gets
+    error 500. Fix the cause, then apply the import with `penstock dead-letters replay`.
     """
     if partition >= options["partitions"]:
         last = options["partitions"] - 1
@@ -173,11 +173,12 @@ def replay(
     geoip_database: str,
     database_url: str,
 ) -> None:
-    """Process dead letters again, in the order in which they were accepted.
+    """Process dead letters again.
 
-    Each is applied at most once, even if the command is repeated or interrupted.
-    Imports that were accepted after a dead letter may have been applied before it:
-    `overtaken by` counts those of the same profile.
+    They are processed in the order in which they were accepted. Each is applied at most
+    once, even if the command is repeated or interrupted. Imports that were accepted
+    after a dead letter may have been applied before it: `overtaken by` counts those of
+    the same profile.
     """
     # What fails again is listed below.
     logging.getLogger("workers").addHandler(logging.NullHandler())

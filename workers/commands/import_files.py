@@ -61,7 +61,7 @@ class _Failed(click.ClickException):
 @click.option(
     "--rejects",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Rejects file, for one input file.  [default: beside it]",
+    help="Rejects file, for one input file.  [default: next to it]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option(

@@ -7,8 +7,8 @@ FILES: tuple[ErrorKind, ...] = (
         "malformed_row",
         "Incorrect quoting",
         "More values than columns",
-        remedy="Double a quotation mark that is in a quoted value, and quote values"
-        " that contain the delimiter.",
+        remedy="Quote values that contain the delimiter, and double quotation marks in"
+        ' them, such as "a ""b"", c".',
     ),
     kind(
         "missing_quotation_mark",
@@ -36,7 +36,7 @@ FILES: tuple[ErrorKind, ...] = (
     kind(
         "wrong_file_encoding",
         "Not valid in the encoding of the file",
-        remedy="Name the encoding of the file, or correct the row.",
+        remedy="Correct the row, or name the encoding of the file, such as cp1252.",
     ),
     kind(
         "unknown_column",
@@ -46,7 +46,7 @@ FILES: tuple[ErrorKind, ...] = (
         "Several columns contain {}",
         "The column {} is not a {} field",
         "The first row looks like data, not like a header {}",
-        remedy="Map the column to a field, or skip it: map COLUMN=FIELD or COLUMN=.",
+        remedy="Map the column to a field, such as E-mail=email, or skip it: E-mail=.",
     ),
     kind(
         "invalid_file_option",

@@ -12,7 +12,7 @@ PARAMETERS: tuple[ErrorKind, ...] = (
     kind(
         "unknown_parameter",
         "Unknown parameter",
-        remedy="Correct the name of the parameter, or omit it.",
+        remedy="Use a parameter that the API lists at /docs, or omit it.",
     ),
     kind(
         "ignored_parameter",
@@ -82,8 +82,7 @@ MATCHING: tuple[ErrorKind, ...] = (
     kind(
         "not_found_again",
         "The new profile could not be found by this key again",
-        remedy="Add the subscription to data, so that the next import finds the"
-        " profile.",
+        remedy="Add the subscription to data. The next import then finds the profile.",
     ),
     kind(
         "search_too_slow",

@@ -121,7 +121,8 @@ VALUES: tuple[ErrorKind, ...] = (
         "Unknown field",
         "Unknown field {}",
         "Unknown subscription field {}",
-        remedy="Correct the field name, omit the field, or add it to the catalog.",
+        remedy="Use a field of the catalog (to list them: penstock catalog show), or"
+        " add the field to it.",
     ),
     kind(
         "missing_required_field",
@@ -171,7 +172,8 @@ SUBSCRIPTIONS: tuple[ErrorKind, ...] = (
     kind(
         "unknown_category",
         "Unknown category",
-        remedy="Use a category of the resource, or add it to the catalog.",
+        remedy="Use a category of the resource (to list them: penstock catalog show),"
+        " or add the category to it.",
     ),
     kind(
         "resource_not_in_database",
@@ -192,12 +194,12 @@ SUBSCRIPTIONS: tuple[ErrorKind, ...] = (
     kind(
         "invalid_subscription_id",
         "Incorrect subscription ID",
-        remedy="Use the ID of the push subscription as the provider gave it.",
+        remedy="Use the ID that the push provider returned.",
     ),
     kind(
         "invalid_chat_id",
         "Incorrect chat ID",
-        remedy="Use the chat ID as the messenger gave it.",
+        remedy="Use the chat ID of the messenger, such as 123456789.",
     ),
     kind(
         "deletion_not_supported",

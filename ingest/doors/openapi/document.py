@@ -21,7 +21,7 @@ from ingest.doors.openapi.schemas import Schema, build_request_schemas
 
 _ABOUT = """\
 Imports are queued. By default the response waits for the outcome. If that takes too
-long, or you ask not to wait, it is 202 and `Location` is the URL of the receipt.
+long, or you request not to wait, it is 202 and `Location` is the URL of the receipt.
 
 An application error is HTTP 200 with a non-zero `error`. With `PENSTOCK_MIRROR_ERRORS`,
 `error` is also the HTTP status. Bodies and responses are JSON or XML. The format of a
