@@ -20,6 +20,7 @@ from ingest.local.servers import embedded_servers
 from ingest.settings import Settings
 from ingest.store.database import connect
 from tests.databases import cloned
+from tests.intakes import Hurried
 from tests.leftovers import MARK, list_processes
 
 ENDING_SECONDS = 10
@@ -52,6 +53,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not SERVING & set(getattr(item, "fixturenames", ())):
             item.add_marker("pure")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hurried_servers() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("uvicorn.server.asyncio", Hurried())
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
 from ingest.commands.consume import Door, serve
 from ingest.settings import Settings
@@ -18,18 +19,29 @@ from tests.intakes import DEADLINE_SECONDS
 ROOT = Path(__file__).parents[1]
 
 
+#: How long a consumer listens before it looks whether it is to stop.
+SHORTER = {
+    "ingest.doors.broker.redis_stream._BLOCK_MILLISECONDS": 50,
+    "ingest.doors.broker.amqp_broker._WAIT_SECONDS": 0.05,
+    "ingest.doors.broker.results._PAUSE_SECONDS": 0.05,
+}
+
+
 @contextmanager
 def consuming(settings: Settings, door: Door) -> Iterator[None]:
     """Consume until the block ends, then stop as SIGTERM does."""
     stop = threading.Event()
     thread = threading.Thread(target=serve, args=[settings, door, stop], daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(2 * DEADLINE_SECONDS)
-        assert not thread.is_alive(), "the consumer did not stop"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SHORTER.items():
+            patch.setattr(name, value)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(2 * DEADLINE_SECONDS)
+            assert not thread.is_alive(), "the consumer did not stop"
 
 
 @contextmanager

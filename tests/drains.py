@@ -3,20 +3,26 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from ingest.settings import Settings
 from tests.intakes import DEADLINE_SECONDS
 from workers.drain import Drain
 
-#: Short, for it is how long the end of the block waits for a drain that listens.
+#: Short, for it is how long a test waits for a drain that listens for more.
 LINGER_SECONDS = 0.05
+
+
+def make_drain(settings: Settings, **options: Any) -> Drain:
+    """Return a drain that hardly listens for more once it has drained all."""
+    return Drain(settings, "test-drain", linger_seconds=LINGER_SECONDS, **options)
 
 
 @contextmanager
 def draining(settings: Settings) -> Iterator[None]:
     """Apply whatever is accepted until the block ends."""
     ended = threading.Event()
-    drain = Drain(settings, "test-drain", linger_seconds=LINGER_SECONDS)
+    drain = make_drain(settings)
 
     def work() -> None:
         # Should it fail, pytest says so: no thread may end with an exception.

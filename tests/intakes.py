@@ -1,5 +1,6 @@
 """A served intake, and the worker's part played by hand."""
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -121,6 +122,21 @@ class ServedIntake:
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         return self.client.get(path, **options)
+
+
+class Hurried:
+    """`asyncio` to uvicorn, which sleeps a tenth as long.
+
+    It looks every tenth of a second whether it is to end, and then waits for another:
+    most of the time that a test with a server of its own would take.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    @staticmethod
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(seconds / 10)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import redis
 
 from ingest.settings import Settings
 from tests.conftest import Connection
-from tests.drains import draining
+from tests.drains import draining, make_drain
 from tests.intakes import ServedIntake, served
 from tests.pipeline import Pipeline
 from workers.drain import Drain
@@ -27,7 +27,7 @@ def client(redis_url: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def drain(settings: Settings) -> Iterator[Drain]:
-    opened = Drain(settings, "test-drain")
+    opened = make_drain(settings)
     yield opened
     opened.close()
 

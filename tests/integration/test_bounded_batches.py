@@ -17,10 +17,10 @@ from ingest.store.partitions import count_attempts, lease_partition
 from ingest.stream import open_stream
 from ingest.wire.entries import encode
 from tests.conftest import Connection
+from tests.drains import make_drain
 from tests.factories import by_email
 from tests.pipeline import Pipeline
 from tests.stored import count
-from workers.drain import Drain
 
 MEBIBYTE = 1024 * 1024
 
@@ -80,7 +80,7 @@ def test_entries_longer_than_a_batch_are_applied_one_by_one_in_order(
 ) -> None:
     names = [f"{n}" + "x" * 9000 for n in range(5)]
     append(client, 0, *(by_email("a@example.com", {"_fname": one}) for one in names))
-    drain = Drain(replace(settings, batch_bytes=1000), "test-drain")
+    drain = make_drain(replace(settings, batch_bytes=1000))
 
     drain.run(lambda _: None)
     drain.close()
@@ -101,7 +101,7 @@ def test_a_batch_with_more_keys_than_there_is_room_for_is_cut_in_order(
         for n in range(30)
     ]
     append(client, 0, *imports, by_email("n0@example.com", {"interests": last}))
-    drain = Drain(settings, "test-drain")
+    drain = make_drain(settings)
 
     drain.run(lambda _: None)
     drain.close()
@@ -159,7 +159,7 @@ def test_attempts_are_counted_until_a_batch_is_committed(
     settings: Settings, client: redis.Redis, connection: Connection
 ) -> None:
     append(client, 3, by_email("a@example.com"))
-    drain = Drain(settings, "test-drain")
+    drain = make_drain(settings)
     drain.run(lambda _: None)
     assert count_attempts(connection) == dict.fromkeys(range(4), 0)
 

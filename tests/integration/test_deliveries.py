@@ -23,12 +23,12 @@ from ingest.store.deliveries import claim_deliveries
 from ingest.store.endpoints import enable_endpoint, find_secret, list_endpoints
 from ingest.wire.entries import encode
 from tests.conftest import Connection
+from tests.drains import make_drain
 from tests.factories import make_import
 from tests.intakes import wait_until
 from tests.pipeline import Pipeline
 from tests.receivers import Receiver, declare, receiving
 from workers import resolver, webhooks
-from workers.drain import Drain
 from workers.resolver import Resolver
 from workers.triggers import Courier
 
@@ -344,7 +344,7 @@ def test_a_drain_hints_once_that_events_wait_and_only_then(
     connection: Connection, settings: Settings
 ) -> None:
     hints: list[str] = []
-    drain = Drain(settings, "test-drain", announce=lambda: hints.append("deliver"))
+    drain = make_drain(settings, announce=lambda: hints.append("deliver"))
     stream = redis.Redis.from_url(settings.redis_url)
 
     with closing(drain), closing(stream):

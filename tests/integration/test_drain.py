@@ -17,6 +17,7 @@ from ingest.store.partitions import lease_partition
 from ingest.stream import open_stream
 from ingest.wire.entries import encode
 from tests.conftest import Connection
+from tests.drains import make_drain
 from tests.factories import by_email
 from tests.stored import count
 from workers.drain import Drain
@@ -92,7 +93,7 @@ def test_outcomes_are_published_to_the_intake_that_waits(
 def test_more_than_one_batch_is_applied_in_order(
     settings: Settings, client: redis.Redis, connection: Connection
 ) -> None:
-    drain = Drain(replace(settings, batch_size=3), "test-drain")
+    drain = make_drain(replace(settings, batch_size=3))
     append(
         client, 2, *(by_email("ann@example.com", {"_fname": f"n{n}"}) for n in range(8))
     )
@@ -176,7 +177,7 @@ def test_nothing_is_lost_while_postgres_is_away(
     lost_drain.close()
 
     assert waiting(client) == 1
-    found = Drain(settings, "test-drain")
+    found = make_drain(settings)
     run(found)
     found.close()
     assert count(connection, "profiles") == 1
@@ -261,7 +262,7 @@ def test_only_one_drain_listens(
 def test_a_drain_with_work_for_several_batches_calls_for_help(
     settings: Settings, client: redis.Redis
 ) -> None:
-    drain = Drain(replace(settings, batch_size=1), "test-drain")
+    drain = make_drain(replace(settings, batch_size=1))
     append(client, 0, by_email("a@example.com"))
     append(client, 3, by_email("b@example.com"))
 

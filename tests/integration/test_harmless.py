@@ -20,6 +20,7 @@ from ingest.settings import Settings
 from ingest.store.partitions import count_attempts
 from ingest.wire.entries import encode
 from tests.conftest import Connection
+from tests.drains import make_drain
 from tests.factories import by_email
 from tests.intakes import ServedIntake, wait_until
 from tests.stored import count
@@ -152,7 +153,7 @@ def test_what_was_accepted_before_there_were_limits_stops_nobody(
     for number, data in enumerate(hostile):
         append(client, 0, by_email(f"bad{number}@example.com", data))
         append(client, 0, by_email(f"good{number}@example.com"))
-    drain = Drain(settings, "test-drain")
+    drain = make_drain(settings)
 
     drain.run(lambda _: None)
     drain.close()
@@ -187,7 +188,7 @@ def test_a_statement_that_takes_too_long_buries_its_import_alone(
     )
     emails = ("ann@example.com", "slow@example.com", "bob@example.com")
     append(client, 0, *(by_email(email) for email in emails))
-    drain = Drain(settings, "test-drain")
+    drain = make_drain(settings)
 
     drain.run(lambda _: None)
     drain.close()
@@ -241,7 +242,7 @@ def test_an_import_that_ends_sessions_holds_up_only_those_behind_it(
     assert client.xlen(stream_key(1)) == 6
     assert count(connection, "dead_letters") == 0
     connection.execute("DROP TRIGGER kill ON profiles")
-    mended = Drain(settings, "test-drain")
+    mended = make_drain(settings)
     mended.run(lambda _: None)
     mended.close()
     assert count(connection, "profiles") == 61

@@ -17,8 +17,8 @@ from ingest.settings import Settings
 from ingest.store.database import connect
 from ingest.store.partitions import ensure_partitions, lease_partition
 from tests.conftest import Connection
+from tests.drains import make_drain
 from tests.intakes import wait_until
-from workers.drain import Drain
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_the_supervisor_restarts_whom_the_look_blames(
 
 def test_a_drain_at_work_is_well(settings: Settings, client: redis.Redis) -> None:
     append_old(client)
-    drain = Drain(settings, "test-drain")
+    drain = make_drain(settings)
     drain.run(lambda _: None)
     drain.close()
 

@@ -20,6 +20,7 @@ from ingest.stream import Waiting
 from ingest.wire.entries import encode
 from ingest.wire.journals import FIELD, dump_mark
 from tests.conftest import Connection
+from tests.drains import make_drain
 from tests.factories import make_import
 from workers.drain import Drain
 from workers.replay import Replay
@@ -37,7 +38,7 @@ def journal(settings: Settings) -> Iterator[Journal]:
 
 @pytest.fixture
 def drain(settings: Settings) -> Iterator[Drain]:
-    opened = Drain(settings, "test-drain")
+    opened = make_drain(settings)
     # What waits may be read from the first moment on.
     opened.drain(ALL)
     yield opened

@@ -64,9 +64,11 @@ def state(kept: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(kept, tmp_path / "state", symlinks=True))
 
 
-@pytest.fixture
-def postgres(state: Path) -> Iterator[Server]:
-    server = start_postgres(state)
+@pytest.fixture(scope="module")
+def postgres(kept: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that tests only look at."""
+    state = tmp_path_factory.mktemp("postgres") / "state"
+    server = start_postgres(Path(shutil.copytree(kept, state, symlinks=True)))
     yield server
     server.stop()
 

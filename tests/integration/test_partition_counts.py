@@ -29,6 +29,7 @@ from ingest.store.partitions import ensure_partitions, list_partitions
 from ingest.stream import open_stream
 from ingest.wire.entries import encode
 from tests.conftest import Connection
+from tests.drains import make_drain
 from tests.factories import make_import
 from tests.groups import ROOT
 from tests.intakes import make_document, served
@@ -61,7 +62,7 @@ def append(client: redis.Redis, partition: int, number: int) -> None:
 
 
 def drain_all(settings: Settings) -> None:
-    drain = Drain(settings, "test-drain")
+    drain = make_drain(settings)
     drain.run(lambda _: None)
     drain.close()
 

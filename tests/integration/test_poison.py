@@ -13,9 +13,9 @@ from ingest.store.catalog import load_catalog
 from ingest.wire.entries import encode
 from ingest.wire.profile_schemas import ProfileSchemas
 from tests.conftest import Connection
+from tests.drains import make_drain
 from tests.factories import make_import
 from tests.pipeline import Pipeline
-from workers.drain import Drain
 
 
 def by_email(email: str, data: dict[str, Any] | None = None, **more: Any) -> Import:
@@ -29,7 +29,7 @@ def damaged(**members: object) -> bytes:
 
 
 def drained(settings: Settings) -> None:
-    drain = Drain(settings, "test-drain")
+    drain = make_drain(settings)
     try:
         drain.run(lambda _: None)
     finally:

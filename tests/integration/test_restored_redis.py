@@ -16,6 +16,7 @@ from ingest.settings import Settings
 from ingest.stream import entry_order
 from ingest.wire.entries import encode
 from tests.conftest import Connection
+from tests.drains import make_drain
 from tests.factories import make_import
 from workers.drain import Drain
 
@@ -57,7 +58,7 @@ def waiting(client: redis.Redis) -> int:
 def served(state: Path, settings: Settings) -> Iterator[tuple[redis.Redis, Drain]]:
     """A durable Redis on `state`, and a drain of it, as long as the block lasts."""
     server = start_valkey(state)
-    drain = Drain(replace(settings, redis_url=server.url), "test-drain")
+    drain = make_drain(replace(settings, redis_url=server.url))
     try:
         with redis.Redis.from_url(server.url) as client:
             yield client, drain

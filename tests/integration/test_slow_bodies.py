@@ -93,7 +93,7 @@ def test_an_upload_that_has_begun_is_not_hurried(
     path = "/api/v1.1/jobs/import?db_id=1"
     headers = {"Authorization": f"Bearer {token}"}
     with open_request(hasty.url, None, path, **headers) as opened:
-        opened.sendall(b"6\r\nemail\n\r\n")
+        opened.sendall(b"1\r\n[\r\n")
         opened.settimeout(3)
         with pytest.raises(TimeoutError):
             opened.recv(1)

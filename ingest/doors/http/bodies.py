@@ -1,6 +1,7 @@
 """Bodies as they come in: how many bytes of them one process holds at a time."""
 
 import asyncio
+import ctypes
 from collections.abc import Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -34,12 +35,13 @@ _HOLD = "penstock.hold"
 class Hold:
     """What one request holds of the room for bodies."""
 
-    __slots__ = ("_bodies", "_document", "_has_turn", "_read")
+    __slots__ = ("_bodies", "_document", "_read", "has_turn")
 
     def __init__(self, bodies: "Bodies") -> None:
         self._bodies = bodies
         self._read = self._document = 0
-        self._has_turn = False
+        #: It is the only large document.
+        self.has_turn = False
 
     def read(self, count: int, limit: float) -> None:
         """Take room for `count` bytes more of the body; raise Unavailable."""
@@ -58,7 +60,7 @@ class Hold:
         size = len(body) + _VALUE_BYTES * sum(map(body.count, _MARKS))
         if size > bodies.limit_bytes * _DOCUMENT_SHARE:
             await bodies.turns.acquire()
-            self._has_turn = True
+            self.has_turn = True
             return
         if bodies.document_bytes + size > bodies.limit_bytes:
             raise _full()
@@ -75,9 +77,9 @@ class Hold:
         self.drop_body()
         self._bodies.document_bytes -= self._document
         self._document = 0
-        if self._has_turn:
+        if self.has_turn:
             self._bodies.turns.release()
-            self._has_turn = False
+            self.has_turn = False
 
 
 class Bodies:
@@ -132,6 +134,9 @@ class Bodies:
             made = work()
         else:
             loop = asyncio.get_running_loop()
+            if hold.has_turn:
+                # The one before may have left the most that a document takes.
+                await loop.run_in_executor(self._thread, _give_back)
             made = await loop.run_in_executor(self._thread, work)
         hold.drop_body()
         return made
@@ -164,6 +169,16 @@ def release(scope: MutableMapping[str, Any]) -> None:
 def _find_hold(scope: MutableMapping[str, Any]) -> Hold | None:
     hold: Hold | None = scope.get(_HOLD)
     return hold
+
+
+def _give_back() -> None:
+    """Return to the system what was freed; the C library of some keeps it for later.
+
+    A tree of XML would else stay beside the objects of the next JSON.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _too_large(max_bytes: int) -> BodyTooLarge:
