@@ -63,13 +63,13 @@ def test_why_an_import_was_rejected(
     shown = follow(running, show.replace("IMPORT_ID", found[0]))
 
     assert "Must be an integer" in shown
-    assert "Correct this value" in shown
+    assert "Use a whole number" in shown
 
 
 def test_what_waits_and_when_it_will_be_gone(
     running: dict[str, Any], tmp_path: Path
 ) -> None:
-    (status,) = commands("What waits, and when will it be gone?", tmp_path)
+    (status,) = commands("How long is the backlog?", tmp_path)
 
     shown = follow(running, status)
 
@@ -87,11 +87,11 @@ def test_a_dead_letter_is_applied_after_all(
     database.execute(f"ALTER TABLE profiles ADD CONSTRAINT a_bug {constraint}")
     assert send(http, "dead@example.com")["error"] == 500
     database.execute("ALTER TABLE profiles DROP CONSTRAINT a_bug")
-    list_, rehearse, replay = commands("How is a dead letter applied", tmp_path)
+    list_, rehearse, replay = commands("How do I apply a dead letter?", tmp_path)
 
     assert "a_bug" in follow(running, list_)
     assert "would be resolved" in follow(running, rehearse)
-    assert "0 stay open" in follow(running, replay)
+    assert "0 still open" in follow(running, replay)
     found = database.execute(
         "SELECT count(*) FROM profiles WHERE email = 'dead@example.com'"
     ).fetchone()

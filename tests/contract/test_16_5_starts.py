@@ -131,7 +131,7 @@ def test_what_cannot_be_started_for_anybody_is_refused(
         ({"email": ""}, 400, "Missing matching key: email"),
         ({"id": None}, 400, f"Missing parameter: {name}"),
         ({"id": "x"}, 400, f"Must be an integer: {name}"),
-        ({"id": 99}, 404, f"Unknown {name.removesuffix('_id')}: {name}"),
+        ({"id": 99}, 404, f"{name.removesuffix('_id').capitalize()} not found: {name}"),
         ({"timeout": 5}, 400, "Must be an object: timeout"),
         ({"db_id": 99}, 404, "Database not found: db_id"),
     ]
@@ -162,7 +162,7 @@ def test_an_unknown_number_is_told_with_the_profile_that_was_found(
 
     assert answer == {
         "error": 404,
-        "error_text": f"Unknown {name.removesuffix('_id')}: {name}",
+        "error_text": f"{name.removesuffix('_id').capitalize()} not found: {name}",
         "profile_id": profile_id,
     }
     assert events(connection) == []

@@ -451,10 +451,12 @@ def test_a_restart_of_redis_mid_stream_loses_and_doubles_nothing(
     ("options", "environment", "text"),
     [
         pytest.param(
-            ["--amqp", "amqp://a", "--redis-stream", "b"], "", "exclude", id="both"
+            ["--amqp", "amqp://a", "--redis-stream", "b"], "", "not both", id="both"
         ),
-        pytest.param(["--amqp", "redis://a"], "", "begins with amqp://", id="option"),
-        pytest.param([], "redis://a", "begins with amqp://", id="variable"),
+        pytest.param(
+            ["--amqp", "redis://a"], "", "must start with amqp://", id="option"
+        ),
+        pytest.param([], "redis://a", "must start with amqp://", id="variable"),
     ],
 )
 def test_a_door_that_cannot_be_is_refused(

@@ -125,5 +125,5 @@ def test_an_event_is_read_with_its_deliveries_and_attempts(
 
 @pytest.mark.parametrize("text", ["", "a_b_c", "20260102T030405.000001_7_1", "_"])
 def test_what_is_no_cursor_is_refused(text: str) -> None:
-    with pytest.raises(InvalidValue, match="begin with the first"):
+    with pytest.raises(InvalidValue, match="start with the first"):
         parse_delivery_cursor(text)

@@ -215,5 +215,5 @@ def test_a_cursor_is_written_and_read() -> None:
 
 @pytest.mark.parametrize("text", ["", "_", "20260102T030405.000001_7", "x_y", "é"])
 def test_what_is_no_cursor_is_refused(text: str) -> None:
-    with pytest.raises(InvalidValue, match="begin with the first"):
+    with pytest.raises(InvalidValue, match="start with the first"):
         parse_cursor(text)

@@ -123,7 +123,7 @@ def _document(one: Replayed) -> dict[str, object]:
 
 
 def _print(replayed: Sequence[Replayed]) -> None:
-    table = Table("letter", "state", "error", "profile", "changed", "overtaken by")
+    table = Table("dead letter", "state", "error", "profile", "changed", "overtaken by")
     for one in replayed:
         table.add_row(
             str(one.letter_id),
