@@ -13,7 +13,7 @@ So nothing is asked of rows that share nothing.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 
 from msgspec import Struct
@@ -79,8 +79,7 @@ def find_touched(
     ):
         return None
     names = find_names(search.lookups)
-    data = import_.data
-    key = import_.key
+    data, key, region = import_.data, import_.key, database.phone_region
     # The key is the email of the data, unless it stands at top level.
     is_searched = search.email is not None and key.email is key.field_value is None
     if not is_searched and (value := plain(data.get("email"))) is not None:
@@ -88,13 +87,17 @@ def find_touched(
         with suppress(InvalidValue):
             names.add((EMAIL, email_key(normalize_email(value))))
     if PHONE in searched and data.get("phones") is not None:
-        names.update((PHONE, phone) for phone in _brought_phones(data["phones"]))
+        names.update((PHONE, one) for one in _brought_phones(data["phones"], region))
     if data.get("subscriptions") is not None:
-        names.update(_brought_contacts(import_, searched))
+        names.update(_brought_contacts(import_, region, searched))
     try:
         for field in database.match_fields:
-            if (raw := data.get(field.name)) is not None:
-                names.update(_brought_texts(field, raw, searched))
+            kind = FIELD_PREFIX + field.name
+            # Another's key counts where rows search by it, or one profile may hold it.
+            if (field.unique or kind in searched) and (
+                raw := data.get(field.name)
+            ) is not None:
+                names.update((kind, text) for text in _bring_texts(field, raw))
     except _Computed:
         return None
     return names
@@ -104,18 +107,18 @@ class _Computed(Exception):
     """A key will be what a function makes of what is stored."""
 
 
-def _brought_texts(field: Field, raw: object, searched: Set[str]) -> Iterator[Name]:
-    kind = FIELD_PREFIX + field.name
-    if not field.unique and kind not in searched:
-        return
-    with suppress(InvalidValue, Rejected):
+def _bring_texts(field: Field, raw: object) -> Sequence[str]:
+    """Return the values by which a field may find the profile that it is set to."""
+    try:
         update = updates.parse(field, raw)
         if update.action in (Action.INCR, Action.UPSERT):
             raise _Computed
         if update.action in (Action.SET, Action.ADD) and update.value is not None:
-            yield from (
-                (kind, text) for text in fields.match_value(field, update.value)
-            )
+            return list(fields.match_value(field, update.value))
+    except (InvalidValue, Rejected):
+        # Whoever applies it refuses what is wrong: it brings nothing.
+        return ()
+    return ()
 
 
 def _finds_defaults(name: str, database: Database) -> bool:
@@ -123,16 +126,18 @@ def _finds_defaults(name: str, database: Database) -> bool:
     return name in database.fields and database.fields[name].default is not None
 
 
-def _brought_phones(raw: object) -> Iterator[str]:
+def _brought_phones(raw: object, region: str | None) -> Iterator[str]:
     with suppress(InvalidValue, Rejected):
-        value = parse_phones(raw).value
+        value = parse_phones(raw, region).value
         yield from map(phone_key, value if isinstance(value, list) else ())
 
 
-def _brought_contacts(import_: Import, searched: Set[str]) -> Iterator[Name]:
+def _brought_contacts(
+    import_: Import, region: str | None, searched: Set[str]
+) -> Iterator[Name]:
     for kind, channel in SUBSCRIPTION_CHANNELS.items():
         if (name := LOCK_CLASSES.get(kind, kind)) in searched:
-            for contact in listed_contacts(import_, channel):
+            for contact in listed_contacts(import_, channel, region):
                 yield name, contact.canonical
 
 

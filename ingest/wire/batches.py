@@ -74,6 +74,9 @@ def load_element(shared: Envelope, element: object) -> Envelope:
     fields = {} if element == "" else element
     if not isinstance(fields, dict):
         raise InvalidRequest("Must be an object", "data")
+    if len(fields) == 1 and isinstance(data := fields.get("data"), dict):
+        # So is every row of a table: nothing else is there to be read.
+        return _with_id(replace(shared, data=data, by_lone_key=False))
     if _is_wrapped(fields):
         refuse_promises(fields)
         own = {name: fields[name] for name in _OWN & fields.keys()}

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ingest.domain.catalog import Catalog
 from ingest.domain.imports import Import
 from ingest.domain.ranks import Rank, Ranking
 from ingest.doors.accept import place
@@ -20,15 +21,16 @@ SMS = {"channel": "sms", "phone": "+79000000001", "resource_id": 1}
 class Request:
     """Rows as a door accepts them, one after another."""
 
-    def __init__(self) -> None:
-        self.ranking = Ranking("r", CATALOG)
+    def __init__(self, catalog: Catalog = CATALOG) -> None:
+        self.catalog = catalog
+        self.ranking = Ranking("r", catalog)
         self.partitions: dict[int, int] = {}
 
     def add(self, *imports: Import) -> list[Rank]:
         return [self._add(one) for one in imports]
 
     def _add(self, import_: Import) -> Rank:
-        accepted = place(import_, CATALOG, PARTITIONS)
+        accepted = place(import_, self.catalog, PARTITIONS)
         row = len(self.partitions) + 1
         self.partitions[row] = accepted.partition
         return self.ranking.rank(row, accepted.partition, import_, accepted.search)
@@ -105,6 +107,23 @@ def test_a_row_comes_after_one_that_shares_a_key(
 
     assert request_.follows(before) == set()
     assert request_.follows(rank) == {1}
+
+
+@pytest.mark.parametrize(
+    "brought",
+    [
+        {"phones": ["8 900 000-00-01"]},
+        {"subscriptions": [SMS | {"phone": "89000000001"}]},
+    ],
+)
+def test_phones_are_read_by_the_region_of_the_database(
+    brought: Mapping[str, Any],
+) -> None:
+    request = Request(make_catalog(phone_region="RU"))
+
+    rank = request.add(by_email("a@x.com", brought), by_phone("+79000000001"))[1]
+
+    assert request.follows(rank) == {1}
 
 
 @pytest.mark.parametrize(

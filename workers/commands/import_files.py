@@ -13,6 +13,7 @@ from ingest.commands.databases import find_settings
 from ingest.commands.import_display import Display, Left, summarize
 from ingest.domain.errors import PenstockError, Rejected
 from ingest.domain.jobs import JobState
+from ingest.garbage import collect_rarely
 from ingest.settings import Settings
 from ingest.store.faults import unavailable_while_away
 from workers.commands.file_asked import Asked, load_asked
@@ -117,6 +118,7 @@ def _import_all(
     options: Mapping[str, Any],
 ) -> int:
     """Import one file after another, until interrupted; return the exit status."""
+    collect_rarely()
     start = Start.NEW
     if options["resume"] or options["restart"]:
         start = Start.RESUME if options["resume"] else Start.ANEW

@@ -4,7 +4,6 @@ import codecs
 import io
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -72,24 +71,24 @@ class _CheckedText(io.TextIOWrapper):
 
     def read(self, size: int | None = -1, /) -> str:
         """Read `size` characters."""
-        with _refusing_what_is_no_text(self.encoding):
+        try:
             return super().read(size)
+        except UnicodeError as error:
+            raise _refuse(self.encoding, error) from error
 
     def readline(self, size: int = -1, /) -> str:  # type: ignore[override]
         """Read a line, or `size` characters of it."""
-        with _refusing_what_is_no_text(self.encoding):
+        try:
             return super().readline(size)
+        except UnicodeError as error:
+            raise _refuse(self.encoding, error) from error
 
 
-@contextmanager
-def _refusing_what_is_no_text(encoding: str) -> Iterator[None]:
-    try:
-        yield
-    except UnicodeError as error:
-        reason = getattr(error, "reason", str(error))
-        raise UnreadableFile(
-            f"The file is not in the encoding {encoding} ({reason}). Name its encoding"
-        ) from error
+def _refuse(encoding: str, error: UnicodeError) -> UnreadableFile:
+    reason = getattr(error, "reason", str(error))
+    return UnreadableFile(
+        f"The file is not in the encoding {encoding} ({reason}). Name its encoding"
+    )
 
 
 def open_text(
@@ -107,8 +106,10 @@ def open_text(
     """
     head, whole = peek(stream, SAMPLE_BYTES, live=live)
     encoding, source = _choose(head, told, tally, is_cut=live)
-    with _refusing_what_is_no_text(encoding):
+    try:
         sample = codecs.getincrementaldecoder(encoding)("surrogateescape").decode(head)
+    except UnicodeError as error:
+        raise _refuse(encoding, error) from error
     text = _CheckedText(
         whole, encoding, errors="surrogateescape", newline="", line_buffering=False
     )
