@@ -20,8 +20,8 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "up": ("ingest.commands.up", "up", "Run the complete stack on this machine."),
     "intake": ("ingest.commands.intake", "intake", "Accept imports over HTTP."),
     "consume": ("ingest.commands.consume", "consume", "Accept imports from a queue."),
-    "import": ("workers.commands.import_files", "import_", "Import files."),
-    "console": ("workers.commands.console", "console", "Serve the operator console."),
+    "import": ("ingest.commands.files.import_files", "import_", "Import files."),
+    "console": ("ingest.commands.console", "console", "Serve the operator console."),
     "status": (
         "ingest.commands.status",
         "status",
@@ -68,7 +68,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
         "Check that workers make progress.",
     ),
     "dead-letters": (
-        "workers.commands.dead_letters",
+        "ingest.commands.dead_letters",
         "dead_letters",
         "Inspect, replay, or discard dead letters.",
     ),

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import maxminddb
 
-from ingest import metrics
 from ingest.domain.geo import Locate, Place
+from ingest.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 

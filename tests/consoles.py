@@ -11,15 +11,16 @@ from uuid import UUID
 import httpx
 import redis
 
+from ingest.commands.console import make_server
 from ingest.domain.imports import Import
 from ingest.domain.tokens import Action
 from ingest.local.bootstrap import DEMO_SECRET
-from ingest.queues import stream_key
 from ingest.settings import Settings
 from ingest.store.catalog import load_declared, save_catalog
 from ingest.store.database import connect
 from ingest.store.dead_letters import DeadLetter, insert_dead_letter
 from ingest.store.tokens import create_token
+from ingest.streams.queues import stream_key
 from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.declared import make_endpoint, make_trigger
@@ -27,7 +28,6 @@ from tests.drains import draining
 from tests.factories import make_import
 from tests.intakes import DEADLINE_SECONDS, ServedIntake, serving
 from tests.pipeline import Pipeline
-from workers.commands.console import make_server
 
 _TOKEN = re.compile('name="form_token" value="([0-9a-f]+)"')
 

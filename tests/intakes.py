@@ -24,7 +24,7 @@ from ingest.domain.imports import Import, Outcome, State
 from ingest.settings import Settings
 from ingest.store.database import connect
 from ingest.store.receipts import Receipt, insert_receipts
-from ingest.stream import Entry, open_stream
+from ingest.streams.stream import Entry, open_stream
 from ingest.wire.entries import decode
 
 #: On a busy machine; what is waited for takes a second at most on an idle one.

@@ -113,7 +113,7 @@ def _read_help() -> Iterator[Prose]:
 
 def _read_templates() -> Iterator[Prose]:
     """Yield each line of text of the console's pages."""
-    for path in sorted((ROOT / "ingest/doors/console/templates").glob("*.html")):
+    for path in sorted((ROOT / "ingest/console/templates").glob("*.html")):
         for line in _TAG.sub("\n", _JINJA.sub("X", path.read_text())).splitlines():
             if line.strip():
                 yield Prose(path.name, " ".join(line.split()))

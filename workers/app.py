@@ -19,13 +19,13 @@ from celery.signals import (
 from celery.worker import WorkController
 from celery.worker.consumer import Consumer, connection, consumer
 
-from ingest import metrics
+from ingest.domain.errors import PartitionsDiffer
 from ingest.garbage import collect_rarely
 from ingest.geo import open_locator
-from ingest.logs import configure_logging
-from ingest.partitioning import PartitionsDiffer, check_partitions
-from ingest.presence import Presence, announce
-from ingest.queues import (
+from ingest.settings import read_settings
+from ingest.streams.partitioning import check_partitions
+from ingest.streams.presence import Presence, announce
+from ingest.streams.queues import (
     CELERY_KEY_PREFIX,
     DELIVER_TASK,
     DRAIN_TASK,
@@ -38,7 +38,8 @@ from ingest.queues import (
     UPKEEP,
     worker_key,
 )
-from ingest.settings import read_settings
+from ingest.telemetry import metrics
+from ingest.telemetry.logs import configure_logging
 from workers.outages import OnceAnOutage
 from workers.parents import end_with_parent
 

@@ -14,7 +14,6 @@ from msgspec import Struct, field
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from ingest import metrics
 from ingest.domain.answers import Answer
 from ingest.domain.batches import Prepared, apply_import
 from ingest.domain.errors import Fault
@@ -32,7 +31,8 @@ from ingest.store.receipts import (
     find_answers,
     insert_receipts,
 )
-from ingest.stream import entry_order
+from ingest.streams.stream import entry_order
+from ingest.telemetry import metrics
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.attempts import is_transient
 from workers.letters import describe_error, describe_traceback

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import kombu.exceptions
 import redis
 
-from ingest import metrics
 from ingest.domain.errors import PenstockError
 from ingest.store.faults import is_servers
+from ingest.telemetry import metrics
 from workers.outages import Outages, missing_server
 
 logger = logging.getLogger(__name__)

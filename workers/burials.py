@@ -12,7 +12,7 @@ from ingest.domain.imports import Outcome
 from ingest.store.dead_letters import insert_dead_letter
 from ingest.store.ledger import add_counts, hold_partition
 from ingest.store.receipts import find_answers
-from ingest.stream import Stream
+from ingest.streams.stream import Stream
 from workers.apply import Accepted, Applied, bury
 from workers.shares import Share, make_share
 from workers.tallies import tally

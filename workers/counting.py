@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from ingest import metrics
 from ingest.domain.imports import Import, Outcome, State
+from ingest.telemetry import metrics
 from workers.apply import Accepted
 
 

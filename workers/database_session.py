@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from ingest import metrics
 from ingest.geo import open_locator
 from ingest.settings import Settings
 from ingest.store.catalog import hold_catalog, load_catalog
@@ -16,6 +15,7 @@ from ingest.store.key_makers import find_difference
 from ingest.store.partitions import ensure_partitions
 from ingest.store.receipt_days import create_daily_partitions
 from ingest.store.servers import count_lock_room
+from ingest.telemetry import metrics
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.apply import ROOM
 from workers.upkeep import DAYS_AHEAD

@@ -9,7 +9,6 @@ import redis
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from ingest import metrics
 from ingest.domain.holds import Held
 from ingest.settings import Settings
 from ingest.store.database import transaction_in_pipeline
@@ -21,8 +20,9 @@ from ingest.store.partitions import (
     ask_leases,
     is_any_free,
 )
-from ingest.stream import Entry, Stream, Waiting, open_stream
-from ingest.tracing import Tracer, open_tracer
+from ingest.streams.stream import Entry, Stream, Waiting, open_stream
+from ingest.telemetry import metrics
+from ingest.telemetry.tracing import Tracer, open_tracer
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.apply import Accepted, Applied, Watch, apply_batch, apply_whole
 from workers.attempts import is_transient

@@ -6,7 +6,6 @@ from functools import partial
 from operator import attrgetter
 from uuid import UUID
 
-from ingest import metrics
 from ingest.domain.batches import Prepared
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Rejected
@@ -24,7 +23,8 @@ from ingest.domain.matching import build_route_search
 from ingest.domain.ranks import Name, find_touched
 from ingest.domain.workspace import Workspace
 from ingest.store.partitions import Advance, Lease
-from ingest.stream import Entry, Stream, Waiting
+from ingest.streams.stream import Entry, Stream, Waiting
+from ingest.telemetry import metrics
 from ingest.wire.entries import MalformedEntry, decode
 from workers.apply import Accepted, Watch, watch_nothing
 from workers.shares import Share

@@ -16,7 +16,6 @@ from typing import Protocol, TypeVar
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from ingest import metrics
 from ingest.domain.addresses import AllowList
 from ingest.domain.deliveries import Attempt, Standing, retry_delay
 from ingest.store.deliveries import (
@@ -28,7 +27,8 @@ from ingest.store.deliveries import (
     wake_blocked,
 )
 from ingest.store.endpoints import disable_endpoint, record_failures
-from ingest.tracing import Tracer
+from ingest.telemetry import metrics
+from ingest.telemetry.tracing import Tracer
 from ingest.wire.event_messages import dump_event, sign
 from ingest.wire.traceparents import HEADER
 from workers.event_queues import EventQueue

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from ingest.domain.errors import Fault
 from ingest.domain.imports import Import, Outcome, State
-from ingest.tracing import Tracer
+from ingest.telemetry.tracing import Tracer
 from workers.apply import Accepted
 
 logger = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from ingest.domain.imports import Outcome, State
 from ingest.store.ledger import REPEATED, Counts
-from ingest.stream import entry_order
-from ingest.wire.journals import peek_mark
+from ingest.streams.stream import entry_order
+from ingest.wire.acceptance_log import peek_mark
 from workers.shares import Share
 
 

@@ -7,8 +7,7 @@ import socket
 from celery.signals import worker_process_shutdown, worker_ready, worker_shutdown
 from celery.worker.consumer import Consumer
 
-from ingest import metrics
-from ingest.queues import (
+from ingest.streams.queues import (
     BELL_EXPIRES_SECONDS,
     DELIVER_TASK,
     DRAIN_TASK,
@@ -19,8 +18,9 @@ from ingest.queues import (
     SWEEP_TASK,
     UPKEEP,
 )
-from ingest.stream import Stream, open_stream
-from ingest.tracing import Tracer, open_tracer
+from ingest.streams.stream import Stream, open_stream
+from ingest.telemetry import metrics
+from ingest.telemetry.tracing import Tracer, open_tracer
 from workers import upkeep
 from workers.app import app, settings
 from workers.attempts import attempt

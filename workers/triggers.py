@@ -23,7 +23,7 @@ from ingest.domain.addresses import parse_allow_list
 from ingest.settings import Settings
 from ingest.store.database import connect
 from ingest.store.deliveries import find_targets
-from ingest.tracing import Tracer, open_tracer
+from ingest.telemetry.tracing import Tracer, open_tracer
 from workers.lanes import Lane, Means
 from workers.resolver import Resolver
 from workers.webhooks import TIMEOUT_SECONDS

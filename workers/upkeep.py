@@ -8,13 +8,10 @@ from datetime import date, timedelta
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from ingest import metrics
 from ingest.domain.clocks import Clocks
-from ingest.doors.clocks import read_clocks
-from ingest.doors.connections import connect_blocking
-from ingest.doors.journal import Journal
-from ingest.doors.settling import settle_all
+from ingest.ledger.reconcile import settle_all
 from ingest.settings import Settings
+from ingest.status.clocks import read_clocks
 from ingest.store.database import connect
 from ingest.store.dead_letters import drop_resolved_letters
 from ingest.store.events import drop_events
@@ -24,7 +21,10 @@ from ingest.store.receipt_days import (
     drop_receipts,
     list_old_days,
 )
-from ingest.stream import Stream
+from ingest.streams.acceptance_log import Journal
+from ingest.streams.connections import connect_blocking
+from ingest.streams.stream import Stream
+from ingest.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from redis.exceptions import RedisError
 from ingest.commands.databases import database_options, redis_options
 from ingest.commands.outputs import make_console, make_table, moment, print_json
 from ingest.domain.counts import count
-from ingest.doors.audits import Audit, Balance, audit, find_unknown, restart
-from ingest.doors.journal import Journal
+from ingest.ledger.audit import Audit, Balance, audit, find_unknown, restart
 from ingest.store.database import connect
+from ingest.streams.acceptance_log import Journal
 
 _COLUMNS = ("accepted", "created", "updated", "unchanged", "rejected", "dead")
 #: Missing imports listed on a terminal; JSON lists all.

@@ -10,7 +10,6 @@ from threading import Event
 
 import click
 
-from ingest import metrics
 from ingest.domain.errors import PenstockError
 from ingest.doors.broker.amqp_broker import QueueOutlet, QueueSource
 from ingest.doors.broker.appends import BrokerAppends
@@ -19,9 +18,10 @@ from ingest.doors.broker.consumer import Consumer
 from ingest.doors.broker.redis_stream import StreamOutlet, StreamSource
 from ingest.doors.broker.results import Reporter
 from ingest.doors.broker.sources import Outlet, Source
-from ingest.logs import configure_logging
-from ingest.partitioning import check_partitions
 from ingest.settings import Settings, read_settings
+from ingest.streams.partitioning import check_partitions
+from ingest.telemetry import metrics
+from ingest.telemetry.logs import configure_logging
 
 logger = logging.getLogger(__name__)
 

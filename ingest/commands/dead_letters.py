@@ -1,197 +1,205 @@
-"""`penstock dead-letters`: list, show, and discard."""
+"""`penstock dead-letters`: inspect dead letters, replay them, or discard them."""
 
-import getpass
-import json
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
-from functools import partial
-from uuid import UUID
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from typing import Any
 
 import click
+from msgspec import structs
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 
-from ingest.commands.databases import database_options
-from ingest.commands.selections import filtered, selected
+from ingest.commands.aliases import aliased
+from ingest.commands.databases import database_options, redis_options
+from ingest.commands.dead_letter_lists import (
+    ask,
+    discard,
+    echo_json,
+    list_,
+    show,
+    whoami,
+)
+from ingest.commands.selections import selected
 from ingest.domain.counts import count
+from ingest.settings import read_profile_limits
 from ingest.store.database import connect
-from ingest.store.dead_letters import Resolution, Verdict, resolve_letters
-from ingest.store.letter_queries import (
-    Letter,
-    LetterGroup,
-    Selection,
-    find_letter,
-    find_letter_ids,
-    find_letter_of_import,
-    list_letter_groups,
+from ingest.store.letter_queries import Selection, find_letter_ids
+from ingest.streams.stream import open_stream
+from workers.burials import bury_entry
+from workers.replay import Replay, Replayed
+
+#: Letters replayed in one transaction, at most.
+_BATCH_SIZE = 200
+#: As Redis gives them: milliseconds, and a number.
+_ENTRY_ID = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
+
+
+@click.group(
+    "dead-letters",
+    cls=aliased(bury="add", drop="discard"),
+    epilog="\b\nExample:\n  penstock dead-letters list"
+    "\n  penstock dead-letters show 12",
 )
-from ingest.wire.masks import mask_error, mask_payload, mask_traceback
+def dead_letters() -> None:
+    """Inspect, replay, or discard imports that failed with an internal error.
 
-
-def whoami() -> str:
-    """Return the name of the current user, or `unknown`."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
-
-
-def echo_json(document: object) -> None:
-    """Print a document for a machine."""
-    click.echo(json.dumps(document, indent=2, default=str, ensure_ascii=False))
-
-
-def _group_document(group: LetterGroup) -> dict[str, object]:
-    document = asdict(group)
-    error, payload = document.pop("sample_error"), document.pop("sample_payload")
-    return document | {"sample_error": mask_error(error, payload)}
-
-
-def _group_row(group: LetterGroup) -> tuple[str, ...]:
-    return (
-        group.fingerprint,
-        str(group.open),
-        str(group.replayed + group.discarded),
-        ", ".join(map(str, group.database_ids)),
-        f"{group.first_at:%Y-%m-%d %H:%M}\n{group.last_at:%Y-%m-%d %H:%M}",
-        str(group.sample_id),
-        f"{mask_error(group.sample_error, group.sample_payload)}\n{group.place}",
-    )
-
-
-@click.command(
-    "list", epilog="\b\nExample:\n  penstock dead-letters list --database 1 --json"
-)
-@filtered
-@click.option("--all", "resolved", is_flag=True, help="Include resolved dead letters.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
-@database_options
-def list_(
-    selection: Selection, resolved: bool, as_json: bool, database_url: str
-) -> None:
-    """List dead letters, grouped by error and place. Times are in UTC."""
-    selection = replace(selection, resolved=resolved)
-    with connect(database_url) as connection:
-        groups = list_letter_groups(connection, selection)
-    if as_json:
-        echo_json([_group_document(group) for group in groups])
-        return
-    if not groups:
-        click.echo("No open dead letters.")
-        return
-
-    whole = partial(Column, no_wrap=True)
-    table = Table(
-        whole("fingerprint"), "open", "resolved", "databases", whole("first, last"),
-        "sample", "error, place",
-    )  # fmt: skip
-    for group in groups:
-        table.add_row(*_group_row(group))
-    Console(markup=False).print(table)
-
-
-def _letter_document(letter: Letter, *, reveal: bool) -> dict[str, object]:
-    document = asdict(letter)
-    if reveal:
-        # Any bytes can be in it; those that are no text are escaped.
-        shown = letter.payload.decode(errors="backslashreplace")
-        return document | {"payload": shown}
-    return document | {
-        "payload": mask_payload(letter.payload),
-        "error": mask_error(letter.error, letter.payload),
-        "traceback": mask_traceback(letter.traceback),
-    }
-
-
-def _find(database_url: str, number: str) -> Letter:
-    """Find a letter by its number, or by the id of its import."""
-    with connect(database_url) as connection:
-        letter_id: int | None
-        if number.isdecimal():
-            letter_id = int(number)
-        else:
-            try:
-                letter_id = find_letter_of_import(connection, UUID(number))
-            except ValueError as error:
-                raise click.UsageError(
-                    f"{number} is neither a dead letter number nor an import ID."
-                ) from error
-        letter = None if letter_id is None else find_letter(connection, letter_id)
-    if letter is None:
-        raise click.ClickException(
-            f"Dead letter {number} not found. To list dead letters: "
-            "penstock dead-letters list --all"
-        )
-    return letter
-
-
-@click.command(epilog="\b\nExample:\n  penstock dead-letters show 12 --reveal")
-@click.argument("number", metavar="NUMBER|IMPORT_ID")
-@click.option("--reveal", is_flag=True, help="Show personal data.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
-@database_options
-def show(number: str, reveal: bool, as_json: bool, database_url: str) -> None:
-    """Show a dead letter with its traceback.
-
-    Also shows its payload and error. Personal data is masked unless you pass --reveal.
+    Dead letters are grouped by a fingerprint: the class of the error and the innermost
+    Penstock function in its traceback.
     """
-    document = _letter_document(_find(database_url, number), reveal=reveal)
-    if as_json:
-        echo_json(document)
-        return
-    payload, traceback = document.pop("payload"), document.pop("traceback")
-    for name, value in document.items():
-        if value is not None:
-            click.echo(f"{name:13} {value}")
-    click.echo("\npayload")
-    click.echo(payload if reveal else json.dumps(payload, indent=2, ensure_ascii=False))
-    click.echo(f"\ntraceback\n{traceback}")
 
 
-def ask(question: str, *, is_sure: bool, as_json: bool) -> None:
-    """Prompt before a change; abort if the answer is no."""
-    if is_sure:
-        return
-    if as_json:
-        raise click.UsageError("--json does not prompt; add --yes.")
-    click.confirm(question, abort=True, err=True)
+dead_letters.add_command(list_)
+dead_letters.add_command(show)
+dead_letters.add_command(discard)
 
 
-@click.command(
-    epilog="\b\nExample:\n  penstock dead-letters discard --fingerprint 5f0c61b0a1d2"
-    ' --reason "sent by mistake"'
+@dead_letters.command(
+    epilog="""\b
+Exit status:
+  0  the entry is a dead letter now, or was applied before
+  1  no such entry, or an error of a server; the last line gives the reason
+  2  usage error
+\b
+Examples:
+  penstock dead-letters add 2 --reason "ends the worker"
+  penstock dead-letters add 2 1764396000000-0 --reason "ends the worker" --yes""",
 )
-@selected
-@click.option("--reason", required=True, help="Reason, kept with the dead letters.")
+@click.argument("partition", type=click.IntRange(min=0))
+@click.argument("entry", default="", metavar="[ENTRY]")
+@click.option("--reason", required=True, help="Reason, kept with the dead letter.")
 @click.option(
     "--by", default=whoami, help="Operator to record.  [default: current user]"
 )
 @click.option("--yes", "is_sure", is_flag=True, help="Do not prompt.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @database_options
-def discard(
-    selection: Selection,
-    reason: str,
-    by: str,
+@redis_options
+def add(
+    partition: int,
+    entry: str,
     is_sure: bool,
     as_json: bool,
     database_url: str,
+    **options: Any,
 ) -> None:
-    """Resolve dead letters without applying them.
+    """Move a stream entry to the dead letters.
 
-    Nothing is deleted. A discarded dead letter records who discarded it, when, and why,
-    until its retention ends. Its receipt stays `dead`.
+    Moves the first entry of PARTITION, or ENTRY. Use it for an entry that fails each
+    time and blocks the entries behind it, as `penstock doctor` or the alert
+    PenstockPartitionFails reports. The import is kept complete, and its producer gets
+    error 500. Fix the cause, then apply the import with `penstock dead-letters replay`.
     """
-    verdict = Verdict(resolution=Resolution.DISCARDED, by=by, reason=reason)
-    with connect(database_url) as connection:
-        found = find_letter_ids(connection, selection)
-        ask(
-            f"Discard {count(len(found), 'dead letter')}?",
-            is_sure=is_sure,
-            as_json=as_json,
-        )
-        discarded = resolve_letters(connection, found, verdict, datetime.now(UTC))
+    if partition >= options["partitions"]:
+        last = options["partitions"] - 1
+        raise click.UsageError(f"PARTITION must be from 0 to {last}.")
+    if entry and not _ENTRY_ID.fullmatch(entry):
+        raise click.UsageError("ENTRY must be an entry ID, such as 1764396000000-0.")
+    which = f"entry {entry}" if entry else "the first entry"
+    question = f"Move {which} of partition {partition} to the dead letters?"
+    ask(question, is_sure=is_sure, as_json=as_json)
+    logging.getLogger("workers").addHandler(logging.NullHandler())
+    with (
+        connect(database_url, application_name="penstock-bury") as connection,
+        closing(open_stream(options["redis_url"], options["partitions"])) as stream,
+    ):
+        why = {"by": options["by"], "reason": options["reason"]}
+        burial = bury_entry(connection, stream, partition, entry, **why)
     if as_json:
-        echo_json({"discarded": discarded})
+        echo_json(structs.asdict(burial))
+        return
+    whose = f", import {burial.import_id}" if burial.import_id else ""
+    if burial.state == "added":
+        click.echo(f"Moved entry {burial.entry_id}{whose} to the dead letters.")
     else:
-        click.echo(f"Discarded {count(discarded, 'dead letter')}.")
+        cause = "it was processed before" if burial.import_id else "it is not an import"
+        click.echo(f"Removed entry {burial.entry_id}{whose}; {cause}.")
+
+
+def _document(one: Replayed) -> dict[str, object]:
+    return asdict(one) | {"is_resolved": one.is_resolved}
+
+
+def _print(replayed: Sequence[Replayed]) -> None:
+    table = Table("dead letter", "state", "error", "profile", "changed", "overtaken by")
+    for one in replayed:
+        table.add_row(
+            str(one.letter_id),
+            one.state,
+            one.error_text if one.error else "",
+            one.profile_id or "",
+            ", ".join(one.changed),
+            str(one.overtaken_by or ""),
+        )
+    Console(markup=False).print(table)
+
+
+def _run(
+    replay: Replay, letter_ids: Sequence[int], *, dry_run: bool
+) -> Iterator[Replayed]:
+    for start in range(0, len(letter_ids), _BATCH_SIZE):
+        yield from replay.run(letter_ids[start : start + _BATCH_SIZE], dry_run=dry_run)
+
+
+@dead_letters.command(
+    epilog="""\b
+Exit status:
+  0  every selected dead letter was applied or rejected
+  1  some failed again or cannot be decoded, and stay open
+  2  usage error
+\b
+Example:
+  penstock dead-letters replay --fingerprint 5f0c61b0a1d2 --dry-run"""
+)
+@selected
+@click.option("--dry-run", is_flag=True, help="Show the result; write nothing.")
+@click.option("--yes", "is_sure", is_flag=True, help="Do not prompt.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@click.option(
+    "--geoip-database",
+    envvar="GEOIP_DATABASE",
+    show_envvar=True,
+    default="",
+    help="MaxMind database for imports with detect_geo.",
+)
+@database_options
+def replay(
+    selection: Selection,
+    dry_run: bool,
+    is_sure: bool,
+    as_json: bool,
+    geoip_database: str,
+    database_url: str,
+) -> None:
+    """Process dead letters again.
+
+    They are processed in the order in which they were accepted. Each is applied at most
+    once, even if the command is repeated or interrupted. Imports that were accepted
+    after a dead letter may have been applied before it: `overtaken by` counts those of
+    the same profile.
+    """
+    # What fails again is listed below.
+    logging.getLogger("workers").addHandler(logging.NullHandler())
+    with connect(database_url, application_name="penstock-replay") as connection:
+        found = find_letter_ids(connection, selection)
+        question = f"Replay {count(len(found), 'dead letter')}?"
+        ask(question, is_sure=is_sure or dry_run, as_json=as_json)
+        worker = Replay(
+            connection,
+            by=whoami(),
+            geoip_database=geoip_database,
+            limits=read_profile_limits(),
+        )
+        replayed = list(_run(worker, found, dry_run=dry_run))
+    left = sum(not one.is_resolved for one in replayed)
+    if as_json:
+        letters = [_document(one) for one in replayed]
+        echo_json({"dry_run": dry_run, "open": left, "letters": letters})
+    else:
+        _print(replayed)
+        resolved = "would be resolved" if dry_run else "resolved"
+        click.echo(f"{len(replayed) - left} {resolved}, {left} still open")
+    if left:
+        raise SystemExit(1)

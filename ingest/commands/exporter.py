@@ -9,8 +9,8 @@ import click
 from prometheus_client import start_http_server
 
 from ingest.exporter.registry import open_registry
-from ingest.logs import configure_logging
 from ingest.settings import read_settings
+from ingest.telemetry.logs import configure_logging
 
 logger = logging.getLogger(__name__)
 

@@ -26,7 +26,6 @@ from ingest.commands.outputs import (
 )
 from ingest.commands.receipts import receipt_document, show_receipt
 from ingest.domain.terms import read_term
-from ingest.doors.waiting import Streams
 from ingest.store.database import connect
 from ingest.store.event_records import list_events
 from ingest.store.import_pages import (
@@ -36,6 +35,7 @@ from ingest.store.import_pages import (
 )
 from ingest.store.imports import Cursor, ImportLine, find_import, parse_cursor
 from ingest.store.searches import Hits, search
+from ingest.streams.waiting import Streams
 
 #: The exit status when an import was accepted and has not been applied yet.
 WAITING = 3

@@ -12,9 +12,9 @@ from ingest.doors.http.protocol import bound_heads
 from ingest.doors.http.uploads import PATH
 from ingest.garbage import collect_rarely
 from ingest.local.priority import give_way
-from ingest.logs import configure_logging
-from ingest.partitioning import check_partitions
 from ingest.settings import Settings, read_settings
+from ingest.streams.partitioning import check_partitions
+from ingest.telemetry.logs import configure_logging
 
 #: Connections the kernel keeps for a process that is busy or being restarted.
 _BACKLOG = 2048

@@ -21,12 +21,12 @@ from ingest.domain.phones import REGIONS
 from ingest.domain.profiles import Profile
 from ingest.doors.accept import Accepted, place
 from ingest.doors.appends import BlockingAppends
-from ingest.partitioning import FILES_CLIENT
 from ingest.settings import Settings
 from ingest.store.catalog import load_catalog
 from ingest.store.database import connect
 from ingest.store.phones import find_holders
 from ingest.store.profiles import list_ids, load_profiles
+from ingest.streams.partitioning import FILES_CLIENT
 
 #: Profiles looked at together.
 _PAGE = 500

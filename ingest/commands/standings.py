@@ -11,7 +11,7 @@ from rich.text import Text
 from ingest.commands.outputs import color_of, make_table, moment
 from ingest.domain.durations import age_seconds, describe_seconds
 from ingest.domain.flow import describe_drain
-from ingest.doors.standings import Standing
+from ingest.status.pipeline import Standing
 
 
 def standing_document(standing: Standing, now: datetime) -> dict[str, object]:

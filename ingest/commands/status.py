@@ -13,9 +13,9 @@ from ingest.commands.databases import database_options, redis_options
 from ingest.commands.outputs import make_console, print_json
 from ingest.commands.standings import render_standing, standing_document
 from ingest.domain.flow import FlowMeter
-from ingest.doors.standings import Standing, read_standing
-from ingest.doors.waiting import Streams
+from ingest.status.pipeline import Standing, read_standing
 from ingest.store.database import connect
+from ingest.streams.waiting import Streams
 
 #: Rates need two samples; with --once, they are this far apart.
 _APART_SECONDS = 1.0

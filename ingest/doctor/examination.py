@@ -16,8 +16,8 @@ from ingest.doctor.postgres_server import check_postgres
 from ingest.doctor.redis_server import check_redis
 from ingest.doctor.schema import check_schema
 from ingest.doctor.work import check_work
-from ingest.presence import find_present
 from ingest.store.database import connect
+from ingest.streams.presence import find_present
 
 _TIMEOUT_SECONDS = 5.0
 

@@ -5,8 +5,8 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.domain.progress import Flow, Holder
-from ingest.queues import SWEPT_KEY, stream_key
 from ingest.store.leases import Lease, list_leases
+from ingest.streams.queues import SWEPT_KEY, stream_key
 
 
 def load_flows(

@@ -11,9 +11,9 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.doctor.findings import Finding, fail, warn, well
-from ingest.doors.clocks import read_redis_clock
-from ingest.presence import Presence
+from ingest.status.clocks import read_redis_clock
 from ingest.store.servers import load_clock
+from ingest.streams.presence import Presence
 
 #: Two readings of one clock differ by what asking takes.
 _SKEW_SECONDS = 1.0

@@ -12,14 +12,14 @@ from ingest.doctor.flows import find_swept_seconds, load_flows
 from ingest.domain.counts import count
 from ingest.domain.phones import can_be_dialled
 from ingest.domain.progress import Flow, find_stalls
-from ingest.doors.clocks import read_clocks
-from ingest.presence import Presence, find_present
-from ingest.queues import DRAINS, STREAMS, UPKEEP, stream_key
+from ingest.status.clocks import read_clocks
 from ingest.store.endpoints import list_endpoints
 from ingest.store.imports import count_unlocated
 from ingest.store.letter_queries import Selection, list_letter_groups
 from ingest.store.partitions import count_attempts
 from ingest.store.phones import sample_phones
+from ingest.streams.presence import Presence, find_present
+from ingest.streams.queues import DRAINS, STREAMS, UPKEEP, stream_key
 
 #: As the alert PenstockPartitionFails counts them.
 _MOST_ATTEMPTS = 10

@@ -146,6 +146,18 @@ class Unavailable(PenstockError):
     code = 503
 
 
+class PartitionsDiffer(PenstockError):
+    """This process has another number of partitions than the deployment."""
+
+    def __init__(self, *, ours: int, known: int) -> None:
+        super().__init__(
+            f"PENSTOCK_PARTITIONS is {ours} here, but this deployment has {known} "
+            f"partitions. Set PENSTOCK_PARTITIONS={known}; or, to change the "
+            "deployment, stop intakes, consumers and workers, and run: penstock "
+            f"partitions set {ours}"
+        )
+
+
 class InvalidValue(PenstockError, ValueError):
     """One value is wrong; the message is a short sentence without a path."""
 

@@ -9,13 +9,13 @@ from redis.typing import EncodableT, FieldT
 
 from ingest.domain.errors import Overloaded, Unavailable
 from ingest.doors.accept import Accepted
-from ingest.doors.backlog import Backlog
-from ingest.doors.connections import connect_blocking
-from ingest.doors.doorbell import Doorbell
-from ingest.queues import LISTENER_KEY, SETTLED_KEY, stream_key
 from ingest.settings import Settings
+from ingest.streams.backlog import Backlog
+from ingest.streams.connections import connect_blocking
+from ingest.streams.doorbell import Doorbell
+from ingest.streams.queues import LISTENER_KEY, SETTLED_KEY, journal_key, stream_key
+from ingest.wire.acceptance_log import FIELD, dump_mark, gather_records
 from ingest.wire.entries import encode
-from ingest.wire.journals import FIELD, dump_mark, gather_records
 from ingest.wire.ranks import dump_rank
 
 _NOTHING: Mapping[str, Mapping[str, str]] = {}
@@ -97,10 +97,10 @@ class BlockingAppends:
             if self._reply_to is not None:
                 fields[b"reply_to"] = self._reply_to
             pipeline.xadd(self._streams[accepted.partition], fields)
-        for journal, record in gather_records(
+        for partition, record in gather_records(
             (one.partition, dump_mark(one.import_)) for one in batch
         ):
-            pipeline.xadd(journal, {FIELD: record})
+            pipeline.xadd(journal_key(partition), {FIELD: record})
 
     def _survey(self, pipeline: Pipeline) -> bool:
         """Execute `pipeline`, see what waits then, and say whether a drain listens."""

@@ -19,9 +19,9 @@ from redis.exceptions import RedisError
 from ingest.domain.answers import Answer
 from ingest.domain.errors import Unavailable
 from ingest.domain.identities import Name
-from ingest.doors.connections import connect
 from ingest.doors.receipts import Receipts
-from ingest.queues import outcomes_channel
+from ingest.streams.connections import connect
+from ingest.streams.queues import outcomes_channel
 from ingest.wire.answers import load_answers
 
 logger = logging.getLogger(__name__)

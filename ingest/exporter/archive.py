@@ -20,7 +20,7 @@ from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from ingest.metric_files import ALIVE, is_alive
+from ingest.telemetry.metric_files import ALIVE, is_alive
 
 _INDEX = "archive.json"
 _LOCK = "archive.lock"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from ingest import metrics
 from ingest.exporter.advice import SECTIONS
 from ingest.exporter.families import FAMILIES
+from ingest.telemetry import metrics
 
 _INTRODUCTION = """\
 # Metrics

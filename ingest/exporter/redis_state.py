@@ -13,7 +13,7 @@ from redis.retry import Retry
 
 from ingest.exporter import families
 from ingest.exporter.states import DEADLINE_SECONDS
-from ingest.queues import CELERY_KEY_PREFIX, DRAINS, UPKEEP, stream_key
+from ingest.streams.queues import CELERY_KEY_PREFIX, DRAINS, UPKEEP, stream_key
 
 _QUEUES = (DRAINS, UPKEEP)
 #: The net rate is measured over the scrapes of this long.

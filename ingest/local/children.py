@@ -11,7 +11,7 @@ import redis
 
 from ingest.local.processes import Program
 from ingest.local.supervisor import Child
-from ingest.queues import DRAINS, UPKEEP, worker_key
+from ingest.streams.queues import DRAINS, UPKEEP, worker_key
 
 _PROBE_SECONDS = 2.0
 #: An intake lets its waiting callers have their outcome first.

@@ -8,7 +8,7 @@ from threading import Event, Thread
 
 from ingest.doctor.health import Health, look
 from ingest.domain.progress import STALL_SECONDS
-from ingest.queues import DRAINS, UPKEEP
+from ingest.streams.queues import DRAINS, UPKEEP
 
 #: Asks for the restart of a child, and says why.
 Restart = Callable[[str, str], None]

@@ -7,7 +7,7 @@ from datetime import datetime
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from ingest.partitioning import PartitionsDiffer
+from ingest.domain.errors import PartitionsDiffer
 from ingest.store.rows import dump_array, execute_rows
 
 

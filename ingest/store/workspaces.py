@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from ingest import metrics
 from ingest.domain.catalog import Catalog, Database
 from ingest.domain.lookups import (
     CANDIDATES,
@@ -30,6 +29,7 @@ from ingest.store.lookups import (
 )
 from ingest.store.profiles import load_profiles, lock_profiles
 from ingest.store.rows import Id
+from ingest.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ import httpx
 import pytest
 import redis
 
-from ingest.queues import stream_key
 from ingest.store.catalog import load_declared, lock_catalog, save_catalog
 from ingest.store.database import connect
+from ingest.streams.queues import stream_key
 from tests.declared import make_endpoint, make_trigger
 from tests.groups import Group, wait_for
 from tests.programs import find_program

@@ -18,8 +18,8 @@ import orjson
 import pytest
 import redis
 
-from ingest.queues import CELERY_KEY_PREFIX, stream_key
 from ingest.store.database import connect
+from ingest.streams.queues import CELERY_KEY_PREFIX, stream_key
 from tests.conftest import Connection
 from tests.groups import ROOT, Group, wait_for
 from tests.receivers import receiving

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from celery import Celery
 
-from ingest.queues import CELERY_KEY_PREFIX, DRAINS
 from ingest.store.database import connect
+from ingest.streams.queues import CELERY_KEY_PREFIX, DRAINS
 from tests.groups import Group, wait_for
 
 #: Longer than any pause of a group that is well, on a machine that does other things.

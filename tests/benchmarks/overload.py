@@ -21,7 +21,7 @@ import redis.asyncio
 import uvloop
 from rich.console import Console
 
-from ingest.queues import stream_key
+from ingest.streams.queues import stream_key
 from tests.benchmarks.load import parse_answer
 from tests.benchmarks.requests import Imports
 from tests.benchmarks.targets import Target, find_target

@@ -25,11 +25,11 @@ from ingest.doors.accept import accept
 from ingest.garbage import collect_rarely
 from ingest.local.bootstrap import prepare
 from ingest.local.servers import Server, start_postgres, start_valkey
-from ingest.queues import stream_key
 from ingest.settings import Settings
 from ingest.store.catalog import load_catalog
 from ingest.store.database import connect
-from ingest.stream import open_stream
+from ingest.streams.queues import stream_key
+from ingest.streams.stream import open_stream
 from ingest.wire.entries import encode
 from ingest.wire.envelopes import load_envelope
 from tests.benchmarks.processes import read_tree_cpu_seconds

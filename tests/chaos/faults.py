@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 from celery import Celery
 
-from ingest.queues import (
+from ingest.streams.queues import (
     CELERY_KEY_PREFIX,
     PARTITION_RECEIPTS_TASK,
     UPKEEP,

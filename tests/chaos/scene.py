@@ -19,11 +19,11 @@ import redis
 
 from ingest.domain.catalog import EventKind
 from ingest.local.state import keep_port, open_state
-from ingest.queues import stream_key
 from ingest.settings import Settings
 from ingest.store.catalog import load_declared, lock_catalog, save_catalog
 from ingest.store.database import connect
-from ingest.stream import Stream
+from ingest.streams.queues import stream_key
+from ingest.streams.stream import Stream
 from ingest.wire import entries
 from tests.chaos.asks import Ask, read_asks
 from tests.chaos.ledger import HUNG_ENDPOINT

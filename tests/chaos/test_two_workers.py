@@ -12,7 +12,7 @@ import httpx
 import pytest
 import redis
 
-from ingest.queues import worker_key
+from ingest.streams.queues import worker_key
 from tests.groups import ROOT, STOP_SECONDS, Group, wait_for
 from tests.intakes import make_document
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from ingest.doors.openapi.document import build_document
+from ingest.doors.http.openapi.document import build_document
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "requests.md"
 #: Stands in the examples for the id of a profile that exists.

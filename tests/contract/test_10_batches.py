@@ -8,8 +8,8 @@ import httpx
 import pytest
 import redis
 
-from ingest.queues import stream_key
 from ingest.settings import Settings
+from ingest.streams.queues import stream_key
 from tests.conftest import Connection
 from tests.drains import draining
 from tests.intakes import ServedIntake, served, wait_until

@@ -16,8 +16,8 @@ from ingest.domain.errors import PenstockError
 from ingest.domain.remedies.codes import ERRORS
 from ingest.domain.remedies.page import write_page
 from ingest.domain.remedies.table import SECTIONS
-from ingest.doors.openapi.document import build_document
-from ingest.doors.openapi.page import render_page
+from ingest.doors.http.openapi.document import build_document
+from ingest.doors.http.openapi.page import render_page
 from ingest.settings import Settings
 from tests.conftest import Connection
 from tests.half_requests import open_request, read_answer

@@ -11,10 +11,10 @@ import redis
 from prometheus_client import REGISTRY
 
 from ingest.domain.errors import Unavailable
-from ingest.doors.backlog import Backlog
-from ingest.doors.connections import SOCKET_TIMEOUT_SECONDS
 from ingest.doors.http.appends import Appended, Appends
-from ingest.queues import LISTENER_KEY, bell_key, stream_key
+from ingest.streams.backlog import Backlog
+from ingest.streams.connections import SOCKET_TIMEOUT_SECONDS
+from ingest.streams.queues import LISTENER_KEY, bell_key, stream_key
 
 
 def run(redis_url: str, act: Callable[[Appends], Awaitable[None]]) -> None:

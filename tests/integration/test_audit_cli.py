@@ -13,8 +13,8 @@ from uuid_utils.compat import uuid7
 from ingest.cli import main
 from ingest.commands.consume import Door
 from ingest.exporter.registry import open_registry
-from ingest.queues import stream_key
 from ingest.settings import Settings
+from ingest.streams.queues import stream_key
 from tests.consumers import consuming, make_message
 from tests.drains import draining
 from tests.intakes import ServedIntake, make_document, wait_until

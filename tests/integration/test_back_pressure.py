@@ -19,10 +19,10 @@ import redis
 from ingest.commands.consume import Door
 from ingest.local.bootstrap import prepare
 from ingest.local.servers import start_postgres
-from ingest.queues import stream_key
 from ingest.settings import Settings
 from ingest.store.database import connect
-from ingest.stream import open_stream
+from ingest.streams.queues import stream_key
+from ingest.streams.stream import open_stream
 from tests.consumers import consuming, make_message
 from tests.drains import draining
 from tests.intakes import ServedIntake, make_document, served, wait_until

@@ -9,12 +9,12 @@ import pytest
 import redis
 
 from ingest.domain.imports import Import
-from ingest.queues import stream_key
 from ingest.settings import Settings
 from ingest.store import rows
 from ingest.store.migrate import read_migrations
 from ingest.store.partitions import count_attempts, lease_partition
-from ingest.stream import open_stream
+from ingest.streams.queues import stream_key
+from ingest.streams.stream import open_stream
 from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.drains import make_drain

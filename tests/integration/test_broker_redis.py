@@ -15,8 +15,8 @@ from ingest.cli import main
 from ingest.commands.consume import Door
 from ingest.doors.broker.redis_stream import GROUP, StreamOutlet, StreamSource
 from ingest.local.servers import start_valkey
-from ingest.queues import pending_results_key, stream_key
 from ingest.settings import Settings
+from ingest.streams.queues import pending_results_key, stream_key
 from ingest.wire.messages import Result
 from tests.conftest import Connection
 from tests.consumers import consumer_process, consuming, make_message

@@ -9,10 +9,10 @@ from click.testing import CliRunner, Result
 
 from ingest.cli import main
 from ingest.domain.imports import Import
-from ingest.queues import stream_key
 from ingest.settings import Settings
 from ingest.store.ledger import load_counts
 from ingest.store.partitions import ensure_partitions
+from ingest.streams.queues import stream_key
 from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.factories import by_email

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from ingest.console import desk
+from ingest.console.app import _VIEWS
+from ingest.console.sessions import IDLE_SECONDS, LONGEST_SECONDS, Sessions
 from ingest.domain.tokens import Action
-from ingest.doors.console import desk
-from ingest.doors.console.app import _VIEWS
-from ingest.doors.console.sessions import IDLE_SECONDS, LONGEST_SECONDS, Sessions
 from ingest.settings import Settings
 from ingest.store.tokens import create_token, load_tokens, revoke_token
 from tests.conftest import Connection

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from ingest.doors.console import desk
+from ingest.console import desk
 from ingest.settings import Settings
 from tests.consoles import Console, console, form_token
 

@@ -7,8 +7,8 @@ import redis
 from msgspec.structs import replace
 from prometheus_client import REGISTRY
 
-from ingest.queues import stream_key
 from ingest.settings import Settings
+from ingest.streams.queues import stream_key
 from ingest.wire.entries import encode
 from tests.drains import draining
 from tests.factories import make_import

@@ -16,11 +16,11 @@ from kombu import Connection as Broker
 from standardwebhooks import Webhook
 
 from ingest.domain.deliveries import BREAKER_FAILURES
-from ingest.queues import stream_key
 from ingest.settings import Settings
 from ingest.store.catalog import load_catalog
 from ingest.store.deliveries import claim_deliveries
 from ingest.store.endpoints import enable_endpoint, find_secret, list_endpoints
+from ingest.streams.queues import stream_key
 from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.drains import make_drain

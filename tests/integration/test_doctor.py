@@ -19,13 +19,13 @@ from ingest.cli import main
 from ingest.doctor.examination import Subject, examine
 from ingest.doctor.findings import Finding, Level
 from ingest.doctor.postgres_server import judge_server
-from ingest.presence import Presence, announce
-from ingest.queues import DRAINS, SWEPT_KEY, UPKEEP, stream_key
 from ingest.settings import Settings
 from ingest.store.database import connect
 from ingest.store.partitions import ensure_partitions, lease_partition
 from ingest.store.receipt_days import create_daily_partitions
 from ingest.store.servers import load_server_facts
+from ingest.streams.presence import Presence, announce
+from ingest.streams.queues import DRAINS, SWEPT_KEY, UPKEEP, stream_key
 from tests.conftest import Connection
 from tests.factories import make_import
 from tests.pipeline import Pipeline

@@ -11,10 +11,10 @@ import redis
 from redis.client import PubSub
 
 from ingest.domain.imports import Import
-from ingest.queues import LISTENER_KEY, bell_key, outcomes_channel, stream_key
 from ingest.settings import Settings
 from ingest.store.partitions import lease_partition
-from ingest.stream import open_stream
+from ingest.streams.queues import LISTENER_KEY, bell_key, outcomes_channel, stream_key
+from ingest.streams.stream import open_stream
 from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.drains import make_drain

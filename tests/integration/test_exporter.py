@@ -24,9 +24,9 @@ from ingest.exporter import families
 from ingest.exporter.redis_state import Backlog
 from ingest.exporter.registry import open_registry
 from ingest.exporter.states import DEADLINE_SECONDS, States
-from ingest.queues import stream_key
 from ingest.settings import Settings
 from ingest.store.states import MAX_COUNTED, load_endpoint_states
+from ingest.streams.queues import stream_key
 from tests.conftest import Connection
 from tests.groups import STOP_SECONDS
 from tests.intakes import wait_until

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from selenium.webdriver.common.by import By
 
-from ingest.doors.openapi.document import build_document
+from ingest.doors.http.openapi.document import build_document
 from ingest.settings import InvalidSettings, Settings, read_settings
 from tests import uploads
 from tests.browsers import (

@@ -15,9 +15,9 @@ import pytest
 import redis
 
 from ingest.domain.imports import Import
-from ingest.queues import stream_key
 from ingest.settings import Settings
 from ingest.store.partitions import count_attempts
+from ingest.streams.queues import stream_key
 from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.drains import make_drain

@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 from ingest.cli import main
 from ingest.doctor.health import look
 from ingest.local.stalls import blame
-from ingest.queues import SWEPT_KEY, stream_key
 from ingest.settings import Settings
 from ingest.store.database import connect
 from ingest.store.partitions import ensure_partitions, lease_partition
+from ingest.streams.queues import SWEPT_KEY, stream_key
 from tests.conftest import Connection
 from tests.drains import make_drain
 from tests.intakes import wait_until

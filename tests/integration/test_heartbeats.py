@@ -8,11 +8,11 @@ import redis
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ingest.doors.waiting import Streams
 from ingest.exporter.registry import open_registry
-from ingest.queues import stream_key
 from ingest.settings import Settings
-from ingest.stream import Stream, open_stream
+from ingest.streams.queues import stream_key
+from ingest.streams.stream import Stream, open_stream
+from ingest.streams.waiting import Streams
 from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.factories import make_import

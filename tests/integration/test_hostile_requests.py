@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from ingest.doors.console.app import _VIEWS
-from ingest.doors.openapi.document import build_document
+from ingest.console.app import _VIEWS
+from ingest.doors.http.openapi.document import build_document
 from ingest.settings import Settings
 from tests.consoles import Console, console
 from tests.databases import cloned

@@ -9,9 +9,9 @@ import pytest
 import redis
 
 from ingest.domain.tokens import Action
-from ingest.queues import key_guard, stream_key
 from ingest.settings import Settings
 from ingest.store.tokens import create_token
+from ingest.streams.queues import key_guard, stream_key
 from tests.conftest import Connection
 from tests.drains import draining
 from tests.intakes import (

@@ -6,7 +6,7 @@ import httpx
 import pytest
 import redis
 
-from ingest.queues import stream_key
+from ingest.streams.queues import stream_key
 from tests.conftest import Connection
 from tests.drains import draining
 from tests.intakes import ServedIntake

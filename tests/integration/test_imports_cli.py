@@ -18,9 +18,9 @@ from ingest.cli import main
 from ingest.commands.imports import WAITING
 from ingest.domain.identities import derive_import_id
 from ingest.domain.imports import Import
-from ingest.queues import stream_key
 from ingest.settings import Settings
 from ingest.store.catalog import load_declared, save_catalog
+from ingest.streams.queues import stream_key
 from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.declared import make_endpoint, make_trigger

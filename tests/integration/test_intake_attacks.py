@@ -10,8 +10,8 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import redis
 
-from ingest.queues import stream_key
 from ingest.settings import Settings
+from ingest.streams.queues import stream_key
 from tests.intakes import ServedIntake, make_document, served
 
 AT_ONCE = {"Prefer": "respond-async"}

@@ -11,7 +11,9 @@ import psycopg
 import redis
 from psycopg import sql
 
-from ingest.queues import (
+from ingest.settings import Settings
+from ingest.store.database import connect
+from ingest.streams.queues import (
     CELERY_KEY_PREFIX,
     DRAIN_TASK,
     DRAINS,
@@ -19,8 +21,6 @@ from ingest.queues import (
     bell_key,
     outcomes_channel,
 )
-from ingest.settings import Settings
-from ingest.store.database import connect
 from tests.conftest import Servers
 from tests.intakes import (
     PROFILE_ID,

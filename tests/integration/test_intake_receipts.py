@@ -14,10 +14,10 @@ from uuid_utils.compat import uuid7
 from ingest.domain.errors import Fault
 from ingest.domain.jobs import row_import_id
 from ingest.domain.tokens import Action
-from ingest.queues import NOTES_FROM_KEY, notes_key, stream_key
 from ingest.settings import Settings
 from ingest.store.tokens import create_token
-from ingest.stream import open_stream
+from ingest.streams.queues import NOTES_FROM_KEY, notes_key, stream_key
+from ingest.streams.stream import open_stream
 from ingest.wire.bodies import Format
 from tests import said
 from tests.conftest import Connection

@@ -6,9 +6,9 @@ import pytest
 import redis
 
 from ingest.domain.tokens import Action
-from ingest.queues import stream_key
 from ingest.settings import Settings
 from ingest.store.tokens import create_token, revoke_token
+from ingest.streams.queues import stream_key
 from tests import said
 from tests.conftest import Connection
 from tests.intakes import ServedIntake, make_document, says, served, wait_until

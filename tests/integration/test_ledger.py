@@ -9,16 +9,16 @@ import redis
 from msgspec.structs import replace
 
 from ingest.domain.imports import Import
-from ingest.doors.audits import Audit, Balance, audit, restart
-from ingest.doors.journal import Journal
-from ingest.doors.settling import settle_all
-from ingest.queues import journal_key, stream_key
+from ingest.ledger.audit import Audit, Balance, audit, restart
+from ingest.ledger.reconcile import settle_all
 from ingest.settings import Settings
 from ingest.store.dead_letters import DeadLetter, insert_dead_letter
 from ingest.store.ledger import UNDECODABLE_PAGE, count_missing, find_known
-from ingest.stream import Waiting
+from ingest.streams.acceptance_log import Journal
+from ingest.streams.queues import journal_key, stream_key
+from ingest.streams.stream import Waiting
+from ingest.wire.acceptance_log import FIELD, dump_mark
 from ingest.wire.entries import encode
-from ingest.wire.journals import FIELD, dump_mark
 from tests.conftest import Connection
 from tests.drains import make_drain
 from tests.factories import make_import

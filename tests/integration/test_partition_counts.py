@@ -13,20 +13,19 @@ import redis
 from click.testing import CliRunner, Result
 
 from ingest.cli import main
-from ingest.domain.errors import Unavailable
+from ingest.domain.errors import PartitionsDiffer, Unavailable
 from ingest.doors.broker.appends import BrokerAppends
-from ingest.doors.connections import connect_blocking
-from ingest.partitioning import (
+from ingest.settings import Settings
+from ingest.store.partitions import ensure_partitions, list_partitions
+from ingest.streams.connections import connect_blocking
+from ingest.streams.partitioning import (
     INTAKE_CLIENT,
     Partitions,
-    PartitionsDiffer,
     PartitionsInUse,
     check_partitions,
 )
-from ingest.queues import PARTITIONS_KEY, parse_stream_key, stream_key
-from ingest.settings import Settings
-from ingest.store.partitions import ensure_partitions, list_partitions
-from ingest.stream import open_stream
+from ingest.streams.queues import PARTITIONS_KEY, parse_stream_key, stream_key
+from ingest.streams.stream import open_stream
 from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.drains import make_drain

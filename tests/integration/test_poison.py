@@ -7,9 +7,9 @@ import pytest
 import redis
 
 from ingest.domain.imports import Import, State
-from ingest.queues import stream_key
 from ingest.settings import Settings
 from ingest.store.catalog import load_catalog
+from ingest.streams.queues import stream_key
 from ingest.wire.entries import encode
 from ingest.wire.profile_schemas import ProfileSchemas
 from tests.conftest import Connection

@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from ingest.doors import receipts
 from ingest.doors.http import readers
-from ingest.doors.openapi.document import build_document
+from ingest.doors.http.openapi.document import build_document
 from ingest.settings import Settings
 from ingest.store.database import connect
 from ingest.store.dead_letters import DeadLetter, insert_dead_letter

@@ -12,10 +12,10 @@ import pytest
 import redis
 from prometheus_client import CollectorRegistry
 
-from ingest.doors.doorbell import make_celery
 from ingest.exporter.archive import Archive
-from ingest.queues import DRAIN_TASK, DRAINS, stream_key
 from ingest.settings import Settings
+from ingest.streams.doorbell import make_celery
+from ingest.streams.queues import DRAIN_TASK, DRAINS, stream_key
 from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.factories import make_import

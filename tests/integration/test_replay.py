@@ -7,9 +7,9 @@ import pytest
 import redis
 
 from ingest.domain.imports import Import, State
-from ingest.queues import stream_key
 from ingest.store.database import connect
 from ingest.store.letter_queries import Selection, find_letter_ids
+from ingest.streams.queues import stream_key
 from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.factories import by_email

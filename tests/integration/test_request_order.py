@@ -23,14 +23,14 @@ from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Import, Operation, State
 from ingest.doors.accept import new_ranking, place, ranked
 from ingest.doors.appends import BlockingAppends
-from ingest.partitioning import FILES_CLIENT
-from ingest.queues import stream_key
 from ingest.settings import Settings
 from ingest.store.catalog import load_catalog, lock_catalog
 from ingest.store.database import connect
 from ingest.store.partitions import ensure_partitions, lease_partition
 from ingest.store.profiles import load_profiles
-from ingest.stream import Waiting
+from ingest.streams.partitioning import FILES_CLIENT
+from ingest.streams.queues import stream_key
+from ingest.streams.stream import Waiting
 from tests.conftest import Connection
 from tests.factories import make_import
 from tests.imports import finish, start

@@ -11,9 +11,9 @@ import redis
 
 from ingest.domain.imports import Import
 from ingest.local.servers import start_valkey
-from ingest.queues import stream_key
 from ingest.settings import Settings
-from ingest.stream import entry_order
+from ingest.streams.queues import stream_key
+from ingest.streams.stream import entry_order
 from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.drains import make_drain

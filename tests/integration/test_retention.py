@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from ingest import metrics
 from ingest.settings import Settings
 from ingest.store.database import connect
 from ingest.store.partitions import ensure_partitions
@@ -16,6 +15,7 @@ from ingest.store.receipt_days import (
     drop_receipts,
     list_old_days,
 )
+from ingest.telemetry import metrics
 from tests.conftest import Connection
 from tests.factories import make_import
 from tests.intakes import wait_until

@@ -11,10 +11,10 @@ from click.testing import CliRunner, Result
 from ingest.cli import main
 from ingest.domain.durations import describe_seconds
 from ingest.domain.flow import FlowMeter
-from ingest.doors.standings import read_standing
-from ingest.doors.waiting import Streams
-from ingest.queues import stream_key
 from ingest.settings import Settings
+from ingest.status.pipeline import read_standing
+from ingest.streams.queues import stream_key
+from ingest.streams.waiting import Streams
 from tests.conftest import Connection
 from tests.factories import make_import
 from tests.pipeline import Pipeline

@@ -21,9 +21,9 @@ from ingest.domain.errors import RateExceeded
 from ingest.domain.rates import Rate
 from ingest.domain.tokens import Action, Token
 from ingest.doors.http.rates import Rates
-from ingest.queues import rate_key
 from ingest.settings import Settings
 from ingest.store.tokens import create_token, set_rate
+from ingest.streams.queues import rate_key
 from tests.conftest import Connection
 from tests.intakes import ServedIntake, make_document, served, wait_until
 

@@ -14,7 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from ingest.domain.catalog import EventKind
 from ingest.settings import Settings
 from ingest.store.catalog import load_declared, save_catalog
-from ingest.tracing import open_tracer
+from ingest.telemetry.tracing import open_tracer
 from tests.conftest import Connection
 from tests.declared import make_endpoint, make_trigger
 from tests.intakes import make_document, served

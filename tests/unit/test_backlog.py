@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from ingest.domain.errors import Overloaded, Unavailable
-from ingest.doors.backlog import FRESH_SECONDS, Backlog
+from ingest.streams.backlog import FRESH_SECONDS, Backlog
 
 
 def make(max_waiting: int = 10) -> Backlog:

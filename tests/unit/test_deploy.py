@@ -16,11 +16,12 @@ import yaml
 from falcon import inspect
 from hatchling.builders.wheel import WheelBuilder
 
-from ingest import cli, queues
+from ingest import cli
 from ingest.doors.http.app import create_app
 from ingest.doors.http.heads import HeadRouter
 from ingest.doors.http.uploads import PATH as UPLOADS
 from ingest.settings import Settings, read_settings
+from ingest.streams import queues
 
 inspect.register_router(HeadRouter)(inspect.inspect_compiled_router)
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from ingest.domain.errors import InvalidValue
-from ingest.logs import JsonFormatter, configure_logging
+from ingest.telemetry.logs import JsonFormatter, configure_logging
 
 IMPORT_ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 

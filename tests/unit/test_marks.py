@@ -5,7 +5,7 @@ from uuid import UUID
 import orjson
 import pytest
 
-from ingest.wire.journals import Mark, peek_mark
+from ingest.wire.acceptance_log import Mark, peek_mark
 
 ID = UUID("01936b4c-0000-7000-8000-000000000000")
 

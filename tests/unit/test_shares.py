@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.stream import Entry, Waiting
+from ingest.streams.stream import Entry, Waiting
 from ingest.wire.entries import encode
 from tests.factories import by_email
 from workers.shares import Share, cut, group, make_share

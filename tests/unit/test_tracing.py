@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.tracing import open_tracer
+from ingest.telemetry.tracing import open_tracer
 from ingest.wire.traceparents import parse_traceparent
 
 GOOD = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

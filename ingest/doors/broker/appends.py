@@ -8,9 +8,9 @@ import orjson
 
 from ingest.doors.accept import Accepted
 from ingest.doors.appends import BlockingAppends
-from ingest.partitioning import CONSUME_CLIENT
-from ingest.queues import pending_result, pending_results_key
 from ingest.settings import Settings
+from ingest.streams.partitioning import CONSUME_CLIENT
+from ingest.streams.queues import pending_result, pending_results_key
 from ingest.wire.messages import Order
 
 

@@ -5,7 +5,6 @@ import time
 import psycopg
 from psycopg.rows import TupleRow
 
-from ingest import metrics
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Unavailable
 from ingest.domain.identities import Namer
@@ -13,6 +12,7 @@ from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.store.catalog import load_catalog, load_version
 from ingest.store.database import connect
 from ingest.store.installation import load_namer
+from ingest.telemetry import metrics
 
 _FRESH_SECONDS = 1.0
 

@@ -20,7 +20,6 @@ from threading import Event
 from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
-from ingest import metrics
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import (
     BodyTooLarge,
@@ -36,6 +35,7 @@ from ingest.doors.broker.appends import BrokerAppends, Taken
 from ingest.doors.broker.catalog import BrokerCatalog
 from ingest.doors.broker.sources import Message, Outlet, Refusal, Source
 from ingest.settings import Settings
+from ingest.telemetry import metrics
 from ingest.wire.envelopes import to_import
 from ingest.wire.json_bodies import decode
 from ingest.wire.messages import (

@@ -16,7 +16,7 @@ from redis.typing import EncodableT, FieldT
 
 from ingest.domain.errors import Unavailable
 from ingest.doors.broker.sources import Message, Refusal
-from ingest.doors.connections import connect_blocking
+from ingest.streams.connections import connect_blocking
 from ingest.wire.messages import Result, dump_result
 
 GROUP = "penstock"

@@ -22,16 +22,16 @@ from ingest.domain.answers import Answer
 from ingest.domain.errors import Unavailable
 from ingest.domain.identities import Name
 from ingest.doors.broker.sources import Outlet
-from ingest.doors.connections import connect_blocking
-from ingest.queues import (
+from ingest.settings import Settings
+from ingest.store.database import connect
+from ingest.store.receipts import find_answers
+from ingest.streams.connections import connect_blocking
+from ingest.streams.queues import (
     outcomes_channel,
     parse_pending_result,
     pending_result,
     pending_results_key,
 )
-from ingest.settings import Settings
-from ingest.store.database import connect
-from ingest.store.receipts import find_answers
 from ingest.wire.answers import load_answers
 from ingest.wire.messages import NAMED_BY, Result
 

@@ -19,7 +19,6 @@ from typing import TypeVar
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from ingest import metrics
 from ingest.domain.errors import InvalidRequest, Unavailable
 from ingest.domain.jobs import Counts, JobState
 from ingest.doors.appends import BlockingAppends
@@ -36,6 +35,7 @@ from ingest.store.job_rows import (
     keep_rows,
 )
 from ingest.store.jobs import Job, Progress, save_progress
+from ingest.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 

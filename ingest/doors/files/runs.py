@@ -16,9 +16,9 @@ from ingest.doors.files.feeder import Feeder, FileChanged
 from ingest.doors.files.inputs import Rows
 from ingest.doors.files.judge import Judge
 from ingest.doors.files.window import RowTaken
-from ingest.partitioning import FILES_CLIENT
 from ingest.settings import Settings
 from ingest.store.jobs import Job, Progress, begin_job, find_job, finish_job
+from ingest.streams.partitioning import FILES_CLIENT
 from ingest.wire.envelopes import Envelope
 from ingest.wire.profile_schemas import ProfileSchemas
 

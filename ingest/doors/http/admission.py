@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 
 from ingest.domain.errors import Overloaded, Unavailable
-from ingest.doors.backlog import Backlog
+from ingest.streams.backlog import Backlog
 
 #: How long a caller is kept that will be refused, and how many at most are kept.
 _HOLD_SECONDS = 0.2

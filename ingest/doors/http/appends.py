@@ -13,21 +13,22 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 from redis.typing import EncodableT, FieldT
 
-from ingest import metrics
 from ingest.domain.errors import Unavailable
 from ingest.domain.ranks import Rank
-from ingest.doors.backlog import Backlog
-from ingest.doors.connections import connect
-from ingest.partitioning import INTAKE_CLIENT
-from ingest.queues import (
+from ingest.streams.backlog import Backlog
+from ingest.streams.connections import connect
+from ingest.streams.partitioning import INTAKE_CLIENT
+from ingest.streams.queues import (
     LISTENER_KEY,
     NOTES_EXPIRE_SECONDS,
     SETTLED_KEY,
     bell_key,
+    journal_key,
     notes_key,
     stream_key,
 )
-from ingest.wire.journals import FIELD, gather_records
+from ingest.telemetry import metrics
+from ingest.wire.acceptance_log import FIELD, gather_records
 from ingest.wire.ranks import dump_rank
 
 #: What one pipeline carries at most: a batch must fit a socket timeout.
@@ -180,8 +181,8 @@ class Appends:
                 {b"import": entry.payload, **fields, **dump_rank(entry.rank)},
             )
         marks = ((entry.partition, entry.mark) for entry in batch if entry.mark)
-        for journal, record in gather_records(marks):
-            pipeline.xadd(journal, {FIELD: record})
+        for partition, record in gather_records(marks):
+            pipeline.xadd(journal_key(partition), {FIELD: record})
         if notes := dict(entry.note for entry in batch if entry.note is not None):
             key = notes_key(self.find_minute())
             # The client's types do not take bytes for fields.

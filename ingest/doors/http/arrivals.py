@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from ingest import metrics
 from ingest.domain.errors import BodyTooSlow
 from ingest.doors.http.bodies import release
 from ingest.doors.http.protocol import WHOLE
 from ingest.settings import Settings
+from ingest.telemetry import metrics
 from ingest.wire.bodies import guess_format
 from ingest.wire.replies import CONTENT_TYPES, choose_format, dump, fault_answer
 

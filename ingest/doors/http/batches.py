@@ -10,7 +10,6 @@ from uuid import UUID
 
 from falcon.asgi import Request, Response
 
-from ingest import metrics
 from ingest.domain.answers import Answer
 from ingest.domain.errors import NotFound, Rejected
 from ingest.domain.identities import Name, Namer
@@ -31,6 +30,7 @@ from ingest.doors.http.prefer import choose_wait, dump_applied, parse_prefer
 from ingest.doors.http.replies import asks_retry, describe, reply
 from ingest.doors.http.requests import Decoded, read_request
 from ingest.doors.http.tracing import traced
+from ingest.telemetry import metrics
 from ingest.wire.batches import Batch, load_element
 from ingest.wire.replies import fault_answer
 

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 import psycopg
 from psycopg.rows import TupleRow
 
-from ingest import metrics
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Forbidden, Unauthenticated, Unavailable
 from ingest.domain.identities import Namer
@@ -21,6 +20,7 @@ from ingest.store import catalog as catalogs
 from ingest.store import tokens
 from ingest.store.database import connect
 from ingest.store.installation import load_namer
+from ingest.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import time
 from falcon.asgi import Request, Response
 from prometheus_client import Counter, Histogram
 
-from ingest import metrics
+from ingest.telemetry import metrics
 
 _PREFIX = "/api/v1.1/"
 

@@ -7,8 +7,8 @@ import orjson
 from falcon.asgi import Request, Response
 
 from ingest.doors.http.front import render_front
-from ingest.doors.openapi.document import build_document
-from ingest.doors.openapi.page import render_page
+from ingest.doors.http.openapi.document import build_document
+from ingest.doors.http.openapi.page import render_page
 
 #: A caller asks again after an hour, and is told in a line if nothing has changed.
 _CACHE_CONTROL = "public, max-age=3600"

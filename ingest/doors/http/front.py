@@ -2,7 +2,7 @@
 
 from html import escape
 
-from ingest.doors.openapi.page import STYLE
+from ingest.doors.http.openapi.page import STYLE
 
 _PAGE = """\
 <!doctype html>

@@ -13,9 +13,9 @@ from redis.exceptions import RedisError
 from ingest.domain.answers import NAME_TAKEN
 from ingest.domain.errors import NameTaken, Unavailable
 from ingest.domain.identities import Name
-from ingest.doors.connections import connect
 from ingest.doors.http.idempotency import HEADER
-from ingest.queues import KEY_GUARD_SECONDS, key_guard
+from ingest.streams.connections import connect
+from ingest.streams.queues import KEY_GUARD_SECONDS, key_guard
 
 #: Names claimed in one pipeline, at most.
 _MAX_CLAIMS = 500

@@ -8,12 +8,9 @@ from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from uuid import UUID
 
-from ingest import metrics
 from ingest.domain.answers import Answer
 from ingest.domain.errors import Unavailable
 from ingest.doors.accept import Accepted
-from ingest.doors.backlog import Backlog
-from ingest.doors.doorbell import Doorbell
 from ingest.doors.http.admission import Admission
 from ingest.doors.http.appends import Appended, Appends
 from ingest.doors.http.bodies import Bodies
@@ -27,9 +24,12 @@ from ingest.doors.http.uploads import Uploads
 from ingest.doors.outcomes import Expected, OutcomeBoard
 from ingest.doors.receipts import Receipts, StoredReceipt
 from ingest.settings import Settings
-from ingest.tracing import open_tracer
+from ingest.streams.backlog import Backlog
+from ingest.streams.doorbell import Doorbell
+from ingest.telemetry import metrics
+from ingest.telemetry.tracing import open_tracer
+from ingest.wire.acceptance_log import dump_mark
 from ingest.wire.entries import encode
-from ingest.wire.journals import dump_mark
 
 logger = logging.getLogger(__name__)
 

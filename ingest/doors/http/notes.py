@@ -18,8 +18,8 @@ from redis.exceptions import RedisError
 
 from ingest.domain.errors import Unavailable
 from ingest.domain.imports import Import
-from ingest.doors.connections import connect
-from ingest.queues import NOTES_EXPIRE_SECONDS, NOTES_FROM_KEY, notes_key
+from ingest.streams.connections import connect
+from ingest.streams.queues import NOTES_EXPIRE_SECONDS, NOTES_FROM_KEY, notes_key
 
 #: Minutes that are looked through at most, and in one round trip.
 _MAX_MINUTES = 1440

@@ -5,7 +5,6 @@ from functools import partial
 from falcon.asgi import Request, Response
 from msgspec.structs import replace
 
-from ingest import metrics
 from ingest.domain.errors import Rejected
 from ingest.domain.tokens import Token
 from ingest.doors.accept import Accepted, accept
@@ -15,6 +14,7 @@ from ingest.doors.http.intake import Intake
 from ingest.doors.http.replies import asks_retry
 from ingest.doors.http.requests import Decoded, find_secret, read_body
 from ingest.doors.http.tracing import traced
+from ingest.telemetry import metrics
 from ingest.wire.bodies import decode
 from ingest.wire.envelopes import peek_token
 from ingest.wire.forms import (

@@ -10,8 +10,8 @@ from redis.exceptions import RedisError
 from ingest.domain.errors import InvalidRequest, RateExceeded, Unavailable
 from ingest.domain.rates import Rate, Standing
 from ingest.domain.tokens import Token
-from ingest.doors.connections import connect
-from ingest.queues import rate_key
+from ingest.streams.connections import connect
+from ingest.streams.queues import rate_key
 
 #: The generic cell rate algorithm, which alone gives a rested token a burst and what
 #: comes back meanwhile: twice the rate in the first second. So what a second takes is

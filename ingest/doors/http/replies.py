@@ -8,7 +8,6 @@ from uuid import uuid4
 from falcon import HTTPError
 from falcon.asgi import Request, Response
 
-from ingest import metrics
 from ingest.domain.answers import Answer
 from ingest.domain.errors import (
     Overloaded,
@@ -20,6 +19,7 @@ from ingest.domain.errors import (
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.requests import get_format, is_parsed
 from ingest.settings import Settings
+from ingest.telemetry import metrics
 from ingest.wire.replies import CONTENT_TYPES, dump, fault_answer
 
 logger = logging.getLogger(__name__)

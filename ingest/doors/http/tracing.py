@@ -4,7 +4,7 @@ from falcon.asgi import Request, Response
 from msgspec.structs import replace
 
 from ingest.doors.accept import Accepted
-from ingest.tracing import Span, Tracer
+from ingest.telemetry.tracing import Span, Tracer
 from ingest.wire.traceparents import HEADER, parse_traceparent
 
 

@@ -1,0 +1,1 @@
+"""`penstock import`: files, one after another, from options to the report."""

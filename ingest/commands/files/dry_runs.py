@@ -1,0 +1,216 @@
+"""`penstock import --dry-run`: the outcome of each row, without writing anything.
+
+Each batch of rows is applied in a transaction that is rolled back, so profiles are
+locked for a short time only. A row sees the changes of its own batch, not those of
+earlier batches.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import click
+from msgspec import Struct, to_builtins
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest.commands.files.asked import Asked
+from ingest.commands.files.display import tell_encoding
+from ingest.commands.files.inputs import Input, open_inputs, prepare
+from ingest.domain.errors import Fault, Rejected
+from ingest.domain.imports import Outcome, State
+from ingest.domain.jobs import Counts, new_job_id
+from ingest.doors.files.archives import Left, UnreadableFile
+from ingest.doors.files.fault_groups import FaultGroups
+from ingest.doors.files.judge import Judge, Verdict
+from ingest.doors.files.rows import Row
+from ingest.doors.files.tables import Table
+from ingest.geo import open_locator
+from ingest.settings import Settings
+from ingest.store.catalog import load_catalog
+from ingest.store.database import connect
+from ingest.wire.profile_schemas import ProfileSchemas
+from workers.rehearse import rehearse
+
+
+class Foreseen(Struct, frozen=True, kw_only=True):
+    """Outcome of one row in a dry run."""
+
+    row: int
+    state: State
+    #: None for a profile that would be created, whose id is not known.
+    profile_id: str | None = None
+    matched_by: str | None = None
+    #: Field path → [old, new].
+    changes: dict[str, tuple[object, object]]
+    faults: tuple[Fault, ...] = ()
+
+
+def rehearse_files(
+    settings: Settings, paths: Sequence[str], asked: Asked, *, show: int, as_json: bool
+) -> int:
+    """Print the outcomes of the files' rows, the first `show` in full.
+
+    Errors are grouped by kind. Returns 2 if a file cannot be read, 1 if any row
+    would be rejected, else 0.
+    """
+    summaries: list[dict[str, Any]] = []
+    with connect(settings.database_url, application_name="penstock-rehearse") as opened:
+        for path in paths:
+            left = Left()
+            with open_inputs(path, settings, left) as inputs:
+                for one in inputs:
+                    try:
+                        rehearsal = _Rehearsal(settings, opened, asked, one)
+                    except Rejected as error:
+                        if not one.is_member:
+                            raise
+                        left.refused[one.name] = str(error)
+                    else:
+                        summaries.append(_print(one.name, rehearsal, show, as_json))
+            summaries += _print_left(left, as_json=as_json)
+    if as_json:
+        click.echo(json.dumps(summaries, indent=2, default=str))
+    if any(each["state"] in {"refused", "failed"} for each in summaries):
+        return 2
+    return int(any(each.get("rejected") or each.get("dead") for each in summaries))
+
+
+def _print_left(left: Left, *, as_json: bool) -> list[dict[str, Any]]:
+    """Print the files of an archive that were not read, with the reason."""
+    refused = [("refused", *one) for one in left.refused.items()]
+    hidden = [("skipped", name, "hidden file") for name in left.hidden]
+    told = [*refused, *hidden]
+    if not as_json:
+        for state, name, reason in told:
+            click.echo(f"{name}: {state}: {reason}")
+    return [
+        {"name": name, "state": state, "error_text": reason}
+        for state, name, reason in told
+    ]
+
+
+class _Rehearsal:
+    """Dry run of the rows of one file."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        connection: Connection[TupleRow],
+        asked: Asked,
+        one: Input,
+    ) -> None:
+        self._connection = connection
+        self._batch_size = settings.batch_size
+        self._schemas = ProfileSchemas(
+            load_catalog(connection, settings.profile_limits),
+            open_locator(settings.geoip_database),
+        )
+        prepared = prepare(connection, one, asked, self._schemas)
+        self._rows = prepared.rows
+        self.form = asdict(self._rows.form)
+        rows = self._rows
+        self.faults = FaultGroups(rows.columns if isinstance(rows, Table) else ())
+        #: Why the file could not be read to its end.
+        self.failure = ""
+        self._judge = Judge(
+            prepared.shared,
+            job_id=new_job_id(datetime.now(UTC)),
+            token_id=None,
+            schemas=self._schemas,
+            partitions=settings.partitions,
+        )
+
+    def __iter__(self) -> Iterator[Foreseen]:
+        """Yield the outcome of each row, in order."""
+        rows = self._read()
+        while batch := list(islice(rows, self._batch_size)):
+            yield from self._rehearse(self._judge.judge_all(batch, batch[0].number - 1))
+
+    def _read(self) -> Iterator[Row]:
+        try:
+            yield from self._rows
+        except UnreadableFile as error:
+            self.failure = str(error)
+
+    def _rehearse(self, verdicts: Sequence[Verdict]) -> Iterator[Foreseen]:
+        imports = [one.accepted.import_ for one in verdicts if one.accepted is not None]
+        outcomes = {
+            outcome.import_id: outcome
+            for outcome in rehearse(self._connection, imports, self._schemas)
+        }
+        for verdict in verdicts:
+            if verdict.accepted is None:
+                yield self._reject(verdict)
+            else:
+                yield self._foresee(
+                    verdict.row, outcomes[verdict.accepted.import_.import_id]
+                )
+
+    def _reject(self, verdict: Verdict) -> Foreseen:
+        row = verdict.row
+        self.faults.add(row.number, row.content, verdict.faults)
+        return Foreseen(
+            row=row.number, state=State.REJECTED, changes={}, faults=verdict.faults
+        )
+
+    def _foresee(self, row: Row, outcome: Outcome) -> Foreseen:
+        self.faults.add(row.number, row.content, outcome.faults)
+        self.faults.add(row.number, row.content, outcome.skipped, dropped=True)
+        if not outcome.faults:
+            self.faults.note(row.element.get("data"))
+        created = outcome.state is State.CREATED
+        return Foreseen(
+            row=row.number,
+            state=outcome.state,
+            profile_id=None if created else outcome.profile_id,
+            matched_by=outcome.matched_by,
+            changes=dict(outcome.changes),
+            faults=outcome.faults,
+        )
+
+
+def _print(
+    name: str, rehearsal: _Rehearsal, show: int, as_json: bool
+) -> dict[str, Any]:
+    """Print the first rows that change something, the errors, and the counts."""
+    counts = Counts()
+    shown: list[dict[str, Any]] = []
+    for one in rehearsal:
+        counts = counts.plus(one.state)
+        if one.state is not State.UNCHANGED and len(shown) < show:
+            if as_json or not one.faults:
+                shown.append(to_builtins(one))
+            if not as_json and not one.faults:
+                click.echo(_describe(one))
+    told = ", ".join(f"{count:,} {state}" for state, count in asdict(counts).items())
+    if not as_json:
+        for line in rehearsal.faults.tell():
+            click.echo(line)
+        if rehearsal.failure:
+            click.echo(rehearsal.failure)
+        click.echo(f"{name}: dry run; nothing was written. Result: {told}")
+        click.echo(f"  {tell_encoding(rehearsal.form)}")
+    form = {
+        name: rehearsal.form[name] for name in ("encoding", "encoding_source", "sheet")
+    }
+    return {
+        "name": name,
+        "state": "failed" if rehearsal.failure else "dry_run",
+        "error_text": rehearsal.failure,
+        "rows": counts.total,
+        **asdict(counts),
+        **form,
+        "faults": rehearsal.faults.list_kinds(),
+        "possible_nulls": rehearsal.faults.list_nothings(),
+        "shown": shown,
+    }
+
+
+def _describe(one: Foreseen) -> str:
+    told = [f"{path}: {old!r} → {new!r}" for path, (old, new) in one.changes.items()]
+    profile = f" {one.profile_id} by {one.matched_by}" if one.profile_id else ""
+    return f"row {one.row}: {one.state}{profile}: {'; '.join(told)}"

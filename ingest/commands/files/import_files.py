@@ -1,0 +1,180 @@
+"""`penstock import`: import files of profiles."""
+
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import click
+
+from ingest.commands.databases import find_settings
+from ingest.commands.files.asked import Asked, load_asked
+from ingest.commands.files.display import Display, Left, summarize
+from ingest.commands.files.dry_runs import rehearse_files
+from ingest.commands.files.imports import Ended, Importer, Refused, Start
+from ingest.commands.files.options import file_options, row_options
+from ingest.domain.errors import PenstockError, Rejected
+from ingest.domain.jobs import JobState
+from ingest.garbage import collect_rarely
+from ingest.settings import Settings
+from ingest.store.faults import unavailable_while_away
+
+#: Exit statuses.
+_APPLIED, _REJECTED, _FAILED, _INTERRUPTED = 0, 1, 2, 130
+_EPILOG = """\b
+Examples:
+  penstock import people.csv --database 1 --matching email
+  penstock import people.csv --database 1 --map "E-mail=email" --map "Notes="
+  penstock import export.zip --database 1 --matching custom --field code --update-only
+  zcat people.ndjson.gz | penstock import - --database 1 --matching phone
+  penstock import people.csv --database 1 --dry-run
+  penstock import people.csv --database 1 --resume
+
+\b
+Exit status:
+  0    all rows applied
+  1    some rows rejected or dead; see the rejects file
+  2    unreadable file, or nothing started
+  130  interrupted; continue with --resume
+"""
+
+
+class _Failed(click.ClickException):
+    exit_code = _FAILED
+
+
+@click.command("import", epilog=_EPILOG)
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@row_options
+@file_options
+@click.option("--resume", is_flag=True, help="Continue an interrupted import.")
+@click.option("--restart", is_flag=True, help="Start again from the first row.")
+@click.option("--dry-run", is_flag=True, help="Show the changes without writing them.")
+@click.option(
+    "--show",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="Number of rows to show in a dry run.",
+)
+@click.option(
+    "--rejects",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Rejects file, for one input file.  [default: next to it]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".state"),
+    show_default=True,
+    help="Directory of `penstock up`, if no servers are set.",
+)
+def import_(files: tuple[str, ...], **options: Any) -> None:
+    """Import files of profiles.
+
+    Reads tables (CSV, .xlsx, .xls, .ods), NDJSON, and JSON, also packed; `-` is
+    standard input. Columns are matched to fields by name or title, ignoring case.
+    `phones` may have several values, separated by , ; or |. `email_sub` and
+    `phone_sub` also subscribe their contact. Empty cells change nothing. Every row
+    gets a receipt. The command waits until all rows are applied.
+    """
+    if options["update_only"] and options["add"]:
+        raise click.UsageError("Use only one of --update-only and --add")
+    if options["resume"] and options["restart"]:
+        raise click.UsageError("Use only one of --resume and --restart")
+    if options["rejects"] is not None and len(files) > 1:
+        raise click.UsageError("--rejects needs exactly one input file")
+    settings = find_settings(options["state_dir"])
+    asked = load_asked(options, settings)
+    try:
+        with unavailable_while_away():
+            status = _run(settings, files, asked, options)
+    except PenstockError as error:
+        raise _Failed(_explain(error)) from error
+    sys.exit(status)
+
+
+def _run(
+    settings: Settings,
+    files: tuple[str, ...],
+    asked: Asked,
+    options: Mapping[str, Any],
+) -> int:
+    """Import the files, or run them dry; return the exit status."""
+    if options["dry_run"]:
+        return rehearse_files(
+            settings, files, asked, show=options["show"], as_json=options["as_json"]
+        )
+    return _import_all(settings, files, asked, options)
+
+
+def _import_all(
+    settings: Settings,
+    files: tuple[str, ...],
+    asked: Asked,
+    options: Mapping[str, Any],
+) -> int:
+    """Import one file after another, until interrupted; return the exit status."""
+    collect_rarely()
+    start = Start.NEW
+    if options["resume"] or options["restart"]:
+        start = Start.RESUME if options["resume"] else Start.ANEW
+    stop, give_up = Event(), Event()
+    _listen(stop, give_up)
+    ended: list[Ended | Refused] = []
+    with Display(quiet=not sys.stderr.isatty()) as display:
+        importer = Importer(settings, asked, start, display, stop, give_up)
+        for file in files:
+            ended += importer.run(file, options["rejects"])
+            if stop.is_set():
+                break
+    summarize(
+        [(one.job, one.rejects) for one in ended if isinstance(one, Ended)],
+        [
+            Left(name=one.name, reason=one.reason, hidden=one.hidden)
+            for one in ended
+            if isinstance(one, Refused)
+        ],
+        as_json=options["as_json"],
+    )
+    return _choose_status(ended, stop)
+
+
+def _listen(stop: Event, give_up: Event) -> None:
+    """Stop reading at the first signal, and stop waiting at the second."""
+
+    def interrupt(*_: object) -> None:
+        if stop.is_set():
+            give_up.set()
+        else:
+            click.echo(
+                "Stopping after the rows in flight. Press Ctrl-C again to stop now.",
+                err=True,
+            )
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+
+
+def _choose_status(ended: list[Ended | Refused], stop: Event) -> int:
+    jobs = [one.job for one in ended if isinstance(one, Ended)]
+    if any(isinstance(one, Refused) and not one.hidden for one in ended):
+        return _FAILED
+    if any(job.state is JobState.FAILED for job in jobs):
+        return _FAILED
+    if stop.is_set() and any(job.state is not JobState.DONE for job in jobs):
+        return _INTERRUPTED
+    if any(job.counts.rejected or job.counts.dead for job in jobs):
+        return _REJECTED
+    return _APPLIED
+
+
+def _explain(error: PenstockError) -> str:
+    """Return every message, one per line."""
+    if isinstance(error, Rejected):
+        return "\n".join(fault.message for fault in error.faults)
+    return str(error)

@@ -1,0 +1,136 @@
+"""Files one after another, each a job."""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+from threading import Event
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest.commands.files.asked import Asked
+from ingest.commands.files.display import Display
+from ingest.commands.files.inputs import Input, open_inputs, prepare
+from ingest.commands.files.rejects import write_rejects
+from ingest.domain.errors import Rejected
+from ingest.domain.jobs import JobState
+from ingest.doors.files.archives import Left
+from ingest.doors.files.runs import Run, run_job
+from ingest.doors.files.starts import Wanted, hold, restart_job, resume_job, start_job
+from ingest.settings import Settings
+from ingest.store.catalog import load_catalog
+from ingest.store.database import connect
+from ingest.store.jobs import Job
+from ingest.wire.profile_schemas import ProfileSchemas
+
+
+class Start(Enum):
+    """What to do about an import of the same file that stopped."""
+
+    NEW = auto()
+    RESUME = auto()
+    ANEW = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How an import ended, and where its rejects are, if it has any."""
+
+    job: Job
+    rejects: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A file of an archive that was not imported."""
+
+    name: str
+    reason: str
+    #: Whether nobody meant it to be: the system put it there.
+    hidden: bool = False
+
+
+class Importer:
+    """Imports files as they were asked to be."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        asked: Asked,
+        start: Start,
+        display: Display,
+        stop: Event,
+        give_up: Event,
+    ) -> None:
+        self._settings = settings
+        self._asked = asked
+        self._start = start
+        self._display = display
+        self._stop = stop
+        self._give_up = give_up
+
+    def run(self, path: str, rejects: Path | None) -> list[Ended | Refused]:
+        """Import the files in `path`, one after another.
+
+        One of an archive that cannot be imported harms no other; of others it is
+        raised.
+        """
+        left, ended = Left(), list[Ended | Refused]()
+        with (
+            connect(self._settings.database_url) as connection,
+            open_inputs(path, self._settings, left) as inputs,
+        ):
+            for one in inputs:
+                if self._stop.is_set():
+                    break
+                try:
+                    ended.append(self._import(connection, one, rejects))
+                except Rejected as error:
+                    if not one.is_member:
+                        raise
+                    reason = "; ".join(fault.text for fault in error.faults)
+                    ended.append(Refused(name=one.name, reason=reason))
+        refused = [Refused(name=name, reason=why) for name, why in left.refused.items()]
+        hidden = [
+            Refused(name=name, reason="hidden file", hidden=True)
+            for name in left.hidden
+        ]
+        return [*ended, *refused, *hidden]
+
+    def _import(
+        self, connection: Connection[TupleRow], one: Input, rejects: Path | None
+    ) -> Ended:
+        catalog = load_catalog(connection, self._settings.profile_limits)
+        schemas = ProfileSchemas(catalog)
+        # First: a header that means nothing begins no job.
+        prepared = prepare(connection, one, self._asked, schemas)
+        wanted = Wanted(
+            name=one.name,
+            database_id=prepared.shared.database_id,
+            parameters=prepared.parameters,
+            fingerprint=one.fingerprint,
+            total_bytes=one.total_bytes,
+        )
+        hold(connection, wanted)
+        job = _STARTS[self._start](connection, wanted)
+        if job.state is not JobState.DONE:
+            self._display.begin(Path(one.name).name, job)
+            job = run_job(
+                self._settings,
+                Run(
+                    job=job,
+                    shared=prepared.shared,
+                    rows=prepared.rows,
+                    schemas=schemas,
+                    count_bytes=lambda: one.packed.count,
+                    stop=self._stop,
+                    give_up=self._give_up,
+                    watch=self._display.show,
+                ),
+            )
+        # Not over the session that holds the file: it may have been lost meanwhile.
+        with connect(self._settings.database_url) as fresh:
+            return Ended(job=job, rejects=write_rejects(fresh, job, rejects))
+
+
+_STARTS = {Start.NEW: start_job, Start.RESUME: resume_job, Start.ANEW: restart_job}

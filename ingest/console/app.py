@@ -1,0 +1,81 @@
+"""The console's routes, and the lifetime of what stands behind them."""
+
+from collections.abc import Mapping
+
+import falcon.asgi
+from falcon.asgi import Request, Response
+
+from ingest.console import letters, views
+from ingest.console.desk import Desk, Replay
+from ingest.console.rendering import read_asset
+from ingest.console.resources import (
+    AssetResource,
+    Headers,
+    LoginResource,
+    LogoutResource,
+    Pages,
+    ViewResource,
+)
+from ingest.console.visits import View
+from ingest.domain.errors import PenstockError
+from ingest.doors.http.heads import HeadRouter
+from ingest.doors.http.health import LiveResource
+from ingest.settings import Settings
+
+#: What each path shows, and what it does with a form.
+_VIEWS: Mapping[str, tuple[View, View | None]] = {
+    "/": (views.show_overview, None),
+    "/search": (views.show_search, views.find),
+    "/imports": (views.show_imports, None),
+    "/imports/{import_id}": (views.show_import, None),
+    "/profiles/{database_id}/{profile_id}": (views.show_profile, None),
+    "/dead-letters": (letters.show_letters, letters.resolve),
+    "/dead-letters/{letter_id}": (letters.show_letter, None),
+    "/deliveries": (views.show_deliveries, None),
+    "/events/{event_id}": (views.show_event, None),
+}
+_ASSETS = {
+    "/style.css": ("style.css", "text/css; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+
+
+class _Lifetime:
+    """Opens the desk before the first request and clears it after the last."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def process_startup(
+        self, scope: Mapping[str, object], event: Mapping[str, object]
+    ) -> None:
+        """Begin."""
+        await self._desk.start()
+
+    async def process_shutdown(
+        self, scope: Mapping[str, object], event: Mapping[str, object]
+    ) -> None:
+        """End; every request has been answered."""
+        await self._desk.stop()
+
+
+def create_console(
+    settings: Settings, replay: Replay
+) -> falcon.asgi.App[Request, Response]:
+    """Return the application; it connects when its server starts it."""
+    desk = Desk(settings, replay)
+    pages = Pages(desk)
+    app: falcon.asgi.App[Request, Response] = falcon.asgi.App(router=HeadRouter())
+    app.add_middleware(_Lifetime(desk))
+    app.add_middleware(Headers())
+    app.add_error_handler(Exception, pages.show_unexpected)
+    app.add_error_handler(falcon.HTTPError, pages.show_refusal)
+    app.add_error_handler(PenstockError, pages.show_error)
+    for path, (view, on_form) in _VIEWS.items():
+        app.add_route(path, ViewResource(desk, pages, view, on_form))
+    app.add_route("/login", LoginResource(desk, pages))
+    app.add_route("/logout", LogoutResource(desk))
+    app.add_route("/health/live", LiveResource())
+    for path, (name, content_type) in _ASSETS.items():
+        app.add_route(path, AssetResource(read_asset(name), content_type))
+    return app

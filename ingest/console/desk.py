@@ -1,0 +1,118 @@
+"""Everything the console needs, with one lifetime."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TypeVar
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+from redis.exceptions import RedisError
+
+from ingest.console.sessions import FAILURE_SECONDS, Brake, Sessions
+from ingest.domain.errors import Unavailable
+from ingest.domain.flow import FlowMeter
+from ingest.doors.http.readers import Readers
+from ingest.settings import Settings
+from ingest.status.pipeline import Standing, gather_standing, sample
+from ingest.store.faults import unavailable_while_away
+from ingest.streams.waiting import Streams, StreamState
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+#: How often the streams are looked at, so that rates are known when somebody asks.
+_SAMPLE_SECONDS = 5.0
+
+#: Replays the dead letters of these numbers in the name of somebody; a dry run keeps
+#: nothing. Each line tells what came of one letter.
+Replay = Callable[[Sequence[int], str, bool], Sequence[object]]
+
+
+class Desk:
+    """What views read from, and who may look."""
+
+    def __init__(self, settings: Settings, replay: Replay) -> None:
+        self.settings = settings
+        self.sessions = Sessions()
+        self.brake = Brake(FAILURE_SECONDS)
+        self._replay = replay
+        self._readers = Readers(
+            settings.database_url, application_name="penstock-console"
+        )
+        self._streams = Streams(settings.redis_url, settings.partitions)
+        # One at a time: the streams share a connection, replays take long.
+        self._redis_thread = ThreadPoolExecutor(1, "streams")
+        self._replay_thread = ThreadPoolExecutor(1, "replay")
+        self._meter = FlowMeter()
+        self._sampling: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to look at the streams."""
+        self._sampling = asyncio.create_task(self._sample())
+
+    async def stop(self) -> None:
+        """Let go of everything."""
+        if self._sampling is not None:
+            self._sampling.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._sampling
+        for threads in (self._redis_thread, self._replay_thread):
+            await asyncio.to_thread(threads.shutdown)
+        self._streams.close()
+        await self._readers.close()
+
+    async def read(self, work: Callable[[Connection[TupleRow]], _T]) -> _T:
+        """Return what `work` reads, all of it from one snapshot."""
+        return await self._readers.read(work)
+
+    async def write(self, work: Callable[[Connection[TupleRow]], _T]) -> _T:
+        """Commit what `work` does in one transaction, unless it raises."""
+        return await self._readers.write(work)
+
+    async def look(self, work: Callable[[Streams], _T]) -> _T:
+        """Return what `work` sees in the streams; raise Unavailable without Redis."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._redis_thread, work, self._streams)
+        except (RedisError, OSError) as error:
+            raise Unavailable("Redis is unavailable") from error
+
+    async def replay(
+        self, letter_ids: Sequence[int], by: str, *, dry_run: bool
+    ) -> Sequence[object]:
+        """Replay dead letters; return what came of each."""
+        loop = asyncio.get_running_loop()
+        with unavailable_while_away():
+            return await loop.run_in_executor(
+                self._replay_thread, self._replay, letter_ids, by, dry_run
+            )
+
+    async def standing(self) -> Standing:
+        """Return how the whole pipeline stands now."""
+        states = await self.look(Streams.states)
+        self._note(states)
+        flow = self._meter.flow()
+        return await self.read(
+            lambda connection: gather_standing(connection, states, flow)
+        )
+
+    def _note(self, states: Sequence[StreamState]) -> None:
+        sample(self._meter, states, time.monotonic())
+
+    async def _sample(self) -> None:
+        is_told = False
+        while True:
+            try:
+                self._note(await self.look(Streams.states))
+                is_told = False
+            except Unavailable:
+                # A line an outage, not one every few seconds.
+                if not is_told:
+                    logger.warning("streams unavailable")
+                is_told = True
+            await asyncio.sleep(_SAMPLE_SECONDS)

@@ -1,0 +1,120 @@
+"""The pages of dead letters: grouped, one by one, replayed and discarded."""
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+
+from ingest.console.visits import Page, Redirect, Visit
+from ingest.domain.errors import InvalidRequest, NotFound
+from ingest.store.dead_letters import Resolution, Verdict, resolve_letters
+from ingest.store.letter_queries import (
+    Letter,
+    Selection,
+    find_letter,
+    find_letter_ids,
+    list_letter_groups,
+)
+from ingest.wire.masks import mask_error, mask_payload, mask_traceback
+
+logger = logging.getLogger(__name__)
+
+#: Letters that one press of the button replays, at most: the page waits for them.
+_AT_ONCE = 500
+
+
+async def show_letters(visit: Visit) -> Page:
+    """List dead letters, grouped by what went wrong and where."""
+    is_all = visit.asked("all") is not None
+    groups = await visit.desk.read(
+        partial(list_letter_groups, selection=Selection(resolved=is_all))
+    )
+    shown = [
+        (group, mask_error(group.sample_error, group.sample_payload))
+        for group in groups
+    ]
+    return Page(template="letters.html", values={"groups": shown, "is_all": is_all})
+
+
+async def show_letter(visit: Visit) -> Page:
+    """Show a letter; what may be personal data only if it is asked for."""
+    letter = await visit.desk.read(
+        partial(find_letter, letter_id=visit.number("letter_id"))
+    )
+    if letter is None:
+        raise NotFound("Dead letter not found")
+    reveals = visit.asked("reveal") is not None
+    values = {"letter": letter, "reveals": reveals, **_shown(letter, reveals=reveals)}
+    return Page(template="letter.html", values=values)
+
+
+def _shown(letter: Letter, *, reveals: bool) -> Mapping[str, object]:
+    if reveals:
+        return {
+            "payload": letter.payload.decode(errors="backslashreplace"),
+            "error": letter.error,
+            "traceback": letter.traceback,
+        }
+    return {
+        "payload": mask_payload(letter.payload),
+        "error": mask_error(letter.error, letter.payload),
+        "traceback": mask_traceback(letter.traceback),
+    }
+
+
+def _selection(form: Mapping[str, str]) -> Selection:
+    """Return which letters a form is about: one, or an open group."""
+    letter_id, fingerprint = form.get("letter_id", ""), form.get("fingerprint", "")
+    if letter_id.isascii() and letter_id.isdecimal() and len(letter_id) < 10:
+        return Selection(ids=[int(letter_id)])
+    if not fingerprint:
+        raise InvalidRequest("Missing parameter", "fingerprint")
+    return Selection(fingerprint=fingerprint)
+
+
+async def resolve(visit: Visit) -> Page | Redirect:
+    """Replay letters, show what a replay would do, or discard them with a reason."""
+    selection = _selection(visit.form)
+    found = await visit.desk.read(partial(find_letter_ids, selection=selection))
+    action = visit.form.get("action", "")
+    if action == "discard":
+        return await _discard(visit, found)
+    if action not in {"replay", "try"}:
+        raise InvalidRequest("Must be one of try, replay, discard", "action")
+    is_dry = action == "try"
+    by = f"console: {visit.admin.name}"
+    replayed = await visit.desk.replay(found[:_AT_ONCE], by, dry_run=is_dry)
+    if not is_dry:
+        _note(visit, "dead letters replayed", len(replayed))
+    values = {
+        "replayed": replayed,
+        "is_dry": is_dry,
+        "left": len(found[_AT_ONCE:]),
+        "form": visit.form,
+    }
+    return Page(template="replayed.html", values=values)
+
+
+async def _discard(visit: Visit, letter_ids: list[int]) -> Redirect:
+    reason = visit.form.get("reason", "").strip()
+    if not reason:
+        raise InvalidRequest("Missing reason", "reason")
+    verdict = Verdict(
+        resolution=Resolution.DISCARDED,
+        by=f"console: {visit.admin.name}",
+        reason=reason,
+    )
+    discarded = await visit.desk.write(
+        partial(
+            resolve_letters,
+            letter_ids=letter_ids,
+            verdict=verdict,
+            now=datetime.now(UTC),
+        )
+    )
+    _note(visit, "dead letters discarded", discarded)
+    return Redirect("/dead-letters?all=1")
+
+
+def _note(visit: Visit, event: str, count: int) -> None:
+    logger.info(event, extra={"token_id": visit.admin.id, "letters": count})

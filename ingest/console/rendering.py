@@ -1,0 +1,107 @@
+"""Pages out of templates: every value escaped, and in words where there are any."""
+
+from datetime import datetime
+from importlib import resources
+
+import orjson
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from ingest.domain.counts import count
+from ingest.domain.durations import describe_seconds
+from ingest.domain.explanations import describe_key
+from ingest.domain.remedies.table import find_remedy, load_fault
+
+#: Of each state: how it is marked, so that no colour alone says it.
+_TONES = {
+    "created": "good",
+    "updated": "good",
+    "delivered": "good",
+    "applied": "good",
+    "enabled": "good",
+    "unchanged": "quiet",
+    "known": "quiet",
+    "discarded": "quiet",
+    "replayed": "good",
+    "pending": "busy",
+    "waiting": "busy",
+    "rejected": "warn",
+    "paused": "warn",
+    "undecodable": "bad",
+    "open": "bad",
+    "dead": "bad",
+    "failed": "bad",
+    "disabled": "bad",
+}
+
+
+def _pill(state: str) -> Markup:
+    """Show a state as a word with a mark."""
+    tone = _TONES.get(state, "quiet")
+    return Markup('<span class="pill {}">{}</span>').format(tone, state)
+
+
+def _moment(at: datetime | None) -> Markup:
+    """Show a moment (UTC) to the second; hovering tells it exactly."""
+    if at is None:
+        return Markup('<span class="none">never</span>')
+    shown = f"{at:%Y-%m-%d %H:%M:%S}"
+    exact = at.isoformat()
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        exact, exact, shown
+    )
+
+
+def _value(value: object) -> Markup:
+    """Show a stored value as JSON; in words where there is none."""
+    if value is None:
+        return Markup('<span class="none">none</span>')
+    text = orjson.dumps(value).decode() if not isinstance(value, str) else value
+    return Markup("<code>{}</code>").format(text)
+
+
+def _document(value: object) -> Markup:
+    """Show a document, a member a line."""
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    return Markup('<pre tabindex="0">{}</pre>').format(text)
+
+
+def _fault_text(fault: dict[str, object]) -> str:
+    return load_fault(fault).text
+
+
+def _fault_remedy(fault: dict[str, object]) -> str:
+    return find_remedy(load_fault(fault))
+
+
+def _duration(begin: datetime, end: datetime) -> str:
+    return describe_seconds(max(0.0, (end - begin).total_seconds()))
+
+
+def make_environment() -> Environment:
+    """Return the environment of every page; a name that is not given is an error."""
+    environment = Environment(
+        loader=PackageLoader("ingest.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "pill": _pill,
+        "moment": _moment,
+        "value": _value,
+        "document": _document,
+        "seconds": describe_seconds,
+        "fault_text": _fault_text,
+        "fault_remedy": _fault_remedy,
+        "key": describe_key,
+        "number": "{:,.0f}".format,
+    }
+    environment.globals |= {"duration": _duration, "count": count}
+    return environment
+
+
+def read_asset(name: str) -> bytes:
+    """Return a file that pages refer to."""
+    return (resources.files("ingest.console") / "assets" / name).read_bytes()

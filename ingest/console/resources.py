@@ -1,0 +1,225 @@
+"""Views as Falcon resources, the login, and what is the same on every page."""
+
+import logging
+import re
+from secrets import token_urlsafe
+from urllib.parse import quote
+
+import falcon
+from falcon.asgi import Request, Response
+from falcon.uri import encode_check_escaped
+from jinja2 import Environment
+
+from ingest.console import guard
+from ingest.console.desk import Desk
+from ingest.console.rendering import make_environment
+from ingest.console.visits import Page, Redirect, View, Visit
+from ingest.domain.errors import (
+    Forbidden,
+    PenstockError,
+    Unauthenticated,
+    Unavailable,
+)
+from ingest.domain.tokens import Token
+
+logger = logging.getLogger(__name__)
+
+_OUR_COOKIE = re.compile(r"[\w-]{22}", re.ASCII)
+#: A page loads our own style and image, sends forms to us, runs nothing, and is shown
+#: in no other; nothing of it is kept.
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+#: How soon to look again for what was out of reach.
+_RETRY_SECONDS = 2
+#: What a page says of an error's code.
+_TITLES = {
+    400: "Bad request",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Not found",
+    413: "Too long",
+    429: "Too many requests",
+    500: "Internal error",
+    503: "Service unavailable",
+}
+
+
+class Headers:
+    """Middleware that sets the security headers of every response."""
+
+    async def process_request(self, req: Request, resp: Response) -> None:
+        """Set them first, so that an asset may say more."""
+        resp.set_headers(_HEADERS)
+
+
+class Pages:
+    """Renders pages with what is around them: who looks, where, the forms' token."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._environment: Environment = make_environment()
+
+    def show(self, req: Request, resp: Response, page: Page) -> None:
+        """Answer with `page`."""
+        admin: Token | None = req.context.get("admin")
+        cookie = guard.SESSION_COOKIE if admin else guard.LOGIN_COOKIE
+        held = req.context.get(cookie) or req.cookies.get(cookie, "")
+        resp.status = page.status
+        resp.content_type = "text/html; charset=utf-8"
+        resp.text = self._environment.get_template(page.template).render(
+            admin=admin,
+            path=req.path,
+            form_token=self._desk.sessions.form_token(held),
+            **page.values,
+        )
+
+    async def show_error(
+        self, req: Request, resp: Response, error: PenstockError, _: object
+    ) -> None:
+        """Send the error page; show the login to browsers without a session."""
+        code = error.code
+        if isinstance(error, Unauthenticated):
+            resp.set_header("WWW-Authenticate", "Bearer")
+            if req.method == "GET":
+                raise falcon.HTTPSeeOther(f"/login?next={quote(req.relative_uri)}")
+            raise falcon.HTTPSeeOther("/login")
+        if isinstance(error, Unavailable):
+            resp.set_header("Retry-After", str(_RETRY_SECONDS))
+        if isinstance(error, Forbidden):
+            logger.warning("refused", extra={"path": req.uri_template})
+        self._show_error(req, resp, code, str(error))
+
+    async def show_refusal(
+        self, req: Request, resp: Response, error: falcon.HTTPError, _: object
+    ) -> None:
+        """Answer with what the framework refused: an unknown path, a wrong method."""
+        text = "Check the address or go to the overview."
+        self._show_error(req, resp, error.status_code, text)
+
+    async def show_unexpected(
+        self, req: Request, resp: Response, error: Exception, _: object
+    ) -> None:
+        """Send a generic error page; log the details."""
+        logger.error(
+            "console page failed", exc_info=error, extra={"path": req.uri_template}
+        )
+        self._show_error(req, resp, 500, "See the log of the console for the cause.")
+
+    def _show_error(self, req: Request, resp: Response, code: int, text: str) -> None:
+        title = _TITLES.get(code, "Error")
+        page = Page(
+            template="error.html", values={"title": title, "text": text}, status=code
+        )
+        self.show(req, resp, page)
+
+
+class ViewResource:
+    """A page that only admins see; with `on_form`, one that takes a form."""
+
+    def __init__(
+        self, desk: Desk, pages: Pages, view: View, on_form: View | None = None
+    ) -> None:
+        self._desk = desk
+        self._pages = pages
+        self._view = view
+        self._on_form = on_form
+
+    async def on_get(self, req: Request, resp: Response, **names: str) -> None:
+        """Show the page."""
+        admin = await guard.authenticate(self._desk, req)
+        visit = Visit(req=req, desk=self._desk, admin=admin, names=names)
+        self._answer(req, resp, await self._view(visit))
+
+    async def on_post(self, req: Request, resp: Response, **names: str) -> None:
+        """Take the form."""
+        if self._on_form is None:
+            raise falcon.HTTPMethodNotAllowed(["GET"])
+        admin = await guard.authenticate(self._desk, req)
+        form = await guard.read_form(self._desk, req, guard.SESSION_COOKIE)
+        visit = Visit(req=req, desk=self._desk, admin=admin, names=names, form=form)
+        self._answer(req, resp, await self._on_form(visit))
+
+    def _answer(self, req: Request, resp: Response, said: Page | Redirect) -> None:
+        if isinstance(said, Redirect):
+            raise falcon.HTTPSeeOther(said.location)
+        self._pages.show(req, resp, said)
+
+
+class LoginResource:
+    """The form that takes an admin token."""
+
+    def __init__(self, desk: Desk, pages: Pages) -> None:
+        self._desk = desk
+        self._pages = pages
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        """Show the form."""
+        self._show(req, resp)
+
+    async def on_post(self, req: Request, resp: Response) -> None:
+        """Log in, or say that the token is none."""
+        form = await guard.read_form(self._desk, req, guard.LOGIN_COOKIE)
+        session_id = await guard.log_in(self._desk, form.get("secret", "").strip())
+        if session_id is None:
+            self._show(req, resp, failed=True)
+            return
+        guard.set_cookie(req, resp, guard.SESSION_COOKIE, session_id)
+        raise falcon.HTTPSeeOther(_local(form.get("next", "")))
+
+    def _show(self, req: Request, resp: Response, *, failed: bool = False) -> None:
+        held = req.cookies.get(guard.LOGIN_COOKIE, "")
+        # What is not ours cannot be set again: a cookie holds few characters.
+        if not _OUR_COOKIE.fullmatch(held):
+            held = token_urlsafe(16)
+        req.context[guard.LOGIN_COOKIE] = held
+        guard.set_cookie(req, resp, guard.LOGIN_COOKIE, held)
+        wanted = _local(req.get_param("next") or "")
+        values = {"failed": failed, "next": wanted}
+        page = Page(template="login.html", values=values, status=403 if failed else 200)
+        self._pages.show(req, resp, page)
+
+
+class LogoutResource:
+    """Ends a login."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def on_post(self, req: Request, resp: Response) -> None:
+        """Forget it, here and in the browser."""
+        await guard.read_form(self._desk, req, guard.SESSION_COOKIE)
+        self._desk.sessions.close(req.cookies.get(guard.SESSION_COOKIE, ""))
+        resp.unset_cookie(guard.SESSION_COOKIE, path="/")
+        raise falcon.HTTPSeeOther("/login")
+
+
+class AssetResource:
+    """A file that pages refer to, for anyone."""
+
+    def __init__(self, content: bytes, content_type: str) -> None:
+        self._content = content
+        self._content_type = content_type
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        """Answer with the file."""
+        resp.cache_control = ["public", "max-age=300"]
+        resp.content_type = self._content_type
+        resp.data = self._content
+
+
+def _local(path: str) -> str:
+    """Return `path` if it is one of ours, for nobody may send an admin elsewhere.
+
+    It is written as a header may hold it: `/é` as `/%C3%A9`.
+    """
+    is_ours = path.startswith("/") and not path.startswith(("//", "/\\"))
+    is_ours = is_ours and path.isprintable() and "\\" not in path
+    return encode_check_escaped(path) if is_ours else "/"

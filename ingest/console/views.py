@@ -1,0 +1,195 @@
+"""The pages that show how things are: overview, imports, profiles, deliveries."""
+
+import re
+from datetime import UTC, datetime
+from functools import partial
+
+from ingest.console.visits import Page, Redirect, Visit
+from ingest.domain.durations import age_seconds
+from ingest.domain.errors import InvalidRequest, NotFound
+from ingest.domain.flow import describe_drain
+from ingest.domain.imports import State
+from ingest.domain.terms import read_term
+from ingest.store.catalog import load_catalog
+from ingest.store.delivery_pages import list_deliveries, parse_delivery_cursor
+from ingest.store.event_records import find_event, list_events
+from ingest.store.import_pages import ImportFilter, list_history, list_imports
+from ingest.store.imports import find_import, parse_cursor
+from ingest.store.letter_queries import find_letter_of_import
+from ingest.store.profiles import load_profiles
+from ingest.store.searches import search
+from ingest.streams.waiting import Streams
+
+_PROFILE_ID = re.compile("[0-9a-f]{24}")
+_REFRESH_SECONDS = 5
+
+
+async def show_overview(visit: Visit) -> Page:
+    """Show whether imports flow."""
+    standing = await visit.desk.standing()
+    now = datetime.now(UTC)
+    oldest = standing.oldest_accepted_at
+    values = {
+        "standing": standing,
+        "drain": describe_drain(standing.flow),
+        "oldest_seconds": None if oldest is None else age_seconds(oldest, now),
+        "now": now,
+        "refresh": _REFRESH_SECONDS if visit.asked("live") else None,
+    }
+    return Page(template="overview.html", values=values)
+
+
+async def show_search(visit: Visit) -> Page:
+    """Show the form alone."""
+    return Page(template="search.html", values={"term": "", "hits": None})
+
+
+async def find(visit: Visit) -> Page | Redirect:
+    """Search for a term, which is sent in the body: no URL tells of a person."""
+    text = visit.form.get("term", "").strip()
+    if not text:
+        return await show_search(visit)
+    term = read_term(text)
+    hits = await visit.desk.read(partial(search, term=term))
+    if len(hits.imports) == 1 and not hits.profiles:
+        return Redirect(f"/imports/{hits.imports[0].import_id}")
+    if len(hits.profiles) == 1 and not hits.imports:
+        hit = hits.profiles[0]
+        return Redirect(f"/profiles/{hit.database_id}/{hit.profile_id}")
+    if term.import_id is not None and not hits.imports:
+        return Redirect(f"/imports/{term.import_id}")
+    return Page(template="search.html", values={"term": text, "hits": hits})
+
+
+def _number(visit: Visit, name: str) -> int | None:
+    text = visit.asked(name)
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdecimal() or len(text) > 9:
+        raise InvalidRequest("Must be a number", name)
+    return int(text)
+
+
+def _moment(visit: Visit, name: str) -> datetime | None:
+    text = visit.asked(name)
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise InvalidRequest(
+            "Must be a time, such as 2026-01-31T08:00", name
+        ) from error
+
+
+def _choice(visit: Visit, name: str, choices: tuple[str, ...]) -> str | None:
+    text = visit.asked(name)
+    if text is not None and text not in choices:
+        raise InvalidRequest(f"Must be one of {', '.join(choices)}", name)
+    return text
+
+
+async def show_imports(visit: Visit) -> Page:
+    """List imports, the latest first."""
+    wanted = ImportFilter(
+        state=_choice(visit, "state", tuple(State)),
+        error=_number(visit, "error"),
+        database_id=_number(visit, "database"),
+        failed=visit.asked("failed") is not None,
+        since=_moment(visit, "since"),
+        until=_moment(visit, "until"),
+    )
+    before = visit.asked("before")
+    cursor = parse_cursor(before) if before else None
+    page = await visit.desk.read(partial(list_imports, wanted=wanted, before=cursor))
+    values = {
+        "page": page,
+        "wanted": wanted,
+        "states": tuple(State),
+        "asked": _query(visit),
+        "is_first": cursor is None,
+    }
+    return Page(template="imports.html", values=values)
+
+
+def _query(visit: Visit) -> dict[str, str]:
+    """Return what the query asks for, but where it goes on."""
+    asked = {name: visit.asked(name) for name in visit.req.params if name != "before"}
+    return {name: text for name, text in asked.items() if text}
+
+
+async def show_import(visit: Visit) -> Page:
+    """Show a receipt that explains itself, or whether the import still waits."""
+    import_id = visit.uuid("import_id")
+    record = await visit.desk.read(partial(find_import, import_id=import_id))
+    if record is None:
+        waits = await visit.desk.look(partial(Streams.holds, import_id=import_id))
+        values = {"import_id": import_id, "waits": waits}
+        status = 200 if waits else 404
+        return Page(template="waiting.html", values=values, status=status)
+    events = await visit.desk.read(partial(list_events, import_id=import_id))
+    letter_id = await visit.desk.read(
+        partial(find_letter_of_import, import_id=import_id)
+    )
+    values = {"record": record, "events": events, "letter_id": letter_id}
+    return Page(template="import.html", values=values)
+
+
+async def show_profile(visit: Visit) -> Page:
+    """Show a profile with the imports that made it what it is."""
+    database_id, profile_id = visit.number("database_id"), visit.names["profile_id"]
+    if not _PROFILE_ID.fullmatch(profile_id):
+        raise NotFound("Page not found")
+    before = visit.asked("before")
+    found = await visit.desk.read(
+        partial(load_profiles, ids=[(database_id, profile_id)])
+    )
+    page = await visit.desk.read(
+        partial(
+            list_history,
+            database_id=database_id,
+            profile_id=profile_id,
+            before=parse_cursor(before) if before else None,
+        )
+    )
+    if not found and not page.imports:
+        raise NotFound("Profile not found, and no receipt names it")
+    catalog = await visit.desk.read(load_catalog)
+    values = {
+        "database_id": database_id,
+        "profile_id": profile_id,
+        "profile": found[0] if found else None,
+        "page": page,
+        "catalog": catalog,
+        "is_first": before is None,
+    }
+    return Page(template="profile.html", values=values)
+
+
+async def show_deliveries(visit: Visit) -> Page:
+    """List deliveries of events, the latest first."""
+    before = visit.asked("before")
+    states = ("pending", "delivered", "failed")
+    page = await visit.desk.read(
+        partial(
+            list_deliveries,
+            state=_choice(visit, "state", states),
+            endpoint_id=_number(visit, "endpoint"),
+            before=parse_delivery_cursor(before) if before else None,
+        )
+    )
+    values = {
+        "page": page,
+        "states": states,
+        "asked": _query(visit),
+        "is_first": before is None,
+    }
+    return Page(template="deliveries.html", values=values)
+
+
+async def show_event(visit: Visit) -> Page:
+    """Show an event with every attempt to deliver it."""
+    event = await visit.desk.read(partial(find_event, event_id=visit.uuid("event_id")))
+    if event is None:
+        raise NotFound("Event not found; it may have expired")
+    return Page(template="event.html", values={"event": event})

@@ -1,0 +1,66 @@
+"""A request to the console by an admin, and what it is answered with."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from falcon.asgi import Request
+
+from ingest.console.desk import Desk
+from ingest.console.guard import check_text
+from ingest.domain.errors import NotFound
+from ingest.domain.tokens import Token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """Who asks for what."""
+
+    req: Request
+    desk: Desk
+    admin: Token
+    #: What the path named.
+    names: Mapping[str, str]
+    #: The fields of a form that was sent; empty otherwise.
+    form: Mapping[str, str] = field(default_factory=dict)
+
+    def uuid(self, name: str) -> UUID:
+        """Return the id that the path names; raise NotFound for none."""
+        try:
+            return UUID(self.names[name])
+        except ValueError as error:
+            raise NotFound("Page not found") from error
+
+    def number(self, name: str) -> int:
+        """Return the number that the path names; raise NotFound for none."""
+        text = self.names[name]
+        if not (text.isascii() and text.isdecimal() and len(text) < 10):
+            raise NotFound("Page not found")
+        return int(text)
+
+    def asked(self, name: str) -> str | None:
+        """Return what the query says of `name`; None for nothing, or blanks.
+
+        Raises InvalidRequest for what no text of ours holds.
+        """
+        text: str | None = self.req.get_param(name)
+        return check_text((text or "").strip(), name) or None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A template and what it shows."""
+
+    template: str
+    values: Mapping[str, object] = field(default_factory=dict)
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """See another page instead."""
+
+    location: str
+
+
+View = Callable[[Visit], Awaitable[Page | Redirect]]

@@ -1,0 +1,166 @@
+"""A path that is asked with a body, and the kinds of these."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from ingest.doors.http.openapi.schemas import (
+    Schema,
+    build_subscription_properties,
+    describe_parameter,
+    describe_parameters,
+)
+
+#: The profile of the examples.
+PROFILE_ID = "6b04f28ad691ecc2e1a166f2"
+
+_SAID = ("token", "format")
+WHOSE = (*_SAID, "sync", "db_id")
+KEY_NAMES = (
+    *("matching", "email", "phone", "profile_id", "provider", "subscription_id"),
+    *("field_name", "field_value", "resource_id"),
+)
+_FLAGS = ("skip_triggers", "skip_invalid_subscriptions")
+_SEGMENTS = ("add_to_segments", "remove_from_segments")
+IMPORT = (*WHOSE, *KEY_NAMES, *_FLAGS, "detect_geo", *_SEGMENTS)
+_ADD = (*WHOSE, *_FLAGS, "detect_geo", *_SEGMENTS)
+_ONE = ("db_id", "data")
+#: The `data` of a batch.
+ELEMENTS: Schema = describe_parameter("elements")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """One path, what it is sent and what it answers when all is well."""
+
+    path: str
+    tag: Literal["Import", "Read", "Catalog"]
+    summary: str
+    parameters: tuple[str, ...]
+    required: tuple[str, ...]
+    #: The name of the shape of the answer.
+    answer: str
+    #: A request that works on the demo catalog, without its token.
+    example: Mapping[str, object]
+    #: The name of the shape of the answer to an import that still waits, if any.
+    accepted: str | None = None
+    others: Mapping[str, Schema] = field(default_factory=dict)
+
+    def describe_body(self) -> Schema:
+        """Return the schema of the request's body."""
+        return describe_parameters(self.parameters, self.required, **self.others)
+
+
+def describe_one(path: str, summary: str, *, example: Mapping[str, object]) -> Asking:
+    """Describe a request of one import."""
+    return Asking(
+        path=f"/api/v1.1/profiles/{path}",
+        tag="Import",
+        summary=summary,
+        parameters=(*(_ADD if path == "add" else IMPORT), "data"),
+        required=_ONE,
+        answer="Imported",
+        accepted="Accepted",
+        example=example,
+    )
+
+
+def describe_batch(path: str, summary: str, *, example: Mapping[str, object]) -> Asking:
+    """Describe a request of many imports."""
+    return Asking(
+        path=f"/api/v1.1/profiles/{path}",
+        tag="Import",
+        summary=summary,
+        parameters=_ADD if path == "add_batch" else IMPORT,
+        required=_ONE,
+        answer="ImportedBatch",
+        accepted="AcceptedBatch",
+        example=example,
+        others={"data": ELEMENTS},
+    )
+
+
+def describe_membership(path: str, summary: str) -> Asking:
+    """Describe a request that changes a segment's members."""
+    return Asking(
+        path=f"/api/v1.1/profiles/segstatic/{path}",
+        tag="Import",
+        summary=summary,
+        parameters=(*WHOSE, "profile_id", "segment_id", "skip_triggers"),
+        required=("db_id", "profile_id", "segment_id"),
+        answer="Imported",
+        accepted="Accepted",
+        example={"db_id": 1, "profile_id": PROFILE_ID, "segment_id": 1},
+    )
+
+
+def describe_change(
+    path: str, summary: str, *, example: Mapping[str, object] | None = None
+) -> Asking:
+    """Describe a request that changes one subscription, as `example` does, or all."""
+    whose = ("db_id", "profile_id")
+    contact = ("email", "phone", "provider", "subscription_id") if example else ()
+    sent = build_subscription_properties()
+    places = ("resource_id", "cc_data") if example else ("resource_id",)
+    return Asking(
+        path=f"/api/v1.1/subscriptions/{path}",
+        tag="Import",
+        summary=summary,
+        parameters=(*WHOSE, "profile_id", "channel", *contact, "skip_triggers"),
+        required=(*whose, "resource_id", "channel") if example else whose,
+        answer="Imported",
+        accepted="Accepted",
+        others={name: sent[name] for name in places},
+        example=example or {"db_id": 1, "profile_id": PROFILE_ID},
+    )
+
+
+def describe_start(
+    path: str,
+    summary: str,
+    *,
+    others: Mapping[str, Schema],
+    example: Mapping[str, object],
+) -> Asking:
+    """Describe a request that starts what the first of `others` names.
+
+    Its example says whether it imports nothing, a profile, or many.
+    """
+    data = example.get("data")
+    many = isinstance(data, list)
+    imports = () if data is None else ("data",)
+    parameters = IMPORT if imports else (*WHOSE, *KEY_NAMES)
+    return Asking(
+        path=f"/api/v1.1/{path}",
+        tag="Import",
+        summary=summary,
+        parameters=parameters if many else (*parameters, *imports),
+        required=(next(iter(others)), *imports),
+        answer="ImportedBatch" if many else "Imported",
+        accepted="AcceptedBatch" if many else "Accepted",
+        others={**others, "data": ELEMENTS} if many else others,
+        example=example,
+    )
+
+
+def describe_query(
+    path: str,
+    summary: str,
+    answer: str,
+    *names: str,
+    required: tuple[str, ...] = (),
+    others: Mapping[str, Schema] = MappingProxyType({}),
+    example: Mapping[str, object] = MappingProxyType({}),
+) -> Asking:
+    """Describe a request that imports nothing."""
+    return Asking(
+        path=f"/api/v1.1/{path}",
+        tag="Read" if path.startswith(("profiles", "subscriptions")) else "Catalog",
+        summary=summary,
+        parameters=(*_SAID, *names),
+        required=required,
+        answer=answer,
+        others=others,
+        example=example,
+    )

@@ -1,0 +1,276 @@
+"""The paths of jobs: imports of whole files."""
+
+from collections.abc import Mapping
+
+from ingest.domain.jobs import JobState
+from ingest.doors.files.encodings import Source
+from ingest.doors.http.openapi.answers import refer
+from ingest.doors.http.openapi.responses import describe_answers, select_responses
+from ingest.doors.http.openapi.schemas import Schema, describe_parameter
+
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_MOMENT: Schema = {"type": "string", "format": "date-time"}
+_TEXT: Schema = {"type": "string"}
+_ID: Schema = {"type": "string", "format": "uuid"}
+_PLACE: Schema = {"name": "job_id", "in": "path", "required": True, "schema": _ID}
+_FORMAT: Schema = {"$ref": "#/components/parameters/Format"}
+_READERS: list[Schema] = [{"bearer": []}, {"query": []}]
+
+#: How an upload says what is asked of every row, as an import says it.
+_SHARED = (
+    *("db_id", "matching", "field_name", "resource_id", "skip_triggers"),
+    *("skip_invalid_subscriptions", "skip_invalid_fields", "detect_geo"),
+)
+#: How it says how it is written; what it is, `Content-Type` says.
+_OWN: Mapping[str, tuple[str, Schema]] = {
+    "operation": ("Operation for each row", {"enum": ["import", "update", "add"]}),
+    "map": ("`COLUMN=FIELD`; repeatable", {"type": "array", "items": _TEXT}),
+    "columns": (
+        "Column names, separated by commas, for a file without a header",
+        _TEXT,
+    ),
+    "delimiter": ("One character, or `tab`", {"enum": [",", ";", "|", "tab"]}),
+    "quote": ("One character", {"type": "string", "enum": ['"', "'"]}),
+    "escape": ("One character", {"type": "string", "enum": ["\\"]}),
+    "encoding": (
+        "Encoding of a file without a byte order mark. Default: `charset` of "
+        "`Content-Type`, otherwise UTF-8",
+        {"enum": ["utf-8", "cp1251", "guess"]},
+    ),
+    **{
+        name: (f"{told}; repeatable", {"type": "array", "items": _TEXT})
+        for name, told in (
+            (
+                "dates",
+                "Date format, such as `DD.MM.YYYY`; prefix `COLUMN=` for one column",
+            ),
+            ("decimal", "Decimal mark, `,` or `.`; prefix `COLUMN=` for one column"),
+            (
+                "booleans",
+                "Words for true and false, `yes/no`; prefix `COLUMN=` for one column",
+            ),
+            (
+                "sexes",
+                "Words for male and female, `M/F`; prefix `COLUMN=` for one column",
+            ),
+            ("null", "Cell value that means no change"),
+            ("clear", "Cell value that clears the field"),
+        )
+    },
+    "trust_quotes": (
+        "Accept quoted values with lines that look like rows",
+        {"type": "boolean"},
+    ),
+    "sheet": ("Name or number of the sheet in a workbook", _TEXT),
+    "add_to_segments": ("IDs, separated by commas", {"pattern": "^[1-9](,[1-9])*$"}),
+    "remove_from_segments": (
+        "IDs, separated by commas",
+        {"pattern": "^[1-9](,[1-9])*$"},
+    ),
+    "name": ("Name of the job", _TEXT),
+}
+#: What is wrong with the rows of a job, by kind.
+_FAULTS: Schema = {
+    "type": "object",
+    "properties": {
+        "error": {"type": "integer"},
+        "error_text": _TEXT,
+        "rows": {**_COUNT, "description": "Number of rejected rows that were read"},
+        "faults": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "count": _COUNT,
+                    "column": {"type": ["string", "null"]},
+                    "field": _TEXT,
+                    "message": _TEXT,
+                    "sample": {"type": ["string", "null"]},
+                    "rows": {"type": "array", "items": _COUNT},
+                    "dropped": {
+                        "type": "boolean",
+                        "description": "True if the other fields of the rows were "
+                        "imported",
+                    },
+                    "try": {
+                        "type": "array",
+                        "items": _TEXT,
+                        "description": "Parameters that would read these values",
+                    },
+                    "fix": _TEXT,
+                },
+            },
+        },
+    },
+    "xml": {"name": "xml"},
+}
+_BODIES = {
+    "text/csv": "email,_fname\nada@example.com,Ada\n",
+    "application/x-ndjson": '{"email": "ada@example.com", "_fname": "Ada"}\n',
+}
+
+
+def build_job_paths() -> dict[str, object]:
+    """Return the paths of jobs."""
+    lines: Schema = {"schema": _TEXT}
+    return {
+        "/api/v1.1/jobs/import": {"post": _build_upload()},
+        "/api/v1.1/jobs/{job_id}": {
+            "get": _build_job("job", "Get the progress of a job")
+        },
+        "/api/v1.1/jobs/{job_id}/cancel": {
+            "post": _build_job("job_cancel", "Cancel a job; accepted rows are applied")
+        },
+        "/api/v1.1/jobs/{job_id}/results": {
+            "get": _build_download(
+                "job_results",
+                "List the outcomes of the rows",
+                {"application/x-ndjson": lines, "text/csv": lines},
+                {"name": "as", "in": "query", "schema": {"enum": ["ndjson", "csv"]}},
+            )
+        },
+        "/api/v1.1/jobs/{job_id}/rejects": {
+            "get": _build_download(
+                "job_rejects",
+                "Download the rejects file, in the format of the original file",
+                {
+                    "application/x-ndjson": lines,
+                    "text/csv": lines,
+                    "application/json": {"schema": {}},
+                },
+            )
+        },
+        "/api/v1.1/jobs/{job_id}/faults": {"get": _build_faults()},
+    }
+
+
+def build_job_schema() -> Schema:
+    """Return the shape of a job."""
+    counts = ("created", "updated", "unchanged", "rejected", "dead", "waiting")
+    properties: dict[str, Schema] = {
+        "error": {"type": "integer"},
+        "error_text": _TEXT,
+        "job_id": _ID,
+        "name": _TEXT,
+        "db_id": {"type": "integer"},
+        "state": {"type": "string", "enum": [*JobState]},
+        "reason": {
+            **_TEXT,
+            "description": "Reason for stopping before the end of the file",
+        },
+        **dict.fromkeys(("rows", *counts, "bytes"), _COUNT),
+        "total_bytes": {"type": ["integer", "null"]},
+        "encoding": {
+            "type": ["string", "null"],
+            "description": "Encoding of the file; null before its first row",
+        },
+        "sheet": {
+            "type": ["string", "null"],
+            "description": "Sheet of the workbook",
+        },
+        "encoding_source": {
+            "enum": [*Source, None],
+            "description": "Where the encoding comes from: the byte order mark, the"
+            " request, the default (UTF-8), or a guess that was requested",
+        },
+        "eta_seconds": {"type": ["integer", "null"]},
+        "created_at": _MOMENT,
+        "updated_at": _MOMENT,
+        "finished_at": {"type": ["string", "null"], "format": "date-time"},
+        "results": _TEXT,
+        "rejects": _TEXT,
+        "faults": _TEXT,
+    }
+    return {"type": "object", "properties": properties, "xml": {"name": "xml"}}
+
+
+def _build_upload() -> Schema:
+    shared = [_describe_query(name) for name in _SHARED]
+    own = [
+        {"name": name, "in": "query", "description": told, "schema": schema}
+        for name, (told, schema) in _OWN.items()
+    ]
+    named = ("Format", "Prefer", "Idempotency-Key")
+    described: Schema = {"anyOf": [refer("Job"), refer("Error")]}
+    return {
+        "operationId": "job_import",
+        "tags": ["Jobs"],
+        "summary": "Import a file; rows are accepted while it is sent",
+        "security": _READERS,
+        "parameters": [
+            *shared,
+            *own,
+            *({"$ref": f"#/components/parameters/{name}"} for name in named),
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                media_type: {"schema": _TEXT, "example": example}
+                for media_type, example in _BODIES.items()
+            },
+        },
+        "responses": {
+            "200": describe_answers(
+                "Success or application error: check `error`", described
+            ),
+            "202": describe_answers("All rows accepted, not applied yet", refer("Job")),
+            **select_responses(400, 401, 403, 404, 409, 413, 415, 429, 500, 503),
+        },
+    }
+
+
+def _describe_query(name: str) -> Schema:
+    schema = describe_parameter(name)
+    return {
+        "name": name,
+        "in": "query",
+        "required": name == "db_id",
+        "description": schema.get("description", ""),
+        "schema": {key: schema[key] for key in schema if key != "description"},
+    }
+
+
+def _build_job(name: str, summary: str) -> Schema:
+    described: Schema = {"anyOf": [refer("Job"), refer("Error")]}
+    return {
+        "operationId": name,
+        "tags": ["Jobs"],
+        "summary": summary,
+        "security": _READERS,
+        "parameters": [_PLACE, _FORMAT],
+        "responses": {
+            "200": describe_answers("Job", described),
+            **select_responses(400, 401, 403, 404, 409, 500, 503),
+        },
+    }
+
+
+def _build_faults() -> Schema:
+    described: Schema = {"anyOf": [_FAULTS, refer("Error")]}
+    return {
+        "operationId": "job_faults",
+        "tags": ["Jobs"],
+        "summary": "List the errors of rejected rows by kind",
+        "security": _READERS,
+        "parameters": [_PLACE, _FORMAT],
+        "responses": {
+            "200": describe_answers("Most frequent kind first", described),
+            **select_responses(400, 401, 403, 404, 500, 503),
+        },
+    }
+
+
+def _build_download(
+    name: str, summary: str, content: Mapping[str, Schema], *more: Schema
+) -> Schema:
+    return {
+        "operationId": name,
+        "tags": ["Jobs"],
+        "summary": summary,
+        "security": _READERS,
+        "parameters": [_PLACE, *more],
+        "responses": {
+            "200": {"description": "Rows in order", "content": content},
+            **select_responses(400, 401, 403, 404, 500, 503),
+        },
+    }

@@ -1,0 +1,218 @@
+"""What can be asked over HTTP: one row for each path with a body that is read."""
+
+from collections.abc import Mapping
+
+from ingest.doors.http.openapi.asking import (
+    KEY_NAMES,
+    PROFILE_ID,
+    WHOSE,
+    Asking,
+    describe_batch,
+    describe_change,
+    describe_membership,
+    describe_one,
+    describe_query,
+    describe_start,
+)
+from ingest.doors.http.openapi.schemas import ID, Schema, build_subscription_properties
+
+_PAYLOAD: Mapping[str, Schema] = {
+    "custom_data": {"type": "object", "description": "Sent to the receiver"},
+    "content": {"type": "object", "description": "Template variables"},
+    "timeout": {"type": "object", "description": "`days`, `hours`, `minutes`"},
+    "attach": {"type": "array", "items": {"type": "object"}},
+}
+_TRIGGER: Mapping[str, Schema] = {
+    "trigger_id": {**ID, "description": "Trigger with the event `api_call`"},
+    **_PAYLOAD,
+}
+_WORKFLOW: Mapping[str, Schema] = {
+    "workflow_id": {**ID, "description": "Workflow of the catalog"},
+    **_PAYLOAD,
+}
+_CONTACT = build_subscription_properties()
+_SUBSCRIPTION: Mapping[str, object] = {
+    "db_id": 1,
+    "profile_id": PROFILE_ID,
+    "resource_id": 1,
+    "channel": "email",
+    "email": "ada@example.com",
+}
+_ADA: Mapping[str, object] = {
+    "_fname": "Ada",
+    "phones": ["+442079460018"],
+    "points": {"action": "incr", "value": 10},
+    "subscriptions": [
+        {"channel": "email", "email": "ada@example.com", "resource_id": 1}
+    ],
+}
+_BY_EMAIL = {"db_id": 1, "matching": "email", "email": "ada@example.com"}
+_BY_CODE = {"matching": "custom", "field_name": "code", "field_value": 5}
+_BATCH: tuple[Mapping[str, object], ...] = (
+    {"email": "ada@example.com", "_lname": "Lovelace"},
+    {"email": "grace@example.com", "data": {"_fname": "Grace"}, "detect_geo": True},
+)
+_STARTED: tuple[Mapping[str, object], ...] = ({"data": {"email": "ada@example.com"}},)
+
+ASKINGS: tuple[Asking, ...] = (
+    describe_one(
+        "import",
+        "Create or update a profile",
+        example={**_BY_EMAIL, "data": _ADA},
+    ),
+    describe_one(
+        "update",
+        "Update the matching profile",
+        example={**_BY_EMAIL, "data": {"_lname": "Lovelace"}},
+    ),
+    describe_one(
+        "add",
+        "Create a profile without matching",
+        example={"db_id": 1, "data": {"email": "alan@example.com"}},
+    ),
+    describe_batch(
+        "import_batch",
+        "Create or update a batch of profiles",
+        example={"db_id": 1, "matching": "email", "data": [*_BATCH]},
+    ),
+    describe_batch(
+        "update_batch",
+        "Update a batch of profiles",
+        example={"db_id": 1, "data": [{"email": "ada@example.com", "score": 1.5}]},
+    ),
+    describe_batch(
+        "add_batch",
+        "Create a batch of profiles",
+        example={"db_id": 1, "data": [{"_fname": "Kurt"}, {"_fname": "Emmy"}]},
+    ),
+    describe_membership("add", "Add a profile to a static segment"),
+    describe_membership("remove", "Remove a profile from a static segment"),
+    Asking(
+        path="/api/v1.1/subscriptions/set",
+        tag="Import",
+        summary="Create or update a subscription",
+        parameters=(*WHOSE, "profile_id", "skip_triggers"),
+        required=("db_id", "profile_id", "resource_id", "channel"),
+        answer="Imported",
+        accepted="Accepted",
+        others=_CONTACT,
+        example={**_SUBSCRIPTION, "status": "subscribed"},
+    ),
+    describe_change(
+        "delete",
+        "Delete a subscription",
+        example=_SUBSCRIPTION,
+    ),
+    describe_change("restore", "Restore a deleted subscription", example=_SUBSCRIPTION),
+    describe_change(
+        "undelete", "Restore a deleted subscription (alias)", example=_SUBSCRIPTION
+    ),
+    describe_change("suspend_all", "Suspend the subscriptions of a profile"),
+    describe_change("unsuspend_all", "Resume the suspended subscriptions of a profile"),
+    describe_start(
+        "campaigns/triggers/start",
+        "Start a trigger for a stored profile",
+        others=_TRIGGER,
+        example={"trigger_id": 7, **_BY_EMAIL, "custom_data": {"order": 5}},
+    ),
+    describe_start(
+        "campaigns/triggers/import_and_start",
+        "Create or update a profile and start a trigger for it",
+        others=_TRIGGER,
+        example={"trigger_id": 7, **_BY_CODE, "data": {"_fname": "Ada"}},
+    ),
+    describe_start(
+        "campaigns/triggers/import_and_start_batch",
+        "Create or update profiles and start a trigger for each",
+        others=_TRIGGER,
+        example={"trigger_id": 7, "data": [*_STARTED]},
+    ),
+    describe_start(
+        "workflows/start",
+        "Start a workflow for a stored profile",
+        others=_WORKFLOW,
+        example={"workflow_id": 3, **_BY_EMAIL},
+    ),
+    describe_start(
+        "workflows/import_and_start",
+        "Create or update a profile and start a workflow for it",
+        others=_WORKFLOW,
+        example={"workflow_id": 3, **_BY_EMAIL, "data": {"_fname": "Ada"}},
+    ),
+    describe_start(
+        "workflows/import_and_start_batch",
+        "Create or update profiles and start a workflow for each",
+        others=_WORKFLOW,
+        example={"workflow_id": 3, "data": [*_STARTED]},
+    ),
+    describe_query(
+        "profiles/get",
+        "Get the matching profile",
+        "ProfileAnswer",
+        "db_id",
+        *KEY_NAMES,
+        required=("db_id",),
+        example=_BY_EMAIL,
+    ),
+    describe_query(
+        "profiles/list",
+        "List the profiles of a database",
+        "ProfilesAnswer",
+        *("db_id", "from_id", "limit"),
+        required=("db_id",),
+        example={"db_id": 1, "limit": 10},
+    ),
+    describe_query(
+        "subscriptions/get",
+        "Get a subscription",
+        "SubscriptionAnswer",
+        *("db_id", "profile_id", "channel", "email", "phone"),
+        *("provider", "subscription_id"),
+        required=("db_id", "profile_id", "resource_id", "channel"),
+        others={name: _CONTACT[name] for name in ("resource_id", "cc_data")},
+        example=_SUBSCRIPTION,
+    ),
+    describe_query(
+        "subscriptions/list",
+        "List the subscriptions of a profile",
+        "SubscriptionsAnswer",
+        *("db_id", "profile_id"),
+        required=("db_id", "profile_id"),
+        example={"db_id": 1, "profile_id": PROFILE_ID},
+    ),
+    describe_query(
+        "profiles/delete",
+        "Delete the matching profile and all its data",
+        "DeletionAnswer",
+        "db_id",
+        *KEY_NAMES,
+        required=("db_id",),
+        example=_BY_EMAIL,
+    ),
+    describe_query("databases/list", "List databases", "DatabasesAnswer"),
+    describe_query(
+        "databases/fields_get",
+        "List the fields of a database",
+        "FieldsAnswer",
+        "db_id",
+        required=("db_id",),
+        example={"db_id": 1},
+    ),
+    describe_query("resources/list", "List resources", "ResourcesAnswer"),
+    describe_query(
+        "resources/get",
+        "Get a resource",
+        "ResourceAnswer",
+        "id",
+        required=("id",),
+        example={"id": 1},
+    ),
+    describe_query(
+        "resources/fields_get",
+        "List the subscription fields of a resource",
+        "FieldsAnswer",
+        *("id", "channel"),
+        required=("id",),
+        example={"id": 1, "channel": "push"},
+    ),
+)

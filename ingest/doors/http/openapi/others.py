@@ -1,0 +1,168 @@
+"""The paths that are like no other: quick import, receipts, health and the document."""
+
+from ingest.domain.remedies.codes import ERRORS
+from ingest.doors.http.openapi.answers import refer
+from ingest.doors.http.openapi.responses import describe_answers, select_responses
+from ingest.doors.http.openapi.schemas import Schema, describe_parameter
+
+_MEANINGS = {row.code: row.meaning for row in ERRORS}
+_FORMAT: Schema = {"$ref": "#/components/parameters/Format"}
+
+
+def build_other_paths() -> dict[str, object]:
+    """Return what there is beside the paths of ingest.doors.http.openapi.operations."""
+    return {
+        "/api/integrations/any/profile_import": {"post": _build_quick()},
+        "/api/v1.1/batches/{batch}": {"get": _build_batch_receipts()},
+        "/api/v1.1/imports/{import_id}": {"get": _build_receipt()},
+        "/health/live": {"get": _build_health("live", "Check that the process runs")},
+        "/health/ready": {
+            "get": _build_health("ready", "Check that imports can be accepted", 503)
+        },
+        "/": {
+            "get": _build_static(
+                "front", "Get the start page", {"text/html": {"type": "string"}}
+            )
+        },
+        "/openapi.json": {
+            "get": _build_static(
+                "openapi",
+                "Get the OpenAPI document",
+                {"application/json": {"type": "object"}},
+            )
+        },
+        "/docs": {
+            "get": _build_static(
+                "docs",
+                "Get the API reference as a page",
+                {"text/html": {"type": "string"}},
+            )
+        },
+    }
+
+
+def _build_quick() -> Schema:
+    """Describe the quick import, which answers in plain text (contract 10.4)."""
+    body = _build_quick_body()
+    example = {"db_id": 1, "email": "ada@example.com", "_fname": "Ada"}
+    types = ("application/x-www-form-urlencoded", "application/json")
+    refused = (400, 403, 404, 409, 413, 415, 500)
+    return {
+        "operationId": "quick_import",
+        "tags": ["Import"],
+        "summary": "Import a profile from a web form",
+        "parameters": [{"$ref": "#/components/parameters/Idempotency-Key"}],
+        "requestBody": {
+            "required": True,
+            "content": {name: {"schema": body, "example": example} for name in types},
+        },
+        "responses": {
+            "200": _say("Imported"),
+            "202": _say("Accepted, not applied yet"),
+            **{str(status): _say(_MEANINGS[status]) for status in refused},
+            # Answered before there is anything to say of the import itself.
+            **select_responses(429, 503),
+        },
+    }
+
+
+def _build_quick_body() -> Schema:
+    names = ("token", "db_id", "email", "phone", "field_name", "field_value")
+    properties = {name: describe_parameter(name) for name in names}
+    matching: Schema = {
+        "type": "string",
+        "description": "`email`, `email_profile`, `phone`, or the name of a field",
+    }
+    for name in ("resource_id", "trigger_id", "workflow_id"):
+        properties[name] = {**describe_parameter(name), "type": "integer"}
+    return {
+        "type": "object",
+        "description": "All other inputs are fields of the profile",
+        "properties": {**properties, "matching": matching},
+        "additionalProperties": {"type": "string"},
+        "required": ["db_id"],
+        "xml": {"name": "xml"},
+    }
+
+
+def _say(description: str) -> Schema:
+    text: Schema = {"schema": {"type": "string"}}
+    return {"description": description, "content": {"text/plain": text}}
+
+
+def _build_receipt() -> Schema:
+    place: Schema = {
+        "name": "import_id",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "format": "uuid"},
+    }
+    return {
+        "operationId": "receipt",
+        "tags": ["Receipts"],
+        "summary": "Get the receipt of an import",
+        "security": [{"bearer": []}, {"query": []}],
+        "parameters": [place, _FORMAT],
+        "responses": {
+            "200": describe_answers(
+                "The receipt, or the state `waiting`",
+                {"anyOf": [refer("Receipt"), refer("Waiting")]},
+            ),
+            **select_responses(400, 401, 403, 404, 500, 503),
+        },
+    }
+
+
+def _build_batch_receipts() -> Schema:
+    place: Schema = {
+        "name": "batch",
+        "in": "path",
+        "required": True,
+        "description": "The batch, as in `Location`",
+        "schema": {"type": "string"},
+    }
+    return {
+        "operationId": "batch_receipts",
+        "tags": ["Receipts"],
+        "summary": "List the outcomes of a batch",
+        "security": [{"bearer": []}, {"query": []}],
+        "parameters": [place, _FORMAT],
+        "responses": {
+            "200": describe_answers(
+                "Outcomes of the processed elements", refer("BatchReceipts")
+            ),
+            **select_responses(400, 401, 403, 404, 500, 503),
+        },
+    }
+
+
+def _build_health(name: str, summary: str, *statuses: int) -> Schema:
+    return {
+        "operationId": f"health_{name}",
+        "tags": ["Service"],
+        "summary": summary,
+        "security": [],
+        "responses": {
+            "200": describe_answers("Yes", refer("State")),
+            **{
+                str(status): describe_answers(
+                    "Not ready: the missing server or data", refer("Error")
+                )
+                for status in statuses
+            },
+        },
+    }
+
+
+def _build_static(name: str, summary: str, content: dict[str, Schema]) -> Schema:
+    shown = {media_type: {"schema": schema} for media_type, schema in content.items()}
+    return {
+        "operationId": name,
+        "tags": ["Service"],
+        "summary": summary,
+        "security": [],
+        "responses": {
+            "200": {"description": "The document", "content": shown},
+            "304": {"description": "Not modified (`If-None-Match`)"},
+        },
+    }

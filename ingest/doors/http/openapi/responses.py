@@ -1,0 +1,73 @@
+"""The answers that come of more than one request, with their statuses."""
+
+from collections.abc import Mapping
+
+from ingest.domain.remedies.codes import ERRORS
+from ingest.doors.http.openapi.answers import refer
+from ingest.doors.http.openapi.schemas import Schema
+
+#: By HTTP status, what a request meets whose body is read or may be.
+_SHARED: Mapping[int, str] = {
+    400: "BadRequest",
+    401: "Unauthenticated",
+    403: "Forbidden",
+    404: "NotFound",
+    408: "BodyTooSlow",
+    409: "Conflict",
+    413: "BodyTooLarge",
+    415: "UnsupportedMediaType",
+    429: "Overloaded",
+    431: "HeadTooLong",
+    500: "InternalError",
+    503: "Unavailable",
+}
+#: What is told of the rate of a limited token.
+RATE_HEADERS = ("RateLimit-Policy", "RateLimit")
+_RETRYABLE = frozenset({429, 503})
+#: Met with PENSTOCK_MIRROR_ERRORS only, where a body is read.
+_MIRRORED = (401, 403, 404, 409)
+_MEANINGS = {row.code: row.meaning for row in ERRORS}
+
+
+def describe_answers(description: str, schema: Schema) -> dict[str, object]:
+    """Return a response in either format."""
+    return {
+        "description": description,
+        "content": {
+            media_type: {"schema": schema}
+            for media_type in ("application/json", "application/xml")
+        },
+    }
+
+
+def build_responses() -> dict[str, object]:
+    """Return the responses that requests share, by name."""
+    return {name: _build(status) for status, name in _SHARED.items()}
+
+
+def _build(status: int) -> dict[str, object]:
+    described = describe_answers(_MEANINGS[status], refer("Error"))
+    names = ["Retry-After"] if status in _RETRYABLE else []
+    names += RATE_HEADERS if status == 429 else ()
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+    return described | ({"headers": headers} if headers else {})
+
+
+def select_responses(*statuses: int) -> Schema:
+    """Return faults of a request, by their statuses."""
+    return {str(status): _refer(status, _MEANINGS[status]) for status in statuses}
+
+
+def describe_faults() -> Schema:
+    """Return the faults of a request with a body."""
+    return select_responses(*_SHARED) | {
+        str(status): _refer(
+            status, f"{_MEANINGS[status]} (only with `PENSTOCK_MIRROR_ERRORS`)"
+        )
+        for status in _MIRRORED
+    }
+
+
+def _refer(status: int, description: str) -> Schema:
+    name = _SHARED[status]
+    return {"$ref": f"#/components/responses/{name}", "description": description}

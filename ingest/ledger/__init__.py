@@ -1,0 +1,1 @@
+"""The ledger: accepted imports reconciled with their outcomes."""

@@ -1,0 +1,1 @@
+"""How the pipeline is doing: one reader of streams and Postgres for every view."""

@@ -1,0 +1,1 @@
+"""Redis: streams of accepted imports, their names, doorbells, and connections."""

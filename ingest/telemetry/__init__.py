@@ -1,0 +1,1 @@
+"""What processes report about themselves: metrics, logs, and traces."""
