@@ -8,8 +8,8 @@ from typing import Any
 from ingest.domain.jobs import new_job_id
 from ingest.doors.files.archives import PackLimits, unpack
 from ingest.doors.files.inputs import open_rows
-from ingest.doors.files.judge import Judge
-from ingest.doors.files.starts import load_shared
+from ingest.doors.files.job_creation import load_shared
+from ingest.doors.files.row_validation import Judge
 from ingest.doors.files.streams import Metered
 from ingest.doors.files.uploads import load_reading
 from ingest.settings import Settings

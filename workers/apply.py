@@ -34,9 +34,9 @@ from ingest.store.receipts import (
 from ingest.streams.stream import entry_order
 from ingest.telemetry import metrics
 from ingest.wire.profile_schemas import ProfileSchemas
-from workers.attempts import is_transient
-from workers.letters import describe_error, describe_traceback
+from workers.dead_letters import describe_error, describe_traceback
 from workers.load import gather, load_workspace
+from workers.retries import is_transient
 from workers.save import save_workspace
 
 logger = logging.getLogger(__name__)

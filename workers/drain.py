@@ -25,15 +25,19 @@ from ingest.telemetry import metrics
 from ingest.telemetry.tracing import Tracer, open_tracer
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.apply import Accepted, Applied, Watch, apply_batch, apply_whole
-from workers.attempts import is_transient
-from workers.counting import count_batch
 from workers.database_session import DatabaseSession
 from workers.holds import Holds, find_held
-from workers.noting import note_batch
+from workers.partition_batches import (
+    Batch,
+    Share,
+    cut,
+    group,
+    list_accepted,
+    make_share,
+)
+from workers.reporting import count_batch, count_entries, group_answers, log_batch
+from workers.retries import is_transient
 from workers.setbacks import Setbacks
-from workers.shares import Batch, Share, cut, group, list_accepted, make_share
-from workers.tallies import tally
-from workers.telling import told
 
 logger = logging.getLogger(__name__)
 
@@ -234,7 +238,7 @@ class Drain:
             for letter in [each for share in shares for each in share.letters]:
                 insert_dead_letter(connection, letter, now)
             # Last, so that nobody who waits for a row of the ledger holds another.
-            add_counts(connection, tally(shares, applied.outcomes))
+            add_counts(connection, count_entries(shares, applied.outcomes))
             advances = [share.advance for share in shares]
             advances += find_held(leases, entries, shares)
             advance_partitions(connection, advances, now)
@@ -327,12 +331,12 @@ class Drain:
         applied, and told again.
         """
         accepted, applied = batch.accepted, batch.applied
-        self._stream.settle(batch.ids, told(accepted, applied))
+        self._stream.settle(batch.ids, group_answers(accepted, applied))
         for share in batch.shares:
             if share.is_behind:
                 self._stream.lift(share.partition, share.position)
         letters = sum(len(share.letters) for share in batch.shares)
         count_batch(accepted, letters, applied.outcomes)
-        note_batch(accepted, applied.outcomes, batch.started_at, self._tracer)
+        log_batch(accepted, applied.outcomes, batch.started_at, self._tracer)
         if batch.applied.events and self._stream.claim_hint():
             self._announce()

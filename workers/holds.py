@@ -27,7 +27,7 @@ from ingest.streams.stream import Entry, Stream, Waiting
 from ingest.telemetry import metrics
 from ingest.wire.entries import MalformedEntry, decode
 from workers.apply import Accepted, Watch, watch_nothing
-from workers.shares import Share
+from workers.partition_batches import Share
 
 #: Entries of one partition looked through for one that others come after. Where more
 #: wait that are older than those others, they go before them.

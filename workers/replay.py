@@ -22,6 +22,7 @@ from ingest.domain.imports import Import, Outcome, State
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.geo import open_locator
 from ingest.store.catalog import hold_catalog, load_catalog
+from ingest.store.dead_letter_queries import Applied, count_overtaking
 from ingest.store.dead_letters import (
     OpenLetter,
     Resolution,
@@ -32,11 +33,10 @@ from ingest.store.dead_letters import (
     resolve_letters,
 )
 from ingest.store.ledger import REPEATED, Counts, add_counts
-from ingest.store.letter_queries import Applied, count_overtaking
 from ingest.store.receipts import withdraw_dead_receipts
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.apply import ROOM, Accepted, apply_batch
-from workers.letters import read_entry
+from workers.dead_letters import read_entry
 
 #: What a letter is that still cannot be decoded.
 UNDECODABLE = "undecodable"

@@ -23,9 +23,9 @@ from ingest.telemetry import metrics
 from ingest.telemetry.tracing import Tracer, open_tracer
 from workers import upkeep
 from workers.app import app, settings
-from workers.attempts import attempt
+from workers.delivery_dispatcher import Courier
 from workers.drain import Drain
-from workers.triggers import Courier
+from workers.retries import attempt
 
 
 @functools.cache

@@ -2,7 +2,6 @@
 
 import math
 import socket
-from collections.abc import Sequence
 
 import click
 import uvicorn
@@ -12,9 +11,7 @@ from ingest.console.app import create_console
 from ingest.doors.http.arrivals import Arrivals
 from ingest.doors.http.protocol import bound_heads
 from ingest.settings import Settings, read_settings
-from ingest.store.database import connect
 from ingest.telemetry.logs import configure_logging
-from workers.replay import Replay, Replayed
 
 #: Given to pages that are being made when it is told to stop.
 _GRACE_SECONDS = 5.0
@@ -22,22 +19,9 @@ _GRACE_SECONDS = 5.0
 
 def make_server(settings: Settings) -> uvicorn.Server:
     """Return the server of the console."""
-
-    def replay(letter_ids: Sequence[int], by: str, dry_run: bool) -> list[Replayed]:
-        with connect(
-            settings.database_url, application_name="penstock-console"
-        ) as connection:
-            worker = Replay(
-                connection,
-                by=by,
-                geoip_database=settings.geoip_database,
-                limits=settings.profile_limits,
-            )
-            return worker.run(letter_ids, dry_run=dry_run)
-
     return uvicorn.Server(
         uvicorn.Config(
-            Arrivals(create_console(settings, replay), settings),
+            Arrivals(create_console(settings), settings),
             loop="uvloop",
             http=bound_heads(settings.max_head_bytes),
             ws="none",

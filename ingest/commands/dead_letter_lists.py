@@ -15,8 +15,7 @@ from ingest.commands.databases import database_options
 from ingest.commands.selections import filtered, selected
 from ingest.domain.counts import count
 from ingest.store.database import connect
-from ingest.store.dead_letters import Resolution, Verdict, resolve_letters
-from ingest.store.letter_queries import (
+from ingest.store.dead_letter_queries import (
     Letter,
     LetterGroup,
     Selection,
@@ -25,7 +24,8 @@ from ingest.store.letter_queries import (
     find_letter_of_import,
     list_letter_groups,
 )
-from ingest.wire.masks import mask_error, mask_payload, mask_traceback
+from ingest.store.dead_letters import Resolution, Verdict, resolve_letters
+from ingest.wire.redaction import mask_error, mask_payload, mask_traceback
 
 
 def whoami() -> str:

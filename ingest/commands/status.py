@@ -11,7 +11,7 @@ from rich.live import Live
 
 from ingest.commands.databases import database_options, redis_options
 from ingest.commands.outputs import make_console, print_json
-from ingest.commands.standings import render_standing, standing_document
+from ingest.commands.status_view import render_standing, standing_document
 from ingest.domain.flow import FlowMeter
 from ingest.status.pipeline import Standing, read_standing
 from ingest.store.database import connect

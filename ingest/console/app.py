@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import falcon.asgi
 from falcon.asgi import Request, Response
 
-from ingest.console import letters, views
-from ingest.console.desk import Desk, Replay
+from ingest.console import dead_letters as letters
+from ingest.console import views
 from ingest.console.rendering import read_asset
+from ingest.console.requests import View
 from ingest.console.resources import (
     AssetResource,
     Headers,
@@ -16,7 +17,7 @@ from ingest.console.resources import (
     Pages,
     ViewResource,
 )
-from ingest.console.visits import View
+from ingest.console.services import Desk
 from ingest.domain.errors import PenstockError
 from ingest.doors.http.heads import HeadRouter
 from ingest.doors.http.health import LiveResource
@@ -59,11 +60,9 @@ class _Lifetime:
         await self._desk.stop()
 
 
-def create_console(
-    settings: Settings, replay: Replay
-) -> falcon.asgi.App[Request, Response]:
+def create_console(settings: Settings) -> falcon.asgi.App[Request, Response]:
     """Return the application; it connects when its server starts it."""
-    desk = Desk(settings, replay)
+    desk = Desk(settings)
     pages = Pages(desk)
     app: falcon.asgi.App[Request, Response] = falcon.asgi.App(router=HeadRouter())
     app.add_middleware(_Lifetime(desk))

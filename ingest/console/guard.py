@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from falcon.asgi import Request, Response
 
-from ingest.console.desk import Desk
+from ingest.console.services import Desk
 from ingest.domain.errors import (
     BodyTooLarge,
     Forbidden,

@@ -11,9 +11,9 @@ from falcon.uri import encode_check_escaped
 from jinja2 import Environment
 
 from ingest.console import guard
-from ingest.console.desk import Desk
 from ingest.console.rendering import make_environment
-from ingest.console.visits import Page, Redirect, View, Visit
+from ingest.console.requests import Page, Redirect, View, Visit
+from ingest.console.services import Desk
 from ingest.domain.errors import (
     Forbidden,
     PenstockError,

@@ -13,9 +13,9 @@ from ingest.domain.counts import count
 from ingest.domain.phones import can_be_dialled
 from ingest.domain.progress import Flow, find_stalls
 from ingest.status.clocks import read_clocks
+from ingest.store.dead_letter_queries import Selection, list_letter_groups
 from ingest.store.endpoints import list_endpoints
 from ingest.store.imports import count_unlocated
-from ingest.store.letter_queries import Selection, list_letter_groups
 from ingest.store.partitions import count_attempts
 from ingest.store.phones import sample_phones
 from ingest.streams.presence import Presence, find_present

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from ingest.exporter.advice import SECTIONS
 from ingest.exporter.families import FAMILIES
+from ingest.exporter.metric_help import SECTIONS
 from ingest.telemetry import metrics
 
 _INTRODUCTION = """\

@@ -91,7 +91,7 @@ def notes_key(minute: int) -> str:
     """Name the hash of the imports whose callers were told in a minute to ask again.
 
     By the clock of Redis, in minutes since 1970. Fields are import ids, in 16 bytes;
-    what each holds is in ingest.doors.http.notes.
+    what each holds is in ingest.doors.http.waiting_notes.
     """
     return f"penstock:told-to-ask:{minute}"
 

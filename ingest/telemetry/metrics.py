@@ -4,7 +4,7 @@ Where several processes serve or apply, PROMETHEUS_MULTIPROC_DIR must be in the
 environment before this module is imported: prometheus_client looks once.
 Labels are bounded, by the code or by the catalog: doors, codes, states, databases;
 never ids of imports or profiles. Sets known beforehand begin at 0, so that the first
-event is seen as a rise. What to do when one moves is in ingest/exporter/advice.py.
+event is seen as a rise. What to do when one moves is in ingest/exporter/metric_help.py.
 """
 
 import os

@@ -35,7 +35,7 @@ from ingest.wire.envelopes import load_envelope
 from tests.benchmarks.processes import read_tree_cpu_seconds
 from tests.benchmarks.requests import Template, make_sample
 from workers.drain import Drain
-from workers.shares import group
+from workers.partition_batches import group
 
 KINDS = ("create", "update", "mixed")
 _FILL_CHUNK = 500

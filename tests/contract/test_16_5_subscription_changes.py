@@ -15,7 +15,7 @@ from ingest.store.catalog import load_catalog, load_declared, save_catalog
 from ingest.store.tokens import create_token
 from ingest.wire.bodies import Format
 from ingest.wire.envelopes import to_import
-from ingest.wire.shorthands import load_subscription_change
+from ingest.wire.single_changes import load_subscription_change
 from tests import said
 from tests.conftest import Connection
 from tests.declared import make_endpoint, make_trigger

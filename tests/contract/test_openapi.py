@@ -24,10 +24,10 @@ from schemathesis.specs.openapi.checks import (
 from ingest.domain.catalog import EventKind, FieldType
 from ingest.domain.remedies.codes import ERRORS
 from ingest.doors.http.app import create_app
-from ingest.doors.http.openapi.asking import PROFILE_ID
 from ingest.doors.http.openapi.document import build_document
 from ingest.doors.http.openapi.operations import ASKINGS
 from ingest.doors.http.openapi.page import render_page
+from ingest.doors.http.openapi.parameters import PROFILE_ID
 from ingest.doors.http.openapi.schemas import FIELD_TYPES, describe_parameter
 from ingest.settings import Settings
 from ingest.store.catalog import load_declared, save_catalog

@@ -17,7 +17,7 @@ from ingest.wire.messages import load_order
 from ingest.wire.profile_schemas import ProfileSchemas
 from ingest.wire.queries import load_match
 from ingest.wire.quick import load_quick
-from ingest.wire.shorthands import load_membership, load_subscription
+from ingest.wire.single_changes import load_membership, load_subscription
 from tests.factories import make_catalog
 from tests.fuzz.sizes import BATCH_ELEMENTS
 

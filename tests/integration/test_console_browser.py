@@ -236,8 +236,8 @@ def test_the_picture_of_the_overview_shows_a_system_at_work(
         """Return the page's text once a backlog is worked off while more comes."""
         browser.refresh()
         text = browser.find_element(By.TAG_NAME, "main").text
-        lacks = [word for word in ("gone in", "rejected") if word not in text]
-        idle = ("measuring", "never", "Accepted\n0\n", "Applied\n0\n")
+        lacks = [word for word in ("drains in", "rejected") if word not in text]
+        idle = ("measuring", "never", "Accepted\n0\n", "Processed\n0\n")
         return None if lacks or any(word in text for word in idle) else text
 
     with served_intake(settings) as intake:

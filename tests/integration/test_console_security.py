@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ingest.console import desk
+from ingest.console import services as desk
 from ingest.console.app import _VIEWS
 from ingest.console.sessions import IDLE_SECONDS, LONGEST_SECONDS, Sessions
 from ingest.domain.tokens import Action

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from ingest.console import desk
+from ingest.console import services as desk
 from ingest.settings import Settings
 from tests.consoles import Console, console, form_token
 

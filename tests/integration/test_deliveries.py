@@ -29,8 +29,8 @@ from tests.intakes import wait_until
 from tests.pipeline import Pipeline
 from tests.receivers import Receiver, declare, receiving
 from workers import resolver, webhooks
+from workers.delivery_dispatcher import Courier
 from workers.resolver import Resolver
-from workers.triggers import Courier
 
 
 @pytest.fixture

@@ -213,5 +213,5 @@ def test_the_front_page_is_for_everyone(intake: ServedIntake, tmp_path: Path) ->
         complaints = browser.get_log("browser")  # type: ignore[no-untyped-call]
         assert [one for one in complaints if "favicon" not in str(one)] == []
 
-        browser.find_element(By.LINK_TEXT, "API documentation").click()
+        browser.find_element(By.LINK_TEXT, "API reference").click()
         assert "Penstock API" in browser.find_element(By.TAG_NAME, "h1").text

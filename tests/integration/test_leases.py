@@ -7,7 +7,7 @@ from ingest.store.database import connect
 from ingest.store.partitions import ensure_partitions, lease_partition
 from tests.conftest import Connection
 from tests.intakes import wait_until
-from workers.attempts import is_transient
+from workers.retries import is_transient
 
 
 def is_free(connection: Connection) -> bool:

@@ -31,7 +31,7 @@ from tests.factories import make_import
 from tests.intakes import wait_until
 from tests.pipeline import Pipeline
 from tests.receivers import Answer, Receiver, declare, receiving
-from workers.triggers import Courier
+from workers.delivery_dispatcher import Courier
 
 LEASE = timedelta(seconds=60)
 

@@ -11,7 +11,7 @@ from ingest.wire.profile_schemas import ProfileSchemas
 from tests.conftest import Connection
 from tests.factories import make_import
 from tests.pipeline import Pipeline
-from workers.rehearse import rehearse
+from workers.dry_runs import rehearse
 
 TABLES = ("profiles", "match_keys", "subscriptions", "imports", "events")
 

@@ -19,8 +19,8 @@ from tests.conftest import Connection
 from tests.declared import make_endpoint, make_trigger
 from tests.intakes import make_document, served
 from tests.receivers import Receiver, receiving
+from workers.delivery_dispatcher import Courier
 from workers.drain import Drain
-from workers.triggers import Courier
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from ingest.store.faults import explain, is_servers
-from workers.attempts import is_transient
+from workers.retries import is_transient
 
 
 def error_of(state: str) -> psycopg.Error:

@@ -17,7 +17,7 @@ from ingest.doors.files.encodings import (
 from ingest.doors.files.inputs import open_rows
 from ingest.doors.files.rejects import RejectsWriter
 from ingest.doors.files.rows import Reading, Row
-from ingest.doors.files.tallies import Tally, count_lines
+from ingest.doors.files.utf8_lines import Tally, count_lines
 from ingest.store.job_rows import KeptRow
 from tests.factories import make_database
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from ingest.doors.files.archives import UnreadableFile
-from ingest.doors.files.gathering import Gathering
+from ingest.doors.files.read_ahead import Gathering
 from ingest.doors.files.rows import Row
 
 PATIENCE_SECONDS = 10.0

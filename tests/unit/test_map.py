@@ -1,10 +1,12 @@
-"""The map of docs/architecture.md is the one the imports draw."""
+"""The map of docs/architecture.md and the layers of the linter: what imports draw."""
 
 import re
+import tomllib
 from functools import cache
 
 from grimp import ImportGraph, build_graph
 
+from ingest import cli
 from tests.pages import ROOT
 
 PAGE = (ROOT / "docs/architecture.md").read_text()
@@ -23,10 +25,15 @@ def mapped() -> list[str]:
 
 
 def rooms() -> set[str]:
-    """Return the packages of this tree, and the modules that stand between them."""
-    children = graph().find_children("ingest")
-    packages = {child for child in children if graph().find_children(child)}
-    return packages | {"workers", "ingest.streams.stream"}
+    """Return the packages of this tree, and the modules that are beside them."""
+    return graph().find_children("ingest") | {"workers"}
+
+
+def layers() -> list[str]:
+    """Return the rooms of the linter's contract from the top down."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contract = project["tool"]["importlinter"]["contracts"][0]
+    return [room for layer in contract["layers"] for room in layer.split(" | ")]
 
 
 def imports(importer: str, imported: str) -> set[tuple[str, str]]:
@@ -44,6 +51,17 @@ def test_the_map_has_every_room_once() -> None:
     assert sorted(mapped()) == sorted(rooms())
 
 
+def test_the_linter_knows_every_room_in_the_order_of_the_map() -> None:
+    assert layers() == mapped()
+
+
+def test_a_command_is_loaded_by_name_from_the_room_of_commands() -> None:
+    modules = {module for module, *_ in cli._COMMANDS.values()}
+
+    assert modules
+    assert modules <= graph().find_descendants("ingest.commands")
+
+
 def test_imports_go_down_the_map() -> None:
     order = mapped()
     rising = [
@@ -57,14 +75,12 @@ def test_imports_go_down_the_map() -> None:
 
 
 def test_an_import_that_rose_would_be_noticed() -> None:
-    order = mapped()
-
-    assert imports(order[0], order[-1])
+    assert imports(mapped()[0], "ingest.domain")
 
 
 def test_every_module_that_a_room_names_exists() -> None:
     (text,) = re.findall(r"## The map\n.*?```\n(.*?)```", PAGE, re.DOTALL)
-    workers = text.partition("ingest/")[0]
+    (workers,) = re.findall(r"^workers/.*?(?=^ingest)", text, re.DOTALL | re.MULTILINE)
     named = re.findall(r"(\w+)(?:, \w+)*:", workers)
 
     assert named

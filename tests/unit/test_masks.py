@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.wire.entries import encode
-from ingest.wire.masks import mask_error, mask_payload, mask_traceback
+from ingest.wire.redaction import mask_error, mask_payload, mask_traceback
 from tests.factories import make_import
 
 IMPORT = make_import(

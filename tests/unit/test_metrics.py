@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from ingest.exporter.advice import SECTIONS
 from ingest.exporter.archive import Archive
+from ingest.exporter.metric_help import SECTIONS
 from ingest.exporter.page import Described, describe_all, write_page
 
 ROOT = Path(__file__).parents[2]

@@ -5,8 +5,8 @@ import psycopg
 import pytest
 import redis
 
-from workers.attempts import attempt
 from workers.outages import OnceAnOutage, missing_server
+from workers.retries import attempt
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ingest.streams.stream import Entry, Waiting
 from ingest.wire.entries import encode
 from tests.factories import by_email
-from workers.shares import Share, cut, group, make_share
+from workers.partition_batches import Share, cut, group, make_share
 
 
 @pytest.mark.parametrize(

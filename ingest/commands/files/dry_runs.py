@@ -17,15 +17,15 @@ from msgspec import Struct, to_builtins
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from ingest.commands.files.asked import Asked
 from ingest.commands.files.display import tell_encoding
 from ingest.commands.files.inputs import Input, open_inputs, prepare
+from ingest.commands.files.request import Asked
 from ingest.domain.errors import Fault, Rejected
 from ingest.domain.imports import Outcome, State
 from ingest.domain.jobs import Counts, new_job_id
 from ingest.doors.files.archives import Left, UnreadableFile
 from ingest.doors.files.fault_groups import FaultGroups
-from ingest.doors.files.judge import Judge, Verdict
+from ingest.doors.files.row_validation import Judge, Verdict
 from ingest.doors.files.rows import Row
 from ingest.doors.files.tables import Table
 from ingest.geo import open_locator
@@ -33,7 +33,7 @@ from ingest.settings import Settings
 from ingest.store.catalog import load_catalog
 from ingest.store.database import connect
 from ingest.wire.profile_schemas import ProfileSchemas
-from workers.rehearse import rehearse
+from workers.dry_runs import rehearse
 
 
 class Foreseen(Struct, frozen=True, kw_only=True):

@@ -10,11 +10,11 @@ from typing import Any
 import click
 
 from ingest.commands.databases import find_settings
-from ingest.commands.files.asked import Asked, load_asked
 from ingest.commands.files.display import Display, Left, summarize
 from ingest.commands.files.dry_runs import rehearse_files
 from ingest.commands.files.imports import Ended, Importer, Refused, Start
 from ingest.commands.files.options import file_options, row_options
+from ingest.commands.files.request import Asked, load_asked
 from ingest.domain.errors import PenstockError, Rejected
 from ingest.domain.jobs import JobState
 from ingest.garbage import collect_rarely

@@ -8,15 +8,21 @@ from threading import Event
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from ingest.commands.files.asked import Asked
 from ingest.commands.files.display import Display
 from ingest.commands.files.inputs import Input, open_inputs, prepare
 from ingest.commands.files.rejects import write_rejects
+from ingest.commands.files.request import Asked
 from ingest.domain.errors import Rejected
 from ingest.domain.jobs import JobState
 from ingest.doors.files.archives import Left
-from ingest.doors.files.runs import Run, run_job
-from ingest.doors.files.starts import Wanted, hold, restart_job, resume_job, start_job
+from ingest.doors.files.job_creation import (
+    Wanted,
+    hold,
+    restart_job,
+    resume_job,
+    start_job,
+)
+from ingest.doors.files.job_runner import Run, run_job
 from ingest.settings import Settings
 from ingest.store.catalog import load_catalog
 from ingest.store.database import connect

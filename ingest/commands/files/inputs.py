@@ -12,14 +12,14 @@ from typing import IO, Any
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from ingest.commands.files.asked import Asked
+from ingest.commands.files.request import Asked
 from ingest.domain.imports import Matching, Operation
 from ingest.doors.files.archives import Left, PackLimits, UnreadableFile, unpack
 from ingest.doors.files.inputs import Rows, open_file, read_rows
-from ingest.doors.files.kept import find_kept, merge_parameters, merge_reading
-from ingest.doors.files.starts import check_field, load_shared
+from ingest.doors.files.job_creation import check_field, load_shared
+from ingest.doors.files.job_options import find_kept, merge_parameters, merge_reading
 from ingest.doors.files.streams import Metered
-from ingest.doors.files.tallies import Tally, count_lines
+from ingest.doors.files.utf8_lines import Tally, count_lines
 from ingest.settings import Settings
 from ingest.wire.envelopes import Envelope
 from ingest.wire.profile_schemas import ProfileSchemas

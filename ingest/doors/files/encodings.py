@@ -11,7 +11,7 @@ from ingest.domain.errors import InvalidRequest
 from ingest.doors.files.alphabets import rank
 from ingest.doors.files.archives import UnreadableFile
 from ingest.doors.files.streams import Readable, peek
-from ingest.doors.files.tallies import Tally
+from ingest.doors.files.utf8_lines import Tally
 from ingest.wire.charsets import check_charset
 
 #: How much of a file is looked at to tell what it is.

@@ -22,9 +22,9 @@ from psycopg.rows import TupleRow
 from ingest.domain.errors import InvalidRequest, Unavailable
 from ingest.domain.jobs import Counts, JobState
 from ingest.doors.appends import BlockingAppends
-from ingest.doors.files.books import JobBooks
-from ingest.doors.files.gathering import Gathering
-from ingest.doors.files.judge import DOOR, Judge
+from ingest.doors.files.job_connection import JobBooks
+from ingest.doors.files.read_ahead import Gathering
+from ingest.doors.files.row_validation import DOOR, Judge
 from ingest.doors.files.rows import Row
 from ingest.doors.files.window import RowTaken, Settled, Window
 from ingest.store.job_rows import (

@@ -9,7 +9,7 @@ from ingest.doors.files.kinds import is_workbook, name_kind
 from ingest.doors.files.rows import Reading
 from ingest.doors.files.streams import Readable, peek
 from ingest.doors.files.tables import Table, TextLines
-from ingest.doors.files.tallies import Tally
+from ingest.doors.files.utf8_lines import Tally
 from ingest.doors.files.workbooks import SheetLines
 
 #: What gives rows: iterate over it once.

@@ -16,15 +16,15 @@ from ingest.domain.jobs import new_job_id
 from ingest.doors.files.archives import PackLimits, unpack
 from ingest.doors.files.dialects import Told
 from ingest.doors.files.inputs import Opened, open_file, read_rows
-from ingest.doors.files.kept import (
+from ingest.doors.files.job_creation import check_field, load_shared
+from ingest.doors.files.job_options import (
     find_kept,
     merge_parameters,
     merge_reading,
     names_job,
 )
+from ingest.doors.files.job_runner import Run, run_job
 from ingest.doors.files.rows import Reading
-from ingest.doors.files.runs import Run, run_job
-from ingest.doors.files.starts import check_field, load_shared
 from ingest.doors.files.streams import Metered
 from ingest.settings import Settings
 from ingest.store.database import connect

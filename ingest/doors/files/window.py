@@ -9,7 +9,7 @@ from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import State
 from ingest.domain.jobs import Counts
 from ingest.doors.accept import Accepted
-from ingest.doors.files.judge import Verdict
+from ingest.doors.files.row_validation import Verdict
 from ingest.store.job_rows import Applied, KeptRow
 
 #: Enough for drains to be busy while receipts are looked for; memory is flat by it.

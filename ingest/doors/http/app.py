@@ -27,12 +27,12 @@ from ingest.doors.http.tracing import Tracing
 from ingest.settings import Settings
 from ingest.wire.batches import load_batch
 from ingest.wire.envelopes import load_envelope
-from ingest.wire.shorthands import (
+from ingest.wire.single_changes import (
     load_membership,
     load_subscription,
     load_subscription_change,
 )
-from ingest.wire.starts import (
+from ingest.wire.trigger_starts import (
     load_import_and_start,
     load_import_and_start_batch,
     load_start,

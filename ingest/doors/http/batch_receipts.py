@@ -11,9 +11,9 @@ from ingest.domain.imports import SUCCESS_TEXT
 from ingest.doors.accept import check_reader
 from ingest.doors.http.batches import parse_address
 from ingest.doors.http.intake import WAITING, Intake
-from ingest.doors.http.notes import Note
 from ingest.doors.http.replies import reply
 from ingest.doors.http.requests import find_secret, settle_format
+from ingest.doors.http.waiting_notes import Note
 from ingest.doors.receipts import Applied
 
 

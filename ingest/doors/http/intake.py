@@ -17,10 +17,10 @@ from ingest.doors.http.bodies import Bodies
 from ingest.doors.http.catalog_cache import CatalogCache
 from ingest.doors.http.guards import Guards
 from ingest.doors.http.idempotency import HEADER
-from ingest.doors.http.notes import Notes, dump_note
 from ingest.doors.http.rates import Rates
 from ingest.doors.http.readers import Readers
 from ingest.doors.http.uploads import Uploads
+from ingest.doors.http.waiting_notes import Notes, dump_note
 from ingest.doors.outcomes import Expected, OutcomeBoard
 from ingest.doors.receipts import Receipts, StoredReceipt
 from ingest.settings import Settings

@@ -13,13 +13,13 @@ from ingest.domain.imports import SUCCESS_TEXT
 from ingest.domain.jobs import JobState
 from ingest.domain.tokens import Action
 from ingest.doors.accept import check_access, check_reader, check_right
+from ingest.doors.files.job_creation import load_shared
 from ingest.doors.files.rejects import (
     RejectsWriter,
     choose_encoding,
     load_form,
     open_rejects,
 )
-from ingest.doors.files.starts import load_shared
 from ingest.doors.files.uploads import Upload
 from ingest.doors.http.idempotency import HEADER, mark_replayed, parse_key
 from ingest.doors.http.intake import Intake

@@ -7,10 +7,9 @@ from lxml import etree
 from ingest.domain.remedies.codes import ERRORS
 from ingest.domain.remedies.table import SECTIONS
 from ingest.doors.http.openapi.answers import build_answer_schemas, refer
-from ingest.doors.http.openapi.asking import Asking
 from ingest.doors.http.openapi.jobs import build_job_paths, build_job_schema
 from ingest.doors.http.openapi.operations import ASKINGS
-from ingest.doors.http.openapi.others import build_other_paths
+from ingest.doors.http.openapi.parameters import Asking
 from ingest.doors.http.openapi.responses import (
     RATE_HEADERS,
     build_responses,
@@ -18,6 +17,7 @@ from ingest.doors.http.openapi.responses import (
     describe_faults,
 )
 from ingest.doors.http.openapi.schemas import Schema, build_request_schemas
+from ingest.doors.http.openapi.service_paths import build_other_paths
 
 _ABOUT = """\
 Imports are queued. By default the response waits for the outcome. If that takes too

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ingest.doors.http.openapi.asking import (
+from ingest.doors.http.openapi.parameters import (
     KEY_NAMES,
     PROFILE_ID,
     WHOSE,

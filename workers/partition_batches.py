@@ -10,7 +10,7 @@ from ingest.store.dead_letters import DeadLetter
 from ingest.store.partitions import Advance
 from ingest.streams.stream import Entry, Waiting, entry_order
 from workers.apply import Accepted, Applied
-from workers.letters import read_entry
+from workers.dead_letters import read_entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

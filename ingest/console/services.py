@@ -18,32 +18,28 @@ from ingest.domain.flow import FlowMeter
 from ingest.doors.http.readers import Readers
 from ingest.settings import Settings
 from ingest.status.pipeline import Standing, gather_standing, sample
+from ingest.store.database import connect
 from ingest.store.faults import unavailable_while_away
 from ingest.streams.waiting import Streams, StreamState
+from workers.replay import Replay, Replayed
 
 logger = logging.getLogger(__name__)
 
+_APPLICATION = "penstock-console"
 _T = TypeVar("_T")
 
 #: How often the streams are looked at, so that rates are known when somebody asks.
 _SAMPLE_SECONDS = 5.0
 
-#: Replays the dead letters of these numbers in the name of somebody; a dry run keeps
-#: nothing. Each line tells what came of one letter.
-Replay = Callable[[Sequence[int], str, bool], Sequence[object]]
-
 
 class Desk:
     """What views read from, and who may look."""
 
-    def __init__(self, settings: Settings, replay: Replay) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.sessions = Sessions()
         self.brake = Brake(FAILURE_SECONDS)
-        self._replay = replay
-        self._readers = Readers(
-            settings.database_url, application_name="penstock-console"
-        )
+        self._readers = Readers(settings.database_url, application_name=_APPLICATION)
         self._streams = Streams(settings.redis_url, settings.partitions)
         # One at a time: the streams share a connection, replays take long.
         self._redis_thread = ThreadPoolExecutor(1, "streams")
@@ -84,13 +80,24 @@ class Desk:
 
     async def replay(
         self, letter_ids: Sequence[int], by: str, *, dry_run: bool
-    ) -> Sequence[object]:
-        """Replay dead letters; return what came of each."""
-        loop = asyncio.get_running_loop()
+    ) -> Sequence[Replayed]:
+        """Replay dead letters; return the outcome of each."""
+
+        def replay() -> Sequence[Replayed]:
+            with connect(
+                self.settings.database_url, application_name=_APPLICATION
+            ) as connection:
+                worker = Replay(
+                    connection,
+                    by=by,
+                    geoip_database=self.settings.geoip_database,
+                    limits=self.settings.profile_limits,
+                )
+                return worker.run(letter_ids, dry_run=dry_run)
+
         with unavailable_while_away():
-            return await loop.run_in_executor(
-                self._replay_thread, self._replay, letter_ids, by, dry_run
-            )
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._replay_thread, replay)
 
     async def standing(self) -> Standing:
         """Return how the whole pipeline stands now."""

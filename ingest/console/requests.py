@@ -6,8 +6,8 @@ from uuid import UUID
 
 from falcon.asgi import Request
 
-from ingest.console.desk import Desk
 from ingest.console.guard import check_text
+from ingest.console.services import Desk
 from ingest.domain.errors import NotFound
 from ingest.domain.tokens import Token
 

@@ -5,17 +5,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 
-from ingest.console.visits import Page, Redirect, Visit
+from ingest.console.requests import Page, Redirect, Visit
 from ingest.domain.errors import InvalidRequest, NotFound
-from ingest.store.dead_letters import Resolution, Verdict, resolve_letters
-from ingest.store.letter_queries import (
+from ingest.store.dead_letter_queries import (
     Letter,
     Selection,
     find_letter,
     find_letter_ids,
     list_letter_groups,
 )
-from ingest.wire.masks import mask_error, mask_payload, mask_traceback
+from ingest.store.dead_letters import Resolution, Verdict, resolve_letters
+from ingest.wire.redaction import mask_error, mask_payload, mask_traceback
 
 logger = logging.getLogger(__name__)
 

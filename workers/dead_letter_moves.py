@@ -14,9 +14,8 @@ from ingest.store.ledger import add_counts, hold_partition
 from ingest.store.receipts import find_answers
 from ingest.streams.stream import Stream
 from workers.apply import Accepted, Applied, bury
-from workers.shares import Share, make_share
-from workers.tallies import tally
-from workers.telling import told
+from workers.partition_batches import Share, make_share
+from workers.reporting import count_entries, group_answers
 
 
 class MovedByOperator(PenstockError):
@@ -58,9 +57,9 @@ def bury_entry(
             raise NotFound(f"No {where}partition {partition}")
         share = make_share(partition, position, [entry])
         applied = _bury(connection, share, error)
-        add_counts(connection, tally([share], applied.outcomes))
+        add_counts(connection, count_entries([share], applied.outcomes))
     # Should this fail, the entry is read again, found buried, and dropped.
-    stream.settle({partition: [entry.id]}, told(share.accepted, applied))
+    stream.settle({partition: [entry.id]}, group_answers(share.accepted, applied))
     return _describe(share, applied.outcomes)
 
 

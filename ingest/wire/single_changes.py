@@ -18,7 +18,7 @@ from ingest.domain.subscription_contacts import parse_contact
 from ingest.wire.envelopes import Envelope, load_envelope
 from ingest.wire.parameters import parse_id
 from ingest.wire.queries import load_selected_change
-from ingest.wire.starts import GetCatalog
+from ingest.wire.trigger_starts import GetCatalog
 
 #: What says who asks, about whom, and how to answer.
 _COMMON = ("token", "format", "sync", "db_id", "profile_id", "skip_triggers")

@@ -11,10 +11,10 @@ from ingest.domain.errors import InvalidRequest, Unavailable
 from ingest.domain.jobs import JobState
 from ingest.doors.appends import BlockingAppends
 from ingest.doors.files.archives import UnreadableFile
-from ingest.doors.files.books import JobBooks
 from ingest.doors.files.feeder import Feeder, FileChanged
 from ingest.doors.files.inputs import Rows
-from ingest.doors.files.judge import Judge
+from ingest.doors.files.job_connection import JobBooks
+from ingest.doors.files.row_validation import Judge
 from ingest.doors.files.window import RowTaken
 from ingest.settings import Settings
 from ingest.store.jobs import Job, Progress, begin_job, find_job, finish_job

@@ -24,7 +24,7 @@ from ingest.settings import Settings
 from ingest.store.database import connect
 from ingest.store.deliveries import find_targets
 from ingest.telemetry.tracing import Tracer, open_tracer
-from workers.lanes import Lane, Means
+from workers.delivery_lanes import Lane, Means
 from workers.resolver import Resolver
 from workers.webhooks import TIMEOUT_SECONDS
 

@@ -1,0 +1,192 @@
+"""Reports of a committed batch: to the ledger, to callers, metrics, log, and traces."""
+
+import logging
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from ingest.domain.answers import Answer
+from ingest.domain.errors import Fault
+from ingest.domain.imports import Import, Outcome, State
+from ingest.store.ledger import REPEATED, Counts
+from ingest.streams.stream import entry_order
+from ingest.telemetry import metrics
+from ingest.telemetry.tracing import Tracer
+from ingest.wire.acceptance_log import peek_mark
+from workers.apply import Accepted, Applied
+from workers.partition_batches import Share
+
+logger = logging.getLogger(__name__)
+
+#: How an outcome is logged. A dead letter was logged where it failed, with the error.
+_APPLIED = (logging.DEBUG, "import applied")
+_LINES = {
+    State.CREATED: _APPLIED,
+    State.UPDATED: _APPLIED,
+    State.UNCHANGED: _APPLIED,
+    State.REJECTED: (logging.INFO, "import rejected"),
+}
+#: The message of a name that is not declared, which ends the path.
+_UNKNOWN = "Unknown field"
+#: `data.points` of `data.points`, `data.address` of `data.address.street`.
+_DECLARED = re.compile(r"[^.\[]*(?:\.[^.\[]*)?")
+
+
+def count_entries(
+    shares: Iterable[Share], outcomes: Iterable[Outcome]
+) -> dict[int, Counts]:
+    """Return what the ledger adds by partition: each entry once, however often read.
+
+    An outcome is of the entry that this batch was the first to apply. All other entries
+    name an import that has one already: a repeat of it, unless they have been read
+    before, which is up to the position of their share.
+    """
+    fresh = {outcome.import_id: outcome.state for outcome in outcomes}
+    return {share.partition: _count_share(share, fresh) for share in shares}
+
+
+def _count_share(share: Share, fresh: dict[UUID, State]) -> Counts:
+    """Count the entries of `share`; remove their outcomes from `fresh`."""
+    read_before = entry_order(share.position)
+    counts: Counts = Counter()
+    for one in share.accepted:
+        import_ = one.import_
+        if state := fresh.pop(import_.import_id, None):
+            counts[import_.database_id, state] += 1
+        elif entry_order(one.entry_id) > read_before:
+            counts[import_.database_id, REPEATED] += 1
+    for letter in share.letters:
+        # Of another release's form perhaps, and an import all the same.
+        mark = peek_mark(letter.payload)
+        if mark and entry_order(letter.entry_id) > read_before:
+            counts[mark.database_id, State.DEAD] += 1
+    return counts
+
+
+def group_answers(
+    accepted: Sequence[Accepted], applied: Applied
+) -> Mapping[str, Sequence[Answer]]:
+    """Return the answers that callers wait for, by the name of their intake."""
+    # Of entries with one id the first was applied.
+    imports = {one.import_.import_id: one.import_ for one in reversed(accepted)}
+    answers: dict[UUID, Answer] = {
+        one.import_id: _answer(one, imports[one.import_id]) for one in applied.outcomes
+    }
+    answers |= {
+        one.import_id: one if one.fingerprint else replace(one, accepted_at=None)
+        for one in applied.repeated
+    }
+    said: dict[str, list[Answer]] = defaultdict(list)
+    for each in accepted:
+        if each.reply_to:
+            said[each.reply_to].append(answers[each.import_.import_id])
+    return said
+
+
+def _answer(outcome: Outcome, import_: Import) -> Answer:
+    """Return an answer; with the request's fingerprint if its producer named it."""
+    return Answer(
+        import_id=outcome.import_id,
+        error=outcome.error,
+        error_text=outcome.error_text,
+        profile_id=outcome.profile_id,
+        accepted_at=import_.accepted_at if import_.fingerprint else None,
+        fingerprint=import_.fingerprint,
+    )
+
+
+def count_batch(
+    accepted: Sequence[Accepted], letters: int, outcomes: Iterable[Outcome]
+) -> None:
+    """Add to the metrics: `outcomes`, and `letters` that were no imports."""
+    metrics.DEAD_LETTERS.inc(letters)
+    if letters or accepted:
+        metrics.BATCH_SIZE.observe(letters + len(accepted))
+    # Of entries with one id the first was applied.
+    imports = {one.import_.import_id: one.import_ for one in reversed(accepted)}
+    now = datetime.now(UTC)
+    # Most imports of a batch are alike: what they have in common is counted once.
+    alike: Counter[tuple[str, int, str, State, int]] = Counter()
+    for outcome in outcomes:
+        import_ = imports[outcome.import_id]
+        alike[_key(import_, outcome)] += 1
+        age = now - import_.accepted_at
+        metrics.ACCEPTED_TO_PROCESSED_SECONDS.observe(max(0.0, age.total_seconds()))
+    for key, count in alike.items():
+        _count(*key, count)
+
+
+def _key(import_: Import, outcome: Outcome) -> tuple[str, int, str, State, int]:
+    return (
+        import_.door,
+        import_.database_id,
+        import_.matching,
+        outcome.state,
+        outcome.error,
+    )
+
+
+def _count(
+    door: str, database: int, matching: str, state: State, error: int, count: int
+) -> None:
+    metrics.PROCESSED.labels(state, error).inc(count)
+    metrics.PROCESSED_BY_DOOR.labels(door, state).inc(count)
+    metrics.PROCESSED_BY_DATABASE.labels(database, state).inc(count)
+    metrics.PROCESSED_BY_MATCHING.labels(matching, state).inc(count)
+    if error == 409:
+        metrics.CONFLICTS.labels(matching).inc(count)
+    if state is State.DEAD:
+        metrics.DEAD_LETTERS.inc(count)
+
+
+def log_batch(
+    accepted: Sequence[Accepted],
+    outcomes: Iterable[Outcome],
+    started_at: datetime,
+    tracer: Tracer,
+) -> None:
+    """Log the committed `outcomes`, and end the span of each traced import.
+
+    A line for each that was applied is for debugging: receipts keep them.
+    """
+    imports = {one.import_.import_id: one.import_ for one in reversed(accepted)}
+    for outcome in outcomes:
+        import_ = imports[outcome.import_id]
+        level, event = _LINES.get(outcome.state, (logging.NOTSET, ""))
+        if level and logger.isEnabledFor(level):
+            logger.log(level, event, extra=_describe(import_, outcome))
+        if import_.traceparent is not None:
+            span = tracer.start("apply", import_.traceparent, started_at)
+            span.end(
+                import_id=str(import_.import_id),
+                state=outcome.state,
+                error=outcome.error,
+            )
+
+
+def _locate(fault: Fault) -> str:
+    """Return the path of a fault, as far as its names are declared.
+
+    The others are the producer's, who may have put anybody's data there.
+    """
+    known = _DECLARED.match(fault.path)
+    path = known[0] if known else ""
+    return path.partition(".")[0] if fault.message == _UNKNOWN else path
+
+
+def _describe(import_: Import, outcome: Outcome) -> dict[str, object]:
+    """Return the fields of the log line of an import, without any of its values."""
+    described: dict[str, object] = {
+        "import_id": str(import_.import_id),
+        "db_id": import_.database_id,
+        "door": import_.door,
+        "state": outcome.state,
+        "profile_id": outcome.profile_id,
+    }
+    if outcome.faults:
+        described |= {"code": outcome.error, "path": _locate(outcome.faults[0])}
+    return described
