@@ -31,7 +31,7 @@ from ingest.store.receipts import (
     find_answers,
     insert_receipts,
 )
-from ingest.streams.stream import entry_order
+from ingest.streams.entry_ids import entry_order
 from ingest.telemetry import metrics
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.dead_letters import describe_error, describe_traceback

@@ -8,7 +8,8 @@ from datetime import datetime
 from ingest.domain.holds import in_turn
 from ingest.store.dead_letters import DeadLetter
 from ingest.store.partitions import Advance
-from ingest.streams.stream import Entry, Waiting, entry_order
+from ingest.streams.entry_ids import entry_order
+from ingest.streams.stream import Entry, Waiting
 from workers.apply import Accepted, Applied
 from workers.dead_letters import read_entry
 

@@ -13,7 +13,7 @@ from ingest.domain.answers import Answer
 from ingest.domain.errors import Fault
 from ingest.domain.imports import Import, Outcome, State
 from ingest.store.ledger import REPEATED, Counts
-from ingest.streams.stream import entry_order
+from ingest.streams.entry_ids import entry_order
 from ingest.telemetry import metrics
 from ingest.telemetry.tracing import Tracer
 from ingest.wire.acceptance_log import peek_mark

@@ -54,9 +54,12 @@ def _row(state: EndpointState) -> tuple[str, ...]:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @database_options
 def list_(as_json: bool, database_url: str) -> None:
-    """List endpoints with pending and failed deliveries. Times are in UTC."""
+    """List endpoints and their deliveries.
+
+    Up to 20,000 deliveries of a state are counted. Times are in UTC.
+    """
     with connect(database_url) as connection:
-        states = endpoints.list_endpoints(connection)
+        states = endpoints.select_endpoints(connection).fetchall()
     if as_json:
         click.echo(json.dumps([_document(each) for each in states], indent=2))
         return

@@ -35,7 +35,7 @@ from ingest.store.import_pages import (
 )
 from ingest.store.imports import Cursor, ImportLine, find_import, parse_cursor
 from ingest.store.searches import Hits, search
-from ingest.streams.waiting import Streams
+from ingest.streams.states import open_streams
 
 #: The exit status when an import was accepted and has not been applied yet.
 WAITING = 3
@@ -96,7 +96,7 @@ def show(
 def _report_waiting(
     context: click.Context, import_id: UUID, redis_url: str, partitions: int
 ) -> None:
-    streams = Streams(redis_url, partitions)
+    streams = open_streams(redis_url, partitions)
     try:
         waits = streams.holds(import_id)
     finally:

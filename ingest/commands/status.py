@@ -11,11 +11,11 @@ from rich.live import Live
 
 from ingest.commands.databases import database_options, redis_options
 from ingest.commands.outputs import make_console, print_json
-from ingest.commands.status_view import render_standing, standing_document
+from ingest.commands.status_view import render_status, status_document
 from ingest.domain.flow import FlowMeter
-from ingest.status.pipeline import Standing, read_standing
+from ingest.status.pipeline import PipelineStatus, read_status, sample
 from ingest.store.database import connect
-from ingest.streams.waiting import Streams
+from ingest.streams.states import Streams, open_streams
 
 #: Rates need two samples; with --once, they are this far apart.
 _APART_SECONDS = 1.0
@@ -59,7 +59,7 @@ def status(
     On a terminal, the status is updated until Ctrl-C; otherwise it is printed once.
     Rates are those of the last minute, or of one second if printed once.
     """
-    streams = Streams(redis_url, partitions)
+    streams = open_streams(redis_url, partitions)
     try:
         with connect(database_url) as connection:
             if once or as_json or not make_console().is_terminal:
@@ -74,8 +74,10 @@ def status(
 
 def _look(
     connection: Connection[TupleRow], streams: Streams, meter: FlowMeter
-) -> Standing:
-    return read_standing(connection, streams, meter, time.monotonic())
+) -> PipelineStatus:
+    state = streams.read()
+    sample(meter, state, time.monotonic())
+    return read_status(connection, state, meter.flow())
 
 
 def _show_once(
@@ -84,12 +86,12 @@ def _show_once(
     meter = FlowMeter()
     _look(connection, streams, meter)
     time.sleep(_APART_SECONDS)
-    standing = _look(connection, streams, meter)
+    seen = _look(connection, streams, meter)
     now = datetime.now(UTC)
     if as_json:
-        print_json(standing_document(standing, now))
+        print_json(status_document(seen, now))
     else:
-        make_console().print(render_standing(standing, now))
+        make_console().print(render_status(seen, now))
 
 
 def _watch(connection: Connection[TupleRow], streams: Streams, every: float) -> None:
@@ -97,7 +99,7 @@ def _watch(connection: Connection[TupleRow], streams: Streams, every: float) -> 
     console = make_console()
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
-            standing = _look(connection, streams, meter)
-            rendered = render_standing(standing, datetime.now(UTC))
+            seen = _look(connection, streams, meter)
+            rendered = render_status(seen, datetime.now(UTC))
             live.update(rendered, refresh=True)
             time.sleep(every)

@@ -17,10 +17,10 @@ from ingest.domain.errors import Unavailable
 from ingest.domain.flow import FlowMeter
 from ingest.doors.http.readers import Readers
 from ingest.settings import Settings
-from ingest.status.pipeline import Standing, gather_standing, sample
+from ingest.status.pipeline import PipelineStatus, read_status, sample
 from ingest.store.database import connect
 from ingest.store.faults import unavailable_while_away
-from ingest.streams.waiting import Streams, StreamState
+from ingest.streams.states import Streams, StreamsState, open_streams
 from workers.replay import Replay, Replayed
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Desk:
         self.sessions = Sessions()
         self.brake = Brake(FAILURE_SECONDS)
         self._readers = Readers(settings.database_url, application_name=_APPLICATION)
-        self._streams = Streams(settings.redis_url, settings.partitions)
+        self._streams = open_streams(settings.redis_url, settings.partitions)
         # One at a time: the streams share a connection, replays take long.
         self._redis_thread = ThreadPoolExecutor(1, "streams")
         self._replay_thread = ThreadPoolExecutor(1, "replay")
@@ -99,23 +99,22 @@ class Desk:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._replay_thread, replay)
 
-    async def standing(self) -> Standing:
-        """Return how the whole pipeline stands now."""
-        states = await self.look(Streams.states)
-        self._note(states)
+    async def read_status(self) -> PipelineStatus:
+        """Return the status of the pipeline now."""
+        state = await self._sample_streams()
         flow = self._meter.flow()
-        return await self.read(
-            lambda connection: gather_standing(connection, states, flow)
-        )
+        return await self.read(lambda opened: read_status(opened, state, flow))
 
-    def _note(self, states: Sequence[StreamState]) -> None:
-        sample(self._meter, states, time.monotonic())
+    async def _sample_streams(self) -> StreamsState:
+        state = await self.look(Streams.read)
+        sample(self._meter, state, time.monotonic())
+        return state
 
     async def _sample(self) -> None:
         is_told = False
         while True:
             try:
-                self._note(await self.look(Streams.states))
+                await self._sample_streams()
                 is_told = False
             except Unavailable:
                 # A line an outage, not one every few seconds.

@@ -18,7 +18,7 @@ from ingest.store.import_pages import ImportFilter, list_history, list_imports
 from ingest.store.imports import find_import, parse_cursor
 from ingest.store.profiles import load_profiles
 from ingest.store.searches import search
-from ingest.streams.waiting import Streams
+from ingest.streams.states import Streams
 
 _PROFILE_ID = re.compile("[0-9a-f]{24}")
 _REFRESH_SECONDS = 5
@@ -26,12 +26,12 @@ _REFRESH_SECONDS = 5
 
 async def show_overview(visit: Visit) -> Page:
     """Show whether imports flow."""
-    standing = await visit.desk.standing()
+    status = await visit.desk.read_status()
     now = datetime.now(UTC)
-    oldest = standing.oldest_accepted_at
+    oldest = status.streams.oldest_accepted_at
     values = {
-        "standing": standing,
-        "drain": describe_drain(standing.flow),
+        "status": status,
+        "drain": describe_drain(status.flow),
         "oldest_seconds": None if oldest is None else age_seconds(oldest, now),
         "now": now,
         "refresh": _REFRESH_SECONDS if visit.asked("live") else None,

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 import psycopg
 import redis
 
-from ingest.doctor.flows import find_swept_seconds, load_flows
 from ingest.domain.progress import STALL_SECONDS, Stall, find_stalls
+from ingest.status.pipeline import list_progress
 from ingest.store.database import connect
-from ingest.store.leases import is_upkeep_working
+from ingest.store.partition_states import is_upkeep_working, select_partition_states
+from ingest.streams.states import Streams
 
 _TIMEOUT_SECONDS = 5.0
 
@@ -46,11 +47,13 @@ def look(
     try:
         with connect(database_url, application_name="penstock-health") as connection:
             connection.execute("SET statement_timeout = '5s'")
-            flows = load_flows(client, connection, partitions)
+            state = Streams(client, partitions).read()
+            rows = select_partition_states(connection)
+            progress = list_progress(state, {each.partition: each for each in rows})
             is_busy = is_upkeep_working(connection)
             return Health(
-                stalls=find_stalls(flows, seconds),
-                swept_seconds=None if is_busy else find_swept_seconds(client),
+                stalls=find_stalls(progress, seconds),
+                swept_seconds=None if is_busy else state.swept_seconds,
             )
     except redis.RedisError:
         return Health(away="Redis")

@@ -1,6 +1,6 @@
 """Checks of the work: backlog, progress, workers, beat, dead letters, endpoints."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import redis
@@ -8,18 +8,19 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.doctor.findings import Finding, fail, grade, warn, well
-from ingest.doctor.flows import find_swept_seconds, load_flows
 from ingest.domain.counts import count
 from ingest.domain.phones import can_be_dialled
-from ingest.domain.progress import Flow, find_stalls
+from ingest.domain.progress import PartitionProgress, find_stalls
 from ingest.status.clocks import read_clocks
+from ingest.status.pipeline import StoreState, list_progress
 from ingest.store.dead_letter_queries import Selection, list_letter_groups
-from ingest.store.endpoints import list_endpoints
+from ingest.store.endpoints import EndpointState
 from ingest.store.imports import count_unlocated
-from ingest.store.partitions import count_attempts
+from ingest.store.partition_states import PartitionState
 from ingest.store.phones import sample_phones
 from ingest.streams.presence import Presence, find_present
 from ingest.streams.queues import DRAINS, STREAMS, UPKEEP, stream_key
+from ingest.streams.states import Streams, StreamsState
 
 #: As the alert PenstockPartitionFails counts them.
 _MOST_ATTEMPTS = 10
@@ -39,59 +40,57 @@ def check_work(
 ) -> Iterator[Finding]:
     """Check that accepted imports are processed."""
     present = find_present(client)
-    flows = load_flows(client, connection, partitions)
-    yield _check_backlog(flows, max_waiting)
-    yield _check_progress(flows)
-    yield _check_attempts(client, connection)
+    streams = Streams(client, partitions).read()
+    store = StoreState.read(connection)
+    yield _check_backlog(streams, max_waiting)
+    yield _check_progress(list_progress(streams, store.partitions))
+    yield _check_attempts(client, store.partitions.values())
     yield _check_workers(present)
-    yield _check_beat(find_swept_seconds(client))
+    yield _check_beat(streams.swept_seconds)
     yield _check_partitions(client, present, partitions)
     yield _check_retention(client, connection)
     yield _check_geo(connection)
     yield _check_dead_letters(connection)
-    yield _check_endpoints(connection)
+    yield _check_endpoints(store.endpoints)
     yield _check_phones(connection)
 
 
-def _check_backlog(flows: Sequence[Flow], max_waiting: int) -> Finding:
-    waiting = sum(flow.waiting for flow in flows)
+def _check_backlog(streams: StreamsState, max_waiting: int) -> Finding:
     return grade(
         "work.backlog",
-        waiting / max_waiting,
-        f"{waiting} of {max_waiting} imports waiting",
+        streams.waiting / max_waiting,
+        f"{streams.waiting} of {max_waiting} imports waiting",
         "Add workers: more imports are accepted than applied. At the limit, imports "
         "are refused with 429.",
         bounds=(0.5, 1.0),
     )
 
 
-def _check_progress(flows: Sequence[Flow]) -> Finding:
-    if stalls := find_stalls(flows):
+def _check_progress(progress: Sequence[PartitionProgress]) -> Finding:
+    if stalls := find_stalls(progress):
         return fail(
             "work.progress",
             "; ".join(stall.text for stall in stalls),
             "Restart the named worker, or all workers if none is named. Its log has "
             "the cause.",
         )
-    oldest = max((flow.oldest_seconds or 0.0 for flow in flows), default=0.0)
+    oldest = max((each.oldest_seconds or 0.0 for each in progress), default=0.0)
     return well("work.progress", f"oldest waiting import: {oldest:.0f} s")
 
 
-def _check_attempts(client: redis.Redis, connection: Connection[TupleRow]) -> Finding:
+def _check_attempts(
+    client: redis.Redis, partitions: Iterable[PartitionState]
+) -> Finding:
     """Check for partitions whose first entries keep failing."""
-    failing = {
-        partition: attempts
-        for partition, attempts in count_attempts(connection).items()
-        if attempts > _MOST_ATTEMPTS
-    }
+    failing = [each for each in partitions if each.attempts > _MOST_ATTEMPTS]
     if not failing:
         return well("work.attempts", "no partition keeps failing")
     return fail(
         "work.attempts",
         "; ".join(
-            f"partition {partition}: {attempts} failed attempts in a row, at entry "
-            f"{_find_head(client, partition)}"
-            for partition, attempts in failing.items()
+            f"partition {each.partition}: {each.attempts} failed attempts in a row, at "
+            f"entry {_find_head(client, each.partition)}"
+            for each in failing
         ),
         "The workers' log has the cause (`batch retried`). If all servers are healthy, "
         "move the entry to the dead letters: penstock dead-letters add PARTITION. See "
@@ -189,8 +188,7 @@ def _check_dead_letters(connection: Connection[TupleRow]) -> Finding:
     return well("work.dead-letters", "none open")
 
 
-def _check_endpoints(connection: Connection[TupleRow]) -> Finding:
-    endpoints = list_endpoints(connection)
+def _check_endpoints(endpoints: Sequence[EndpointState]) -> Finding:
     disabled = [f"{one.id} ({one.name})" for one in endpoints if one.disabled_at]
     if disabled:
         return warn(

@@ -36,6 +36,14 @@ class _Sample:
     waiting: int
 
 
+def time_to_drain(waiting: int, fewer: int, seconds: float) -> float | None:
+    """Return the seconds until nothing waits, if `fewer` go in `seconds`.
+
+    None while nothing goes.
+    """
+    return waiting * seconds / fewer if fewer > 0 and seconds > 0 else None
+
+
 class FlowMeter:
     """Remembers samples of the streams for a minute."""
 
@@ -53,8 +61,14 @@ class FlowMeter:
         if accepted is not None and before is not None and accepted < before:
             self._samples.clear()
         self._samples.append(_Sample(at, accepted, waiting))
-        while at - self._samples[0].at > WINDOW_SECONDS:
+        # One sample past the window stays, so that those who look rarely have two.
+        while len(self._samples) > 2 and at - self._samples[1].at >= WINDOW_SECONDS:
             self._samples.popleft()
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether there are two samples, which rates need."""
+        return len(self._samples) > 1
 
     def flow(self) -> Flow:
         """Return the rates over the samples, and what they promise."""
@@ -66,8 +80,8 @@ class FlowMeter:
         if seconds <= 0:
             return Flow(waiting=last.waiting, drain_seconds=drained)
         fewer = first.waiting - last.waiting
-        if drained is None and fewer > 0:
-            drained = last.waiting * seconds / fewer
+        if drained is None:
+            drained = time_to_drain(last.waiting, fewer, seconds)
         if first.accepted is None or last.accepted is None:
             return Flow(waiting=last.waiting, drain_seconds=drained)
         accepted = last.accepted - first.accepted

@@ -25,7 +25,7 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flow:
+class PartitionProgress:
     """The backlog of one partition, and its last commit."""
 
     partition: int
@@ -42,45 +42,47 @@ class Flow:
 class Stall:
     """A stalled partition."""
 
-    flow: Flow
+    progress: PartitionProgress
 
     @property
     def text(self) -> str:
         """The backlog, its age, and who makes no progress."""
-        flow = self.flow
-        waits = f"partition {flow.partition}: {count(flow.waiting, 'import')} waiting"
-        waits += f", the oldest for {flow.oldest_seconds or 0:.0f} s"
-        if flow.holder is None:
+        at, waiting = self.progress.partition, count(self.progress.waiting, "import")
+        waits = f"partition {at}: {waiting} waiting"
+        waits += f", the oldest for {self.progress.oldest_seconds or 0:.0f} s"
+        holder = self.progress.holder
+        if holder is None:
             return f"{waits}; no worker is processing them"
         return (
-            f"{waits}; leased by {flow.holder.name}, no progress for "
-            f"{flow.holder.seconds:.0f} s"
+            f"{waits}; leased by {holder.name}, no progress for {holder.seconds:.0f} s"
         )
 
     def is_of(self, host: str) -> bool:
         """Whether a worker of `host` is stalled; without a lease, any worker is."""
-        if self.flow.holder is None:
+        if self.progress.holder is None:
             return True
-        name, prefix = self.flow.holder.name, f"penstock-drain-{host}-"
+        name, prefix = self.progress.holder.name, f"penstock-drain-{host}-"
         if len(name) == _NAME_LENGTH and prefix.startswith(name):
             return True
         return name.startswith(prefix) and name.removeprefix(prefix).isdecimal()
 
 
-def find_stalls(flows: Iterable[Flow], seconds: float = STALL_SECONDS) -> list[Stall]:
+def find_stalls(
+    progress: Iterable[PartitionProgress], seconds: float = STALL_SECONDS
+) -> list[Stall]:
     """Return the partitions that have entries and made no progress for `seconds`.
 
     A batch that Postgres works on, however long, is progress. So is one whose drain
     has been heard of within `seconds`.
     """
-    return [Stall(flow=flow) for flow in flows if _is_stalled(flow, seconds)]
+    return [Stall(progress=one) for one in progress if _is_stalled(one, seconds)]
 
 
-def _is_stalled(flow: Flow, seconds: float) -> bool:
-    if flow.oldest_seconds is None or flow.oldest_seconds < seconds:
+def _is_stalled(progress: PartitionProgress, seconds: float) -> bool:
+    if progress.oldest_seconds is None or progress.oldest_seconds < seconds:
         return False
-    if flow.drained_seconds is not None and flow.drained_seconds < seconds:
+    if progress.drained_seconds is not None and progress.drained_seconds < seconds:
         return False
-    if flow.holder is None:
+    if progress.holder is None:
         return True
-    return not flow.holder.is_working and flow.holder.seconds >= seconds
+    return not progress.holder.is_working and progress.holder.seconds >= seconds

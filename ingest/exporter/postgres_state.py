@@ -8,16 +8,14 @@ from prometheus_client.core import Metric
 from psycopg.rows import TupleRow
 
 from ingest.exporter import families
+from ingest.status.pipeline import StoreState
 from ingest.store.database import connect
+from ingest.store.endpoints import EndpointState
 from ingest.store.ledger import count_missing
-from ingest.store.partitions import count_attempts
-from ingest.store.states import (
-    EndpointState,
-    PartitionState,
+from ingest.store.partition_states import PartitionState
+from ingest.store.server_state import (
     ServerState,
     count_connections,
-    load_endpoint_states,
-    load_partition_states,
     load_server_state,
 )
 
@@ -72,12 +70,10 @@ class PostgresState:
             for database, missing in count_missing(connection).items()
         )
         yield from _describe_server(load_server_state(connection))
-        yield from _describe_partitions(load_partition_states(connection))
-        yield families.ATTEMPTS.many(
-            ((partition,), attempts)
-            for partition, attempts in count_attempts(connection).items()
-        )
-        yield from _describe_endpoints(load_endpoint_states(connection))
+        store = StoreState.read(connection)
+        yield families.LETTERS_OPEN.one(store.dead_letters)
+        yield from _describe_partitions(list(store.partitions.values()))
+        yield from _describe_endpoints(store.endpoints)
 
 
 def _describe_server(state: ServerState) -> Iterator[Metric]:
@@ -86,13 +82,15 @@ def _describe_server(state: ServerState) -> Iterator[Metric]:
     yield families.DEADLOCKS.one(state.deadlocks)
     yield families.DATABASE_SIZE.one(state.size_bytes)
     yield families.CATALOG_VERSION.one(state.catalog_version)
-    yield families.LETTERS_OPEN.one(state.open_letters)
     if state.oldest_transaction_at is not None:
         moment = state.oldest_transaction_at.timestamp()
         yield families.OLDEST_TRANSACTION.one(moment)
 
 
 def _describe_partitions(states: Sequence[PartitionState]) -> Iterator[Metric]:
+    yield families.ATTEMPTS.many(
+        ((state.partition,), state.attempts) for state in states
+    )
     yield families.DRAINED.many(
         ((state.partition,), state.drained_at.timestamp())
         for state in states
@@ -112,12 +110,12 @@ def _describe_partitions(states: Sequence[PartitionState]) -> Iterator[Metric]:
 def _describe_endpoints(states: Sequence[EndpointState]) -> Iterator[Metric]:
     yield families.UNDELIVERED.many(((state.id,), state.pending) for state in states)
     yield families.OLDEST_UNDELIVERED.many(
-        ((state.id,), state.oldest_at.timestamp())
+        ((state.id,), state.oldest_pending_at.timestamp())
         for state in states
-        if state.oldest_at is not None
+        if state.oldest_pending_at is not None
     )
     yield families.ENDPOINT_DISABLED.many(
-        ((state.id,), state.is_disabled) for state in states
+        ((state.id,), state.disabled_at is not None) for state in states
     )
     yield families.ENDPOINT_FAILURES.many(
         ((state.id,), state.failures) for state in states

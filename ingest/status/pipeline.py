@@ -1,76 +1,109 @@
-"""How the whole pipeline stands: what the streams and Postgres say, put together."""
+"""Status of the pipeline: streams and Postgres, one round trip each, for every view.
+
+What a figure is called and how it is counted is said here and in the statements that it
+selects; exporter, console, `penstock status`, doctor, and liveness only show it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.domain.flow import Flow, FlowMeter
-from ingest.store.endpoints import EndpointState, list_endpoints
+from ingest.domain.progress import Holder, PartitionProgress
+from ingest.store.endpoints import EndpointState, select_endpoints
 from ingest.store.overviews import (
     OutcomeCount,
-    count_dead_letters,
-    count_outcomes,
-    load_drained,
+    select_dead_letters,
+    select_outcomes,
 )
-from ingest.streams.waiting import Streams, StreamState
+from ingest.store.partition_states import PartitionState, select_partition_states
+from ingest.streams.states import StreamsState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class StoreState:
+    """What Postgres knows about the pipeline at one moment."""
+
+    partitions: Mapping[int, PartitionState]
+    endpoints: Sequence[EndpointState]
+    #: Open ones.
+    dead_letters: int
+
+    @classmethod
+    def read(cls, connection: Connection[TupleRow]) -> Self:
+        """Read it, in one round trip."""
+        with connection.pipeline():
+            partitions = select_partition_states(connection)
+            endpoints = select_endpoints(connection)
+            dead_letters = select_dead_letters(connection)
+            return cls(
+                partitions={each.partition: each for each in partitions},
+                endpoints=endpoints.fetchall(),
+                dead_letters=dead_letters.fetchone() or 0,
+            )
+
+    def find_drained_at(self, partition: int) -> datetime | None:
+        """Return when a batch of `partition` was last committed; None for never."""
+        state = self.partitions.get(partition)
+        return state.drained_at if state else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineStatus:
     """Everything that an operator sees at a glance."""
 
     flow: Flow
-    streams: Sequence[StreamState]
-    #: By partition; None for one that was never drained.
-    drained_at: Mapping[int, datetime | None]
+    streams: StreamsState
+    store: StoreState
     #: Of the last minute.
     outcomes: Sequence[OutcomeCount]
-    dead_letters: int
-    endpoints: Sequence[EndpointState]
-
-    @property
-    def waiting(self) -> int:
-        """How many imports wait, over all partitions."""
-        return sum(each.waiting for each in self.streams)
-
-    @property
-    def oldest_accepted_at(self) -> datetime | None:
-        """When the oldest waiting import was accepted; None when none waits."""
-        moments = [each.oldest_accepted_at for each in self.streams]
-        return min((each for each in moments if each is not None), default=None)
 
 
-def read_standing(
-    connection: Connection[TupleRow], streams: Streams, meter: FlowMeter, at: float
-) -> Standing:
-    """Look at everything once, `at` seconds of a clock that only `meter` reads."""
-    states = streams.states()
-    sample(meter, states, at)
-    return gather_standing(connection, states, meter.flow())
-
-
-def gather_standing(
-    connection: Connection[TupleRow], states: Sequence[StreamState], flow: Flow
-) -> Standing:
-    """Put what the streams said beside what Postgres says now."""
-    return Standing(
+def read_status(
+    connection: Connection[TupleRow], streams: StreamsState, flow: Flow
+) -> PipelineStatus:
+    """Read what Postgres adds to the state of the streams."""
+    return PipelineStatus(
         flow=flow,
-        streams=states,
-        drained_at=load_drained(connection),
-        outcomes=count_outcomes(connection),
-        dead_letters=count_dead_letters(connection),
-        endpoints=list_endpoints(connection),
+        streams=streams,
+        store=StoreState.read(connection),
+        outcomes=select_outcomes(connection).fetchall(),
     )
 
 
-def sample(meter: FlowMeter, states: Sequence[StreamState], at: float) -> None:
-    """Note how the streams stand."""
-    totals = [each.accepted for each in states if each.accepted is not None]
-    meter.note(
-        at,
-        accepted=sum(totals) if len(totals) == len(states) else None,
-        waiting=sum(each.waiting for each in states),
+def list_progress(
+    streams: StreamsState, partitions: Mapping[int, PartitionState]
+) -> list[PartitionProgress]:
+    """Return the backlog of each partition with its last commit and its lease."""
+    return [
+        PartitionProgress(
+            partition=stream.partition,
+            waiting=stream.waiting,
+            oldest_seconds=None
+            if stream.oldest_accepted_at is None
+            else (streams.at - stream.oldest_accepted_at).total_seconds(),
+            drained_seconds=state.drained_seconds if state else None,
+            holder=_find_holder(state),
+        )
+        for stream in streams.streams
+        for state in [partitions.get(stream.partition)]
+    ]
+
+
+def _find_holder(state: PartitionState | None) -> Holder | None:
+    if state is None or state.holder is None:
+        return None
+    return Holder(
+        name=state.holder,
+        is_working=bool(state.is_working),
+        seconds=state.holder_seconds or 0.0,
     )
+
+
+def sample(meter: FlowMeter, streams: StreamsState, at: float) -> None:
+    """Give `meter` the state of the streams, read at `at` seconds of any one clock."""
+    meter.note(at, accepted=streams.accepted, waiting=streams.waiting)

@@ -3,23 +3,31 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
+from psycopg import Connection, Cursor
+from psycopg.rows import TupleRow, class_row
 
 from ingest.store.catalog import bump_version
+
+#: Deliveries counted of an endpoint in one state, at most: more would make the status
+#: slow when it is most needed.
+MAX_COUNTED = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointState:
-    """An endpoint and how its deliveries stand."""
+    """An endpoint and its deliveries."""
 
     id: int
     name: str
     target: str
-    pending: int
-    failed: int
+    #: In a row.
+    failures: int
     paused_until: datetime | None
     disabled_at: datetime | None
+    #: Deliveries, MAX_COUNTED at most, and when the event of the oldest happened.
+    pending: int
+    oldest_pending_at: datetime | None
+    failed: int
 
 
 def record_failures(
@@ -100,30 +108,31 @@ def find_secret(connection: Connection[TupleRow], endpoint_id: int) -> str | Non
     return None if row is None else str(row[0])
 
 
-def list_endpoints(connection: Connection[TupleRow]) -> list[EndpointState]:
-    """Return every endpoint with its deliveries counted."""
-    rows = connection.execute(
+def select_endpoints(connection: Connection[TupleRow]) -> Cursor[EndpointState]:
+    """Select every endpoint with its deliveries, MAX_COUNTED of a state at most."""
+    return connection.cursor(row_factory=class_row(EndpointState)).execute(
         """
-        SELECT id, name, url || queue,
-               (SELECT count(*) FROM deliveries
-                 WHERE endpoint_id = endpoints.id AND state = 'pending'),
-               (SELECT count(*) FROM deliveries
-                 WHERE endpoint_id = endpoints.id AND state = 'failed'),
-               CASE WHEN paused_until > now() THEN paused_until END,
-               disabled_at
+        SELECT id, name, url || queue AS target, failures, disabled_at,
+               CASE WHEN paused_until > now() THEN paused_until END AS paused_until,
+               waiting.pending, waiting.oldest_pending_at,
+               (SELECT count(*)
+                  FROM (SELECT
+                          FROM deliveries
+                         WHERE endpoint_id = endpoints.id
+                           AND state = 'failed'
+                         LIMIT %(most)s) AS first) AS failed
           FROM endpoints
+         CROSS JOIN LATERAL (
+               SELECT count(*) AS pending, min(events.created_at) AS oldest_pending_at
+                 FROM (SELECT event_id
+                         FROM deliveries
+                        WHERE endpoint_id = endpoints.id
+                          AND state = 'pending'
+                        ORDER BY next_attempt_at
+                        LIMIT %(most)s) AS first
+                 JOIN events ON events.id = first.event_id
+               ) AS waiting
          ORDER BY id
-        """
+        """,
+        {"most": MAX_COUNTED},
     )
-    return [
-        EndpointState(
-            id=row[0],
-            name=row[1],
-            target=row[2],
-            pending=row[3],
-            failed=row[4],
-            paused_until=row[5],
-            disabled_at=row[6],
-        )
-        for row in rows
-    ]

@@ -1,11 +1,9 @@
-"""How the pipeline stands, as Postgres knows it: read whole, and fast."""
+"""Counts of outcomes and dead letters, each bounded."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from psycopg import Connection
-from psycopg.rows import TupleRow, class_row
+from psycopg import Connection, Cursor
+from psycopg.rows import TupleRow, class_row, scalar_row
 
 #: What is counted is counted up to here: a page need not know more exactly.
 COUNTED = 100_000
@@ -20,11 +18,10 @@ class OutcomeCount:
     count: int
 
 
-def count_outcomes(connection: Connection[TupleRow]) -> list[OutcomeCount]:
-    """Count what came of the imports applied in the last minute, COUNTED at most."""
-    with connection.cursor(row_factory=class_row(OutcomeCount)) as cursor:
-        return cursor.execute(
-            """
+def select_outcomes(connection: Connection[TupleRow]) -> Cursor[OutcomeCount]:
+    """Count the outcomes of the imports applied in the last minute, COUNTED at most."""
+    return connection.cursor(row_factory=class_row(OutcomeCount)).execute(
+        """
             SELECT state, error, count(*)
               FROM (SELECT state, error
                       FROM imports
@@ -34,13 +31,13 @@ def count_outcomes(connection: Connection[TupleRow]) -> list[OutcomeCount]:
              GROUP BY state, error
              ORDER BY count(*) DESC, state, error
             """,
-            {"counted": COUNTED},
-        ).fetchall()
+        {"counted": COUNTED},
+    )
 
 
-def count_dead_letters(connection: Connection[TupleRow]) -> int:
-    """Count the dead letters that nobody has resolved, COUNTED at most."""
-    row = connection.execute(
+def select_dead_letters(connection: Connection[TupleRow]) -> Cursor[int]:
+    """Count the open dead letters, COUNTED at most."""
+    return connection.cursor(row_factory=scalar_row).execute(
         """
         SELECT count(*)
           FROM (SELECT
@@ -49,13 +46,4 @@ def count_dead_letters(connection: Connection[TupleRow]) -> int:
                  LIMIT %(counted)s) AS letters
         """,
         {"counted": COUNTED},
-    ).fetchone()
-    return int(row[0]) if row else 0
-
-
-def load_drained(connection: Connection[TupleRow]) -> Mapping[int, datetime | None]:
-    """Return when each partition was last drained."""
-    rows: Sequence[TupleRow] = connection.execute(
-        "SELECT partition, drained_at FROM partitions"
-    ).fetchall()
-    return dict(rows)
+    )

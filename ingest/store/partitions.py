@@ -136,22 +136,6 @@ def is_any_free(connection: Connection[TupleRow], partitions: Collection[int]) -
     return rows.fetchone() is not None
 
 
-def count_attempts(connection: Connection[TupleRow]) -> dict[int, int]:
-    """Return how often each partition was tried since its last commit."""
-    rows = connection.execute(
-        """
-        -- Nothing is known of a sequence that was never asked.
-        SELECT partition,
-               coalesce(
-                   pg_sequence_last_value(to_regclass(attempts_sequence(partition))), 0
-               ) - attempts
-          FROM partitions
-         ORDER BY partition
-        """
-    )
-    return {int(partition): int(attempts) for partition, attempts in rows}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advance:
     """How far a partition has been applied."""

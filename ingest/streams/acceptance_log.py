@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from redis import Redis
 
 from ingest.streams.connections import connect_blocking
+from ingest.streams.entry_ids import entry_order, entry_time
 from ingest.streams.queues import journal_key, stream_key
-from ingest.streams.stream import entry_order
 from ingest.wire.acceptance_log import FIELD, Mark, load_marks, peek_mark
 
 #: Settled records are kept for so long, so that an audit can look at them once more.
@@ -29,8 +29,8 @@ class Record:
 
     @property
     def accepted_at(self) -> datetime:
-        """When Redis took it: its id begins with the milliseconds."""
-        return datetime.fromtimestamp(entry_order(self.id)[0] / 1000, UTC)
+        """When Redis took it."""
+        return entry_time(self.id)
 
 
 class Journal:

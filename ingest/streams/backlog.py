@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ingest.domain.errors import Overloaded, Unavailable
+from ingest.domain.flow import time_to_drain
 
 #: What is known about the waiting count is good for this long.
 FRESH_SECONDS = 0.25
@@ -106,10 +107,9 @@ class Backlog:
         if len(self._samples) < 2:
             return None
         first, last = self._samples[0], self._samples[-1]
-        settled, seconds = last.settled - first.settled, last.at - first.at
-        if settled <= 0 or seconds <= 0:
-            return None
-        return self._waiting * seconds / settled
+        return time_to_drain(
+            self._waiting, last.settled - first.settled, last.at - first.at
+        )
 
 
 def _find_room(memory: Mapping[str, object], ratio: float) -> float | None:

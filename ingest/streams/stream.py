@@ -14,6 +14,7 @@ from msgspec import Struct
 from ingest.domain.answers import Answer
 from ingest.domain.holds import Queued
 from ingest.domain.ranks import Rank
+from ingest.streams.entry_ids import entry_order
 from ingest.streams.partitioning import WORKER_CLIENT, agree
 from ingest.streams.queues import (
     BELL_GUARD_SECONDS,
@@ -366,9 +367,3 @@ def _dump_fields(fields: Mapping[bytes, bytes]) -> bytes:
         for name, value in fields.items()
     }
     return orjson.dumps(shown)
-
-
-def entry_order(id_: str) -> tuple[int, int]:
-    """Tell entries' order by their ids."""
-    milliseconds, _, sequence = id_.partition("-")
-    return int(milliseconds), int(sequence)

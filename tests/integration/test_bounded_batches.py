@@ -12,10 +12,11 @@ from ingest.domain.imports import Import
 from ingest.settings import Settings
 from ingest.store import rows
 from ingest.store.migrate import read_migrations
-from ingest.store.partitions import count_attempts, lease_partition
+from ingest.store.partitions import lease_partition
 from ingest.streams.queues import stream_key
 from ingest.streams.stream import open_stream
 from ingest.wire.entries import encode
+from tests.attempts import count_attempts
 from tests.conftest import Connection
 from tests.drains import make_drain
 from tests.factories import by_email

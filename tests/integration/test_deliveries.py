@@ -19,7 +19,7 @@ from ingest.domain.deliveries import BREAKER_FAILURES
 from ingest.settings import Settings
 from ingest.store.catalog import load_catalog
 from ingest.store.deliveries import claim_deliveries
-from ingest.store.endpoints import enable_endpoint, find_secret, list_endpoints
+from ingest.store.endpoints import enable_endpoint, find_secret, select_endpoints
 from ingest.streams.queues import stream_key
 from ingest.wire.entries import encode
 from tests.conftest import Connection
@@ -178,7 +178,7 @@ def test_410_disables_the_endpoint_and_no_events_are_written_for_it(
     import_one(connection)
 
     courier.wake()
-    wait_until(lambda: list_endpoints(connection)[0].disabled_at)
+    wait_until(lambda: select_endpoints(connection).fetchall()[0].disabled_at)
     make_due(connection)
     import_one(connection, 2)
     courier.wake()
@@ -302,7 +302,7 @@ def test_an_endpoint_that_is_down_is_paused_and_then_asked_with_one_event(
 
     counts = sorted(attempts_ for *_, attempts_ in deliveries(connection))
     assert counts == [BREAKER_FAILURES, BREAKER_FAILURES, BREAKER_FAILURES + 1]
-    assert list_endpoints(connection)[0].paused_until is not None
+    assert select_endpoints(connection).fetchall()[0].paused_until is not None
 
 
 def test_what_a_dead_worker_had_claimed_is_delivered_when_its_lease_ends(

@@ -1,6 +1,5 @@
 """What Prometheus scrapes: the servers' state as they know it, and their absence."""
 
-import math
 import os
 import signal
 import socket
@@ -21,11 +20,10 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from ingest.exporter import families
-from ingest.exporter.redis_state import Backlog
 from ingest.exporter.registry import open_registry
 from ingest.exporter.states import DEADLINE_SECONDS, States
 from ingest.settings import Settings
-from ingest.store.states import MAX_COUNTED, load_endpoint_states
+from ingest.store.endpoints import MAX_COUNTED, select_endpoints
 from ingest.streams.queues import stream_key
 from tests.conftest import Connection
 from tests.groups import STOP_SECONDS
@@ -153,7 +151,7 @@ def test_a_flood_of_deliveries_is_counted_up_to_a_limit(connection: Connection) 
     add_deliveries(connection, endpoint, 100_000)
     connection.execute("ANALYZE events, deliveries")
 
-    states = {state.id: state for state in load_endpoint_states(connection)}
+    states = {state.id: state for state in select_endpoints(connection)}
 
     assert states[endpoint].pending == MAX_COUNTED
     plan = "\n".join(
@@ -260,31 +258,6 @@ def test_while_a_look_hangs_no_other_is_started() -> None:
     states.close()
 
 
-@pytest.mark.parametrize(
-    ("samples", "expected"),
-    [
-        pytest.param([], None, id="nothing is known"),
-        pytest.param([(0, 100)], None, id="one look has no rate"),
-        pytest.param([(0, 100), (10, 50)], 10.0, id="half in ten seconds"),
-        pytest.param([(0, 100), (10, 100)], math.inf, id="it stands"),
-        pytest.param([(0, 100), (10, 150)], math.inf, id="it grows"),
-        pytest.param([(0, 100), (10, 0)], 0.0, id="it is gone"),
-        pytest.param([(0, 0)], 0.0, id="there was none"),
-        pytest.param(
-            [(0, 9000), (60, 200), (90, 150), (120, 100)], 60.0, id="the last minute"
-        ),
-    ],
-)
-def test_the_time_to_drain_is_the_backlog_by_its_net_rate(
-    samples: list[tuple[float, int]], expected: float | None
-) -> None:
-    backlog = Backlog()
-    for now, waiting in samples:
-        backlog.note(now, waiting)
-
-    assert backlog.seconds_left() == expected
-
-
 def test_the_exporter_serves_what_every_process_counted(
     settings: Settings, tmp_path: Path
 ) -> None:
@@ -296,7 +269,9 @@ def test_the_exporter_serves_what_every_process_counted(
         "REDIS_URL": settings.redis_url,
         "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics"),
     }
-    count = "from ingest import metrics; metrics.ACCEPTED.labels('http', 1).inc()"
+    count = (
+        "from ingest.telemetry import metrics; metrics.ACCEPTED.labels('http', 1).inc()"
+    )
     command = [sys.executable, "-m", "ingest.cli", "exporter", "--port", str(port)]
     with subprocess.Popen(command, env=environ) as process:
         try:

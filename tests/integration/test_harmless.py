@@ -16,9 +16,9 @@ import redis
 
 from ingest.domain.imports import Import
 from ingest.settings import Settings
-from ingest.store.partitions import count_attempts
 from ingest.streams.queues import stream_key
 from ingest.wire.entries import encode
+from tests.attempts import count_attempts
 from tests.conftest import Connection
 from tests.drains import make_drain
 from tests.factories import by_email

@@ -11,8 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from ingest.exporter.registry import open_registry
 from ingest.settings import Settings
 from ingest.streams.queues import stream_key
+from ingest.streams.states import open_streams
 from ingest.streams.stream import Stream, open_stream
-from ingest.streams.waiting import Streams
 from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.factories import make_import
@@ -126,9 +126,9 @@ def test_nobody_is_told_that_it_was_accepted(
     send(stream)
     drain.run(lambda _: None)
     send(stream)
-    streams = Streams(redis_url, settings.partitions)
+    streams = open_streams(redis_url, settings.partitions)
 
-    states = streams.states()
+    states = streams.read().streams
 
     streams.close()
     assert [state.accepted for state in states] == [0, 0, 1, 0]

@@ -148,7 +148,7 @@ def questions(connection: Connection) -> dict[str, Callable[[], object]]:
         "given up": lambda: list_deliveries(connection, state="failed"),
         "event": ask(find_event, event[0]),
         "events": ask(list_events, row[0]),
-        "outcomes": ask(overviews.count_outcomes),
+        "outcomes": ask(overviews.select_outcomes),
     }
 
 
@@ -176,7 +176,7 @@ def test_what_failed_is_found_without_looking_at_the_rest(filled: Connection) ->
 
 
 def test_what_was_given_up_is_counted_by_its_index(filled: Connection) -> None:
-    plans = explain(filled, lambda: endpoints.list_endpoints(filled))
+    plans = explain(filled, lambda: endpoints.select_endpoints(filled))
 
     assert any("deliveries_failed" in plan for plan in plans)
     assert whole_reads(filled, plans) == []

@@ -55,9 +55,8 @@ UNJUDGED = {
     "ingest/store/dead_letter_queries.py:_GROUPS": "operators look",
     "ingest/store/dead_letter_queries.py:count_overtaking": "operators replay",
     "ingest/store/dead_letter_queries.py:find_letter_ids": "operators look",
-    "ingest/store/overviews.py:count_dead_letters": "an index of open ones, whole",
+    "ingest/store/overviews.py:select_dead_letters": "an index of open ones, whole",
     "ingest/store/receipt_days.py:_drop_untimed": "upkeep drops what is old",
-    "ingest/store/states.py:load_server_state": "an index of open ones, whole",
 }
 
 

@@ -12,8 +12,8 @@ import redis
 from ingest.domain.imports import Import
 from ingest.local.servers import start_valkey
 from ingest.settings import Settings
+from ingest.streams.entry_ids import entry_order
 from ingest.streams.queues import stream_key
-from ingest.streams.stream import entry_order
 from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.drains import make_drain

@@ -12,9 +12,9 @@ from ingest.cli import main
 from ingest.domain.durations import describe_seconds
 from ingest.domain.flow import FlowMeter
 from ingest.settings import Settings
-from ingest.status.pipeline import read_standing
+from ingest.status.pipeline import sample
 from ingest.streams.queues import stream_key
-from ingest.streams.waiting import Streams
+from ingest.streams.states import Streams, open_streams
 from tests.conftest import Connection
 from tests.factories import make_import
 from tests.pipeline import Pipeline
@@ -29,7 +29,7 @@ def client(settings: Settings) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def streams(settings: Settings) -> Iterator[Streams]:
-    opened = Streams(settings.redis_url, settings.partitions)
+    opened = open_streams(settings.redis_url, settings.partitions)
     yield opened
     opened.close()
 
@@ -72,16 +72,17 @@ def test_what_waits_is_told_by_partition_with_its_age(
 
 
 def test_the_rates_come_from_what_redis_counts(
-    connection: Connection, client: redis.Redis, streams: Streams
+    client: redis.Redis, streams: Streams
 ) -> None:
     meter = FlowMeter()
     accept(client, 0, 40)
-    read_standing(connection, streams, meter, 100.0)
+    sample(meter, streams.read(), 100.0)
     accept(client, 0, 10)
     accept(client, 3, 10)
     client.xtrim(stream_key(0), maxlen=20, approximate=False)
 
-    flow = read_standing(connection, streams, meter, 130.0).flow
+    sample(meter, streams.read(), 130.0)
+    flow = meter.flow()
 
     assert flow.waiting == 30
     assert flow.drain_seconds == 90

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.domain.flow import WINDOW_SECONDS, Flow, FlowMeter, describe_drain
+from ingest.streams.backlog import Backlog
 
 
 def measure(*samples: tuple[float, int | None, int]) -> Flow:
@@ -101,3 +102,50 @@ def test_the_end_of_the_backlog_is_said_in_words(
     samples: list[tuple[float, int, int]], text: str
 ) -> None:
     assert describe_drain(measure(*samples)) == text
+
+
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [
+        pytest.param([], None, id="nothing is known"),
+        pytest.param([(0, 100)], None, id="one sample has no rate"),
+        pytest.param([(0, 100), (10, 50)], 10.0, id="half in ten seconds"),
+        pytest.param([(0, 100), (10, 100)], None, id="it makes no progress"),
+        pytest.param([(0, 100), (10, 150)], None, id="it grows"),
+        pytest.param([(0, 100), (10, 0)], 0.0, id="it is gone"),
+        pytest.param([(0, 0)], 0.0, id="there was none"),
+        pytest.param(
+            [(0, 9000), (60, 200), (90, 150), (120, 100)], 60.0, id="the last minute"
+        ),
+        pytest.param([(0, 900), (90, 200), (180, 100)], 90.0, id="rare samples"),
+    ],
+)
+def test_the_time_to_drain_is_the_backlog_by_its_net_rate(
+    samples: list[tuple[float, int]], expected: float | None
+) -> None:
+    meter = FlowMeter()
+    for at, waiting in samples:
+        meter.note(at, accepted=None, waiting=waiting)
+
+    assert meter.flow().drain_seconds == expected
+    assert meter.is_measured is (len(samples) > 1)
+
+
+@given(
+    waiting=st.integers(0, 10**6),
+    gone=st.integers(0, 10**6),
+    seconds=st.floats(0.01, 9),
+)
+def test_callers_who_are_refused_and_operators_are_given_one_estimate(
+    waiting: int, gone: int, seconds: float
+) -> None:
+    meter = FlowMeter()
+    meter.note(0, accepted=None, waiting=waiting + gone)
+    meter.note(seconds, accepted=None, waiting=waiting)
+    backlog = Backlog(max_waiting=1, memory_ratio=1.0)
+    backlog.survey(0, settled=0, memory={})
+    backlog.survey(seconds, settled=gone, memory={})
+    backlog.note(seconds, waiting=waiting)
+
+    if gone:
+        assert backlog.due_seconds() == meter.flow().drain_seconds

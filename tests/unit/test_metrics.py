@@ -86,7 +86,7 @@ def test_the_page_is_what_the_code_says() -> None:
 
 def test_what_is_known_beforehand_begins_at_zero(tmp_path: Path) -> None:
     environ = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
-    code = "from ingest import metrics"
+    code = "from ingest.telemetry import metrics"
     subprocess.run([sys.executable, "-c", code], env=environ, check=True)
     registry = CollectorRegistry()
     registry.register(Archive(tmp_path))

@@ -2,17 +2,17 @@ from dataclasses import replace
 
 import pytest
 
-from ingest.domain.progress import Flow, Holder, find_stalls
+from ingest.domain.progress import Holder, PartitionProgress, find_stalls
 from ingest.local.stalls import StallWatch
 
-STALLED = Flow(
+STALLED = PartitionProgress(
     partition=2, waiting=3, oldest_seconds=40.0, drained_seconds=35.0, holder=None
 )
 SILENT = Holder(name="penstock-drain-host-7-41", is_working=False, seconds=31.0)
 
 
 @pytest.mark.parametrize(
-    ("flow", "is_stalled"),
+    ("progress", "is_stalled"),
     [
         pytest.param(STALLED, True, id="nobody takes it"),
         pytest.param(replace(STALLED, drained_seconds=None), True, id="never drained"),
@@ -33,9 +33,9 @@ SILENT = Holder(name="penstock-drain-host-7-41", is_working=False, seconds=31.0)
     ],
 )
 def test_only_what_could_get_on_and_does_not_is_stalled(
-    flow: Flow, is_stalled: bool
+    progress: PartitionProgress, is_stalled: bool
 ) -> None:
-    assert bool(find_stalls([flow])) is is_stalled
+    assert bool(find_stalls([progress])) is is_stalled
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,65 @@
+"""State of the Postgres server, for the exporter: few rows, and a bounded cost."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerState:
+    """What there is one of."""
+
+    connection_limit: int
+    lock_waits: int
+    deadlocks: int
+    size_bytes: int
+    catalog_version: int
+    #: None when no transaction is open but the asker's own.
+    oldest_transaction_at: datetime | None
+
+
+def load_server_state(connection: Connection[TupleRow]) -> ServerState:
+    """Load what the server and the whole database tell."""
+    row = connection.execute(
+        """
+        SELECT current_setting('max_connections')::integer,
+               count(*) FILTER (WHERE wait_event_type = 'Lock'),
+               min(xact_start) FILTER (WHERE pid <> pg_backend_pid()),
+               (SELECT deadlocks
+                  FROM pg_stat_database
+                 WHERE datname = current_database()),
+               pg_database_size(current_database()),
+               (SELECT version FROM catalog_version)
+          FROM pg_stat_activity
+         WHERE datname = current_database()
+        """
+    ).fetchone() or (0, 0, None, 0, 0, 0)
+    return ServerState(
+        connection_limit=row[0],
+        lock_waits=row[1],
+        oldest_transaction_at=row[2],
+        deadlocks=row[3],
+        size_bytes=row[4],
+        catalog_version=row[5],
+    )
+
+
+def count_connections(connection: Connection[TupleRow]) -> list[tuple[str, int]]:
+    """Count the connections to this database, by what opened them.
+
+    Our processes are called `penstock-` and a word, which a host and a process may
+    follow.
+    """
+    rows = connection.execute(
+        """
+        SELECT coalesce(substring(application_name FROM '^penstock-([a-z]+)'), 'other'),
+               count(*)
+          FROM pg_stat_activity
+         WHERE datname = current_database()
+           AND backend_type = 'client backend'
+         GROUP BY 1
+        """
+    )
+    return [(str(application), int(count)) for application, count in rows]
