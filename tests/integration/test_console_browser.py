@@ -250,7 +250,7 @@ def test_the_picture_of_the_overview_shows_a_system_at_work(
                 text = wait_until(is_at_work) or ""
                 assert browser.save_screenshot(str(folder / "console-overview.png"))
 
-    assert "nothing of ours broke" in text
+    assert "no internal errors" in text
     assert (folder / "console-overview.png").stat().st_size < 200_000
 
 

@@ -17,7 +17,7 @@ from ingest.exporter.archive import Archive
 
 COUNT = """
 import sys
-from ingest import metrics
+from ingest.telemetry import metrics
 metrics.ACCEPTED.labels("http", 1).inc(2)
 metrics.BATCH_SIZE.observe(3)
 metrics.note_start("drain")
@@ -26,7 +26,7 @@ sys.stdin.read()
 """
 FORK = """
 import os
-from ingest import metrics
+from ingest.telemetry import metrics
 metrics.DEAD_LETTERS.inc()
 for _ in range(20):
     pid = os.fork()

@@ -28,7 +28,7 @@ MAKERS = {
 }
 #: Rooms whose errors an operator meets, or whose messages the command line explains.
 OTHERS = re.compile(
-    "ingest/doors/(console|broker/(amqp|redis|results|sources|catalog))|ingest/settings"
+    "ingest/(console|settings|doors/broker/(amqp|redis|results|sources|catalog))"
     "|ingest/commands|workers|ingest/store/(delivery_pages|imports|installation)"
     "|ingest/wire/catalog_|ingest/domain/rates"
 )
