@@ -1,1 +1,0 @@
-"""Commands that apply imports themselves, one module a command."""
