@@ -2,15 +2,25 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
+from enum import Flag, StrEnum, auto
+from typing import Annotated, Any
 from uuid import UUID
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from ingest.domain.errors import Fault
 from ingest.domain.identities import Name
 
 SUCCESS_TEXT = "Successful operation"
+#: The form in which an import is written to its stream.
+FORM = 1
+
+#: A text for which its digits may be sent as a number.
+Digits = Annotated[str, "digits"]
+#: One value of any kind.
+Scalar = str | int | float | bool
+#: A text that a column of Postgres and a log hold.
+Word = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
 
 
 class Matching(StrEnum):
@@ -61,66 +71,171 @@ class State(StrEnum):
     DEAD = "dead"
 
 
-class Key(Struct, frozen=True, kw_only=True):
+class Level(Flag):
+    """Where a producer may ask for something."""
+
+    #: At the top of a request, or of a message of a queue.
+    REQUEST = auto()
+    #: In an element of a batch, for itself.
+    ELEMENT = auto()
+    #: For every row of a file: in the query of an upload, and as an option.
+    ROW = auto()
+    #: In a form (contract 10.4), in which every other input is a field.
+    FORM = auto()
+
+
+_IN_BODIES = Level.REQUEST | Level.ELEMENT
+_EVERYWHERE = _IN_BODIES | Level.ROW
+
+
+def _ask(
+    meaning: str,
+    levels: Level = _EVERYWHERE,
+    *,
+    name: str = "",
+    option: str = "",
+    **bounds: Any,
+) -> Meta:
+    """Declare a parameter; see `ingest.domain.declarations`.
+
+    `name` is what it is called if not by its member, and `option` on a command line.
+    """
+    extra = {"levels": levels, "name": name, "option": option}
+    return Meta(description=meaning, extra=extra, **bounds)
+
+
+class Key(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """The matching key as sent at top level; what a mode does not need is None.
 
     Fallbacks from `data` (contract 3.3) are not filled in here.
     """
 
-    email: str | None = None
-    phone: str | None = None
-    profile_id: str | None = None
-    provider: str | None = None
-    subscription_id: str | None = None
-    field_name: str | None = None
-    field_value: object = None
+    email: Annotated[
+        str | None, _ask("Key of the `email…` modes", _IN_BODIES | Level.FORM)
+    ] = None
+    phone: Annotated[
+        Digits | None, _ask("Key of the `phone…` modes", _IN_BODIES | Level.FORM)
+    ] = None
+    profile_id: Annotated[
+        str | None, _ask("Key of the mode `profile_id`", _IN_BODIES)
+    ] = None
+    provider: Annotated[
+        str | None,
+        _ask("Key of the mode `push_sub`, with `subscription_id`", _IN_BODIES),
+    ] = None
+    subscription_id: Annotated[
+        str | None, _ask("Key of the mode `push_sub`, with `provider`", _IN_BODIES)
+    ] = None
+    field_name: Annotated[
+        str | None,
+        _ask(
+            "Field for the modes `custom` and `custom_sub`",
+            _EVERYWHERE | Level.FORM,
+            option="--field",
+        ),
+    ] = None
+    field_value: Annotated[
+        Scalar | None, _ask("Value of the field `field_name`", _IN_BODIES | Level.FORM)
+    ] = None
 
 
-class Start(Struct, frozen=True, kw_only=True):
+class Start(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """What to start once its import is applied (contract 7.3, 16.5): one or both."""
 
     trigger_id: int | None = None
     workflow_id: int | None = None
     #: `custom_data`, `content`, `timeout` and `attach`, passed on as sent.
-    payload: Mapping[str, object] = field(default_factory=dict)
+    payload: Mapping[str, object]
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a start of nothing."""
+        if self.trigger_id is self.workflow_id is None:
+            raise ValueError("a start of nothing")
 
 
-class Import(Struct, frozen=True, kw_only=True):
-    """One accepted import: the envelope checked, `data` still as sent."""
+class Order(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """What a producer asks for: the one declaration of each parameter of an import.
+
+    What is declared here is loaded with all faults, may be said by elements, rows, and
+    forms as its levels allow, travels to the workers, and is an option of `penstock
+    import` and part of the API document.
+    """
+
+    database_id: Annotated[
+        int,
+        _ask(
+            "Profile database",
+            Level.REQUEST | Level.ROW | Level.FORM,
+            name="db_id",
+            option="--database",
+            ge=1 - 2**31,
+            lt=2**31,
+        ),
+    ]
+    matching: Annotated[Matching, _ask("Matching mode. Default: `email`")]
+    key: Key
+    #: Narrows the subscription half of email and phone matching.
+    resource_id: Annotated[
+        int | None,
+        _ask("Search subscriptions of this resource only", option="--resource"),
+    ] = None
+    skip_triggers: Annotated[
+        bool, _ask("Do not fire triggers", _EVERYWHERE | Level.FORM)
+    ] = False
+    skip_invalid_subscriptions: Annotated[
+        bool, _ask("Skip invalid subscriptions instead of rejecting the import")
+    ] = False
+    skip_invalid_fields: Annotated[
+        bool, _ask("Skip invalid optional fields instead of rejecting the import")
+    ] = False
+    detect_geo: Annotated[bool, _ask("Derive the location from `_ip` or `_regip`")] = (
+        False
+    )
+    add_to_segments: Annotated[
+        tuple[int, ...],
+        _ask("Static segments to add the profile to", option="--segment"),
+    ] = ()
+    remove_from_segments: Annotated[
+        tuple[int, ...],
+        _ask("Static segments to remove the profile from", option="--remove-segment"),
+    ] = ()
+    #: Profile fields, still raw: values by field name.
+    data: Annotated[
+        Mapping[str, object],
+        _ask("Fields, contacts, and subscriptions of the profile", _IN_BODIES),
+    ]
+    #: By the path of the request.
+    operation: Operation = Operation.IMPORT
+    #: By a document of another kind (contract 7.3).
+    start: Start | None = None
+    #: Done to the subscriptions that `data` names, which holds nothing else then.
+    subscription_change: SubscriptionChange | None = None
+    #: What is doubtful and was let pass, such as an ignored name; for the receipt.
+    warnings: tuple[Fault, ...] = ()
+
+
+class Import(Order, frozen=True, kw_only=True, tag_field="v", tag=FORM):
+    """One accepted import: what was asked for, and what its input added."""
 
     #: UUIDv7, or made from a producer's name for it; the proof that it is applied once.
     import_id: UUID
     #: When it was accepted (UTC).
-    accepted_at: datetime
+    accepted_at: Annotated[datetime, Meta(tz=True)]
     #: `http`, `broker` or `file`.
-    door: str
-    token_id: int | None
-    database_id: int
-    matching: Matching
-    key: Key
-    #: Profile fields, still raw: values by field name.
-    data: Mapping[str, object]
-    operation: Operation = Operation.IMPORT
-    #: Narrows the subscription half of email and phone matching.
-    resource_id: int | None = None
-    skip_triggers: bool = False
-    skip_invalid_subscriptions: bool = False
-    #: Fields that need not be there are dropped when they are wrong.
-    skip_invalid_fields: bool = False
-    detect_geo: bool = False
-    add_to_segments: tuple[int, ...] = ()
-    remove_from_segments: tuple[int, ...] = ()
-    start: Start | None = None
-    #: Done to the subscriptions that `data` names, which holds nothing else then.
-    subscription_change: SubscriptionChange | None = None
+    door: Word
+    token_id: Annotated[int, Meta(ge=1 - 2**31, lt=2**31)] | None
     #: W3C trace context of what caused it; passed on to who hears of its events.
     traceparent: str | None = None
     #: Tells requests of one name apart; None where the producer gave no name.
-    fingerprint: str | None = None
+    fingerprint: Word | None = None
     #: The id that its name may have given it before: it has one receipt all the same.
     other_id: UUID | None = None
-    #: What the door found doubtful and let pass; for the receipt.
-    warnings: tuple[Fault, ...] = ()
 
     @property
     def name(self) -> Name:

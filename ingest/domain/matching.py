@@ -170,7 +170,7 @@ def _field_name(import_: Import) -> str:
 
 
 def _field_value(import_: Import, name: str) -> object:
-    value = import_.key.field_value
+    value: object = import_.key.field_value
     if value is None:
         value = plain(import_.data.get(name))
     if value is None:

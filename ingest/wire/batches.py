@@ -5,32 +5,14 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ingest.domain.declarations import list_names
 from ingest.domain.errors import InvalidRequest
-from ingest.domain.imports import Matching, Operation
+from ingest.domain.imports import Level, Matching, Operation
 from ingest.wire.envelopes import Envelope, find_slips, load_envelope, override
 from ingest.wire.promises import refuse_promises
 
 #: What a wrapped element may say for itself, instead of the request.
-_OWN = frozenset(
-    {
-        "matching",
-        "email",
-        "phone",
-        "profile_id",
-        "provider",
-        "subscription_id",
-        "field_name",
-        "field_value",
-        "resource_id",
-        "skip_triggers",
-        "skip_invalid_subscriptions",
-        "skip_invalid_fields",
-        "detect_geo",
-        "add_to_segments",
-        "remove_from_segments",
-        "data",
-    }
-)
+_OWN = frozenset(list_names(Level.ELEMENT))
 
 
 class Batch(Struct, frozen=True, kw_only=True):

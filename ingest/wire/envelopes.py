@@ -3,94 +3,55 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from marshmallow import EXCLUDE, Schema, ValidationError
-from msgspec import Struct
 from msgspec.structs import fields, replace
 
+from ingest.domain.declarations import KEY_PARTS, PARAMETERS
 from ingest.domain.errors import Fault, InvalidRequest
-from ingest.domain.imports import (
-    Import,
-    Key,
-    Matching,
-    Operation,
-    Start,
-    SubscriptionChange,
-)
+from ingest.domain.imports import Import, Key, Matching, Operation, Order
 from ingest.domain.matching_keys import plain
 from ingest.domain.names import find_slip
 from ingest.wire.parameters import (
+    PARSERS_BY_KIND,
     Parameter,
-    parse_digits_or_text,
-    parse_document,
     parse_flag,
-    parse_id,
-    parse_ids,
-    parse_mode,
-    parse_scalar,
     parse_text,
 )
 
 
-class Envelope(Struct, frozen=True, kw_only=True):
-    """One request, its parameters checked and its `data` as sent."""
+class Envelope(Order, frozen=True, kw_only=True):
+    """One request: what is asked for, and how it is to be answered."""
 
-    database_id: int
-    data: Mapping[str, object]
-    key: Key
     matching: Matching = Matching.EMAIL
-    #: Told by the door, not by the document.
-    operation: Operation = Operation.IMPORT
     #: As sent in the body; a header or the query may hold it instead.
     token: str | None = None
     #: The reply's format as sent, not yet checked.
     format: str | None = None
     #: Wait for the outcome rather than for the acceptance.
     synchronous: bool = True
-    resource_id: int | None = None
-    skip_triggers: bool = False
-    skip_invalid_subscriptions: bool = False
-    skip_invalid_fields: bool = False
-    detect_geo: bool = False
-    add_to_segments: tuple[int, ...] = ()
-    remove_from_segments: tuple[int, ...] = ()
-    #: Told by a document of another kind (contract 7.3).
-    start: Start | None = None
-    #: Told by the door (contract 16.5).
-    subscription_change: SubscriptionChange | None = None
-    #: Parameters that are nearly ours and were ignored; for the receipt (16.13).
-    warnings: tuple[Fault, ...] = ()
     #: No mode was told: an element's lone key chooses its own (16.1).
     by_lone_key: bool = False
 
 
-class _EnvelopeSchema(Schema):
-    """The parameters of contract 2.1, in the order in which faults are told."""
+class _RequestSchema(Schema):
+    """The parameters of a request that are not of its import (contract 2.1)."""
 
     token = Parameter(parse_text)
     format = Parameter(parse_text)
     synchronous = Parameter(parse_flag, data_key="sync")
-    database_id = Parameter(parse_id, data_key="db_id")
-    matching = Parameter(parse_mode)
-    email = Parameter(parse_text)
-    phone = Parameter(parse_digits_or_text)
-    profile_id = Parameter(parse_text)
-    provider = Parameter(parse_text)
-    subscription_id = Parameter(parse_text)
-    field_name = Parameter(parse_text)
-    field_value = Parameter(parse_scalar)
-    resource_id = Parameter(parse_id)
-    skip_triggers = Parameter(parse_flag)
-    skip_invalid_subscriptions = Parameter(parse_flag)
-    skip_invalid_fields = Parameter(parse_flag)
-    detect_geo = Parameter(parse_flag)
-    add_to_segments = Parameter(parse_ids)
-    remove_from_segments = Parameter(parse_ids)
-    data = Parameter(parse_document)
 
 
+_EnvelopeSchema = _RequestSchema.from_dict(
+    {
+        one.member: Parameter(PARSERS_BY_KIND[one.kind], data_key=one.name)
+        for one in PARAMETERS
+    },
+    name="_EnvelopeSchema",
+)
 # Partial: marshmallow then passes over what is absent, which is most, at no cost.
 _SCHEMA = _EnvelopeSchema(partial=True, unknown=EXCLUDE)
 #: What reads each parameter, by the name it is sent under.
@@ -109,8 +70,9 @@ _KNOWN = {
 _MOST_SLIPS = 10
 #: Wire name by attribute.
 _REQUIRED = {"database_id": "db_id", "data": "data"}
-#: The names of what may be a matching key.
-KEY_PARTS = frozenset(part.name for part in fields(Key))
+#: What an import has of its producer.
+_ORDERED = tuple(member.name for member in fields(Order))
+_get_ordered = attrgetter(*_ORDERED)
 
 
 def _faults(messages: object, path: str) -> Iterator[Fault]:
@@ -259,20 +221,6 @@ def to_import(
         accepted_at=accepted_at,
         door=door,
         token_id=token_id,
-        database_id=envelope.database_id,
-        matching=envelope.matching,
-        key=envelope.key,
-        data=envelope.data,
-        operation=envelope.operation,
-        resource_id=envelope.resource_id,
-        skip_triggers=envelope.skip_triggers,
-        skip_invalid_subscriptions=envelope.skip_invalid_subscriptions,
-        skip_invalid_fields=envelope.skip_invalid_fields,
-        detect_geo=envelope.detect_geo,
-        add_to_segments=envelope.add_to_segments,
-        remove_from_segments=envelope.remove_from_segments,
-        start=envelope.start,
-        subscription_change=envelope.subscription_change,
         fingerprint=fingerprint,
-        warnings=envelope.warnings,
+        **dict(zip(_ORDERED, _get_ordered(envelope), strict=True)),
     )

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 
 from marshmallow import ValidationError
 
+from ingest.domain.declarations import PARAMETERS, is_list, list_names
 from ingest.domain.errors import (
     Fault,
     InvalidRequest,
     UnsupportedMediaType,
 )
-from ingest.domain.imports import Operation
+from ingest.domain.imports import Level, Operation
 from ingest.domain.names import one_of, suggest
 from ingest.wire.cell_rules import CELL_OPTIONS, NO_RULES, CellRules, load_rules
 from ingest.wire.charsets import check_charset, find_charset, find_media_type
@@ -18,12 +19,8 @@ from ingest.wire.dialect_parameters import MARKS, parse_marks
 from ingest.wire.parameters import parse_flag, refuse_nul
 from ingest.wire.promises import refuse_promises
 
-#: What holds for every row, as an import says it.
-_SHARED = (
-    *("db_id", "matching", "field_name", "resource_id", "skip_triggers"),
-    *("skip_invalid_subscriptions", "skip_invalid_fields", "detect_geo"),
-)
-_LISTS = ("add_to_segments", "remove_from_segments")
+#: What holds for every row, as an import says it; those of several values by commas.
+_SHARED = tuple(one for one in PARAMETERS if Level.ROW in one.levels)
 #: Asks for a guess, where an encoding is named.
 _GUESS = "guess"
 #: Jobs are found by their names: an index holds them.
@@ -32,7 +29,8 @@ _MAX_NAME_LENGTH = 255
 COMMON = frozenset({"token", "format"})
 #: All that an upload may say.
 UPLOAD = COMMON | {
-    *(*_SHARED, *_LISTS, *MARKS, *CELL_OPTIONS),
+    *list_names(Level.ROW),
+    *(*MARKS, *CELL_OPTIONS),
     *("operation", "map", "columns", "encoding", "name", "sheet", "trust_quotes"),
 }
 #: None for what the file looks like: browsers send tables under these names.
@@ -83,11 +81,10 @@ def load_upload(
     refuse_nul(query)
     faults = find_unknown(query, UPLOAD)
     parameters: dict[str, object] = {
-        name: query[name] for name in _SHARED if query.get(name)
+        one.name: _split(query[one.name]) if is_list(one) else query[one.name]
+        for one in _SHARED
+        if query.get(one.name)
     }
-    for name in _LISTS:
-        if query.get(name):
-            parameters[name] = _split(query[name])
     if query.get("operation"):
         parameters["operation"] = _parse_operation(query, faults)
     mapping = _parse_map(query, faults)

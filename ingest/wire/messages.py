@@ -7,9 +7,10 @@ from typing import Any
 import orjson
 from marshmallow import EXCLUDE, Schema, ValidationError
 
+from ingest.domain.declarations import KEY_PARTS
 from ingest.domain.errors import Fault, Forbidden, InvalidRequest
 from ingest.domain.imports import Operation
-from ingest.wire.envelopes import KEY_PARTS, Envelope, choose_matching, load_envelope
+from ingest.wire.envelopes import Envelope, choose_matching, load_envelope
 from ingest.wire.fingerprints import make_fingerprint
 from ingest.wire.parameters import Parameter, parse_digits_or_text, parse_flag, parse_id
 from ingest.wire.promises import refuse_promises

@@ -6,12 +6,12 @@ Each parser takes the text form too, since every leaf of an XML body is text
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from marshmallow import ValidationError, fields
 
 from ingest.domain.errors import InvalidRequest
-from ingest.domain.imports import Matching
+from ingest.domain.imports import Digits, Matching, Scalar
 from ingest.domain.names import one_of
 
 _T = TypeVar("_T")
@@ -103,6 +103,19 @@ def refuse_nul(given: Mapping[str, object]) -> None:
         texts = value if isinstance(value, list) else [value]
         if any("\0" in str(text) for text in [name, *texts]):
             raise InvalidRequest("Must not contain the NUL character", name[:100])
+
+
+#: What reads the values of each kind of parameter (`Declared.kind`).
+PARSERS_BY_KIND: Mapping[Any, Callable[[object], object]] = {
+    str: parse_text,
+    Digits: parse_digits_or_text,
+    int: parse_id,
+    tuple[int, ...]: parse_ids,
+    bool: parse_flag,
+    Matching: parse_mode,
+    Scalar: parse_scalar,
+    Mapping[str, object]: parse_document,
+}
 
 
 class Parameter(fields.Field[_T]):

@@ -9,9 +9,10 @@ from marshmallow import ValidationError
 from msgspec.structs import replace
 
 from ingest.domain.catalog import Catalog, Channel, Database, FieldType
+from ingest.domain.declarations import list_names
 from ingest.domain.errors import Fault, InvalidRequest, NotFound
 from ingest.domain.fields import READ_ONLY_FIELDS
-from ingest.domain.imports import Matching, Start
+from ingest.domain.imports import Level, Matching, Start
 from ingest.wire.envelopes import Envelope, load_envelope
 from ingest.wire.parameters import parse_id, refuse_nul
 from ingest.wire.promises import refuse_promises
@@ -19,18 +20,11 @@ from ingest.wire.promises import refuse_promises
 #: An input of a list: programs that write forms number its values.
 _LISTED = re.compile(r"(.+)\[[0-9]{0,9}\]")
 #: Parameters with a meaning of their own; whatever else is sent is a field.
-_COMMON = ("token", "sync", "db_id", "skip_triggers")
-_KEYS = ("email", "phone", "field_name", "field_value")
+_ASKED = ("token", "sync", *list_names(Level.FORM))
 _RESERVED = frozenset(
     {
-        *_COMMON,
-        *_KEYS,
-        "format",
-        "matching",
-        "resource_id",
-        "trigger_id",
-        "workflow_id",
-        "unknown",
+        *_ASKED,
+        *("format", "matching", "resource_id", "trigger_id", "workflow_id", "unknown"),
     }
 )
 #: What `unknown` may say of inputs that are no field.
@@ -80,7 +74,7 @@ def load_quick(
     if referer and "\0" not in referer:
         data.setdefault("_regurl", referer)
     envelope = load_envelope(
-        {name: given[name] for name in (*_COMMON, *_KEYS) if name in given}
+        {name: given[name] for name in _ASKED if name in given}
         # Where a visitor is follows from the address that the form sends along.
         | {"data": data, "detect_geo": True, **matching}
     )
@@ -219,7 +213,7 @@ def _parse_start(given: Mapping[str, object]) -> Start | None:
     )
     if trigger_id is None and workflow_id is None:
         return None
-    return Start(trigger_id=trigger_id, workflow_id=workflow_id)
+    return Start(trigger_id=trigger_id, workflow_id=workflow_id, payload={})
 
 
 def _parse_id(given: Mapping[str, object], name: str) -> int:

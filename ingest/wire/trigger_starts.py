@@ -7,10 +7,11 @@ from marshmallow import ValidationError
 from msgspec.structs import replace
 
 from ingest.domain.catalog import Catalog, Trigger, Workflow
+from ingest.domain.declarations import KEY_PARTS
 from ingest.domain.errors import Fault, InvalidRequest, NotFound
 from ingest.domain.imports import Operation, Start
 from ingest.wire.batches import Batch, load_batch
-from ingest.wire.envelopes import KEY_PARTS, Envelope, load_envelope
+from ingest.wire.envelopes import Envelope, load_envelope
 from ingest.wire.parameters import parse_document, parse_id
 
 #: Returns the catalog as it is now.
@@ -62,7 +63,7 @@ def _load_start(document: Mapping[str, object], name: str) -> Start:
             faults.append(_fault(error, part))
     if faults:
         raise InvalidRequest(faults)
-    return replace(Start(payload=payload), **{name: number})
+    return Start(payload=payload, **{name: number})
 
 
 def _fault(error: ValidationError, path: str) -> Fault:

@@ -130,7 +130,7 @@ def test_a_start_that_fails_leaves_the_profile_saved(
 ) -> None:
     story = Story(*to_all())
 
-    step = story.step({"tier": "gold"}, start=Start(trigger_id=trigger_id))
+    step = story.step({"tier": "gold"}, start=Start(trigger_id=trigger_id, payload={}))
 
     assert (step.outcome.error, step.outcome.profile_id) == (code, ID)
     assert step.outcome.state is State.CREATED

@@ -153,7 +153,7 @@ def test_a_resource_of_another_database_is_not_found() -> None:
 def test_what_is_named_is_started_with_the_import(ids: dict[str, str]) -> None:
     numbers: dict[str, Any] = {name: int(id_) for name, id_ in ids.items()}
 
-    assert load(**EMAIL, **ids).start == Start(**numbers)
+    assert load(**EMAIL, **ids).start == Start(**numbers, payload={})
 
 
 @pytest.mark.parametrize("name", ["trigger_id", "workflow_id"])

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
+from ingest.domain.declarations import PARAMETERS, Declared, is_list
 from ingest.domain.errors import InvalidValue
-from ingest.domain.imports import Matching
+from ingest.domain.imports import Level, Matching
 from ingest.wire.dialect_parameters import read_mark
 
 
@@ -34,55 +36,29 @@ def _parse_delimiter(
 _Command = Callable[..., None]
 _Option = Callable[[_Command], _Command]
 
+
+def _make_row_option(declared: Declared) -> _Option:
+    """Return the option of a parameter that holds for every row."""
+    options: dict[str, Any] = {"help": f"{declared.meaning}."}
+    if declared.kind is bool:
+        options["is_flag"] = True
+    elif declared.kind is Matching:
+        options["type"] = click.Choice(Matching, case_sensitive=False)
+    elif declared.kind is str:
+        options["metavar"] = "NAME"
+    else:
+        options |= {"type": int, "metavar": "ID", "multiple": is_list(declared)}
+    if is_list(declared):
+        options["help"] += " Repeatable."
+    required = declared.name == "db_id"
+    return click.option(declared.option, declared.name, required=required, **options)
+
+
 #: For every row.
 _ROW_OPTIONS: Sequence[_Option] = (
-    click.option(
-        "--database",
-        "db_id",
-        type=int,
-        required=True,
-        metavar="ID",
-        help="Profile database to import into.",
-    ),
-    click.option(
-        "--matching",
-        type=click.Choice(Matching, case_sensitive=False),
-        help="Matching mode of each row.  [default: email]",
-    ),
-    click.option(
-        "--field", "field_name", metavar="NAME", help="Field that `custom` matches by."
-    ),
+    *(_make_row_option(one) for one in PARAMETERS if Level.ROW in one.levels),
     click.option("--update-only", is_flag=True, help="Update only; never create."),
     click.option("--add", is_flag=True, help="Always create; do not match."),
-    click.option(
-        "--resource",
-        "resource_id",
-        type=int,
-        metavar="ID",
-        help="Resource whose subscriptions are matched.",
-    ),
-    click.option(
-        "--segment",
-        "segments",
-        type=int,
-        multiple=True,
-        metavar="ID",
-        help="Static segment to add profiles to. Repeatable.",
-    ),
-    click.option("--skip-triggers", is_flag=True, help="Do not fire triggers."),
-    click.option(
-        "--skip-invalid-subscriptions",
-        is_flag=True,
-        help="Import rows without their invalid subscriptions.",
-    ),
-    click.option(
-        "--skip-invalid-fields",
-        is_flag=True,
-        help="Import rows without their invalid optional fields.",
-    ),
-    click.option(
-        "--detect-geo", is_flag=True, help="Set location and time zone by IP address."
-    ),
 )
 
 #: For the notation of files.

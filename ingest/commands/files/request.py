@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from ingest.domain.declarations import list_names
 from ingest.domain.errors import InvalidRequest
-from ingest.domain.imports import Operation
+from ingest.domain.imports import Level, Operation
 from ingest.doors.files.dialects import Told
 from ingest.doors.files.rows import Reading
 from ingest.settings import Settings
@@ -27,12 +28,12 @@ class Asked:
 def load_asked(options: Mapping[str, Any], settings: Settings) -> Asked:
     """Return what the options ask, and nothing of what they leave open."""
     told: dict[str, Any] = {name: options[name] for name in _TOLD}
+    told |= {name: list(one) for name, one in told.items() if isinstance(one, tuple)}
     if options["update_only"] or options["add"]:
         operation = Operation.ADD if options["add"] else Operation.UPDATE
         told["operation"] = operation.value
     columns = [one.strip() for one in (options["columns"] or "").split(",")]
     told |= {
-        "add_to_segments": list(options["segments"]),
         "map": _merge_maps(options["map_files"], options["mapping"]),
         "columns": columns if any(columns) else [],
         **{name: list(options[name]) for name in CELL_OPTIONS},
@@ -50,8 +51,7 @@ def load_asked(options: Mapping[str, Any], settings: Settings) -> Asked:
 
 #: Options that a job keeps by these names.
 _TOLD = (
-    *("db_id", "matching", "field_name", "resource_id", "skip_triggers"),
-    *("skip_invalid_subscriptions", "skip_invalid_fields", "detect_geo"),
+    *list_names(Level.ROW),
     *("encoding", "delimiter", "quote", "escape", "trust_quotes", "sheet"),
 )
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from ingest.domain.declarations import PARAMETERS, Declared, is_list
+from ingest.domain.imports import Level
 from ingest.domain.jobs import JobState
 from ingest.doors.files.encodings import Source
 from ingest.doors.http.openapi.answers import refer
@@ -11,16 +13,12 @@ from ingest.doors.http.openapi.schemas import Schema, describe_parameter
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
 _TEXT: Schema = {"type": "string"}
+_IDS: Schema = {"pattern": "^[1-9](,[1-9])*$"}
 _ID: Schema = {"type": "string", "format": "uuid"}
 _PLACE: Schema = {"name": "job_id", "in": "path", "required": True, "schema": _ID}
 _FORMAT: Schema = {"$ref": "#/components/parameters/Format"}
 _READERS: list[Schema] = [{"bearer": []}, {"query": []}]
 
-#: How an upload says what is asked of every row, as an import says it.
-_SHARED = (
-    *("db_id", "matching", "field_name", "resource_id", "skip_triggers"),
-    *("skip_invalid_subscriptions", "skip_invalid_fields", "detect_geo"),
-)
 #: How it says how it is written; what it is, `Content-Type` says.
 _OWN: Mapping[str, tuple[str, Schema]] = {
     "operation": ("Operation for each row", {"enum": ["import", "update", "add"]}),
@@ -62,11 +60,6 @@ _OWN: Mapping[str, tuple[str, Schema]] = {
         {"type": "boolean"},
     ),
     "sheet": ("Name or number of the sheet in a workbook", _TEXT),
-    "add_to_segments": ("IDs, separated by commas", {"pattern": "^[1-9](,[1-9])*$"}),
-    "remove_from_segments": (
-        "IDs, separated by commas",
-        {"pattern": "^[1-9](,[1-9])*$"},
-    ),
     "name": ("Name of the job", _TEXT),
 }
 #: What is wrong with the rows of a job, by kind.
@@ -185,7 +178,7 @@ def build_job_schema() -> Schema:
 
 
 def _build_upload() -> Schema:
-    shared = [_describe_query(name) for name in _SHARED]
+    shared = [_describe_query(one) for one in PARAMETERS if Level.ROW in one.levels]
     own = [
         {"name": name, "in": "query", "description": told, "schema": schema}
         for name, (told, schema) in _OWN.items()
@@ -219,14 +212,17 @@ def _build_upload() -> Schema:
     }
 
 
-def _describe_query(name: str) -> Schema:
-    schema = describe_parameter(name)
+def _describe_query(declared: Declared) -> Schema:
+    schema = describe_parameter(declared.name)
+    meaning = str(schema.pop("description", ""))
+    if is_list(declared):
+        meaning, schema = f"{meaning}: IDs, separated by commas", _IDS
     return {
-        "name": name,
+        "name": declared.name,
         "in": "query",
-        "required": name == "db_id",
-        "description": schema.get("description", ""),
-        "schema": {key: schema[key] for key in schema if key != "description"},
+        "required": declared.name == "db_id",
+        "description": meaning,
+        "schema": schema,
     }
 
 

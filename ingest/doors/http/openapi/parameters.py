@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from ingest.domain.declarations import KEY_PARTS, PARAMETERS, list_names
+from ingest.domain.imports import Level
 from ingest.doors.http.openapi.schemas import (
     Schema,
     build_subscription_properties,
@@ -17,14 +19,15 @@ PROFILE_ID = "6b04f28ad691ecc2e1a166f2"
 
 _SAID = ("token", "format")
 WHOSE = (*_SAID, "sync", "db_id")
-KEY_NAMES = (
-    *("matching", "email", "phone", "profile_id", "provider", "subscription_id"),
-    *("field_name", "field_value", "resource_id"),
+#: Listed where they belong.
+_ONCE = frozenset({"db_id", "data"})
+KEY_NAMES = tuple(
+    one.name
+    for one in PARAMETERS
+    if one.member in {*KEY_PARTS, "matching", "resource_id"}
 )
-_FLAGS = ("skip_triggers", "skip_invalid_subscriptions")
-_SEGMENTS = ("add_to_segments", "remove_from_segments")
-IMPORT = (*WHOSE, *KEY_NAMES, *_FLAGS, "detect_geo", *_SEGMENTS)
-_ADD = (*WHOSE, *_FLAGS, "detect_geo", *_SEGMENTS)
+IMPORT = (*WHOSE, *(one for one in list_names(Level.REQUEST) if one not in _ONCE))
+_ADD = tuple(one for one in IMPORT if one not in KEY_NAMES)
 _ONE = ("db_id", "data")
 #: The `data` of a batch.
 ELEMENTS: Schema = describe_parameter("elements")

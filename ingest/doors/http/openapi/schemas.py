@@ -6,8 +6,9 @@ Told are the forms that a client should send; the text form of each is taken too
 from collections.abc import Callable, Iterable, Mapping
 
 from ingest.domain.catalog import Channel, Field, FieldType
+from ingest.domain.declarations import PARAMETERS, list_names
 from ingest.domain.fields import SYSTEM_FIELDS
-from ingest.domain.imports import Matching
+from ingest.domain.imports import Level, Matching
 from ingest.domain.statuses import STATUSES
 from ingest.domain.subscription_drafts import MAX_PRIORITY
 from ingest.domain.subscription_fields import SYSTEM_SUBSCRIPTION_FIELDS
@@ -70,30 +71,11 @@ FIELD_TYPES: Mapping[FieldType, Schema] = {
     FieldType.ANY_IP: {"anyOf": [*_ADDRESSES]},
 }
 
-#: What each parameter means; those of an import are read by ingest.wire.envelopes.
 _MEANINGS: Mapping[str, str] = {
     "token": "API token, unless it is in the Authorization header or the query",
     "format": "Format of the response: `json` or `xml`",
     "sync": "`false`: respond with 202 as soon as the import is accepted",
-    "db_id": "Profile database",
-    "matching": "Matching mode. Default: `email`",
-    "email": "Key of the `email…` modes",
-    "phone": "Key of the `phone…` modes",
-    "profile_id": "Key of the mode `profile_id`",
-    "provider": "Key of the mode `push_sub`, with `subscription_id`",
-    "subscription_id": "Key of the mode `push_sub`, with `provider`",
-    "field_name": "Field for the modes `custom` and `custom_sub`",
-    "field_value": "Value of the field `field_name`",
-    "resource_id": "Search subscriptions of this resource only",
-    "skip_triggers": "Do not fire triggers",
-    "skip_invalid_subscriptions": "Skip invalid subscriptions instead of rejecting "
-    "the import",
-    "skip_invalid_fields": "Skip invalid optional fields instead of rejecting the "
-    "import",
-    "detect_geo": "Derive the location from `_ip` or `_regip`",
-    "add_to_segments": "Static segments to add the profile to",
-    "remove_from_segments": "Static segments to remove the profile from",
-    "data": "Fields, contacts, and subscriptions of the profile",
+    **{one.name: one.meaning for one in PARAMETERS},
 }
 #: Parameters with shapes of their own.
 _OTHERS: Mapping[str, Schema] = {
@@ -187,15 +169,9 @@ _CHANGE: Schema = {
 
 def build_request_schemas() -> dict[str, Schema]:
     """Return the shapes that several requests share, by name."""
-    own = [
-        *("matching", "email", "phone", "profile_id", "provider", "subscription_id"),
-        *("field_name", "field_value", "resource_id", "skip_triggers"),
-        *("skip_invalid_subscriptions", "skip_invalid_fields", "detect_geo"),
-        *("add_to_segments", "remove_from_segments", "data"),
-    ]
     return {
         "ProfileData": _PROFILE_DATA,
-        "WrappedProfile": describe_parameters(own, ["data"]),
+        "WrappedProfile": describe_parameters(list_names(Level.ELEMENT), ["data"]),
         "Change": _CHANGE,
         "Subscription": {
             "type": "object",
