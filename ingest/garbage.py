@@ -1,4 +1,4 @@
-"""How often a busy process looks for garbage."""
+"""Garbage collection of a busy process."""
 
 import gc
 

@@ -24,7 +24,7 @@ class InvalidSettings(PenstockError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How this deployment runs."""
+    """The settings of this deployment."""
 
     #: libpq URL of Postgres.
     database_url: str
@@ -110,12 +110,12 @@ class Settings:
 
     @property
     def limits(self) -> Limits:
-        """What a body may hold, through any door."""
+        """The limits of a body, for every input."""
         return Limits(depth=self.max_depth, keys=self.max_keys, values=self.max_values)
 
     @property
     def profile_limits(self) -> ProfileLimits:
-        """How much one import may bring, and one profile hold."""
+        """The limits of one import and of one profile."""
         return _make_profile_limits(dataclasses.asdict(self))
 
 

@@ -13,7 +13,7 @@ import redis
 
 from ingest.commands.console import make_server
 from ingest.domain.imports import Import
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Scope
 from ingest.local.bootstrap import DEMO_SECRET
 from ingest.settings import Settings
 from ingest.store.catalog import load_declared, save_catalog
@@ -71,7 +71,7 @@ def make_admin(settings: Settings) -> str:
     """Return the secret of a new admin."""
     with connect(settings.database_url) as connection:
         _, secret = create_token(
-            connection, name="ada", database_ids=(), actions=(Action.ADMIN,)
+            connection, name="ada", database_ids=(), actions=(Scope.ADMIN,)
         )
     return secret
 

@@ -11,7 +11,7 @@ from ingest.store.catalog import load_catalog
 from ingest.wire.entries import encode
 from ingest.wire.profile_schemas import ProfileSchemas
 from tests.factories import make_import
-from workers.apply import Accepted, Applied, apply_batch
+from workers.apply import AppliedBatch, ReadImport, apply_batch
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -29,9 +29,9 @@ class Pipeline:
         """Apply `imports` as one batch; return their outcomes, in order."""
         return self.apply_batch(imports).outcomes
 
-    def apply_batch(self, imports: Sequence[Import]) -> Applied:
+    def apply_batch(self, imports: Sequence[Import]) -> AppliedBatch:
         batch = [
-            Accepted(
+            ReadImport(
                 import_=one, partition=0, entry_id=f"{number}-0", payload=encode(one)
             )
             for number, one in enumerate(imports, start=1)

@@ -9,7 +9,7 @@ from ingest.domain.jobs import new_job_id
 from ingest.doors.files.archives import PackLimits, unpack
 from ingest.doors.files.inputs import open_rows
 from ingest.doors.files.job_creation import load_shared
-from ingest.doors.files.row_validation import Judge
+from ingest.doors.files.row_validation import RowValidator
 from ingest.doors.files.streams import Metered
 from ingest.doors.files.uploads import load_reading
 from ingest.settings import Settings
@@ -39,7 +39,7 @@ def import_file(
     told = load_upload({"db_id": "1", **query}, type_)
     schemas = ProfileSchemas(load_catalog(connection))
     shared = load_shared(told.parameters, schemas)
-    judge = Judge(
+    judge = RowValidator(
         shared,
         job_id=new_job_id(datetime.now(UTC)),
         token_id=None,

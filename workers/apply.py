@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 ROOM = 4000
 
 
-class Accepted(Struct, frozen=True, kw_only=True):
+class ReadImport(Struct, frozen=True, kw_only=True):
     """An accepted import and the entry it came in."""
 
     import_: Import
@@ -60,12 +60,12 @@ class Accepted(Struct, frozen=True, kw_only=True):
 
     @property
     def queued(self) -> Queued:
-        """What there is to know of its order."""
+        """Its place in the order of imports."""
         return Queued(entry_order(self.entry_id)[0], self.rank)
 
 
-class Applied(Struct, frozen=True, kw_only=True):
-    """What came of a batch."""
+class AppliedBatch(Struct, frozen=True, kw_only=True):
+    """The outcomes of a batch."""
 
     #: How many of its imports; the others are left for the next batch.
     taken: int
@@ -90,11 +90,11 @@ def watch_nothing(_: Workspace, __: Sequence[Prepared]) -> None:
 
 def apply_batch(
     connection: Connection[TupleRow],
-    batch: Sequence[Accepted],
+    batch: Sequence[ReadImport],
     schemas: ProfileSchemas,
     room: int = ROOM,
     watch: Watch = watch_nothing,
-) -> Applied:
+) -> AppliedBatch:
     """Apply `batch` in order, or as many of its first imports as `room` has locks for.
 
     Must run inside a transaction, which the caller commits. An unexpected error
@@ -102,7 +102,7 @@ def apply_batch(
     rest are applied. Transient errors are raised, and Held.
     """
     if room <= 0 or not batch:
-        return Applied(taken=0)
+        return AppliedBatch(taken=0)
     try:
         return _apply_again(connection, batch, schemas, room, watch)
     # A bug of ours, or a value Postgres refuses, must not stop the neighbours, and
@@ -119,7 +119,7 @@ def apply_batch(
         return first
     # The locks of the first half are held until the transaction ends.
     second = apply_batch(connection, batch[middle:], schemas, room - first.keys, watch)
-    return Applied(
+    return AppliedBatch(
         taken=first.taken + second.taken,
         keys=first.keys + second.keys,
         outcomes=first.outcomes + second.outcomes,
@@ -130,11 +130,11 @@ def apply_batch(
 
 def _apply_again(
     connection: Connection[TupleRow],
-    batch: Sequence[Accepted],
+    batch: Sequence[ReadImport],
     schemas: ProfileSchemas,
     room: int,
     watch: Watch,
-) -> Applied:
+) -> AppliedBatch:
     """Apply `batch`; once more when another transaction took a unique value first.
 
     The second look sees what the other has committed: a receipt, or a key.
@@ -153,11 +153,11 @@ def _apply_again(
 
 def apply_whole(
     connection: Connection[TupleRow],
-    batch: Sequence[Accepted],
+    batch: Sequence[ReadImport],
     schemas: ProfileSchemas,
     room: int = ROOM,
     watch: Watch = watch_nothing,
-) -> Applied:
+) -> AppliedBatch:
     """Apply `batch` in order, or raise and leave the transaction to be rolled back.
 
     Of a batch that wants more locks than there is `room` for, the first imports only.
@@ -199,7 +199,7 @@ def apply_whole(
     copy_receipts(connection, again)
     insert_events(connection, events, now)
     stages.end("write")
-    return Applied(
+    return AppliedBatch(
         taken=_count_taken(batch, fresh[len(prepared) :]),
         keys=gathered.wanted.size,
         outcomes=[step.outcome for step in steps],
@@ -216,7 +216,7 @@ def _answer_again(
     return find_answers(connection, ids).values() if ids else ()
 
 
-def _count_taken(batch: Sequence[Accepted], left: Sequence[Prepared]) -> int:
+def _count_taken(batch: Sequence[ReadImport], left: Sequence[Prepared]) -> int:
     """Return how many of `batch` stand before the first of those that were `left`."""
     if not left:
         return len(batch)
@@ -226,8 +226,8 @@ def _count_taken(batch: Sequence[Accepted], left: Sequence[Prepared]) -> int:
 
 
 def bury(
-    connection: Connection[TupleRow], accepted: Accepted, error: Exception
-) -> Applied:
+    connection: Connection[TupleRow], accepted: ReadImport, error: Exception
+) -> AppliedBatch:
     """Keep an import that cannot be applied as a dead letter, with its receipt."""
     now = datetime.now(UTC)
     import_ = accepted.import_
@@ -256,4 +256,4 @@ def bury(
             "error_class": type(error).__name__,
         },
     )
-    return Applied(taken=1, outcomes=[outcome])
+    return AppliedBatch(taken=1, outcomes=[outcome])

@@ -13,8 +13,8 @@ from ingest.store.dead_letters import insert_dead_letter
 from ingest.store.ledger import add_counts, hold_partition
 from ingest.store.receipts import find_answers
 from ingest.streams.stream import Stream
-from workers.apply import Accepted, Applied, bury
-from workers.partition_batches import Share, make_share
+from workers.apply import AppliedBatch, ReadImport, bury
+from workers.partition_batches import PartitionBatch, make_share
 from workers.reporting import count_entries, group_answers
 
 
@@ -64,25 +64,25 @@ def bury_entry(
 
 
 def _bury(
-    connection: Connection[TupleRow], share: Share, error: MovedByOperator
-) -> Applied:
+    connection: Connection[TupleRow], share: PartitionBatch, error: MovedByOperator
+) -> AppliedBatch:
     for letter in share.letters:
         insert_dead_letter(connection, letter, datetime.now(UTC))
     for one in share.accepted:
         return _bury_import(connection, one, error)
-    return Applied(taken=0)
+    return AppliedBatch(taken=0)
 
 
 def _bury_import(
-    connection: Connection[TupleRow], accepted: Accepted, error: MovedByOperator
-) -> Applied:
+    connection: Connection[TupleRow], accepted: ReadImport, error: MovedByOperator
+) -> AppliedBatch:
     known = find_answers(connection, [accepted.import_.import_id])
     if known:
-        return Applied(taken=1, repeated=list(known.values()))
+        return AppliedBatch(taken=1, repeated=list(known.values()))
     return bury(connection, accepted, error)
 
 
-def _describe(share: Share, outcomes: list[Outcome]) -> Burial:
+def _describe(share: PartitionBatch, outcomes: list[Outcome]) -> Burial:
     ids = [one.import_.import_id for one in share.accepted]
     return Burial(
         partition=share.partition,

@@ -39,7 +39,7 @@ class _Running:
     task: Task[None]
 
 
-class Courier:
+class Dispatcher:
     """Delivers whatever is due; one per worker process, started when first woken."""
 
     def __init__(

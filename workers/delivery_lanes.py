@@ -17,7 +17,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.domain.addresses import AllowList
-from ingest.domain.deliveries import Attempt, Standing, retry_delay
+from ingest.domain.deliveries import Attempt, EndpointHealth, retry_delay
 from ingest.store.deliveries import (
     Attempted,
     Delivery,
@@ -43,7 +43,7 @@ _T = TypeVar("_T")
 LEASE = timedelta(seconds=60)
 
 
-class Database(Protocol):
+class DatabaseThread(Protocol):
     """Runs work on the one connection, away from the event loop."""
 
     async def __call__(self, work: Callable[[Connection[TupleRow]], _T]) -> _T:
@@ -52,7 +52,7 @@ class Database(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """What every lane sends with."""
+    """The clients by which every lane sends."""
 
     #: kombu URL of the broker that queue endpoints are on.
     broker_url: str
@@ -73,9 +73,9 @@ class _Ended:
 class Lane:
     """Delivers what is due at one endpoint until nothing is, or it is to be paused."""
 
-    def __init__(self, target: Target, database: Database, means: Means) -> None:
+    def __init__(self, target: Target, database: DatabaseThread, means: Means) -> None:
         self._target = target
-        self._standing = Standing(failures=target.failures)
+        self._standing = EndpointHealth(failures=target.failures)
         self._database = database
         self._means = means
         self._under_way: set[Task[_Ended]] = set()

@@ -24,12 +24,12 @@ from ingest.streams.stream import Entry, Stream, Waiting, open_stream
 from ingest.telemetry import metrics
 from ingest.telemetry.tracing import Tracer, open_tracer
 from ingest.wire.profile_schemas import ProfileSchemas
-from workers.apply import Accepted, Applied, Watch, apply_batch, apply_whole
+from workers.apply import AppliedBatch, ReadImport, Watch, apply_batch, apply_whole
 from workers.database_session import DatabaseSession
 from workers.holds import Holds, find_held
 from workers.partition_batches import (
     Batch,
-    Share,
+    PartitionBatch,
     cut,
     group,
     list_accepted,
@@ -252,7 +252,7 @@ class Drain:
         schemas: ProfileSchemas,
         *,
         whole: bool,
-    ) -> tuple[list[Share], Applied]:
+    ) -> tuple[list[PartitionBatch], AppliedBatch]:
         """Apply `entries` but for those that come after others that wait elsewhere.
 
         Return what was to be applied, and what came of it (contract 16.10).
@@ -266,7 +266,7 @@ class Drain:
                 if (queue := entries.get(one.partition))
             ]
             if not shares:
-                return [], Applied(taken=0)
+                return [], AppliedBatch(taken=0)
             watch = self._holds.watch(shares)
             try:
                 # What it has locked when it is held it needs again, but for some.
@@ -285,11 +285,11 @@ class Drain:
     @staticmethod
     def _apply_by_parts(
         connection: Connection[TupleRow],
-        batch: Sequence[Accepted],
+        batch: Sequence[ReadImport],
         schemas: ProfileSchemas,
         room: int,
         watch: Watch,
-    ) -> Applied:
+    ) -> AppliedBatch:
         """Apply `batch` or raise, with nothing of it applied."""
         with connection.transaction():
             return apply_batch(connection, batch, schemas, room, watch)

@@ -1,4 +1,4 @@
-"""What imports would do: the workers' own code, in a transaction that is taken back."""
+"""Dry runs: the workers' own code, in a transaction that is rolled back."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from ingest.domain.imports import Import, Outcome
 from ingest.wire.entries import encode
 from ingest.wire.profile_schemas import ProfileSchemas
-from workers.apply import Accepted, apply_batch
+from workers.apply import ReadImport, apply_batch
 
 #: No stream has it: what is rehearsed came from none.
 _NO_PARTITION = -1
@@ -35,7 +35,7 @@ def rehearse(
         for passing, one in ((uuid7(), one) for one in imports)
     }
     batch = [
-        Accepted(
+        ReadImport(
             import_=one,
             partition=_NO_PARTITION,
             entry_id=f"0-{number}",

@@ -20,14 +20,14 @@ from ingest.domain.holds import (
     is_first,
 )
 from ingest.domain.matching import build_route_search
-from ingest.domain.ranks import Name, find_touched
+from ingest.domain.ranks import KeyName, find_touched
 from ingest.domain.workspace import Workspace
 from ingest.store.partitions import Advance, Lease
 from ingest.streams.stream import Entry, Stream, Waiting
 from ingest.telemetry import metrics
 from ingest.wire.entries import MalformedEntry, decode
-from workers.apply import Accepted, Watch, watch_nothing
-from workers.partition_batches import Share
+from workers.apply import ReadImport, Watch, watch_nothing
+from workers.partition_batches import PartitionBatch
 
 #: Entries of one partition looked through for one that others come after. Where more
 #: wait that are older than those others, they go before them.
@@ -39,7 +39,7 @@ _LOOKS_TOGETHER = 8
 
 
 class Holds:
-    """What one drain knows of imports that wait for others."""
+    """Imports that wait for others, as one drain knows them."""
 
     def __init__(self, stream: Stream, partitions: int) -> None:
         self._stream = stream
@@ -49,7 +49,7 @@ class Holds:
         self._together: set[int] = set()
         self._looks = 0
         # What imports that waited will touch, as of a version of the catalog.
-        self._names: dict[object, Set[Name] | None] = {}
+        self._names: dict[object, Set[KeyName] | None] = {}
 
     def cut(self, entries: Mapping[int, list[Entry]]) -> dict[int, list[Entry]]:
         """Return `entries`, by partition, up to the first that has to wait."""
@@ -72,7 +72,7 @@ class Holds:
             kept[hold.partition] = kept[hold.partition][: hold.index]
         return kept
 
-    def watch(self, shares: Sequence[Share]) -> Watch:
+    def watch(self, shares: Sequence[PartitionBatch]) -> Watch:
         """Return what finds imports of `shares` that only Postgres knows to wait."""
         if any(one.rank is not None for share in shares for one in share.accepted):
             return partial(self._look, shares)
@@ -120,12 +120,12 @@ class Holds:
 
     def _look(
         self,
-        shares: Sequence[Share],
+        shares: Sequence[PartitionBatch],
         workspace: Workspace,
         prepared: Sequence[Prepared],
     ) -> None:
         """Raise Held if what waits elsewhere touches a profile of `workspace` first."""
-        accepted: dict[UUID, Accepted] = {}
+        accepted: dict[UUID, ReadImport] = {}
         for one in (one for share in shares for one in share.accepted):
             accepted.setdefault(one.import_.import_id, one)
         ranked = [
@@ -142,8 +142,8 @@ class Holds:
 
     def _ask(
         self,
-        shares: Sequence[Share],
-        asking: Sequence[tuple[Accepted, Suspect]],
+        shares: Sequence[PartitionBatch],
+        asking: Sequence[tuple[ReadImport, Suspect]],
         catalog: Catalog,
     ) -> list[Hold]:
         """Return the first import of each share that others go before."""
@@ -182,7 +182,7 @@ class Holds:
 
     def _recall(
         self, partition: int, entry: Entry, catalog: Catalog, kinds: Set[str]
-    ) -> Set[Name] | None:
+    ) -> Set[KeyName] | None:
         """Return what an import that waits will touch; batch after batch asks."""
         place = partition, entry.id, frozenset(kinds), catalog.version
         if place not in self._names:
@@ -230,7 +230,7 @@ def _list_asked(batch: Mapping[int, Sequence[Queued]]) -> dict[int, int]:
     return asked
 
 
-def _find_names(entry: Entry, catalog: Catalog, kinds: Set[str]) -> Set[Name] | None:
+def _find_names(entry: Entry, catalog: Catalog, kinds: Set[str]) -> Set[KeyName] | None:
     """Return what an import that waits will touch; None if that cannot be told.
 
     One that will be refused touches nothing.
@@ -248,7 +248,7 @@ def _find_names(entry: Entry, catalog: Catalog, kinds: Set[str]) -> Set[Name] | 
 def find_held(
     leases: Iterable[Lease],
     entries: Mapping[int, Sequence[Entry]],
-    shares: Iterable[Share],
+    shares: Iterable[PartitionBatch],
 ) -> list[Advance]:
     """Return where partitions stay whose first import waits for another.
 

@@ -12,7 +12,7 @@ from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Fault
 from ingest.domain.limits import excess, too_many
 from ingest.domain.workspace import Workspace
-from ingest.store.workspaces import Wanted, lock_workspace
+from ingest.store.workspaces import SearchPlan, lock_workspace
 
 
 class Gathered(Struct, frozen=True, kw_only=True):
@@ -20,7 +20,7 @@ class Gathered(Struct, frozen=True, kw_only=True):
 
     #: Those with more keys than an import may have are faulted.
     prepared: list[Prepared]
-    wanted: Wanted
+    wanted: SearchPlan
 
 
 def gather(prepared: Sequence[Prepared], catalog: Catalog, room: int) -> Gathered:
@@ -28,7 +28,7 @@ def gather(prepared: Sequence[Prepared], catalog: Catalog, room: int) -> Gathere
 
     One at least is taken. The order is kept: where one does not fit, none after it is.
     """
-    wanted, taken = Wanted(), list[Prepared]()
+    wanted, taken = SearchPlan(), list[Prepared]()
     # No less than `wanted.size`, which counts a key once that several bring.
     most = 0
     for one in prepared:

@@ -22,7 +22,7 @@ def missing_server(error: Exception) -> str | None:
 
 
 class Outages:
-    """What one process waits for, and since when."""
+    """The unavailable server that one process waits for, and since when."""
 
     def __init__(self) -> None:
         #: Server → the task that missed it first, and when.

@@ -1,4 +1,4 @@
-"""What a batch is made of: the waiting entries of one partition, or of several."""
+"""Batches: the waiting entries of one partition, or of several."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -10,12 +10,12 @@ from ingest.store.dead_letters import DeadLetter
 from ingest.store.partitions import Advance
 from ingest.streams.entry_ids import entry_order
 from ingest.streams.stream import Entry, Waiting
-from workers.apply import Accepted, Applied
+from workers.apply import AppliedBatch, ReadImport
 from workers.dead_letters import read_entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class PartitionBatch:
     """The entries of one leased partition in a batch, in the order accepted."""
 
     partition: int
@@ -23,13 +23,13 @@ class Share:
     position: str
     #: Never empty.
     entries: Sequence[Entry]
-    accepted: Sequence[Accepted]
+    accepted: Sequence[ReadImport]
     #: Entries that are no imports, heartbeats apart.
     letters: Sequence[DeadLetter]
 
     @property
     def advance(self) -> Advance:
-        """How far its partition is applied with it."""
+        """The position of its partition after it."""
         sent = (entry.appended_at for entry in self.entries if entry.is_heartbeat)
         return Advance(
             partition=self.partition,
@@ -43,7 +43,7 @@ class Share:
         return entry_order(self.entries[0].id) <= entry_order(self.position)
 
 
-def list_accepted(shares: Sequence[Share]) -> list[Accepted]:
+def list_accepted(shares: Sequence[PartitionBatch]) -> list[ReadImport]:
     """Return the imports of `shares` in the order to apply.
 
     Those of one partition in the order accepted, those of one request in their rows'.
@@ -64,20 +64,20 @@ def list_accepted(shares: Sequence[Share]) -> list[Accepted]:
     return [shares[number].accepted[index] for number, index in in_turn(batch)]
 
 
-def _row_order(one: Accepted) -> tuple[int, int]:
+def _row_order(one: ReadImport) -> tuple[int, int]:
     return entry_order(one.entry_id)[0], one.rank.row if one.rank else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What one transaction applied: the shares of some partitions."""
+    """A batch that one transaction applied: entries of some partitions."""
 
-    shares: Sequence[Share]
-    applied: Applied
+    shares: Sequence[PartitionBatch]
+    applied: AppliedBatch
     started_at: datetime
 
     @property
-    def accepted(self) -> list[Accepted]:
+    def accepted(self) -> list[ReadImport]:
         """The imports of all shares, those of a partition in their order."""
         return [one for share in self.shares for one in share.accepted]
 
@@ -90,7 +90,7 @@ class Batch:
         }
 
 
-def cut(shares: Iterable[Share], taken: int) -> list[Share]:
+def cut(shares: Iterable[PartitionBatch], taken: int) -> list[PartitionBatch]:
     """Return the part of `shares` that has their first `taken` imports.
 
     What stands behind them in their streams stays there: nothing overtakes.
@@ -139,7 +139,9 @@ def group(
         yield chosen
 
 
-def make_share(partition: int, position: str, entries: Sequence[Entry]) -> Share:
+def make_share(
+    partition: int, position: str, entries: Sequence[Entry]
+) -> PartitionBatch:
     """Decode `entries`; those that are no imports become dead letters."""
     accepted, letters = [], []
     for entry in entries:
@@ -150,7 +152,7 @@ def make_share(partition: int, position: str, entries: Sequence[Entry]) -> Share
             letters.append(read)
             continue
         accepted.append(
-            Accepted(
+            ReadImport(
                 import_=read,
                 partition=partition,
                 entry_id=entry.id,
@@ -159,7 +161,7 @@ def make_share(partition: int, position: str, entries: Sequence[Entry]) -> Share
                 rank=entry.rank,
             )
         )
-    return Share(
+    return PartitionBatch(
         partition=partition,
         position=position,
         entries=entries,

@@ -22,20 +22,20 @@ from ingest.domain.imports import Import, Outcome, State
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.geo import open_locator
 from ingest.store.catalog import hold_catalog, load_catalog
-from ingest.store.dead_letter_queries import Applied, count_overtaking
+from ingest.store.dead_letter_queries import ReplayedImport, count_overtaking
 from ingest.store.dead_letters import (
     OpenLetter,
     Resolution,
-    Verdict,
-    claim_letters,
+    ResolutionNote,
+    claim_dead_letters,
     count_replays,
     insert_dead_letter,
-    resolve_letters,
+    resolve_dead_letters,
 )
-from ingest.store.ledger import REPEATED, Counts, add_counts
+from ingest.store.ledger import REPEATED, LedgerCounts, add_counts
 from ingest.store.receipts import withdraw_dead_receipts
 from ingest.wire.profile_schemas import ProfileSchemas
-from workers.apply import ROOM, Accepted, apply_batch
+from workers.apply import ROOM, ReadImport, apply_batch
 from workers.dead_letters import read_entry
 
 #: What a letter is that still cannot be decoded.
@@ -53,7 +53,7 @@ _COLLISIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:
-    """What came of one letter."""
+    """The outcome of one replayed dead letter."""
 
     letter_id: int
     import_id: UUID | None
@@ -89,7 +89,7 @@ class Replay:
         limits: ProfileLimits = DEFAULT_LIMITS,
     ) -> None:
         self._connection = connection
-        self._verdict = Verdict(resolution=Resolution.REPLAYED, by=by)
+        self._verdict = ResolutionNote(resolution=Resolution.REPLAYED, by=by)
         self._locate = open_locator(geoip_database)
         self._limits = limits
 
@@ -119,7 +119,7 @@ class Replay:
 
     def _replay(self, letter_ids: Sequence[int]) -> list[Replayed]:
         connection, started_at = self._connection, datetime.now(UTC)
-        letters = claim_letters(connection, letter_ids)
+        letters = claim_dead_letters(connection, letter_ids)
         imports = self._read(letters)
         withdrawn = withdraw_dead_receipts(
             connection, [one.import_id for one in imports.values()]
@@ -134,7 +134,7 @@ class Replay:
             for letter in letters
         ]
         resolved = [each.letter_id for each in replayed if each.is_resolved]
-        resolve_letters(connection, resolved, self._verdict, datetime.now(UTC))
+        resolve_dead_letters(connection, resolved, self._verdict, datetime.now(UTC))
         count_replays(
             connection, [each.letter_id for each in replayed if not each.is_resolved]
         )
@@ -163,7 +163,7 @@ class Replay:
         room = ROOM
         for partition, group in groupby(letters, key=lambda letter: letter.partition):
             batch = [
-                Accepted(
+                ReadImport(
                     import_=imports[letter.id],
                     partition=partition,
                     entry_id=letter.entry_id,
@@ -189,9 +189,9 @@ def _count(
     imports: dict[int, Import],
     outcomes: dict[UUID, Outcome | Answer],
     withdrawn: set[UUID],
-) -> dict[int, Counts]:
+) -> dict[int, LedgerCounts]:
     """Move what was counted as dead to what it came to, by partition."""
-    counts: dict[int, Counts] = defaultdict(Counter)
+    counts: dict[int, LedgerCounts] = defaultdict(Counter)
     told = set()
     for letter in [letter for letter in letters if letter.id in imports]:
         import_, outcome = imports[letter.id], outcomes[imports[letter.id].import_id]
@@ -210,11 +210,11 @@ def _count(
 
 def _reached(
     imports: Iterable[Import], outcomes: dict[UUID, Outcome | Answer]
-) -> Iterable[Applied]:
+) -> Iterable[ReplayedImport]:
     for import_ in imports:
         outcome = outcomes[import_.import_id]
         if isinstance(outcome, Outcome) and outcome.profile_id:
-            yield Applied(
+            yield ReplayedImport(
                 import_id=import_.import_id,
                 database_id=import_.database_id,
                 profile_id=outcome.profile_id,

@@ -12,13 +12,13 @@ from msgspec.structs import replace
 from ingest.domain.answers import Answer
 from ingest.domain.errors import Fault
 from ingest.domain.imports import Import, Outcome, State
-from ingest.store.ledger import REPEATED, Counts
+from ingest.store.ledger import REPEATED, LedgerCounts
 from ingest.streams.entry_ids import entry_order
 from ingest.telemetry import metrics
 from ingest.telemetry.tracing import Tracer
 from ingest.wire.acceptance_log import peek_mark
-from workers.apply import Accepted, Applied
-from workers.partition_batches import Share
+from workers.apply import AppliedBatch, ReadImport
+from workers.partition_batches import PartitionBatch
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +37,8 @@ _DECLARED = re.compile(r"[^.\[]*(?:\.[^.\[]*)?")
 
 
 def count_entries(
-    shares: Iterable[Share], outcomes: Iterable[Outcome]
-) -> dict[int, Counts]:
+    shares: Iterable[PartitionBatch], outcomes: Iterable[Outcome]
+) -> dict[int, LedgerCounts]:
     """Return what the ledger adds by partition: each entry once, however often read.
 
     An outcome is of the entry that this batch was the first to apply. All other entries
@@ -49,10 +49,10 @@ def count_entries(
     return {share.partition: _count_share(share, fresh) for share in shares}
 
 
-def _count_share(share: Share, fresh: dict[UUID, State]) -> Counts:
+def _count_share(share: PartitionBatch, fresh: dict[UUID, State]) -> LedgerCounts:
     """Count the entries of `share`; remove their outcomes from `fresh`."""
     read_before = entry_order(share.position)
-    counts: Counts = Counter()
+    counts: LedgerCounts = Counter()
     for one in share.accepted:
         import_ = one.import_
         if state := fresh.pop(import_.import_id, None):
@@ -68,7 +68,7 @@ def _count_share(share: Share, fresh: dict[UUID, State]) -> Counts:
 
 
 def group_answers(
-    accepted: Sequence[Accepted], applied: Applied
+    accepted: Sequence[ReadImport], applied: AppliedBatch
 ) -> Mapping[str, Sequence[Answer]]:
     """Return the answers that callers wait for, by the name of their intake."""
     # Of entries with one id the first was applied.
@@ -100,7 +100,7 @@ def _answer(outcome: Outcome, import_: Import) -> Answer:
 
 
 def count_batch(
-    accepted: Sequence[Accepted], letters: int, outcomes: Iterable[Outcome]
+    accepted: Sequence[ReadImport], letters: int, outcomes: Iterable[Outcome]
 ) -> None:
     """Add to the metrics: `outcomes`, and `letters` that were no imports."""
     metrics.DEAD_LETTERS.inc(letters)
@@ -144,7 +144,7 @@ def _count(
 
 
 def log_batch(
-    accepted: Sequence[Accepted],
+    accepted: Sequence[ReadImport],
     outcomes: Iterable[Outcome],
     started_at: datetime,
     tracer: Tracer,

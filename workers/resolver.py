@@ -18,7 +18,7 @@ _MAX_LOOKUPS = 64
 
 _Where = tuple[str, int]
 #: As `socket.getaddrinfo`.
-Lookup = Callable[..., Sequence[tuple[Any, ...]]]
+AddressLookup = Callable[..., Sequence[tuple[Any, ...]]]
 
 
 class Resolver:
@@ -27,7 +27,7 @@ class Resolver:
     For one event loop.
     """
 
-    def __init__(self, lookup: Lookup = socket.getaddrinfo) -> None:
+    def __init__(self, lookup: AddressLookup = socket.getaddrinfo) -> None:
         self._lookup = lookup
         self._under_way: dict[_Where, Future[list[str]]] = {}
         #: Addresses, and until when they are good.

@@ -23,7 +23,7 @@ from ingest.telemetry import metrics
 from ingest.telemetry.tracing import Tracer, open_tracer
 from workers import upkeep
 from workers.app import app, settings
-from workers.delivery_dispatcher import Courier
+from workers.delivery_dispatcher import Dispatcher
 from workers.drain import Drain
 from workers.retries import attempt
 
@@ -49,9 +49,9 @@ def _stream() -> Stream:
 
 
 @functools.cache
-def _courier() -> Courier:
+def _courier() -> Dispatcher:
     """Return this process's courier."""
-    return Courier(settings, _tracer())
+    return Dispatcher(settings, _tracer())
 
 
 def ring(partition: int) -> None:

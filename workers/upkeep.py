@@ -1,4 +1,4 @@
-"""What runs on a schedule: sweep, heartbeats, the ledger, and retention."""
+"""Scheduled work: sweep, heartbeats, the ledger, and retention."""
 
 import logging
 import time
@@ -13,7 +13,7 @@ from ingest.ledger.reconcile import settle_all
 from ingest.settings import Settings
 from ingest.status.clocks import read_clocks
 from ingest.store.database import connect
-from ingest.store.dead_letters import drop_resolved_letters
+from ingest.store.dead_letters import drop_resolved_dead_letters
 from ingest.store.events import drop_events
 from ingest.store.jobs import drop_jobs
 from ingest.store.receipt_days import (
@@ -87,7 +87,7 @@ def partition_receipts(settings: Settings) -> None:
             return
         before = clocks.postgres - timedelta(days=settings.receipt_days)
         drop_events(opened, before)
-        drop_resolved_letters(opened, before)
+        drop_resolved_dead_letters(opened, before)
         drop_jobs(opened, before)
         _drop_old_days(opened, before.date())
 

@@ -17,7 +17,7 @@ from ingest.doors.broker.catalog import BrokerCatalog
 from ingest.doors.broker.consumer import Consumer
 from ingest.doors.broker.redis_stream import StreamOutlet, StreamSource
 from ingest.doors.broker.results import Reporter
-from ingest.doors.broker.sources import Outlet, Source
+from ingest.doors.broker.sources import MessageSource, Outlet
 from ingest.settings import Settings, read_settings
 from ingest.streams.partitioning import check_partitions
 from ingest.telemetry import metrics
@@ -41,7 +41,7 @@ class Door:
     ttl_seconds: float = 86_400.0
 
 
-def _make_source(settings: Settings, door: Door) -> Source:
+def _make_source(settings: Settings, door: Door) -> MessageSource:
     if door.amqp_url is not None:
         return QueueSource(door.amqp_url, door.queue, prefetch=door.prefetch)
     return StreamSource(

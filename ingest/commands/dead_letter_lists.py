@@ -24,7 +24,7 @@ from ingest.store.dead_letter_queries import (
     find_letter_of_import,
     list_letter_groups,
 )
-from ingest.store.dead_letters import Resolution, Verdict, resolve_letters
+from ingest.store.dead_letters import Resolution, ResolutionNote, resolve_dead_letters
 from ingest.wire.redaction import mask_error, mask_payload, mask_traceback
 
 
@@ -182,7 +182,7 @@ def discard(
     Nothing is deleted. A discarded dead letter records who discarded it, when, and why,
     until its retention ends. Its receipt stays `dead`.
     """
-    verdict = Verdict(resolution=Resolution.DISCARDED, by=by, reason=reason)
+    verdict = ResolutionNote(resolution=Resolution.DISCARDED, by=by, reason=reason)
     with connect(database_url) as connection:
         found = find_letter_ids(connection, selection)
         ask(
@@ -190,7 +190,7 @@ def discard(
             is_sure=is_sure,
             as_json=as_json,
         )
-        discarded = resolve_letters(connection, found, verdict, datetime.now(UTC))
+        discarded = resolve_dead_letters(connection, found, verdict, datetime.now(UTC))
     if as_json:
         echo_json({"discarded": discarded})
     else:

@@ -25,7 +25,7 @@ from ingest.commands.demo_receiver import Receiver, declare_trigger
 from ingest.commands.demo_steps import (
     CREATED,
     STEPS,
-    Step,
+    DemoStep,
     check_answer,
     check_profile,
 )
@@ -126,7 +126,12 @@ def _title(console: Console, number: int, title: str) -> None:
 
 
 def _show_step(
-    console: Console, at: Mapping[str, Any], number: int, step: Step, *, verbose: bool
+    console: Console,
+    at: Mapping[str, Any],
+    number: int,
+    step: DemoStep,
+    *,
+    verbose: bool,
 ) -> list[str]:
     """Send one sample and print what came of it; return what was not as expected."""
     body = resources.files("ingest.local").joinpath("samples", step.sample).read_text()

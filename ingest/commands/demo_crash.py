@@ -31,12 +31,12 @@ T = TypeVar("T")
 
 
 class NothingMoves(PenstockError):
-    """What the demo waits for did not happen."""
+    """The demo waited in vain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """What became of the imports that were accepted while a worker was killed."""
+class CrashReport:
+    """Counts of the imports that were accepted while a worker was killed."""
 
     accepted: int
     #: How many had been applied when the worker was killed.
@@ -49,7 +49,7 @@ class Counts:
     in_order: int
 
 
-def check_counts(counts: Counts) -> Iterator[str]:
+def check_counts(counts: CrashReport) -> Iterator[str]:
     """Return what does not agree."""
     if counts.accepted != IMPORTS:
         yield f"{IMPORTS} imports were sent and {counts.accepted} accepted"
@@ -148,7 +148,7 @@ def _count_applied(connection: Connection[TupleRow]) -> int:
 
 def _count(
     connection: Connection[TupleRow], ids: Sequence[str], applied_at_kill: int
-) -> Counts:
+) -> CrashReport:
     row = connection.execute(
         """
         SELECT (SELECT count(*)
@@ -166,7 +166,7 @@ def _count(
         {"ids": ids, "checks": IMPORTS - PEOPLE},
     ).fetchone()
     applied, points, in_order = row or (0, 0, 0)
-    return Counts(
+    return CrashReport(
         accepted=len(ids),
         applied_at_kill=applied_at_kill,
         applied=applied,

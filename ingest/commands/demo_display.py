@@ -1,4 +1,4 @@
-"""What the demo prints of a step: the request, the answer, each field old and new."""
+"""Output of a demo step: the request, the response, and each field, old and new."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -10,7 +10,7 @@ _WIDTH = 76
 _LINES = 5
 _NOTHING = "none"
 
-Profile = Mapping[str, object]
+ProfileDocument = Mapping[str, object]
 
 
 def describe_request(path: str, body: str) -> str:
@@ -26,7 +26,7 @@ def show_value(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _flatten(profile: Profile | None) -> dict[str, str]:
+def _flatten(profile: ProfileDocument | None) -> dict[str, str]:
     """Return what is shown of each field, and of each subscription by itself."""
     shown = {name: show_value(value) for name, value in (profile or {}).items()}
     # The answer has shown it.
@@ -41,7 +41,9 @@ def _flatten(profile: Profile | None) -> dict[str, str]:
 
 
 def list_changes(
-    before: Profile | None, after: Profile | None, first: Iterable[str] = ()
+    before: ProfileDocument | None,
+    after: ProfileDocument | None,
+    first: Iterable[str] = (),
 ) -> Iterator[str]:
     """Return a line for each field that differs, old → new; the `first` ones first.
 

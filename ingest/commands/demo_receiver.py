@@ -20,8 +20,8 @@ _NUMBER = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """What the receiver was sent."""
+class ReceivedEvent:
+    """A request that the receiver was sent."""
 
     headers: Mapping[str, str]
     body: bytes
@@ -31,7 +31,7 @@ class Receiver:
     """Takes deliveries on a free port of this machine."""
 
     def __init__(self) -> None:
-        self._deliveries: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+        self._deliveries: queue.SimpleQueue[ReceivedEvent] = queue.SimpleQueue()
         deliveries = self._deliveries
 
         class Handler(BaseHTTPRequestHandler):
@@ -41,7 +41,7 @@ class Receiver:
                 """Take one delivery."""
                 body = self.rfile.read(int(self.headers["content-length"]))
                 headers = {name.lower(): text for name, text in self.headers.items()}
-                deliveries.put(Delivery(headers, body))
+                deliveries.put(ReceivedEvent(headers, body))
                 self.send_response(204)
                 self.end_headers()
 

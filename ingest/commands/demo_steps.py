@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class DemoStep:
     """One sample: what is sent, and what must come of it."""
 
     title: str
@@ -21,7 +21,7 @@ class Step:
 
 
 STEPS = (
-    Step(
+    DemoStep(
         title="Create a profile, in JSON",
         sample="create.json",
         email="ada@example.com",
@@ -34,7 +34,7 @@ STEPS = (
             "segments": [1],
         },
     ),
-    Step(
+    DemoStep(
         title="Create another one, in XML, matched by phone",
         sample="create.xml",
         email="grace@example.com",
@@ -46,7 +46,7 @@ STEPS = (
             "segments": [],
         },
     ),
-    Step(
+    DemoStep(
         title="Update the first by functions, matched by phone",
         sample="update.json",
         email="ada@example.com",
@@ -59,13 +59,13 @@ STEPS = (
             "segments": [],
         },
     ),
-    Step(
+    DemoStep(
         title="Send a bad import: it is rejected as a whole",
         sample="error.json",
         says=("400", "Must be an integer: data.points"),
         email="eve@example.com",
     ),
-    Step(
+    DemoStep(
         title="Send a batch: two imports of one profile around a bad one",
         sample="batch.json",
         method="profiles/import_batch",
@@ -78,14 +78,14 @@ STEPS = (
 CREATED = ("ada@example.com", "grace@example.com", "alan@example.com")
 
 
-def check_answer(step: Step, answer: str) -> Iterator[str]:
+def check_answer(step: DemoStep, answer: str) -> Iterator[str]:
     """Return what the answer lacks."""
     for text in step.says:
         if text not in answer:
             yield f"{step.sample}: expected {text} in the answer"
 
 
-def check_profile(step: Step, profile: Mapping[str, Any] | None) -> Iterator[str]:
+def check_profile(step: DemoStep, profile: Mapping[str, Any] | None) -> Iterator[str]:
     """Return how the profile is not as it should be."""
     if (profile is None) is not (not step.expected):
         wanted = "exist" if step.expected else "not exist"

@@ -11,11 +11,11 @@ from rich.text import Text
 
 from ingest.commands.databases import database_options, redis_options
 from ingest.doctor.examination import Subject, examine
-from ingest.doctor.findings import Finding, Level
+from ingest.doctor.findings import Finding, Severity
 from ingest.domain.counts import count
 
-_COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
-_STATUSES = {Level.OK: 0, Level.WARN: 1, Level.FAIL: 2}
+_COLOURS = {Severity.OK: "green", Severity.WARN: "yellow", Severity.FAIL: "bold red"}
+_STATUSES = {Severity.OK: 0, Severity.WARN: 1, Severity.FAIL: 2}
 
 
 def _print(findings: Sequence[Finding]) -> None:
@@ -27,8 +27,10 @@ def _print(findings: Sequence[Finding]) -> None:
         if finding.advice:
             console.print(Text(f"        → {finding.advice}"))
     levels = Counter(finding.level for finding in findings)
-    warnings = count(levels[Level.WARN], "warning")
-    console.print(f"{levels[Level.OK]} ok, {warnings}, {levels[Level.FAIL]} failed")
+    warnings = count(levels[Severity.WARN], "warning")
+    console.print(
+        f"{levels[Severity.OK]} ok, {warnings}, {levels[Severity.FAIL]} failed"
+    )
 
 
 @click.command(

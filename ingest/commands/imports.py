@@ -34,7 +34,7 @@ from ingest.store.import_pages import (
     list_imports,
 )
 from ingest.store.imports import Cursor, ImportLine, find_import, parse_cursor
-from ingest.store.searches import Hits, search
+from ingest.store.searches import SearchHits, search
 from ingest.streams.states import open_streams
 
 #: The exit status when an import was accepted and has not been applied yet.
@@ -155,7 +155,7 @@ def find(term: str, as_json: bool, database_url: str) -> None:
         _show_hits(make_console(), hits)
 
 
-def _show_hits(console: Console, hits: Hits) -> None:
+def _show_hits(console: Console, hits: SearchHits) -> None:
     if hits.imports:
         console.print(lines_table(hits.imports))
     if hits.profiles:

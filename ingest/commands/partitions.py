@@ -9,7 +9,7 @@ from ingest.commands.databases import database_options, redis_url_option
 from ingest.commands.outputs import make_console, make_table, moment, print_json
 from ingest.store.database import connect
 from ingest.store.partitions import Partition, list_partitions, replace_partitions
-from ingest.streams.partitioning import Layout, Partitions
+from ingest.streams.partitioning import Partitions, StreamsInUse
 
 
 @click.group(
@@ -54,7 +54,7 @@ def show(as_json: bool, database_url: str, redis_url: str) -> None:
     _print_layout(layout, rows)
 
 
-def _print_layout(layout: Layout, rows: Mapping[int, Partition]) -> None:
+def _print_layout(layout: StreamsInUse, rows: Mapping[int, Partition]) -> None:
     """Print one line for each partition in Redis or Postgres."""
     console = make_console()
     table = make_table("partition", "waiting", "position", "drained at")

@@ -42,8 +42,8 @@ class Found:
     others: Sequence[str]
 
     @property
-    def verdict(self) -> str:
-        """What is done: `rewrite`, `collides`, or `unreadable`."""
+    def action(self) -> str:
+        """The action: `rewrite`, `collides`, or `unreadable`."""
         if self.others:
             return "collides"
         return "rewrite" if self.repair.keys else "unreadable"
@@ -110,7 +110,7 @@ def phones(
         found = list(_find_all(connection, database, region))
     if is_applied:
         _apply(settings, catalog, found)
-    counts = Counter(one.verdict for one in found)
+    counts = Counter(one.action for one in found)
     if as_json:
         print_json(
             {
@@ -155,7 +155,7 @@ def _apply(settings: Settings, catalog: Catalog, found: Sequence[Found]) -> None
     appends.start()
     try:
         for one in found:
-            if one.verdict == "rewrite":
+            if one.action == "rewrite":
                 appends.append(list(_accept(settings, catalog, one)))
     finally:
         appends.close()
@@ -181,7 +181,7 @@ def _accept(settings: Settings, catalog: Catalog, one: Found) -> Iterator[Accept
 def _document(one: Found) -> dict[str, Any]:
     return {
         "profile_id": one.profile.id,
-        "verdict": one.verdict,
+        "action": one.action,
         "numbers": {old: new or None for old, new in one.repair.numbers.items()},
         "others": list(one.others),
     }

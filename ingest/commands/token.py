@@ -14,7 +14,7 @@ from ingest.commands.aliases import RenamedOption
 from ingest.commands.databases import database_options
 from ingest.commands.outputs import print_json
 from ingest.commands.rates import burst_option, read_rate
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Scope
 from ingest.store import tokens
 from ingest.store.database import connect
 from ingest.store.tokens import IssuedToken
@@ -48,9 +48,9 @@ Examples:
     "scopes",
     cls=RenamedOption,
     was="--action",
-    type=click.Choice(Action, case_sensitive=False),
+    type=click.Choice(Scope, case_sensitive=False),
     multiple=True,
-    default=(Action.IMPORT, Action.READ),
+    default=(Scope.IMPORT, Scope.READ),
     show_default=True,
     help="Grant this scope. Repeatable.",
 )
@@ -65,7 +65,7 @@ Examples:
 def create(
     name: str,
     database_ids: tuple[int, ...],
-    scopes: tuple[Action, ...],
+    scopes: tuple[Scope, ...],
     database_url: str,
     as_json: bool,
     **limit: Any,
@@ -74,7 +74,7 @@ def create(
 
     The secret is shown only once.
     """
-    if Action.ADMIN in scopes and database_ids:
+    if Scope.ADMIN in scopes and database_ids:
         raise click.UsageError(
             "The admin scope covers all profile databases. Omit --database, or create "
             "a second token."

@@ -10,7 +10,7 @@ import click
 
 from ingest.domain.progress import STALL_SECONDS
 from ingest.local.answers import attach
-from ingest.local.group import Answer, Options, run_group
+from ingest.local.group import Options, ProbeAnswer, run_group
 from ingest.local.state import StateInUse, open_state
 
 _SUMMARY = """\
@@ -33,7 +33,7 @@ def _tell(line: str) -> None:
         click.echo(f"penstock: {line}", err=True)
 
 
-def _announce(answer: Answer, *, as_json: bool, logs: Path, state: str) -> None:
+def _announce(answer: ProbeAnswer, *, as_json: bool, logs: Path, state: str) -> None:
     if as_json:
         click.echo(json.dumps(answer))
         return

@@ -17,7 +17,7 @@ from ingest.console.resources import (
     Pages,
     ViewResource,
 )
-from ingest.console.services import Desk
+from ingest.console.services import Services
 from ingest.domain.errors import PenstockError
 from ingest.doors.http.heads import HeadRouter
 from ingest.doors.http.health import LiveResource
@@ -30,8 +30,8 @@ _VIEWS: Mapping[str, tuple[View, View | None]] = {
     "/imports": (views.show_imports, None),
     "/imports/{import_id}": (views.show_import, None),
     "/profiles/{database_id}/{profile_id}": (views.show_profile, None),
-    "/dead-letters": (letters.show_letters, letters.resolve),
-    "/dead-letters/{letter_id}": (letters.show_letter, None),
+    "/dead-letters": (letters.show_dead_letters, letters.resolve),
+    "/dead-letters/{letter_id}": (letters.show_dead_letter, None),
     "/deliveries": (views.show_deliveries, None),
     "/events/{event_id}": (views.show_event, None),
 }
@@ -44,36 +44,36 @@ _ASSETS = {
 class _Lifetime:
     """Opens the desk before the first request and clears it after the last."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     async def process_startup(
         self, scope: Mapping[str, object], event: Mapping[str, object]
     ) -> None:
         """Begin."""
-        await self._desk.start()
+        await self._services.start()
 
     async def process_shutdown(
         self, scope: Mapping[str, object], event: Mapping[str, object]
     ) -> None:
         """End; every request has been answered."""
-        await self._desk.stop()
+        await self._services.stop()
 
 
 def create_console(settings: Settings) -> falcon.asgi.App[Request, Response]:
     """Return the application; it connects when its server starts it."""
-    desk = Desk(settings)
-    pages = Pages(desk)
+    services = Services(settings)
+    pages = Pages(services)
     app: falcon.asgi.App[Request, Response] = falcon.asgi.App(router=HeadRouter())
-    app.add_middleware(_Lifetime(desk))
+    app.add_middleware(_Lifetime(services))
     app.add_middleware(Headers())
     app.add_error_handler(Exception, pages.show_unexpected)
     app.add_error_handler(falcon.HTTPError, pages.show_refusal)
     app.add_error_handler(PenstockError, pages.show_error)
     for path, (view, on_form) in _VIEWS.items():
-        app.add_route(path, ViewResource(desk, pages, view, on_form))
-    app.add_route("/login", LoginResource(desk, pages))
-    app.add_route("/logout", LogoutResource(desk))
+        app.add_route(path, ViewResource(services, pages, view, on_form))
+    app.add_route("/login", LoginResource(services, pages))
+    app.add_route("/logout", LogoutResource(services))
     app.add_route("/health/live", LiveResource())
     for path, (name, content_type) in _ASSETS.items():
         app.add_route(path, AssetResource(read_asset(name), content_type))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 
-from ingest.console.requests import Page, Redirect, Visit
+from ingest.console.requests import Page, PageRequest, Redirect
 from ingest.domain.errors import InvalidRequest, NotFound
 from ingest.store.dead_letter_queries import (
     Letter,
@@ -14,7 +14,7 @@ from ingest.store.dead_letter_queries import (
     find_letter_ids,
     list_letter_groups,
 )
-from ingest.store.dead_letters import Resolution, Verdict, resolve_letters
+from ingest.store.dead_letters import Resolution, ResolutionNote, resolve_dead_letters
 from ingest.wire.redaction import mask_error, mask_payload, mask_traceback
 
 logger = logging.getLogger(__name__)
@@ -23,10 +23,10 @@ logger = logging.getLogger(__name__)
 _AT_ONCE = 500
 
 
-async def show_letters(visit: Visit) -> Page:
+async def show_dead_letters(request: PageRequest) -> Page:
     """List dead letters, grouped by what went wrong and where."""
-    is_all = visit.asked("all") is not None
-    groups = await visit.desk.read(
+    is_all = request.find_parameter("all") is not None
+    groups = await request.services.read(
         partial(list_letter_groups, selection=Selection(resolved=is_all))
     )
     shown = [
@@ -36,14 +36,14 @@ async def show_letters(visit: Visit) -> Page:
     return Page(template="letters.html", values={"groups": shown, "is_all": is_all})
 
 
-async def show_letter(visit: Visit) -> Page:
+async def show_dead_letter(request: PageRequest) -> Page:
     """Show a letter; what may be personal data only if it is asked for."""
-    letter = await visit.desk.read(
-        partial(find_letter, letter_id=visit.number("letter_id"))
+    letter = await request.services.read(
+        partial(find_letter, letter_id=request.number("letter_id"))
     )
     if letter is None:
         raise NotFound("Dead letter not found")
-    reveals = visit.asked("reveal") is not None
+    reveals = request.find_parameter("reveal") is not None
     values = {"letter": letter, "reveals": reveals, **_shown(letter, reveals=reveals)}
     return Page(template="letter.html", values=values)
 
@@ -72,49 +72,49 @@ def _selection(form: Mapping[str, str]) -> Selection:
     return Selection(fingerprint=fingerprint)
 
 
-async def resolve(visit: Visit) -> Page | Redirect:
+async def resolve(request: PageRequest) -> Page | Redirect:
     """Replay letters, show what a replay would do, or discard them with a reason."""
-    selection = _selection(visit.form)
-    found = await visit.desk.read(partial(find_letter_ids, selection=selection))
-    action = visit.form.get("action", "")
+    selection = _selection(request.form)
+    found = await request.services.read(partial(find_letter_ids, selection=selection))
+    action = request.form.get("action", "")
     if action == "discard":
-        return await _discard(visit, found)
+        return await _discard(request, found)
     if action not in {"replay", "try"}:
         raise InvalidRequest("Must be one of try, replay, discard", "action")
     is_dry = action == "try"
-    by = f"console: {visit.admin.name}"
-    replayed = await visit.desk.replay(found[:_AT_ONCE], by, dry_run=is_dry)
+    by = f"console: {request.admin.name}"
+    replayed = await request.services.replay(found[:_AT_ONCE], by, dry_run=is_dry)
     if not is_dry:
-        _note(visit, "dead letters replayed", len(replayed))
+        _note(request, "dead letters replayed", len(replayed))
     values = {
         "replayed": replayed,
         "is_dry": is_dry,
         "left": len(found[_AT_ONCE:]),
-        "form": visit.form,
+        "form": request.form,
     }
     return Page(template="replayed.html", values=values)
 
 
-async def _discard(visit: Visit, letter_ids: list[int]) -> Redirect:
-    reason = visit.form.get("reason", "").strip()
+async def _discard(request: PageRequest, letter_ids: list[int]) -> Redirect:
+    reason = request.form.get("reason", "").strip()
     if not reason:
         raise InvalidRequest("Missing reason", "reason")
-    verdict = Verdict(
+    verdict = ResolutionNote(
         resolution=Resolution.DISCARDED,
-        by=f"console: {visit.admin.name}",
+        by=f"console: {request.admin.name}",
         reason=reason,
     )
-    discarded = await visit.desk.write(
+    discarded = await request.services.write(
         partial(
-            resolve_letters,
+            resolve_dead_letters,
             letter_ids=letter_ids,
             verdict=verdict,
             now=datetime.now(UTC),
         )
     )
-    _note(visit, "dead letters discarded", discarded)
+    _note(request, "dead letters discarded", discarded)
     return Redirect("/dead-letters?all=1")
 
 
-def _note(visit: Visit, event: str, count: int) -> None:
-    logger.info(event, extra={"token_id": visit.admin.id, "letters": count})
+def _note(request: PageRequest, event: str, count: int) -> None:
+    logger.info(event, extra={"token_id": request.admin.id, "letters": count})

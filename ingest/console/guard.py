@@ -1,18 +1,18 @@
-"""Who may see the console: admins, by a login or by a Bearer token."""
+"""Access to the console: admins, by a login or by a Bearer token."""
 
 import logging
 from collections.abc import Mapping
 
 from falcon.asgi import Request, Response
 
-from ingest.console.services import Desk
+from ingest.console.services import Services
 from ingest.domain.errors import (
     BodyTooLarge,
     Forbidden,
     InvalidRequest,
     Unauthenticated,
 )
-from ingest.domain.tokens import Action, Token
+from ingest.domain.tokens import Scope, Token
 from ingest.store.tokens import hash_secret, load_tokens
 from ingest.wire.forms import decode_form, is_form
 from ingest.wire.json_bodies import decode as decode_json
@@ -29,53 +29,53 @@ FORM_TOKEN = "form_token"  # noqa: S105 (a name)
 _MAX_FORM_BYTES = 10_000
 
 
-async def find_admin(desk: Desk, secret_hash: bytes) -> Token | None:
+async def find_admin(services: Services, secret_hash: bytes) -> Token | None:
     """Return the token of this secret if it is good, and an admin's."""
-    tokens = await desk.read(load_tokens)
+    tokens = await services.read(load_tokens)
     token = tokens.get(secret_hash)
-    is_admin = token is not None and Action.ADMIN in token.actions
+    is_admin = token is not None and Scope.ADMIN in token.actions
     return token if token is not None and is_admin and not token.database_ids else None
 
 
-async def log_in(desk: Desk, secret: str) -> str | None:
+async def log_in(services: Services, secret: str) -> str | None:
     """Open a login for a secret; None, after a while, for a wrong one."""
     secret_hash = hash_secret(secret)
-    admin = await find_admin(desk, secret_hash)
+    admin = await find_admin(services, secret_hash)
     if admin is None:
         logger.warning("login failed")
-        await desk.brake.slow_down()
+        await services.brake.slow_down()
         return None
     logger.info("login succeeded", extra={"token_id": admin.id})
-    return desk.sessions.open(secret_hash)
+    return services.sessions.open(secret_hash)
 
 
-async def authenticate(desk: Desk, req: Request) -> Token:
+async def authenticate(services: Services, req: Request) -> Token:
     """Return who asks; raise Unauthenticated for nobody, Forbidden for no admin.
 
     The token is looked up for each page, so that a revoked one ends its logins.
     """
     kind, _, secret = (req.auth or "").partition(" ")
     if kind.lower() == "bearer":
-        admin = await _admit_bearer(desk, secret.strip())
+        admin = await _admit_bearer(services, secret.strip())
     else:
-        admin = await _admit_session(desk, req.cookies.get(SESSION_COOKIE, ""))
+        admin = await _admit_session(services, req.cookies.get(SESSION_COOKIE, ""))
     req.context["admin"] = admin
     return admin
 
 
-async def _admit_bearer(desk: Desk, secret: str) -> Token:
-    admin = await find_admin(desk, hash_secret(secret))
+async def _admit_bearer(services: Services, secret: str) -> Token:
+    admin = await find_admin(services, hash_secret(secret))
     if admin is None:
-        await desk.brake.slow_down()
+        await services.brake.slow_down()
         raise Forbidden("The API token is unknown, or lacks the admin scope")
     return admin
 
 
-async def _admit_session(desk: Desk, session_id: str) -> Token:
-    session = desk.sessions.find(session_id)
-    admin = await find_admin(desk, session.secret_hash) if session else None
+async def _admit_session(services: Services, session_id: str) -> Token:
+    session = services.sessions.find(session_id)
+    admin = await find_admin(services, session.secret_hash) if session else None
     if admin is None:
-        desk.sessions.close(session_id)
+        services.sessions.close(session_id)
         raise Unauthenticated("Login required")
     return admin
 
@@ -108,7 +108,7 @@ def check_text(text: str, name: str) -> str:
     return text
 
 
-async def read_form(desk: Desk, req: Request, cookie: str) -> Mapping[str, str]:
+async def read_form(services: Services, req: Request, cookie: str) -> Mapping[str, str]:
     """Return the fields of a form; raise Forbidden unless it is one of our own.
 
     Who sends a Bearer token is no browser that somebody else's page could use.
@@ -116,7 +116,7 @@ async def read_form(desk: Desk, req: Request, cookie: str) -> Mapping[str, str]:
     form = _parse_form(await _read_body(req), req.content_type)
     is_bearer = (req.auth or "").lower().startswith("bearer ")
     held = req.cookies.get(cookie, "")
-    if not is_bearer and not desk.sessions.is_ours(held, form.get(FORM_TOKEN, "")):
+    if not is_bearer and not services.sessions.is_ours(held, form.get(FORM_TOKEN, "")):
         raise Forbidden("This form has expired. Reload the page and try again")
     return form
 

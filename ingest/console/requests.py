@@ -7,17 +7,17 @@ from uuid import UUID
 from falcon.asgi import Request
 
 from ingest.console.guard import check_text
-from ingest.console.services import Desk
+from ingest.console.services import Services
 from ingest.domain.errors import NotFound
 from ingest.domain.tokens import Token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
-    """Who asks for what."""
+class PageRequest:
+    """A request for a page."""
 
     req: Request
-    desk: Desk
+    services: Services
     admin: Token
     #: What the path named.
     names: Mapping[str, str]
@@ -38,7 +38,7 @@ class Visit:
             raise NotFound("Page not found")
         return int(text)
 
-    def asked(self, name: str) -> str | None:
+    def find_parameter(self, name: str) -> str | None:
         """Return what the query says of `name`; None for nothing, or blanks.
 
         Raises InvalidRequest for what no text of ours holds.
@@ -63,4 +63,4 @@ class Redirect:
     location: str
 
 
-View = Callable[[Visit], Awaitable[Page | Redirect]]
+View = Callable[[PageRequest], Awaitable[Page | Redirect]]

@@ -12,8 +12,8 @@ from jinja2 import Environment
 
 from ingest.console import guard
 from ingest.console.rendering import make_environment
-from ingest.console.requests import Page, Redirect, View, Visit
-from ingest.console.services import Desk
+from ingest.console.requests import Page, PageRequest, Redirect, View
+from ingest.console.services import Services
 from ingest.domain.errors import (
     Forbidden,
     PenstockError,
@@ -63,8 +63,8 @@ class Headers:
 class Pages:
     """Renders pages with what is around them: who looks, where, the forms' token."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, services: Services) -> None:
+        self._services = services
         self._environment: Environment = make_environment()
 
     def show(self, req: Request, resp: Response, page: Page) -> None:
@@ -77,7 +77,7 @@ class Pages:
         resp.text = self._environment.get_template(page.template).render(
             admin=admin,
             path=req.path,
-            form_token=self._desk.sessions.form_token(held),
+            form_token=self._services.sessions.form_token(held),
             **page.values,
         )
 
@@ -125,27 +125,31 @@ class ViewResource:
     """A page that only admins see; with `on_form`, one that takes a form."""
 
     def __init__(
-        self, desk: Desk, pages: Pages, view: View, on_form: View | None = None
+        self, services: Services, pages: Pages, view: View, on_form: View | None = None
     ) -> None:
-        self._desk = desk
+        self._services = services
         self._pages = pages
         self._view = view
         self._on_form = on_form
 
     async def on_get(self, req: Request, resp: Response, **names: str) -> None:
         """Show the page."""
-        admin = await guard.authenticate(self._desk, req)
-        visit = Visit(req=req, desk=self._desk, admin=admin, names=names)
-        self._answer(req, resp, await self._view(visit))
+        admin = await guard.authenticate(self._services, req)
+        request = PageRequest(
+            req=req, services=self._services, admin=admin, names=names
+        )
+        self._answer(req, resp, await self._view(request))
 
     async def on_post(self, req: Request, resp: Response, **names: str) -> None:
         """Take the form."""
         if self._on_form is None:
             raise falcon.HTTPMethodNotAllowed(["GET"])
-        admin = await guard.authenticate(self._desk, req)
-        form = await guard.read_form(self._desk, req, guard.SESSION_COOKIE)
-        visit = Visit(req=req, desk=self._desk, admin=admin, names=names, form=form)
-        self._answer(req, resp, await self._on_form(visit))
+        admin = await guard.authenticate(self._services, req)
+        form = await guard.read_form(self._services, req, guard.SESSION_COOKIE)
+        request = PageRequest(
+            req=req, services=self._services, admin=admin, names=names, form=form
+        )
+        self._answer(req, resp, await self._on_form(request))
 
     def _answer(self, req: Request, resp: Response, said: Page | Redirect) -> None:
         if isinstance(said, Redirect):
@@ -156,8 +160,8 @@ class ViewResource:
 class LoginResource:
     """The form that takes an admin token."""
 
-    def __init__(self, desk: Desk, pages: Pages) -> None:
-        self._desk = desk
+    def __init__(self, services: Services, pages: Pages) -> None:
+        self._services = services
         self._pages = pages
 
     async def on_get(self, req: Request, resp: Response) -> None:
@@ -166,8 +170,8 @@ class LoginResource:
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Log in, or say that the token is none."""
-        form = await guard.read_form(self._desk, req, guard.LOGIN_COOKIE)
-        session_id = await guard.log_in(self._desk, form.get("secret", "").strip())
+        form = await guard.read_form(self._services, req, guard.LOGIN_COOKIE)
+        session_id = await guard.log_in(self._services, form.get("secret", "").strip())
         if session_id is None:
             self._show(req, resp, failed=True)
             return
@@ -190,13 +194,13 @@ class LoginResource:
 class LogoutResource:
     """Ends a login."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Forget it, here and in the browser."""
-        await guard.read_form(self._desk, req, guard.SESSION_COOKIE)
-        self._desk.sessions.close(req.cookies.get(guard.SESSION_COOKIE, ""))
+        await guard.read_form(self._services, req, guard.SESSION_COOKIE)
+        self._services.sessions.close(req.cookies.get(guard.SESSION_COOKIE, ""))
         resp.unset_cookie(guard.SESSION_COOKIE, path="/")
         raise falcon.HTTPSeeOther("/login")
 

@@ -32,8 +32,8 @@ _T = TypeVar("_T")
 _SAMPLE_SECONDS = 5.0
 
 
-class Desk:
-    """What views read from, and who may look."""
+class Services:
+    """Servers that views read from, and sessions."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

@@ -1,4 +1,4 @@
-"""Who is logged in, forms that only our own pages can send, and slow guessing."""
+"""Sessions, tokens of forms, and slow guessing of passwords."""
 
 import asyncio
 import hmac

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from functools import partial
 
-from ingest.console.requests import Page, Redirect, Visit
+from ingest.console.requests import Page, PageRequest, Redirect
 from ingest.domain.durations import age_seconds
 from ingest.domain.errors import InvalidRequest, NotFound
 from ingest.domain.flow import describe_drain
@@ -24,9 +24,9 @@ _PROFILE_ID = re.compile("[0-9a-f]{24}")
 _REFRESH_SECONDS = 5
 
 
-async def show_overview(visit: Visit) -> Page:
+async def show_overview(request: PageRequest) -> Page:
     """Show whether imports flow."""
-    status = await visit.desk.read_status()
+    status = await request.services.read_status()
     now = datetime.now(UTC)
     oldest = status.streams.oldest_accepted_at
     values = {
@@ -34,23 +34,23 @@ async def show_overview(visit: Visit) -> Page:
         "drain": describe_drain(status.flow),
         "oldest_seconds": None if oldest is None else age_seconds(oldest, now),
         "now": now,
-        "refresh": _REFRESH_SECONDS if visit.asked("live") else None,
+        "refresh": _REFRESH_SECONDS if request.find_parameter("live") else None,
     }
     return Page(template="overview.html", values=values)
 
 
-async def show_search(visit: Visit) -> Page:
+async def show_search(request: PageRequest) -> Page:
     """Show the form alone."""
     return Page(template="search.html", values={"term": "", "hits": None})
 
 
-async def find(visit: Visit) -> Page | Redirect:
+async def find(request: PageRequest) -> Page | Redirect:
     """Search for a term, which is sent in the body: no URL tells of a person."""
-    text = visit.form.get("term", "").strip()
+    text = request.form.get("term", "").strip()
     if not text:
-        return await show_search(visit)
+        return await show_search(request)
     term = read_term(text)
-    hits = await visit.desk.read(partial(search, term=term))
+    hits = await request.services.read(partial(search, term=term))
     if len(hits.imports) == 1 and not hits.profiles:
         return Redirect(f"/imports/{hits.imports[0].import_id}")
     if len(hits.profiles) == 1 and not hits.imports:
@@ -61,8 +61,8 @@ async def find(visit: Visit) -> Page | Redirect:
     return Page(template="search.html", values={"term": text, "hits": hits})
 
 
-def _number(visit: Visit, name: str) -> int | None:
-    text = visit.asked(name)
+def _number(request: PageRequest, name: str) -> int | None:
+    text = request.find_parameter(name)
     if text is None:
         return None
     if not text.isascii() or not text.isdecimal() or len(text) > 9:
@@ -70,8 +70,8 @@ def _number(visit: Visit, name: str) -> int | None:
     return int(text)
 
 
-def _moment(visit: Visit, name: str) -> datetime | None:
-    text = visit.asked(name)
+def _moment(request: PageRequest, name: str) -> datetime | None:
+    text = request.find_parameter(name)
     if text is None:
         return None
     try:
@@ -82,69 +82,75 @@ def _moment(visit: Visit, name: str) -> datetime | None:
         ) from error
 
 
-def _choice(visit: Visit, name: str, choices: tuple[str, ...]) -> str | None:
-    text = visit.asked(name)
+def _choice(request: PageRequest, name: str, choices: tuple[str, ...]) -> str | None:
+    text = request.find_parameter(name)
     if text is not None and text not in choices:
         raise InvalidRequest(f"Must be one of {', '.join(choices)}", name)
     return text
 
 
-async def show_imports(visit: Visit) -> Page:
+async def show_imports(request: PageRequest) -> Page:
     """List imports, the latest first."""
     wanted = ImportFilter(
-        state=_choice(visit, "state", tuple(State)),
-        error=_number(visit, "error"),
-        database_id=_number(visit, "database"),
-        failed=visit.asked("failed") is not None,
-        since=_moment(visit, "since"),
-        until=_moment(visit, "until"),
+        state=_choice(request, "state", tuple(State)),
+        error=_number(request, "error"),
+        database_id=_number(request, "database"),
+        failed=request.find_parameter("failed") is not None,
+        since=_moment(request, "since"),
+        until=_moment(request, "until"),
     )
-    before = visit.asked("before")
+    before = request.find_parameter("before")
     cursor = parse_cursor(before) if before else None
-    page = await visit.desk.read(partial(list_imports, wanted=wanted, before=cursor))
+    page = await request.services.read(
+        partial(list_imports, wanted=wanted, before=cursor)
+    )
     values = {
         "page": page,
         "wanted": wanted,
         "states": tuple(State),
-        "asked": _query(visit),
+        "asked": _query(request),
         "is_first": cursor is None,
     }
     return Page(template="imports.html", values=values)
 
 
-def _query(visit: Visit) -> dict[str, str]:
+def _query(request: PageRequest) -> dict[str, str]:
     """Return what the query asks for, but where it goes on."""
-    asked = {name: visit.asked(name) for name in visit.req.params if name != "before"}
+    asked = {
+        name: request.find_parameter(name)
+        for name in request.req.params
+        if name != "before"
+    }
     return {name: text for name, text in asked.items() if text}
 
 
-async def show_import(visit: Visit) -> Page:
+async def show_import(request: PageRequest) -> Page:
     """Show a receipt that explains itself, or whether the import still waits."""
-    import_id = visit.uuid("import_id")
-    record = await visit.desk.read(partial(find_import, import_id=import_id))
+    import_id = request.uuid("import_id")
+    record = await request.services.read(partial(find_import, import_id=import_id))
     if record is None:
-        waits = await visit.desk.look(partial(Streams.holds, import_id=import_id))
+        waits = await request.services.look(partial(Streams.holds, import_id=import_id))
         values = {"import_id": import_id, "waits": waits}
         status = 200 if waits else 404
         return Page(template="waiting.html", values=values, status=status)
-    events = await visit.desk.read(partial(list_events, import_id=import_id))
-    letter_id = await visit.desk.read(
+    events = await request.services.read(partial(list_events, import_id=import_id))
+    letter_id = await request.services.read(
         partial(find_letter_of_import, import_id=import_id)
     )
     values = {"record": record, "events": events, "letter_id": letter_id}
     return Page(template="import.html", values=values)
 
 
-async def show_profile(visit: Visit) -> Page:
+async def show_profile(request: PageRequest) -> Page:
     """Show a profile with the imports that made it what it is."""
-    database_id, profile_id = visit.number("database_id"), visit.names["profile_id"]
+    database_id, profile_id = request.number("database_id"), request.names["profile_id"]
     if not _PROFILE_ID.fullmatch(profile_id):
         raise NotFound("Page not found")
-    before = visit.asked("before")
-    found = await visit.desk.read(
+    before = request.find_parameter("before")
+    found = await request.services.read(
         partial(load_profiles, ids=[(database_id, profile_id)])
     )
-    page = await visit.desk.read(
+    page = await request.services.read(
         partial(
             list_history,
             database_id=database_id,
@@ -154,7 +160,7 @@ async def show_profile(visit: Visit) -> Page:
     )
     if not found and not page.imports:
         raise NotFound("Profile not found, and no receipt names it")
-    catalog = await visit.desk.read(load_catalog)
+    catalog = await request.services.read(load_catalog)
     values = {
         "database_id": database_id,
         "profile_id": profile_id,
@@ -166,30 +172,32 @@ async def show_profile(visit: Visit) -> Page:
     return Page(template="profile.html", values=values)
 
 
-async def show_deliveries(visit: Visit) -> Page:
+async def show_deliveries(request: PageRequest) -> Page:
     """List deliveries of events, the latest first."""
-    before = visit.asked("before")
+    before = request.find_parameter("before")
     states = ("pending", "delivered", "failed")
-    page = await visit.desk.read(
+    page = await request.services.read(
         partial(
             list_deliveries,
-            state=_choice(visit, "state", states),
-            endpoint_id=_number(visit, "endpoint"),
+            state=_choice(request, "state", states),
+            endpoint_id=_number(request, "endpoint"),
             before=parse_delivery_cursor(before) if before else None,
         )
     )
     values = {
         "page": page,
         "states": states,
-        "asked": _query(visit),
+        "asked": _query(request),
         "is_first": before is None,
     }
     return Page(template="deliveries.html", values=values)
 
 
-async def show_event(visit: Visit) -> Page:
+async def show_event(request: PageRequest) -> Page:
     """Show an event with every attempt to deliver it."""
-    event = await visit.desk.read(partial(find_event, event_id=visit.uuid("event_id")))
+    event = await request.services.read(
+        partial(find_event, event_id=request.uuid("event_id"))
+    )
     if event is None:
         raise NotFound("Event not found; it may have expired")
     return Page(template="event.html", values={"event": event})

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Level(StrEnum):
+class Severity(StrEnum):
     """Severity of a finding."""
 
     OK = "ok"
@@ -20,7 +20,7 @@ class Finding:
 
     #: Stable: `redis.appendfsync`.
     check: str
-    level: Level
+    level: Severity
     #: The measured state, noun first.
     found: str
     #: What to do; empty if there is no problem.
@@ -29,17 +29,17 @@ class Finding:
 
 def well(check: str, found: object) -> Finding:
     """Return the finding of a passed check."""
-    return Finding(check=check, level=Level.OK, found=str(found))
+    return Finding(check=check, level=Severity.OK, found=str(found))
 
 
 def warn(check: str, found: object, advice: str) -> Finding:
     """Return a warning."""
-    return Finding(check=check, level=Level.WARN, found=str(found), advice=advice)
+    return Finding(check=check, level=Severity.WARN, found=str(found), advice=advice)
 
 
 def fail(check: str, found: object, advice: str) -> Finding:
     """Return the finding of a failed check."""
-    return Finding(check=check, level=Level.FAIL, found=str(found), advice=advice)
+    return Finding(check=check, level=Severity.FAIL, found=str(found), advice=advice)
 
 
 def grade(

@@ -1,4 +1,4 @@
-"""Which addresses a webhook may be sent to: none that only we can reach."""
+"""Addresses that a webhook may be sent to: none of an internal network."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ _SPECIAL: Mapping[IPv4Network | IPv6Network, bool] = {
 
 @dataclass(frozen=True, slots=True)
 class AllowList:
-    """What an operator allows beyond the public addresses."""
+    """Networks and hosts that an operator allows in addition to public addresses."""
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     #: Lower-case names, allowed wherever they resolve to.

@@ -6,7 +6,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from ingest.domain.errors import NameTaken
-from ingest.domain.identities import Name
+from ingest.domain.identities import ImportName
 
 #: Of a request that comes under the name of another.
 NAME_TAKEN = "Already used by another request"
@@ -23,7 +23,7 @@ class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     accepted_at: datetime | None = None
     fingerprint: str | None = None
 
-    def for_request(self, name: Name, parameter: str) -> "Answer":
+    def for_request(self, name: ImportName, parameter: str) -> "Answer":
         """Return what the request of this `name` is told: its import's outcome.
 
         Another request that took the name first, in `parameter`, keeps its outcome to

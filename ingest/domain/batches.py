@@ -45,7 +45,7 @@ class Prepared(Struct, frozen=True, kw_only=True):
     warnings: tuple[Fault, ...] = ()
 
 
-class Step(Struct, frozen=True, kw_only=True):
+class AppliedImport(Struct, frozen=True, kw_only=True):
     """One import applied: what came of it, and what it caused."""
 
     outcome: Outcome
@@ -87,7 +87,7 @@ def _written_fields(draft: Draft, database: Database) -> Iterable[Lookup]:
 
 def apply_import(
     workspace: Workspace, prepared: Prepared, catalog: Catalog, new_id: str
-) -> Step:
+) -> AppliedImport:
     """Apply one import to `workspace` and return what came of it.
 
     A rejected import leaves the workspace as it was. `new_id` is the id of the
@@ -95,11 +95,13 @@ def apply_import(
     """
     import_ = prepared.import_
     if prepared.faults:
-        return Step(outcome=reject(import_, prepared.faults, prepared.warnings))
+        return AppliedImport(
+            outcome=reject(import_, prepared.faults, prepared.warnings)
+        )
     try:
         return _apply(workspace, prepared, catalog, new_id)
     except Rejected as error:
-        return Step(outcome=reject(import_, error.faults, prepared.warnings))
+        return AppliedImport(outcome=reject(import_, error.faults, prepared.warnings))
 
 
 def reject(
@@ -116,7 +118,7 @@ def reject(
 
 def _apply(
     workspace: Workspace, prepared: Prepared, catalog: Catalog, new_id: str
-) -> Step:
+) -> AppliedImport:
     import_, draft = prepared.import_, prepared.draft
     found = workspace.find(import_.database_id, prepared.search)
     before, matched_by = found or (None, None)
@@ -143,7 +145,7 @@ def _apply(
         warnings=prepared.warnings,
     )
     caused = events.derive(before, merged, import_, catalog)
-    return Step(outcome=outcome, events=tuple(caused))
+    return AppliedImport(outcome=outcome, events=tuple(caused))
 
 
 #: Modes that find a profile by its subscriptions only, and the key that each names.

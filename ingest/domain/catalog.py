@@ -8,7 +8,7 @@ from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 
 
 class FieldType(StrEnum):
-    """What a field holds (contract section 5)."""
+    """The types of fields (contract section 5)."""
 
     # Enum's own hash is a call into Python, and these are looked up all the time.
     __hash__ = str.__hash__
@@ -35,7 +35,7 @@ class FieldType(StrEnum):
 
 
 class Channel(StrEnum):
-    """How a subscription reaches a person (contract 6.1)."""
+    """The channels by which a subscription reaches a person (contract 6.1)."""
 
     # As with FieldType.
     __hash__ = str.__hash__
@@ -57,7 +57,7 @@ class SegmentKind(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What a trigger listens for (contract 7.1)."""
+    """The events that triggers listen for (contract 7.1)."""
 
     #: Every import that was not rejected, one without a change too (14, point 57).
     IMPORT = "import"
@@ -71,7 +71,7 @@ class EventKind(StrEnum):
 
 
 class Novelty(StrEnum):
-    """What is new about a subscription (contract 7.1)."""
+    """The changes of a subscription that triggers listen for (contract 7.1)."""
 
     #: The profile had no subscription on this resource.
     NEW_SUBSCRIPTION = "new_subscription"
@@ -173,7 +173,7 @@ class Database:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where events are delivered: a webhook's URL, or a message queue."""
+    """A destination of events: the URL of a webhook, or a message queue."""
 
     id: int
     name: str
@@ -205,7 +205,7 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
-    """What profiles of a database are put into; it runs where the endpoint leads."""
+    """A workflow for profiles of a database, which runs at its endpoint."""
 
     id: int
     name: str

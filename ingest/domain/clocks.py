@@ -9,7 +9,7 @@ MAX_APART = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clocks:
-    """What each says that it is now, as far as it knows."""
+    """The time by each clock; None for an unknown one."""
 
     postgres: datetime
     redis: datetime

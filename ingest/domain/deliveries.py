@@ -1,4 +1,4 @@
-"""When a delivery is tried again, and when an endpoint is left alone."""
+"""Schedules of retries, and pauses of endpoints."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ _LONGEST_RETRY_AFTER = _HOUR
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """What came of sending one event once."""
+    """The outcome of one attempt to deliver an event."""
 
     #: None where there was no HTTP answer.
     status: int | None = None
@@ -85,8 +85,8 @@ def pause(failures: int, retry_after: float | None, jitter: float) -> float | No
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """How an endpoint behaves, from what comes of attempts that are under way at once.
+class EndpointHealth:
+    """Health of an endpoint, from the outcomes of simultaneous attempts.
 
     A failure is an outage, whatever number of events it meets: those sent before it was
     counted belong to it. While there is one, attempts go round by round, each begun
@@ -120,7 +120,7 @@ class Standing:
 
     def after(
         self, ended: Sequence[tuple[int, Attempt]], now: datetime, jitter: float
-    ) -> "Standing":
+    ) -> "EndpointHealth":
         """Return how it stands when attempts, each with its round, have ended."""
         attempts = [attempt for _, attempt in ended]
         asked = pause(0, max(each.retry_after or 0.0 for each in attempts), jitter)

@@ -1,4 +1,4 @@
-"""What an import asks of a profile, once every value has been read and checked."""
+"""Drafts: updates of a profile whose values are read and checked."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What an import causes, for the triggers that listen (contract section 7)."""
+"""Events of an import, for the triggers that listen (contract section 7)."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What an import brings too much of, found at the door (contract 16.14)."""
+"""Excess of an import, found before it is accepted (contract 16.14)."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -11,11 +11,11 @@ from ingest.domain.errors import Fault, InvalidRequest
 from ingest.domain.imports import Import
 from ingest.domain.limits import (
     ProfileLimits,
+    abbreviate,
     excess,
     measure,
     shorten,
     text_faults,
-    told,
     too_large,
     too_many,
 )
@@ -84,7 +84,7 @@ def _value_faults(
     name: str, raw: object, import_: Import, catalog: Catalog
 ) -> Iterator[Fault]:
     """Return what of one member of `data` is too much."""
-    limits, path = catalog.limits, f"data.{told(name)}"
+    limits, path = catalog.limits, f"data.{abbreviate(name)}"
     value = raw.get("value") if isinstance(raw, Mapping) and "action" in raw else raw
     database = catalog.databases.get(import_.database_id)
     field = database.fields.get(name) if database is not None else None

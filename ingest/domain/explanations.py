@@ -1,4 +1,4 @@
-"""How an import found its profile, in words."""
+"""Explanations of how an import found its profile."""
 
 from collections.abc import Mapping
 

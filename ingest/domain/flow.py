@@ -1,4 +1,4 @@
-"""How fast imports come and go, and when what waits will be gone: without I/O."""
+"""Rates of accepted and processed imports, and the time to drain: without I/O."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ WINDOW_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """What comes, what goes and what waits, over all partitions."""
+    """Rates and backlog of all partitions."""
 
     waiting: int
     #: None until two samples were taken, and where Redis does not count.

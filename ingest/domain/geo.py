@@ -1,4 +1,4 @@
-"""Where a person is by their IP address (contract 14, points 42 and 43)."""
+"""Locations of IP addresses (contract 14, points 42 and 43)."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from ingest.domain.updates import Action, Update
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """What a database knows of an address; None for what it does not."""
+    """The location of an address; None for what its database does not know."""
 
     country: str | None = None
     region: str | None = None

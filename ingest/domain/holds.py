@@ -1,4 +1,4 @@
-"""Which imports of a batch have to wait for others, and in which order the rest go.
+"""Imports of a batch that wait for others, and the order of the rest.
 
 A *hold* is an import that comes after one of its request (`ranks`), which waits in
 another partition. It holds up what is behind it in its own.
@@ -21,7 +21,7 @@ from msgspec import Struct
 from ingest.domain.batches import Prepared, written_keys
 from ingest.domain.errors import PenstockError
 from ingest.domain.lookups import Lookup
-from ingest.domain.ranks import Name, Rank, find_names
+from ingest.domain.ranks import KeyName, Rank, find_names
 from ingest.domain.workspace import Workspace
 
 
@@ -61,7 +61,7 @@ class Queued(Struct, frozen=True):
 
 
 class Beyond(Struct, frozen=True):
-    """What waits in a partition and is not in the batch."""
+    """Waiting entries of a partition that are not in the batch."""
 
     entries: Sequence[Queued] = ()
     #: Of what was taken at this time or later nothing is known, but that older entries
@@ -69,7 +69,7 @@ class Beyond(Struct, frozen=True):
     known_until: float = math.inf
 
 
-Batch = Mapping[int, Sequence[Queued]]
+WaitingEntries = Mapping[int, Sequence[Queued]]
 
 
 def is_first(entries: Iterable[Queued]) -> list[bool]:
@@ -87,7 +87,7 @@ def is_first(entries: Iterable[Queued]) -> list[bool]:
     return told
 
 
-def find_holds(batch: Batch, beyond: Mapping[int, Beyond]) -> list[Hold]:
+def find_holds(batch: WaitingEntries, beyond: Mapping[int, Beyond]) -> list[Hold]:
     """Return the first import that has to wait, of each partition that has one.
 
     `batch` holds entries by partition, and `beyond` what waits behind them, and in
@@ -110,7 +110,10 @@ def find_holds(batch: Batch, beyond: Mapping[int, Beyond]) -> list[Hold]:
 
 
 def _find_awaited(
-    one: Queued, batch: Batch, ends: Mapping[int, int], beyond: Mapping[int, Beyond]
+    one: Queued,
+    batch: WaitingEntries,
+    ends: Mapping[int, int],
+    beyond: Mapping[int, Beyond],
 ) -> int | None:
     """Return the partition in which something waits that comes before `one`."""
     if one.rank is None:
@@ -133,7 +136,7 @@ def _find_awaited(
     return None
 
 
-def in_turn(batch: Batch) -> Iterator[tuple[int, int]]:
+def in_turn(batch: WaitingEntries) -> Iterator[tuple[int, int]]:
     """Return the entries of `batch`, as partition and index, in the order to apply.
 
     Those of a partition in their order, and those of a request by their rows.
@@ -161,7 +164,7 @@ def in_turn(batch: Batch) -> Iterator[tuple[int, int]]:
         forced = len(gone) == before
 
 
-def _list_rows(batch: Batch) -> dict[str, deque[tuple[int, int, int, int]]]:
+def _list_rows(batch: WaitingEntries) -> dict[str, deque[tuple[int, int, int, int]]]:
     """Return each request's entries in the order to apply: where they stand comes last.
 
     What was accepted again comes later.
@@ -181,12 +184,12 @@ class Suspect(Struct, frozen=True):
     import_id: UUID
     rank: Rank
     #: The names of those that it may touch, its own too.
-    names: frozenset[Name]
+    names: frozenset[KeyName]
 
     def comes_after(
         self,
         milliseconds: int,
-        waiting: Iterable[tuple[Queued, Set[Name] | None]],
+        waiting: Iterable[tuple[Queued, Set[KeyName] | None]],
         known_until: float,
     ) -> bool:
         """Tell whether something that waits goes before it.
@@ -243,13 +246,13 @@ def _keys(prepared: Prepared, workspace: Workspace) -> Iterator[Lookup]:
     yield from written_keys(prepared, workspace.catalog)
 
 
-def _names(keys: Iterable[Lookup], kinds: Set[str]) -> set[Name]:
+def _names(keys: Iterable[Lookup], kinds: Set[str]) -> set[KeyName]:
     return {name for name in find_names(keys) if name[0] in kinds}
 
 
-def _join(links: Iterable[set[Name]]) -> dict[Name, set[Name]]:
+def _join(links: Iterable[set[KeyName]]) -> dict[KeyName, set[KeyName]]:
     """Return for each name all that the `links` hold together with it."""
-    joined: dict[Name, set[Name]] = {}
+    joined: dict[KeyName, set[KeyName]] = {}
     for link in links:
         whole = set(link)
         for name in link:

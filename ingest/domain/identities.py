@@ -12,8 +12,8 @@ from msgspec import Struct
 _CLOCKS_APART = timedelta(hours=1)
 
 
-class Name(Struct, frozen=True, kw_only=True):
-    """What makes an import the one it is, however often it is asked for."""
+class ImportName(Struct, frozen=True, kw_only=True):
+    """The name of an import, however often it is sent."""
 
     import_id: UUID
     #: Of the request, where its producer chose the name: the name is of this request
@@ -40,7 +40,9 @@ class Namer(Struct, frozen=True, kw_only=True):
         """Tell no log the secret."""
         return f"Namer(sealed_from={self.sealed_from})"
 
-    def name(self, *names: str, now: datetime, fingerprint: str | None = None) -> Name:
+    def name(
+        self, *names: str, now: datetime, fingerprint: str | None = None
+    ) -> ImportName:
         """Return the name of the import that `names` name, asked for at `now`."""
         id_, other = derive_import_id(*names, secret=self.secret), None
         if now < self.plain_until:
@@ -49,14 +51,14 @@ class Namer(Struct, frozen=True, kw_only=True):
             # Releases before this one know no other id, nor what to do with one.
             is_near = now >= self.sealed_from - _CLOCKS_APART
             id_, other = derive_import_id(*names), id_ if is_near else None
-        return Name(import_id=id_, fingerprint=fingerprint, other_id=other)
+        return ImportName(import_id=id_, fingerprint=fingerprint, other_id=other)
 
-    def name_at(self, *names: str, milliseconds: int) -> Name:
+    def name_at(self, *names: str, milliseconds: int) -> ImportName:
         """Do so for what has had its moment, `milliseconds`, from the beginning."""
         is_sealed = milliseconds >= self.sealed_from.timestamp() * 1000
         secret = self.secret if is_sealed else b""
         id_ = derive_import_id(*names, milliseconds=milliseconds, secret=secret)
-        return Name(import_id=id_)
+        return ImportName(import_id=id_)
 
     def list_ids(self, *names: str) -> tuple[UUID, UUID]:
         """Return both ids that the import of `names` may have."""

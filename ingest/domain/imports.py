@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Meta, Struct, field
 
 from ingest.domain.errors import Fault
-from ingest.domain.identities import Name
+from ingest.domain.identities import ImportName
 
 SUCCESS_TEXT = "Successful operation"
 #: The form in which an import is written to its stream.
@@ -24,7 +24,7 @@ Word = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
 
 
 class Matching(StrEnum):
-    """How an import finds its profile (contract 3.1)."""
+    """The modes by which an import finds its profile (contract 3.1)."""
 
     EMAIL = "email"
     EMAIL_PROFILE = "email_profile"
@@ -40,7 +40,7 @@ class Matching(StrEnum):
 
 
 class Operation(StrEnum):
-    """What the producer asked for; only `IMPORT` may both create and update."""
+    """The operations of a producer; only `IMPORT` may both create and update."""
 
     IMPORT = "import"
     UPDATE = "update"
@@ -48,7 +48,7 @@ class Operation(StrEnum):
 
 
 class SubscriptionChange(StrEnum):
-    """What may become of subscriptions that a profile has (contract 16.5)."""
+    """The changes of subscriptions that a profile has (contract 16.5)."""
 
     DELETE = "delete"
     RESTORE = "restore"
@@ -62,7 +62,7 @@ class SubscriptionChange(StrEnum):
 
 
 class State(StrEnum):
-    """What came of an import."""
+    """The outcomes of an import."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -72,7 +72,7 @@ class State(StrEnum):
 
 
 class Level(Flag):
-    """Where a producer may ask for something."""
+    """The places where a producer may send a parameter."""
 
     #: At the top of a request, or of a message of a queue.
     REQUEST = auto()
@@ -144,7 +144,7 @@ class Key(
 class Start(
     Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """What to start once its import is applied (contract 7.3, 16.5): one or both."""
+    """A trigger or workflow to start after its import, or both (contract 7.3, 16.5)."""
 
     trigger_id: int | None = None
     workflow_id: int | None = None
@@ -160,7 +160,7 @@ class Start(
 class Order(
     Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """What a producer asks for: the one declaration of each parameter of an import.
+    """The request of a producer: the one declaration of each parameter of an import.
 
     What is declared here is loaded with all faults, may be said by elements, rows, and
     forms as its levels allow, travels to the workers, and is an option of `penstock
@@ -238,13 +238,13 @@ class Import(Order, frozen=True, kw_only=True, tag_field="v", tag=FORM):
     other_id: UUID | None = None
 
     @property
-    def name(self) -> Name:
-        """What makes it the import it is."""
-        return Name(import_id=self.import_id, fingerprint=self.fingerprint)
+    def name(self) -> ImportName:
+        """Its name, by which it is applied once."""
+        return ImportName(import_id=self.import_id, fingerprint=self.fingerprint)
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """What came of one import; the receipt holds it, the caller hears it."""
+    """The outcome of one import, for its receipt and its caller."""
 
     import_id: UUID
     state: State

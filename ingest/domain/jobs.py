@@ -14,7 +14,7 @@ MAX_ROWS = (1 << _ROW_BITS) - 1
 
 
 class JobState(StrEnum):
-    """How far a job has come."""
+    """Progress of a job."""
 
     #: Rows are being read; or its process was killed, and it may be resumed.
     RUNNING = "running"
@@ -29,8 +29,8 @@ class JobState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """What came of the rows of a job."""
+class JobCounts:
+    """Counts of the outcomes of a job's rows."""
 
     created: int = 0
     updated: int = 0
@@ -44,16 +44,16 @@ class Counts:
         """The rows of which it is known what came."""
         return self.created + self.updated + self.unchanged + self.rejected + self.dead
 
-    def merge(self, other: "Counts") -> "Counts":
+    def merge(self, other: "JobCounts") -> "JobCounts":
         """Return the counts of both."""
-        return Counts(
+        return JobCounts(
             **{
                 state.value: getattr(self, state.value) + getattr(other, state.value)
                 for state in State
             }
         )
 
-    def plus(self, state: State, count: int = 1) -> "Counts":
+    def plus(self, state: State, count: int = 1) -> "JobCounts":
         """Return the counts with `count` more rows that came to `state`."""
         return replace(self, **{state.value: getattr(self, state.value) + count})
 

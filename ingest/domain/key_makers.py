@@ -1,4 +1,4 @@
-"""What match keys are made by: libraries whose next version may make others."""
+"""Versions of the libraries that make match keys: the next may make other keys."""
 
 import unicodedata
 from collections.abc import Mapping

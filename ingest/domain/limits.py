@@ -1,4 +1,4 @@
-"""How much one import may bring and take, and one profile hold (contract 16.14).
+"""Limits of one import and of one profile (contract 16.14).
 
 The door refuses what an import brings too much of; what gathers in a profile is seen
 when it is merged. What was stored before a limit was lowered stays, and may shrink.
@@ -75,7 +75,7 @@ def too_deep(levels: int) -> str:
     return f"Nested too deeply (at most {levels} levels)"
 
 
-def told(name: str) -> str:
+def abbreviate(name: str) -> str:
     """Return a name that a producer chose as a fault quotes it."""
     return name if len(name) <= _TOLD else f"{name[:_TOLD]}…"
 
@@ -105,7 +105,9 @@ def text_faults(value: object, path: str, limits: ProfileLimits) -> Iterator[Fau
             if _is_long(node, limits.text_bytes):
                 yield excess(too_large(limits.text_bytes, "A text"), at)
         elif isinstance(node, Mapping):
-            waiting += [(f"{at}.{told(str(name))}", one) for name, one in node.items()]
+            waiting += [
+                (f"{at}.{abbreviate(str(name))}", one) for name, one in node.items()
+            ]
         elif isinstance(node, list):
             waiting += [(f"{at}[{index}]", one) for index, one in enumerate(node)]
 

@@ -1,4 +1,4 @@
-"""What profiles are found by: kinds of key, lookups, and the keys a profile holds."""
+"""Lookups: kinds of keys, searches, and the keys that a profile holds."""
 
 from collections.abc import Mapping
 

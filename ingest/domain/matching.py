@@ -1,4 +1,4 @@
-"""How an import finds its profile: modes to searches (contract section 3)."""
+"""Matching modes to searches (contract section 3)."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress

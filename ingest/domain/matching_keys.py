@@ -1,4 +1,4 @@
-"""Where an import keeps its matching key: on top, else in `data` (contract 3.3)."""
+"""Matching keys of an import: at top level, otherwise in `data` (contract 3.3)."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress

@@ -28,7 +28,7 @@ Changes = dict[str, tuple[object, object]]
 
 
 class Merged(Struct, frozen=True, kw_only=True):
-    """What became of a profile."""
+    """A merged profile, and its changes."""
 
     profile: Profile
     changes: Changes

@@ -1,4 +1,4 @@
-"""How a table writes dates, numbers and yes: as it is told, never guessed.
+"""Notations of dates, numbers, and flags in tables: named, never guessed.
 
 A cell that is written so becomes the text that every door reads; any other cell stays
 as it is, for the field's own parser to take or refuse.

@@ -1,4 +1,4 @@
-"""What must change so that the catalog is the declared one, and what that loses."""
+"""Plans: changes that make the catalog the declared one, and the data they lose."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +19,7 @@ from ingest.domain.catalog import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Who owns databases and resources."""
+    """The owner of databases and resources."""
 
     id: int
     name: str
@@ -39,7 +39,7 @@ class DeclaredCatalog:
 
 
 class ChangeKind(StrEnum):
-    """What happens to a thing of the catalog."""
+    """The kinds of changes of the catalog."""
 
     ADD = "add"
     CHANGE = "change"

@@ -9,7 +9,7 @@ from ingest.domain.catalog import Channel
 
 
 class SubscriptionKey(Struct, frozen=True):
-    """What makes a subscription the same one inside a profile (contract 6.2).
+    """The identity of a subscription inside a profile (contract 6.2).
 
     A tuple, because an import hashes dozens of these.
     """

@@ -1,4 +1,4 @@
-"""What the imports of one request come after, whatever their keys (contract 16.10).
+"""Ranks: the earlier rows of a request that a row comes after (contract 16.10).
 
 A key has one partition, and a partition one order. Two rows of one request that touch
 one person by keys of different partitions are a *tie*: the later row names the earlier
@@ -37,7 +37,7 @@ from ingest.domain.matching_keys import listed_contacts, plain
 from ingest.domain.updates import Action
 
 #: The class of a key and its value: two rows that share one may touch one person.
-Name = tuple[str, str]
+KeyName = tuple[str, str]
 
 #: Rows, each with its partition before it.
 Last = tuple[tuple[int, int], ...]
@@ -59,14 +59,14 @@ class Rank(Struct, frozen=True, array_like=True):
     after: Last = ()
 
 
-def find_names(keys: Iterable[Lookup]) -> set[Name]:
+def find_names(keys: Iterable[Lookup]) -> set[KeyName]:
     """Return what `keys` share with others that may touch the same person."""
     return {(LOCK_CLASSES.get(key.kind, key.kind), key.value) for key in keys}
 
 
 def find_touched(
     import_: Import, search: Search, catalog: Catalog, searched: Set[str]
-) -> Set[Name] | None:
+) -> Set[KeyName] | None:
     """Return the names by which an import may meet others of its request.
 
     Those that it searches by; of those that it brings, what only one profile may hold,
@@ -134,7 +134,7 @@ def _brought_phones(raw: object, region: str | None) -> Iterator[str]:
 
 def _brought_contacts(
     import_: Import, region: str | None, searched: Set[str]
-) -> Iterator[Name]:
+) -> Iterator[KeyName]:
     for kind, channel in SUBSCRIPTION_CHANNELS.items():
         if (name := LOCK_CLASSES.get(kind, kind)) in searched:
             for contact in listed_contacts(import_, channel, region):
@@ -146,8 +146,8 @@ class _Group:
 
     __slots__ = ("last", "names", "row")
 
-    def __init__(self, name: Name, row: int) -> None:
-        self.names: tuple[Name, ...] = (name,)
+    def __init__(self, name: KeyName, row: int) -> None:
+        self.names: tuple[KeyName, ...] = (name,)
         #: Partition and row: whoever comes after these comes after all that touched it.
         self.last: Last = ()
         self.row = row
@@ -177,7 +177,7 @@ class Ranking:
         self._seen: set[str] = set()
         self._searched: set[str] = set()
         self._kinds: tuple[str, ...] = ()
-        self._groups: dict[Name, _Group] = {}
+        self._groups: dict[KeyName, _Group] = {}
         self._max_names = _MAX_NAMES
         # The last row of each partition.
         self._last: dict[int, int] = {}
@@ -248,7 +248,7 @@ class Ranking:
             ),
         )
 
-    def _join(self, names: Iterable[Name]) -> _Group | None:
+    def _join(self, names: Iterable[KeyName]) -> _Group | None:
         """Make one group of those that `names` are in; None for no names."""
         joined: _Group | None = None
         for name in names:
@@ -274,7 +274,7 @@ class Ranking:
         one.row = max(one.row, other.row)
         return one
 
-    def _note_kinds(self, names: Iterable[Name]) -> tuple[str, ...]:
+    def _note_kinds(self, names: Iterable[KeyName]) -> tuple[str, ...]:
         for kind, _ in names:
             if kind not in self._kinds:
                 self._kinds = (*self._kinds, kind)

@@ -1,4 +1,4 @@
-"""How much a token may ask, and how that is said."""
+"""Rates of tokens, and the headers that report them."""
 
 import math
 import re
@@ -20,7 +20,7 @@ class Rate:
 
     @property
     def cap(self) -> int:
-        """What one second may take, counted from its first request."""
+        """The most requests in one second, counted from its first."""
         return max(self.burst, math.ceil(self.per_second))
 
     @property
@@ -41,8 +41,8 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """What is left of a rate after a request was let in or refused."""
+class RateState:
+    """The rest of a rate after a request was accepted or refused."""
 
     is_allowed: bool
     #: How many more may come at once now.
@@ -54,7 +54,7 @@ class Standing:
 
     @property
     def field(self) -> str:
-        """What is left as the field RateLimit says it."""
+        """The RateLimit header."""
         return f'"token";r={self.remaining};t={math.ceil(self.reset_seconds)}'
 
 

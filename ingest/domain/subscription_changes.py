@@ -1,4 +1,4 @@
-"""What becomes of subscriptions that a profile has: no import adds them (16.5)."""
+"""Changes of subscriptions that a profile has (16.5)."""
 
 from collections.abc import Iterator, Mapping
 

@@ -1,4 +1,4 @@
-"""What an import says of subscriptions, read and checked (contract section 6)."""
+"""Subscriptions of an import, read and checked (contract section 6)."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar, TypeVarTuple

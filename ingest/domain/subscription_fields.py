@@ -6,7 +6,7 @@ from types import MappingProxyType
 from ingest.domain import updates
 from ingest.domain.catalog import Channel, Database, Field, FieldType, Resource
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
-from ingest.domain.limits import ProfileLimits, told
+from ingest.domain.limits import ProfileLimits, abbreviate
 from ingest.domain.names import suggest
 from ingest.domain.updates import Update
 
@@ -38,7 +38,7 @@ SYSTEM_SUBSCRIPTION_FIELDS: Mapping[str, Field] = MappingProxyType(
 
 
 def _fault(name: str, message: str) -> Fault:
-    return Fault(code=400, message=message, path=f"custom_fields.{told(name)}")
+    return Fault(code=400, message=message, path=f"custom_fields.{abbreviate(name)}")
 
 
 def _is_of_channel(field: Field, channel: Channel) -> bool:

@@ -1,4 +1,4 @@
-"""How cells that were refused could be read: options to tell, and words for nothing."""
+"""Suggestions of options by which rejected cells could be read."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

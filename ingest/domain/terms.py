@@ -1,4 +1,4 @@
-"""What an operator may type to find imports: one text, every reading of it."""
+"""Search terms of operators: every reading of one text."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What an API token may do, and where."""
+"""API tokens: their scopes, and their databases."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from enum import StrEnum
 from ingest.domain.rates import Rate
 
 
-class Action(StrEnum):
+class Scope(StrEnum):
     """A right that a token carries."""
 
     #: Create and update profiles, and read what came of its own imports, without the
@@ -29,7 +29,7 @@ class Token:
     name: str
     #: Empty for every database.
     database_ids: frozenset[int]
-    actions: frozenset[Action]
+    actions: frozenset[Scope]
     #: When the secret it was found by stops being good; None for never.
     good_until: datetime | None = None
     #: How much it may ask; None for any amount.
@@ -39,7 +39,7 @@ class Token:
         """Say whether the secret it was found by is still good."""
         return self.good_until is None or now < self.good_until
 
-    def allows(self, action: Action, database_id: int) -> bool:
+    def allows(self, action: Scope, database_id: int) -> bool:
         """Say whether the holder may take `action` in this database."""
         return action in self.actions and (
             not self.database_ids or database_id in self.database_ids

@@ -14,7 +14,7 @@ from ingest.domain.names import one_of
 
 
 class Action(StrEnum):
-    """What is done to the stored value (contract 9.1)."""
+    """The update functions (contract 9.1)."""
 
     # Enum's own hash is a call into Python, and these are looked up all the time.
     __hash__ = str.__hash__

@@ -27,7 +27,7 @@ Hit = tuple[Address, str]
 
 
 class Scans(dict[Address, list[str]]):
-    """What was found by scans, as far as they got."""
+    """Profiles found by scans, as far as these got."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -10,12 +10,12 @@ from uuid_utils.compat import uuid7
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Forbidden, NotFound
 from ingest.domain.excess import refuse_excess
-from ingest.domain.identities import Name
+from ingest.domain.identities import ImportName
 from ingest.domain.imports import Import
 from ingest.domain.lookups import Search
 from ingest.domain.matching import build_route_search, route
 from ingest.domain.ranks import Rank, Ranking
-from ingest.domain.tokens import Action, Token
+from ingest.domain.tokens import Scope, Token
 from ingest.wire.envelopes import Envelope, to_import
 
 
@@ -30,7 +30,7 @@ class Accepted(Struct, frozen=True, kw_only=True):
     rank: Rank | None = None
 
 
-def check_right(token: Token, database_id: int, *actions: Action) -> None:
+def check_right(token: Token, database_id: int, *actions: Scope) -> None:
     """Raise Forbidden unless `token` allows one of `actions` in this database."""
     if not any(token.allows(action, database_id) for action in actions):
         missing = " or ".join(actions)
@@ -46,9 +46,9 @@ def check_reader(token: Token, database_id: int, sender_id: int | None) -> bool:
     token that sent it, None where it came without one), and nothing that was stored:
     else it could read any value by writing over it.
     """
-    if token.allows(Action.READ, database_id):
+    if token.allows(Scope.READ, database_id):
         return True
-    check_right(token, database_id, Action.READ, Action.IMPORT)
+    check_right(token, database_id, Scope.READ, Scope.IMPORT)
     if sender_id != token.id:
         raise Forbidden(
             "The API token lacks the read scope (it can read only its own imports)",
@@ -59,7 +59,7 @@ def check_reader(token: Token, database_id: int, sender_id: int | None) -> bool:
 
 def check_access(token: Token, database_id: int, catalog: Catalog) -> None:
     """Raise Forbidden or NotFound unless `token` may import into the database."""
-    check_right(token, database_id, Action.IMPORT)
+    check_right(token, database_id, Scope.IMPORT)
     if database_id not in catalog.databases:
         raise NotFound("Database not found", "db_id")
 
@@ -71,7 +71,7 @@ def accept(
     catalog: Catalog,
     partitions: int,
     door: str,
-    name: Name | None = None,
+    name: ImportName | None = None,
 ) -> Accepted:
     """Give the import of `envelope` its id and its place in the order.
 

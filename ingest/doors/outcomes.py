@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from ingest.domain.answers import Answer
 from ingest.domain.errors import Unavailable
-from ingest.domain.identities import Name
+from ingest.domain.identities import ImportName
 from ingest.doors.receipts import Receipts
 from ingest.streams.connections import connect
 from ingest.streams.queues import outcomes_channel
@@ -34,7 +34,7 @@ _RECONNECT_SECONDS = 0.2
 class Expected(Struct, frozen=True, eq=False):
     """A request that waits for what came of its import."""
 
-    name: Name
+    name: ImportName
     outcome: Future[Answer]
 
     def resolve(self, answer: Answer) -> None:
@@ -49,7 +49,7 @@ class Expected(Struct, frozen=True, eq=False):
 
 
 class OutcomeBoard:
-    """Which requests wait for which import: those of one name may be several."""
+    """Requests that wait for an outcome, by import; several may share a name."""
 
     def __init__(
         self, redis_url: str, receipts: Receipts, *, reply_to: str, named_by: str
@@ -76,7 +76,7 @@ class OutcomeBoard:
         await self._redis.aclose()
 
     @contextmanager
-    def expecting(self, name: Name) -> Iterator[Expected]:
+    def expecting(self, name: ImportName) -> Iterator[Expected]:
         """Yield what to wait for; enter before the import can have been applied."""
         one = Expected(name, asyncio.get_running_loop().create_future())
         together = self._waiting.setdefault(name.import_id, [])

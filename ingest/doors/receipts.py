@@ -55,8 +55,8 @@ class StoredReceipt:
         }
 
 
-class Applied(Struct, frozen=True, kw_only=True):
-    """What the receipt of an import says in short."""
+class ReceiptSummary(Struct, frozen=True, kw_only=True):
+    """The receipt of an import, in short."""
 
     import_id: UUID
     db_id: int
@@ -104,7 +104,9 @@ class Receipts:
         )
         return {row["import_id"]: Answer(**row) for row in rows}
 
-    async def find_applied(self, import_ids: Sequence[UUID]) -> dict[UUID, Applied]:
+    async def find_applied(
+        self, import_ids: Sequence[UUID]
+    ) -> dict[UUID, ReceiptSummary]:
         """Return what came of those of `import_ids` that have been applied."""
         rows = await self._fetch(
             """
@@ -115,7 +117,7 @@ class Receipts:
             """,
             {"ids": list(import_ids)},
         )
-        return {row["import_id"]: Applied(**row) for row in rows}
+        return {row["import_id"]: ReceiptSummary(**row) for row in rows}
 
     async def find_receipt(self, import_id: UUID) -> StoredReceipt | None:
         """Return the receipt; None when there is none (yet)."""

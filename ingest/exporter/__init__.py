@@ -1,1 +1,1 @@
-"""What Prometheus scrapes: every process's counts, and the state of the servers."""
+"""Metrics for Prometheus: counts of every process, and the state of the servers."""

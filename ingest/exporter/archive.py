@@ -1,4 +1,4 @@
-"""What every process of this host has counted, the dead ones folded into one.
+"""Counts of every process of this host; those of ended processes are one archive.
 
 Children are recycled and intakes restarted for ever, and each leaves files behind: they
 would pile up until a scrape takes a minute. So before each scrape the files of the dead

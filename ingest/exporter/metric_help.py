@@ -1,4 +1,4 @@
-"""What to do when a metric moves, for docs/metrics.md."""
+"""Advice for each metric, for docs/metrics.md."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What Postgres knows: heartbeats, dead letters, deliveries, and how Postgres is."""
+"""Metrics read from Postgres: heartbeats, dead letters, deliveries, and the server."""
 
 import time
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What Redis knows: how much waits, since when, and how Redis itself is."""
+"""Metrics read from Redis: backlog, its age, and the server."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""What one scrape shows."""
+"""The metrics of one scrape."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

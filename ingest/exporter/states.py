@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 DEADLINE_SECONDS = 2.0
 
 
-class Source(Protocol):
+class StateSource(Protocol):
     """A server whose state is read over one connection."""
 
     #: A key of `families.UP`.
@@ -35,7 +35,7 @@ class Source(Protocol):
 class _Reading(Thread):
     """One look at one source; a server that hangs holds up nobody else."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: StateSource) -> None:
         super().__init__(name=f"read-{source.name}", daemon=True)
         self._source = source
         self.metrics: list[Metric] | None = None
@@ -58,7 +58,7 @@ class States(Collector):
     """Reads every source at once, and waits for them no longer than the deadline."""
 
     def __init__(
-        self, sources: Sequence[Source], deadline_seconds: float = DEADLINE_SECONDS
+        self, sources: Sequence[StateSource], deadline_seconds: float = DEADLINE_SECONDS
     ) -> None:
         self._sources = sources
         self._deadline_seconds = deadline_seconds

@@ -20,7 +20,7 @@ from ingest.store.ledger import (
     ACCEPTED,
     REPEATED,
     UNSEEN,
-    Counts,
+    LedgerCounts,
     MissingImport,
     add_counts,
     find_known,
@@ -58,14 +58,14 @@ class Balance:
 
     @property
     def imbalance(self) -> int:
-        """What is missing; negative where more came of imports than were accepted."""
+        """Missing outcomes; negative if there are more than accepted imports."""
         decided = self.created + self.updated + self.unchanged
         return self.accepted - decided - self.rejected - self.dead - self.waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """What an audit found."""
+    """The findings of an audit."""
 
     balances: list[Balance]
     missing: list[MissingImport] = field(default_factory=list)
@@ -84,7 +84,7 @@ class Audit:
 def audit(connection: Connection[TupleRow], journal: Journal, now: datetime) -> Audit:
     """Balance the ledger, and name what is missing; imports may flow meanwhile."""
     settle_all(connection, journal)
-    counts: Counts = Counter()
+    counts: LedgerCounts = Counter()
     missing: list[MissingImport] = []
     for partition in journal.partitions:
         found, gone = _look(connection, journal, partition)
@@ -112,7 +112,7 @@ def restart(connection: Connection[TupleRow], journal: Journal) -> None:
 
 def _look(
     connection: Connection[TupleRow], journal: Journal, partition: int
-) -> tuple[Counts, list[MissingImport]]:
+) -> tuple[LedgerCounts, list[MissingImport]]:
     """Count what one partition has at one moment, and name what is missing there."""
     with connection.transaction():
         return _count(connection, journal, partition)
@@ -120,7 +120,7 @@ def _look(
 
 def _count(
     connection: Connection[TupleRow], journal: Journal, partition: int
-) -> tuple[Counts, list[MissingImport]]:
+) -> tuple[LedgerCounts, list[MissingImport]]:
     drained = hold_partition(connection, partition)
     settled = hold_journal(connection, partition)
     counts = load_counts(connection, partition)
@@ -169,7 +169,7 @@ def find_unknown(
     return unknown
 
 
-def balance(counts: Counts) -> list[Balance]:
+def balance(counts: LedgerCounts) -> list[Balance]:
     """Make an account of each database out of the counts of entries."""
     return [
         _balance(database_id, counts)
@@ -177,7 +177,7 @@ def balance(counts: Counts) -> list[Balance]:
     ]
 
 
-def _balance(database_id: int, counts: Counts) -> Balance:
+def _balance(database_id: int, counts: LedgerCounts) -> Balance:
     told = {state: counts[database_id, state] for state in (*State, WAITING, REPEATED)}
     entries = counts[database_id, ACCEPTED] + counts[database_id, UNSEEN]
     return Balance(database_id=database_id, accepted=entries - told[REPEATED], **told)

@@ -14,7 +14,7 @@ from psycopg.rows import TupleRow
 
 from ingest.store.ledger import (
     ACCEPTED,
-    Counts,
+    LedgerCounts,
     MissingImport,
     add_counts,
     advance_journal,
@@ -93,7 +93,7 @@ def _find_settled(
     return settled, (unknown - waiting) & passed
 
 
-def count_accepted(records: list[Record]) -> Counts:
+def count_accepted(records: list[Record]) -> LedgerCounts:
     """Count the imports of `records`."""
     return Counter(
         (mark.database_id, ACCEPTED) for record in records for mark in record.marks

@@ -1,4 +1,4 @@
-"""Which user PostgreSQL runs as: it refuses to be root, or one without a name."""
+"""The user that PostgreSQL runs as: it refuses root, and users without a name."""
 
 import os
 import pwd
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ingest.domain.errors import PenstockError
 from ingest.local.binaries import Binaries
-from ingest.local.processes import Account, Isolation, launch_argv
+from ingest.local.processes import Isolation, ProcessUser, launch_argv
 
 _PROBE_SECONDS = 20
 #: Holds what another user must reach when the state directory lies under a private one.
@@ -21,7 +21,7 @@ class ForeignFiles(PenstockError):
     """The data belong to a user that we are not and cannot run as."""
 
 
-def _runs(program: Path, account: Account) -> bool:
+def _runs(program: Path, account: ProcessUser) -> bool:
     """Try whether `program` runs at all as `account`."""
     argv = launch_argv((str(program), "--version"), account, 0)
     done = subprocess.run(  # noqa: S603 - our own launcher
@@ -57,16 +57,16 @@ def _is_known(uid: int) -> bool:
     return True
 
 
-def choose_account(binaries: Binaries) -> Account:
+def choose_account(binaries: Binaries) -> ProcessUser:
     """Choose how the server runs: as we are, in a user namespace, or as nobody.
 
     The namespace comes first: it makes no user, and leaves every owner and mode as is.
     """
     is_root = os.geteuid() == 0
     if not is_root and _is_known(os.geteuid()):
-        return Account()
+        return ProcessUser()
     nobody = _find_nobody()
-    namespace = Account(
+    namespace = ProcessUser(
         isolation=Isolation.NAMESPACE, uid=nobody.pw_uid, gid=nobody.pw_gid
     )
     if sys.platform == "linux" and _runs(binaries.server, namespace):
@@ -76,7 +76,7 @@ def choose_account(binaries: Binaries) -> Account:
             f"PostgreSQL does not run as user {os.geteuid()}, which has no name on "
             "this system. Add the user to /etc/passwd, or set DATABASE_URL."
         )
-    return Account(isolation=Isolation.USER, uid=nobody.pw_uid, gid=nobody.pw_gid)
+    return ProcessUser(isolation=Isolation.USER, uid=nobody.pw_uid, gid=nobody.pw_gid)
 
 
 def _is_reachable(path: Path) -> bool:
@@ -84,7 +84,7 @@ def _is_reachable(path: Path) -> bool:
     return all(parent.stat().st_mode & 0o001 for parent in path.parents)
 
 
-def choose_home(state: Path, account: Account) -> Path:
+def choose_home(state: Path, account: ProcessUser) -> Path:
     """Choose the directory that holds the data: the state directory where possible.
 
     Another user must be able to pass through it: then the state directory lets through
@@ -122,7 +122,9 @@ def _copy_installation(installation: Path, target: Path) -> Path:
     return half.replace(copy)
 
 
-def reachable_binaries(binaries: Binaries, home: Path, account: Account) -> Binaries:
+def reachable_binaries(
+    binaries: Binaries, home: Path, account: ProcessUser
+) -> Binaries:
     """Return programs that `account` can run: these, or a copy of them in `home`."""
     if account.isolation is not Isolation.USER or _runs(binaries.server, account):
         return binaries
@@ -138,13 +140,13 @@ def reachable_binaries(binaries: Binaries, home: Path, account: Account) -> Bina
     )
 
 
-def give(path: Path, account: Account) -> None:
+def give(path: Path, account: ProcessUser) -> None:
     """Make `account` the owner of `path`."""
     if account.isolation is Isolation.USER:
         os.chown(path, account.uid, account.gid)
 
 
-def check_owner(directory: Path, account: Account) -> None:
+def check_owner(directory: Path, account: ProcessUser) -> None:
     """Raise ForeignFiles unless the server may own `directory`."""
     owner = directory.stat().st_uid
     wanted = account.uid if account.isolation is Isolation.USER else os.geteuid()

@@ -1,4 +1,4 @@
-"""What a running group says of itself, to its caller and to later ones."""
+"""Answers of a running group about itself, to its caller and to later ones."""
 
 import time
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Where the servers' programs come from: a named directory, a wheel, or the system."""
+"""Programs of the servers: from a named directory, a wheel, or the system."""
 
 import importlib.util
 import os

@@ -7,7 +7,7 @@ from importlib import resources
 import psycopg
 from psycopg.rows import TupleRow
 
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Scope
 from ingest.store import catalog, tokens
 from ingest.store.database import connect
 from ingest.store.migrate import migrate
@@ -30,7 +30,7 @@ def _ensure_token(
     connection: psycopg.Connection[TupleRow],
     name: str,
     secret: str,
-    actions: Iterable[Action],
+    actions: Iterable[Scope],
 ) -> str | None:
     """Create a token unless it was made before; None if it was revoked."""
     secret_hash = tokens.hash_secret(secret)
@@ -53,7 +53,7 @@ def ensure_admin(database_url: str, secret: str) -> str | None:
     For the embedded default only, as the demo token, but not public like it.
     """
     with connect(database_url) as connection:
-        return _ensure_token(connection, "demo admin", secret, {Action.ADMIN})
+        return _ensure_token(connection, "demo admin", secret, {Scope.ADMIN})
 
 
 def prepare(database_url: str, *, demo: bool) -> str | None:
@@ -69,5 +69,5 @@ def prepare(database_url: str, *, demo: bool) -> str | None:
         with connection.transaction():
             _apply_demo_catalog(connection)
         # What anybody knows must not open the console.
-        allowed = set(Action) - {Action.ADMIN}
+        allowed = set(Scope) - {Scope.ADMIN}
         return _ensure_token(connection, "demo", DEMO_SECRET, allowed)

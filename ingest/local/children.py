@@ -1,4 +1,4 @@
-"""What runs beside the servers: intakes, workers, beat, exporter and console."""
+"""Processes of a group: intakes, workers, beat, exporter, and console."""
 
 import http.client
 import sys
@@ -22,8 +22,8 @@ _INTAKE_NICE = "5"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """How many of each there are, and where they meet."""
+class GroupLayout:
+    """Numbers and addresses of the processes of a group."""
 
     state: Path
     environ: Mapping[str, str]
@@ -70,7 +70,7 @@ def forget_workers(redis_url: str) -> None:
 
 
 def _program(
-    layout: Layout,
+    layout: GroupLayout,
     name: str,
     argv: Iterable[str],
     *,
@@ -95,7 +95,7 @@ def _worker(queue: str, *arguments: str) -> tuple[str, ...]:
     return _celery("worker", "-Q", queue, "-n", f"{queue}@%h", *arguments)
 
 
-def _list_intakes(layout: Layout) -> Iterator[Child]:
+def _list_intakes(layout: GroupLayout) -> Iterator[Child]:
     intake = ("ingest.cli", "intake")
     for number in range(1, layout.intakes + 1):
         yield Child(
@@ -111,7 +111,7 @@ def _list_intakes(layout: Layout) -> Iterator[Child]:
         )
 
 
-def _list_workers(layout: Layout) -> Iterator[Child]:
+def _list_workers(layout: GroupLayout) -> Iterator[Child]:
     commands = {
         DRAINS: ("-c", str(layout.workers), "--prefetch-multiplier", "1"),
         UPKEEP: ("-c", "1", "--pool", "solo"),
@@ -124,7 +124,7 @@ def _list_workers(layout: Layout) -> Iterator[Child]:
         )
 
 
-def list_children(layout: Layout) -> list[Child]:
+def list_children(layout: GroupLayout) -> list[Child]:
     """List every child in the order in which they start.
 
     They stop in another: intakes first, whose callers wait for what workers do.

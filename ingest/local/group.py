@@ -12,7 +12,7 @@ from pathlib import Path
 from ingest.domain.errors import PenstockError
 from ingest.local.answers import answer_path, group_pids
 from ingest.local.bootstrap import ensure_admin, prepare
-from ingest.local.children import Layout, forget_workers, list_children
+from ingest.local.children import GroupLayout, forget_workers, list_children
 from ingest.local.leftovers import end_leftovers
 from ingest.local.servers import ServerUrls
 from ingest.local.services import Tell, choose_postgres, choose_redis
@@ -37,7 +37,7 @@ _READY_SECONDS = 60.0
 #: A server that was killed reads its log back first, and answers that it does.
 _RECOVERY_SECONDS = 300.0
 
-Answer = dict[str, object]
+ProbeAnswer = dict[str, object]
 #: The demo's, by how the answer names them; None where there is none.
 Tokens = dict[str, str | None]
 
@@ -48,7 +48,7 @@ class PortTaken(PenstockError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the caller of `penstock up` chooses."""
+    """The options of `penstock up`."""
 
     state_dir: Path
     #: None is the default one, or any if that is taken; 0 is any.
@@ -129,7 +129,7 @@ def _start_servers(
     return urls, tokens
 
 
-def _start_children(supervisor: Supervisor, layout: Layout, tell: Tell) -> None:
+def _start_children(supervisor: Supervisor, layout: GroupLayout, tell: Tell) -> None:
     forget_workers(layout.redis_url)
     children = list_children(layout)
     tell(f"starting {', '.join(child.program.name for child in children)}")
@@ -145,14 +145,14 @@ def _make_layout(
     listener: socket.socket,
     console: socket.socket,
     urls: ServerUrls,
-) -> Layout:
+) -> GroupLayout:
     console_port = console.getsockname()[1]
     own = {
         "DATABASE_URL": urls.database_url,
         "REDIS_URL": urls.redis_url,
         "PROMETHEUS_MULTIPROC_DIR": str(state / "metrics"),
     }
-    return Layout(
+    return GroupLayout(
         state=state,
         environ={
             "PENSTOCK_CONSOLE_URL": f"http://127.0.0.1:{console_port}",
@@ -177,10 +177,10 @@ def _partitions(environ: Mapping[str, str]) -> int:
 
 
 def _publish(
-    supervisor: Supervisor, layout: Layout, urls: ServerUrls, tokens: Tokens
-) -> Answer:
+    supervisor: Supervisor, layout: GroupLayout, urls: ServerUrls, tokens: Tokens
+) -> ProbeAnswer:
     """Write down where the group answers, for attaching and for other commands."""
-    answer: Answer = {
+    answer: ProbeAnswer = {
         "http": f"http://127.0.0.1:{layout.http_port}",
         "console": f"http://127.0.0.1:{layout.console_port}",
         "metrics": f"http://127.0.0.1:{layout.exporter_port}/metrics",
@@ -198,7 +198,7 @@ def run_group(
     environ: Mapping[str, str],
     *,
     tell: Tell,
-    announce: Callable[[Answer], None],
+    announce: Callable[[ProbeAnswer], None],
 ) -> None:
     """Boot the group, announce it when ready, and keep it until a signal says stop.
 

@@ -1,4 +1,4 @@
-"""What a killed supervisor may leave: the record of its processes, and their end."""
+"""Leftovers of a killed supervisor: the record of its processes, and their end."""
 
 import os
 import signal

@@ -13,7 +13,7 @@ from ingest.domain.errors import PenstockError
 from ingest.local import accounts
 from ingest.local.binaries import Binaries, find_postgres
 from ingest.local.processes import (
-    Account,
+    ProcessUser,
     Program,
     ask_stranger,
     command_line,
@@ -65,7 +65,7 @@ class Cluster:
     """One data directory and what serves it."""
 
     binaries: Binaries
-    account: Account
+    account: ProcessUser
     data: Path
     port: int
     password: str
@@ -165,7 +165,7 @@ def prepare_postgres(
     *,
     durable: bool,
     environ: Mapping[str, str],
-    account: Account | None = None,
+    account: ProcessUser | None = None,
 ) -> Cluster:
     """Find the programs and set up the data directory, unless it is there."""
     binaries = find_postgres(environ)

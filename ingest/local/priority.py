@@ -1,4 +1,4 @@
-"""Which processes give way when there is less processor time than work."""
+"""Priorities of processes when there is less processor time than work."""
 
 import os
 from contextlib import suppress

@@ -18,7 +18,7 @@ _POLL_SECONDS = 0.02
 
 
 class Isolation(StrEnum):
-    """How a program that refuses to run as root is given another user."""
+    """The ways to give another user to a program that refuses to run as root."""
 
     NONE = "none"
     #: A user namespace: looks like another user, files stay owned by root.
@@ -28,7 +28,7 @@ class Isolation(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class ProcessUser:
     """The user a program runs as."""
 
     isolation: Isolation = Isolation.NONE
@@ -48,7 +48,7 @@ class Program:
     #: None inherits ours.
     environ: Mapping[str, str] | None = None
     directory: Path | None = None
-    account: Account = Account()
+    account: ProcessUser = ProcessUser()
     #: Sent to stop it, and by the kernel when we die.
     stop_signal: signal.Signals = signal.SIGTERM
     #: After this time it is killed.
@@ -58,7 +58,7 @@ class Program:
     descriptors: tuple[int, ...] = ()
 
 
-def launch_argv(argv: tuple[str, ...], account: Account, death: int) -> list[str]:
+def launch_argv(argv: tuple[str, ...], account: ProcessUser, death: int) -> list[str]:
     """Wrap `argv` in the launcher, which ties it to this process."""
     tie = [os.getpid(), death, account.isolation, account.uid, account.gid]
     return [sys.executable, "-I", "-S", str(_LAUNCHER), *map(str, tie), *argv]

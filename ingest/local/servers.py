@@ -11,7 +11,7 @@ from pathlib import Path
 from ingest.domain.errors import PenstockError
 from ingest.local import processes
 from ingest.local.postgres import postgres_program, prepare_postgres, probe_postgres
-from ingest.local.processes import Account, Program
+from ingest.local.processes import ProcessUser, Program
 from ingest.local.state import locked, open_state
 from ingest.local.valkey import prepare_valkey, probe_valkey, valkey_program
 
@@ -25,7 +25,7 @@ class ServerNotReady(PenstockError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerUrls:
-    """Where the servers answer."""
+    """Addresses of the servers."""
 
     database_url: str
     redis_url: str
@@ -67,7 +67,7 @@ def start_postgres(
     *,
     durable: bool = True,
     environ: Mapping[str, str] = os.environ,
-    account: Account | None = None,
+    account: ProcessUser | None = None,
 ) -> Server:
     """Start PostgreSQL on `state_dir` and wait until it answers."""
     cluster = prepare_postgres(

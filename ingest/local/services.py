@@ -1,4 +1,4 @@
-"""Which PostgreSQL and Redis a group uses: somebody else's by URL, or its own."""
+"""PostgreSQL and Redis of a group: external ones by URL, or its own."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

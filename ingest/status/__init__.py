@@ -1,1 +1,1 @@
-"""How the pipeline is doing: one reader of streams and Postgres for every view."""
+"""Status of the pipeline: one reader of streams and Postgres for every view."""

@@ -26,7 +26,7 @@ from ingest.streams.states import StreamsState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreState:
-    """What Postgres knows about the pipeline at one moment."""
+    """State of the pipeline in Postgres at one moment."""
 
     partitions: Mapping[int, PartitionState]
     endpoints: Sequence[EndpointState]

@@ -1,4 +1,4 @@
-"""What is stored follows a field that changed: its values, then its match keys."""
+"""Backfill of stored values and match keys after a field has changed."""
 
 from collections.abc import Iterator, Sequence
 

@@ -95,7 +95,9 @@ def _load(
     return version, _declare(tables), disabled
 
 
-def _declare(tables: Mapping[str, Sequence[catalog_rows.Row]]) -> DeclaredCatalog:
+def _declare(
+    tables: Mapping[str, Sequence[catalog_rows.CatalogRow]],
+) -> DeclaredCatalog:
     """Make the catalog out of the rows of each table."""
     return DeclaredCatalog(
         accounts={each["id"]: Account(**each) for each in tables["accounts"]},

@@ -19,10 +19,10 @@ from ingest.domain.catalog import (
 )
 
 #: A row as its column names and JSON values.
-Row = Mapping[str, Any]
+CatalogRow = Mapping[str, Any]
 
 
-def _default(row: Row) -> object:
+def _default(row: CatalogRow) -> object:
     value = row.get("default_value")
     # JSON has one kind of number: a whole float comes back as an int.
     if row["type"] == FieldType.FLOAT and value is not None:
@@ -30,7 +30,9 @@ def _default(row: Row) -> object:
     return value
 
 
-def _fields_of(owner: str, owner_id: int, rows: Iterable[Row]) -> dict[str, Field]:
+def _fields_of(
+    owner: str, owner_id: int, rows: Iterable[CatalogRow]
+) -> dict[str, Field]:
     return {
         row["name"]: Field(
             name=row["name"],
@@ -48,7 +50,7 @@ def _fields_of(owner: str, owner_id: int, rows: Iterable[Row]) -> dict[str, Fiel
     }
 
 
-def to_database(row: Row, fields: Sequence[Row]) -> Database:
+def to_database(row: CatalogRow, fields: Sequence[CatalogRow]) -> Database:
     """Make a database of its row and the rows of all fields."""
     return Database(
         id=row["id"],
@@ -61,7 +63,7 @@ def to_database(row: Row, fields: Sequence[Row]) -> Database:
     )
 
 
-def to_resource(row: Row, fields: Sequence[Row]) -> Resource:
+def to_resource(row: CatalogRow, fields: Sequence[CatalogRow]) -> Resource:
     """Make a resource of its row and the rows of all resource fields."""
     return Resource(
         id=row["id"],
@@ -76,7 +78,7 @@ def to_resource(row: Row, fields: Sequence[Row]) -> Resource:
     )
 
 
-def to_segment(row: Row) -> Segment:
+def to_segment(row: CatalogRow) -> Segment:
     """Make a segment of its row."""
     return Segment(
         id=row["id"],
@@ -86,7 +88,7 @@ def to_segment(row: Row) -> Segment:
     )
 
 
-def to_endpoint(row: Row) -> Endpoint:
+def to_endpoint(row: CatalogRow) -> Endpoint:
     """Make an endpoint of its row."""
     return Endpoint(
         id=row["id"],
@@ -97,7 +99,7 @@ def to_endpoint(row: Row) -> Endpoint:
     )
 
 
-def to_trigger(row: Row) -> Trigger:
+def to_trigger(row: CatalogRow) -> Trigger:
     """Make a trigger of its row."""
     return Trigger(
         id=row["id"],
@@ -113,7 +115,7 @@ def to_trigger(row: Row) -> Trigger:
     )
 
 
-def to_workflow(row: Row) -> Workflow:
+def to_workflow(row: CatalogRow) -> Workflow:
     """Make a workflow of its row."""
     return Workflow(
         id=row["id"],

@@ -14,7 +14,7 @@ from ingest.store.dead_letters import Resolution
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which dead letters; what is None does not narrow it."""
+    """A selection of dead letters; None does not narrow it."""
 
     ids: list[int] | None = None
     fingerprint: str | None = None
@@ -179,7 +179,7 @@ def find_letter_of_import(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
+class ReplayedImport:
     """An import that a replay has just applied, and the profile it reached."""
 
     import_id: UUID
@@ -189,7 +189,9 @@ class Applied:
 
 
 def count_overtaking(
-    connection: Connection[TupleRow], applied: Sequence[Applied], before: datetime
+    connection: Connection[TupleRow],
+    applied: Sequence[ReplayedImport],
+    before: datetime,
 ) -> dict[UUID, int]:
     """Return how many imports of the same profile overtook each of `applied`.
 

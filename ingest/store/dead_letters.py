@@ -15,7 +15,7 @@ _TRACEBACK_LENGTH = 50_000
 
 
 class Resolution(StrEnum):
-    """How an operator resolved a dead letter."""
+    """The ways in which an operator resolves a dead letter."""
 
     REPLAYED = "replayed"
     #: Stored as `dropped`, the word of the first releases.
@@ -49,8 +49,8 @@ class OpenLetter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """Who resolves letters, how and why."""
+class ResolutionNote:
+    """A note on the resolution of dead letters: by whom, how, and why."""
 
     resolution: Resolution
     by: str
@@ -96,7 +96,7 @@ def _storable(text: str) -> str:
     return text.replace("\0", r"\0").encode(errors="backslashreplace").decode()
 
 
-def claim_letters(
+def claim_dead_letters(
     connection: Connection[TupleRow], letter_ids: Sequence[int]
 ) -> list[OpenLetter]:
     """Lock those of `letter_ids` that are open until the transaction ends.
@@ -134,10 +134,10 @@ def accepted_order(letter: OpenLetter) -> tuple[int, int, int]:
     return letter.partition, int(milliseconds), int(sequence)
 
 
-def resolve_letters(
+def resolve_dead_letters(
     connection: Connection[TupleRow],
     letter_ids: Sequence[int],
-    verdict: Verdict,
+    verdict: ResolutionNote,
     now: datetime,
 ) -> int:
     """Resolve those of `letter_ids` that are open; return how many."""
@@ -176,7 +176,9 @@ def count_replays(connection: Connection[TupleRow], letter_ids: Sequence[int]) -
     )
 
 
-def drop_resolved_letters(connection: Connection[TupleRow], before: datetime) -> int:
+def drop_resolved_dead_letters(
+    connection: Connection[TupleRow], before: datetime
+) -> int:
     """Delete the letters that were resolved before `before`; return how many."""
     deleted = connection.execute(
         "DELETE FROM dead_letters WHERE resolved_at < %(before)s", {"before": before}

@@ -61,7 +61,7 @@ class Attempted:
 
     @property
     def state(self) -> str:
-        """What becomes of the delivery."""
+        """The next state of the delivery."""
         if self.attempt.is_delivered:
             return "delivered"
         return "pending" if self.next_attempt_at else "failed"

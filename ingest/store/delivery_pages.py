@@ -44,7 +44,7 @@ class DeliveryLine:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryCursor:
-    """Where a page ended."""
+    """The end of a page."""
 
     #: When the event was written; in a list of one state, when the delivery is due.
     at: datetime

@@ -1,4 +1,4 @@
-"""How endpoints behave: failing, paused, disabled, and back in service."""
+"""Endpoints: failing, paused, disabled, and back in service."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -24,7 +24,7 @@ class AttemptRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventDelivery:
-    """How one event stands at one endpoint, attempt by attempt."""
+    """Delivery of one event to one endpoint, attempt by attempt."""
 
     endpoint_id: int
     endpoint: str
@@ -40,7 +40,7 @@ class EventDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRecord:
-    """What an import caused, and where it was delivered."""
+    """Events of an import, and their deliveries."""
 
     id: UUID
     import_id: UUID

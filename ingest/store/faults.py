@@ -1,4 +1,4 @@
-"""Which errors of Postgres are the server's own, and what is said of them.
+"""Errors of Postgres that are the server's own, and their messages.
 
 Everything else an import can provoke, every time it is tried: a value no index takes,
 memory for too many locks, a statement that takes too long.

@@ -22,7 +22,7 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportFilter:
-    """Which imports are wanted; None for any."""
+    """A filter of imports; None is any."""
 
     state: str | None = None
     error: int | None = None

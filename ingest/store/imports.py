@@ -64,7 +64,7 @@ class ImportRecord:
 
     @property
     def match(self) -> str:
-        """How the import came to its profile, or to none, in a sentence."""
+        """A sentence on how the import found its profile, or none."""
         return explain_match(
             operation=self.operation,
             matching=self.matching,
@@ -75,7 +75,7 @@ class ImportRecord:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a page ended: the next one goes on before this import."""
+    """The end of a page; the next one continues before this import."""
 
     applied_at: datetime
     import_id: UUID

@@ -12,7 +12,7 @@ from psycopg.rows import TupleRow
 
 from ingest.domain.errors import Fault
 from ingest.domain.imports import State
-from ingest.domain.jobs import MAX_ROWS, Counts, row_import_id, row_number
+from ingest.domain.jobs import MAX_ROWS, JobCounts, row_import_id, row_number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +28,8 @@ class KeptRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What came of one row."""
+class RowOutcome:
+    """The outcome of one row."""
 
     row: int
     import_id: UUID
@@ -44,8 +44,8 @@ _FIELDS = '$[*] ? (!(@.path starts with "data.subscriptions["))'
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
-    """What the receipt of a row says."""
+class RowReceipt:
+    """The receipt of a row."""
 
     state: State
     #: Of the row that was applied; None in those of a release before fingerprints.
@@ -54,7 +54,7 @@ class Applied:
 
 def find_applied(
     connection: Connection[TupleRow], job_id: UUID, first: int, last: int
-) -> dict[int, Applied]:
+) -> dict[int, RowReceipt]:
     """Return what came of those rows from `first` to `last` that have been applied."""
     rows = connection.execute(
         """
@@ -65,7 +65,7 @@ def find_applied(
         _range(job_id, first, last),
     )
     return {
-        row_number(import_id): Applied(State(state), fingerprint)
+        row_number(import_id): RowReceipt(State(state), fingerprint)
         for import_id, state, fingerprint in rows
     }
 
@@ -88,7 +88,7 @@ def find_dropped(
 
 def count_states(
     connection: Connection[TupleRow], job_id: UUID, first: int, last: int
-) -> Counts:
+) -> JobCounts:
     """Return what came of the rows from `first` to `last`, as far as it is known."""
     rows = connection.execute(
         """
@@ -105,7 +105,7 @@ def count_states(
         """,
         _range(job_id, first, last),
     )
-    counts = Counts()
+    counts = JobCounts()
     for state, count in rows:
         counts = counts.plus(State(state), count)
     return counts
@@ -181,13 +181,13 @@ _RESULTS = """
 
 def list_results(
     connection: Connection[TupleRow], job_id: UUID, after: int, limit: int
-) -> list[Result]:
+) -> list[RowOutcome]:
     """Return what came of the first `limit` rows after row `after`, in their order."""
     rows = connection.execute(
         _RESULTS, {**_range(job_id, after + 1, None), "limit": limit}
     )
     return [
-        Result(
+        RowOutcome(
             row=row_number(import_id),
             import_id=import_id,
             state=state,

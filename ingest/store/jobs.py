@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow, kwargs_row
 
 from ingest.domain.imports import State
-from ingest.domain.jobs import Counts, JobState
+from ingest.domain.jobs import JobCounts, JobState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Job:
     digest: str = ""
     bytes: int = 0
     total_bytes: int | None = None
-    counts: Counts = field(default_factory=Counts)
+    counts: JobCounts = field(default_factory=JobCounts)
     cancelled_at: datetime | None = None
     created_at: datetime
     updated_at: datetime
@@ -149,13 +149,13 @@ def begin_job(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a job has come since it was last saved."""
+    """Progress of a job since it was last saved."""
 
     rows: int
     settled: int
     digest: str
     bytes: int
-    counts: Counts
+    counts: JobCounts
 
 
 def save_progress(
@@ -303,4 +303,4 @@ def drop_jobs(connection: Connection[TupleRow], before: datetime) -> None:
 def _make_job(**row: Any) -> Job:
     counted = {state: row.pop(state) for state in State}
     state = JobState(row.pop("state"))
-    return Job(**row, state=state, counts=Counts(**counted))
+    return Job(**row, state=state, counts=JobCounts(**counted))

@@ -1,4 +1,4 @@
-"""Which versions made the match keys, and how far they are made anew by ours."""
+"""Versions that made the match keys, and the progress of their rebuild."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class RebuildRuns(PenstockError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Makers:
-    """Who made the keys, and the work on them that is under way."""
+    """The makers of the match keys, and a rebuild under way."""
 
     made_by: Mapping[str, str]
     #: Whoever works on them now; None for nobody.

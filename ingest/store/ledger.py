@@ -22,7 +22,7 @@ UNSEEN = "unseen"
 UNDECODABLE_PAGE = 50
 
 #: (database id, state) → entries
-Counts = Counter[tuple[int, str]]
+LedgerCounts = Counter[tuple[int, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,9 @@ class MissingImport:
     accepted_at: datetime
 
 
-def add_counts(connection: Connection[TupleRow], counts: Mapping[int, Counts]) -> None:
+def add_counts(
+    connection: Connection[TupleRow], counts: Mapping[int, LedgerCounts]
+) -> None:
     """Add `counts`, by partition, to the ledger, in the transaction they are true in.
 
     As its last statement but one: rows of the ledger are locked until it ends. Counts
@@ -63,7 +65,7 @@ def add_counts(connection: Connection[TupleRow], counts: Mapping[int, Counts]) -
     )
 
 
-def load_counts(connection: Connection[TupleRow], partition: int) -> Counts:
+def load_counts(connection: Connection[TupleRow], partition: int) -> LedgerCounts:
     """Return the counts of `partition`."""
     rows = connection.execute(
         """

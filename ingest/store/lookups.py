@@ -1,4 +1,4 @@
-"""Which profiles hold a match key: one statement per kind of search, for a batch."""
+"""Profiles by match key: one statement per kind of search, for a batch."""
 
 import math
 import time
@@ -21,7 +21,7 @@ from ingest.domain.lookups import (
 from ingest.domain.workspace import Address, Scans
 from ingest.store.rows import dump_array
 
-Hits = dict[Address, list[str]]
+LookupHits = dict[Address, list[str]]
 
 
 class _Scan(Struct, frozen=True):
@@ -38,14 +38,14 @@ def find_profiles(
     connection: Connection[TupleRow],
     wanted: Iterable[Address],
     candidates: int = CANDIDATES,
-) -> Hits:
+) -> LookupHits:
     """Return the ids of the profiles that hold each of the indexed keys `wanted`.
 
     At most `candidates` for each.
     Ids of profiles that are looked for by id are returned unchecked.
     """
     own, listed = [], []
-    hits: Hits = defaultdict(list)
+    hits: LookupHits = defaultdict(list)
     for address in wanted:
         _, lookup = address
         if lookup.kind == PROFILE_ID:
@@ -129,7 +129,7 @@ def scan_profiles(
     return scans
 
 
-def _collect(hits: Hits, found: Iterable[tuple[Address, str]]) -> None:
+def _collect(hits: LookupHits, found: Iterable[tuple[Address, str]]) -> None:
     for address, profile_id in found:
         hits[address].append(profile_id)
 

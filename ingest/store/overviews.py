@@ -11,7 +11,7 @@ COUNTED = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeCount:
-    """How often an outcome came in the last minute."""
+    """Count of an outcome in the last minute."""
 
     state: str
     error: int

@@ -13,7 +13,7 @@ from ingest.store.rows import dump_array, execute_rows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partition:
-    """How far one stream has been applied."""
+    """The position of one stream."""
 
     number: int
     #: Up to which entry.
@@ -138,7 +138,7 @@ def is_any_free(connection: Connection[TupleRow], partitions: Collection[int]) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advance:
-    """How far a partition has been applied."""
+    """The new position of a partition."""
 
     partition: int
     #: The last entry applied.

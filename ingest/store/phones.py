@@ -1,4 +1,4 @@
-"""Who holds which phones."""
+"""Phones and their profiles."""
 
 from collections import defaultdict
 from collections.abc import Collection

@@ -31,8 +31,8 @@ class ProfileHit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hits:
-    """What a term names; any of it may be empty."""
+class SearchHits:
+    """Imports and profiles that a term names; either may be empty."""
 
     #: By import id, or by feedback id.
     imports: Sequence[ImportLine]
@@ -48,7 +48,7 @@ class _Stored:
     updated_at: datetime
 
 
-def search(connection: Connection[TupleRow], term: Term) -> Hits:
+def search(connection: Connection[TupleRow], term: Term) -> SearchHits:
     """Find what `term` names in any database.
 
     A few profiles at most by each key, as matching reads them (CANDIDATES). An import
@@ -62,7 +62,7 @@ def search(connection: Connection[TupleRow], term: Term) -> Hits:
     for database_id, account_id, _ in databases:
         import_ids += _named(namer, term.text, database_id, account_id)
     regions = {database_id: region for database_id, _, region in databases}
-    return Hits(
+    return SearchHits(
         imports=load_lines(connection, import_ids),
         profiles=_find_profiles(connection, term, regions),
     )

@@ -9,7 +9,7 @@ from psycopg.rows import TupleRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerState:
-    """What there is one of."""
+    """Figures of the whole server."""
 
     connection_limit: int
     lock_waits: int

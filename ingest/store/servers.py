@@ -1,4 +1,4 @@
-"""How the Postgres server is set up, and how full it is."""
+"""Settings and use of the Postgres server."""
 
 from dataclasses import dataclass
 from datetime import datetime

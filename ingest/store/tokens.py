@@ -12,7 +12,7 @@ from psycopg.rows import TupleRow
 
 from ingest.domain.errors import PenstockError
 from ingest.domain.rates import Rate
-from ingest.domain.tokens import Action, Token
+from ingest.domain.tokens import Scope, Token
 from ingest.store.catalog import bump_version
 
 
@@ -61,7 +61,7 @@ def create_token(
     *,
     name: str,
     database_ids: Iterable[int],
-    actions: Iterable[Action],
+    actions: Iterable[Scope],
     secret: str | None = None,
     rate: Rate | None = None,
 ) -> tuple[int, str]:
@@ -102,7 +102,7 @@ def _token(row: Sequence[Any], good_until: datetime | None = None) -> Token:
         id=id_,
         name=name,
         database_ids=frozenset(database_ids),
-        actions=frozenset(map(Action, actions)),
+        actions=frozenset(map(Scope, actions)),
         good_until=good_until,
         rate=Rate(per_second=per_second, burst=burst) if per_second else None,
     )

@@ -22,7 +22,7 @@ from ingest.domain.workspace import Address, Hit, Workspace
 from ingest.store.keys import delete_keys
 from ingest.store.locks import lock_names
 from ingest.store.lookups import (
-    Hits,
+    LookupHits,
     find_holders_of_all,
     find_profiles,
     scan_profiles,
@@ -39,8 +39,8 @@ _MORE_CANDIDATES = tuple(CANDIDATES * 4**look for look in range(1, 5))
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What one or many imports look for, and what they bring; filled by `add_`s."""
+class SearchPlan:
+    """Searches and new keys of one or many imports, filled by `add_` functions."""
 
     #: Keys any holder of which is a candidate.
     searched: dict[Address, None] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Wanted:
 
     @property
     def size(self) -> int:
-        """How many locks guard it, at most."""
+        """The most locks that guard it."""
         single = len(self.searched) + len(self.scanned) + len(self.brought)
         return single + sum(map(len, self.together))
 
@@ -79,15 +79,15 @@ class Wanted:
             yield lock_name(*address)
 
 
-def want(database_id: int, search: Search) -> Wanted:
+def want(database_id: int, search: Search) -> SearchPlan:
     """Return what one `search` looks for."""
-    wanted = Wanted()
+    wanted = SearchPlan()
     wanted.add_search(database_id, search)
     return wanted
 
 
 def lock_workspace(
-    connection: Connection[TupleRow], catalog: Catalog, wanted: Wanted
+    connection: Connection[TupleRow], catalog: Catalog, wanted: SearchPlan
 ) -> Workspace:
     """Return the workspace of what is `wanted`, every profile in it locked.
 
@@ -113,7 +113,7 @@ def lock_workspace(
 
 
 def read_workspace(
-    connection: Connection[TupleRow], catalog: Catalog, wanted: Wanted
+    connection: Connection[TupleRow], catalog: Catalog, wanted: SearchPlan
 ) -> Workspace:
     """Return the workspace of what is `wanted`, nothing in it locked.
 
@@ -127,7 +127,7 @@ _Take = Callable[[Connection[TupleRow], Iterable[Id]], list[Profile]]
 
 
 def _search(
-    connection: Connection[TupleRow], catalog: Catalog, wanted: Wanted, take: _Take
+    connection: Connection[TupleRow], catalog: Catalog, wanted: SearchPlan, take: _Take
 ) -> tuple[Workspace, Set[Hit]]:
     """Find and `take` profiles; return those, and the hits on keys they do not hold.
 
@@ -147,7 +147,7 @@ def _search(
 def _look(
     connection: Connection[TupleRow],
     catalog: Catalog,
-    wanted: Wanted,
+    wanted: SearchPlan,
     take: _Take,
     candidates: int,
 ) -> tuple[Workspace, Set[Hit]]:
@@ -165,7 +165,9 @@ def _note(orphans: Set[Hit]) -> None:
         logger.warning("orphan keys", extra={"kind": kind, "keys": keys})
 
 
-def _find(connection: Connection[TupleRow], wanted: Wanted, candidates: int) -> Hits:
+def _find(
+    connection: Connection[TupleRow], wanted: SearchPlan, candidates: int
+) -> LookupHits:
     hits = find_profiles(connection, wanted.searched, candidates)
     for group in wanted.together:
         found = find_holders_of_all(connection, group, candidates)
@@ -174,7 +176,7 @@ def _find(connection: Connection[TupleRow], wanted: Wanted, candidates: int) -> 
     return hits
 
 
-def _ids(*found: Hits) -> set[Id]:
+def _ids(*found: LookupHits) -> set[Id]:
     return {
         (database_id, profile_id)
         for hits in found
@@ -183,7 +185,7 @@ def _ids(*found: Hits) -> set[Id]:
     }
 
 
-def _indexed(hits: Hits) -> Hits:
+def _indexed(hits: LookupHits) -> LookupHits:
     """Return the hits that came from a key; an id sent by a caller may not exist."""
     return {
         address: ids for address, ids in hits.items() if address[1].kind != PROFILE_ID

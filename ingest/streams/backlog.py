@@ -1,4 +1,4 @@
-"""How much work waits and how fast it goes: back-pressure without I/O."""
+"""Backlog, its rate, and the room for more: back-pressure without I/O."""
 
 from collections import deque
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""How a door speaks to Redis: with deadlines, and without repeating itself."""
+"""Connections to Redis, with deadlines and without repeated commands."""
 
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis

@@ -1,4 +1,4 @@
-"""How many partitions there are: one number for every process, kept beside the streams.
+"""The number of partitions: one for every process, kept in Redis with the streams.
 
 The count tells to which stream the imports of a key go. Intakes with different counts
 would part them, and their order would be lost; a worker with a smaller one would never
@@ -120,7 +120,7 @@ def _connect(redis_url: str, **options: Any) -> redis.Redis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class StreamsInUse:
     """The streams that there are in Redis, and who works with them."""
 
     #: None until the first process has told.
@@ -141,13 +141,13 @@ class Partitions:
         """Give up the connection."""
         self._redis.close()
 
-    def look(self) -> Layout:
+    def look(self) -> StreamsInUse:
         """Return what there is."""
         known = self._redis.get(PARTITIONS_KEY)
         numbers = sorted(
             parse_stream_key(key.decode()) for key in self._redis.scan_iter(STREAMS)
         )
-        return Layout(
+        return StreamsInUse(
             count=None if known is None else int(known),
             waiting={each: int(self._redis.xlen(stream_key(each))) for each in numbers},
             connected=_count_members(self._redis.client_list()),

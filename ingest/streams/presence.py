@@ -1,4 +1,4 @@
-"""Who works: each Celery worker says every two seconds that its main loop turns."""
+"""Presence of workers: each reports every two seconds that its main loop turns."""
 
 from dataclasses import asdict, dataclass
 
@@ -29,7 +29,7 @@ class Presence:
 
     @property
     def host(self) -> str:
-        """Where it runs."""
+        """Its host."""
         return self.name.partition("@")[2]
 
 

@@ -92,7 +92,7 @@ class Entry(Struct, frozen=True, kw_only=True):
 
     @property
     def queued(self) -> Queued:
-        """What there is to know of its order."""
+        """Its place in the order of imports."""
         return Queued(entry_order(self.id)[0], self.rank)
 
     @property

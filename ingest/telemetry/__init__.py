@@ -1,1 +1,1 @@
-"""What processes report about themselves: metrics, logs, and traces."""
+"""Metrics, logs, and traces of every process."""

@@ -24,7 +24,7 @@ class Span(Protocol):
 
     @property
     def traceparent(self) -> str | None:
-        """What is caused by it names as its parent."""
+        """The parent of the spans that it causes."""
 
     def end(self, at: datetime | None = None, **attributes: str | int) -> None:
         """Say what came of it, now or `at` a moment that has passed."""

@@ -15,7 +15,7 @@ from ingest.wire.promises import refuse_promises
 _OWN = frozenset(list_names(Level.ELEMENT))
 
 
-class Batch(Struct, frozen=True, kw_only=True):
+class BatchRequest(Struct, frozen=True, kw_only=True):
     """A request whose own parameters are checked, and its elements as sent."""
 
     #: What holds for every element that does not say otherwise; its data is empty.
@@ -25,7 +25,7 @@ class Batch(Struct, frozen=True, kw_only=True):
 
 def load_batch(
     document: Mapping[str, object], *, operation: Operation, max_elements: int
-) -> Batch:
+) -> BatchRequest:
     """Check everything but the elements; raise InvalidRequest.
 
     One object stands for an array of one, as XML writes it.
@@ -43,7 +43,9 @@ def load_batch(
     if len(listed) > max_elements:
         raise InvalidRequest(f"Too many elements (at most {max_elements})", "data")
     by_lone_key = not document.get("matching")
-    return Batch(shared=replace(shared, by_lone_key=by_lone_key), elements=listed)
+    return BatchRequest(
+        shared=replace(shared, by_lone_key=by_lone_key), elements=listed
+    )
 
 
 def load_element(shared: Envelope, element: object) -> Envelope:

@@ -10,7 +10,7 @@ from ingest.wire.limits import DEFAULT_LIMITS, Limits
 
 
 class Format(StrEnum):
-    """What a body is written in; the values are those of `format`."""
+    """Formats of bodies; the values are those of `format`."""
 
     JSON = "json"
     XML = "xml"

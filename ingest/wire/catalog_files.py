@@ -19,7 +19,7 @@ from ingest.domain.catalog import (
 )
 from ingest.domain.errors import Fault, PenstockError
 from ingest.domain.plans import Account, DeclaredCatalog
-from ingest.wire.catalog_rules import Table, find_faults, parse_default
+from ingest.wire.catalog_rules import TomlTable, find_faults, parse_default
 from ingest.wire.catalog_schemas import CATALOG
 
 
@@ -77,7 +77,7 @@ def _shape_faults(messages: object, path: str = "") -> Iterator[Fault]:
             yield Fault(code=400, message=str(messages), path=path)
 
 
-def _field(table: Table) -> Field:
+def _field(table: TomlTable) -> Field:
     unique = table.get("unique", False)
     return Field(
         name=table["name"],
@@ -92,11 +92,11 @@ def _field(table: Table) -> Field:
     )
 
 
-def _fields(tables: Sequence[Table]) -> dict[str, Field]:
+def _fields(tables: Sequence[TomlTable]) -> dict[str, Field]:
     return {table["name"]: _field(table) for table in tables}
 
 
-def _database(table: Table) -> Database:
+def _database(table: TomlTable) -> Database:
     return Database(
         id=table["id"],
         name=table["name"],
@@ -108,7 +108,7 @@ def _database(table: Table) -> Database:
     )
 
 
-def _resource(table: Table) -> Resource:
+def _resource(table: TomlTable) -> Resource:
     return Resource(
         id=table["id"],
         name=table["name"],
@@ -122,7 +122,7 @@ def _resource(table: Table) -> Resource:
     )
 
 
-def _segment(table: Table) -> Segment:
+def _segment(table: TomlTable) -> Segment:
     return Segment(
         id=table["id"],
         name=table["name"],
@@ -131,7 +131,7 @@ def _segment(table: Table) -> Segment:
     )
 
 
-def _endpoint(table: Table) -> Endpoint:
+def _endpoint(table: TomlTable) -> Endpoint:
     return Endpoint(
         id=table["id"],
         name=table["name"],
@@ -141,7 +141,7 @@ def _endpoint(table: Table) -> Endpoint:
     )
 
 
-def _trigger(table: Table) -> Trigger:
+def _trigger(table: TomlTable) -> Trigger:
     return Trigger(
         id=table["id"],
         name=table["name"],
@@ -156,7 +156,7 @@ def _trigger(table: Table) -> Trigger:
     )
 
 
-def _workflow(table: Table) -> Workflow:
+def _workflow(table: TomlTable) -> Workflow:
     return Workflow(
         id=table["id"],
         name=table["name"],

@@ -1,4 +1,4 @@
-"""What is wrong with a catalog file beyond its shape.
+"""Rules for catalog files beyond their shape.
 
 The rules run on whatever part of the file is well shaped, so that an operator sees
 all faults at once; hence each looks only at values that are there.
@@ -13,7 +13,7 @@ from ingest.domain.errors import Fault, InvalidValue
 from ingest.wire.trigger_rules import endpoint_faults, trigger_faults
 
 #: One table of the file, as far as it is well shaped.
-Table = Mapping[str, Any]
+TomlTable = Mapping[str, Any]
 
 _STRUCTURES = {FieldType.OBJECT, FieldType.ARR_OBJECT}
 _MANY_VALUED = {FieldType.TAGS, *_STRUCTURES}
@@ -23,7 +23,7 @@ def _fault(path: str, message: str) -> Fault:
     return Fault(code=400, message=message, path=path)
 
 
-def _repeated(path: str, tables: Sequence[Table], key: str) -> Iterator[Fault]:
+def _repeated(path: str, tables: Sequence[TomlTable], key: str) -> Iterator[Fault]:
     seen: set[object] = set()
     for index, table in enumerate(tables):
         value = table.get(key)
@@ -32,7 +32,7 @@ def _repeated(path: str, tables: Sequence[Table], key: str) -> Iterator[Fault]:
         seen.add(value)
 
 
-def _enum_needs_options(table: Table) -> Iterator[tuple[str, str]]:
+def _enum_needs_options(table: TomlTable) -> Iterator[tuple[str, str]]:
     is_enum, options = table.get("type") == FieldType.ENUM, table.get("options", ())
     if is_enum and not options:
         yield "options", "An enum needs options."
@@ -42,7 +42,7 @@ def _enum_needs_options(table: Table) -> Iterator[tuple[str, str]]:
         yield "options", "An option is declared twice."
 
 
-def _match_needs_text(table: Table) -> Iterator[tuple[str, str]]:
+def _match_needs_text(table: TomlTable) -> Iterator[tuple[str, str]]:
     kind = table.get("type")
     if table.get("unique") and kind in _MANY_VALUED:
         yield "unique", f"A field of type {kind} cannot be unique."
@@ -50,7 +50,7 @@ def _match_needs_text(table: Table) -> Iterator[tuple[str, str]]:
         yield "match", f"A field of type {kind} cannot be matched."
 
 
-def _default_fits_type(table: Table) -> Iterator[tuple[str, str]]:
+def _default_fits_type(table: TomlTable) -> Iterator[tuple[str, str]]:
     if "default" not in table or not {"name", "type"} <= table.keys():
         return
     try:
@@ -62,14 +62,14 @@ def _default_fits_type(table: Table) -> Iterator[tuple[str, str]]:
             yield "default", "Must not be empty."
 
 
-_FIELD_RULES: tuple[Callable[[Table], Iterator[tuple[str, str]]], ...] = (
+_FIELD_RULES: tuple[Callable[[TomlTable], Iterator[tuple[str, str]]], ...] = (
     _enum_needs_options,
     _match_needs_text,
     _default_fits_type,
 )
 
 
-def parse_default(table: Table) -> object:
+def parse_default(table: TomlTable) -> object:
     """Parse a field's `default` by its type; raise InvalidValue where it does not fit.
 
     None where there is none.
@@ -84,7 +84,7 @@ def parse_default(table: Table) -> object:
     return fields.parse(field, table["default"])
 
 
-def _field_faults(path: str, tables: Sequence[Table]) -> Iterator[Fault]:
+def _field_faults(path: str, tables: Sequence[TomlTable]) -> Iterator[Fault]:
     yield from _repeated(path, tables, "name")
     for index, table in enumerate(tables):
         for rule in _FIELD_RULES:
@@ -92,12 +92,12 @@ def _field_faults(path: str, tables: Sequence[Table]) -> Iterator[Fault]:
                 yield _fault(f"{path}[{index}].{key}", message)
 
 
-def _by_id(tables: Sequence[Table]) -> dict[object, Table]:
+def _by_id(tables: Sequence[TomlTable]) -> dict[object, TomlTable]:
     return {table["id"]: table for table in tables if "id" in table}
 
 
 def _unknown(
-    path: str, table: Table, key: str, known: Mapping[object, Table]
+    path: str, table: TomlTable, key: str, known: Mapping[object, TomlTable]
 ) -> Iterator[Fault]:
     value = table.get(key)
     if value is not None and value not in known:
@@ -105,7 +105,7 @@ def _unknown(
 
 
 def _default_resource_faults(
-    path: str, database: Table, resources: Mapping[object, Table]
+    path: str, database: TomlTable, resources: Mapping[object, TomlTable]
 ) -> Iterator[Fault]:
     yield from _unknown(path, database, "default_resource", resources)
     resource = resources.get(database.get("default_resource"), {})
@@ -118,7 +118,7 @@ def _default_resource_faults(
 
 
 def _binding_faults(
-    path: str, resource: Table, databases: Mapping[object, Table]
+    path: str, resource: TomlTable, databases: Mapping[object, TomlTable]
 ) -> Iterator[Fault]:
     for index, database_id in enumerate(resource.get("databases", ())):
         here = f"{path}.databases[{index}]"
@@ -132,7 +132,7 @@ def _binding_faults(
             )
 
 
-def _delivery_faults(tables: Mapping[str, Sequence[Table]]) -> Iterator[Fault]:
+def _delivery_faults(tables: Mapping[str, Sequence[TomlTable]]) -> Iterator[Fault]:
     known = {name: _by_id(rows) for name, rows in tables.items()}
     for index, endpoint in enumerate(tables["endpoints"]):
         for key, message in endpoint_faults(endpoint, known):
@@ -144,7 +144,7 @@ def _delivery_faults(tables: Mapping[str, Sequence[Table]]) -> Iterator[Fault]:
                 yield _fault(f"{section}[{index}].{key}", message)
 
 
-def find_faults(document: Table) -> Iterator[Fault]:
+def find_faults(document: TomlTable) -> Iterator[Fault]:
     """Find every broken rule of a catalog file."""
     sections = (
         "accounts",

@@ -1,4 +1,4 @@
-"""How the cells of a table are written, as it is told by file and by column.
+"""Notations of cells, for a file and for its columns.
 
 `--dates DD.MM.YYYY` is told of all columns, `--dates Birthday=DD.MM.YYYY` of one.
 """
@@ -36,7 +36,7 @@ _NOTED_NAMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellRules:
-    """What is told of how the cells of a table are written."""
+    """Options for the notation of the cells of a table."""
 
     #: `dates`, `decimal`, `booleans` and `sexes`: each a VALUE or a COLUMN=VALUE.
     notations: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -62,7 +62,7 @@ def load_rules(words: Mapping[str, Sequence[str]], *, kept: bool = False) -> Cel
     )
 
 
-def list_told(rules: CellRules) -> Iterator[tuple[str, str]]:
+def list_rules(rules: CellRules) -> Iterator[tuple[str, str]]:
     """Yield each option that is told of a column, and the column."""
     for option, values in rules.notations.items():
         for value in values:

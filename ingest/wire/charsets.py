@@ -1,4 +1,4 @@
-"""What a Content-Type says of a body, and the encodings that texts may be in."""
+"""Content types of bodies, and encodings of texts."""
 
 import codecs
 import re

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ingest.domain.catalog import Database, Field, FieldType
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
 from ingest.domain.invisible import trim
-from ingest.wire.cell_rules import NO_RULES, CellRules, list_told, plan_notations
+from ingest.wire.cell_rules import NO_RULES, CellRules, list_rules, plan_notations
 from ingest.wire.cells import Put, check_cell, make_clear, make_put, read_formula
 from ingest.wire.headers import KEYS, OWN_PREFIX, know
 
@@ -38,7 +38,7 @@ class UnreadableRow(InvalidRequest):
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What each column of a table holds; None for one that is passed over."""
+    """The field of each column of a table; None for a skipped one."""
 
     #: Where each column goes, for a reader: the field's name, empty for nowhere.
     targets: tuple[str, ...]
@@ -149,7 +149,7 @@ def _find_strangers(
     names: Sequence[str], told: Iterable[str], rules: CellRules
 ) -> Iterator[Fault]:
     """Yield a fault for each column that is told of and is not there."""
-    for path, name in [*(("map", name) for name in told), *list_told(rules)]:
+    for path, name in [*(("map", name) for name in told), *list_rules(rules)]:
         if name not in names:
             yield Fault(code=400, message=f"Unknown column {name!r}", path=path)
 

@@ -1,4 +1,4 @@
-"""What a request or a command tells of how a table is written: one character each."""
+"""Options of requests and commands for the notation of tables: one character each."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What tells two requests apart that come under one name."""
+"""Fingerprints, which tell requests of one name apart."""
 
 from collections.abc import Mapping
 from hashlib import sha256

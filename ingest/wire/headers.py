@@ -1,4 +1,4 @@
-"""Which field a column of a table means, by what it is called."""
+"""Fields of columns, by their names."""
 
 import re
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What a JSON body must not hold although its grammar allows it.
+"""Checks of JSON bodies beyond the grammar.
 
 Each check first asks the bytes whether it is needed; most bodies need none.
 """

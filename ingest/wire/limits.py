@@ -1,11 +1,11 @@
-"""How large a document may be, whichever door it comes through."""
+"""Limits of documents, for every input."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a body may hold at most; its bytes are for the door to count."""
+    """The limits of a body; its bytes are counted by the input."""
 
     #: Levels of nesting.
     depth: int = 32

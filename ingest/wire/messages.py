@@ -20,8 +20,8 @@ NAMED_BY = "feedback_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What one message asks for: an import, for an account, with a name of its own."""
+class ImportMessage:
+    """A message: an import, its account, and the producer's name for it."""
 
     account_id: int
     envelope: Envelope
@@ -32,8 +32,8 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What came of one message."""
+class MessageResult:
+    """The outcome of one message."""
 
     error: int
     #: The contract's sentence; empty on success, unlike over HTTP.
@@ -56,7 +56,7 @@ class _OrderSchema(Schema):
 _SCHEMA = _OrderSchema(partial=True, unknown=EXCLUDE)
 
 
-def load_order(document: Mapping[str, object]) -> Order:
+def load_order(document: Mapping[str, object]) -> ImportMessage:
     """Check a message; raise Forbidden without an account, or InvalidRequest.
 
     Unknown members are ignored, null and empty ones count as absent, as in a request.
@@ -86,7 +86,7 @@ def load_order(document: Mapping[str, object]) -> Order:
     if "account_id" not in present:
         raise Forbidden("Missing parameter", "account_id")
     feedback_id = present.get("feedback_id", "")
-    return Order(
+    return ImportMessage(
         account_id=present["account_id"],
         envelope=envelope,
         feedback_id=feedback_id,
@@ -118,7 +118,7 @@ def peek_matching(document: Mapping[str, object]) -> str:
         return ""
 
 
-def dump_result(result: Result) -> bytes:
+def dump_result(result: MessageResult) -> bytes:
     """Write a result: `profile_id` on success only (contract 14, point 69)."""
     document: dict[str, object] = {
         "error": result.error,

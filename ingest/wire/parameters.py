@@ -1,4 +1,4 @@
-"""What request parameters may look like, for marshmallow schemas.
+"""Parsers of request parameters, for marshmallow schemas.
 
 Each parser takes the text form too, since every leaf of an XML body is text
 (contract 14, points 63, 64), and raises marshmallow's ValidationError.

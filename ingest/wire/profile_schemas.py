@@ -19,7 +19,7 @@ from ingest.domain.drafts import Draft, parse_phones, read_phones
 from ingest.domain.errors import Fault, InvalidValue, NotFound, Rejected
 from ingest.domain.fields import READ_ONLY_FIELDS
 from ingest.domain.imports import Import, SubscriptionChange
-from ingest.domain.limits import told
+from ingest.domain.limits import abbreviate
 from ingest.domain.lookups import NO_SEARCH
 from ingest.domain.names import suggest
 from ingest.domain.phones import find_doubt, is_sure
@@ -27,7 +27,7 @@ from ingest.wire.promises import is_promise
 from ingest.wire.queries import load_selected_change
 
 #: How what `data` may hold is read, by name; `subscriptions` apart.
-Schema = Mapping[str, Callable[[object], object]]
+TypeParsers = Mapping[str, Callable[[object], object]]
 
 #: What is no field of a schema and yet no unknown one (contract 4.2; 14, point 18).
 _PASSED_OVER = READ_ONLY_FIELDS | {"subscriptions"}
@@ -62,7 +62,7 @@ class ProfileSchemas:
     def __init__(self, catalog: Catalog, locate: geo.Locate | None = None) -> None:
         self.catalog = catalog
         self._locate = locate
-        self._schemas: dict[int, Schema] = {}
+        self._schemas: dict[int, TypeParsers] = {}
 
     def prepare(self, import_: Import) -> Prepared:
         """Read every value of `import_`; faults are returned, not raised.
@@ -192,7 +192,7 @@ class ProfileSchemas:
                     faults.extend(merge.prefixed(error.faults, f"data.{name}"))
         return loaded
 
-    def _schema(self, database: Database) -> Schema:
+    def _schema(self, database: Database) -> TypeParsers:
         schema = self._schemas.get(database.id)
         if schema is None:
             schema = self._schemas[database.id] = build_schema(database)
@@ -202,7 +202,7 @@ class ProfileSchemas:
 def _refuse_unknown(
     name: str,
     value: object,
-    schema: Schema,
+    schema: TypeParsers,
     database: Database,
     found: Sequence[Fault],
 ) -> Iterator[Fault]:
@@ -262,10 +262,10 @@ def _doubt(raw: object, database: Database) -> str:
 
 
 def _fault(name: str, message: str) -> Fault:
-    return Fault(code=400, message=message, path=f"data.{told(name)}")
+    return Fault(code=400, message=message, path=f"data.{abbreviate(name)}")
 
 
-def build_schema(database: Database) -> Schema:
+def build_schema(database: Database) -> TypeParsers:
     """Return how each field that `data` may hold in `database` is read."""
     declared: dict[str, Callable[[object], object]] = {
         # A value or function for one field of the catalog (contract sections 5, 9).

@@ -30,7 +30,7 @@ _CURSOR = re.compile("[0-9a-f]{24}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class ProfilePage:
     """A part of a database's profiles, in the order of their ids."""
 
     database_id: int
@@ -54,7 +54,7 @@ def load_deletion(document: Mapping[str, object]) -> Envelope:
     return envelope
 
 
-def load_page(document: Mapping[str, object]) -> Page:
+def load_page(document: Mapping[str, object]) -> ProfilePage:
     """Read which page of a database is asked for (contract 12.2)."""
     limit = _find(document, "limit", parse_id) or _DEFAULT_LIMIT
     if limit > _MAX_LIMIT:
@@ -62,7 +62,7 @@ def load_page(document: Mapping[str, object]) -> Page:
     after = (_find(document, "from_id", parse_text) or "").strip().lower()
     if after and not _CURSOR.fullmatch(after):
         raise InvalidRequest("Must be a profile ID", "from_id")
-    return Page(database_id=load_id(document, "db_id"), after=after, limit=limit)
+    return ProfilePage(database_id=load_id(document, "db_id"), after=after, limit=limit)
 
 
 def load_id(document: Mapping[str, object], name: str) -> int:

@@ -1,4 +1,4 @@
-"""What may be shown of an entry to somebody who needs no personal data.
+"""Redaction of personal data in entries, for those who do not need it.
 
 Shapes stay: names of members, kinds and lengths of values. So do the members that say
 how an import was sent. The rest is masked, and cut out of what an error quotes.

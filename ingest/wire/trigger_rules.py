@@ -1,4 +1,4 @@
-"""What is wrong with the endpoints, triggers and workflows of a catalog file."""
+"""Rules for the endpoints, triggers, and workflows of a catalog file."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -10,7 +10,7 @@ from ingest.domain.catalog import Catalog, Trigger, Workflow
 from ingest.domain.declarations import KEY_PARTS
 from ingest.domain.errors import Fault, InvalidRequest, NotFound
 from ingest.domain.imports import Operation, Start
-from ingest.wire.batches import Batch, load_batch
+from ingest.wire.batches import BatchRequest, load_batch
 from ingest.wire.envelopes import Envelope, load_envelope
 from ingest.wire.parameters import parse_document, parse_id
 
@@ -122,7 +122,7 @@ def load_import_and_start_batch(
     name: str,
     max_elements: int,
     get_catalog: GetCatalog,
-) -> Batch:
+) -> BatchRequest:
     """Read what holds for all imports, with each of which the same is started."""
     start = _load_start(document, name)
     batch = load_batch(

@@ -20,7 +20,7 @@ import redis
 from redis.typing import EncodableT, FieldT
 from rich.console import Console
 
-from ingest.domain.tokens import Action, Token
+from ingest.domain.tokens import Scope, Token
 from ingest.doors.accept import accept
 from ingest.garbage import collect_rarely
 from ingest.local.bootstrap import prepare
@@ -67,7 +67,7 @@ class Stage:
         self.connection = connect(postgres.url)
         self._catalog = load_catalog(self.connection)
         self._token = Token(
-            id=1, name="stage", database_ids=frozenset(), actions=frozenset(Action)
+            id=1, name="stage", database_ids=frozenset(), actions=frozenset(Scope)
         )
         self._next = 0
         self._changes = 0

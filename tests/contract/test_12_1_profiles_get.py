@@ -7,7 +7,7 @@ import httpx
 import pytest
 from lxml import etree
 
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Scope
 from ingest.store.tokens import create_token
 from tests import said
 from tests.conftest import Connection
@@ -300,12 +300,12 @@ def test_several_matches_are_ambiguous(
     ("secret", "text"),
     [
         pytest.param(
-            ([Action.IMPORT], []),
+            ([Scope.IMPORT], []),
             "The API token lacks the read scope: token",
             id="right",
         ),
         pytest.param(
-            ([Action.READ], [2]),
+            ([Scope.READ], [2]),
             "The API token has no access to this database: db_id",
             id="database",
         ),

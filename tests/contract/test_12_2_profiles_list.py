@@ -3,7 +3,7 @@
 import pytest
 from lxml import etree
 
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Scope
 from ingest.store.tokens import create_token
 from tests.conftest import Connection
 from tests.intakes import ServedIntake
@@ -27,7 +27,7 @@ def ids(connection: Connection) -> list[str]:
 def secret(connection: Connection) -> str:
     """A token of database 2; made before the intake looks for tokens."""
     _, secret = create_token(
-        connection, name="limited", database_ids=[2], actions=[Action.READ]
+        connection, name="limited", database_ids=[2], actions=[Scope.READ]
     )
     return secret
 

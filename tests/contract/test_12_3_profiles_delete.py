@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Scope
 from ingest.store.tokens import create_token
 from tests.conftest import Connection
 from tests.factories import make_import
@@ -36,7 +36,7 @@ def profile_id(connection: Connection) -> str:
 @pytest.fixture
 def secret(connection: Connection) -> str:
     """A token without the right; made before the intake looks for tokens."""
-    actions = [Action.IMPORT, Action.READ]
+    actions = [Scope.IMPORT, Scope.READ]
     _, secret = create_token(
         connection, name="limited", database_ids=[], actions=actions
     )

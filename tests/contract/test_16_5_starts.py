@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from ingest.domain.catalog import EventKind
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Scope
 from ingest.store.catalog import load_declared, save_catalog
 from ingest.store.event_records import list_events
 from ingest.store.tokens import create_token
@@ -63,7 +63,7 @@ def catalog(connection: Connection) -> None:
 def partner(connection: Connection) -> str:
     """A token of database 2; made before the intake looks for tokens."""
     _, secret = create_token(
-        connection, name="partner", database_ids=[2], actions=[Action.IMPORT]
+        connection, name="partner", database_ids=[2], actions=[Scope.IMPORT]
     )
     return secret
 

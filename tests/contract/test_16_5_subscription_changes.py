@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 from ingest.domain.catalog import EventKind
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Outcome, State, SubscriptionChange
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Scope
 from ingest.store.catalog import load_catalog, load_declared, save_catalog
 from ingest.store.tokens import create_token
 from ingest.wire.bodies import Format
@@ -318,7 +318,7 @@ def test_a_trigger_hears_of_it_unless_it_is_told_not_to(pipeline: Pipeline) -> N
 def limited(connection: Connection) -> str:
     """A token that may only read; made before the intake looks for tokens."""
     _, secret = create_token(
-        connection, name="reader", database_ids=[], actions=[Action.READ]
+        connection, name="reader", database_ids=[], actions=[Scope.READ]
     )
     return secret
 

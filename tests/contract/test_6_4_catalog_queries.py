@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Scope
 from ingest.store.tokens import create_token
 from tests import said
 from tests.conftest import Connection
@@ -26,7 +26,7 @@ PATHS = (
 def partner(connection: Connection) -> str:
     """A token of database 2; made before the intake looks for tokens."""
     _, secret = create_token(
-        connection, name="partner", database_ids=[2], actions=[Action.READ]
+        connection, name="partner", database_ids=[2], actions=[Scope.READ]
     )
     return secret
 
@@ -35,7 +35,7 @@ def partner(connection: Connection) -> str:
 def importer(connection: Connection) -> str:
     """A token without the right to read."""
     _, secret = create_token(
-        connection, name="importer", database_ids=[], actions=[Action.IMPORT]
+        connection, name="importer", database_ids=[], actions=[Scope.IMPORT]
     )
     return secret
 

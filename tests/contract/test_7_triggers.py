@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.domain.batches import Prepared, Step, apply_import
+from ingest.domain.batches import AppliedImport, Prepared, apply_import
 from ingest.domain.catalog import Catalog, Channel, EventKind, Novelty, Trigger
 from ingest.domain.imports import Start, State
 from ingest.domain.profiles import Profile
@@ -39,7 +39,7 @@ class Story:
         self._schemas = ProfileSchemas(self.catalog)
         self._workspace = Workspace(self.catalog, [], Scans())
 
-    def step(self, data: dict[str, Any] | None = None, **changes: Any) -> Step:
+    def step(self, data: dict[str, Any] | None = None, **changes: Any) -> AppliedImport:
         import_ = make_import(
             "email", data or {}, key={"email": "a@example.com"}, **changes
         )

@@ -17,7 +17,7 @@ from ingest.doors.broker.redis_stream import GROUP, StreamOutlet, StreamSource
 from ingest.local.servers import start_valkey
 from ingest.settings import Settings
 from ingest.streams.queues import pending_results_key, stream_key
-from ingest.wire.messages import Result
+from ingest.wire.messages import MessageResult
 from tests.conftest import Connection
 from tests.consumers import consumer_process, consuming, make_message
 from tests.drains import draining
@@ -383,7 +383,7 @@ def test_results_are_dropped_after_their_time(
         client.xadd(f"{STREAM}_result", {"age": age}, id=f"{(seconds - age) * 1000}-0")
 
     outlet.publish(
-        [Result(error=1, error_text="", feedback_id="", matching_field="email")]
+        [MessageResult(error=1, error_text="", feedback_id="", matching_field="email")]
     )
     outlet.expire()
     outlet.close()

@@ -11,7 +11,7 @@ from psycopg.rows import TupleRow
 
 from ingest.cli import main
 from ingest.domain.catalog import FieldType
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Scope
 from ingest.store.catalog import load_declared, load_version, save_catalog
 from ingest.store.database import connect
 from ingest.store.tokens import hash_secret, load_tokens
@@ -187,7 +187,7 @@ def test_a_created_token_is_printed_once_and_works(
     token = load_tokens(connection)[hash_secret(result.stdout.strip())]
     assert token.name == "shop"
     assert token.database_ids == {1}
-    assert token.actions == {Action.IMPORT, Action.READ}
+    assert token.actions == {Scope.IMPORT, Scope.READ}
     assert "cannot be shown again" in result.stderr
 
 
@@ -202,7 +202,7 @@ def test_a_token_has_the_scopes_it_is_given(
 
     token = load_tokens(connection)[hash_secret(result.stdout.strip())]
     assert token.database_ids == set()
-    assert token.actions == {Action.DELETE, Action.READ}
+    assert token.actions == {Scope.DELETE, Scope.READ}
 
 
 def test_a_token_for_an_unknown_database_is_not_made(database_url: str) -> None:

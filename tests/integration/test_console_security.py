@@ -10,7 +10,7 @@ import pytest
 from ingest.console import services as desk
 from ingest.console.app import _VIEWS
 from ingest.console.sessions import IDLE_SECONDS, LONGEST_SECONDS, Sessions
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Scope
 from ingest.settings import Settings
 from ingest.store.tokens import create_token, load_tokens, revoke_token
 from tests.conftest import Connection
@@ -56,9 +56,9 @@ def test_nobody_changes_anything(served: Console, path: str) -> None:
     assert (sent.status_code, sent.headers["location"]) == (303, "/login")
 
 
-@pytest.mark.parametrize("action", sorted(set(Action) - {Action.ADMIN}))
+@pytest.mark.parametrize("action", sorted(set(Scope) - {Scope.ADMIN}))
 def test_a_token_of_another_action_is_refused(
-    served: Console, connection: Connection, action: Action
+    served: Console, connection: Connection, action: Scope
 ) -> None:
     _, secret = create_token(connection, name="shop", database_ids=(), actions=[action])
 
@@ -80,7 +80,7 @@ def test_no_page_of_the_console_is_for_others(
         profile_id=PAGES[4].rpartition("/")[2],
         letter_id=1,
     )
-    rights = {"others": set(Action) - {Action.ADMIN}, "of one": {Action.ADMIN}}
+    rights = {"others": set(Scope) - {Scope.ADMIN}, "of one": {Scope.ADMIN}}
     for name, actions in rights.items():
         _, secret = create_token(
             connection, name=name, database_ids=[1], actions=actions
@@ -100,7 +100,7 @@ def test_an_admin_of_one_database_is_none(
     served: Console, connection: Connection
 ) -> None:
     _, secret = create_token(
-        connection, name="x", database_ids=[1], actions=[Action.ADMIN]
+        connection, name="x", database_ids=[1], actions=[Scope.ADMIN]
     )
 
     assert served.log_in(secret).status_code == 403
@@ -146,9 +146,7 @@ def test_a_revoked_token_ends_its_logins(
     served.log_in()
     assert served.client.get("/imports").status_code == 200
     (admin,) = [
-        each
-        for each in load_tokens(connection).values()
-        if Action.ADMIN in each.actions
+        each for each in load_tokens(connection).values() if Scope.ADMIN in each.actions
     ]
 
     revoke_token(connection, admin.id)

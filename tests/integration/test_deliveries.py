@@ -29,7 +29,7 @@ from tests.intakes import wait_until
 from tests.pipeline import Pipeline
 from tests.receivers import Receiver, declare, receiving
 from workers import resolver, webhooks
-from workers.delivery_dispatcher import Courier
+from workers.delivery_dispatcher import Dispatcher
 from workers.resolver import Resolver
 
 
@@ -40,8 +40,8 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def courier(settings: Settings) -> Iterator[Courier]:
-    opened = Courier(replace(settings, webhook_allow=("127.0.0.0/8",)))
+def courier(settings: Settings) -> Iterator[Dispatcher]:
+    opened = Dispatcher(replace(settings, webhook_allow=("127.0.0.0/8",)))
     yield opened
     opened.close()
 
@@ -90,7 +90,7 @@ def closed_port() -> str:
 
 
 def test_a_receiver_gets_what_happened_signed(
-    connection: Connection, courier: Courier, receiver: Receiver
+    connection: Connection, courier: Dispatcher, receiver: Receiver
 ) -> None:
     declare(connection, receiver.url + "/hooks?from=penstock")
     import_one(connection)
@@ -132,7 +132,7 @@ def test_a_receiver_gets_what_happened_signed(
 )
 def test_a_failed_event_is_tried_again_by_schedule_with_the_same_id(
     connection: Connection,
-    courier: Courier,
+    courier: Dispatcher,
     receiver: Receiver,
     status: int,
     error: str,
@@ -155,7 +155,7 @@ def test_a_failed_event_is_tried_again_by_schedule_with_the_same_id(
 
 
 def test_an_exhausted_schedule_ends_in_failure_and_can_be_asked_for_again(
-    connection: Connection, courier: Courier, receiver: Receiver
+    connection: Connection, courier: Dispatcher, receiver: Receiver
 ) -> None:
     receiver.answer = lambda number: (400 if number == 1 else 200, {})
     declare(connection, receiver.url)
@@ -171,7 +171,7 @@ def test_an_exhausted_schedule_ends_in_failure_and_can_be_asked_for_again(
 
 
 def test_410_disables_the_endpoint_and_no_events_are_written_for_it(
-    connection: Connection, courier: Courier, receiver: Receiver
+    connection: Connection, courier: Dispatcher, receiver: Receiver
 ) -> None:
     receiver.answer = lambda _: (410, {})
     declare(connection, receiver.url)
@@ -190,7 +190,7 @@ def test_410_disables_the_endpoint_and_no_events_are_written_for_it(
 
 
 def test_retry_after_is_honoured_for_the_whole_endpoint(
-    connection: Connection, courier: Courier, receiver: Receiver
+    connection: Connection, courier: Dispatcher, receiver: Receiver
 ) -> None:
     receiver.answer = lambda _: (429, {"Retry-After": "120"})
     declare(connection, receiver.url)
@@ -207,7 +207,7 @@ def test_retry_after_is_honoured_for_the_whole_endpoint(
 
 
 def test_a_redirect_is_a_failure_and_not_followed(
-    connection: Connection, courier: Courier, receiver: Receiver
+    connection: Connection, courier: Dispatcher, receiver: Receiver
 ) -> None:
     location = receiver.url + "/elsewhere"
     receiver.answer = lambda _: (302, {"Location": location})
@@ -227,7 +227,7 @@ def test_a_private_address_is_refused_unless_allowed(
 ) -> None:
     declare(connection, receiver.url.replace("127.0.0.1", host))
     import_one(connection)
-    strict = Courier(settings)
+    strict = Dispatcher(settings)
 
     with closing(strict):
         strict.wake()
@@ -244,7 +244,7 @@ def test_a_host_name_can_be_allowed(
 ) -> None:
     declare(connection, receiver.url.replace("127.0.0.1", "localhost"))
     import_one(connection)
-    lenient = Courier(replace(settings, webhook_allow=("localhost",)))
+    lenient = Dispatcher(replace(settings, webhook_allow=("localhost",)))
 
     with closing(lenient):
         lenient.wake()
@@ -254,7 +254,7 @@ def test_a_host_name_can_be_allowed(
 
 
 def test_an_endpoint_that_never_answers_delays_no_other(
-    connection: Connection, courier: Courier, receiver: Receiver
+    connection: Connection, courier: Dispatcher, receiver: Receiver
 ) -> None:
     with receiving() as silent:
         silent.holds = True
@@ -273,7 +273,7 @@ def test_an_endpoint_that_never_answers_delays_no_other(
 
 def test_an_answer_that_does_not_come_in_time_is_a_failure(
     connection: Connection,
-    courier: Courier,
+    courier: Dispatcher,
     receiver: Receiver,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -289,7 +289,7 @@ def test_an_answer_that_does_not_come_in_time_is_a_failure(
 
 
 def test_an_endpoint_that_is_down_is_paused_and_then_asked_with_one_event(
-    connection: Connection, courier: Courier
+    connection: Connection, courier: Dispatcher
 ) -> None:
     declare(connection, closed_port())
     for number in range(3):
@@ -306,7 +306,7 @@ def test_an_endpoint_that_is_down_is_paused_and_then_asked_with_one_event(
 
 
 def test_what_a_dead_worker_had_claimed_is_delivered_when_its_lease_ends(
-    connection: Connection, courier: Courier, receiver: Receiver
+    connection: Connection, courier: Dispatcher, receiver: Receiver
 ) -> None:
     declare(connection, receiver.url)
     import_one(connection)
@@ -324,12 +324,12 @@ def test_what_a_dead_worker_had_claimed_is_delivered_when_its_lease_ends(
 
 
 def test_many_events_reach_their_receiver_once_each(
-    connection: Connection, settings: Settings, courier: Courier, receiver: Receiver
+    connection: Connection, settings: Settings, courier: Dispatcher, receiver: Receiver
 ) -> None:
     declare(connection, receiver.url)
     for number in range(100):
         import_one(connection, number)
-    second = Courier(replace(settings, webhook_allow=("127.0.0.1",)))
+    second = Dispatcher(replace(settings, webhook_allow=("127.0.0.1",)))
 
     with closing(second):
         courier.wake()
@@ -362,7 +362,7 @@ def test_a_drain_hints_once_that_events_wait_and_only_then(
 
 
 def test_a_queue_gets_the_same_message(
-    connection: Connection, courier: Courier, settings: Settings
+    connection: Connection, courier: Dispatcher, settings: Settings
 ) -> None:
     declare(connection, "", queue="crm-events")
     import_one(connection)
@@ -397,7 +397,7 @@ def test_a_queue_gets_the_same_message(
     ],
 )
 def test_whatever_is_asked_for_by_retry_after_is_an_attempt(
-    connection: Connection, courier: Courier, receiver: Receiver, retry_after: str
+    connection: Connection, courier: Dispatcher, receiver: Receiver, retry_after: str
 ) -> None:
     receiver.answer = lambda _: (503, {"Retry-After": retry_after})
     declare(connection, receiver.url)
@@ -422,7 +422,7 @@ def test_whatever_is_asked_for_by_retry_after_is_an_attempt(
     ],
 )
 def test_a_url_that_leads_nowhere_is_attempted_by_schedule_and_comes_to_an_end(
-    connection: Connection, courier: Courier, url: str, error: str
+    connection: Connection, courier: Dispatcher, url: str, error: str
 ) -> None:
     declare(connection, url)
     import_one(connection)
@@ -463,7 +463,7 @@ def test_a_name_that_is_not_resolved_holds_up_no_other_endpoint(
         monkeypatch.setattr(module, "RESOLVE_SECONDS", 2.0)
     hanging = Hanging()
     allowed = replace(settings, webhook_allow=("127.0.0.0/8",))
-    opened = Courier(allowed, resolver=Resolver(hanging))
+    opened = Dispatcher(allowed, resolver=Resolver(hanging))
     with closing(opened):
         declare(connection, "http://hangs.example/", receiver.url)
         for number in range(40):
@@ -493,7 +493,7 @@ def test_a_name_is_looked_up_once_for_many_events(
         asked.append(host)
         return socket.getaddrinfo(host, port, **options)
 
-    opened = Courier(
+    opened = Dispatcher(
         replace(settings, webhook_allow=("127.0.0.0/8",)), resolver=Resolver(lookup)
     )
     with closing(opened):

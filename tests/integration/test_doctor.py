@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from ingest.cli import main
 from ingest.doctor.examination import Subject, examine
-from ingest.doctor.findings import Finding, Level
+from ingest.doctor.findings import Finding, Severity
 from ingest.doctor.postgres_server import judge_server
 from ingest.settings import Settings
 from ingest.store.database import connect
@@ -91,10 +91,10 @@ def look(subject: Subject) -> dict[str, Finding]:
 
 #: What tests' servers are told to do without.
 FLEETING = {
-    "redis.appendonly": Level.FAIL,
-    "postgres.fsync": Level.FAIL,
-    "postgres.full_page_writes": Level.FAIL,
-    "postgres.synchronous_commit": Level.FAIL,
+    "redis.appendonly": Severity.FAIL,
+    "postgres.fsync": Severity.FAIL,
+    "postgres.full_page_writes": Severity.FAIL,
+    "postgres.synchronous_commit": Severity.FAIL,
 }
 
 
@@ -112,17 +112,17 @@ def test_a_deployment_at_work_is_well_but_for_what_tests_do_without(
 @pytest.mark.parametrize(
     ("setting", "value", "level"),
     [
-        pytest.param("appendfsync", "everysec", Level.WARN, id="a second"),
-        pytest.param("appendfsync", "no", Level.FAIL, id="never"),
-        pytest.param("no-appendfsync-on-rewrite", "yes", Level.WARN, id="rewrite"),
-        pytest.param("maxmemory-policy", "allkeys-lru", Level.FAIL, id="eviction"),
+        pytest.param("appendfsync", "everysec", Severity.WARN, id="a second"),
+        pytest.param("appendfsync", "no", Severity.FAIL, id="never"),
+        pytest.param("no-appendfsync-on-rewrite", "yes", Severity.WARN, id="rewrite"),
+        pytest.param("maxmemory-policy", "allkeys-lru", Severity.FAIL, id="eviction"),
         pytest.param(
-            "maxmemory-policy", "volatile-ttl", Level.FAIL, id="keys with TTL"
+            "maxmemory-policy", "volatile-ttl", Severity.FAIL, id="keys with TTL"
         ),
     ],
 )
 def test_settings_of_redis_that_lose_imports_are_found(
-    subject: Subject, client: redis.Redis, setting: str, value: str, level: Level
+    subject: Subject, client: redis.Redis, setting: str, value: str, level: Severity
 ) -> None:
     client.config_set(setting, value)
 
@@ -133,10 +133,11 @@ def test_settings_of_redis_that_lose_imports_are_found(
 
 
 @pytest.mark.parametrize(
-    ("share", "level"), [(0.5, Level.OK), (0.85, Level.WARN), (0.99, Level.FAIL)]
+    ("share", "level"),
+    [(0.5, Severity.OK), (0.85, Severity.WARN), (0.99, Severity.FAIL)],
 )
 def test_memory_is_measured_against_its_limit(
-    subject: Subject, client: redis.Redis, share: float, level: Level
+    subject: Subject, client: redis.Redis, share: float, level: Severity
 ) -> None:
     used = client.info("memory")["used_memory"]
     client.config_set("maxmemory", str(int(used / share)))
@@ -155,7 +156,7 @@ def test_a_redis_that_keeps_its_settings_to_itself_is_told(
     found = look(replace(subject, redis_url=url))
     client.acl_deluser("shy")
 
-    assert found["redis.settings"].level is Level.WARN
+    assert found["redis.settings"].level is Severity.WARN
     assert "redis.appendfsync" not in found
 
 
@@ -181,21 +182,23 @@ def test_a_server_that_is_away_is_one_finding(
 ) -> None:
     found = look(replace(subject, **broken))  # type: ignore[arg-type]
 
-    assert found[check].level is Level.FAIL
-    assert found[others].level is Level.OK
+    assert found[check].level is Severity.FAIL
+    assert found[others].level is Severity.OK
     assert not any(each.startswith("work.") for each in found)
 
 
 @pytest.mark.parametrize(
     ("facts", "check", "level"),
     [
-        pytest.param({"max_wal_size": 512}, "max_wal_size", Level.WARN, id="small log"),
-        pytest.param({"version": 130011}, "version", Level.FAIL, id="old version"),
-        pytest.param({"fsync": "on"}, "fsync", Level.OK, id="durable"),
+        pytest.param(
+            {"max_wal_size": 512}, "max_wal_size", Severity.WARN, id="small log"
+        ),
+        pytest.param({"version": 130011}, "version", Severity.FAIL, id="old version"),
+        pytest.param({"fsync": "on"}, "fsync", Severity.OK, id="durable"),
     ],
 )
 def test_settings_of_postgres_that_only_a_restart_changes_are_judged(
-    connection: Connection, facts: dict[str, Any], check: str, level: Level
+    connection: Connection, facts: dict[str, Any], check: str, level: Severity
 ) -> None:
     server = replace(load_server_facts(connection), **facts)
 
@@ -219,7 +222,7 @@ def test_a_commit_that_waits_for_no_disk_is_a_loss(
     )
     lossy = look(subject)["postgres.synchronous_commit"]
 
-    assert (well.level, lossy.level) == (Level.OK, Level.FAIL)
+    assert (well.level, lossy.level) == (Severity.OK, Severity.FAIL)
 
 
 def test_batches_larger_than_the_lock_table_are_found(subject: Subject) -> None:
@@ -227,7 +230,7 @@ def test_batches_larger_than_the_lock_table_are_found(subject: Subject) -> None:
         "postgres.max_locks_per_transaction"
     ]
 
-    assert finding.level is Level.WARN
+    assert finding.level is Severity.WARN
     assert "PENSTOCK_BATCH_SIZE" in finding.advice
 
 
@@ -243,8 +246,8 @@ def test_a_partition_that_fails_again_and_again_is_found(
 
     finding = look(subject)["work.attempts"]
 
-    assert quiet.level is Level.OK
-    assert finding.level is Level.FAIL
+    assert quiet.level is Severity.OK
+    assert finding.level is Severity.FAIL
     assert f"partition 2: 11 failed attempts in a row, at entry {first}" in (
         finding.found
     )
@@ -260,7 +263,7 @@ def test_sessions_near_their_limit_are_found(
             stack.enter_context(connect(subject.database_url))
         finding = look(subject)["postgres.connections"]
 
-    assert finding.level is Level.WARN
+    assert finding.level is Severity.WARN
 
 
 @pytest.mark.parametrize(
@@ -284,7 +287,7 @@ def test_a_schema_behind_this_release_is_found_and_nothing_more_asked(
 
     findings = look(subject)
 
-    assert findings["schema.migrations"].level is Level.FAIL
+    assert findings["schema.migrations"].level is Severity.FAIL
     assert found in findings["schema.migrations"].found
     assert "work.progress" not in findings
 
@@ -296,7 +299,7 @@ def test_migrations_of_a_newer_release_are_no_fault(
 
     finding = look(subject)["schema.migrations"]
 
-    assert finding.level is Level.OK
+    assert finding.level is Severity.OK
     assert "1 of a newer release" in finding.found
 
 
@@ -323,7 +326,7 @@ def test_a_unique_index_that_decides_nothing_is_found(
 
     finding = look(subject)["schema.indexes"]
 
-    assert (finding.level, finding.found) == (Level.FAIL, found)
+    assert (finding.level, finding.found) == (Severity.FAIL, found)
 
 
 def test_an_empty_catalog_and_no_token_are_found(
@@ -334,8 +337,8 @@ def test_an_empty_catalog_and_no_token_are_found(
 
     found = look(subject)
 
-    assert found["schema.catalog"].level is Level.FAIL
-    assert found["schema.tokens"].level is Level.WARN
+    assert found["schema.catalog"].level is Severity.FAIL
+    assert found["schema.tokens"].level is Severity.WARN
 
 
 def test_tables_that_were_filled_and_never_analyzed_are_named(
@@ -343,18 +346,18 @@ def test_tables_that_were_filled_and_never_analyzed_are_named(
 ) -> None:
     for table in ("profiles", "imports_default", "imports_named"):
         connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
-    assert look(subject)["schema.statistics"].level is Level.OK
+    assert look(subject)["schema.statistics"].level is Severity.OK
     store_profiles(connection, 5_000)
     store_receipts(connection)
     connection.execute("ANALYZE match_keys, subscriptions, segment_members")
 
     finding = look(subject)["schema.statistics"]
 
-    assert finding.level is Level.WARN
+    assert finding.level is Severity.WARN
     assert finding.found == "never analyzed: profiles, imports"
     assert "ANALYZE profiles, imports" in finding.advice
     connection.execute("ANALYZE imports, profiles")
-    assert look(subject)["schema.statistics"].level is Level.OK
+    assert look(subject)["schema.statistics"].level is Severity.OK
 
 
 def test_an_index_of_the_release_before_is_named(
@@ -364,7 +367,7 @@ def test_an_index_of_the_release_before_is_named(
 
     finding = look(subject)["schema.indexes"]
 
-    assert finding.level is Level.WARN
+    assert finding.level is Severity.WARN
     assert "DROP INDEX CONCURRENTLY subscriptions_contact" in finding.advice
 
 
@@ -376,12 +379,14 @@ def test_days_that_were_not_made_ahead_are_found(
 
     finding = look(subject)["schema.receipts"]
 
-    assert (finding.level, finding.found) == (Level.WARN, f"no table for {tomorrow}")
+    assert (finding.level, finding.found) == (Severity.WARN, f"no table for {tomorrow}")
 
 
-@pytest.mark.parametrize(("waiting", "level"), [(6, Level.WARN), (10, Level.FAIL)])
+@pytest.mark.parametrize(
+    ("waiting", "level"), [(6, Severity.WARN), (10, Severity.FAIL)]
+)
 def test_a_backlog_near_its_bound_is_found(
-    subject: Subject, client: redis.Redis, waiting: int, level: Level
+    subject: Subject, client: redis.Redis, waiting: int, level: Severity
 ) -> None:
     for number in range(waiting):
         client.xadd(stream_key(number % 4), {"import": "x"})
@@ -397,7 +402,7 @@ def test_entries_that_wait_while_nobody_commits_are_found(
 
     finding = look(subject)["work.progress"]
 
-    assert finding.level is Level.FAIL
+    assert finding.level is Severity.FAIL
     assert re.search(
         "partition 2: 1 import waiting, the oldest for 6. s; no worker", finding.found
     )
@@ -411,7 +416,7 @@ def test_a_worker_that_is_not_there_is_found(
 
     finding = look(subject)["work.workers"]
 
-    assert finding.level is Level.FAIL
+    assert finding.level is Severity.FAIL
     assert f"none for queue {queue}" in finding.found
 
 
@@ -426,7 +431,7 @@ def test_a_sweep_that_stopped_is_found(
 
     finding = look(subject)["work.beat"]
 
-    assert finding.level is Level.FAIL
+    assert finding.level is Severity.FAIL
     assert ("never" if seconds is None else "6") in finding.found
 
 
@@ -438,7 +443,7 @@ def test_another_count_of_partitions_is_found(
 
     finding = look(subject)["work.partitions"]
 
-    assert finding.level is Level.FAIL
+    assert finding.level is Severity.FAIL
     assert f"drains@{HERE} has another number" in finding.found
     assert f"{stream_key(6)} has entries that no worker reads" in finding.found
 
@@ -454,16 +459,16 @@ def test_dead_letters_and_disabled_endpoints_are_found(
 
     found = look(subject)
 
-    assert found["work.dead-letters"].level is Level.WARN
+    assert found["work.dead-letters"].level is Severity.WARN
     assert found["work.dead-letters"].found == "1 open in 1 group"
-    assert found["work.endpoints"].level is Level.WARN
+    assert found["work.endpoints"].level is Severity.WARN
 
 
 @pytest.mark.parametrize(
-    ("hours", "level"), [(0, Level.OK), (0.01, Level.WARN), (-2, Level.FAIL)]
+    ("hours", "level"), [(0, Severity.OK), (0.01, Severity.WARN), (-2, Severity.FAIL)]
 )
 def test_a_clock_that_is_wrong_is_found(
-    subject: Subject, hours: float, level: Level
+    subject: Subject, hours: float, level: Severity
 ) -> None:
     def clock() -> datetime:
         return datetime.now(UTC) + timedelta(hours=hours)
@@ -484,10 +489,10 @@ def test_a_metrics_directory_nobody_shares_is_found(
     client.flushdb()
     unset = look(replace(subject, metrics_dir=""))["host.metrics"]
 
-    assert (missing.level, differing.level) == (Level.FAIL, Level.WARN)
+    assert (missing.level, differing.level) == (Severity.FAIL, Severity.WARN)
     assert str(tmp_path) in differing.found
     assert (unset.level, unset.found) == (
-        Level.WARN, "PROMETHEUS_MULTIPROC_DIR is not set",
+        Severity.WARN, "PROMETHEUS_MULTIPROC_DIR is not set",
     )  # fmt: skip
 
 
@@ -517,24 +522,24 @@ def test_the_command_says_what_it_found_and_how_bad_it_is(
 def test_addresses_that_nobody_could_look_up_are_told(
     subject: Subject, connection: Connection
 ) -> None:
-    assert look(subject)["work.geo"].level is Level.OK
+    assert look(subject)["work.geo"].level is Severity.OK
     key, data = {"email": "a@example.com"}, {"_ip": "8.8.8.8"}
     Pipeline(connection).apply(make_import("email", data, key=key, detect_geo=True))
 
     found = look(subject)["work.geo"]
 
-    assert found.level is Level.WARN
+    assert found.level is Severity.WARN
     assert found.found.startswith("1 of the latest imports")
 
 
 def test_clocks_that_stop_retention_are_told(
     subject: Subject, connection: Connection
 ) -> None:
-    assert look(subject)["work.retention"].level is Level.OK
+    assert look(subject)["work.retention"].level is Severity.OK
     Pipeline(connection).create({"email": "a@example.com"})
     connection.execute("UPDATE imports SET applied_at = now() + INTERVAL '2 hours'")
 
     found = look(subject)["work.retention"]
 
-    assert found.level is Level.FAIL
+    assert found.level is Severity.FAIL
     assert "the newest receipt is 2.0 h ahead" in found.found

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import redis
 
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Scope
 from ingest.settings import Settings
 from ingest.store.tokens import create_token
 from ingest.streams.queues import key_guard, stream_key
@@ -181,7 +181,7 @@ def test_a_key_of_one_token_never_meets_another_s(
     settings: Settings, connection: Connection, token: str
 ) -> None:
     _, secret = create_token(
-        connection, name="other", actions=[Action.IMPORT], database_ids=[1]
+        connection, name="other", actions=[Scope.IMPORT], database_ids=[1]
     )
     with draining(settings), served(settings) as intake:
         mine = intake.post(count_one(token), KEY)

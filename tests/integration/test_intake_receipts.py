@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from ingest.domain.errors import Fault
 from ingest.domain.jobs import row_import_id
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Scope
 from ingest.settings import Settings
 from ingest.store.tokens import create_token
 from ingest.streams.queues import NOTES_FROM_KEY, notes_key, stream_key
@@ -156,7 +156,7 @@ def test_an_import_that_waits_is_told_of_to_those_who_may_know(
 ) -> None:
     location = intake.post(make_document(token), AT_ONCE).headers["Location"]
     _, elsewhere = create_token(
-        connection, name="elsewhere", database_ids=[2], actions=list(Action)
+        connection, name="elsewhere", database_ids=[2], actions=list(Scope)
     )
 
     asked = partial(intake.get, location, params={"token": elsewhere})
@@ -293,9 +293,9 @@ def test_a_receipt_is_for_tokens_of_its_database(
             connection, name=name, database_ids=[database], actions=[action]
         )[1]
         for name, database, action in [
-            ("reader", 1, Action.READ),
-            ("deleter", 1, Action.DELETE),
-            ("elsewhere", 2, Action.READ),
+            ("reader", 1, Scope.READ),
+            ("deleter", 1, Scope.DELETE),
+            ("elsewhere", 2, Scope.READ),
         ]
     }
     wait_until(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import redis
 
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Scope
 from ingest.settings import Settings
 from ingest.store.tokens import create_token, revoke_token
 from ingest.streams.queues import stream_key
@@ -191,10 +191,10 @@ def test_a_token_is_good_for_its_databases_and_rights_only(
     intake: ServedIntake, connection: Connection
 ) -> None:
     _, elsewhere = create_token(
-        connection, name="elsewhere", database_ids=[2], actions=[Action.IMPORT]
+        connection, name="elsewhere", database_ids=[2], actions=[Scope.IMPORT]
     )
     _, reader = create_token(
-        connection, name="reader", database_ids=[], actions=[Action.READ]
+        connection, name="reader", database_ids=[], actions=[Scope.READ]
     )
     wait_until(
         lambda: intake.post(make_document(reader)).json()["error_text"][:3] == "The"
@@ -221,7 +221,7 @@ def test_a_revoked_token_is_soon_unknown(
     intake: ServedIntake, connection: Connection
 ) -> None:
     number, secret = create_token(
-        connection, name="short", database_ids=[], actions=[Action.IMPORT]
+        connection, name="short", database_ids=[], actions=[Scope.IMPORT]
     )
     wait_until(lambda: intake.post(make_document(secret), AT_ONCE).status_code == 202)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ingest.domain.errors import Fault
-from ingest.domain.jobs import Counts, JobState, new_job_id, row_import_id
+from ingest.domain.jobs import JobCounts, JobState, new_job_id, row_import_id
 from ingest.domain.matching import build_search
 from ingest.store.catalog import load_catalog
 from ingest.store.deletions import delete_profile
@@ -69,7 +69,9 @@ def test_rows_are_found_by_their_range(connection: Connection, full: Job) -> Non
     with watching(connection) as plans:
         assert len(find_applied(connection, full.id, 50_001, 50_500)) == 500
         assert len(find_kept(connection, full.id, 50_001, 50_500)) == 500
-        assert count_states(connection, full.id, 99_501, ROWS) == Counts(rejected=500)
+        assert count_states(connection, full.id, 99_501, ROWS) == JobCounts(
+            rejected=500
+        )
         last = list_results(connection, full.id, ROWS - 2, 10)
         assert [one.row for one in last] == [ROWS - 1, ROWS]
         assert len(list_results(connection, full.id, 100, 100)) == 100

@@ -17,7 +17,7 @@ import redis
 
 from ingest.local.binaries import find_postgres
 from ingest.local.postgres import PostgresRefused
-from ingest.local.processes import Account, Isolation, identity
+from ingest.local.processes import Isolation, ProcessUser, identity
 from ingest.local.servers import (
     Server,
     ServerNotReady,
@@ -29,7 +29,7 @@ from ingest.local.state import StateInUse
 from tests.groups import wait_for
 
 ROOT = Path(__file__).parents[2]
-NOBODY = Account(isolation=Isolation.USER, uid=65534, gid=65534)
+NOBODY = ProcessUser(isolation=Isolation.USER, uid=65534, gid=65534)
 
 
 def ask(url: str, query: str) -> object:

@@ -31,7 +31,7 @@ from tests.factories import make_import
 from tests.intakes import wait_until
 from tests.pipeline import Pipeline
 from tests.receivers import Answer, Receiver, declare, receiving
-from workers.delivery_dispatcher import Courier
+from workers.delivery_dispatcher import Dispatcher
 
 LEASE = timedelta(seconds=60)
 
@@ -43,13 +43,13 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def courier(settings: Settings) -> Iterator[Courier]:
+def courier(settings: Settings) -> Iterator[Dispatcher]:
     with closing(open_courier(settings)) as opened:
         yield opened
 
 
-def open_courier(settings: Settings) -> Courier:
-    return Courier(replace(settings, webhook_allow=("127.0.0.0/8",)))
+def open_courier(settings: Settings) -> Dispatcher:
+    return Dispatcher(replace(settings, webhook_allow=("127.0.0.0/8",)))
 
 
 def import_each(connection: Connection, *names: str) -> list[str]:
@@ -161,7 +161,7 @@ def test_whatever_fails_and_whoever_delivers_each_profile_is_told_in_order(
 
 
 def test_an_event_that_fails_holds_back_its_own_profile_only(
-    connection: Connection, courier: Courier, receiver: Receiver
+    connection: Connection, courier: Dispatcher, receiver: Receiver
 ) -> None:
     declare(connection, receiver.url)
     held, *_ = import_each(connection, "held", *["held"] * 50)
@@ -190,7 +190,7 @@ def test_an_event_that_fails_holds_back_its_own_profile_only(
 
 
 def test_an_event_that_is_given_up_lets_the_next_go(
-    connection: Connection, courier: Courier, receiver: Receiver
+    connection: Connection, courier: Dispatcher, receiver: Receiver
 ) -> None:
     receiver.answer = lambda number: (400 if number == 1 else 204, {})
     declare(connection, receiver.url)
@@ -208,7 +208,7 @@ def test_an_event_that_is_given_up_lets_the_next_go(
 
 
 def test_many_events_of_one_profile_go_one_after_another_without_a_wait(
-    connection: Connection, courier: Courier, receiver: Receiver
+    connection: Connection, courier: Dispatcher, receiver: Receiver
 ) -> None:
     declare(connection, receiver.url)
     profile_id, *_ = import_each(connection, *["a"] * 200)
@@ -220,7 +220,7 @@ def test_many_events_of_one_profile_go_one_after_another_without_a_wait(
 
 
 def test_sixteen_stay_under_way_while_one_is_not_answered(
-    connection: Connection, courier: Courier, receiver: Receiver
+    connection: Connection, courier: Dispatcher, receiver: Receiver
 ) -> None:
     answered = threading.Event()
     counting, now, seen = threading.Lock(), [0], [0]
@@ -317,7 +317,7 @@ def test_one_that_was_blocked_by_what_had_ended_meanwhile_is_claimed(
 
 
 def test_events_of_an_earlier_release_are_delivered_without_a_number(
-    connection: Connection, courier: Courier, receiver: Receiver
+    connection: Connection, courier: Dispatcher, receiver: Receiver
 ) -> None:
     receiver.answer = lambda number: (400 if number == 1 else 204, {})
     declare(connection, receiver.url)
@@ -384,7 +384,7 @@ def test_what_waited_behind_an_event_past_retention_is_due_when_that_was(
 
 
 def test_a_courier_that_closes_ends_what_is_under_way_and_claims_no_more(
-    connection: Connection, courier: Courier, receiver: Receiver
+    connection: Connection, courier: Dispatcher, receiver: Receiver
 ) -> None:
     receiver.holds = True
     declare(connection, receiver.url)

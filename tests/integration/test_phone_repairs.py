@@ -53,7 +53,7 @@ def test_numbers_are_previewed_and_rewritten_with_their_opt_outs(
     status, preview = ask(settings, *told)
 
     assert (status, preview["applied"]) == (1, False)
-    assert {one["profile_id"]: one["verdict"] for one in preview["profiles"]} == {
+    assert {one["profile_id"]: one["action"] for one in preview["profiles"]} == {
         ann: "rewrite",
         bob: "collides",
         lost: "unreadable",

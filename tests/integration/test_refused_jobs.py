@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Scope
 from ingest.settings import Settings
 from ingest.store.tokens import create_token
 from tests import said
@@ -161,10 +161,10 @@ def test_jobs_are_for_those_who_may_import_in_their_database(
     drained: ServedIntake, connection: Connection, token: str
 ) -> None:
     _, reader = create_token(
-        connection, name="reader", database_ids=(1,), actions=(Action.READ,)
+        connection, name="reader", database_ids=(1,), actions=(Scope.READ,)
     )
     _, other = create_token(
-        connection, name="other", database_ids=(2,), actions=tuple(Action)
+        connection, name="other", database_ids=(2,), actions=tuple(Scope)
     )
     job_id = send(drained, token, PEOPLE).json()["job_id"]
 

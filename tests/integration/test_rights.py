@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Scope
 from ingest.settings import Settings
 from ingest.store.tokens import create_token
 from tests.conftest import Connection
@@ -53,23 +53,23 @@ WRITTEN: dict[str, dict[str, Any]] = {
 }
 
 
-def make_token(connection: Connection, *actions: Action, name: str = "some") -> str:
+def make_token(connection: Connection, *actions: Scope, name: str = "some") -> str:
     return create_token(connection, name=name, database_ids=[1], actions=actions)[1]
 
 
 @pytest.fixture
 def importer(connection: Connection) -> str:
-    return make_token(connection, Action.IMPORT, name="importer")
+    return make_token(connection, Scope.IMPORT, name="importer")
 
 
 @pytest.fixture
 def reader(connection: Connection) -> str:
-    return make_token(connection, Action.READ, name="reader")
+    return make_token(connection, Scope.READ, name="reader")
 
 
 @pytest.fixture
 def both(connection: Connection) -> str:
-    return make_token(connection, Action.IMPORT, Action.READ, name="both")
+    return make_token(connection, Scope.IMPORT, Scope.READ, name="both")
 
 
 @pytest.fixture

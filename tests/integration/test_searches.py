@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from ingest.domain.identities import derive_import_id
 from ingest.domain.terms import read_term
-from ingest.store.searches import Hits, search
+from ingest.store.searches import SearchHits, search
 from tests.conftest import Connection
 from tests.factories import make_import
 from tests.pipeline import Pipeline
@@ -22,7 +22,7 @@ PROFILE = {
 }
 
 
-def find(connection: Connection, text: str) -> Hits:
+def find(connection: Connection, text: str) -> SearchHits:
     return search(connection, read_term(text))
 
 
@@ -97,4 +97,4 @@ def test_an_import_of_a_queue_is_found_by_its_feedback_id(
 def test_what_nobody_has_finds_nothing(
     connection: Connection, profile_id: str, text: str
 ) -> None:
-    assert find(connection, text) == Hits(imports=[], profiles=[])
+    assert find(connection, text) == SearchHits(imports=[], profiles=[])

@@ -19,7 +19,7 @@ from falcon.asgi import Response
 from ingest.cli import main
 from ingest.domain.errors import RateExceeded
 from ingest.domain.rates import Rate
-from ingest.domain.tokens import Action, Token
+from ingest.domain.tokens import Scope, Token
 from ingest.doors.http.rates import Rates
 from ingest.settings import Settings
 from ingest.store.tokens import create_token, set_rate
@@ -35,7 +35,7 @@ HOURLY = Rate(per_second=1 / 3600, burst=5)
 
 def issue(connection: Connection, rate: Rate | None) -> tuple[int, str]:
     return create_token(
-        connection, name="shop", database_ids=[1], actions=list(Action), rate=rate
+        connection, name="shop", database_ids=[1], actions=list(Scope), rate=rate
     )
 
 

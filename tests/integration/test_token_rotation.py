@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from ingest.cli import main
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Scope
 from ingest.store.tokens import create_token, revoke_token, rotate_token
 from tests.conftest import Connection
 from tests.intakes import ServedIntake, make_document, wait_until
@@ -18,7 +18,7 @@ AT_ONCE = {"Prefer": "respond-async"}
 @pytest.fixture
 def issued(connection: Connection) -> tuple[int, str]:
     return create_token(
-        connection, name="shop", database_ids=[1], actions=[Action.IMPORT]
+        connection, name="shop", database_ids=[1], actions=[Scope.IMPORT]
     )
 
 

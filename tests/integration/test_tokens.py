@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from ingest.domain.tokens import Action, Token
+from ingest.domain.tokens import Scope, Token
 from ingest.local.bootstrap import DEMO_SECRET, prepare
 from ingest.store.catalog import load_version
 from ingest.store.tokens import (
@@ -23,7 +23,7 @@ def test_a_secret_is_32_lower_case_hexadecimal_characters(
     connection: Connection,
 ) -> None:
     _, secret = create_token(
-        connection, name="shop", database_ids=[], actions=[Action.IMPORT]
+        connection, name="shop", database_ids=[], actions=[Scope.IMPORT]
     )
 
     assert re.fullmatch("[0-9a-f]{32}", secret)
@@ -34,20 +34,20 @@ def test_a_created_token_is_found_by_its_secret(connection: Connection) -> None:
         connection,
         name="shop",
         database_ids=[2, 1, 2],
-        actions=[Action.READ, Action.IMPORT],
+        actions=[Scope.READ, Scope.IMPORT],
     )
 
     assert load_tokens(connection)[hash_secret(secret)] == Token(
         id=token_id,
         name="shop",
         database_ids=frozenset({1, 2}),
-        actions=frozenset({Action.IMPORT, Action.READ}),
+        actions=frozenset({Scope.IMPORT, Scope.READ}),
     )
 
 
 def test_the_secret_itself_is_nowhere_in_the_database(connection: Connection) -> None:
     _, secret = create_token(
-        connection, name="shop", database_ids=[], actions=[Action.IMPORT]
+        connection, name="shop", database_ids=[], actions=[Scope.IMPORT]
     )
 
     rows = connection.execute("SELECT tokens::text FROM tokens").fetchall()
@@ -59,7 +59,7 @@ def test_a_token_for_an_unknown_database_is_refused(connection: Connection) -> N
 
     with pytest.raises(UnknownDatabase, match="not found in the catalog: 8, 9"):
         create_token(
-            connection, name="shop", database_ids=[9, 1, 8], actions=[Action.IMPORT]
+            connection, name="shop", database_ids=[9, 1, 8], actions=[Scope.IMPORT]
         )
 
     assert load_version(connection) == before
@@ -69,7 +69,7 @@ def test_a_revoked_token_is_listed_but_good_for_nothing(
     connection: Connection,
 ) -> None:
     token_id, secret = create_token(
-        connection, name="shop", database_ids=[1], actions=[Action.IMPORT]
+        connection, name="shop", database_ids=[1], actions=[Scope.IMPORT]
     )
 
     assert revoke_token(connection, token_id)
@@ -82,7 +82,7 @@ def test_a_revoked_token_is_listed_but_good_for_nothing(
 
 def test_a_token_is_revoked_once(connection: Connection) -> None:
     token_id, _ = create_token(
-        connection, name="shop", database_ids=[1], actions=[Action.IMPORT]
+        connection, name="shop", database_ids=[1], actions=[Scope.IMPORT]
     )
     revoke_token(connection, token_id)
     before = load_version(connection)
@@ -96,7 +96,7 @@ def test_every_change_of_a_token_moves_the_version(connection: Connection) -> No
     before = load_version(connection)
 
     token_id, _ = create_token(
-        connection, name="shop", database_ids=[], actions=[Action.IMPORT]
+        connection, name="shop", database_ids=[], actions=[Scope.IMPORT]
     )
     assert load_version(connection) == before + 1
     revoke_token(connection, token_id)
@@ -106,20 +106,20 @@ def test_every_change_of_a_token_moves_the_version(connection: Connection) -> No
 @pytest.mark.parametrize(
     ("database_ids", "action", "database_id", "allowed"),
     [
-        pytest.param({1}, Action.IMPORT, 1, True, id="its own database"),
-        pytest.param({1}, Action.IMPORT, 2, False, id="another database"),
-        pytest.param(set(), Action.IMPORT, 2, True, id="any database"),
-        pytest.param({1}, Action.DELETE, 1, False, id="another action"),
+        pytest.param({1}, Scope.IMPORT, 1, True, id="its own database"),
+        pytest.param({1}, Scope.IMPORT, 2, False, id="another database"),
+        pytest.param(set(), Scope.IMPORT, 2, True, id="any database"),
+        pytest.param({1}, Scope.DELETE, 1, False, id="another action"),
     ],
 )
 def test_a_token_allows_its_actions_in_its_databases(
-    database_ids: set[int], action: Action, database_id: int, allowed: bool
+    database_ids: set[int], action: Scope, database_id: int, allowed: bool
 ) -> None:
     token = Token(
         id=1,
         name="shop",
         database_ids=frozenset(database_ids),
-        actions=frozenset({Action.IMPORT}),
+        actions=frozenset({Scope.IMPORT}),
     )
 
     assert token.allows(action, database_id) is allowed

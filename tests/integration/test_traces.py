@@ -19,7 +19,7 @@ from tests.conftest import Connection
 from tests.declared import make_endpoint, make_trigger
 from tests.intakes import make_document, served
 from tests.receivers import Receiver, receiving
-from workers.delivery_dispatcher import Courier
+from workers.delivery_dispatcher import Dispatcher
 from workers.drain import Drain
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -47,7 +47,7 @@ def pass_through(settings: Settings, token: str, **headers: str) -> None:
     """Import one profile and deliver its event, as the processes of a group do."""
     tracer = open_tracer("penstock-worker")
     drain = Drain(settings, "test-drain", lifetime_seconds=0.5, tracer=tracer)
-    courier = Courier(replace(settings, webhook_allow=("127.0.0.0/8",)), tracer)
+    courier = Dispatcher(replace(settings, webhook_allow=("127.0.0.0/8",)), tracer)
     with served(settings) as intake:
         asynchronously = {"Prefer": "respond-async", **headers}
         intake.post(make_document(token), asynchronously)

@@ -11,7 +11,7 @@ from ingest.domain.deliveries import (
     CONCURRENCY,
     SCHEDULE,
     Attempt,
-    Standing,
+    EndpointHealth,
     pause,
     retry_delay,
 )
@@ -155,25 +155,25 @@ TAKEN, REFUSED = Attempt(status=204), Attempt(status=400, error="Answered 400")
 DOWN = Attempt(status=503, error="Answered 503", is_outage=True)
 
 
-def after(standing: Standing, *ended: tuple[int, Attempt]) -> Standing:
+def after(standing: EndpointHealth, *ended: tuple[int, Attempt]) -> EndpointHealth:
     return standing.after(ended, NOW, 0.0)
 
 
 @given(st.integers(0, CONCURRENCY))
 def test_as_many_begin_as_have_ended(under_way: int) -> None:
-    assert Standing(failures=0).room(under_way) == CONCURRENCY - under_way
+    assert EndpointHealth(failures=0).room(under_way) == CONCURRENCY - under_way
 
 
 @pytest.mark.parametrize("failures", range(1, BREAKER_FAILURES + 2))
 def test_after_a_failure_attempts_go_round_by_round(failures: int) -> None:
-    standing = Standing(failures=failures)
+    standing = EndpointHealth(failures=failures)
 
     assert standing.room(1) == 0
     assert standing.room(0) == (1 if failures >= BREAKER_FAILURES else CONCURRENCY)
 
 
 def test_an_outage_counts_once_however_many_events_it_meets() -> None:
-    standing = Standing(failures=0)
+    standing = EndpointHealth(failures=0)
 
     for _ in range(CONCURRENCY):
         standing = after(standing, (0, DOWN))
@@ -183,7 +183,7 @@ def test_an_outage_counts_once_however_many_events_it_meets() -> None:
 
 
 def test_the_last_of_several_rounds_in_a_row_pauses() -> None:
-    standing = Standing(failures=0)
+    standing = EndpointHealth(failures=0)
 
     for number in range(BREAKER_FAILURES):
         assert standing.room(0) == CONCURRENCY
@@ -196,7 +196,7 @@ def test_the_last_of_several_rounds_in_a_row_pauses() -> None:
 
 @pytest.mark.parametrize("answer", [TAKEN, REFUSED])
 def test_one_answer_of_the_round_that_paused_ends_the_pause(answer: Attempt) -> None:
-    standing = after(Standing(failures=BREAKER_FAILURES - 1), (0, DOWN))
+    standing = after(EndpointHealth(failures=BREAKER_FAILURES - 1), (0, DOWN))
     assert standing.paused_until
 
     standing = after(standing, (0, answer))
@@ -209,7 +209,7 @@ def test_a_pause_that_was_asked_for_stays_whatever_else_is_answered() -> None:
     busy = Attempt(status=429, error="Answered 429", retry_after=60.0, is_outage=True)
     less = replace(busy, retry_after=5.0)
 
-    standing = after(Standing(failures=0), (0, busy))
+    standing = after(EndpointHealth(failures=0), (0, busy))
     standing = after(standing, (0, TAKEN), (0, less))
 
     assert standing.paused_until == NOW + timedelta(seconds=60)
@@ -219,7 +219,7 @@ def test_a_pause_that_was_asked_for_stays_whatever_else_is_answered() -> None:
 def test_an_endpoint_that_is_gone_is_given_nothing_more() -> None:
     gone = Attempt(status=410, error="Answered 410")
 
-    standing = after(after(Standing(failures=0), (0, gone)), (0, TAKEN))
+    standing = after(after(EndpointHealth(failures=0), (0, gone)), (0, TAKEN))
 
     assert standing.is_gone
     assert standing.room(0) == 0

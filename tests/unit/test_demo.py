@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from ingest.commands.demo import DemoFailed, conclude
-from ingest.commands.demo_crash import IMPORTS, PEOPLE, Counts, check_counts
+from ingest.commands.demo_crash import IMPORTS, PEOPLE, CrashReport, check_counts
 from ingest.commands.demo_display import describe_request, list_changes
 from ingest.commands.demo_steps import STEPS, check_answer, check_profile
 from ingest.commands.outputs import make_console
 
-GOOD = Counts(
+GOOD = CrashReport(
     accepted=IMPORTS,
     applied_at_kill=200,
     applied=IMPORTS,

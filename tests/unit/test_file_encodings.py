@@ -10,13 +10,13 @@ from ingest.domain.errors import Fault
 from ingest.doors.files.archives import UnreadableFile
 from ingest.doors.files.encodings import (
     SAMPLE_BYTES,
-    Source,
+    EncodingSource,
     Text,
     open_text,
 )
 from ingest.doors.files.inputs import open_rows
 from ingest.doors.files.rejects import RejectsWriter
-from ingest.doors.files.rows import Reading, Row
+from ingest.doors.files.rows import FileRow, Reading
 from ingest.doors.files.utf8_lines import Tally, count_lines
 from ingest.store.job_rows import KeptRow
 from tests.factories import make_database
@@ -54,7 +54,7 @@ def refuse(data: bytes) -> str:
     return str(refused.value)
 
 
-def read(data: bytes, told: str | None = None) -> list[Row]:
+def read(data: bytes, told: str | None = None) -> list[FileRow]:
     reading = Reading(encoding=told)
     return list(open_rows(io.BytesIO(data), reading, make_database()))
 
@@ -85,7 +85,7 @@ def test_a_line_is_shown_in_each_likely_encoding() -> None:
 def test_a_guess_that_is_asked_for_takes_the_likeliest(encoding: str) -> None:
     text = open_(write_table(NAMES[encoding], encoding), "guess")
 
-    assert text.source is Source.GUESS
+    assert text.source is EncodingSource.GUESS
     found = write_table(NAMES[encoding], encoding).decode(text.encoding)
     assert found == write_table(NAMES[encoding], encoding).decode(encoding)
 
@@ -172,7 +172,7 @@ def test_utf_16_that_is_told_has_the_order_of_its_bytes(order: str) -> None:
 
     text = open_(data, "utf-16")
 
-    assert (text.encoding, text.source) == (f"utf-16-{order}", Source.TOLD)
+    assert (text.encoding, text.source) == (f"utf-16-{order}", EncodingSource.TOLD)
     assert text.stream.read().splitlines()[1] == "a@b.c,Zoë"
 
 
@@ -206,20 +206,20 @@ def test_japanese_in_seven_bits_is_not_taken_for_ascii() -> None:
 def test_a_mark_comes_before_what_is_told(told: str) -> None:
     text = open_("email\nИльф\n".encode("utf-8-sig"), told)
 
-    assert (text.encoding, text.source) == ("utf-8-sig", Source.MARK)
+    assert (text.encoding, text.source) == ("utf-8-sig", EncodingSource.MARK)
 
 
 def test_what_is_told_comes_before_utf_8() -> None:
     text = open_("email\nИльф\n".encode(), "cp1251")
 
-    assert (text.encoding, text.source) == ("cp1251", Source.TOLD)
+    assert (text.encoding, text.source) == ("cp1251", EncodingSource.TOLD)
 
 
 @pytest.mark.parametrize("data", [b"", b"email\na@b.c\n", "é".encode()])
 def test_a_file_that_says_nothing_is_utf_8(data: bytes) -> None:
     text = open_(data, None)
 
-    assert (text.encoding, text.source) == ("utf-8", Source.DEFAULT)
+    assert (text.encoding, text.source) == ("utf-8", EncodingSource.DEFAULT)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from ingest.domain.errors import InvalidRequest
-from ingest.doors.files.archives import Left, PackLimits, UnreadableFile, unpack
+from ingest.doors.files.archives import PackLimits, SkippedFiles, UnreadableFile, unpack
 from ingest.doors.files.inputs import open_rows
 from ingest.doors.files.rows import Reading
 from ingest.doors.files.streams import Metered
@@ -25,7 +25,7 @@ def pack(**files: bytes) -> bytes:
     return packed.getvalue()
 
 
-def open_all(data: bytes, left: Left | None = None) -> list[str]:
+def open_all(data: bytes, left: SkippedFiles | None = None) -> list[str]:
     with unpack(Metered(io.BytesIO(data)), LIMITS, left=left) as files:
         names = []
         for name, stream in files:
@@ -108,7 +108,7 @@ def test_a_table_is_not_taken_for_another_kind(data: bytes) -> None:
 def test_hidden_files_of_an_archive_are_passed_over_and_told() -> None:
     good = b"email\na@b.c\n"
     hidden = ["__MACOSX/._a.csv", ".DS_Store", "x/.hidden.csv", "Thumbs.db", "~$a.xlsx"]
-    left = Left()
+    left = SkippedFiles()
 
     names = open_all(pack(**{"a.csv": good, **dict.fromkeys(hidden, b"\0")}), left)
 
@@ -118,7 +118,7 @@ def test_hidden_files_of_an_archive_are_passed_over_and_told() -> None:
 
 def test_a_file_of_an_archive_that_is_an_archive_harms_no_other() -> None:
     good = b"email\na@b.c\n"
-    left = Left()
+    left = SkippedFiles()
     data = pack(**{"a.csv": good, "b.zip": pack(x=good), "c.csv": good})
 
     assert open_all(data, left) == ["a.csv", "c.csv"]

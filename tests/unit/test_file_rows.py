@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from ingest.domain.errors import InvalidRequest
 from ingest.doors.files.archives import UnreadableFile
-from ingest.doors.files.dialects import Told
+from ingest.doors.files.dialects import DialectOptions
 from ingest.doors.files.documents import split_array
 from ingest.doors.files.inputs import Rows, open_rows
-from ingest.doors.files.rows import Reading, Row
+from ingest.doors.files.rows import FileRow, Reading
 from ingest.wire.limits import Limits
 from tests.factories import make_database
 
 HEADER = "email,_fname"
 
 
-def read(data: bytes | str, **told: Any) -> tuple[Rows, list[Row]]:
+def read(data: bytes | str, **told: Any) -> tuple[Rows, list[FileRow]]:
     encoded = data.encode() if isinstance(data, str) else data
     rows = open_rows(io.BytesIO(encoded), Reading(**told), make_database())
     return rows, list(rows)
@@ -134,7 +134,7 @@ def test_a_value_of_several_lines_is_no_suspect(value: str) -> None:
 
 
 def test_a_dialect_may_be_told() -> None:
-    told = Told(delimiter="/", quote="'", escape="\\")
+    told = DialectOptions(delimiter="/", quote="'", escape="\\")
 
     assert load("email/_fname\na@b.c/'x/\\'y'\n", dialect=told) == [
         {"email": "a@b.c", "_fname": "x/'y"}

@@ -7,13 +7,13 @@ import pytest
 
 from ingest.doors.files.archives import UnreadableFile
 from ingest.doors.files.read_ahead import Gathering
-from ingest.doors.files.rows import Row
+from ingest.doors.files.rows import FileRow
 
 PATIENCE_SECONDS = 10.0
 
 
-def make_rows(count: int, content: bytes = b"x") -> Iterator[Row]:
-    return (Row(number=number, content=content) for number in range(1, count + 1))
+def make_rows(count: int, content: bytes = b"x") -> Iterator[FileRow]:
+    return (FileRow(number=number, content=content) for number in range(1, count + 1))
 
 
 def take_all(gathering: Gathering) -> list[int]:
@@ -36,7 +36,7 @@ def test_rows_come_through_in_their_order(count: int) -> None:
 def test_a_row_does_not_wait_for_the_next() -> None:
     more = threading.Event()
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[FileRow]:
         yield from make_rows(1)
         more.wait(PATIENCE_SECONDS)
         yield from make_rows(1)
@@ -61,7 +61,7 @@ def test_it_reads_ahead_as_far_as_there_is_room(content: bytes, most: int) -> No
     read = threading.Semaphore(0)
     count = 0
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[FileRow]:
         nonlocal count
         for row in make_rows(5000, content):
             count += 1
@@ -80,7 +80,7 @@ def test_it_reads_ahead_as_far_as_there_is_room(content: bytes, most: int) -> No
 
 
 def test_what_reading_raises_comes_after_the_rows_before_it() -> None:
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[FileRow]:
         yield from make_rows(3)
         raise UnreadableFile("broken")
 
@@ -107,7 +107,7 @@ def wait_for_the_end(gathering: Gathering) -> UnreadableFile | None:
 def test_nothing_is_read_any_more_once_it_is_abandoned() -> None:
     reader: list[threading.Thread] = []
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[FileRow]:
         reader.append(threading.current_thread())
         yield from make_rows(100_000)
 

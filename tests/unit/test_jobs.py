@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from ingest.domain.imports import State
 from ingest.domain.jobs import (
     MAX_ROWS,
-    Counts,
+    JobCounts,
     new_job_id,
     row_import_id,
     row_number,
@@ -34,7 +34,9 @@ def test_rows_count_on_from_the_job() -> None:
 
 
 def test_counts_add_up() -> None:
-    counts = Counts(created=1).plus(State.DEAD, 2).merge(Counts(rejected=3, created=4))
+    counts = (
+        JobCounts(created=1).plus(State.DEAD, 2).merge(JobCounts(rejected=3, created=4))
+    )
 
-    assert counts == Counts(created=5, rejected=3, dead=2)
+    assert counts == JobCounts(created=5, rejected=3, dead=2)
     assert counts.total == 10

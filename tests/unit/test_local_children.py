@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingest.local.answers import answer_path, attach, group_pids
-from ingest.local.children import Layout, list_children, probe_http
+from ingest.local.children import GroupLayout, list_children, probe_http
 from ingest.local.state import find_free_port, locked
 
 
@@ -32,8 +32,8 @@ def port() -> Iterator[int]:
         thread.join()
 
 
-def make_layout(state: Path, **changes: int) -> Layout:
-    return Layout(
+def make_layout(state: Path, **changes: int) -> GroupLayout:
+    return GroupLayout(
         state=state,
         environ={},
         redis_url="redis://127.0.0.1:1/0",

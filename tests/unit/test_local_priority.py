@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.local.children import Layout, list_children
+from ingest.local.children import GroupLayout, list_children
 
 PROGRAM = """
 import os
@@ -33,7 +33,7 @@ def test_a_process_gives_way_and_its_session_if_it_leads_it(leads: bool) -> None
 
 
 def test_of_the_group_intakes_give_way(tmp_path: Path) -> None:
-    layout = Layout(
+    layout = GroupLayout(
         state=tmp_path,
         environ={},
         redis_url="redis://127.0.0.1:1/0",

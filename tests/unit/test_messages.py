@@ -11,7 +11,7 @@ from ingest.domain.errors import Forbidden, InvalidRequest
 from ingest.domain.identities import derive_import_id
 from ingest.domain.imports import Matching, Operation
 from ingest.wire.messages import (
-    Result,
+    MessageResult,
     dump_result,
     load_order,
     peek_feedback_id,
@@ -111,7 +111,7 @@ def test_what_can_be_read_of_a_faulty_message_is_echoed() -> None:
 
 @pytest.mark.fact("10.5-result")
 def test_a_result_of_success_has_no_text_and_names_the_profile() -> None:
-    result = Result(
+    result = MessageResult(
         error=0, error_text="", feedback_id="a", matching_field="email", profile_id="f"
     )
 
@@ -126,7 +126,9 @@ def test_a_result_of_success_has_no_text_and_names_the_profile() -> None:
 
 @pytest.mark.fact("14.69-result")
 def test_a_result_of_failure_names_no_profile() -> None:
-    result = Result(error=409, error_text="Taken", feedback_id="", matching_field="")
+    result = MessageResult(
+        error=409, error_text="Taken", feedback_id="", matching_field=""
+    )
 
     assert "profile_id" not in orjson.loads(dump_result(result))
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.domain.errors import Fault
-from ingest.doors.files.dialects import Dialect, Told
+from ingest.doors.files.dialects import Dialect, DialectOptions
 from ingest.doors.files.inputs import open_rows
 from ingest.doors.files.rejects import RejectsWriter, load_form
-from ingest.doors.files.rows import Form, Reading, dump_cells
+from ingest.doors.files.rows import FileForm, Reading, dump_cells
 from ingest.store.job_rows import KeptRow
 from tests.factories import make_database
 
@@ -27,14 +27,14 @@ def keep(row: int, content: bytes) -> KeptRow:
     return KeptRow(row=row, content=content, faults=FAULTS)
 
 
-def write(form: Form, *rows: KeptRow, job_id: UUID | None = None) -> bytes:
+def write(form: FileForm, *rows: KeptRow, job_id: UUID | None = None) -> bytes:
     writer = RejectsWriter(form, job_id)
     pieces = [writer.begin(), *(writer.add([row]) for row in rows), writer.end()]
     return b"".join(pieces)
 
 
 def test_a_table_says_before_each_row_all_that_is_wrong_with_it() -> None:
-    form = Form(
+    form = FileForm(
         format="csv",
         encoding="cp1251",
         columns=("email", "_fname"),
@@ -55,7 +55,7 @@ def test_a_table_says_before_each_row_all_that_is_wrong_with_it() -> None:
 
 
 def test_rejects_of_rejects_say_what_is_wrong_now() -> None:
-    form = Form(format="csv", columns=("penstock_row", "penstock_why", "email"))
+    form = FileForm(format="csv", columns=("penstock_row", "penstock_why", "email"))
 
     written = write(form, keep(1, dump_cells(["7", "was wrong", "a"]))).decode()
 
@@ -66,7 +66,7 @@ def test_rejects_of_rejects_say_what_is_wrong_now() -> None:
 
 
 def test_a_row_with_too_many_cells_keeps_them() -> None:
-    form = Form(format="csv", columns=("email",))
+    form = FileForm(format="csv", columns=("email",))
 
     written = write(form, keep(1, dump_cells(["a", "b", "c"]))).decode()
 
@@ -75,7 +75,7 @@ def test_a_row_with_too_many_cells_keeps_them() -> None:
 
 @pytest.mark.parametrize("format_", ["ndjson", "json"])
 def test_documents_say_in_a_member_what_is_wrong(format_: str) -> None:
-    form = Form(format=format_)
+    form = FileForm(format=format_)
 
     written = write(form, keep(2, b'{"email": "a"}'), keep(4, b"{bad")).decode()
 
@@ -96,13 +96,15 @@ def test_documents_say_in_a_member_what_is_wrong(format_: str) -> None:
 
 
 def test_no_rejects_are_an_empty_file_of_the_kind() -> None:
-    assert write(Form(format="ndjson")) == b""
-    assert json.loads(write(Form(format="json"))) == []
-    assert write(Form(format="csv", columns=("email",))).startswith(b"penstock_row,")
+    assert write(FileForm(format="ndjson")) == b""
+    assert json.loads(write(FileForm(format="json"))) == []
+    assert write(FileForm(format="csv", columns=("email",))).startswith(
+        b"penstock_row,"
+    )
 
 
 def test_how_rows_are_written_is_read_back() -> None:
-    form = Form(format="csv", columns=("a",), dialect=Dialect(delimiter="|"))
+    form = FileForm(format="csv", columns=("a",), dialect=Dialect(delimiter="|"))
 
     assert load_form(json.loads(json.dumps(asdict(form)))) == form
 
@@ -127,11 +129,11 @@ def test_rejected_rows_come_back_as_they_were(
     escape: str,
 ) -> None:
     dialect = Dialect(delimiter=delimiter, newline=newline, escape=escape)
-    form = Form(
+    form = FileForm(
         format="csv", encoding=encoding, columns=("note", "email"), dialect=dialect
     )
     kept = [keep(n, dump_cells(list(row))) for n, row in enumerate(cells, start=1)]
-    told = Told(delimiter=delimiter, escape=escape or None)
+    told = DialectOptions(delimiter=delimiter, escape=escape or None)
     reading = Reading(dialect=told)
 
     rows = open_rows(

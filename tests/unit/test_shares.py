@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ingest.streams.stream import Entry, Waiting
 from ingest.wire.entries import encode
 from tests.factories import by_email
-from workers.partition_batches import Share, cut, group, make_share
+from workers.partition_batches import PartitionBatch, cut, group, make_share
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_those_that_failed_share_with_none() -> None:
 KINDS = st.sampled_from(["import", "heartbeat", "letter"])
 
 
-def share_of(partition: int, kinds: list[str]) -> Share:
+def share_of(partition: int, kinds: list[str]) -> PartitionBatch:
     entries = [
         Entry(
             id=f"{number}-0",

@@ -15,8 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ingest.domain.jobs import Counts
-from ingest.doors.files.encodings import Source
+from ingest.domain.jobs import JobCounts
+from ingest.doors.files.encodings import EncodingSource
 from ingest.store import jobs
 from ingest.store.jobs import Job
 
@@ -65,16 +65,16 @@ class Display:
         self._progress.update(self._task, completed=progress.bytes, told=told)
 
 
-def _tell(counts: Counts) -> str:
+def _tell(counts: JobCounts) -> str:
     return ", ".join(f"{count:,} {state}" for state, count in asdict(counts).items())
 
 
 def tell_encoding(form: Mapping[str, object]) -> str:
     """Return the encoding or sheet that was read, and why it was chosen."""
     reasons: Mapping[str, str] = {
-        Source.MARK: "byte order mark",
-        Source.TOLD: "as requested",
-        Source.GUESS: "guessed",
+        EncodingSource.MARK: "byte order mark",
+        EncodingSource.TOLD: "as requested",
+        EncodingSource.GUESS: "guessed",
     }
     if form.get("sheet"):
         return f"Sheet {form['sheet']!r} of {form['sheets']}"
@@ -99,7 +99,7 @@ def describe(job: Job, rejects: Path | None) -> dict[str, object]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
+class SkippedFile:
     """A file of an archive that was not imported."""
 
     name: str
@@ -113,7 +113,10 @@ class Left:
 
 
 def summarize(
-    ended: Sequence[tuple[Job, Path | None]], left: Sequence[Left], *, as_json: bool
+    ended: Sequence[tuple[Job, Path | None]],
+    left: Sequence[SkippedFile],
+    *,
+    as_json: bool,
 ) -> None:
     """Print the outcome of each file on standard output."""
     if as_json:

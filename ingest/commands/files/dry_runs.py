@@ -19,15 +19,15 @@ from psycopg.rows import TupleRow
 
 from ingest.commands.files.display import tell_encoding
 from ingest.commands.files.inputs import Input, open_inputs, prepare
-from ingest.commands.files.request import Asked
+from ingest.commands.files.request import FileRequest
 from ingest.domain.errors import Fault, Rejected
 from ingest.domain.imports import Outcome, State
-from ingest.domain.jobs import Counts, new_job_id
-from ingest.doors.files.archives import Left, UnreadableFile
+from ingest.domain.jobs import JobCounts, new_job_id
+from ingest.doors.files.archives import SkippedFiles, UnreadableFile
 from ingest.doors.files.fault_groups import FaultGroups
-from ingest.doors.files.row_validation import Judge, Verdict
-from ingest.doors.files.rows import Row
-from ingest.doors.files.tables import Table
+from ingest.doors.files.row_validation import RowResult, RowValidator
+from ingest.doors.files.rows import FileRow
+from ingest.doors.files.tables import FileTable
 from ingest.geo import open_locator
 from ingest.settings import Settings
 from ingest.store.catalog import load_catalog
@@ -50,7 +50,12 @@ class Foreseen(Struct, frozen=True, kw_only=True):
 
 
 def rehearse_files(
-    settings: Settings, paths: Sequence[str], asked: Asked, *, show: int, as_json: bool
+    settings: Settings,
+    paths: Sequence[str],
+    asked: FileRequest,
+    *,
+    show: int,
+    as_json: bool,
 ) -> int:
     """Print the outcomes of the files' rows, the first `show` in full.
 
@@ -60,7 +65,7 @@ def rehearse_files(
     summaries: list[dict[str, Any]] = []
     with connect(settings.database_url, application_name="penstock-rehearse") as opened:
         for path in paths:
-            left = Left()
+            left = SkippedFiles()
             with open_inputs(path, settings, left) as inputs:
                 for one in inputs:
                     try:
@@ -79,7 +84,7 @@ def rehearse_files(
     return int(any(each.get("rejected") or each.get("dead") for each in summaries))
 
 
-def _print_left(left: Left, *, as_json: bool) -> list[dict[str, Any]]:
+def _print_left(left: SkippedFiles, *, as_json: bool) -> list[dict[str, Any]]:
     """Print the files of an archive that were not read, with the reason."""
     refused = [("refused", *one) for one in left.refused.items()]
     hidden = [("skipped", name, "hidden file") for name in left.hidden]
@@ -100,7 +105,7 @@ class _Rehearsal:
         self,
         settings: Settings,
         connection: Connection[TupleRow],
-        asked: Asked,
+        asked: FileRequest,
         one: Input,
     ) -> None:
         self._connection = connection
@@ -113,10 +118,10 @@ class _Rehearsal:
         self._rows = prepared.rows
         self.form = asdict(self._rows.form)
         rows = self._rows
-        self.faults = FaultGroups(rows.columns if isinstance(rows, Table) else ())
+        self.faults = FaultGroups(rows.columns if isinstance(rows, FileTable) else ())
         #: Why the file could not be read to its end.
         self.failure = ""
-        self._judge = Judge(
+        self._judge = RowValidator(
             prepared.shared,
             job_id=new_job_id(datetime.now(UTC)),
             token_id=None,
@@ -130,13 +135,13 @@ class _Rehearsal:
         while batch := list(islice(rows, self._batch_size)):
             yield from self._rehearse(self._judge.judge_all(batch, batch[0].number - 1))
 
-    def _read(self) -> Iterator[Row]:
+    def _read(self) -> Iterator[FileRow]:
         try:
             yield from self._rows
         except UnreadableFile as error:
             self.failure = str(error)
 
-    def _rehearse(self, verdicts: Sequence[Verdict]) -> Iterator[Foreseen]:
+    def _rehearse(self, verdicts: Sequence[RowResult]) -> Iterator[Foreseen]:
         imports = [one.accepted.import_ for one in verdicts if one.accepted is not None]
         outcomes = {
             outcome.import_id: outcome
@@ -150,14 +155,14 @@ class _Rehearsal:
                     verdict.row, outcomes[verdict.accepted.import_.import_id]
                 )
 
-    def _reject(self, verdict: Verdict) -> Foreseen:
+    def _reject(self, verdict: RowResult) -> Foreseen:
         row = verdict.row
         self.faults.add(row.number, row.content, verdict.faults)
         return Foreseen(
             row=row.number, state=State.REJECTED, changes={}, faults=verdict.faults
         )
 
-    def _foresee(self, row: Row, outcome: Outcome) -> Foreseen:
+    def _foresee(self, row: FileRow, outcome: Outcome) -> Foreseen:
         self.faults.add(row.number, row.content, outcome.faults)
         self.faults.add(row.number, row.content, outcome.skipped, dropped=True)
         if not outcome.faults:
@@ -177,7 +182,7 @@ def _print(
     name: str, rehearsal: _Rehearsal, show: int, as_json: bool
 ) -> dict[str, Any]:
     """Print the first rows that change something, the errors, and the counts."""
-    counts = Counts()
+    counts = JobCounts()
     shown: list[dict[str, Any]] = []
     for one in rehearsal:
         counts = counts.plus(one.state)

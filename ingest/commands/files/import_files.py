@@ -10,11 +10,11 @@ from typing import Any
 import click
 
 from ingest.commands.databases import find_settings
-from ingest.commands.files.display import Display, Left, summarize
+from ingest.commands.files.display import Display, SkippedFile, summarize
 from ingest.commands.files.dry_runs import rehearse_files
-from ingest.commands.files.imports import Ended, Importer, Refused, Start
+from ingest.commands.files.imports import Ended, Importer, Refused, StartMode
 from ingest.commands.files.options import file_options, row_options
-from ingest.commands.files.request import Asked, load_asked
+from ingest.commands.files.request import FileRequest, load_request
 from ingest.domain.errors import PenstockError, Rejected
 from ingest.domain.jobs import JobState
 from ingest.garbage import collect_rarely
@@ -88,7 +88,7 @@ def import_(files: tuple[str, ...], **options: Any) -> None:
     if options["rejects"] is not None and len(files) > 1:
         raise click.UsageError("--rejects needs exactly one input file")
     settings = find_settings(options["state_dir"])
-    asked = load_asked(options, settings)
+    asked = load_request(options, settings)
     try:
         with unavailable_while_away():
             status = _run(settings, files, asked, options)
@@ -100,7 +100,7 @@ def import_(files: tuple[str, ...], **options: Any) -> None:
 def _run(
     settings: Settings,
     files: tuple[str, ...],
-    asked: Asked,
+    asked: FileRequest,
     options: Mapping[str, Any],
 ) -> int:
     """Import the files, or run them dry; return the exit status."""
@@ -114,14 +114,14 @@ def _run(
 def _import_all(
     settings: Settings,
     files: tuple[str, ...],
-    asked: Asked,
+    asked: FileRequest,
     options: Mapping[str, Any],
 ) -> int:
     """Import one file after another, until interrupted; return the exit status."""
     collect_rarely()
-    start = Start.NEW
+    start = StartMode.NEW
     if options["resume"] or options["restart"]:
-        start = Start.RESUME if options["resume"] else Start.ANEW
+        start = StartMode.RESUME if options["resume"] else StartMode.ANEW
     stop, give_up = Event(), Event()
     _listen(stop, give_up)
     ended: list[Ended | Refused] = []
@@ -134,7 +134,7 @@ def _import_all(
     summarize(
         [(one.job, one.rejects) for one in ended if isinstance(one, Ended)],
         [
-            Left(name=one.name, reason=one.reason, hidden=one.hidden)
+            SkippedFile(name=one.name, reason=one.reason, hidden=one.hidden)
             for one in ended
             if isinstance(one, Refused)
         ],

@@ -11,12 +11,12 @@ from psycopg.rows import TupleRow
 from ingest.commands.files.display import Display
 from ingest.commands.files.inputs import Input, open_inputs, prepare
 from ingest.commands.files.rejects import write_rejects
-from ingest.commands.files.request import Asked
+from ingest.commands.files.request import FileRequest
 from ingest.domain.errors import Rejected
 from ingest.domain.jobs import JobState
-from ingest.doors.files.archives import Left
+from ingest.doors.files.archives import SkippedFiles
 from ingest.doors.files.job_creation import (
-    Wanted,
+    JobRequest,
     hold,
     restart_job,
     resume_job,
@@ -30,8 +30,8 @@ from ingest.store.jobs import Job
 from ingest.wire.profile_schemas import ProfileSchemas
 
 
-class Start(Enum):
-    """What to do about an import of the same file that stopped."""
+class StartMode(Enum):
+    """The ways to treat an earlier import of the same file that stopped."""
 
     NEW = auto()
     RESUME = auto()
@@ -40,7 +40,7 @@ class Start(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How an import ended, and where its rejects are, if it has any."""
+    """The end of an import, and its rejects file if it has any."""
 
     job: Job
     rejects: Path | None
@@ -62,8 +62,8 @@ class Importer:
     def __init__(
         self,
         settings: Settings,
-        asked: Asked,
-        start: Start,
+        asked: FileRequest,
+        start: StartMode,
         display: Display,
         stop: Event,
         give_up: Event,
@@ -81,7 +81,7 @@ class Importer:
         One of an archive that cannot be imported harms no other; of others it is
         raised.
         """
-        left, ended = Left(), list[Ended | Refused]()
+        left, ended = SkippedFiles(), list[Ended | Refused]()
         with (
             connect(self._settings.database_url) as connection,
             open_inputs(path, self._settings, left) as inputs,
@@ -110,7 +110,7 @@ class Importer:
         schemas = ProfileSchemas(catalog)
         # First: a header that means nothing begins no job.
         prepared = prepare(connection, one, self._asked, schemas)
-        wanted = Wanted(
+        wanted = JobRequest(
             name=one.name,
             database_id=prepared.shared.database_id,
             parameters=prepared.parameters,
@@ -139,4 +139,8 @@ class Importer:
             return Ended(job=job, rejects=write_rejects(fresh, job, rejects))
 
 
-_STARTS = {Start.NEW: start_job, Start.RESUME: resume_job, Start.ANEW: restart_job}
+_STARTS = {
+    StartMode.NEW: start_job,
+    StartMode.RESUME: resume_job,
+    StartMode.ANEW: restart_job,
+}

@@ -12,9 +12,9 @@ from typing import IO, Any
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from ingest.commands.files.request import Asked
+from ingest.commands.files.request import FileRequest
 from ingest.domain.imports import Matching, Operation
-from ingest.doors.files.archives import Left, PackLimits, UnreadableFile, unpack
+from ingest.doors.files.archives import PackLimits, SkippedFiles, UnreadableFile, unpack
 from ingest.doors.files.inputs import Rows, open_file, read_rows
 from ingest.doors.files.job_creation import check_field, load_shared
 from ingest.doors.files.job_options import find_kept, merge_parameters, merge_reading
@@ -44,7 +44,7 @@ class Input:
 
 @contextmanager
 def open_inputs(
-    path: str, settings: Settings, left: Left | None = None
+    path: str, settings: Settings, left: SkippedFiles | None = None
 ) -> Iterator[Iterator[Input]]:
     """Yield the files in `path`, in their order; raise UnreadableFile.
 
@@ -90,7 +90,7 @@ def _survey(file: io.FileIO, limits: PackLimits) -> dict[str, Tally]:
     """
     tallies: dict[str, Tally] = {}
     # Whoever imports it hears of that.
-    opened = unpack(Metered(file), limits, left=Left())
+    opened = unpack(Metered(file), limits, left=SkippedFiles())
     with suppress(UnreadableFile), opened as members:
         for member, stream in members:
             tallies[member] = count_lines(stream)
@@ -112,7 +112,7 @@ DEFAULTS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class PreparedFile:
     """A file that was opened, and everything that is asked of it."""
 
     rows: Rows
@@ -123,9 +123,9 @@ class Prepared:
 def prepare(
     connection: Connection[TupleRow],
     one: Input,
-    asked: Asked,
+    asked: FileRequest,
     schemas: ProfileSchemas,
-) -> Prepared:
+) -> PreparedFile:
     """Open a file; raise InvalidRequest for one whose header means nothing.
 
     What is not asked now and is kept with the job whose rejects it has, is asked again.
@@ -140,4 +140,4 @@ def prepare(
     database = schemas.catalog.databases[shared.database_id]
     rows = read_rows(opened, reading, database)
     check_field(shared, rows)
-    return Prepared(rows=rows, shared=shared, parameters=parameters)
+    return PreparedFile(rows=rows, shared=shared, parameters=parameters)

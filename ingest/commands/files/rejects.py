@@ -1,4 +1,4 @@
-"""Where the rejected rows of files go."""
+"""Rejects files."""
 
 import re
 from collections.abc import Iterator

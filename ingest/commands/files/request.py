@@ -10,7 +10,7 @@ import click
 from ingest.domain.declarations import list_names
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Level, Operation
-from ingest.doors.files.dialects import Told
+from ingest.doors.files.dialects import DialectOptions
 from ingest.doors.files.rows import Reading
 from ingest.settings import Settings
 from ingest.wire.cell_rules import CELL_OPTIONS, load_rules
@@ -18,14 +18,14 @@ from ingest.wire.dialect_parameters import find_mark_faults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What is asked of every row of every file."""
+class FileRequest:
+    """The parameters of every row, and the notation of every file."""
 
     parameters: Mapping[str, Any]
     reading: Reading
 
 
-def load_asked(options: Mapping[str, Any], settings: Settings) -> Asked:
+def load_request(options: Mapping[str, Any], settings: Settings) -> FileRequest:
     """Return what the options ask, and nothing of what they leave open."""
     told: dict[str, Any] = {name: options[name] for name in _TOLD}
     told |= {name: list(one) for name, one in told.items() if isinstance(one, tuple)}
@@ -44,7 +44,7 @@ def load_asked(options: Mapping[str, Any], settings: Settings) -> Asked:
         for name, value in told.items()
         if value is not None and value is not False and value not in ([], {})
     }
-    return Asked(
+    return FileRequest(
         parameters=parameters, reading=_load_reading(parameters, options, settings)
     )
 
@@ -90,7 +90,7 @@ def _load_reading(
     return Reading(
         format=options["format_"],
         encoding=options["encoding"],
-        dialect=Told(
+        dialect=DialectOptions(
             delimiter=options["delimiter"],
             quote=options["quote"],
             escape=options["escape"],

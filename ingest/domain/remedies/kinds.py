@@ -23,7 +23,7 @@ class ErrorKind(Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """What a message of this kind matches."""
+        """The pattern of messages of this kind."""
         said = "|".join(
             ".*?".join(map(re.escape, sentence.split("{}")))
             for sentence in self.sentences

@@ -11,7 +11,7 @@ from kombu.exceptions import KombuError
 from ingest.domain.errors import Unavailable
 from ingest.doors.broker.confirms import Confirms
 from ingest.doors.broker.sources import Message, Refusal
-from ingest.wire.messages import Result, dump_result
+from ingest.wire.messages import MessageResult, dump_result
 
 _TIMEOUT_SECONDS = 5.0
 _HEARTBEAT_SECONDS = 20
@@ -67,7 +67,7 @@ class QueueSource:
 
     @property
     def name(self) -> str:
-        """What tells this source's messages from another's."""
+        """The name that tells this source's messages from another's."""
         return f"amqp:{self._queue}"
 
     def read(self) -> Sequence[Message]:
@@ -168,7 +168,7 @@ class QueueOutlet:
         self._sent = 0
         self._confirms = Confirms()
 
-    def publish(self, results: Sequence[Result]) -> None:
+    def publish(self, results: Sequence[MessageResult]) -> None:
         """Publish `results`; the broker drops each when its time is over."""
         self._put(
             self._results,

@@ -11,7 +11,7 @@ from ingest.doors.appends import BlockingAppends
 from ingest.settings import Settings
 from ingest.streams.partitioning import CONSUME_CLIENT
 from ingest.streams.queues import pending_result, pending_results_key
-from ingest.wire.messages import Order
+from ingest.wire.messages import ImportMessage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,7 @@ class Taken:
     """An import that may be queued, and the message that asked for it."""
 
     accepted: Accepted
-    order: Order
+    order: ImportMessage
 
 
 class BrokerAppends:
@@ -61,7 +61,7 @@ class BrokerAppends:
         self._appends.append(imports, {self._pending: owed})
 
 
-def _owed(order: Order, now: float) -> str:
+def _owed(order: ImportMessage, now: float) -> str:
     """Write what a result needs to know of its message."""
     return orjson.dumps(
         {

@@ -1,4 +1,4 @@
-"""What an AMQP broker has confirmed of what was published on one channel."""
+"""Confirms of an AMQP broker for one channel."""
 
 from amqp.exceptions import MessageNacked
 

@@ -29,18 +29,18 @@ from ingest.domain.errors import (
     Rejected,
     Unavailable,
 )
-from ingest.domain.identities import Name
+from ingest.domain.identities import ImportName
 from ingest.doors.accept import place
 from ingest.doors.broker.appends import BrokerAppends, Taken
 from ingest.doors.broker.catalog import BrokerCatalog
-from ingest.doors.broker.sources import Message, Outlet, Refusal, Source
+from ingest.doors.broker.sources import Message, MessageSource, Outlet, Refusal
 from ingest.settings import Settings
 from ingest.telemetry import metrics
 from ingest.wire.envelopes import to_import
 from ingest.wire.json_bodies import decode
 from ingest.wire.messages import (
-    Order,
-    Result,
+    ImportMessage,
+    MessageResult,
     load_order,
     peek_feedback_id,
     peek_matching,
@@ -59,7 +59,7 @@ class Consumer:
         self,
         settings: Settings,
         *,
-        source: Source,
+        source: MessageSource,
         outlet: Outlet,
         appends: BrokerAppends,
         catalog: BrokerCatalog,
@@ -145,7 +145,7 @@ class Consumer:
         except Exception:
             logger.exception("message invalid")
             code, text = 500, "Internal error"
-        result = Result(
+        result = MessageResult(
             error=code,
             error_text=text,
             feedback_id=peek_feedback_id(document),
@@ -160,7 +160,9 @@ class Consumer:
             raise BodyTooLarge("The message is too large")
         return decode(message.body, limits=self._settings.limits)
 
-    def _accept(self, order: Order, message: Message, catalog: Catalog) -> Taken:
+    def _accept(
+        self, order: ImportMessage, message: Message, catalog: Catalog
+    ) -> Taken:
         check_owner(order, catalog)
         now = datetime.now(UTC)
         name = self._name(order, message, now)
@@ -178,7 +180,9 @@ class Consumer:
             accepted=place(import_, catalog, self._settings.partitions), order=order
         )
 
-    def _name(self, order: Order, message: Message, now: datetime) -> Name:
+    def _name(
+        self, order: ImportMessage, message: Message, now: datetime
+    ) -> ImportName:
         """Return the import's name, the same for every delivery of the message."""
         namer, source = self._catalog.get_namer(), self._source.name
         if order.feedback_id:
@@ -187,13 +191,13 @@ class Consumer:
                 "feedback", str(account), str(database), order.feedback_id, now=now
             )
         if not message.id:
-            return Name(import_id=uuid7())
+            return ImportName(import_id=uuid7())
         if message.milliseconds is None:
             return namer.name(source, message.id, now=now)
         return namer.name_at(source, message.id, milliseconds=message.milliseconds)
 
 
-def check_owner(order: Order, catalog: Catalog) -> None:
+def check_owner(order: ImportMessage, catalog: Catalog) -> None:
     """Raise unless the message's account may import into its database.
 
     Forbidden for an unknown account or another's database (contract 14, point 71),

@@ -17,7 +17,7 @@ from redis.typing import EncodableT, FieldT
 from ingest.domain.errors import Unavailable
 from ingest.doors.broker.sources import Message, Refusal
 from ingest.streams.connections import connect_blocking
-from ingest.wire.messages import Result, dump_result
+from ingest.wire.messages import MessageResult, dump_result
 
 GROUP = "penstock"
 
@@ -55,7 +55,7 @@ class StreamSource:
 
     @property
     def name(self) -> str:
-        """What tells this source's messages from another's."""
+        """The name that tells this source's messages from another's."""
         return f"redis:{self._stream}"
 
     def read(self) -> Sequence[Message]:
@@ -186,7 +186,7 @@ class StreamOutlet:
         self._dead = f"{stream}_dead"
         self._ttl_milliseconds = int(ttl_seconds * 1000)
 
-    def publish(self, results: Sequence[Result]) -> None:
+    def publish(self, results: Sequence[MessageResult]) -> None:
         """Append `results`."""
         pipeline = self._redis.pipeline(transaction=False)
         for result in results:

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from ingest.domain.answers import Answer
 from ingest.domain.errors import Unavailable
-from ingest.domain.identities import Name
+from ingest.domain.identities import ImportName
 from ingest.doors.broker.sources import Outlet
 from ingest.settings import Settings
 from ingest.store.database import connect
@@ -33,7 +33,7 @@ from ingest.streams.queues import (
     pending_results_key,
 )
 from ingest.wire.answers import load_answers
-from ingest.wire.messages import NAMED_BY, Result
+from ingest.wire.messages import NAMED_BY, MessageResult
 
 logger = logging.getLogger(__name__)
 
@@ -212,11 +212,11 @@ class Reporter:
                 )
 
 
-def _result(answer: Answer, owed: Mapping[str, str]) -> Result:
+def _result(answer: Answer, owed: Mapping[str, str]) -> MessageResult:
     """Say what a message is owed: nothing of an import that another one named."""
-    name = Name(import_id=answer.import_id, fingerprint=owed.get("fingerprint"))
+    name = ImportName(import_id=answer.import_id, fingerprint=owed.get("fingerprint"))
     told = answer.for_request(name, NAMED_BY)
-    return Result(
+    return MessageResult(
         error=told.error,
         error_text=told.error_text if told.error else "",
         feedback_id=owed["feedback_id"],

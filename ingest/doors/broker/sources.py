@@ -1,10 +1,10 @@
-"""What the broker door wants of a broker, whichever it is."""
+"""Interfaces of message brokers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ingest.wire.messages import Result
+from ingest.wire.messages import MessageResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,15 +27,15 @@ class Refusal:
     """A message that becomes no import: answered, kept aside, never tried again."""
 
     message: Message
-    result: Result
+    result: MessageResult
 
 
-class Source(Protocol):
-    """Where messages come from; every method may raise Unavailable."""
+class MessageSource(Protocol):
+    """A source of messages; every method may raise Unavailable."""
 
     @property
     def name(self) -> str:
-        """What tells this source's messages from another's."""
+        """The name that tells this source's messages from another's."""
 
     def read(self) -> Sequence[Message]:
         """Return the next messages; none if none comes within a second."""
@@ -51,9 +51,9 @@ class Source(Protocol):
 
 
 class Outlet(Protocol):
-    """Where results go; every method may raise Unavailable."""
+    """An outlet for results; every method may raise Unavailable."""
 
-    def publish(self, results: Sequence[Result]) -> None:
+    def publish(self, results: Sequence[MessageResult]) -> None:
         """Send `results`, each at least once."""
 
     def bury(self, refusals: Sequence[Refusal]) -> None:

@@ -45,7 +45,7 @@ class UnreadableFile(InvalidRequest):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackLimits:
-    """How much a file may be (docs/settings.md)."""
+    """Limits of a file (docs/settings.md)."""
 
     #: Bytes of a file, unpacked.
     max_bytes: int
@@ -64,7 +64,7 @@ _HIDDEN = re.compile(
 
 
 @dataclass(slots=True)
-class Left:
+class SkippedFiles:
     """The files of an archive that were not given out."""
 
     #: Names of hidden ones, which nobody meant.
@@ -121,7 +121,7 @@ def unpack(
     limits: PackLimits,
     *,
     single: bool = False,
-    left: Left | None = None,
+    left: SkippedFiles | None = None,
 ) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
     """Yield the files in `stream`, each with its name in an archive, or none.
 
@@ -214,7 +214,7 @@ def _list_members(
 
 
 def _unzip(
-    archive: zipfile.ZipFile, limits: PackLimits, left: Left | None
+    archive: zipfile.ZipFile, limits: PackLimits, left: SkippedFiles | None
 ) -> Iterator[tuple[str, IO[bytes]]]:
     for member in _list_members(archive, limits):
         if _HIDDEN.search(member.filename):

@@ -1,4 +1,4 @@
-"""How a table is written: what separates cells and rows, and what quotes them."""
+"""Dialects of tables: delimiters of cells and rows, and quotation marks."""
 
 import csv
 import io
@@ -71,15 +71,15 @@ class Dialect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What is told of a dialect; None is for the sample to tell."""
+class DialectOptions:
+    """Options of a dialect; None is detected in the sample."""
 
     delimiter: str | None = None
     quote: str | None = None
     escape: str | None = None
 
 
-def sniff(text: Text, told: Told) -> tuple[Dialect, int]:
+def sniff(text: Text, told: DialectOptions) -> tuple[Dialect, int]:
     """Return how `text` is written, and how many characters say so before the table.
 
     The delimiter is the one by which the most rows have as many cells as the first.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ingest.domain.errors import InvalidRequest
 from ingest.doors.files.archives import UnreadableFile
 from ingest.doors.files.encodings import Text
-from ingest.doors.files.rows import Form, Reading, Row
+from ingest.doors.files.rows import FileForm, FileRow, Reading
 from ingest.doors.files.streams import BUFFER_BYTES
 from ingest.wire.json_bodies import decode
 
@@ -26,13 +26,13 @@ class Documents:
         self._text = text
         self._reading = reading
         self._as_array = as_array
-        self.form = Form(
+        self.form = FileForm(
             format="json" if as_array else "ndjson",
             encoding=text.encoding,
             encoding_source=text.source.value,
         )
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[FileRow]:
         """Yield the rows; raise UnreadableFile where there is no telling them apart."""
         limit = self._reading.max_row_bytes
         split = split_array if self._as_array else _split_lines
@@ -42,10 +42,10 @@ class Documents:
             try:
                 element = decode(content, limits=self._reading.limits)
             except InvalidRequest as error:
-                yield Row(number=number, content=content, faults=error.faults)
+                yield FileRow(number=number, content=content, faults=error.faults)
             else:
                 element.pop(OWN_MEMBER, None)
-                yield Row(number=number, content=content, element=element)
+                yield FileRow(number=number, content=content, element=element)
 
 
 def _too_long(limit: int) -> UnreadableFile:
@@ -100,7 +100,7 @@ class _Splitter:
 
     @property
     def pending(self) -> int:
-        """How long the element is that has not ended."""
+        """Length of the element that has not ended."""
         return len(self._text)
 
     @property

@@ -40,7 +40,7 @@ _CONTROLS = tuple(bytes([code]) for code in range(9))
 _ESCAPES = (b"\x1b$B", b"\x1b$@")
 
 
-class Source(StrEnum):
+class EncodingSource(StrEnum):
     """Why a file is read in its encoding."""
 
     MARK = "mark"
@@ -56,7 +56,7 @@ class Text:
     #: Bytes that are no text in the encoding come as lone surrogates (PEP 383).
     stream: io.TextIOWrapper
     encoding: str
-    source: Source
+    source: EncodingSource
     #: The beginning, for whoever has to tell what is in it.
     sample: str
     #: Whether the sample is all there is.
@@ -129,21 +129,21 @@ def _check(told: str) -> str:
         raise UnreadableFile(error.faults) from error
 
 
-def _find_known(head: bytes, told: str | None) -> tuple[str, Source] | None:
+def _find_known(head: bytes, told: str | None) -> tuple[str, EncodingSource] | None:
     """Return what a file is marked as, else what is told; None for neither."""
     for mark, name in _MARKS:
         if head.startswith(mark):
-            return name, Source.MARK
+            return name, EncodingSource.MARK
     if told:
-        return _settle(_check(told), head), Source.TOLD
+        return _settle(_check(told), head), EncodingSource.TOLD
     if marked := _OWN_MARK.search(head[:_LOOKED_BYTES].replace(b"\0", b"")):
-        return _check(marked[1].decode()), Source.MARK
+        return _check(marked[1].decode()), EncodingSource.MARK
     return None
 
 
 def _choose(
     head: bytes, told: str | None, tally: Tally | None, *, is_cut: bool
-) -> tuple[str, Source]:
+) -> tuple[str, EncodingSource]:
     guess = (told or "").strip().lower() == GUESS
     if known := _find_known(head, None if guess else told):
         return known
@@ -157,10 +157,10 @@ def _choose(
             "The file is not text; it contains many control characters"
         )
     if disguised is None and tally.is_utf8:
-        return "utf-8", Source.DEFAULT
+        return "utf-8", EncodingSource.DEFAULT
     choices = [disguised] if disguised else [one.encoding for one in rank(tally.lines)]
     if guess and choices:
-        return codecs.lookup(choices[0]).name, Source.GUESS
+        return codecs.lookup(choices[0]).name, EncodingSource.GUESS
     raise UnreadableFile(_explain(disguised, tally, choices))
 
 

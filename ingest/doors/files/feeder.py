@@ -20,12 +20,12 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.domain.errors import InvalidRequest, Unavailable
-from ingest.domain.jobs import Counts, JobState
+from ingest.domain.jobs import JobCounts, JobState
 from ingest.doors.appends import BlockingAppends
-from ingest.doors.files.job_connection import JobBooks
+from ingest.doors.files.job_connection import JobConnection
 from ingest.doors.files.read_ahead import Gathering
-from ingest.doors.files.row_validation import DOOR, Judge
-from ingest.doors.files.rows import Row
+from ingest.doors.files.row_validation import DOOR, RowValidator
+from ingest.doors.files.rows import FileRow
 from ingest.doors.files.window import RowTaken, Settled, Window
 from ingest.store.job_rows import (
     KeptRow,
@@ -69,9 +69,9 @@ class Feeder:
         self,
         job: Job,
         *,
-        books: JobBooks,
+        books: JobConnection,
         appends: BlockingAppends,
-        judge: Judge,
+        judge: RowValidator,
         stop: Event,
         watch: Callable[[Progress], None] = lambda _: None,
     ) -> None:
@@ -83,7 +83,7 @@ class Feeder:
         self._stop = stop
         self._watch = watch
         self._window = Window(settled=job.settled)
-        self._counts: Counts = job.counts
+        self._counts: JobCounts = job.counts
         self._bytes: Callable[[], int] = lambda: 0
         self._rejected: list[KeptRow] = []
         self._cancelled = False
@@ -99,7 +99,7 @@ class Feeder:
         self._expected = job.rows if complete else None
         self._saved_at = self._settled_at = time.monotonic()
 
-    def feed(self, rows: Iterable[Row], count_bytes: Callable[[], int]) -> JobState:
+    def feed(self, rows: Iterable[FileRow], count_bytes: Callable[[], int]) -> JobState:
         """Accept `rows`; return how their reading ended, APPLYING if at their end.
 
         Raises UnreadableFile, FileChanged or RowTaken where reading has to end, or
@@ -141,7 +141,7 @@ class Feeder:
         """Save how far the job has come, and the rows that are not settled."""
         self._save(self._window.remaining() if self._taken is None else ())
 
-    def _pass_over(self, rows: list[Row]) -> list[Row]:
+    def _pass_over(self, rows: list[FileRow]) -> list[FileRow]:
         """Return the rows that are not settled yet; raise FileChanged."""
         if rows and self._expected is not None and rows[-1].number > self._expected:
             raise self._changed()
@@ -173,7 +173,7 @@ class Feeder:
             "from the imported ones. Import it as a new job"
         )
 
-    def _accept(self, rows: list[Row]) -> None:
+    def _accept(self, rows: list[FileRow]) -> None:
         """Append rows when there is room, and look what came of those before.
 
         Those that were accepted before are seen to be the same before any others are.
@@ -184,7 +184,7 @@ class Feeder:
             self._append(part)
         self._insist(self._settle)
 
-    def _refuse_others(self, known: list[Row]) -> None:
+    def _refuse_others(self, known: list[FileRow]) -> None:
         """Raise RowTaken at the first row that is not the one that is kept.
 
         Before it is appended: it may be of another key than the row that was accepted
@@ -203,7 +203,7 @@ class Feeder:
                 self._taken = row.number
                 raise RowTaken(row.number)
 
-    def _append(self, rows: list[Row]) -> None:
+    def _append(self, rows: list[FileRow]) -> None:
         if rows and self._await_room(len(rows)):
             verdicts = self._judge.judge_all(rows, self._window.settled)
             accepted = [one.accepted for one in verdicts if one.accepted is not None]
@@ -268,7 +268,7 @@ class Feeder:
 
     def _look(self) -> Settled:
         if self._window.is_empty:
-            return Settled(Counts(), [])
+            return Settled(JobCounts(), [])
         first = self._window.settled + 1
         last = min(self._window.rows, self._window.settled + _LOOK_ROWS)
         find = partial(find_applied, job_id=self._job.id, first=first, last=last)

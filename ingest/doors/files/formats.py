@@ -1,4 +1,4 @@
-"""What a text looks like: a table, documents a line, or an array of them."""
+"""Formats of texts: a table, documents a line, or an array of them."""
 
 import re
 

@@ -8,12 +8,12 @@ from ingest.doors.files.formats import find_format_fault, guess_format
 from ingest.doors.files.kinds import is_workbook, name_kind
 from ingest.doors.files.rows import Reading
 from ingest.doors.files.streams import Readable, peek
-from ingest.doors.files.tables import Table, TextLines
+from ingest.doors.files.tables import FileTable, TextLines
 from ingest.doors.files.utf8_lines import Tally
 from ingest.doors.files.workbooks import SheetLines
 
 #: What gives rows: iterate over it once.
-Rows = Table | Documents
+Rows = FileTable | Documents
 #: A file that was opened, of which no row has been read.
 Opened = Text | SheetLines
 
@@ -38,13 +38,13 @@ def read_rows(opened: Opened, reading: Reading, database: Database) -> Rows:
     InvalidRequest for columns that mean nothing.
     """
     if isinstance(opened, SheetLines):
-        return Table(opened, reading, database)
+        return FileTable(opened, reading, database)
     looks = guess_format(opened.sample)
     format_ = reading.format or looks
     if fault := find_format_fault(format_, looks, opened.sample):
         raise UnreadableFile(fault)
     if format_ == "csv":
-        return Table(TextLines(opened, reading), reading, database)
+        return FileTable(TextLines(opened, reading), reading, database)
     return Documents(opened, reading, as_array=format_ == "json")
 
 

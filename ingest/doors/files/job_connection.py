@@ -21,7 +21,7 @@ class JobHeld(PenstockError):
     code = 409
 
 
-class JobBooks:
+class JobConnection:
     """Keeps the books of a job that nobody else reads at the same time."""
 
     def __init__(self, database_url: str, job_id: UUID) -> None:

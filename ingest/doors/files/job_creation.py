@@ -14,7 +14,7 @@ from ingest.domain.imports import Matching, Operation
 from ingest.domain.jobs import JobState, new_job_id
 from ingest.doors.files.feeder import FileChanged
 from ingest.doors.files.inputs import Rows
-from ingest.doors.files.tables import Table
+from ingest.doors.files.tables import FileTable
 from ingest.store.jobs import (
     Job,
     find_job_of_file,
@@ -38,7 +38,7 @@ class FileHeld(InvalidRequest):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class JobRequest:
     """A file that is to be imported."""
 
     #: Tells it from other files; the same at each attempt.
@@ -60,7 +60,7 @@ def load_shared(parameters: Mapping[str, Any], schemas: ProfileSchemas) -> Envel
     return replace(shared, by_lone_key=not parameters.get("matching"))
 
 
-def hold(connection: Connection[TupleRow], wanted: Wanted) -> None:
+def hold(connection: Connection[TupleRow], wanted: JobRequest) -> None:
     """Become the only one who imports a file; raise FileHeld, which tells who does.
 
     For as long as `connection` lives. What a pipe brings is nobody else's.
@@ -86,7 +86,7 @@ def check_field(shared: Envelope, rows: Rows) -> None:
     A document may say it of itself.
     """
     by_field = shared.matching in {Matching.CUSTOM, Matching.CUSTOM_SUB}
-    if isinstance(rows, Table) and by_field and not shared.key.field_name:
+    if isinstance(rows, FileTable) and by_field and not shared.key.field_name:
         raise InvalidRequest(
             f"Missing field to match by with {shared.matching}: --field NAME (over "
             "HTTP, field_name=NAME)",
@@ -94,7 +94,7 @@ def check_field(shared: Envelope, rows: Rows) -> None:
         )
 
 
-def start_job(connection: Connection[TupleRow], wanted: Wanted) -> Job:
+def start_job(connection: Connection[TupleRow], wanted: JobRequest) -> Job:
     """Begin a new job; raise JobUnfinished if one stopped in the middle of the file."""
     last = find_newest_job(connection, wanted.database_id, wanted.name)
     stopped = last is not None and last.state in _UNFINISHED
@@ -110,7 +110,7 @@ def start_job(connection: Connection[TupleRow], wanted: Wanted) -> Job:
 _UNFINISHED = (JobState.RUNNING, JobState.INTERRUPTED, JobState.APPLYING)
 
 
-def restart_job(connection: Connection[TupleRow], wanted: Wanted) -> Job:
+def restart_job(connection: Connection[TupleRow], wanted: JobRequest) -> Job:
     """Begin a new job, whatever was before."""
     now = datetime.now(UTC)
     job = Job(
@@ -127,7 +127,7 @@ def restart_job(connection: Connection[TupleRow], wanted: Wanted) -> Job:
     return job
 
 
-def resume_job(connection: Connection[TupleRow], wanted: Wanted) -> Job:
+def resume_job(connection: Connection[TupleRow], wanted: JobRequest) -> Job:
     """Return the last job of the file, to go on with, or a new one if it has none.
 
     One that is DONE needs no more. Raises FileChanged, or InvalidRequest if other

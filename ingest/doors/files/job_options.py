@@ -14,7 +14,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.domain.errors import InvalidRequest
-from ingest.doors.files.dialects import Told
+from ingest.doors.files.dialects import DialectOptions
 from ingest.doors.files.encodings import Text
 from ingest.doors.files.inputs import Opened
 from ingest.doors.files.rows import Reading
@@ -94,7 +94,7 @@ def merge_reading(
     dialect = kept["dialect"]
     return replace(
         reading,
-        dialect=Told(
+        dialect=DialectOptions(
             delimiter=told.delimiter or dialect["delimiter"],
             quote=dialect["quote"] if told.quote is None else told.quote,
             escape=dialect["escape"] if told.escape is None else told.escape,

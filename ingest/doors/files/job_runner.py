@@ -13,8 +13,8 @@ from ingest.doors.appends import BlockingAppends
 from ingest.doors.files.archives import UnreadableFile
 from ingest.doors.files.feeder import Feeder, FileChanged
 from ingest.doors.files.inputs import Rows
-from ingest.doors.files.job_connection import JobBooks
-from ingest.doors.files.row_validation import Judge
+from ingest.doors.files.job_connection import JobConnection
+from ingest.doors.files.row_validation import RowValidator
 from ingest.doors.files.window import RowTaken
 from ingest.settings import Settings
 from ingest.store.jobs import Job, Progress, begin_job, find_job, finish_job
@@ -25,7 +25,7 @@ from ingest.wire.profile_schemas import ProfileSchemas
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What a run of a job needs."""
+    """The inputs of one run of a job."""
 
     job: Job
     #: What holds for every row that does not say otherwise.
@@ -51,7 +51,7 @@ def run_job(settings: Settings, run: Run) -> Job:
     not those of before, Unavailable if Postgres is unavailable now. A file that cannot
     be read to its end is told of in the job.
     """
-    books = JobBooks(settings.database_url, run.job.id)
+    books = JobConnection(settings.database_url, run.job.id)
     books.open()
     try:
         return _run(settings, run, books)
@@ -63,7 +63,7 @@ def run_job(settings: Settings, run: Run) -> Job:
 _COMPLETE = (JobState.APPLYING, JobState.DONE)
 
 
-def _run(settings: Settings, run: Run, books: JobBooks) -> Job:
+def _run(settings: Settings, run: Run, books: JobConnection) -> Job:
     form = asdict(run.rows.form)
     _compare_columns(run.job, form)
     books.write(lambda opened: begin_job(opened, run.job.id, form, datetime.now(UTC)))
@@ -119,8 +119,8 @@ def _feed(feeder: Feeder, run: Run) -> tuple[JobState, InvalidRequest | None]:
         return JobState.INTERRUPTED, None
 
 
-def _make_judge(settings: Settings, run: Run) -> Judge:
-    return Judge(
+def _make_judge(settings: Settings, run: Run) -> RowValidator:
+    return RowValidator(
         run.shared,
         job_id=run.job.id,
         token_id=run.job.token_id,

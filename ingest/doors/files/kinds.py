@@ -1,4 +1,4 @@
-"""What a file is that is no table and no JSON, by how it begins."""
+"""Kinds of files other than tables and JSON, by their first bytes."""
 
 import re
 from collections.abc import Iterable

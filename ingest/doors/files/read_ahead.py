@@ -7,7 +7,7 @@ whoever accepts can stop while the reader waits.
 from collections.abc import Iterable
 from threading import Condition, Thread
 
-from ingest.doors.files.rows import Row
+from ingest.doors.files.rows import FileRow
 
 #: Read ahead, at most: a row is some hundred bytes, and may be millions.
 _MAX_ROWS = 1000
@@ -17,9 +17,9 @@ _MAX_BYTES = 4 * 1024 * 1024
 class Gathering:
     """Reads rows ahead, from a thread, as far as there is room."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[FileRow]) -> None:
         self._rows = rows
-        self._gathered: list[Row] = []
+        self._gathered: list[FileRow] = []
         self._bytes = 0
         self._ended = False
         self._abandoned = False
@@ -37,7 +37,7 @@ class Gathering:
             self._abandoned = True
             self._changed.notify_all()
 
-    def take(self, limit: int, seconds: float) -> list[Row] | None:
+    def take(self, limit: int, seconds: float) -> list[FileRow] | None:
         """Return up to `limit` rows, none if none come in time, None at the end.
 
         Raises what reading has raised, after the rows before it.
@@ -67,7 +67,7 @@ class Gathering:
             self._ended, self._failure = True, failure
             self._changed.notify_all()
 
-    def _hand_over(self, row: Row) -> bool:
+    def _hand_over(self, row: FileRow) -> bool:
         with self._changed:
             self._changed.wait_for(self._has_room)
             self._gathered.append(row)

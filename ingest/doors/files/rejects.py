@@ -18,7 +18,7 @@ from ingest.domain.errors import Fault
 from ingest.domain.remedies.table import find_reason, find_remedy
 from ingest.doors.files.dialects import Dialect
 from ingest.doors.files.documents import OWN_MEMBER
-from ingest.doors.files.rows import Form, load_cells
+from ingest.doors.files.rows import FileForm, load_cells
 from ingest.store.job_rows import KeptRow
 from ingest.store.jobs import Job
 from ingest.wire.headers import OWN_PREFIX
@@ -52,9 +52,9 @@ def _spell_out(error: UnicodeError) -> tuple[str | bytes, int]:
 codecs.register_error(_SPELL_OUT, _spell_out)
 
 
-def load_form(stored: Mapping[str, Any]) -> Form:
+def load_form(stored: Mapping[str, Any]) -> FileForm:
     """Read how rows are written, from what a job says of it."""
-    return Form(
+    return FileForm(
         format=stored["format"],
         encoding=stored["encoding"],
         encoding_source=stored.get("encoding_source", "default"),
@@ -72,7 +72,7 @@ JOB_MARK = OWN_PREFIX + "job="
 _READABLE = "utf-8-sig"
 
 
-def choose_encoding(form: Form) -> str:
+def choose_encoding(form: FileForm) -> str:
     """Return what the rejects of a file are written in, which an import can tell."""
     if form.format != "csv":
         return "utf-8"
@@ -84,7 +84,7 @@ class RejectsWriter:
     """Writes a file of rejects in the format of `form`, part by part."""
 
     def __init__(
-        self, form: Form, job_id: UUID | None = None, *, with_profiles: bool = False
+        self, form: FileForm, job_id: UUID | None = None, *, with_profiles: bool = False
     ) -> None:
         self._form = form
         self._encoding = choose_encoding(form)
@@ -165,7 +165,7 @@ def _spell(text: str, encoding: str) -> str:
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def _write_row(form: Form, cells: list[str]) -> str:
+def _write_row(form: FileForm, cells: list[str]) -> str:
     file = io.StringIO()
     broken = any("\r" in cell or "\n" in cell for cell in cells)
     form.dialect.write(file, quote_all=broken).writerow(cells)

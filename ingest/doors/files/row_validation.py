@@ -9,7 +9,7 @@ from ingest.domain.errors import Fault, Rejected
 from ingest.domain.imports import Import
 from ingest.domain.jobs import row_import_id
 from ingest.doors.accept import Accepted, new_ranking, place, ranked
-from ingest.doors.files.rows import Row
+from ingest.doors.files.rows import FileRow
 from ingest.wire.batches import load_element
 from ingest.wire.envelopes import Envelope, to_import
 from ingest.wire.fingerprints import make_fingerprint
@@ -20,16 +20,16 @@ DOOR = "file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What the door says of a row."""
+class RowResult:
+    """The result of validating a row."""
 
-    row: Row
+    row: FileRow
     #: None if it is rejected.
     accepted: Accepted | None = None
     faults: tuple[Fault, ...] = ()
 
 
-class Judge:
+class RowValidator:
     """Accepts the rows of one job, which share everything but their elements."""
 
     def __init__(
@@ -48,12 +48,12 @@ class Judge:
         self._partitions = partitions
         self._ranking = new_ranking(schemas.catalog)
 
-    def judge_all(self, rows: Sequence[Row], settled: int) -> list[Verdict]:
+    def judge_all(self, rows: Sequence[FileRow], settled: int) -> list[RowResult]:
         """Judge each of `rows`; those up to row `settled` wait no more."""
         self._ranking.settle(settled)
         return [self._judge(row) for row in rows]
 
-    def _find_more(self, row: Row) -> list[Fault]:
+    def _find_more(self, row: FileRow) -> list[Fault]:
         """Return what else is wrong with a row of which some values were not read."""
         known = {fault.path for fault in row.faults}
         if not row.element:
@@ -64,7 +64,7 @@ class Judge:
             found = error.faults
         return [fault for fault in found if fault.path not in known]
 
-    def _make(self, row: Row) -> Import:
+    def _make(self, row: FileRow) -> Import:
         """Return the import that a row is; raise Rejected."""
         return to_import(
             load_element(self._shared, row.element),
@@ -76,18 +76,18 @@ class Judge:
             fingerprint=make_fingerprint({"row": row.element}),
         )
 
-    def _judge(self, row: Row) -> Verdict:
+    def _judge(self, row: FileRow) -> RowResult:
         if row.faults:
-            return Verdict(row=row, faults=(*row.faults, *self._find_more(row)))
+            return RowResult(row=row, faults=(*row.faults, *self._find_more(row)))
         try:
             import_ = self._make(row)
         except Rejected as error:
-            return Verdict(row=row, faults=error.faults)
+            return RowResult(row=row, faults=error.faults)
         try:
             accepted = place(import_, self._schemas.catalog, self._partitions)
         except Rejected as error:
             # It has no place; whoever corrects it wants to hear of the rest too.
             found = self._schemas.prepare(import_).faults
-            return Verdict(row=row, faults=found or error.faults)
+            return RowResult(row=row, faults=found or error.faults)
         accepted = ranked(accepted, self._ranking, row.number)
-        return Verdict(row=row, accepted=accepted)
+        return RowResult(row=row, accepted=accepted)

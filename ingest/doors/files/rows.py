@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ingest.domain.errors import Fault
-from ingest.doors.files.dialects import Dialect, Told
+from ingest.doors.files.dialects import Dialect, DialectOptions
 from ingest.wire.cell_rules import NO_RULES, CellRules
 from ingest.wire.limits import DEFAULT_LIMITS, Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class FileRow:
     """One row of a file, read or found to be unreadable."""
 
     #: The first is 1; headers and empty lines do not count.
@@ -26,12 +26,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How a file is to be read, as far as it is told."""
+    """Options for reading a file; None is detected."""
 
     #: `csv`, `ndjson` or `json`; None for what it looks like.
     format: str | None = None
     encoding: str | None = None
-    dialect: Told = field(default_factory=Told)
+    dialect: DialectOptions = field(default_factory=DialectOptions)
     #: Names of the columns of a table that has no header.
     columns: tuple[str, ...] = ()
     #: Fields by column name; empty to pass over a column.
@@ -53,8 +53,8 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
-    """How the rows of a file are written, so that its rejects are written alike."""
+class FileForm:
+    """The notation of a file, in which its rejects are written too."""
 
     #: `csv`, `ndjson` or `json`.
     format: str

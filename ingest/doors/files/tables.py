@@ -11,7 +11,7 @@ from ingest.domain.errors import Fault, InvalidRequest
 from ingest.doors.files.archives import UnreadableFile
 from ingest.doors.files.dialects import Dialect, sniff
 from ingest.doors.files.encodings import Text
-from ingest.doors.files.rows import Form, Reading, Row, dump_cells
+from ingest.doors.files.rows import FileForm, FileRow, Reading, dump_cells
 from ingest.wire.columns import Columns, UnreadableRow, plan_columns
 
 #: A row's cells, and what is wrong with how they are written.
@@ -21,9 +21,9 @@ _END_OF_FILE = "\x1a"
 
 
 class Lines(Protocol):
-    """What cells are read from."""
+    """The source of cells."""
 
-    form: Form
+    form: FileForm
 
     def read(self) -> ReadRow | None:
         """Return the next row, None at the end; raise UnreadableFile."""
@@ -32,7 +32,7 @@ class Lines(Protocol):
         """Return the lines that the last row stands in, where it stands in lines."""
 
 
-class Table:
+class FileTable:
     """A table whose header has been read."""
 
     def __init__(self, lines: Lines, reading: Reading, database: Database) -> None:
@@ -48,7 +48,7 @@ class Table:
         self._columns: Columns = plan_columns(
             header, database, reading.mapping, reading.resource_id, reading.rules
         )
-        self.form = Form(
+        self.form = FileForm(
             format="csv",
             encoding=lines.form.encoding,
             encoding_source=lines.form.encoding_source,
@@ -69,7 +69,7 @@ class Table:
                 return read[0]
         raise UnreadableFile("The file is empty; it has no header")
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[FileRow]:
         """Yield the rows; raise UnreadableFile where there is no telling them apart."""
         number, width = 0, len(self.form.columns)
         while (read := self._lines.read()) is not None:
@@ -90,7 +90,9 @@ class Table:
                 except InvalidRequest as error:
                     faults = error.faults
             content = dump_cells(cells)
-            yield Row(number=number, content=content, element=element, faults=faults)
+            yield FileRow(
+                number=number, content=content, element=element, faults=faults
+            )
 
     def _suspect(self) -> tuple[Fault, ...]:
         """Return a fault if a quoted cell seems to have swallowed other rows."""
@@ -130,7 +132,7 @@ class TextLines:
         self._reader = dialect.read(self._lines, strict=True)
         # The module has one limit for all; what a row may be is limited by its lines.
         csv.field_size_limit(max(csv.field_size_limit(), reading.max_row_bytes))
-        self.form = Form(
+        self.form = FileForm(
             format="csv",
             encoding=text.encoding,
             encoding_source=text.source.value,

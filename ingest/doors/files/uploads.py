@@ -14,7 +14,7 @@ from ingest.domain.errors import NameTaken, Unavailable
 from ingest.domain.imports import Operation
 from ingest.domain.jobs import new_job_id
 from ingest.doors.files.archives import PackLimits, unpack
-from ingest.doors.files.dialects import Told
+from ingest.doors.files.dialects import DialectOptions
 from ingest.doors.files.inputs import Opened, open_file, read_rows
 from ingest.doors.files.job_creation import check_field, load_shared
 from ingest.doors.files.job_options import (
@@ -106,7 +106,9 @@ def load_reading(
     return Reading(
         format=told.format,
         encoding=told.encoding,
-        dialect=Told(delimiter=told.delimiter, quote=told.quote, escape=told.escape),
+        dialect=DialectOptions(
+            delimiter=told.delimiter, quote=told.quote, escape=told.escape
+        ),
         columns=told.columns,
         mapping=told.mapping,
         resource_id=resource_id,

@@ -1,4 +1,4 @@
-"""How many lines of a file are UTF-8: enough for it to be that, or too few."""
+"""Counts of UTF-8 lines, which decide whether a file is UTF-8."""
 
 import codecs
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _KEPT_BYTES = 1000
 
 @dataclass(slots=True)
 class Tally:
-    """How many lines of a file are UTF-8, among those that hold more than ASCII."""
+    """Counts of UTF-8 lines among those that hold more than ASCII."""
 
     good: int = 0
     bad: int = 0

@@ -7,10 +7,10 @@ from hashlib import blake2b
 
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import State
-from ingest.domain.jobs import Counts
+from ingest.domain.jobs import JobCounts
 from ingest.doors.accept import Accepted
-from ingest.doors.files.row_validation import Verdict
-from ingest.store.job_rows import Applied, KeptRow
+from ingest.doors.files.row_validation import RowResult
+from ingest.store.job_rows import KeptRow, RowReceipt
 
 #: Enough for drains to be busy while receipts are looked for; memory is flat by it.
 MAX_ROWS = 5000
@@ -34,7 +34,7 @@ class RowTaken(InvalidRequest):
 class Settled:
     """Rows that became settled together."""
 
-    counts: Counts
+    counts: JobCounts
     #: Those that are to be kept: they were rejected, or applied without a field.
     rejected: Sequence[KeptRow]
     #: The row behind them, if its receipt is that of another.
@@ -45,7 +45,7 @@ class Window:
     """Rows in their order, from the first that is not settled to the last accepted."""
 
     def __init__(self, *, settled: int = 0) -> None:
-        self._verdicts: deque[Verdict] = deque()
+        self._verdicts: deque[RowResult] = deque()
         self._bytes = 0
         self._digest = blake2b(digest_size=16)
         #: The last row such that it and all before it are settled.
@@ -72,20 +72,20 @@ class Window:
         """Pass over a row that was settled before."""
         self._add_to_digest(content)
 
-    def add(self, verdicts: Sequence[Verdict]) -> None:
+    def add(self, verdicts: Sequence[RowResult]) -> None:
         """Add rows behind the last."""
         self._verdicts.extend(verdicts)
         self._bytes += sum(len(verdict.row.content) for verdict in verdicts)
         self.rows += len(verdicts)
 
     def settle(
-        self, applied: Mapping[int, Applied], dropped: Set[int] = frozenset()
+        self, applied: Mapping[int, RowReceipt], dropped: Set[int] = frozenset()
     ) -> Settled:
         """Drop the rows from the first to the last before one that is not known.
 
         Of `dropped` rows some fields were.
         """
-        counts = Counts()
+        counts = JobCounts()
         rejected: list[KeptRow] = []
         while self._verdicts:
             row = self._verdicts[0].row
@@ -131,7 +131,7 @@ class Window:
         self._digest.update(content)
 
 
-def _is_of(known: Applied, verdict: Verdict) -> bool:
+def _is_of(known: RowReceipt, verdict: RowResult) -> bool:
     """Say whether a receipt may be that of the row; a rejected one has none."""
     if verdict.accepted is None:
         return False

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from ingest.domain.errors import Fault
 from ingest.doors.files.archives import UnreadableFile
-from ingest.doors.files.rows import Form, Reading
+from ingest.doors.files.rows import FileForm, Reading
 from ingest.doors.files.streams import BUFFER_BYTES, Readable
 from ingest.doors.files.tables import ReadRow
 
@@ -51,7 +51,7 @@ class SheetLines:
         if "error" in found:
             self._ended()
             raise UnreadableFile(found["error"])
-        self.form = Form(
+        self.form = FileForm(
             format="csv", sheet=found["sheet"], sheets=int(found["sheets"])
         )
 

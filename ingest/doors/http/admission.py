@@ -1,4 +1,4 @@
-"""Who is let in while much waits, and who is told to come back later."""
+"""Admission of requests under a backlog, and their refusal."""
 
 import asyncio
 from asyncio import Task

@@ -17,10 +17,10 @@ from ingest.doors.http.counting import Counting
 from ingest.doors.http.docs import make_docs
 from ingest.doors.http.heads import HeadRouter
 from ingest.doors.http.health import LiveResource, ReadyResource
-from ingest.doors.http.imports import ImportResource, Load, ReceiptResource
+from ingest.doors.http.imports import ImportLoader, ImportResource, ReceiptResource
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.job_faults import FaultsResource
-from ingest.doors.http.queries import Query, QueryResource
+from ingest.doors.http.queries import QueryHandler, QueryResource
 from ingest.doors.http.quick import QuickResource
 from ingest.doors.http.replies import Faults, serialize_http_error
 from ingest.doors.http.tracing import Tracing
@@ -39,7 +39,7 @@ from ingest.wire.trigger_starts import (
 )
 
 #: How the endpoints of one import each read a request (contract 2.3).
-_LOADERS: Mapping[str, Load] = {
+_LOADERS: Mapping[str, ImportLoader] = {
     "/api/v1.1/profiles/import": load_envelope,
     "/api/v1.1/profiles/update": partial(load_envelope, operation=Operation.UPDATE),
     "/api/v1.1/profiles/add": partial(load_envelope, operation=Operation.ADD),
@@ -53,7 +53,7 @@ _CHANGES = {one.value: one for one in SubscriptionChange} | {
     "undelete": SubscriptionChange.RESTORE
 }
 #: What the reading endpoints answer with, and the deleting one (contract 12).
-_QUERIES: Mapping[str, Query] = {
+_QUERIES: Mapping[str, QueryHandler] = {
     "/api/v1.1/profiles/get": profile_queries.get_profile,
     "/api/v1.1/profiles/list": profile_queries.list_profiles,
     "/api/v1.1/profiles/delete": profile_queries.delete,

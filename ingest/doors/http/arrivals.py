@@ -14,7 +14,7 @@ from ingest.telemetry import metrics
 from ingest.wire.bodies import guess_format
 from ingest.wire.replies import CONTENT_TYPES, choose_format, dump, fault_answer
 
-Scope = MutableMapping[str, Any]
+AsgiScope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -28,7 +28,7 @@ _NOTHING_YET = {"type": "http.request", "body": b"", "more_body": True}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How fast a body has to come; only the time counts in which it was waited for."""
+    """The least rate of a body, over the time in which it was waited for."""
 
     #: The longest that it may take.
     max_seconds: float
@@ -72,7 +72,7 @@ class Arrivals:
         self._under_way: set[_Arrival] = set()
         self._is_looking = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Serve a request; answer 408 where its body does not come."""
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, send)
@@ -92,13 +92,13 @@ class Arrivals:
         finally:
             self._under_way.discard(arrival)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         try:
             await self._app(scope, receive, send)
         finally:
             release(scope)
 
-    def _timed(self, scope: Scope, receive: Receive, arrival: _Arrival) -> Receive:
+    def _timed(self, scope: AsgiScope, receive: Receive, arrival: _Arrival) -> Receive:
         loop = asyncio.get_running_loop()
         is_open_ended = scope["path"] == self._open_ended
         has_begun = False
@@ -145,7 +145,7 @@ class Arrivals:
             loop.call_later(_LOOK_SECONDS, self._look, loop)
 
 
-async def _refuse(scope: Scope, send: Send) -> None:
+async def _refuse(scope: AsgiScope, send: Send) -> None:
     """Answer 408; what is left of the body is not read."""
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
     sent_as = guess_format(headers.get(b"content-type"))

@@ -1,4 +1,4 @@
-"""What came of all imports of a batch: where its 202 says to ask (contract 16.2)."""
+"""Outcomes of all imports of a batch, at the address of its 202 (contract 16.2)."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from ingest.doors.http.intake import WAITING, Intake
 from ingest.doors.http.replies import reply
 from ingest.doors.http.requests import find_secret, settle_format
 from ingest.doors.http.waiting_notes import Note
-from ingest.doors.receipts import Applied
+from ingest.doors.receipts import ReceiptSummary
 
 
 class BatchReceiptsResource:
@@ -54,7 +54,9 @@ class BatchReceiptsResource:
 
 
 def _describe(
-    ids: Sequence[UUID], applied: Mapping[UUID, Applied], notes: Mapping[UUID, Note]
+    ids: Sequence[UUID],
+    applied: Mapping[UUID, ReceiptSummary],
+    notes: Mapping[UUID, Note],
 ) -> list[dict[str, object]]:
     """Say what is known of each import, by the index of its element."""
     told: list[dict[str, object]] = []

@@ -12,7 +12,7 @@ from falcon.asgi import Request, Response
 
 from ingest.domain.answers import Answer
 from ingest.domain.errors import NotFound, Rejected
-from ingest.domain.identities import Name, Namer
+from ingest.domain.identities import ImportName, Namer
 from ingest.domain.imports import SUCCESS_TEXT
 from ingest.domain.jobs import new_job_id, row_import_id
 from ingest.domain.tokens import Token
@@ -31,22 +31,24 @@ from ingest.doors.http.replies import asks_retry, describe, reply
 from ingest.doors.http.requests import Decoded, read_request
 from ingest.doors.http.tracing import traced
 from ingest.telemetry import metrics
-from ingest.wire.batches import Batch, load_element
+from ingest.wire.batches import BatchRequest, load_element
 from ingest.wire.replies import fault_answer
 
 #: Elements accepted between two turns of the event loop: a few milliseconds.
 _CHUNK = 200
 
 
-class Load(Protocol):
+class BatchLoader(Protocol):
     """Reads the parameters of a request; raises InvalidRequest."""
 
-    def __call__(self, document: Mapping[str, object], *, max_elements: int) -> Batch:
+    def __call__(
+        self, document: Mapping[str, object], *, max_elements: int
+    ) -> BatchRequest:
         """Return what holds for all elements, and those unread."""
 
 
 #: What became of an element at the door: its import's id, or why there is none.
-Place = UUID | Rejected
+ElementPlace = UUID | Rejected
 
 #: Where all imports of a batch are told of.
 PATH = "/api/v1.1/batches"
@@ -58,7 +60,7 @@ _MAX_DIGITS = 8
 
 @dataclass(frozen=True, slots=True)
 class BatchNames:
-    """What the imports of a batch are called, one after another, and where they are.
+    """Names and places of the imports of a batch, one after another.
 
     Those of a request with a key are named by it; of others, the ids count on from one
     id, as those of a job do. So the address of all needs no list of them.
@@ -67,11 +69,11 @@ class BatchNames:
     key: RequestKey | None
     batch_id: UUID
 
-    def name(self, index: int) -> Name:
+    def name(self, index: int) -> ImportName:
         """Name the import of an element."""
         if self.key is not None:
             return self.key.name_element(index)
-        return Name(import_id=row_import_id(self.batch_id, index + 1))
+        return ImportName(import_id=row_import_id(self.batch_id, index + 1))
 
     def locate(self, count: int) -> str:
         """Return the address of the first `count` imports."""
@@ -107,7 +109,7 @@ def parse_address(text: str, token_id: int, namer: Namer) -> tuple[BatchNames, i
 class BatchResource:
     """POST of many profiles, whose request `load` understands; each has a receipt."""
 
-    def __init__(self, intake: Intake, load: Load) -> None:
+    def __init__(self, intake: Intake, load: BatchLoader) -> None:
         self._intake = intake
         self._load_batch = load
 
@@ -124,7 +126,7 @@ class BatchResource:
         if key and await self._intake.guards.claim(key.name()):
             mark_replayed(resp)
         preferences = parse_prefer(req.get_header("Prefer"))
-        places: list[Place] = []
+        places: list[ElementPlace] = []
         names = BatchNames(key, new_job_id(datetime.now(UTC)))
         chunks = self._accept_all(batch, token, names, places)
         wait_seconds = choose_wait(
@@ -150,7 +152,7 @@ class BatchResource:
         # Ten thousand elements of XML take a while to write.
         await asyncio.to_thread(reply, req, resp, status, said)
 
-    async def _load(self, request: Decoded) -> tuple[Batch, Token]:
+    async def _load(self, request: Decoded) -> tuple[BatchRequest, Token]:
         """Check who asks, then what is asked of all elements."""
         token = await self._intake.catalog.get_token(request.secret)
         batch = self._load_batch(
@@ -161,7 +163,11 @@ class BatchResource:
         return batch, token
 
     def _accept_all(
-        self, batch: Batch, token: Token, names: "BatchNames", places: list[Place]
+        self,
+        batch: BatchRequest,
+        token: Token,
+        names: "BatchNames",
+        places: list[ElementPlace],
     ) -> Iterator[list[Accepted]]:
         """Accept chunk after chunk, adding to `places` what became of each element."""
         catalog = self._intake.catalog.get_catalog()
@@ -205,7 +211,7 @@ _ACCEPTED = (0, "Accepted")
 
 
 def _say(
-    places: Iterable[Place],
+    places: Iterable[ElementPlace],
     answers: Mapping[UUID, Answer],
     late: list[UUID] | None,
     retry: tuple[int, str] | None = None,
@@ -226,7 +232,7 @@ def _say(
 
 
 def _describe(
-    place: Place, answers: Mapping[UUID, Answer], waiting: tuple[int, str]
+    place: ElementPlace, answers: Mapping[UUID, Answer], waiting: tuple[int, str]
 ) -> dict[str, object]:
     """Say what came of one element, or that it waits and where to ask."""
     if isinstance(place, Rejected):

@@ -32,8 +32,8 @@ _MARKS = (b",", b"[", b"{", b"<")
 _HOLD = "penstock.hold"
 
 
-class Hold:
-    """What one request holds of the room for bodies."""
+class BodyHold:
+    """The part of the room for bodies that one request holds."""
 
     __slots__ = ("_bodies", "_document", "_read", "has_turn")
 
@@ -142,7 +142,7 @@ class Bodies:
         return made
 
     async def _read(self, req: Request, max_bytes: int, limit: float) -> bytes:
-        req.scope[_HOLD] = hold = Hold(self)
+        req.scope[_HOLD] = hold = BodyHold(self)
         chunks, size = [], 0
         async for chunk in req.stream:
             size += len(chunk)
@@ -166,8 +166,8 @@ def release(scope: MutableMapping[str, Any]) -> None:
         hold.release()
 
 
-def _find_hold(scope: MutableMapping[str, Any]) -> Hold | None:
-    hold: Hold | None = scope.get(_HOLD)
+def _find_hold(scope: MutableMapping[str, Any]) -> BodyHold | None:
+    hold: BodyHold | None = scope.get(_HOLD)
     return hold
 
 

@@ -39,7 +39,7 @@ class _Snapshot:
 
 
 class CatalogCache:
-    """What the catalog and the tokens were at most a second ago.
+    """A cache of the catalog and the tokens, at most a second old.
 
     While Postgres is away, the last ones known stay good.
     """

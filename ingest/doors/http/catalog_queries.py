@@ -1,4 +1,4 @@
-"""What is asked about the catalog (contract 6.4, 6.5 and 12)."""
+"""Queries of the catalog (contract 6.4, 6.5, and 12)."""
 
 from ingest.domain.catalog import Resource
 from ingest.domain.catalog_views import (
@@ -8,27 +8,27 @@ from ingest.domain.catalog_views import (
     view_resource_fields,
 )
 from ingest.domain.errors import Forbidden, NotFound
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Scope
 from ingest.doors.http.profile_queries import check_database
-from ingest.doors.http.queries import Asked
+from ingest.doors.http.queries import Query
 from ingest.wire.queries import find_channel, load_id
 
 
-async def list_databases(asked: Asked) -> dict[str, object]:
+async def list_databases(asked: Query) -> dict[str, object]:
     """Answer `databases/list`: those the asker may read."""
     readable = _readable(asked)
     databases = asked.catalog.databases
     return {"data": [view_database(databases[id_]) for id_ in readable]}
 
 
-async def list_database_fields(asked: Asked) -> dict[str, object]:
+async def list_database_fields(asked: Query) -> dict[str, object]:
     """Answer `databases/fields_get`: what `data` may hold."""
     database_id = load_id(asked.document, "db_id")
-    check_database(asked, database_id, Action.READ)
+    check_database(asked, database_id, Scope.READ)
     return {"data": view_database_fields(asked.catalog.databases[database_id])}
 
 
-async def list_resources(asked: Asked) -> dict[str, object]:
+async def list_resources(asked: Query) -> dict[str, object]:
     """Answer `resources/list`: those of databases the asker may read."""
     readable = _readable(asked)
     return {
@@ -40,18 +40,18 @@ async def list_resources(asked: Asked) -> dict[str, object]:
     }
 
 
-async def get_resource(asked: Asked) -> dict[str, object]:
+async def get_resource(asked: Query) -> dict[str, object]:
     """Answer `resources/get`: channels, databases and names (contract 6.4)."""
     return {"data": view_resource(_find_resource(asked), _readable(asked))}
 
 
-async def list_resource_fields(asked: Asked) -> dict[str, object]:
+async def list_resource_fields(asked: Query) -> dict[str, object]:
     """Answer `resources/fields_get`: what `custom_fields` may hold (contract 6.5)."""
     resource = _find_resource(asked)
     return {"data": view_resource_fields(resource, find_channel(asked.document))}
 
 
-def _find_resource(asked: Asked) -> Resource:
+def _find_resource(asked: Query) -> Resource:
     readable = _readable(asked)
     resource = asked.catalog.resources.get(load_id(asked.document, "id"))
     # One of other databases is as unknown as one that does not exist.
@@ -64,10 +64,10 @@ def _is_visible(resource: Resource, readable: list[int]) -> bool:
     return not resource.database_ids.isdisjoint(readable)
 
 
-def _readable(asked: Asked) -> list[int]:
+def _readable(asked: Query) -> list[int]:
     """Return the ids of the databases that the asker may read."""
-    if Action.READ not in asked.token.actions:
+    if Scope.READ not in asked.token.actions:
         raise Forbidden("The API token lacks the read scope", "token")
     return sorted(
-        id_ for id_ in asked.catalog.databases if asked.token.allows(Action.READ, id_)
+        id_ for id_ in asked.catalog.databases if asked.token.allows(Scope.READ, id_)
     )

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from ingest.domain.answers import NAME_TAKEN
 from ingest.domain.errors import NameTaken, Unavailable
-from ingest.domain.identities import Name
+from ingest.domain.identities import ImportName
 from ingest.doors.http.idempotency import HEADER
 from ingest.streams.connections import connect
 from ingest.streams.queues import KEY_GUARD_SECONDS, key_guard
@@ -26,10 +26,10 @@ class Guards:
 
     def __init__(self, redis_url: str) -> None:
         self._redis = connect(redis_url, client_name="penstock-guards")
-        self._gathered: list[tuple[Name, Future[object]]] = []
+        self._gathered: list[tuple[ImportName, Future[object]]] = []
         self._flight: Task[None] | None = None
 
-    async def claim(self, name: Name) -> bool:
+    async def claim(self, name: ImportName) -> bool:
         """Claim `name`; return whether an earlier request like this one has it.
 
         Raises NameTaken if one unlike this has it, Unavailable without Redis.
@@ -59,7 +59,7 @@ class Guards:
         finally:
             self._flight = None
 
-    async def _send(self, claims: Sequence[tuple[Name, Future[object]]]) -> None:
+    async def _send(self, claims: Sequence[tuple[ImportName, Future[object]]]) -> None:
         """Set what nobody holds, and tell each claim the holder before it."""
         pipeline = self._redis.pipeline(transaction=False)
         for name, _ in claims:

@@ -13,7 +13,7 @@ from functools import partial
 from falcon.asgi import Request, Response
 
 from ingest.domain.errors import InvalidRequest
-from ingest.domain.identities import Name, Namer
+from ingest.domain.identities import ImportName, Namer
 from ingest.doors.http.requests import Decoded
 from ingest.wire.fingerprints import make_fingerprint
 
@@ -27,7 +27,7 @@ _ESCAPED = re.compile(r"\\(.)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestKey:
-    """What a request is named by; keys of different tokens never meet."""
+    """The names of requests; keys of different tokens never meet."""
 
     token_id: int
     key: str
@@ -35,15 +35,15 @@ class RequestKey:
     namer: Namer
     asked_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    def name(self) -> Name:
+    def name(self) -> ImportName:
         """Name the one import of the request, and the request itself."""
         return self._derive()
 
-    def name_element(self, index: int) -> Name:
+    def name_element(self, index: int) -> ImportName:
         """Name the import of one element of a batch."""
         return self._derive(str(index))
 
-    def _derive(self, *names: str) -> Name:
+    def _derive(self, *names: str) -> ImportName:
         return self.namer.name(
             "idempotency-key",
             str(self.token_id),

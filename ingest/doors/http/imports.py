@@ -18,13 +18,13 @@ from ingest.doors.http.tracing import traced
 from ingest.wire.envelopes import Envelope
 
 #: Reads the parameters of a request; raises InvalidRequest.
-Load = Callable[[Mapping[str, object]], Envelope]
+ImportLoader = Callable[[Mapping[str, object]], Envelope]
 
 
 class ImportResource:
     """POST of one profile, whose request `load` understands."""
 
-    def __init__(self, intake: Intake, load: Load) -> None:
+    def __init__(self, intake: Intake, load: ImportLoader) -> None:
         self._intake = intake
         self._load = load
 
@@ -94,7 +94,7 @@ async def submit(
 
 
 class ReceiptResource:
-    """What came of one import."""
+    """The outcome of one import."""
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake

@@ -1,4 +1,4 @@
-"""What is wrong with the rows of a job, by kind."""
+"""Errors of the rows of a job, by kind."""
 
 from collections.abc import AsyncIterator
 from contextlib import suppress

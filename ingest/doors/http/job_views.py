@@ -11,8 +11,8 @@ import orjson
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from ingest.domain.jobs import Counts, JobState
-from ingest.store.job_rows import Result, count_states
+from ingest.domain.jobs import JobCounts, JobState
+from ingest.store.job_rows import RowOutcome, count_states
 from ingest.store.jobs import Job, find_job
 
 #: A job that is read is saved more often: its process is gone.
@@ -24,7 +24,7 @@ class Seen:
     """A job, and what came of its rows by now."""
 
     job: Job
-    counts: Counts
+    counts: JobCounts
 
 
 def look(connection: Connection[TupleRow], job_id: UUID) -> Seen | None:
@@ -94,7 +94,7 @@ def _estimate(seen: Seen, state: JobState, now: datetime) -> int | None:
 RESULT_COLUMNS = ("row", "import_id", "state", "error", "error_text", "profile_id")
 
 
-def dump_results(results: Sequence[Result], *, as_table: bool) -> bytes:
+def dump_results(results: Sequence[RowOutcome], *, as_table: bool) -> bytes:
     """Write results: rows of a table, or a document a line."""
     if as_table:
         return write_table(

@@ -11,7 +11,7 @@ from falcon.asgi import Request, Response
 from ingest.domain.errors import BodyTooLarge, NotFound, Rejected
 from ingest.domain.imports import SUCCESS_TEXT
 from ingest.domain.jobs import JobState
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Scope
 from ingest.doors.accept import check_access, check_reader, check_right
 from ingest.doors.files.job_creation import load_shared
 from ingest.doors.files.rejects import (
@@ -114,7 +114,7 @@ _ANSWERS = {
 
 
 class JobResource:
-    """How far a job has come."""
+    """Progress of a job."""
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
@@ -136,7 +136,7 @@ class CancelResource:
         """Ask whoever reads it to stop; 409 if it has come to its end."""
         req.context.parsed = True
         refuse_promises(req.params)
-        seen = await authorize(self._intake, req, job_id, Action.IMPORT)
+        seen = await authorize(self._intake, req, job_id, Scope.IMPORT)
         now = datetime.now(UTC)
         work = partial(cancel_job, job_id=seen.job.id, now=now)
         if not await self._intake.readers.write(work):
@@ -153,7 +153,7 @@ class JobEnded(Rejected):
 
 
 class ResultsResource:
-    """What came of each row, by NDJSON or CSV."""
+    """Outcomes of rows, as NDJSON or CSV."""
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
@@ -221,7 +221,7 @@ async def authorize(
     intake: Intake,
     req: Request,
     job_id: str,
-    *actions: Action,
+    *actions: Scope,
     known: frozenset[str] = COMMON,
 ) -> Seen:
     """Return a job, to those who may read in its database or sent it.

@@ -1,4 +1,4 @@
-"""How long a caller wants to wait: the Prefer header (RFC 7240)."""
+"""The Prefer header (RFC 7240): how long a caller wants to wait."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _ELEMENT = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,])+')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
-    """What the caller prefers, of what is understood here."""
+    """The preferences of a caller that are understood here."""
 
     respond_async: bool = False
     #: Seconds, at most MAX_WAIT_SECONDS; None when not said.

@@ -1,4 +1,4 @@
-"""What is asked about profiles and their subscriptions (contract 12)."""
+"""Queries of profiles and their subscriptions (contract 12)."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -13,20 +13,20 @@ from ingest.domain.imports import Matching
 from ingest.domain.lookups import Search
 from ingest.domain.matching import build_search
 from ingest.domain.profiles import Profile
-from ingest.domain.tokens import Action
+from ingest.domain.tokens import Scope
 from ingest.domain.views import (
     view_flat_subscription,
     view_profile,
     view_subscription,
 )
 from ingest.doors.accept import check_right
-from ingest.doors.http.queries import Asked
+from ingest.doors.http.queries import Query
 from ingest.store.deletions import delete_profile
 from ingest.store.profiles import list_ids, load_profiles
 from ingest.store.workspaces import read_workspace, want
 from ingest.wire.envelopes import Envelope, to_import
 from ingest.wire.queries import (
-    Page,
+    ProfilePage,
     load_deletion,
     load_match,
     load_page,
@@ -34,25 +34,25 @@ from ingest.wire.queries import (
 )
 
 
-async def get_profile(asked: Asked) -> dict[str, object]:
+async def get_profile(asked: Query) -> dict[str, object]:
     """Answer `profiles/get`: the one profile that matches."""
     profile = await _find_profile(asked, load_match(asked.document))
     return {"data": view_profile(profile)}
 
 
-async def list_profiles(asked: Asked) -> dict[str, object]:
+async def list_profiles(asked: Query) -> dict[str, object]:
     """Answer `profiles/list`: a page, and `from_id` if another may follow."""
     page = load_page(asked.document)
-    check_database(asked, page.database_id, Action.READ)
+    check_database(asked, page.database_id, Scope.READ)
     shown = await asked.readers.read(partial(_read_page, page=page))
     said: dict[str, object] = {"data": shown}
     return said | {"from_id": shown[-1]["id"]} if len(shown) == page.limit else said
 
 
-async def delete(asked: Asked) -> dict[str, object]:
+async def delete(asked: Query) -> dict[str, object]:
     """Answer `profiles/delete`: the one profile that matches is no more."""
     envelope = load_deletion(asked.document)
-    check_database(asked, envelope.database_id, Action.DELETE)
+    check_database(asked, envelope.database_id, Scope.DELETE)
     search = _build_search(asked, envelope)
     profile_id = await asked.readers.write(
         partial(
@@ -65,7 +65,7 @@ async def delete(asked: Asked) -> dict[str, object]:
     return {"data": {"profile_id": profile_id}}
 
 
-async def get_subscription(asked: Asked) -> dict[str, object]:
+async def get_subscription(asked: Query) -> dict[str, object]:
     """Answer `subscriptions/get`: one of a profile, by what identifies it (6.2)."""
     envelope = _load_owner(asked)
     database = asked.catalog.databases.get(envelope.database_id)
@@ -78,7 +78,7 @@ async def get_subscription(asked: Asked) -> dict[str, object]:
     return {"data": view_subscription(profile, subscription)}
 
 
-async def list_subscriptions(asked: Asked) -> dict[str, object]:
+async def list_subscriptions(asked: Query) -> dict[str, object]:
     """Answer `subscriptions/list`: those of a profile that are not deleted."""
     profile = await _find_profile(asked, _load_owner(asked))
     return {
@@ -90,22 +90,22 @@ async def list_subscriptions(asked: Asked) -> dict[str, object]:
     }
 
 
-def check_database(asked: Asked, database_id: int, action: Action) -> None:
+def check_database(asked: Query, database_id: int, action: Scope) -> None:
     """Raise Forbidden or NotFound unless the asker may do this in the database."""
     check_right(asked.token, database_id, action)
     if database_id not in asked.catalog.databases:
         raise NotFound("Database not found", "db_id")
 
 
-def _load_owner(asked: Asked) -> Envelope:
+def _load_owner(asked: Query) -> Envelope:
     """Read whose subscriptions are asked for; by id, for the contact is theirs."""
     names = ("token", "format", "db_id", "profile_id")
     sent = {name: asked.document.get(name) for name in names}
     return load_match({**sent, "matching": Matching.PROFILE_ID.value})
 
 
-async def _find_profile(asked: Asked, envelope: Envelope) -> Profile:
-    check_database(asked, envelope.database_id, Action.READ)
+async def _find_profile(asked: Query, envelope: Envelope) -> Profile:
+    check_database(asked, envelope.database_id, Scope.READ)
     search = _build_search(asked, envelope)
     found = await asked.readers.read(
         partial(
@@ -120,7 +120,7 @@ async def _find_profile(asked: Asked, envelope: Envelope) -> Profile:
     return found
 
 
-def _build_search(asked: Asked, envelope: Envelope) -> Search:
+def _build_search(asked: Query, envelope: Envelope) -> Search:
     """Return what an import with the same parameters would be matched by."""
     import_ = to_import(
         envelope,
@@ -143,7 +143,9 @@ def _read_match(
     return found[0] if found else None
 
 
-def _read_page(connection: Connection[TupleRow], page: Page) -> list[dict[str, object]]:
+def _read_page(
+    connection: Connection[TupleRow], page: ProfilePage
+) -> list[dict[str, object]]:
     ids = list_ids(connection, page.database_id, page.after, page.limit)
     profiles = load_profiles(connection, [(page.database_id, id_) for id_ in ids])
     return [view_profile(profile) for profile in profiles]

@@ -15,8 +15,8 @@ from ingest.doors.http.requests import read_request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A question: who asks what, and where to look."""
+class Query:
+    """A query: what is asked, by whom, and where to look."""
 
     document: Mapping[str, object]
     token: Token
@@ -24,14 +24,14 @@ class Asked:
     readers: Readers
 
 
-#: What the answer says beside that all is well.
-Query = Callable[[Asked], Awaitable[dict[str, object]]]
+#: Returns what the answer has besides its error.
+QueryHandler = Callable[[Query], Awaitable[dict[str, object]]]
 
 
 class QueryResource:
     """POST of a question, answered by `query`."""
 
-    def __init__(self, intake: Intake, query: Query) -> None:
+    def __init__(self, intake: Intake, query: QueryHandler) -> None:
         self._intake = intake
         self._query = query
 
@@ -40,7 +40,7 @@ class QueryResource:
         request = await read_request(req, self._intake)
         token = await self._intake.catalog.get_token(request.secret)
         await self._intake.rates.spend(token, resp)
-        asked = Asked(
+        asked = Query(
             document=request.document,
             token=token,
             catalog=self._intake.catalog.get_catalog(),

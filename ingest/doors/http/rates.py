@@ -8,7 +8,7 @@ from falcon.asgi import Response
 from redis.exceptions import RedisError
 
 from ingest.domain.errors import InvalidRequest, RateExceeded, Unavailable
-from ingest.domain.rates import Rate, Standing
+from ingest.domain.rates import Rate, RateState
 from ingest.domain.tokens import Token
 from ingest.streams.connections import connect
 from ingest.streams.queues import rate_key
@@ -86,7 +86,7 @@ class Rates:
                 retry_seconds=math.ceil(standing.retry_seconds),
             )
 
-    async def _ask(self, token_id: int, rate: Rate, count: int) -> Standing:
+    async def _ask(self, token_id: int, rate: Rate, count: int) -> RateState:
         interval = _MICROSECONDS / rate.per_second
         arguments = (rate_key(token_id), interval, rate.burst, count, rate.cap)
         # The client's types do not tell its two colours apart.
@@ -96,7 +96,7 @@ class Rates:
         except (RedisError, OSError) as error:
             raise Unavailable("The queue is unavailable") from error
         allowed, remaining, reset, wait = reply
-        return Standing(
+        return RateState(
             is_allowed=bool(allowed),
             remaining=remaining,
             reset_seconds=reset / _MICROSECONDS,

@@ -16,7 +16,7 @@ from ingest.store.catalog import load_catalog
 from ingest.store.database import connect, transaction_in_pipeline
 from ingest.wire.envelopes import load_envelope, to_import
 from ingest.wire.profile_schemas import ProfileSchemas
-from workers.apply import Accepted, apply_whole
+from workers.apply import ReadImport, apply_whole
 
 app = Celery("usual", broker=os.environ["REDIS_URL"])
 app.conf.update(
@@ -48,6 +48,6 @@ def import_profile(document: dict[str, object]) -> None:
         door="http",
         token_id=None,
     )
-    accepted = Accepted(import_=import_, partition=0, entry_id="0-0", payload=b"")
+    accepted = ReadImport(import_=import_, partition=0, entry_id="0-0", payload=b"")
     with transaction_in_pipeline(_connection()):
         apply_whole(_connection(), [accepted], _schemas())

@@ -4,22 +4,22 @@ from ingest.domain.catalog import Channel, FieldType
 from ingest.domain.imports import SUCCESS_TEXT, Matching, Operation, State
 from ingest.domain.remedies.codes import ERRORS
 from ingest.domain.statuses import STATUSES
-from ingest.doors.http.openapi.schemas import ID, PROFILE_ID, Schema
+from ingest.doors.http.openapi.schemas import ID, PROFILE_ID, JsonSchema
 
-_TEXT: Schema = {"type": "string"}
-_TEXTS: Schema = {"type": "array", "items": _TEXT}
-_MOMENT: Schema = {"type": "string", "format": "date-time"}
-_IMPORT_ID: Schema = {"type": "string", "format": "uuid"}
-_CODE: Schema = {"type": "integer", "enum": [row.code for row in ERRORS]}
-_DONE: Schema = {"type": "integer", "enum": [0]}
+_TEXT: JsonSchema = {"type": "string"}
+_TEXTS: JsonSchema = {"type": "array", "items": _TEXT}
+_MOMENT: JsonSchema = {"type": "string", "format": "date-time"}
+_IMPORT_ID: JsonSchema = {"type": "string", "format": "uuid"}
+_CODE: JsonSchema = {"type": "integer", "enum": [row.code for row in ERRORS]}
+_DONE: JsonSchema = {"type": "integer", "enum": [0]}
 
 
-def refer(name: str) -> Schema:
+def refer(name: str) -> JsonSchema:
     """Return a reference to a shape of the document."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _describe(required: dict[str, Schema], **optional: Schema) -> Schema:
+def _describe(required: dict[str, JsonSchema], **optional: JsonSchema) -> JsonSchema:
     """Return the schema of an object with these members."""
     return {
         "type": "object",
@@ -29,19 +29,19 @@ def _describe(required: dict[str, Schema], **optional: Schema) -> Schema:
     }
 
 
-def _describe_success(**members: Schema) -> Schema:
+def _describe_success(**members: JsonSchema) -> JsonSchema:
     return _describe({"error": _DONE, "error_text": _TEXT, **members})
 
 
-def _list(name: str) -> Schema:
+def _list(name: str) -> JsonSchema:
     return {"type": "array", "items": refer(name)}
 
 
-def _describe_list(name: str) -> Schema:
+def _describe_list(name: str) -> JsonSchema:
     return _describe_success(data=_list(name))
 
 
-def build_answer_schemas() -> dict[str, Schema]:
+def build_answer_schemas() -> dict[str, JsonSchema]:
     """Return the shapes of answers, by name."""
     accepted = _describe_success(import_id=_IMPORT_ID)
     imported = _describe_success(profile_id=PROFILE_ID)
@@ -75,8 +75,11 @@ def build_answer_schemas() -> dict[str, Schema]:
     }
 
 
-def _build_error() -> Schema:
-    code: Schema = {"type": "integer", "enum": [row.code for row in ERRORS if row.code]}
+def _build_error() -> JsonSchema:
+    code: JsonSchema = {
+        "type": "integer",
+        "enum": [row.code for row in ERRORS if row.code],
+    }
     # The id is of an import that was saved, though its trigger could not be started.
     error = _describe({"error": code, "error_text": _TEXT}, profile_id=PROFILE_ID)
     error["examples"] = [
@@ -85,7 +88,7 @@ def _build_error() -> Schema:
     return error
 
 
-def _build_accepted_batch() -> Schema:
+def _build_accepted_batch() -> JsonSchema:
     outcomes = [refer("Imported"), refer("Accepted"), refer("Error")]
     return _describe_success(
         result={"type": "array", "items": {"anyOf": outcomes}},
@@ -93,7 +96,7 @@ def _build_accepted_batch() -> Schema:
     )
 
 
-def _build_fault() -> Schema:
+def _build_fault() -> JsonSchema:
     return _describe(
         {
             "code": _CODE,
@@ -106,7 +109,7 @@ def _build_fault() -> Schema:
     )
 
 
-def _build_receipt() -> Schema:
+def _build_receipt() -> JsonSchema:
     """Describe a receipt, as ingest.doors.receipts shows it."""
     faults = _list("Fault")
     change = _describe({"path": _TEXT}, old={}, new={})
@@ -135,7 +138,7 @@ def _build_receipt() -> Schema:
     )
 
 
-def _build_waiting() -> Schema:
+def _build_waiting() -> JsonSchema:
     """Describe what is told of an import that has no receipt yet."""
     return _describe(
         {
@@ -148,7 +151,7 @@ def _build_waiting() -> Schema:
     )
 
 
-def _build_batch_receipts() -> Schema:
+def _build_batch_receipts() -> JsonSchema:
     """Describe what came of each import of a batch."""
     one = _describe(
         {
@@ -169,7 +172,7 @@ def _build_batch_receipts() -> Schema:
     )
 
 
-def _build_profile_schemas() -> dict[str, Schema]:
+def _build_profile_schemas() -> dict[str, JsonSchema]:
     """Describe profiles, as ingest.domain.views shows them."""
     profile = _describe(
         {"id": PROFILE_ID, "db_id": ID},
@@ -191,18 +194,21 @@ def _build_profile_schemas() -> dict[str, Schema]:
     }
 
 
-def _build_subscription_schemas() -> dict[str, Schema]:
+def _build_subscription_schemas() -> dict[str, JsonSchema]:
     """Describe subscriptions, as ingest.domain.views shows them."""
-    settings: dict[str, Schema] = {
+    settings: dict[str, JsonSchema] = {
         "resource_id": ID,
         "channel": {"type": "string", "enum": [*Channel]},
         "priority": {"type": "integer"},
         "status": {"type": "string", "enum": [*STATUSES]},
     }
-    extras: dict[str, Schema] = {"custom_fields": {"type": "object"}, "cats": _TEXTS}
-    contact: Schema = {"type": "object"}
+    extras: dict[str, JsonSchema] = {
+        "custom_fields": {"type": "object"},
+        "cats": _TEXTS,
+    }
+    contact: JsonSchema = {"type": "object"}
     nested = ("email_data", "phone_data", "push_data", "cc_data")
-    read: dict[str, Schema] = {
+    read: dict[str, JsonSchema] = {
         **settings,
         "hash_id": _TEXT,
         "is_delete": {"type": "boolean"},
@@ -218,10 +224,10 @@ def _build_subscription_schemas() -> dict[str, Schema]:
     }
 
 
-def _build_catalog_schemas() -> dict[str, Schema]:
+def _build_catalog_schemas() -> dict[str, JsonSchema]:
     """Describe the catalog, as ingest.domain.catalog_views shows it."""
-    ids: Schema = {"type": "array", "items": ID}
-    channels: Schema = {"type": "array", "items": {"enum": [*Channel]}}
+    ids: JsonSchema = {"type": "array", "items": ID}
+    channels: JsonSchema = {"type": "array", "items": {"enum": [*Channel]}}
     return {
         "Database": _describe({"id": ID, "name": _TEXT}),
         "Resource": _describe(

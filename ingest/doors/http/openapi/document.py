@@ -9,14 +9,14 @@ from ingest.domain.remedies.table import SECTIONS
 from ingest.doors.http.openapi.answers import build_answer_schemas, refer
 from ingest.doors.http.openapi.jobs import build_job_paths, build_job_schema
 from ingest.doors.http.openapi.operations import ASKINGS
-from ingest.doors.http.openapi.parameters import Asking
+from ingest.doors.http.openapi.parameters import ApiOperation
 from ingest.doors.http.openapi.responses import (
     RATE_HEADERS,
     build_responses,
     describe_answers,
     describe_faults,
 )
-from ingest.doors.http.openapi.schemas import Schema, build_request_schemas
+from ingest.doors.http.openapi.schemas import JsonSchema, build_request_schemas
 from ingest.doors.http.openapi.service_paths import build_other_paths
 
 _ABOUT = """\
@@ -33,7 +33,7 @@ Send the API token as `token` in the body, or as `Authorization: Bearer`. `token
 query also works, but URLs are often logged.
 
 `HEAD` is answered wherever `GET` is, with the same status and headers."""
-_INFO: Schema = {
+_INFO: JsonSchema = {
     "title": "Penstock",
     # Of the contract, as in its paths.
     "version": "1.1",
@@ -42,7 +42,7 @@ _INFO: Schema = {
     "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }
 _TAGS = ("Import", "Jobs", "Read", "Catalog", "Receipts", "Service")
-_SECURITY: Schema = {
+_SECURITY: JsonSchema = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "query": {"type": "apiKey", "in": "query", "name": "token"},
 }
@@ -82,7 +82,7 @@ def build_document() -> dict[str, object]:
     }
 
 
-_PARAMETERS: Mapping[str, Schema] = {
+_PARAMETERS: Mapping[str, JsonSchema] = {
     "Format": {
         "name": "format",
         "in": "query",
@@ -103,7 +103,7 @@ _PARAMETERS: Mapping[str, Schema] = {
         "schema": {"type": "string", "pattern": "^[!#-~]{1,255}$"},
     },
 }
-_HEADERS: Mapping[str, Schema] = {
+_HEADERS: Mapping[str, JsonSchema] = {
     "Import-Id": {
         "description": "ID of the import",
         "schema": {"type": "string", "format": "uuid"},
@@ -140,7 +140,7 @@ _HEADERS: Mapping[str, Schema] = {
 _ANSWERED = ("Preference-Applied", "Idempotent-Replayed")
 
 
-def _describe(asking: Asking) -> Schema:
+def _describe(asking: ApiOperation) -> JsonSchema:
     schema = asking.describe_body()
     of_imports = ["Prefer", "Idempotency-Key"] if asking.accepted else []
     return {
@@ -170,8 +170,8 @@ def _describe(asking: Asking) -> Schema:
     }
 
 
-def _describe_responses(asking: Asking) -> Schema:
-    outcome: Schema = {"anyOf": [refer(asking.answer), refer("Error")]}
+def _describe_responses(asking: ApiOperation) -> JsonSchema:
+    outcome: JsonSchema = {"anyOf": [refer(asking.answer), refer("Error")]}
     described = {
         "200": describe_answers("Success or application error: check `error`", outcome)
     }
@@ -186,7 +186,7 @@ def _describe_responses(asking: Asking) -> Schema:
     return {**described, **describe_faults()}
 
 
-def _refer_headers(*names: str) -> Schema:
+def _refer_headers(*names: str) -> JsonSchema:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 

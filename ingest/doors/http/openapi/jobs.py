@@ -5,22 +5,22 @@ from collections.abc import Mapping
 from ingest.domain.declarations import PARAMETERS, Declared, is_list
 from ingest.domain.imports import Level
 from ingest.domain.jobs import JobState
-from ingest.doors.files.encodings import Source
+from ingest.doors.files.encodings import EncodingSource
 from ingest.doors.http.openapi.answers import refer
 from ingest.doors.http.openapi.responses import describe_answers, select_responses
-from ingest.doors.http.openapi.schemas import Schema, describe_parameter
+from ingest.doors.http.openapi.schemas import JsonSchema, describe_parameter
 
-_COUNT: Schema = {"type": "integer", "minimum": 0}
-_MOMENT: Schema = {"type": "string", "format": "date-time"}
-_TEXT: Schema = {"type": "string"}
-_IDS: Schema = {"pattern": "^[1-9](,[1-9])*$"}
-_ID: Schema = {"type": "string", "format": "uuid"}
-_PLACE: Schema = {"name": "job_id", "in": "path", "required": True, "schema": _ID}
-_FORMAT: Schema = {"$ref": "#/components/parameters/Format"}
-_READERS: list[Schema] = [{"bearer": []}, {"query": []}]
+_COUNT: JsonSchema = {"type": "integer", "minimum": 0}
+_MOMENT: JsonSchema = {"type": "string", "format": "date-time"}
+_TEXT: JsonSchema = {"type": "string"}
+_IDS: JsonSchema = {"pattern": "^[1-9](,[1-9])*$"}
+_ID: JsonSchema = {"type": "string", "format": "uuid"}
+_PLACE: JsonSchema = {"name": "job_id", "in": "path", "required": True, "schema": _ID}
+_FORMAT: JsonSchema = {"$ref": "#/components/parameters/Format"}
+_READERS: list[JsonSchema] = [{"bearer": []}, {"query": []}]
 
 #: How it says how it is written; what it is, `Content-Type` says.
-_OWN: Mapping[str, tuple[str, Schema]] = {
+_OWN: Mapping[str, tuple[str, JsonSchema]] = {
     "operation": ("Operation for each row", {"enum": ["import", "update", "add"]}),
     "map": ("`COLUMN=FIELD`; repeatable", {"type": "array", "items": _TEXT}),
     "columns": (
@@ -63,7 +63,7 @@ _OWN: Mapping[str, tuple[str, Schema]] = {
     "name": ("Name of the job", _TEXT),
 }
 #: What is wrong with the rows of a job, by kind.
-_FAULTS: Schema = {
+_FAULTS: JsonSchema = {
     "type": "object",
     "properties": {
         "error": {"type": "integer"},
@@ -105,7 +105,7 @@ _BODIES = {
 
 def build_job_paths() -> dict[str, object]:
     """Return the paths of jobs."""
-    lines: Schema = {"schema": _TEXT}
+    lines: JsonSchema = {"schema": _TEXT}
     return {
         "/api/v1.1/jobs/import": {"post": _build_upload()},
         "/api/v1.1/jobs/{job_id}": {
@@ -137,10 +137,10 @@ def build_job_paths() -> dict[str, object]:
     }
 
 
-def build_job_schema() -> Schema:
+def build_job_schema() -> JsonSchema:
     """Return the shape of a job."""
     counts = ("created", "updated", "unchanged", "rejected", "dead", "waiting")
-    properties: dict[str, Schema] = {
+    properties: dict[str, JsonSchema] = {
         "error": {"type": "integer"},
         "error_text": _TEXT,
         "job_id": _ID,
@@ -162,7 +162,7 @@ def build_job_schema() -> Schema:
             "description": "Sheet of the workbook",
         },
         "encoding_source": {
-            "enum": [*Source, None],
+            "enum": [*EncodingSource, None],
             "description": "Where the encoding comes from: the byte order mark, the"
             " request, the default (UTF-8), or a guess that was requested",
         },
@@ -177,14 +177,14 @@ def build_job_schema() -> Schema:
     return {"type": "object", "properties": properties, "xml": {"name": "xml"}}
 
 
-def _build_upload() -> Schema:
+def _build_upload() -> JsonSchema:
     shared = [_describe_query(one) for one in PARAMETERS if Level.ROW in one.levels]
     own = [
         {"name": name, "in": "query", "description": told, "schema": schema}
         for name, (told, schema) in _OWN.items()
     ]
     named = ("Format", "Prefer", "Idempotency-Key")
-    described: Schema = {"anyOf": [refer("Job"), refer("Error")]}
+    described: JsonSchema = {"anyOf": [refer("Job"), refer("Error")]}
     return {
         "operationId": "job_import",
         "tags": ["Jobs"],
@@ -212,7 +212,7 @@ def _build_upload() -> Schema:
     }
 
 
-def _describe_query(declared: Declared) -> Schema:
+def _describe_query(declared: Declared) -> JsonSchema:
     schema = describe_parameter(declared.name)
     meaning = str(schema.pop("description", ""))
     if is_list(declared):
@@ -226,8 +226,8 @@ def _describe_query(declared: Declared) -> Schema:
     }
 
 
-def _build_job(name: str, summary: str) -> Schema:
-    described: Schema = {"anyOf": [refer("Job"), refer("Error")]}
+def _build_job(name: str, summary: str) -> JsonSchema:
+    described: JsonSchema = {"anyOf": [refer("Job"), refer("Error")]}
     return {
         "operationId": name,
         "tags": ["Jobs"],
@@ -241,8 +241,8 @@ def _build_job(name: str, summary: str) -> Schema:
     }
 
 
-def _build_faults() -> Schema:
-    described: Schema = {"anyOf": [_FAULTS, refer("Error")]}
+def _build_faults() -> JsonSchema:
+    described: JsonSchema = {"anyOf": [_FAULTS, refer("Error")]}
     return {
         "operationId": "job_faults",
         "tags": ["Jobs"],
@@ -257,8 +257,8 @@ def _build_faults() -> Schema:
 
 
 def _build_download(
-    name: str, summary: str, content: Mapping[str, Schema], *more: Schema
-) -> Schema:
+    name: str, summary: str, content: Mapping[str, JsonSchema], *more: JsonSchema
+) -> JsonSchema:
     return {
         "operationId": name,
         "tags": ["Jobs"],

@@ -1,4 +1,4 @@
-"""What can be asked over HTTP: one row for each path with a body that is read."""
+"""Operations over HTTP: one row for each path with a body that is read."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from ingest.doors.http.openapi.parameters import (
     KEY_NAMES,
     PROFILE_ID,
     WHOSE,
-    Asking,
+    ApiOperation,
     describe_batch,
     describe_change,
     describe_membership,
@@ -14,19 +14,23 @@ from ingest.doors.http.openapi.parameters import (
     describe_query,
     describe_start,
 )
-from ingest.doors.http.openapi.schemas import ID, Schema, build_subscription_properties
+from ingest.doors.http.openapi.schemas import (
+    ID,
+    JsonSchema,
+    build_subscription_properties,
+)
 
-_PAYLOAD: Mapping[str, Schema] = {
+_PAYLOAD: Mapping[str, JsonSchema] = {
     "custom_data": {"type": "object", "description": "Sent to the receiver"},
     "content": {"type": "object", "description": "Template variables"},
     "timeout": {"type": "object", "description": "`days`, `hours`, `minutes`"},
     "attach": {"type": "array", "items": {"type": "object"}},
 }
-_TRIGGER: Mapping[str, Schema] = {
+_TRIGGER: Mapping[str, JsonSchema] = {
     "trigger_id": {**ID, "description": "Trigger with the event `api_call`"},
     **_PAYLOAD,
 }
-_WORKFLOW: Mapping[str, Schema] = {
+_WORKFLOW: Mapping[str, JsonSchema] = {
     "workflow_id": {**ID, "description": "Workflow of the catalog"},
     **_PAYLOAD,
 }
@@ -54,7 +58,7 @@ _BATCH: tuple[Mapping[str, object], ...] = (
 )
 _STARTED: tuple[Mapping[str, object], ...] = ({"data": {"email": "ada@example.com"}},)
 
-ASKINGS: tuple[Asking, ...] = (
+ASKINGS: tuple[ApiOperation, ...] = (
     describe_one(
         "import",
         "Create or update a profile",
@@ -87,7 +91,7 @@ ASKINGS: tuple[Asking, ...] = (
     ),
     describe_membership("add", "Add a profile to a static segment"),
     describe_membership("remove", "Remove a profile from a static segment"),
-    Asking(
+    ApiOperation(
         path="/api/v1.1/subscriptions/set",
         tag="Import",
         summary="Create or update a subscription",

@@ -8,7 +8,7 @@ from typing import Literal
 from ingest.domain.declarations import KEY_PARTS, PARAMETERS, list_names
 from ingest.domain.imports import Level
 from ingest.doors.http.openapi.schemas import (
-    Schema,
+    JsonSchema,
     build_subscription_properties,
     describe_parameter,
     describe_parameters,
@@ -30,11 +30,11 @@ IMPORT = (*WHOSE, *(one for one in list_names(Level.REQUEST) if one not in _ONCE
 _ADD = tuple(one for one in IMPORT if one not in KEY_NAMES)
 _ONE = ("db_id", "data")
 #: The `data` of a batch.
-ELEMENTS: Schema = describe_parameter("elements")
+ELEMENTS: JsonSchema = describe_parameter("elements")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class ApiOperation:
     """One path, what it is sent and what it answers when all is well."""
 
     path: str
@@ -48,16 +48,18 @@ class Asking:
     example: Mapping[str, object]
     #: The name of the shape of the answer to an import that still waits, if any.
     accepted: str | None = None
-    others: Mapping[str, Schema] = field(default_factory=dict)
+    others: Mapping[str, JsonSchema] = field(default_factory=dict)
 
-    def describe_body(self) -> Schema:
+    def describe_body(self) -> JsonSchema:
         """Return the schema of the request's body."""
         return describe_parameters(self.parameters, self.required, **self.others)
 
 
-def describe_one(path: str, summary: str, *, example: Mapping[str, object]) -> Asking:
+def describe_one(
+    path: str, summary: str, *, example: Mapping[str, object]
+) -> ApiOperation:
     """Describe a request of one import."""
-    return Asking(
+    return ApiOperation(
         path=f"/api/v1.1/profiles/{path}",
         tag="Import",
         summary=summary,
@@ -69,9 +71,11 @@ def describe_one(path: str, summary: str, *, example: Mapping[str, object]) -> A
     )
 
 
-def describe_batch(path: str, summary: str, *, example: Mapping[str, object]) -> Asking:
+def describe_batch(
+    path: str, summary: str, *, example: Mapping[str, object]
+) -> ApiOperation:
     """Describe a request of many imports."""
-    return Asking(
+    return ApiOperation(
         path=f"/api/v1.1/profiles/{path}",
         tag="Import",
         summary=summary,
@@ -84,9 +88,9 @@ def describe_batch(path: str, summary: str, *, example: Mapping[str, object]) ->
     )
 
 
-def describe_membership(path: str, summary: str) -> Asking:
+def describe_membership(path: str, summary: str) -> ApiOperation:
     """Describe a request that changes a segment's members."""
-    return Asking(
+    return ApiOperation(
         path=f"/api/v1.1/profiles/segstatic/{path}",
         tag="Import",
         summary=summary,
@@ -100,13 +104,13 @@ def describe_membership(path: str, summary: str) -> Asking:
 
 def describe_change(
     path: str, summary: str, *, example: Mapping[str, object] | None = None
-) -> Asking:
+) -> ApiOperation:
     """Describe a request that changes one subscription, as `example` does, or all."""
     whose = ("db_id", "profile_id")
     contact = ("email", "phone", "provider", "subscription_id") if example else ()
     sent = build_subscription_properties()
     places = ("resource_id", "cc_data") if example else ("resource_id",)
-    return Asking(
+    return ApiOperation(
         path=f"/api/v1.1/subscriptions/{path}",
         tag="Import",
         summary=summary,
@@ -123,9 +127,9 @@ def describe_start(
     path: str,
     summary: str,
     *,
-    others: Mapping[str, Schema],
+    others: Mapping[str, JsonSchema],
     example: Mapping[str, object],
-) -> Asking:
+) -> ApiOperation:
     """Describe a request that starts what the first of `others` names.
 
     Its example says whether it imports nothing, a profile, or many.
@@ -134,7 +138,7 @@ def describe_start(
     many = isinstance(data, list)
     imports = () if data is None else ("data",)
     parameters = IMPORT if imports else (*WHOSE, *KEY_NAMES)
-    return Asking(
+    return ApiOperation(
         path=f"/api/v1.1/{path}",
         tag="Import",
         summary=summary,
@@ -153,11 +157,11 @@ def describe_query(
     answer: str,
     *names: str,
     required: tuple[str, ...] = (),
-    others: Mapping[str, Schema] = MappingProxyType({}),
+    others: Mapping[str, JsonSchema] = MappingProxyType({}),
     example: Mapping[str, object] = MappingProxyType({}),
-) -> Asking:
+) -> ApiOperation:
     """Describe a request that imports nothing."""
-    return Asking(
+    return ApiOperation(
         path=f"/api/v1.1/{path}",
         tag="Read" if path.startswith(("profiles", "subscriptions")) else "Catalog",
         summary=summary,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ingest.domain.remedies.codes import ERRORS
 from ingest.doors.http.openapi.answers import refer
-from ingest.doors.http.openapi.schemas import Schema
+from ingest.doors.http.openapi.schemas import JsonSchema
 
 #: By HTTP status, what a request meets whose body is read or may be.
 _SHARED: Mapping[int, str] = {
@@ -29,7 +29,7 @@ _MIRRORED = (401, 403, 404, 409)
 _MEANINGS = {row.code: row.meaning for row in ERRORS}
 
 
-def describe_answers(description: str, schema: Schema) -> dict[str, object]:
+def describe_answers(description: str, schema: JsonSchema) -> dict[str, object]:
     """Return a response in either format."""
     return {
         "description": description,
@@ -53,12 +53,12 @@ def _build(status: int) -> dict[str, object]:
     return described | ({"headers": headers} if headers else {})
 
 
-def select_responses(*statuses: int) -> Schema:
+def select_responses(*statuses: int) -> JsonSchema:
     """Return faults of a request, by their statuses."""
     return {str(status): _refer(status, _MEANINGS[status]) for status in statuses}
 
 
-def describe_faults() -> Schema:
+def describe_faults() -> JsonSchema:
     """Return the faults of a request with a body."""
     return select_responses(*_SHARED) | {
         str(status): _refer(
@@ -68,6 +68,6 @@ def describe_faults() -> Schema:
     }
 
 
-def _refer(status: int, description: str) -> Schema:
+def _refer(status: int, description: str) -> JsonSchema:
     name = _SHARED[status]
     return {"$ref": f"#/components/responses/{name}", "description": description}

@@ -15,28 +15,28 @@ from ingest.domain.subscription_fields import SYSTEM_SUBSCRIPTION_FIELDS
 from ingest.domain.updates import Action
 from ingest.wire import envelopes, parameters
 
-Schema = dict[str, object]
+JsonSchema = dict[str, object]
 
-_TEXT: Schema = {"type": "string"}
-_INT64: Schema = {
+_TEXT: JsonSchema = {"type": "string"}
+_INT64: JsonSchema = {
     "type": "integer",
     "minimum": -(2**63),
     "maximum": 2**63 - 1,
 }
-ID: Schema = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
-_ADDRESSES: tuple[Schema, ...] = (
+ID: JsonSchema = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
+_ADDRESSES: tuple[JsonSchema, ...] = (
     {"type": "string", "format": "ipv4"},
     {"type": "string", "format": "ipv6"},
 )
-_STATUS: Schema = {"enum": [*STATUSES, *STATUSES.values()]}
-_CHANNEL: Schema = {"type": "string", "enum": [*Channel]}
-PROFILE_ID: Schema = {
+_STATUS: JsonSchema = {"enum": [*STATUSES, *STATUSES.values()]}
+_CHANNEL: JsonSchema = {"type": "string", "enum": [*Channel]}
+PROFILE_ID: JsonSchema = {
     "type": "string",
     "pattern": "^[0-9a-f]{24}$",
     "examples": ["6b04f28ad691ecc2e1a166f2"],
 }
 
-_BY_PARSER: Mapping[Callable[[object], object], Schema] = {
+_BY_PARSER: Mapping[Callable[[object], object], JsonSchema] = {
     parameters.parse_text: _TEXT,
     parameters.parse_digits_or_text: _TEXT,
     parameters.parse_id: ID,
@@ -47,7 +47,7 @@ _BY_PARSER: Mapping[Callable[[object], object], Schema] = {
     parameters.parse_document: {"type": "object"},
 }
 #: What a value of each type may look like (contract 4.3, 4.4, 5).
-FIELD_TYPES: Mapping[FieldType, Schema] = {
+FIELD_TYPES: Mapping[FieldType, JsonSchema] = {
     FieldType.INT: _INT64,
     FieldType.FLOAT: {"type": "number"},
     FieldType.UNICODE: _TEXT,
@@ -78,7 +78,7 @@ _MEANINGS: Mapping[str, str] = {
     **{one.name: one.meaning for one in PARAMETERS},
 }
 #: Parameters with shapes of their own.
-_OTHERS: Mapping[str, Schema] = {
+_OTHERS: Mapping[str, JsonSchema] = {
     "format": {"type": "string", "enum": ["json", "xml"]},
     "data": {"$ref": "#/components/schemas/ProfileData"},
     "segment_id": {**ID, "description": "Static segment"},
@@ -106,7 +106,7 @@ _OTHERS: Mapping[str, Schema] = {
 }
 
 
-def describe_parameter(name: str) -> Schema:
+def describe_parameter(name: str) -> JsonSchema:
     """Return the schema of a top-level parameter."""
     read_by = envelopes.PARSERS.get(name)
     schema = dict(_BY_PARSER[read_by]) if read_by else {}
@@ -116,11 +116,11 @@ def describe_parameter(name: str) -> Schema:
 
 
 def describe_parameters(
-    names: Iterable[str], required: Iterable[str], **others: Schema
-) -> Schema:
+    names: Iterable[str], required: Iterable[str], **others: JsonSchema
+) -> JsonSchema:
     """Return the schema of an object with these parameters."""
     shown: dict[str, object] = {name: describe_parameter(name) for name in names}
-    schema: Schema = {"type": "object", "properties": shown | others}
+    schema: JsonSchema = {"type": "object", "properties": shown | others}
     return schema | {"required": [*required], "xml": {"name": "xml"}}
 
 
@@ -128,17 +128,17 @@ def _describe_fields(fields: Mapping[str, Field]) -> dict[str, object]:
     return {name: _describe_field(field) for name, field in fields.items()}
 
 
-def _describe_field(field: Field) -> Schema:
+def _describe_field(field: Field) -> JsonSchema:
     change = {"$ref": "#/components/schemas/Change"}
-    schema: Schema = {"anyOf": [FIELD_TYPES[field.type], change, {"type": "null"}]}
+    schema: JsonSchema = {"anyOf": [FIELD_TYPES[field.type], change, {"type": "null"}]}
     return schema | ({"title": field.title} if field.title else {})
 
 
-_EMAIL: Schema = {"type": "string", "format": "email"}
-_PHONE: Schema = {"type": "string", "examples": ["+442079460018"]}
+_EMAIL: JsonSchema = {"type": "string", "format": "email"}
+_PHONE: JsonSchema = {"type": "string", "examples": ["+442079460018"]}
 
 
-_PROFILE_DATA: Schema = {
+_PROFILE_DATA: JsonSchema = {
     "type": "object",
     "description": "Fields by name: the fields below and those of the database."
     " Null changes nothing, empty text clears.",
@@ -152,7 +152,7 @@ _PROFILE_DATA: Schema = {
         **_describe_fields(SYSTEM_FIELDS),
     },
 }
-_CHANGE: Schema = {
+_CHANGE: JsonSchema = {
     "type": "object",
     "description": "Update function instead of a value",
     "properties": {
@@ -167,7 +167,7 @@ _CHANGE: Schema = {
 }
 
 
-def build_request_schemas() -> dict[str, Schema]:
+def build_request_schemas() -> dict[str, JsonSchema]:
     """Return the shapes that several requests share, by name."""
     return {
         "ProfileData": _PROFILE_DATA,
@@ -183,9 +183,9 @@ def build_request_schemas() -> dict[str, Schema]:
     }
 
 
-def build_subscription_properties() -> dict[str, Schema]:
+def build_subscription_properties() -> dict[str, JsonSchema]:
     """Return what a subscription is sent as (contract 6.1)."""
-    chat: Schema = {
+    chat: JsonSchema = {
         "type": "object",
         "description": "telegram_bot: `id`; whatsapp, viber, notify: `phone`",
         "properties": {"id": {"type": ["integer", "string"]}, "phone": _PHONE},

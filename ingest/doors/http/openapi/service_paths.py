@@ -3,10 +3,10 @@
 from ingest.domain.remedies.codes import ERRORS
 from ingest.doors.http.openapi.answers import refer
 from ingest.doors.http.openapi.responses import describe_answers, select_responses
-from ingest.doors.http.openapi.schemas import Schema, describe_parameter
+from ingest.doors.http.openapi.schemas import JsonSchema, describe_parameter
 
 _MEANINGS = {row.code: row.meaning for row in ERRORS}
-_FORMAT: Schema = {"$ref": "#/components/parameters/Format"}
+_FORMAT: JsonSchema = {"$ref": "#/components/parameters/Format"}
 
 
 def build_other_paths() -> dict[str, object]:
@@ -41,7 +41,7 @@ def build_other_paths() -> dict[str, object]:
     }
 
 
-def _build_quick() -> Schema:
+def _build_quick() -> JsonSchema:
     """Describe the quick import, which answers in plain text (contract 10.4)."""
     body = _build_quick_body()
     example = {"db_id": 1, "email": "ada@example.com", "_fname": "Ada"}
@@ -66,10 +66,10 @@ def _build_quick() -> Schema:
     }
 
 
-def _build_quick_body() -> Schema:
+def _build_quick_body() -> JsonSchema:
     names = ("token", "db_id", "email", "phone", "field_name", "field_value")
     properties = {name: describe_parameter(name) for name in names}
-    matching: Schema = {
+    matching: JsonSchema = {
         "type": "string",
         "description": "`email`, `email_profile`, `phone`, or the name of a field",
     }
@@ -85,13 +85,13 @@ def _build_quick_body() -> Schema:
     }
 
 
-def _say(description: str) -> Schema:
-    text: Schema = {"schema": {"type": "string"}}
+def _say(description: str) -> JsonSchema:
+    text: JsonSchema = {"schema": {"type": "string"}}
     return {"description": description, "content": {"text/plain": text}}
 
 
-def _build_receipt() -> Schema:
-    place: Schema = {
+def _build_receipt() -> JsonSchema:
+    place: JsonSchema = {
         "name": "import_id",
         "in": "path",
         "required": True,
@@ -113,8 +113,8 @@ def _build_receipt() -> Schema:
     }
 
 
-def _build_batch_receipts() -> Schema:
-    place: Schema = {
+def _build_batch_receipts() -> JsonSchema:
+    place: JsonSchema = {
         "name": "batch",
         "in": "path",
         "required": True,
@@ -136,7 +136,7 @@ def _build_batch_receipts() -> Schema:
     }
 
 
-def _build_health(name: str, summary: str, *statuses: int) -> Schema:
+def _build_health(name: str, summary: str, *statuses: int) -> JsonSchema:
     return {
         "operationId": f"health_{name}",
         "tags": ["Service"],
@@ -154,7 +154,9 @@ def _build_health(name: str, summary: str, *statuses: int) -> Schema:
     }
 
 
-def _build_static(name: str, summary: str, content: dict[str, Schema]) -> Schema:
+def _build_static(
+    name: str, summary: str, content: dict[str, JsonSchema]
+) -> JsonSchema:
     shown = {media_type: {"schema": schema} for media_type, schema in content.items()}
     return {
         "operationId": name,
