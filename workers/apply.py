@@ -22,6 +22,7 @@ from ingest.domain.identities import new_profile_id
 from ingest.domain.imports import Import, Outcome, State
 from ingest.domain.ranks import Rank
 from ingest.domain.workspace import Workspace
+from ingest.store.database import savepoint
 from ingest.store.dead_letters import DeadLetter, insert_dead_letter
 from ingest.store.events import insert_events
 from ingest.store.receipts import (
@@ -140,14 +141,14 @@ def _apply_again(
     The second look sees what the other has committed: a receipt, or a key.
     """
     try:
-        with connection.transaction():
+        with savepoint(connection):
             return apply_whole(connection, batch, schemas, room, watch)
     except psycopg.errors.UniqueViolation:
         metrics.BATCHES_REPEATED.labels("unique value").inc()
         logger.info(
             "unique value taken by another batch", extra={"imports": len(batch)}
         )
-    with connection.transaction():
+    with savepoint(connection):
         return apply_whole(connection, batch, schemas, room, watch)
 
 

@@ -1,11 +1,12 @@
 """Connections to Postgres, each set up the same way, and their transactions."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import orjson
 import psycopg
 from psycopg import conninfo
+from psycopg.pq import PipelineStatus
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_loads
 
@@ -96,3 +97,23 @@ def transaction_in_pipeline(
     # Postgres answers a commit of what has failed by rolling it back.
     if done.statusmessage != "COMMIT":
         raise psycopg.errors.InFailedSqlTransaction("The transaction was rolled back")
+
+
+@contextmanager
+def savepoint(
+    connection: psycopg.Connection[TupleRow], *, keep: bool = True
+) -> Iterator[None]:
+    """Run the block as a part of the open transaction; on an error, take it back.
+
+    Without `keep`, take it back at its end in any case. In a pipeline, errors of the
+    block are raised by its end.
+
+    psycopg asks libpq whether a transaction is open. In a pipeline, libpq hears of ours
+    by a sync only: without it, the block would begin another transaction, and its end
+    would end ours, with all its locks.
+    """
+    with ExitStack() as stack:
+        if connection.pgconn.pipeline_status != PipelineStatus.OFF:
+            stack.enter_context(connection.pipeline()).sync()
+        stack.enter_context(connection.transaction(force_rollback=not keep))
+        yield

@@ -19,6 +19,7 @@ from ingest.domain.lookups import (
     SUBSCRIPTION_SCAN,
 )
 from ingest.domain.workspace import Address, Scans
+from ingest.store.database import savepoint
 from ingest.store.rows import dump_array
 
 LookupHits = dict[Address, list[str]]
@@ -106,7 +107,7 @@ def scan_profiles(
 
     Each is read once for all that is wanted by one of its fields. Together that takes
     no longer than `most_seconds`, of which each pass has its share: what is not found
-    by then is given up.
+    by then is given up. Must run inside a transaction.
     """
     scans = Scans()
     ends_at = time.monotonic() + most_seconds
@@ -227,7 +228,7 @@ def _scan(
         "candidates": CANDIDATES,
     }
     # Rolled back, for what was set is then as it was before.
-    with connection.transaction(force_rollback=True):
+    with savepoint(connection, keep=False):
         connection.execute(
             """
             -- What is sought is hashed, whatever the planner knows of the table.

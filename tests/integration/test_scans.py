@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from ingest.domain.imports import Import, State
 from ingest.domain.limits import ProfileLimits
 from ingest.domain.lookups import CANDIDATES, FIELD_SCAN, SUBSCRIPTION_SCAN, Lookup
+from ingest.domain.workspace import Address, Scans
 from ingest.store.catalog import load_catalog
 from ingest.store.lookups import scan_profiles
 from ingest.wire.profile_schemas import ProfileSchemas
@@ -27,6 +29,15 @@ SOUGHT: list[Any] = [
     "x", "1", 1, 1.5, 0, True, False, "", "é", '"', "\\", "\n",
     ["x"], ["x", "y"], ["y", "x"], ["x", "x"], ["z", "x", "y"], ["none"],
 ]  # fmt: skip
+
+
+def scan(
+    connection: Connection,
+    wanted: Mapping[Address, Mapping[str, object]],
+    seconds: float,
+) -> Scans:
+    with connection.transaction():
+        return scan_profiles(connection, wanted, seconds)
 
 
 @pytest.fixture
@@ -69,7 +80,7 @@ def test_a_scan_finds_what_contains_the_document(connection: Connection) -> None
         for number, value in enumerate(SOUGHT)
     }
 
-    found = scan_profiles(connection, wanted, LONG)
+    found = scan(connection, wanted, LONG)
 
     for address, document in wanted.items():
         expected = connection.execute(
@@ -99,7 +110,7 @@ def test_one_subscription_must_hold_all_that_is_sought(
         )
     address = (1, Lookup(SUBSCRIPTION_SCAN, "f=x,y", resource_id))
 
-    found = scan_profiles(connection, {address: {"f": ["x", "y"]}}, LONG)
+    found = scan(connection, {address: {"f": ["x", "y"]}}, LONG)
 
     assert len(found[address]) == count
 
@@ -164,7 +175,7 @@ def test_hundreds_of_searches_take_about_as_long_as_one(
             }
             for number in range(1, count + 1)
         }
-        assert len(scan_profiles(pipeline.connection, wanted, LONG)) == count
+        assert len(scan(pipeline.connection, wanted, LONG)) == count
         return time.monotonic() - began
 
     alone = min(measure(1) for _ in range(3))
