@@ -11,7 +11,7 @@ from psycopg.rows import TupleRow
 
 from ingest.domain.holds import Held
 from ingest.settings import Settings
-from ingest.store.database import transaction_in_pipeline
+from ingest.store.database import savepoint, transaction_in_pipeline
 from ingest.store.dead_letters import insert_dead_letter
 from ingest.store.ledger import add_counts
 from ingest.store.partitions import (
@@ -291,7 +291,7 @@ class Drain:
         watch: Watch,
     ) -> AppliedBatch:
         """Apply `batch` or raise, with nothing of it applied."""
-        with connection.transaction():
+        with savepoint(connection):
             return apply_batch(connection, batch, schemas, room, watch)
 
     def _choose(self, leases: Sequence[Lease]) -> Sequence[Lease]:
@@ -313,11 +313,12 @@ class Drain:
         """Read leased partitions, those that have entries.
 
         After each attempt that failed a quarter as many are tried, until the one that
-        fails is alone; one attempt is not counted if it is to be `spared`.
+        fails is alone; one attempt is not counted if it is to be `spared`, unless
+        another drain has committed since.
         """
         wanted = {
             one.partition: max(
-                1, counts[one.partition] >> 2 * (one.attempt - 1 - spared)
+                1, counts[one.partition] >> 2 * max(0, one.attempt - 1 - spared)
             )
             for one in leases
         }
