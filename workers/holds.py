@@ -147,7 +147,7 @@ class Holds:
         catalog: Catalog,
     ) -> list[Hold]:
         """Return the first import of each share that others go before."""
-        ends = {share.partition: share.entries[-1].id for share in shares}
+        taken = {share.partition: share.entries for share in shares}
         numbers = {
             (share.partition, entry.id): number
             for share in shares
@@ -157,17 +157,17 @@ class Holds:
         kinds = {suspect.rank.request: set(suspect.rank.kinds) for _, suspect in asking}
         holds: dict[int, Hold] = {}
         for partition in range(self._partitions):
-            found, known_until = self._scan(
-                partition, ends.get(partition), milliseconds
-            )
+            before = taken.get(partition, ())
+            behind = before[-1].id if before else None
+            found, known_until = self._scan(partition, behind, milliseconds)
+            # Rows of the batch tell, too, which of those behind are accepted again.
+            firsts = is_first(one.queued for one in (*before, *found))[len(before) :]
             waiting = [
                 (
                     entry.queued,
                     self._recall(partition, entry, catalog, kinds[entry.rank.request]),
                 )
-                for entry, first in zip(
-                    found, is_first(one.queued for one in found), strict=True
-                )
+                for entry, first in zip(found, firsts, strict=True)
                 if first and entry.rank is not None and entry.rank.request in kinds
             ]
             for one, suspect in asking:

@@ -158,7 +158,15 @@ class World:
 
     def begin(self, seeded: Sequence[Mapping[str, Any]]) -> list[str]:
         self.connection.execute(f"TRUNCATE {TABLES} CASCADE")
-        return [self.pipeline.create(dict(seed)) for seed in seeded]
+        # What an example leaves that fails would make others fail.
+        for number in range(PARTITIONS):
+            self.client.xtrim(stream_key(number), maxlen=0, approximate=False)
+        imports = [make_import("email", dict(seed)) for seed in seeded]
+        outcomes = [self.pipeline.apply(import_)[0] for import_ in imports]
+        if any(outcome.error for outcome in outcomes):
+            # Seeds that match several of those before them say nothing.
+            assume(False)
+        return [str(outcome.profile_id) for outcome in outcomes]
 
     def make(self, listed: Sequence[Row], seed_ids: Sequence[str]) -> list[Import]:
         imports = []
