@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
@@ -14,7 +14,7 @@ from msgspec import Struct
 from ingest.domain.answers import Answer
 from ingest.domain.holds import Queued
 from ingest.domain.ranks import Rank
-from ingest.streams.entry_ids import entry_order
+from ingest.streams.entry_ids import entry_order, entry_time
 from ingest.streams.partitioning import WORKER_CLIENT, agree
 from ingest.streams.queues import (
     BELL_GUARD_SECONDS,
@@ -98,8 +98,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     @property
     def appended_at(self) -> datetime:
         """When Redis took it, by its clock (UTC)."""
-        milliseconds = int(self.id.partition("-")[0])
-        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+        return entry_time(self.id)
 
 
 class Waiting(Struct, frozen=True):
