@@ -11,8 +11,6 @@ from uuid import UUID
 
 import psycopg
 from msgspec import Struct, field
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
 from ingest.domain.answers import Answer
 from ingest.domain.batches import Prepared, apply_import
@@ -22,7 +20,7 @@ from ingest.domain.identities import new_profile_id
 from ingest.domain.imports import Import, Outcome, State
 from ingest.domain.ranks import Rank
 from ingest.domain.workspace import Workspace
-from ingest.store.database import savepoint
+from ingest.store.database import Connection, savepoint
 from ingest.store.dead_letters import DeadLetter, insert_dead_letter
 from ingest.store.events import insert_events
 from ingest.store.receipts import (
@@ -90,7 +88,7 @@ def watch_nothing(_: Workspace, __: Sequence[Prepared]) -> None:
 
 
 def apply_batch(
-    connection: Connection[TupleRow],
+    connection: Connection,
     batch: Sequence[ReadImport],
     schemas: ProfileSchemas,
     room: int = ROOM,
@@ -130,7 +128,7 @@ def apply_batch(
 
 
 def _apply_again(
-    connection: Connection[TupleRow],
+    connection: Connection,
     batch: Sequence[ReadImport],
     schemas: ProfileSchemas,
     room: int,
@@ -153,7 +151,7 @@ def _apply_again(
 
 
 def apply_whole(
-    connection: Connection[TupleRow],
+    connection: Connection,
     batch: Sequence[ReadImport],
     schemas: ProfileSchemas,
     room: int = ROOM,
@@ -209,9 +207,7 @@ def apply_whole(
     )
 
 
-def _answer_again(
-    connection: Connection[TupleRow], again: Sequence[Import]
-) -> Iterable[Answer]:
+def _answer_again(connection: Connection, again: Sequence[Import]) -> Iterable[Answer]:
     """Return what came of imports that stood in the batch by their other id before."""
     ids = {import_.import_id for import_ in again}
     return find_answers(connection, ids).values() if ids else ()
@@ -227,7 +223,7 @@ def _count_taken(batch: Sequence[ReadImport], left: Sequence[Prepared]) -> int:
 
 
 def bury(
-    connection: Connection[TupleRow], accepted: ReadImport, error: Exception
+    connection: Connection, accepted: ReadImport, error: Exception
 ) -> AppliedBatch:
     """Keep an import that cannot be applied as a dead letter, with its receipt."""
     now = datetime.now(UTC)

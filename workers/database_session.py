@@ -4,13 +4,10 @@ import logging
 import time
 from datetime import UTC, datetime
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
 from ingest.geo import open_locator
 from ingest.settings import Settings
 from ingest.store.catalog import hold_catalog, load_catalog
-from ingest.store.database import connect
+from ingest.store.database import Connection, connect
 from ingest.store.key_makers import find_difference
 from ingest.store.partitions import ensure_partitions
 from ingest.store.receipt_days import create_daily_partitions
@@ -37,7 +34,7 @@ class DatabaseSession:
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings
         self._name = name
-        self._connection: Connection[TupleRow] | None = None
+        self._connection: Connection | None = None
         self._planned_at = time.monotonic()
         self._schemas: ProfileSchemas | None = None
         self._locate = open_locator(settings.geoip_database)
@@ -49,7 +46,7 @@ class DatabaseSession:
         """Whether a connection was opened that nobody has found broken."""
         return self._connection is not None
 
-    def connect(self) -> Connection[TupleRow]:
+    def connect(self) -> Connection:
         """Return the connection, opened if need be; raise what psycopg raises."""
         if self._connection is None or self._connection.closed:
             self._connection = None
@@ -70,7 +67,7 @@ class DatabaseSession:
         if self._connection is not None and self._connection.closed:
             self._connection = None
 
-    def hold_schemas(self, connection: Connection[TupleRow]) -> ProfileSchemas:
+    def hold_schemas(self, connection: Connection) -> ProfileSchemas:
         """Return the schemas of the catalog, locked until the transaction ends."""
         version = hold_catalog(connection)
         if self._schemas is None or self._schemas.catalog.version != version:
@@ -87,7 +84,7 @@ class DatabaseSession:
             self._connection.close()
             self._connection = None
 
-    def _prepare(self, connection: Connection[TupleRow]) -> None:
+    def _prepare(self, connection: Connection) -> None:
         ensure_partitions(connection, self._settings.partitions)
         create_daily_partitions(connection, datetime.now(UTC).date(), DAYS_AHEAD)
         room = count_lock_room(connection) // self._settings.partitions

@@ -4,11 +4,10 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from msgspec import Struct
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
 from ingest.domain.errors import NotFound, PenstockError
 from ingest.domain.imports import Outcome
+from ingest.store.database import Connection
 from ingest.store.dead_letters import insert_dead_letter
 from ingest.store.ledger import add_counts, hold_partition
 from ingest.store.receipts import find_answers
@@ -35,7 +34,7 @@ class Burial(Struct, frozen=True, kw_only=True):
 
 
 def bury_entry(
-    connection: Connection[TupleRow],
+    connection: Connection,
     stream: Stream,
     partition: int,
     entry_id: str = "",
@@ -64,7 +63,7 @@ def bury_entry(
 
 
 def _bury(
-    connection: Connection[TupleRow], share: PartitionBatch, error: MovedByOperator
+    connection: Connection, share: PartitionBatch, error: MovedByOperator
 ) -> AppliedBatch:
     for letter in share.letters:
         insert_dead_letter(connection, letter, datetime.now(UTC))
@@ -74,7 +73,7 @@ def _bury(
 
 
 def _bury_import(
-    connection: Connection[TupleRow], accepted: ReadImport, error: MovedByOperator
+    connection: Connection, accepted: ReadImport, error: MovedByOperator
 ) -> AppliedBatch:
     known = find_answers(connection, [accepted.import_.import_id])
     if known:

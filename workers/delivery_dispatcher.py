@@ -16,12 +16,10 @@ from threading import Thread
 from typing import TypeVar
 
 import psycopg
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
 from ingest.domain.addresses import parse_allow_list
 from ingest.settings import Settings
-from ingest.store.database import connect
+from ingest.store.database import Connection, connect
 from ingest.store.deliveries import find_targets
 from ingest.telemetry.tracing import Tracer, open_tracer
 from workers.delivery_lanes import Lane, Means
@@ -60,7 +58,7 @@ class Dispatcher:
         self._thread: Thread | None = None
         # One thread: the connection is used by one at a time.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="courier-database")
-        self._connection: Connection[TupleRow] | None = None
+        self._connection: Connection | None = None
         self._lanes: dict[int, _Running] = {}
         self._visit: Task[None] | None = None
         self._visit_again = False
@@ -132,13 +130,13 @@ class Dispatcher:
             # For what came due between its last look and now.
             self._start_visit()
 
-    async def _database(self, work: Callable[[Connection[TupleRow]], _T]) -> _T:
+    async def _database(self, work: Callable[[Connection], _T]) -> _T:
         """Run `work` on the connection, in its thread."""
         return await asyncio.get_running_loop().run_in_executor(
             self._executor, self._run, work
         )
 
-    def _run(self, work: Callable[[Connection[TupleRow]], _T]) -> _T:
+    def _run(self, work: Callable[[Connection], _T]) -> _T:
         if self._connection is None or self._connection.closed:
             self._connection = connect(
                 self._settings.database_url, application_name="penstock-courier"

@@ -13,11 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
 from ingest.domain.addresses import AllowList
 from ingest.domain.deliveries import Attempt, EndpointHealth, retry_delay
+from ingest.store.database import Connection
 from ingest.store.deliveries import (
     Attempted,
     Delivery,
@@ -46,7 +44,7 @@ LEASE = timedelta(seconds=60)
 class DatabaseThread(Protocol):
     """Runs work on the one connection, away from the event loop."""
 
-    async def __call__(self, work: Callable[[Connection[TupleRow]], _T]) -> _T:
+    async def __call__(self, work: Callable[[Connection], _T]) -> _T:
         """Return what `work` returns."""
 
 
@@ -114,9 +112,7 @@ class Lane:
                 self._under_way, return_when=asyncio.FIRST_COMPLETED
             )
 
-    def _step(
-        self, ended: Sequence[_Ended], connection: Connection[TupleRow]
-    ) -> list[Delivery]:
+    def _step(self, ended: Sequence[_Ended], connection: Connection) -> list[Delivery]:
         """Record what has ended, and claim as much as there is room for."""
         if ended:
             self._record(ended, connection)
@@ -186,9 +182,7 @@ class Lane:
         )
         return _Ended(round_, attempted)
 
-    def _record(
-        self, ended: Sequence[_Ended], connection: Connection[TupleRow]
-    ) -> None:
+    def _record(self, ended: Sequence[_Ended], connection: Connection) -> None:
         """Record attempts and how the endpoint behaves; let go whom they held back."""
         now, attempted = datetime.now(UTC), [each.attempted for each in ended]
         standing = self._standing.after(

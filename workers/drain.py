@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import redis
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
 from ingest.domain.holds import Held
 from ingest.settings import Settings
-from ingest.store.database import savepoint, transaction_in_pipeline
+from ingest.store.database import Connection, savepoint, transaction_in_pipeline
 from ingest.store.dead_letters import insert_dead_letter
 from ingest.store.ledger import add_counts
 from ingest.store.partitions import (
@@ -191,7 +189,7 @@ class Drain:
 
     def _apply(
         self,
-        connection: Connection[TupleRow],
+        connection: Connection,
         counts: Mapping[int, int],
         stages: metrics.Stopwatch,
     ) -> Batch | None:
@@ -212,7 +210,7 @@ class Drain:
 
     def _attempt(
         self,
-        connection: Connection[TupleRow],
+        connection: Connection,
         counts: Mapping[int, int],
         stages: metrics.Stopwatch,
         *,
@@ -246,7 +244,7 @@ class Drain:
 
     def _apply_due(
         self,
-        connection: Connection[TupleRow],
+        connection: Connection,
         leases: Sequence[Lease],
         entries: Mapping[int, list[Entry]],
         schemas: ProfileSchemas,
@@ -284,7 +282,7 @@ class Drain:
 
     @staticmethod
     def _apply_by_parts(
-        connection: Connection[TupleRow],
+        connection: Connection,
         batch: Sequence[ReadImport],
         schemas: ProfileSchemas,
         room: int,

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from msgspec.structs import replace
-from psycopg import Connection
-from psycopg.rows import TupleRow
 from uuid_utils.compat import uuid7
 
 from ingest.domain.imports import Import, Outcome
+from ingest.store.database import Connection
 from ingest.wire.entries import encode
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.apply import ReadImport, apply_batch
@@ -18,7 +17,7 @@ _NO_PARTITION = -1
 
 
 def rehearse(
-    connection: Connection[TupleRow], imports: Sequence[Import], schemas: ProfileSchemas
+    connection: Connection, imports: Sequence[Import], schemas: ProfileSchemas
 ) -> list[Outcome]:
     """Return what would come of `imports`, applied now and in order; write nothing.
 

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
 from ingest.domain.batches import Prepared, written_keys
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Fault
 from ingest.domain.limits import excess, too_many
 from ingest.domain.workspace import Workspace
+from ingest.store.database import Connection
 from ingest.store.workspaces import SearchPlan, lock_workspace
 
 
@@ -57,7 +56,7 @@ def _too_many_keys(catalog: Catalog) -> Fault:
 
 
 def load_workspace(
-    connection: Connection[TupleRow], gathered: Gathered, catalog: Catalog
+    connection: Connection, gathered: Gathered, catalog: Catalog
 ) -> Workspace:
     """Return the workspace for `gathered`, every key and profile in it locked."""
     return lock_workspace(connection, catalog, gathered.wanted)

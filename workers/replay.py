@@ -13,8 +13,6 @@ from itertools import groupby
 from uuid import UUID
 
 import psycopg
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
 from ingest.domain.answers import Answer
 from ingest.domain.errors import PenstockError
@@ -22,6 +20,7 @@ from ingest.domain.imports import Import, Outcome, State
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.geo import open_locator
 from ingest.store.catalog import hold_catalog, load_catalog
+from ingest.store.database import Connection
 from ingest.store.dead_letter_queries import ReplayedImport, count_overtaking
 from ingest.store.dead_letters import (
     OpenLetter,
@@ -82,7 +81,7 @@ class Replay:
 
     def __init__(
         self,
-        connection: Connection[TupleRow],
+        connection: Connection,
         *,
         by: str,
         geoip_database: str = "",

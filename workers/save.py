@@ -3,13 +3,11 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
 from ingest.domain.catalog import Catalog
 from ingest.domain.lookups import Lookup, is_exclusive, profile_keys
 from ingest.domain.profiles import Profile, Subscription
 from ingest.domain.workspace import Workspace
+from ingest.store.database import Connection
 from ingest.store.keys import delete_keys, insert_keys
 from ingest.store.profiles import insert_profiles, update_profiles
 from ingest.store.rows import Id
@@ -20,9 +18,7 @@ from ingest.store.subscriptions import upsert_subscriptions
 Pair = tuple[Profile | None, Profile]
 
 
-def save_workspace(
-    connection: Connection[TupleRow], workspace: Workspace, now: datetime
-) -> None:
+def save_workspace(connection: Connection, workspace: Workspace, now: datetime) -> None:
     """Write the changed profiles of `workspace` with all that hangs on them.
 
     Keys are removed before any is added, so that profiles can swap a unique value.

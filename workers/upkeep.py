@@ -5,14 +5,11 @@ import time
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
 from ingest.domain.clocks import Clocks
 from ingest.ledger.reconcile import settle_all
 from ingest.settings import Settings
 from ingest.status.clocks import read_clocks
-from ingest.store.database import connect
+from ingest.store.database import Connection, connect
 from ingest.store.dead_letters import drop_resolved_dead_letters
 from ingest.store.events import drop_events
 from ingest.store.jobs import drop_jobs
@@ -92,7 +89,7 @@ def partition_receipts(settings: Settings) -> None:
         _drop_old_days(opened, before.date())
 
 
-def _read_clocks(settings: Settings, connection: Connection[TupleRow]) -> Clocks:
+def _read_clocks(settings: Settings, connection: Connection) -> Clocks:
     client = connect_blocking(settings.redis_url, client_name="penstock-upkeep")
     try:
         return read_clocks(connection, client)
@@ -100,7 +97,7 @@ def _read_clocks(settings: Settings, connection: Connection[TupleRow]) -> Clocks
         client.close()
 
 
-def _drop_old_days(connection: Connection[TupleRow], before: date) -> None:
+def _drop_old_days(connection: Connection, before: date) -> None:
     """Drop what is past retention, patiently; what is read meanwhile waits an hour."""
     left: list[str] = []
     for pause in _PAUSES_SECONDS:

@@ -8,15 +8,13 @@ from uuid import UUID
 
 import click
 import psycopg
-from psycopg import Connection
-from psycopg.rows import TupleRow
 from redis.exceptions import RedisError
 
 from ingest.commands.databases import database_options, redis_options
 from ingest.commands.outputs import make_console, make_table, moment, print_json
 from ingest.domain.counts import count
 from ingest.ledger.audit import Audit, Balance, audit, find_unknown, restart
-from ingest.store.database import connect
+from ingest.store.database import Connection, connect
 from ingest.streams.acceptance_log import Journal
 
 _COLUMNS = ("accepted", "created", "updated", "unchanged", "rejected", "dead")
@@ -169,7 +167,7 @@ def _read_ids(lines: Iterable[str]) -> list[UUID]:
 
 
 def _find_missing(
-    connection: Connection[TupleRow], journal: Journal, import_ids: list[UUID]
+    connection: Connection, journal: Journal, import_ids: list[UUID]
 ) -> tuple[int, list[UUID]]:
     """Return how many IDs were checked, and those that are missing."""
     waiting = {

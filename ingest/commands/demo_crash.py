@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from psycopg import Connection
-from psycopg.rows import TupleRow
 from rich.console import Console
 
 from ingest.commands.demo_display import say
 from ingest.domain.errors import PenstockError
 from ingest.local.answers import answer_path
 from ingest.local.state import read_record
-from ingest.store.database import connect
+from ingest.store.database import Connection, connect
 
 #: Enough that some wait when the first are applied, of so many people in turn.
 IMPORTS = 3000
@@ -138,7 +136,7 @@ def _find_successor(state: Path, killed: int) -> int | None:
     return None
 
 
-def _count_applied(connection: Connection[TupleRow]) -> int:
+def _count_applied(connection: Connection) -> int:
     """Return how many imports of the database have been applied."""
     row = connection.execute(
         "SELECT count(*) FROM imports WHERE state IN ('created', 'updated')"
@@ -147,7 +145,7 @@ def _count_applied(connection: Connection[TupleRow]) -> int:
 
 
 def _count(
-    connection: Connection[TupleRow], ids: Sequence[str], applied_at_kill: int
+    connection: Connection, ids: Sequence[str], applied_at_kill: int
 ) -> CrashReport:
     row = connection.execute(
         """

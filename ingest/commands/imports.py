@@ -8,8 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import click
-from psycopg import Connection
-from psycopg.rows import TupleRow
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -26,7 +24,7 @@ from ingest.commands.outputs import (
 )
 from ingest.commands.receipts import receipt_document, show_receipt
 from ingest.domain.terms import read_term
-from ingest.store.database import connect
+from ingest.store.database import Connection, connect
 from ingest.store.event_records import list_events
 from ingest.store.import_pages import (
     ImportFilter,
@@ -256,7 +254,7 @@ def list_(
 
 
 def _follow(
-    connection: Connection[TupleRow], wanted: ImportFilter, known: dict[UUID, datetime]
+    connection: Connection, wanted: ImportFilter, known: dict[UUID, datetime]
 ) -> Iterator[list[ImportLine]]:
     """Yield what is applied from now on, until interrupted."""
     after = Cursor(datetime.now(UTC) - _OVERLAP, UUID(int=0))

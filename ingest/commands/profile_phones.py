@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from psycopg import Connection
-from psycopg.rows import TupleRow
 from uuid_utils.compat import uuid7
 
 from ingest.commands.databases import find_settings
@@ -23,7 +21,7 @@ from ingest.doors.accept import Accepted, place
 from ingest.doors.appends import BlockingAppends
 from ingest.settings import Settings
 from ingest.store.catalog import load_catalog
-from ingest.store.database import connect
+from ingest.store.database import Connection, connect
 from ingest.store.phones import find_holders
 from ingest.store.profiles import list_ids, load_profiles
 from ingest.streams.partitioning import FILES_CLIENT
@@ -128,7 +126,7 @@ def phones(
 
 
 def _find_all(
-    connection: Connection[TupleRow], database: Database, region: str | None
+    connection: Connection, database: Database, region: str | None
 ) -> Iterator[Found]:
     """Return every profile with such a number, in the order of ids."""
     after = ""

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 
 import click
-from psycopg import Connection
-from psycopg.rows import TupleRow
 from rich.console import Console
 
 from ingest.commands.databases import database_options
@@ -15,7 +13,7 @@ from ingest.commands.receipts import show_value
 from ingest.domain.profiles import Profile
 from ingest.domain.terms import read_term
 from ingest.domain.views import view_profile
-from ingest.store.database import connect
+from ingest.store.database import Connection, connect
 from ingest.store.import_pages import ImportPage, list_history
 from ingest.store.imports import parse_cursor
 from ingest.store.profiles import load_profiles
@@ -97,9 +95,7 @@ def _next(page: ImportPage) -> str | None:
     return None if page.next is None else str(page.next)
 
 
-def _find(
-    connection: Connection[TupleRow], term: str, database_id: int | None
-) -> Profile:
+def _find(connection: Connection, term: str, database_id: int | None) -> Profile:
     hits = [
         hit
         for hit in search(connection, read_term(term)).profiles

@@ -5,8 +5,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import click
-from psycopg import Connection
-from psycopg.rows import TupleRow
 from rich.live import Live
 
 from ingest.commands.databases import database_options, redis_options
@@ -14,7 +12,7 @@ from ingest.commands.outputs import make_console, print_json
 from ingest.commands.status_view import render_status, status_document
 from ingest.domain.flow import FlowMeter
 from ingest.status.pipeline import PipelineStatus, read_status, sample
-from ingest.store.database import connect
+from ingest.store.database import Connection, connect
 from ingest.streams.states import Streams, open_streams
 
 #: Rates need two samples; with --once, they are this far apart.
@@ -72,17 +70,13 @@ def status(
         streams.close()
 
 
-def _look(
-    connection: Connection[TupleRow], streams: Streams, meter: FlowMeter
-) -> PipelineStatus:
+def _look(connection: Connection, streams: Streams, meter: FlowMeter) -> PipelineStatus:
     state = streams.read()
     sample(meter, state, time.monotonic())
     return read_status(connection, state, meter.flow())
 
 
-def _show_once(
-    connection: Connection[TupleRow], streams: Streams, *, as_json: bool
-) -> None:
+def _show_once(connection: Connection, streams: Streams, *, as_json: bool) -> None:
     meter = FlowMeter()
     _look(connection, streams, meter)
     time.sleep(_APART_SECONDS)
@@ -94,7 +88,7 @@ def _show_once(
         make_console().print(render_status(seen, now))
 
 
-def _watch(connection: Connection[TupleRow], streams: Streams, every: float) -> None:
+def _watch(connection: Connection, streams: Streams, every: float) -> None:
     meter = FlowMeter()
     console = make_console()
     with Live(console=console, screen=True, auto_refresh=False) as live:

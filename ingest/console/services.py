@@ -8,8 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
 from redis.exceptions import RedisError
 
 from ingest.console.sessions import FAILURE_SECONDS, Brake, Sessions
@@ -18,7 +16,7 @@ from ingest.domain.flow import FlowMeter
 from ingest.doors.http.readers import Readers
 from ingest.settings import Settings
 from ingest.status.pipeline import PipelineStatus, read_status, sample
-from ingest.store.database import connect
+from ingest.store.database import Connection, connect
 from ingest.store.faults import unavailable_while_away
 from ingest.streams.states import Streams, StreamsState, open_streams
 from workers.replay import Replay, Replayed
@@ -62,11 +60,11 @@ class Services:
         self._streams.close()
         await self._readers.close()
 
-    async def read(self, work: Callable[[Connection[TupleRow]], _T]) -> _T:
+    async def read(self, work: Callable[[Connection], _T]) -> _T:
         """Return what `work` reads, all of it from one snapshot."""
         return await self._readers.read(work)
 
-    async def write(self, work: Callable[[Connection[TupleRow]], _T]) -> _T:
+    async def write(self, work: Callable[[Connection], _T]) -> _T:
         """Commit what `work` does in one transaction, unless it raises."""
         return await self._readers.write(work)
 

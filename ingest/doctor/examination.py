@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 
 import psycopg
 import redis
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
 from ingest.doctor.findings import Finding, fail
 from ingest.doctor.host import Clock, check_clocks, check_metrics
@@ -16,7 +14,7 @@ from ingest.doctor.postgres_server import check_postgres
 from ingest.doctor.redis_server import check_redis
 from ingest.doctor.schema import check_schema
 from ingest.doctor.work import check_work
-from ingest.store.database import connect
+from ingest.store.database import Connection, connect
 from ingest.streams.presence import find_present
 
 _TIMEOUT_SECONDS = 5.0
@@ -57,7 +55,7 @@ def examine(subject: Subject, clock: Clock = _now) -> Iterator[Finding]:
 
 def _check_database(
     subject: Subject,
-    connection: Connection[TupleRow],
+    connection: Connection,
     clock: Clock,
     client: redis.Redis | None,
 ) -> Iterator[Finding]:
@@ -94,7 +92,7 @@ def _open_redis(url: str, stack: ExitStack) -> tuple[redis.Redis | None, list[Fi
 
 def _open_postgres(
     url: str, stack: ExitStack
-) -> tuple[Connection[TupleRow] | None, list[Finding]]:
+) -> tuple[Connection | None, list[Finding]]:
     try:
         connection = connect(url, application_name="penstock-doctor")
     except psycopg.OperationalError as error:

@@ -7,11 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 import redis
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
 from ingest.doctor.findings import Finding, fail, warn, well
 from ingest.status.clocks import read_redis_clock
+from ingest.store.database import Connection
 from ingest.store.servers import load_clock
 from ingest.streams.presence import Presence
 
@@ -23,7 +22,7 @@ Clock = Callable[[], datetime]
 
 
 def check_clocks(
-    client: redis.Redis | None, connection: Connection[TupleRow] | None, clock: Clock
+    client: redis.Redis | None, connection: Connection | None, clock: Clock
 ) -> Iterator[Finding]:
     """Compare the clocks of the servers that answer with this host's."""
     if client is not None:

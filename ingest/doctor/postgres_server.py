@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
 from ingest.doctor.findings import Finding, fail, grade, warn, well
+from ingest.store.database import Connection
 from ingest.store.servers import ServerFacts, load_server_facts
 
 _OLDEST_VERSION = 140000
@@ -17,7 +15,7 @@ _LOCKS_PER_BATCH = 150
 
 
 def check_postgres(
-    connection: Connection[TupleRow], *, partitions: int, batch_size: int
+    connection: Connection, *, partitions: int, batch_size: int
 ) -> Iterator[Finding]:
     """Check the server's version, durability and room."""
     facts = load_server_facts(connection)

@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
 from ingest.doctor.findings import Finding, fail, warn, well
 from ingest.domain.counts import count
 from ingest.domain.key_makers import describe_makers, list_makers
 from ingest.store.catalog import load_declared
+from ingest.store.database import Connection
 from ingest.store.key_makers import load_makers
 from ingest.store.key_rebuild import sample
 from ingest.store.migrate import load_applied, read_migrations
@@ -38,7 +36,7 @@ UNIQUE_INDEXES = frozenset({
 })  # fmt: skip
 
 
-def check_schema(connection: Connection[TupleRow], today: date) -> Iterator[Finding]:
+def check_schema(connection: Connection, today: date) -> Iterator[Finding]:
     """Check the tables and their contents; if any is missing, only the migrations."""
     migrations = _check_migrations(load_applied(connection))
     yield migrations
@@ -68,7 +66,7 @@ def _check_migrations(applied: Mapping[str, str]) -> Finding:
     return well("schema.migrations", found)
 
 
-def _check_indexes(connection: Connection[TupleRow]) -> Finding:
+def _check_indexes(connection: Connection) -> Finding:
     invalid = find_invalid_indexes(connection)
     if invalid:
         return fail(
@@ -95,7 +93,7 @@ def _check_indexes(connection: Connection[TupleRow]) -> Finding:
     return well("schema.indexes", f"{len(UNIQUE_INDEXES)} unique indexes, all valid")
 
 
-def _check_statistics(connection: Connection[TupleRow]) -> Finding:
+def _check_statistics(connection: Connection) -> Finding:
     """Check that tables are analyzed, which they are not just after a restore."""
     unknown = find_unanalyzed_tables(connection)
     if unknown:
@@ -109,7 +107,7 @@ def _check_statistics(connection: Connection[TupleRow]) -> Finding:
     return well("schema.statistics", "all tables with rows are analyzed")
 
 
-def _check_catalog(connection: Connection[TupleRow]) -> Iterator[Finding]:
+def _check_catalog(connection: Connection) -> Iterator[Finding]:
     databases = len(load_declared(connection).databases)
     if databases:
         yield well("schema.catalog", count(databases, "profile database"))
@@ -126,7 +124,7 @@ def _check_catalog(connection: Connection[TupleRow]) -> Iterator[Finding]:
         )
 
 
-def _check_days(connection: Connection[TupleRow], today: date) -> Finding:
+def _check_days(connection: Connection, today: date) -> Finding:
     days = list_days(connection)
     wanted = [today, today + timedelta(days=1)]
     if absent := [str(day) for day in wanted if day not in days]:
@@ -142,7 +140,7 @@ def _check_days(connection: Connection[TupleRow], today: date) -> Finding:
     )
 
 
-def _check_keys(connection: Connection[TupleRow]) -> Finding:
+def _check_keys(connection: Connection) -> Finding:
     """Compare the library versions of the stored match keys, and check a sample."""
     difference = describe_makers(load_makers(connection).made_by, list_makers())
     lacking, orphans, looked_at = sample(connection)

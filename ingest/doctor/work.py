@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import redis
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
 from ingest.doctor.findings import Finding, fail, grade, warn, well
 from ingest.domain.counts import count
@@ -13,6 +11,7 @@ from ingest.domain.phones import can_be_dialled
 from ingest.domain.progress import PartitionProgress, find_stalls
 from ingest.status.clocks import read_clocks
 from ingest.status.pipeline import StoreState, list_progress
+from ingest.store.database import Connection
 from ingest.store.dead_letter_queries import Selection, list_letter_groups
 from ingest.store.endpoints import EndpointState
 from ingest.store.imports import count_unlocated
@@ -33,7 +32,7 @@ _SWEEP_SECONDS = 10.0
 
 def check_work(
     client: redis.Redis,
-    connection: Connection[TupleRow],
+    connection: Connection,
     *,
     partitions: int,
     max_waiting: int,
@@ -150,7 +149,7 @@ def _check_partitions(
     return well("work.partitions", f"{partitions}; all processes agree")
 
 
-def _check_retention(client: redis.Redis, connection: Connection[TupleRow]) -> Finding:
+def _check_retention(client: redis.Redis, connection: Connection) -> Finding:
     if apart := read_clocks(connection, client).find_disagreement():
         return fail(
             "work.retention",
@@ -162,7 +161,7 @@ def _check_retention(client: redis.Redis, connection: Connection[TupleRow]) -> F
     return well("work.retention", "clocks agree")
 
 
-def _check_geo(connection: Connection[TupleRow]) -> Finding:
+def _check_geo(connection: Connection) -> Finding:
     unlocated = count_unlocated(connection)
     if unlocated:
         return warn(
@@ -175,7 +174,7 @@ def _check_geo(connection: Connection[TupleRow]) -> Finding:
     return well("work.geo", "no detect_geo without GEOIP_DATABASE")
 
 
-def _check_dead_letters(connection: Connection[TupleRow]) -> Finding:
+def _check_dead_letters(connection: Connection) -> Finding:
     groups = list_letter_groups(connection, Selection())
     if groups:
         return warn(
@@ -200,7 +199,7 @@ def _check_endpoints(endpoints: Sequence[EndpointState]) -> Finding:
     return well("work.endpoints", f"{len(endpoints)}, none disabled")
 
 
-def _check_phones(connection: Connection[TupleRow]) -> Finding:
+def _check_phones(connection: Connection) -> Finding:
     phones = sample_phones(connection, _SAMPLED_PHONES)
     wrong = [(id_, one) for id_, one in phones if not can_be_dialled(one)]
     if not wrong:

@@ -5,11 +5,10 @@ from collections.abc import Iterator, Sequence
 
 import psycopg
 from prometheus_client.core import Metric
-from psycopg.rows import TupleRow
 
 from ingest.exporter import families
 from ingest.status.pipeline import StoreState
-from ingest.store.database import connect
+from ingest.store.database import Connection, connect
 from ingest.store.endpoints import EndpointState
 from ingest.store.ledger import count_missing
 from ingest.store.partition_states import PartitionState
@@ -30,7 +29,7 @@ class PostgresState:
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
-        self._connection: psycopg.Connection[TupleRow] | None = None
+        self._connection: Connection | None = None
 
     def read(self) -> list[Metric]:
         """Read everything; after an error the next read connects again."""
@@ -46,7 +45,7 @@ class PostgresState:
             self._connection.close()
             self._connection = None
 
-    def _connect(self) -> psycopg.Connection[TupleRow]:
+    def _connect(self) -> Connection:
         if self._connection is None:
             self._connection = connect(
                 self._database_url, application_name="penstock-exporter"
@@ -57,7 +56,7 @@ class PostgresState:
             )
         return self._connection
 
-    def _describe(self, connection: psycopg.Connection[TupleRow]) -> Iterator[Metric]:
+    def _describe(self, connection: Connection) -> Iterator[Metric]:
         started = time.monotonic()
         connection.execute("SELECT")
         yield families.POSTGRES_ROUND_TRIP.one(time.monotonic() - started)

@@ -11,11 +11,9 @@ from datetime import datetime, timedelta
 from itertools import islice
 from uuid import UUID
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
 from ingest.domain.imports import State
 from ingest.ledger.reconcile import count_accepted, list_missing, settle_all
+from ingest.store.database import Connection
 from ingest.store.ledger import (
     ACCEPTED,
     REPEATED,
@@ -81,7 +79,7 @@ class Audit:
         return all(one.imbalance >= 0 for one in self.balances)
 
 
-def audit(connection: Connection[TupleRow], journal: Journal, now: datetime) -> Audit:
+def audit(connection: Connection, journal: Journal, now: datetime) -> Audit:
     """Balance the ledger, and name what is missing; imports may flow meanwhile."""
     settle_all(connection, journal)
     counts: LedgerCounts = Counter()
@@ -98,7 +96,7 @@ def audit(connection: Connection[TupleRow], journal: Journal, now: datetime) -> 
     )
 
 
-def restart(connection: Connection[TupleRow], journal: Journal) -> None:
+def restart(connection: Connection, journal: Journal) -> None:
     """Take the ledger for balanced as it is, and forget what is missing."""
     settle_all(connection, journal)
     for partition in journal.partitions:
@@ -111,7 +109,7 @@ def restart(connection: Connection[TupleRow], journal: Journal) -> None:
 
 
 def _look(
-    connection: Connection[TupleRow], journal: Journal, partition: int
+    connection: Connection, journal: Journal, partition: int
 ) -> tuple[LedgerCounts, list[MissingImport]]:
     """Count what one partition has at one moment, and name what is missing there."""
     with connection.transaction():
@@ -119,7 +117,7 @@ def _look(
 
 
 def _count(
-    connection: Connection[TupleRow], journal: Journal, partition: int
+    connection: Connection, journal: Journal, partition: int
 ) -> tuple[LedgerCounts, list[MissingImport]]:
     drained = hold_partition(connection, partition)
     settled = hold_journal(connection, partition)
@@ -141,7 +139,7 @@ def _count(
 
 
 def _look_again(
-    connection: Connection[TupleRow], journal: Journal, partition: int, now: datetime
+    connection: Connection, journal: Journal, partition: int, now: datetime
 ) -> list[MissingImport]:
     """Name what was settled a moment ago and has no receipt any more.
 
@@ -158,9 +156,7 @@ def _look_again(
     return list_missing(records, find_unknown(connection, asked), partition)
 
 
-def find_unknown(
-    connection: Connection[TupleRow], import_ids: Iterable[UUID]
-) -> set[UUID]:
+def find_unknown(connection: Connection, import_ids: Iterable[UUID]) -> set[UUID]:
     """Return those of `import_ids` that have neither receipt nor dead letter."""
     ids = iter(import_ids)
     unknown: set[UUID] = set()

@@ -9,9 +9,7 @@ from collections import Counter
 from itertools import count
 from uuid import UUID
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
+from ingest.store.database import Connection
 from ingest.store.ledger import (
     ACCEPTED,
     LedgerCounts,
@@ -30,7 +28,7 @@ _RECORDS = 500
 
 
 def settle_all(
-    connection: Connection[TupleRow], journal: Journal, *, pages: int | None = None
+    connection: Connection, journal: Journal, *, pages: int | None = None
 ) -> int:
     """Settle every journal as far as imports have been applied; return the missing.
 
@@ -48,7 +46,7 @@ def settle_all(
 
 
 def _settle_page(
-    connection: Connection[TupleRow], journal: Journal, partition: int
+    connection: Connection, journal: Journal, partition: int
 ) -> tuple[bool, int]:
     """Settle some records; tell whether there are more, and how many are missing."""
     with connection.transaction():
@@ -66,7 +64,7 @@ def _settle_page(
 
 
 def _find_settled(
-    connection: Connection[TupleRow],
+    connection: Connection,
     journal: Journal,
     partition: int,
     records: list[Record],

@@ -5,11 +5,10 @@ from contextlib import suppress
 from importlib import resources
 
 import psycopg
-from psycopg.rows import TupleRow
 
 from ingest.domain.tokens import Scope
 from ingest.store import catalog, tokens
-from ingest.store.database import connect
+from ingest.store.database import Connection, connect
 from ingest.store.migrate import migrate
 from ingest.wire.catalog_files import load_catalog_file
 
@@ -19,7 +18,7 @@ from ingest.wire.catalog_files import load_catalog_file
 DEMO_SECRET = "abcdefghijklmnqrstuvwxyz"  # noqa: S105 (public by intent, see above)
 
 
-def _apply_demo_catalog(connection: psycopg.Connection[TupleRow]) -> None:
+def _apply_demo_catalog(connection: Connection) -> None:
     catalog.lock_catalog(connection)
     if not catalog.load_declared(connection).databases:
         file = resources.files("ingest.local") / "demo.toml"
@@ -27,7 +26,7 @@ def _apply_demo_catalog(connection: psycopg.Connection[TupleRow]) -> None:
 
 
 def _ensure_token(
-    connection: psycopg.Connection[TupleRow],
+    connection: Connection,
     name: str,
     secret: str,
     actions: Iterable[Scope],

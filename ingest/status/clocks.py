@@ -3,11 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
 from redis import Redis
 
 from ingest.domain.clocks import Clocks
+from ingest.store.database import Connection
 from ingest.store.servers import load_clock, load_newest_applied
 
 
@@ -18,7 +17,7 @@ def read_redis_clock(client: Redis) -> datetime:
     return datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)
 
 
-def read_clocks(connection: Connection[TupleRow], client: Redis) -> Clocks:
+def read_clocks(connection: Connection, client: Redis) -> Clocks:
     """Ask Postgres, Redis, and the receipts and heartbeats that were applied."""
     newest = load_newest_applied(connection)
     return Clocks(

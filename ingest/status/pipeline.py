@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
 from ingest.domain.flow import Flow, FlowMeter
 from ingest.domain.progress import Holder, PartitionProgress
+from ingest.store.database import Connection
 from ingest.store.endpoints import EndpointState, select_endpoints
 from ingest.store.overviews import (
     OutcomeCount,
@@ -34,7 +32,7 @@ class StoreState:
     dead_letters: int
 
     @classmethod
-    def read(cls, connection: Connection[TupleRow]) -> Self:
+    def read(cls, connection: Connection) -> Self:
         """Read it, in one round trip."""
         with connection.pipeline():
             partitions = select_partition_states(connection)
@@ -64,7 +62,7 @@ class PipelineStatus:
 
 
 def read_status(
-    connection: Connection[TupleRow], streams: StreamsState, flow: Flow
+    connection: Connection, streams: StreamsState, flow: Flow
 ) -> PipelineStatus:
     """Read what Postgres adds to the state of the streams."""
     return PipelineStatus(

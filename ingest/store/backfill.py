@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 import orjson
-import psycopg
 from psycopg.rows import TupleRow
 
 from ingest.domain import fields
@@ -11,6 +10,7 @@ from ingest.domain.catalog import Field
 from ingest.domain.errors import InvalidValue, PenstockError
 from ingest.domain.lookups import FIELD_PREFIX
 from ingest.domain.plans import FieldChange
+from ingest.store.database import Connection
 from ingest.store.rows import execute_rows
 
 #: Profiles read at a time, so that a database of any size fits into memory.
@@ -22,7 +22,7 @@ class ValuesNotUnique(PenstockError):
 
 
 def _stored_values(
-    connection: psycopg.Connection[TupleRow], change: FieldChange
+    connection: Connection, change: FieldChange
 ) -> Iterator[Sequence[TupleRow]]:
     """Read (profile id, value) of every profile that has the field, in chunks."""
     with connection.cursor(name="stored_values") as cursor:
@@ -46,9 +46,7 @@ def _convert(field: Field, value: object) -> object:
         return None
 
 
-def _convert_values(
-    connection: psycopg.Connection[TupleRow], change: FieldChange, field: Field
-) -> None:
+def _convert_values(connection: Connection, change: FieldChange, field: Field) -> None:
     """Rewrite stored values as `field` has them; drop those that it cannot hold."""
     for rows in _stored_values(connection, change):
         converted = [(id_, value, _convert(field, value)) for id_, value in rows]
@@ -81,7 +79,7 @@ def _convert_values(
         )
 
 
-def _delete_keys(connection: psycopg.Connection[TupleRow], change: FieldChange) -> None:
+def _delete_keys(connection: Connection, change: FieldChange) -> None:
     connection.execute(
         """
         DELETE FROM match_keys
@@ -92,9 +90,7 @@ def _delete_keys(connection: psycopg.Connection[TupleRow], change: FieldChange) 
     )
 
 
-def _insert_keys(
-    connection: psycopg.Connection[TupleRow], parameters: dict[str, object]
-) -> int:
+def _insert_keys(connection: Connection, parameters: dict[str, object]) -> int:
     """Insert keys that nothing excludes; return how many."""
     return connection.execute(
         """
@@ -108,9 +104,7 @@ def _insert_keys(
     ).rowcount
 
 
-def _find_clash(
-    connection: psycopg.Connection[TupleRow], parameters: dict[str, object]
-) -> str:
+def _find_clash(connection: Connection, parameters: dict[str, object]) -> str:
     """Name two profiles of which one bears a value that the other holds."""
     row = connection.execute(
         """
@@ -130,9 +124,7 @@ def _find_clash(
     return " and ".join(row) if row else ""
 
 
-def _build_keys(
-    connection: psycopg.Connection[TupleRow], change: FieldChange, field: Field
-) -> None:
+def _build_keys(connection: Connection, change: FieldChange, field: Field) -> None:
     duplicates, example = 0, ""
     for rows in _stored_values(connection, change):
         keys = {
@@ -159,7 +151,7 @@ def _build_keys(
         )
 
 
-def follow_field(connection: psycopg.Connection[TupleRow], change: FieldChange) -> None:
+def follow_field(connection: Connection, change: FieldChange) -> None:
     """Make stored values and match keys fit a field that changed.
 
     Reads every profile that has the field, so nobody else may write profiles

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import psycopg
-from psycopg.rows import TupleRow, dict_row
+from psycopg.rows import dict_row
 
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import PenstockError
@@ -14,7 +13,7 @@ from ingest.domain.plans import Account, DeclaredCatalog, field_changes
 from ingest.domain.subscription_fields import SYSTEM_SUBSCRIPTION_FIELDS
 from ingest.store import catalog_rows, catalog_statements, trigger_statements
 from ingest.store.backfill import follow_field
-from ingest.store.database import LOCK_SPACE
+from ingest.store.database import LOCK_SPACE, Connection
 
 _LOCK = {"space": LOCK_SPACE, "lock": 2}
 
@@ -23,18 +22,18 @@ class DatabaseNotEmpty(PenstockError):
     """A database that has profiles cannot be removed."""
 
 
-def load_version(connection: psycopg.Connection[TupleRow]) -> int:
+def load_version(connection: Connection) -> int:
     """Load the version, which moves with each change of the catalog or a token."""
     row = connection.execute("SELECT version FROM catalog_version").fetchone()
     return int(row[0]) if row else 0
 
 
-def bump_version(connection: psycopg.Connection[TupleRow]) -> None:
+def bump_version(connection: Connection) -> None:
     """Move the version, so that every cache loads the catalog and tokens again."""
     connection.execute("UPDATE catalog_version SET version = version + 1")
 
 
-def hold_catalog(connection: psycopg.Connection[TupleRow]) -> int:
+def hold_catalog(connection: Connection) -> int:
     """Keep the catalog as it is until this transaction ends; load its version.
 
     Takes a shared advisory lock. Whoever writes profiles holds it first, so that a
@@ -47,7 +46,7 @@ def hold_catalog(connection: psycopg.Connection[TupleRow]) -> int:
     return load_version(connection)
 
 
-def lock_catalog(connection: psycopg.Connection[TupleRow]) -> None:
+def lock_catalog(connection: Connection) -> None:
     """Become, until this transaction ends, the only one who changes the catalog.
 
     Takes the exclusive advisory lock: waits for all who hold the catalog, and who
@@ -84,7 +83,7 @@ _CATALOG = """
 
 
 def _load(
-    connection: psycopg.Connection[TupleRow],
+    connection: Connection,
 ) -> tuple[int, DeclaredCatalog, set[int]]:
     """Load the version, the catalog, and the ids of the disabled endpoints."""
     with connection.cursor(row_factory=dict_row) as cursor:
@@ -124,13 +123,13 @@ def _declare(
     )
 
 
-def load_declared(connection: psycopg.Connection[TupleRow]) -> DeclaredCatalog:
+def load_declared(connection: Connection) -> DeclaredCatalog:
     """Load the catalog as an operator would declare it."""
     return _load(connection)[1]
 
 
 def load_catalog(
-    connection: psycopg.Connection[TupleRow], limits: ProfileLimits = DEFAULT_LIMITS
+    connection: Connection, limits: ProfileLimits = DEFAULT_LIMITS
 ) -> Catalog:
     """Load the catalog as an import sees it: with system fields, and `limits`."""
     version, declared, disabled = _load(connection)
@@ -159,9 +158,7 @@ def load_catalog(
     )
 
 
-def _refuse_to_lose_profiles(
-    connection: psycopg.Connection[TupleRow], removed: set[int]
-) -> None:
+def _refuse_to_lose_profiles(connection: Connection, removed: set[int]) -> None:
     rows = connection.execute(
         """
         SELECT id
@@ -179,9 +176,7 @@ def _refuse_to_lose_profiles(
         )
 
 
-def save_catalog(
-    connection: psycopg.Connection[TupleRow], declared: DeclaredCatalog
-) -> None:
+def save_catalog(connection: Connection, declared: DeclaredCatalog) -> None:
     """Make the catalog the declared one, and what is stored follow it.
 
     Takes the catalog's exclusive lock, which ends with the caller's transaction:

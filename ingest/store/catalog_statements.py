@@ -1,16 +1,12 @@
 """The statements that make the catalog's tables the declared ones."""
 
-import psycopg
-from psycopg.rows import TupleRow
-
 from ingest.domain.plans import DeclaredCatalog
 from ingest.store import catalog_rows
+from ingest.store.database import Connection
 from ingest.store.rows import execute_rows
 
 
-def save_accounts(
-    connection: psycopg.Connection[TupleRow], declared: DeclaredCatalog
-) -> None:
+def save_accounts(connection: Connection, declared: DeclaredCatalog) -> None:
     """Insert or update every declared account."""
     execute_rows(
         connection,
@@ -25,9 +21,7 @@ def save_accounts(
     )
 
 
-def save_databases(
-    connection: psycopg.Connection[TupleRow], declared: DeclaredCatalog
-) -> None:
+def save_databases(connection: Connection, declared: DeclaredCatalog) -> None:
     """Insert or update every declared database."""
     execute_rows(
         connection,
@@ -51,9 +45,7 @@ def save_databases(
     )
 
 
-def save_resources(
-    connection: psycopg.Connection[TupleRow], declared: DeclaredCatalog
-) -> None:
+def save_resources(connection: Connection, declared: DeclaredCatalog) -> None:
     """Insert or update every declared resource."""
     execute_rows(
         connection,
@@ -79,9 +71,7 @@ def save_resources(
     )
 
 
-def save_segments(
-    connection: psycopg.Connection[TupleRow], declared: DeclaredCatalog
-) -> None:
+def save_segments(connection: Connection, declared: DeclaredCatalog) -> None:
     """Insert or update every declared segment."""
     execute_rows(
         connection,
@@ -99,9 +89,7 @@ def save_segments(
     )
 
 
-def save_fields(
-    connection: psycopg.Connection[TupleRow], declared: DeclaredCatalog
-) -> None:
+def save_fields(connection: Connection, declared: DeclaredCatalog) -> None:
     """Replace the custom fields of every database."""
     connection.execute("DELETE FROM fields")
     execute_rows(
@@ -124,9 +112,7 @@ def save_fields(
     )
 
 
-def save_resource_fields(
-    connection: psycopg.Connection[TupleRow], declared: DeclaredCatalog
-) -> None:
+def save_resource_fields(connection: Connection, declared: DeclaredCatalog) -> None:
     """Replace the custom subscription fields of every resource."""
     connection.execute("DELETE FROM resource_fields")
     execute_rows(
@@ -148,7 +134,7 @@ def save_resource_fields(
 
 
 def delete_members(
-    connection: psycopg.Connection[TupleRow],
+    connection: Connection,
     current: DeclaredCatalog,
     declared: DeclaredCatalog,
 ) -> None:
@@ -169,9 +155,7 @@ def delete_members(
     )
 
 
-def delete_undeclared(
-    connection: psycopg.Connection[TupleRow], declared: DeclaredCatalog
-) -> None:
+def delete_undeclared(connection: Connection, declared: DeclaredCatalog) -> None:
     """Delete everything that is not declared; what hangs on another goes first."""
     connection.execute(
         "DELETE FROM endpoints WHERE id <> ALL (%(ids)s::integer[])",

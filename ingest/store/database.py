@@ -44,13 +44,15 @@ PLANNING = (
 LOCK_SPACE = 0x70656E73
 
 
+#: A connection of Penstock, as `connect` opens it.
+Connection = psycopg.Connection[TupleRow]
+
+
 class InvalidDatabaseUrl(PenstockError):
     """The URL of Postgres cannot be read."""
 
 
-def connect(
-    url: str, *, application_name: str = "penstock"
-) -> psycopg.Connection[TupleRow]:
+def connect(url: str, *, application_name: str = "penstock") -> Connection:
     """Open a connection in autocommit mode whose session speaks UTC.
 
     Whatever the URL itself sets wins. The connection is the caller's to close.
@@ -77,7 +79,7 @@ def connect(
 
 @contextmanager
 def transaction_in_pipeline(
-    connection: psycopg.Connection[TupleRow],
+    connection: Connection,
 ) -> Iterator[None]:
     """Run the block as one transaction whose statements travel in one pipeline.
 
@@ -100,9 +102,7 @@ def transaction_in_pipeline(
 
 
 @contextmanager
-def savepoint(
-    connection: psycopg.Connection[TupleRow], *, keep: bool = True
-) -> Iterator[None]:
+def savepoint(connection: Connection, *, keep: bool = True) -> Iterator[None]:
     """Run the block as a part of the open transaction; on an error, take it back.
 
     Without `keep`, take it back at its end in any case. In a pipeline, errors of the

@@ -6,9 +6,9 @@ from datetime import datetime
 from uuid import UUID
 
 import orjson
-from psycopg import Connection
-from psycopg.rows import TupleRow, class_row
+from psycopg.rows import class_row
 
+from ingest.store.database import Connection
 from ingest.store.dead_letters import Resolution
 
 
@@ -107,16 +107,14 @@ _GROUPS = """
 
 
 def list_letter_groups(
-    connection: Connection[TupleRow], selection: Selection
+    connection: Connection, selection: Selection
 ) -> list[LetterGroup]:
     """Return the groups of the selected letters, the one seen last first."""
     with connection.cursor(row_factory=class_row(LetterGroup)) as cursor:
         return cursor.execute(_GROUPS, asdict(selection)).fetchall()
 
 
-def find_letter_ids(
-    connection: Connection[TupleRow], selection: Selection
-) -> list[int]:
+def find_letter_ids(connection: Connection, selection: Selection) -> list[int]:
     """Return the ids of the selected letters, in the order of their entries."""
     rows = connection.execute(
         """
@@ -141,7 +139,7 @@ def find_letter_ids(
     return [int(letter_id) for (letter_id,) in rows]
 
 
-def find_letter(connection: Connection[TupleRow], letter_id: int) -> Letter | None:
+def find_letter(connection: Connection, letter_id: int) -> Letter | None:
     """Return one letter; None if there is none."""
     with connection.cursor(row_factory=class_row(Letter)) as cursor:
         cursor.execute(
@@ -160,9 +158,7 @@ def find_letter(connection: Connection[TupleRow], letter_id: int) -> Letter | No
         return cursor.fetchone()
 
 
-def find_letter_of_import(
-    connection: Connection[TupleRow], import_id: UUID
-) -> int | None:
+def find_letter_of_import(connection: Connection, import_id: UUID) -> int | None:
     """Return the id of the letter that an import became; None if it is none."""
     row = connection.execute(
         """
@@ -189,7 +185,7 @@ class ReplayedImport:
 
 
 def count_overtaking(
-    connection: Connection[TupleRow],
+    connection: Connection,
     applied: Sequence[ReplayedImport],
     before: datetime,
 ) -> dict[UUID, int]:

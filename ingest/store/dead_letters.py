@@ -6,8 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
+from ingest.store.database import Connection
 
 #: Longer ones say nothing more, and an exception may quote a payload of megabytes.
 _ERROR_LENGTH = 10_000
@@ -58,7 +57,7 @@ class ResolutionNote:
 
 
 def insert_dead_letter(
-    connection: Connection[TupleRow], letter: DeadLetter, now: datetime
+    connection: Connection, letter: DeadLetter, now: datetime
 ) -> None:
     """Keep `letter`; the same entry read again is kept once.
 
@@ -97,7 +96,7 @@ def _storable(text: str) -> str:
 
 
 def claim_dead_letters(
-    connection: Connection[TupleRow], letter_ids: Sequence[int]
+    connection: Connection, letter_ids: Sequence[int]
 ) -> list[OpenLetter]:
     """Lock those of `letter_ids` that are open until the transaction ends.
 
@@ -135,7 +134,7 @@ def accepted_order(letter: OpenLetter) -> tuple[int, int, int]:
 
 
 def resolve_dead_letters(
-    connection: Connection[TupleRow],
+    connection: Connection,
     letter_ids: Sequence[int],
     verdict: ResolutionNote,
     now: datetime,
@@ -164,7 +163,7 @@ def resolve_dead_letters(
     return resolved.rowcount
 
 
-def count_replays(connection: Connection[TupleRow], letter_ids: Sequence[int]) -> None:
+def count_replays(connection: Connection, letter_ids: Sequence[int]) -> None:
     """Note that `letter_ids` were applied again and died again."""
     connection.execute(
         """
@@ -176,9 +175,7 @@ def count_replays(connection: Connection[TupleRow], letter_ids: Sequence[int]) -
     )
 
 
-def drop_resolved_dead_letters(
-    connection: Connection[TupleRow], before: datetime
-) -> int:
+def drop_resolved_dead_letters(connection: Connection, before: datetime) -> int:
     """Delete the letters that were resolved before `before`; return how many."""
     deleted = connection.execute(
         "DELETE FROM dead_letters WHERE resolved_at < %(before)s", {"before": before}

@@ -2,19 +2,17 @@
 
 from dataclasses import replace
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
 from ingest.domain.catalog import Catalog, Database, FieldType
 from ingest.domain.errors import NotFound
 from ingest.domain.lookups import Lookup, Search, profile_keys
 from ingest.domain.profiles import Profile
+from ingest.store.database import Connection
 from ingest.store.keys import delete_keys
 from ingest.store.workspaces import lock_workspace, want
 
 
 def delete_profile(
-    connection: Connection[TupleRow],
+    connection: Connection,
     catalog: Catalog,
     database_id: int,
     search: Search,
@@ -36,9 +34,7 @@ def delete_profile(
     return profile.id
 
 
-def _delete(
-    connection: Connection[TupleRow], profile: Profile, database: Database
-) -> None:
+def _delete(connection: Connection, profile: Profile, database: Database) -> None:
     """Delete a profile, whose row the caller has locked, and all that hangs on it.
 
     Its receipts stay, for they prove that their imports were applied, but no longer

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.domain.deliveries import Attempt
+from ingest.store.database import Connection
 from ingest.store.rows import execute_rows
 
 
@@ -67,7 +67,7 @@ class Attempted:
         return "pending" if self.next_attempt_at else "failed"
 
 
-def find_targets(connection: Connection[TupleRow]) -> list[Target]:
+def find_targets(connection: Connection) -> list[Target]:
     """Return the endpoints that something is due at, unless disabled or paused."""
     rows = connection.execute(
         """
@@ -146,7 +146,7 @@ _CLAIM = """
 
 
 def claim_deliveries(
-    connection: Connection[TupleRow], endpoint_id: int, count: int, lease: timedelta
+    connection: Connection, endpoint_id: int, count: int, lease: timedelta
 ) -> list[Delivery]:
     """Take up to `count` deliveries that are due at an endpoint, the oldest first.
 
@@ -195,7 +195,7 @@ def _delivery(endpoint_id: int, row: TupleRow) -> Delivery:
 
 
 def wake_blocked(
-    connection: Connection[TupleRow], endpoint_id: int, profile_keys: Iterable[str]
+    connection: Connection, endpoint_id: int, profile_keys: Iterable[str]
 ) -> None:
     """Make the first pending delivery of each profile due, if it is blocked.
 
@@ -263,9 +263,7 @@ _RECORD = """
     """
 
 
-def record_attempts(
-    connection: Connection[TupleRow], attempted: Sequence[Attempted]
-) -> None:
+def record_attempts(connection: Connection, attempted: Sequence[Attempted]) -> None:
     """Record attempts and what becomes of their deliveries.
 
     One whose lease ran out and was recorded by somebody else meanwhile stays as that

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from psycopg import Connection
-from psycopg.rows import TupleRow, class_row
+from psycopg.rows import class_row
 from psycopg.sql import SQL, Literal
 
 from ingest.domain.errors import InvalidValue
+from ingest.store.database import Connection
 
 #: Events that one page with a filter looks at, at most.
 LOOKED_AT = 5000
@@ -79,7 +79,7 @@ _END = DeliveryCursor(datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1), 0)
 
 
 def list_deliveries(
-    connection: Connection[TupleRow],
+    connection: Connection,
     *,
     state: str | None = None,
     endpoint_id: int | None = None,
@@ -112,9 +112,7 @@ def list_deliveries(
     )
 
 
-def _load(
-    connection: Connection[TupleRow], keys: Sequence[DeliveryCursor]
-) -> list[DeliveryLine]:
+def _load(connection: Connection, keys: Sequence[DeliveryCursor]) -> list[DeliveryLine]:
     with connection.cursor(row_factory=class_row(DeliveryLine)) as cursor:
         return cursor.execute(
             """

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from psycopg import Connection, Cursor
-from psycopg.rows import TupleRow, class_row
+from psycopg import Cursor
+from psycopg.rows import class_row
 
 from ingest.store.catalog import bump_version
+from ingest.store.database import Connection
 
 #: Deliveries counted of an endpoint in one state, at most: more would make the status
 #: slow when it is most needed.
@@ -31,7 +32,7 @@ class EndpointState:
 
 
 def record_failures(
-    connection: Connection[TupleRow],
+    connection: Connection,
     endpoint_id: int,
     failures: int,
     paused_until: datetime | None,
@@ -52,9 +53,7 @@ def record_failures(
     )
 
 
-def disable_endpoint(
-    connection: Connection[TupleRow], endpoint_id: int, now: datetime
-) -> None:
+def disable_endpoint(connection: Connection, endpoint_id: int, now: datetime) -> None:
     """Deliver nothing more there, and write no more events for it alone.
 
     What is pending stays, should it be enabled again.
@@ -72,7 +71,7 @@ def disable_endpoint(
 
 
 def enable_endpoint(
-    connection: Connection[TupleRow], endpoint_id: int, *, retry_failed: bool
+    connection: Connection, endpoint_id: int, *, retry_failed: bool
 ) -> bool:
     """Take an endpoint back into service; False if there is none.
 
@@ -100,7 +99,7 @@ def enable_endpoint(
     return enabled.rowcount > 0
 
 
-def find_secret(connection: Connection[TupleRow], endpoint_id: int) -> str | None:
+def find_secret(connection: Connection, endpoint_id: int) -> str | None:
     """Return the signing secret of an endpoint; None if there is none."""
     row = connection.execute(
         "SELECT secret FROM endpoints WHERE id = %(id)s", {"id": endpoint_id}
@@ -108,7 +107,7 @@ def find_secret(connection: Connection[TupleRow], endpoint_id: int) -> str | Non
     return None if row is None else str(row[0])
 
 
-def select_endpoints(connection: Connection[TupleRow]) -> Cursor[EndpointState]:
+def select_endpoints(connection: Connection) -> Cursor[EndpointState]:
     """Select every endpoint with its deliveries, MAX_COUNTED of a state at most."""
     return connection.cursor(row_factory=class_row(EndpointState)).execute(
         """

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from psycopg import Connection
 from psycopg.rows import TupleRow
+
+from ingest.store.database import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class EventRecord:
     deliveries: Sequence[EventDelivery] = ()
 
 
-def find_event(connection: Connection[TupleRow], event_id: UUID) -> EventRecord | None:
+def find_event(connection: Connection, event_id: UUID) -> EventRecord | None:
     """Return an event with its deliveries; None when there is none."""
     row = connection.execute(
         """
@@ -70,7 +71,7 @@ def find_event(connection: Connection[TupleRow], event_id: UUID) -> EventRecord 
     return next(iter(_complete(connection, [row] if row else [])), None)
 
 
-def list_events(connection: Connection[TupleRow], import_id: UUID) -> list[EventRecord]:
+def list_events(connection: Connection, import_id: UUID) -> list[EventRecord]:
     """Return the events of an import with their deliveries, in their order."""
     rows = connection.execute(
         """
@@ -85,9 +86,7 @@ def list_events(connection: Connection[TupleRow], import_id: UUID) -> list[Event
     return _complete(connection, rows)
 
 
-def _complete(
-    connection: Connection[TupleRow], rows: Iterable[TupleRow]
-) -> list[EventRecord]:
+def _complete(connection: Connection, rows: Iterable[TupleRow]) -> list[EventRecord]:
     events = [
         EventRecord(
             id=row[0],
@@ -105,7 +104,7 @@ def _complete(
     return [_deliver(connection, event) for event in events]
 
 
-def _deliver(connection: Connection[TupleRow], event: EventRecord) -> EventRecord:
+def _deliver(connection: Connection, event: EventRecord) -> EventRecord:
     """Return `event` with its deliveries and their attempts."""
     rows = connection.execute(
         """
@@ -143,7 +142,7 @@ def _deliver(connection: Connection[TupleRow], event: EventRecord) -> EventRecor
 
 
 def _load_attempts(
-    connection: Connection[TupleRow], event_id: UUID
+    connection: Connection, event_id: UUID
 ) -> dict[int, list[AttemptRecord]]:
     rows = connection.execute(
         """

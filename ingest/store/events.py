@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import orjson
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
 from ingest.domain.events import Event
+from ingest.store.database import Connection
 from ingest.store.rows import execute_rows
 
 
 def insert_events(
-    connection: Connection[TupleRow], events: Sequence[Event], now: datetime
+    connection: Connection, events: Sequence[Event], now: datetime
 ) -> None:
     """Write `events` and what is to be delivered of them, due at once.
 
@@ -81,7 +80,7 @@ def _row(event: Event) -> dict[str, object]:
     }
 
 
-def drop_events(connection: Connection[TupleRow], before: datetime) -> int:
+def drop_events(connection: Connection, before: datetime) -> int:
     """Drop the events from before `before` with their deliveries; return how many."""
     dropped = connection.execute(
         "DELETE FROM events WHERE created_at < %(before)s", {"before": before}

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
+from ingest.store.database import Connection
 from ingest.store.imports import Cursor, ImportLine, load_lines
 
 #: Imports that one page with filters looks at, at most.
@@ -55,7 +53,7 @@ class ImportPage:
 
 
 def list_imports(
-    connection: Connection[TupleRow],
+    connection: Connection,
     wanted: ImportFilter,
     before: Cursor | None = None,
     limit: int = 50,
@@ -91,7 +89,7 @@ def list_imports(
 
 
 def list_history(
-    connection: Connection[TupleRow],
+    connection: Connection,
     database_id: int,
     profile_id: str,
     before: Cursor | None = None,
@@ -125,7 +123,7 @@ def list_history(
 
 
 def follow_imports(
-    connection: Connection[TupleRow],
+    connection: Connection,
     wanted: ImportFilter,
     after: Cursor,
     limit: int,

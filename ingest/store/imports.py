@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from psycopg import Connection
-from psycopg.rows import TupleRow, class_row
+from psycopg.rows import class_row
 
 from ingest.domain.errors import InvalidValue
 from ingest.domain.explanations import explain_match
+from ingest.store.database import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +95,7 @@ def parse_cursor(text: str) -> Cursor:
         raise InvalidValue("Page not found; start with the first page") from error
 
 
-def find_import(
-    connection: Connection[TupleRow], import_id: UUID
-) -> ImportRecord | None:
+def find_import(connection: Connection, import_id: UUID) -> ImportRecord | None:
     """Return the receipt of `import_id`; None when there is none (yet)."""
     with connection.cursor(row_factory=class_row(ImportRecord)) as cursor:
         return cursor.execute(
@@ -116,9 +114,7 @@ def find_import(
         ).fetchone()
 
 
-def load_lines(
-    connection: Connection[TupleRow], import_ids: Sequence[UUID]
-) -> list[ImportLine]:
+def load_lines(connection: Connection, import_ids: Sequence[UUID]) -> list[ImportLine]:
     """Return those of `import_ids` that have been applied, the latest first."""
     with connection.cursor(row_factory=class_row(ImportLine)) as cursor:
         return cursor.execute(
@@ -133,7 +129,7 @@ def load_lines(
         ).fetchall()
 
 
-def count_unlocated(connection: Connection[TupleRow]) -> int:
+def count_unlocated(connection: Connection) -> int:
     """Count, of the last receipts, those whose address nobody could look up."""
     row = connection.execute(
         """

@@ -2,14 +2,12 @@
 
 from datetime import timedelta
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
 from ingest.domain.errors import Unavailable
 from ingest.domain.identities import Namer
+from ingest.store.database import Connection
 
 
-def load_namer(connection: Connection[TupleRow], *, receipt_days: int) -> Namer:
+def load_namer(connection: Connection, *, receipt_days: int) -> Namer:
     """Load what makes ids of names; receipts are kept for `receipt_days`.
 
     Raises Unavailable if the secret is gone: another one would make other ids, and

@@ -7,12 +7,11 @@ from uuid import UUID
 
 import orjson
 from msgspec.structs import asdict
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
 from ingest.domain.errors import Fault
 from ingest.domain.imports import State
 from ingest.domain.jobs import MAX_ROWS, JobCounts, row_import_id, row_number
+from ingest.store.database import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +52,7 @@ class RowReceipt:
 
 
 def find_applied(
-    connection: Connection[TupleRow], job_id: UUID, first: int, last: int
+    connection: Connection, job_id: UUID, first: int, last: int
 ) -> dict[int, RowReceipt]:
     """Return what came of those rows from `first` to `last` that have been applied."""
     rows = connection.execute(
@@ -71,7 +70,7 @@ def find_applied(
 
 
 def find_dropped(
-    connection: Connection[TupleRow], job_id: UUID, first: int, last: int
+    connection: Connection, job_id: UUID, first: int, last: int
 ) -> set[int]:
     """Return those rows from `first` to `last` that were applied without a field."""
     rows = connection.execute(
@@ -87,7 +86,7 @@ def find_dropped(
 
 
 def count_states(
-    connection: Connection[TupleRow], job_id: UUID, first: int, last: int
+    connection: Connection, job_id: UUID, first: int, last: int
 ) -> JobCounts:
     """Return what came of the rows from `first` to `last`, as far as it is known."""
     rows = connection.execute(
@@ -111,9 +110,7 @@ def count_states(
     return counts
 
 
-def keep_rows(
-    connection: Connection[TupleRow], job_id: UUID, rows: Sequence[KeptRow]
-) -> None:
+def keep_rows(connection: Connection, job_id: UUID, rows: Sequence[KeptRow]) -> None:
     """Keep rows as they were written; those that are kept already stay as they are."""
     if not rows:
         return
@@ -134,7 +131,7 @@ def keep_rows(
 
 
 def find_kept(
-    connection: Connection[TupleRow], job_id: UUID, first: int, last: int
+    connection: Connection, job_id: UUID, first: int, last: int
 ) -> dict[int, bytes]:
     """Return the contents of those rows from `first` to `last` that are kept."""
     rows = connection.execute(
@@ -180,7 +177,7 @@ _RESULTS = """
 
 
 def list_results(
-    connection: Connection[TupleRow], job_id: UUID, after: int, limit: int
+    connection: Connection, job_id: UUID, after: int, limit: int
 ) -> list[RowOutcome]:
     """Return what came of the first `limit` rows after row `after`, in their order."""
     rows = connection.execute(
@@ -200,7 +197,7 @@ def list_results(
 
 
 def list_rejects(
-    connection: Connection[TupleRow], job_id: UUID, after: int, limit: int
+    connection: Connection, job_id: UUID, after: int, limit: int
 ) -> list[KeptRow]:
     """Return the first `limit` rejected rows after row `after`, with every fault.
 

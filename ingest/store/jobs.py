@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from psycopg import Connection
-from psycopg.rows import TupleRow, kwargs_row
+from psycopg.rows import kwargs_row
 
 from ingest.domain.imports import State
 from ingest.domain.jobs import JobCounts, JobState
+from ingest.store.database import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Job:
     finished_at: datetime | None = None
 
 
-def insert_job(connection: Connection[TupleRow], job: Job) -> bool:
+def insert_job(connection: Connection, job: Job) -> bool:
     """Insert a job that begins; False if its token has one by its idempotency key."""
     inserted = connection.execute(
         """
@@ -76,7 +76,7 @@ def insert_job(connection: Connection[TupleRow], job: Job) -> bool:
     return inserted.rowcount == 1
 
 
-def find_job(connection: Connection[TupleRow], job_id: UUID) -> Job | None:
+def find_job(connection: Connection, job_id: UUID) -> Job | None:
     """Return the job of this id."""
     with connection.cursor(row_factory=kwargs_row(_make_job)) as cursor:
         return cursor.execute(
@@ -93,7 +93,7 @@ def find_job(connection: Connection[TupleRow], job_id: UUID) -> Job | None:
 
 
 def find_job_of_key(
-    connection: Connection[TupleRow], token_id: int, idempotency_key: str
+    connection: Connection, token_id: int, idempotency_key: str
 ) -> Job | None:
     """Return the job that a token began under an idempotency key."""
     row = connection.execute(
@@ -108,9 +108,7 @@ def find_job_of_key(
     return find_job(connection, row[0]) if row else None
 
 
-def find_newest_job(
-    connection: Connection[TupleRow], database_id: int, name: str
-) -> Job | None:
+def find_newest_job(connection: Connection, database_id: int, name: str) -> Job | None:
     """Return the newest job that the command line began for a file."""
     row = connection.execute(
         """
@@ -128,7 +126,7 @@ def find_newest_job(
 
 
 def begin_job(
-    connection: Connection[TupleRow],
+    connection: Connection,
     job_id: UUID,
     form: Mapping[str, Any],
     now: datetime,
@@ -159,7 +157,7 @@ class Progress:
 
 
 def save_progress(
-    connection: Connection[TupleRow], job_id: UUID, progress: Progress, now: datetime
+    connection: Connection, job_id: UUID, progress: Progress, now: datetime
 ) -> bool:
     """Save how far a job has come; say whether it may go on."""
     counts = progress.counts
@@ -191,7 +189,7 @@ def save_progress(
 
 
 def finish_job(
-    connection: Connection[TupleRow],
+    connection: Connection,
     job_id: UUID,
     state: JobState,
     now: datetime,
@@ -209,7 +207,7 @@ def finish_job(
     )
 
 
-def cancel_job(connection: Connection[TupleRow], job_id: UUID, now: datetime) -> bool:
+def cancel_job(connection: Connection, job_id: UUID, now: datetime) -> bool:
     """Ask a job to stop; False if it has come to its end already.
 
     One that nobody reads has stopped with this.
@@ -228,7 +226,7 @@ def cancel_job(connection: Connection[TupleRow], job_id: UUID, now: datetime) ->
 
 
 def find_job_of_file(
-    connection: Connection[TupleRow], database_id: int, name: str, fingerprint: str
+    connection: Connection, database_id: int, name: str, fingerprint: str
 ) -> Job | None:
     """Return the newest job that the command line began for a file or a copy of it."""
     row = connection.execute(
@@ -246,12 +244,12 @@ def find_job_of_file(
     return find_job(connection, row[0]) if row else None
 
 
-def hold_job(connection: Connection[TupleRow], job_id: UUID) -> bool:
+def hold_job(connection: Connection, job_id: UUID) -> bool:
     """Become the only one who reads the rows of a job, until the session ends."""
     return _hold(connection, job_id.bytes)
 
 
-def is_held(connection: Connection[TupleRow], job_id: UUID) -> bool:
+def is_held(connection: Connection, job_id: UUID) -> bool:
     """Say whether another session reads the rows of a job now."""
     if not hold_job(connection, job_id):
         return True
@@ -261,7 +259,7 @@ def is_held(connection: Connection[TupleRow], job_id: UUID) -> bool:
 
 
 def hold_file(
-    connection: Connection[TupleRow], database_id: int, name: str, fingerprint: str
+    connection: Connection, database_id: int, name: str, fingerprint: str
 ) -> bool:
     """Become the only one who imports a file, or a copy of it, into a database.
 
@@ -273,7 +271,7 @@ def hold_file(
     )
 
 
-def _hold(connection: Connection[TupleRow], name: bytes) -> bool:
+def _hold(connection: Connection, name: bytes) -> bool:
     held = connection.execute(
         "SELECT pg_try_advisory_lock(%(number)s)", {"number": _number(name)}
     ).fetchone()
@@ -284,7 +282,7 @@ def _number(name: bytes) -> int:
     return int.from_bytes(blake2b(name, digest_size=8).digest(), signed=True)
 
 
-def drop_jobs(connection: Connection[TupleRow], before: datetime) -> None:
+def drop_jobs(connection: Connection, before: datetime) -> None:
     """Drop the jobs that have not moved since `before`, with their rows."""
     connection.execute(
         """

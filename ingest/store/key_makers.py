@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from psycopg import Connection
-from psycopg.rows import TupleRow, class_row
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from ingest.domain.errors import PenstockError
 from ingest.domain.key_makers import describe_makers, list_makers
-from ingest.store.database import LOCK_SPACE
+from ingest.store.database import LOCK_SPACE, Connection
 
 
 class RebuildRuns(PenstockError):
@@ -33,7 +32,7 @@ class Makers:
     refused: int
 
 
-def find_difference(connection: Connection[TupleRow]) -> str:
+def find_difference(connection: Connection) -> str:
     """Say which versions other than ours made the keys; empty where none did.
 
     Where nothing is stored yet, ours will be those.
@@ -52,7 +51,7 @@ def find_difference(connection: Connection[TupleRow]) -> str:
     return describe_makers(load_makers(connection).made_by, list_makers())
 
 
-def load_makers(connection: Connection[TupleRow]) -> Makers:
+def load_makers(connection: Connection) -> Makers:
     """Load who made the keys; of an untouched database, ours."""
     with connection.cursor(row_factory=class_row(Makers)) as cursor:
         found = cursor.execute(
@@ -72,7 +71,7 @@ def load_makers(connection: Connection[TupleRow]) -> Makers:
     )
 
 
-def hold_keys(connection: Connection[TupleRow]) -> None:
+def hold_keys(connection: Connection) -> None:
     """Be, while the session lasts, the only one who works on all keys."""
     row = connection.execute(
         "SELECT pg_try_advisory_lock(%(space)s::integer, %(lock)s::integer)",
@@ -84,7 +83,7 @@ def hold_keys(connection: Connection[TupleRow]) -> None:
         )
 
 
-def begin_step(connection: Connection[TupleRow], step: str) -> Makers:
+def begin_step(connection: Connection, step: str) -> Makers:
     """Begin `step`, or go on where our versions were broken off in it."""
     find_difference(connection)
     connection.execute(
@@ -101,7 +100,7 @@ def begin_step(connection: Connection[TupleRow], step: str) -> Makers:
 
 
 def save_position(
-    connection: Connection[TupleRow],
+    connection: Connection,
     position: Sequence[str | int],
     *,
     looked_at: int,
@@ -126,7 +125,7 @@ def save_position(
     )
 
 
-def end_step(connection: Connection[TupleRow]) -> Makers:
+def end_step(connection: Connection) -> Makers:
     """Note that all keys are made by our versions now; return what came of it."""
     connection.execute("UPDATE key_makers SET made_by = making, making = NULL")
     return load_makers(connection)

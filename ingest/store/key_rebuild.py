@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
 from ingest.domain.catalog import Catalog
 from ingest.domain.lookups import Lookup, is_exclusive, lock_name, profile_keys
 from ingest.domain.profiles import Profile, SubscriptionKey
 from ingest.domain.subscription_contacts import recompute_contact
 from ingest.store.catalog import hold_catalog, load_catalog
+from ingest.store.database import Connection
 from ingest.store.key_makers import (
     Makers,
     begin_step,
@@ -44,9 +43,7 @@ _KEYS = 2_000
 _Held = tuple[Id, Lookup]
 
 
-def rebuild_keys(
-    connection: Connection[TupleRow], chunk: int = CHUNK
-) -> Iterator[Makers]:
+def rebuild_keys(connection: Connection, chunk: int = CHUNK) -> Iterator[Makers]:
     """Give every profile the keys that our versions make; yield after each chunk.
 
     No key is removed: workers of other versions find by those they make. Contacts of
@@ -78,9 +75,7 @@ def rebuild_keys(
     yield end_step(connection)
 
 
-def prune_keys(
-    connection: Connection[TupleRow], chunk: int = _KEYS
-) -> Iterator[Makers]:
+def prune_keys(connection: Connection, chunk: int = _KEYS) -> Iterator[Makers]:
     """Remove the keys that no profile holds; yield after each chunk.
 
     For when no worker of other versions runs any more.
@@ -100,7 +95,7 @@ def prune_keys(
     yield end_step(connection)
 
 
-def sample(connection: Connection[TupleRow]) -> tuple[int, int, int]:
+def sample(connection: Connection) -> tuple[int, int, int]:
     """Look at profiles and keys chosen by chance, in one snapshot.
 
     Returns how many profiles lack keys, how many keys are orphans, and how many
@@ -117,7 +112,7 @@ def sample(connection: Connection[TupleRow]) -> tuple[int, int, int]:
 
 
 def find_lacking(
-    connection: Connection[TupleRow], catalog: Catalog, profiles: Sequence[Profile]
+    connection: Connection, catalog: Catalog, profiles: Sequence[Profile]
 ) -> set[Id]:
     """Return those of `profiles` that lack a key, or have a contact of old versions."""
     missing = find_missing_keys(connection, _all_keys(catalog, profiles))
@@ -150,7 +145,7 @@ def _databases(
             yield database_id, str(after) if database_id == at else ""
 
 
-def _find_last(connection: Connection[TupleRow], database_id: int) -> str:
+def _find_last(connection: Connection, database_id: int) -> str:
     row = connection.execute(
         """
         SELECT id
@@ -164,14 +159,14 @@ def _find_last(connection: Connection[TupleRow], database_id: int) -> str:
     return str(row[0]) if row else ""
 
 
-def _hold(connection: Connection[TupleRow], known: Catalog) -> Catalog:
+def _hold(connection: Connection, known: Catalog) -> Catalog:
     """Keep the catalog as it is until this transaction ends, as imports do."""
     version = hold_catalog(connection)
     return known if known.version == version else load_catalog(connection)
 
 
 def _rebuild(
-    connection: Connection[TupleRow],
+    connection: Connection,
     catalog: Catalog,
     database_id: int,
     ids: Sequence[str],
@@ -200,9 +195,7 @@ def _rebuild(
     return added + len(free), refused
 
 
-def _prune(
-    connection: Connection[TupleRow], catalog: Catalog, keys: Sequence[_Held]
-) -> int:
+def _prune(connection: Connection, catalog: Catalog, keys: Sequence[_Held]) -> int:
     owners = {owner for owner, _ in keys}
     suspects = find_orphans(catalog, keys, load_profiles(connection, owners))
     if not suspects:

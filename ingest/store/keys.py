@@ -2,16 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
 from ingest.domain.lookups import Lookup
+from ingest.store.database import Connection
 from ingest.store.rows import Id, dump_rows, execute_rows, sample_percent
 
 
-def delete_keys(
-    connection: Connection[TupleRow], keys: Iterable[tuple[Id, Lookup]]
-) -> None:
+def delete_keys(connection: Connection, keys: Iterable[tuple[Id, Lookup]]) -> None:
     """Remove keys that profiles no longer have."""
     execute_rows(
         connection,
@@ -29,7 +25,7 @@ def delete_keys(
 
 
 def insert_keys(
-    connection: Connection[TupleRow], keys: Iterable[tuple[Id, Lookup, bool]]
+    connection: Connection, keys: Iterable[tuple[Id, Lookup, bool]]
 ) -> None:
     """Add keys, each with whether it is exclusive; raises UniqueViolation if taken."""
     execute_rows(
@@ -49,7 +45,7 @@ def insert_keys(
 
 
 def insert_free_keys(
-    connection: Connection[TupleRow], keys: Iterable[tuple[Id, Lookup, bool]]
+    connection: Connection, keys: Iterable[tuple[Id, Lookup, bool]]
 ) -> int:
     """Add those keys that nobody else holds exclusively; return how many."""
     rows = [
@@ -70,7 +66,7 @@ def insert_free_keys(
 
 
 def find_missing_keys(
-    connection: Connection[TupleRow], keys: Sequence[tuple[Id, Lookup]]
+    connection: Connection, keys: Sequence[tuple[Id, Lookup]]
 ) -> list[tuple[Id, Lookup]]:
     """Return those of `keys` that are not stored."""
     rows = connection.execute(
@@ -96,7 +92,7 @@ def find_missing_keys(
 
 
 def list_keys(
-    connection: Connection[TupleRow], position: Sequence[str | int], limit: int
+    connection: Connection, position: Sequence[str | int], limit: int
 ) -> list[tuple[Id, Lookup]]:
     """Return at most `limit` keys, in their order, that follow `position`.
 
@@ -123,7 +119,7 @@ def list_keys(
     return [((row[0], row[3]), Lookup(row[1], row[2])) for row in rows]
 
 
-def sample_keys(connection: Connection[TupleRow]) -> list[tuple[Id, Lookup]]:
+def sample_keys(connection: Connection) -> list[tuple[Id, Lookup]]:
     """Return the keys on some pages, chosen by chance; all of a small table."""
     rows = connection.execute(
         """

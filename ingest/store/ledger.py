@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from psycopg import Connection
-from psycopg.rows import TupleRow, class_row
+from psycopg.rows import class_row
 
+from ingest.store.database import Connection
 from ingest.store.rows import execute_rows
 
 #: Of entries whose import had been applied before.
@@ -36,9 +36,7 @@ class MissingImport:
     accepted_at: datetime
 
 
-def add_counts(
-    connection: Connection[TupleRow], counts: Mapping[int, LedgerCounts]
-) -> None:
+def add_counts(connection: Connection, counts: Mapping[int, LedgerCounts]) -> None:
     """Add `counts`, by partition, to the ledger, in the transaction they are true in.
 
     As its last statement but one: rows of the ledger are locked until it ends. Counts
@@ -65,7 +63,7 @@ def add_counts(
     )
 
 
-def load_counts(connection: Connection[TupleRow], partition: int) -> LedgerCounts:
+def load_counts(connection: Connection, partition: int) -> LedgerCounts:
     """Return the counts of `partition`."""
     rows = connection.execute(
         """
@@ -78,7 +76,7 @@ def load_counts(connection: Connection[TupleRow], partition: int) -> LedgerCount
     return Counter({(database_id, state): count for database_id, state, count in rows})
 
 
-def hold_partition(connection: Connection[TupleRow], partition: int) -> str:
+def hold_partition(connection: Connection, partition: int) -> str:
     """Keep drains out of `partition`; return how far they are.
 
     Waits for the one that works on it; until the transaction ends nothing is applied
@@ -96,7 +94,7 @@ def hold_partition(connection: Connection[TupleRow], partition: int) -> str:
     return str(row[0]) if row else "0-0"
 
 
-def hold_journal(connection: Connection[TupleRow], partition: int) -> str:
+def hold_journal(connection: Connection, partition: int) -> str:
     """Keep others from settling the journal of `partition`; return how far it is."""
     connection.execute(
         """
@@ -118,9 +116,7 @@ def hold_journal(connection: Connection[TupleRow], partition: int) -> str:
     return str(row[0]) if row else "0-0"
 
 
-def advance_journal(
-    connection: Connection[TupleRow], partition: int, position: str
-) -> None:
+def advance_journal(connection: Connection, partition: int, position: str) -> None:
     """Note that the journal is settled up to the record `position`."""
     connection.execute(
         """
@@ -132,9 +128,7 @@ def advance_journal(
     )
 
 
-def find_known(
-    connection: Connection[TupleRow], import_ids: Iterable[UUID]
-) -> set[UUID]:
+def find_known(connection: Connection, import_ids: Iterable[UUID]) -> set[UUID]:
     """Return those of `import_ids` that have a receipt, or a dead letter at least."""
     ids = set(import_ids)
     known = {
@@ -147,9 +141,7 @@ def find_known(
     return known | _find_undecodable(connection, ids - known)
 
 
-def _find_undecodable(
-    connection: Connection[TupleRow], import_ids: set[UUID]
-) -> set[UUID]:
+def _find_undecodable(connection: Connection, import_ids: set[UUID]) -> set[UUID]:
     """Return those of `import_ids` whose entry is kept without having been decoded."""
     wanted = {id_: str(id_).encode() for id_ in import_ids}
     found: set[UUID] = set()
@@ -161,9 +153,7 @@ def _find_undecodable(
     return found
 
 
-def _load_undecodable(
-    connection: Connection[TupleRow], after: int
-) -> list[tuple[int, bytes]]:
+def _load_undecodable(connection: Connection, after: int) -> list[tuple[int, bytes]]:
     """Return the next page of ids and payloads, past the letter `after`."""
     return connection.execute(
         """
@@ -178,9 +168,7 @@ def _load_undecodable(
     ).fetchall()
 
 
-def insert_missing(
-    connection: Connection[TupleRow], missing: Iterable[MissingImport]
-) -> None:
+def insert_missing(connection: Connection, missing: Iterable[MissingImport]) -> None:
     """Remember imports of which nothing is left."""
     execute_rows(
         connection,
@@ -196,7 +184,7 @@ def insert_missing(
     )
 
 
-def load_missing(connection: Connection[TupleRow]) -> list[MissingImport]:
+def load_missing(connection: Connection) -> list[MissingImport]:
     """Return the imports that are missing."""
     with connection.cursor(row_factory=class_row(MissingImport)) as cursor:
         return cursor.execute(
@@ -207,7 +195,7 @@ def load_missing(connection: Connection[TupleRow]) -> list[MissingImport]:
         ).fetchall()
 
 
-def count_missing(connection: Connection[TupleRow]) -> dict[int, int]:
+def count_missing(connection: Connection) -> dict[int, int]:
     """Return how many imports missing, for each database."""
     rows = connection.execute(
         """
@@ -220,7 +208,7 @@ def count_missing(connection: Connection[TupleRow]) -> dict[int, int]:
     return {int(database_id): int(count) for database_id, count in rows}
 
 
-def forget_found(connection: Connection[TupleRow]) -> None:
+def forget_found(connection: Connection) -> None:
     """Forget missing imports that have a receipt by now, as of a restored Redis."""
     connection.execute(
         """
@@ -231,6 +219,6 @@ def forget_found(connection: Connection[TupleRow]) -> None:
     )
 
 
-def forget_missing(connection: Connection[TupleRow]) -> None:
+def forget_missing(connection: Connection) -> None:
     """Forget every missing import."""
     connection.execute("DELETE FROM missing_imports")

@@ -3,13 +3,11 @@
 from collections.abc import Iterable
 from hashlib import blake2b
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
+from ingest.store.database import Connection
 from ingest.store.rows import dump_array
 
 
-def lock_names(connection: Connection[TupleRow], names: Iterable[str]) -> None:
+def lock_names(connection: Connection, names: Iterable[str]) -> None:
     """Take an exclusive lock on each of `names` until the transaction ends.
 
     Always in the same order, so that two batches cannot wait for each other.

@@ -7,9 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import orjson
 from msgspec import Struct
-from psycopg import Connection
 from psycopg.errors import QueryCanceled
-from psycopg.rows import TupleRow
 
 from ingest.domain.lookups import (
     CANDIDATES,
@@ -19,7 +17,7 @@ from ingest.domain.lookups import (
     SUBSCRIPTION_SCAN,
 )
 from ingest.domain.workspace import Address, Scans
-from ingest.store.database import savepoint
+from ingest.store.database import Connection, savepoint
 from ingest.store.rows import dump_array
 
 LookupHits = dict[Address, list[str]]
@@ -36,7 +34,7 @@ class _Scan(Struct, frozen=True):
 
 
 def find_profiles(
-    connection: Connection[TupleRow],
+    connection: Connection,
     wanted: Iterable[Address],
     candidates: int = CANDIDATES,
 ) -> LookupHits:
@@ -64,7 +62,7 @@ def find_profiles(
 
 
 def find_holders_of_all(
-    connection: Connection[TupleRow], addresses: Sequence[Address], candidates: int
+    connection: Connection, addresses: Sequence[Address], candidates: int
 ) -> list[str]:
     """Return the ids of the profiles that hold every key of `addresses`.
 
@@ -99,7 +97,7 @@ def find_holders_of_all(
 
 
 def scan_profiles(
-    connection: Connection[TupleRow],
+    connection: Connection,
     wanted: Mapping[Address, Mapping[str, object]],
     most_seconds: float,
 ) -> Scans:
@@ -136,7 +134,7 @@ def _collect(hits: LookupHits, found: Iterable[tuple[Address, str]]) -> None:
 
 
 def _find_by_keys(
-    connection: Connection[TupleRow], addresses: Sequence[Address], candidates: int
+    connection: Connection, addresses: Sequence[Address], candidates: int
 ) -> Iterable[tuple[Address, str]]:
     if not addresses:
         return []
@@ -165,7 +163,7 @@ def _find_by_keys(
 
 
 def _find_by_subscriptions(
-    connection: Connection[TupleRow], addresses: Sequence[Address], candidates: int
+    connection: Connection, addresses: Sequence[Address], candidates: int
 ) -> Iterable[tuple[Address, str]]:
     if not addresses:
         return []
@@ -206,7 +204,7 @@ def _find_by_subscriptions(
 
 
 def _scan(
-    connection: Connection[TupleRow],
+    connection: Connection,
     scan: _Scan,
     sought: Sequence[tuple[Address, object]],
     seconds: float,

@@ -13,7 +13,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from ingest.domain.errors import PenstockError
-from ingest.store.database import LOCK_SPACE
+from ingest.store.database import LOCK_SPACE, Connection
 
 #: The files travel with the package, so they are found in an installed wheel too.
 MIGRATIONS = resources.files("ingest.store") / "migrations"
@@ -75,7 +75,7 @@ def read_migrations(folder: Traversable = MIGRATIONS) -> list[Migration]:
     ]
 
 
-def _lock(connection: psycopg.Connection[TupleRow]) -> None:
+def _lock(connection: Connection) -> None:
     # Waiting for another process to finish its migration may take a while; waiting
     # for a table, with everybody else queueing behind us, may not.
     connection.execute("SET LOCAL lock_timeout = '5min'")
@@ -86,7 +86,7 @@ def _lock(connection: psycopg.Connection[TupleRow]) -> None:
     connection.execute("SET LOCAL statement_timeout = '5min'")
 
 
-def load_applied(connection: psycopg.Connection[TupleRow]) -> dict[str, str]:
+def load_applied(connection: Connection) -> dict[str, str]:
     """Load the checksums of what was applied, by name; none from an empty database."""
     row = connection.execute("SELECT to_regclass('migrations')").fetchone()
     if row == (None,):
@@ -94,7 +94,7 @@ def load_applied(connection: psycopg.Connection[TupleRow]) -> dict[str, str]:
     return dict(connection.execute("SELECT name, checksum FROM migrations").fetchall())
 
 
-def _ensure_applied(connection: psycopg.Connection[TupleRow]) -> dict[str, str]:
+def _ensure_applied(connection: Connection) -> dict[str, str]:
     connection.execute(
         """
         CREATE TABLE IF NOT EXISTS migrations (
@@ -119,7 +119,7 @@ def _next_missing(
     return next((each for each in migrations if each.name not in applied), None)
 
 
-def _record(connection: psycopg.Connection[TupleRow], migration: Migration) -> None:
+def _record(connection: Connection, migration: Migration) -> None:
     connection.execute(
         """
         INSERT INTO migrations (name, checksum)
@@ -130,7 +130,7 @@ def _record(connection: psycopg.Connection[TupleRow], migration: Migration) -> N
 
 
 def _execute(
-    connection: psycopg.Connection[TupleRow], migration: Migration, sql: bytes
+    connection: Connection, migration: Migration, sql: bytes
 ) -> psycopg.Cursor[TupleRow]:
     try:
         return connection.execute(sql)
@@ -138,9 +138,7 @@ def _execute(
         raise MigrationFailed(f"{migration.name}: {error}") from error
 
 
-def _execute_outside(
-    connection: psycopg.Connection[TupleRow], migration: Migration, sql: bytes
-) -> None:
+def _execute_outside(connection: Connection, migration: Migration, sql: bytes) -> None:
     """Run a statement of a long migration, and what it returns as statements."""
     # CONCURRENTLY waits for transactions that began before, and nobody for it.
     seconds = 0 if b"CONCURRENTLY" in sql else 5
@@ -154,7 +152,7 @@ def _execute_outside(
 
 
 @contextmanager
-def _long_lock(connection: psycopg.Connection[TupleRow]) -> Iterator[None]:
+def _long_lock(connection: Connection) -> Iterator[None]:
     """Be the only one who works outside a transaction; asks again until it is.
 
     Waiting in Postgres would hold a snapshot, which CONCURRENTLY waits for.
@@ -175,9 +173,7 @@ def _long_lock(connection: psycopg.Connection[TupleRow]) -> Iterator[None]:
             )
 
 
-def _apply_outside(
-    connection: psycopg.Connection[TupleRow], migration: Migration
-) -> bool:
+def _apply_outside(connection: Connection, migration: Migration) -> bool:
     """Apply a long migration, statement by statement; False if another has.
 
     Imports go on meanwhile, so it may take its time and is waited for.
@@ -196,7 +192,7 @@ def _apply_outside(
 
 
 def _apply_next(
-    connection: psycopg.Connection[TupleRow], migrations: list[Migration]
+    connection: Connection, migrations: list[Migration]
 ) -> tuple[Migration | None, bool]:
     """Return the first that is missing, and whether it was applied here."""
     with connection.transaction():
@@ -211,9 +207,7 @@ def _apply_next(
     return missing, _apply_outside(connection, missing)
 
 
-def migrate(
-    connection: psycopg.Connection[TupleRow], folder: Traversable = MIGRATIONS
-) -> list[str]:
+def migrate(connection: Connection, folder: Traversable = MIGRATIONS) -> list[str]:
     """Apply every missing migration; return the names of those applied here.
 
     Each runs in a transaction of its own, under an advisory lock that ends with it; or

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-from psycopg import Connection, Cursor
-from psycopg.rows import TupleRow, class_row, scalar_row
+from psycopg import Cursor
+from psycopg.rows import class_row, scalar_row
+
+from ingest.store.database import Connection
 
 #: What is counted is counted up to here: a page need not know more exactly.
 COUNTED = 100_000
@@ -18,7 +20,7 @@ class OutcomeCount:
     count: int
 
 
-def select_outcomes(connection: Connection[TupleRow]) -> Cursor[OutcomeCount]:
+def select_outcomes(connection: Connection) -> Cursor[OutcomeCount]:
     """Count the outcomes of the imports applied in the last minute, COUNTED at most."""
     return connection.cursor(row_factory=class_row(OutcomeCount)).execute(
         """
@@ -35,7 +37,7 @@ def select_outcomes(connection: Connection[TupleRow]) -> Cursor[OutcomeCount]:
     )
 
 
-def select_dead_letters(connection: Connection[TupleRow]) -> Cursor[int]:
+def select_dead_letters(connection: Connection) -> Cursor[int]:
     """Count the open dead letters, COUNTED at most."""
     return connection.cursor(row_factory=scalar_row).execute(
         """

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from psycopg import Connection, Cursor
-from psycopg.rows import TupleRow, class_row
+from psycopg import Cursor
+from psycopg.rows import class_row
+
+from ingest.store.database import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class PartitionState:
 
 
 def select_partition_states(
-    connection: Connection[TupleRow],
+    connection: Connection,
 ) -> Cursor[PartitionState]:
     """Select the state of every partition, in order."""
     return connection.cursor(row_factory=class_row(PartitionState)).execute(
@@ -63,7 +65,7 @@ def select_partition_states(
     )
 
 
-def is_upkeep_working(connection: Connection[TupleRow]) -> bool:
+def is_upkeep_working(connection: Connection) -> bool:
     """Return whether retention or the creation of days works, or waits for a lock."""
     row = connection.execute(
         """

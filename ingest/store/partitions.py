@@ -4,10 +4,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
 from ingest.domain.errors import PartitionsDiffer
+from ingest.store.database import Connection
 from ingest.store.rows import dump_array, execute_rows
 
 
@@ -22,7 +20,7 @@ class Partition:
     drained_at: datetime | None
 
 
-def ensure_partitions(connection: Connection[TupleRow], count: int) -> None:
+def ensure_partitions(connection: Connection, count: int) -> None:
     """Make a row for each of `count` partitions, if there is none of any.
 
     Raises PartitionsDiffer if there are others.
@@ -42,7 +40,7 @@ def ensure_partitions(connection: Connection[TupleRow], count: int) -> None:
         raise PartitionsDiffer(ours=count, known=known)
 
 
-def list_partitions(connection: Connection[TupleRow]) -> list[Partition]:
+def list_partitions(connection: Connection) -> list[Partition]:
     """Return every partition, in order."""
     rows = connection.execute(
         "SELECT partition, position, drained_at FROM partitions ORDER BY partition"
@@ -53,7 +51,7 @@ def list_partitions(connection: Connection[TupleRow]) -> list[Partition]:
     ]
 
 
-def replace_partitions(connection: Connection[TupleRow], count: int) -> None:
+def replace_partitions(connection: Connection, count: int) -> None:
     """Let there be `count` partitions; those that stay keep their position.
 
     Waits for whoever holds a lease.
@@ -83,7 +81,7 @@ class Lease:
     attempt: int
 
 
-def lease_partition(connection: Connection[TupleRow], partition: int) -> str | None:
+def lease_partition(connection: Connection, partition: int) -> str | None:
     """Lock the row of `partition` until the transaction ends; return its position.
 
     Returns None while another drain works on it.
@@ -93,9 +91,7 @@ def lease_partition(connection: Connection[TupleRow], partition: int) -> str | N
     return None
 
 
-def ask_leases(
-    connection: Connection[TupleRow], partitions: Sequence[int]
-) -> Iterator[Lease]:
+def ask_leases(connection: Connection, partitions: Sequence[int]) -> Iterator[Lease]:
     """Do as `lease_partition` for each of `partitions`, but send the question only.
 
     The leases that were to be had come when they are read. Each counts as an attempt,
@@ -122,7 +118,7 @@ def ask_leases(
     )
 
 
-def is_any_free(connection: Connection[TupleRow], partitions: Collection[int]) -> bool:
+def is_any_free(connection: Connection, partitions: Collection[int]) -> bool:
     """Say whether nobody has the lease of one of `partitions`; none is taken."""
     rows = connection.execute(
         """
@@ -148,7 +144,7 @@ class Advance:
 
 
 def advance_partitions(
-    connection: Connection[TupleRow], advances: Iterable[Advance], now: datetime
+    connection: Connection, advances: Iterable[Advance], now: datetime
 ) -> None:
     """Record that everything up to each position has been applied."""
     execute_rows(

@@ -3,16 +3,12 @@
 from collections import defaultdict
 from collections.abc import Collection
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
 from ingest.domain.lookups import PHONE, Lookup
+from ingest.store.database import Connection
 from ingest.store.lookups import find_profiles
 
 
-def sample_phones(
-    connection: Connection[TupleRow], limit: int
-) -> list[tuple[int, str]]:
+def sample_phones(connection: Connection, limit: int) -> list[tuple[int, str]]:
     """Return at most `limit` phones that profiles are found by, each with its database.
 
     The number with the smallest digits come first, zeros before all.
@@ -36,7 +32,7 @@ def sample_phones(
 
 
 def find_holders(
-    connection: Connection[TupleRow], database_id: int, phones: Collection[str]
+    connection: Connection, database_id: int, phones: Collection[str]
 ) -> dict[str, set[str]]:
     """Return the ids of the profiles that hold each of `phones`, themselves or by SMS.
 

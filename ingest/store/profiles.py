@@ -4,16 +4,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
+from ingest.store.database import Connection
 from ingest.store.rows import Id, dump_array, execute_rows, sample_percent
 from ingest.store.segments import load_segments
 from ingest.store.subscriptions import load_subscriptions
 
 
-def lock_profiles(connection: Connection[TupleRow], ids: Iterable[Id]) -> list[Profile]:
+def lock_profiles(connection: Connection, ids: Iterable[Id]) -> list[Profile]:
     """Lock the rows of `ids` in one order and return those that exist, complete."""
     wanted = sorted(set(ids))
     if not wanted:
@@ -37,7 +37,7 @@ def lock_profiles(connection: Connection[TupleRow], ids: Iterable[Id]) -> list[P
     return _complete(connection, parameters, rows)
 
 
-def load_profiles(connection: Connection[TupleRow], ids: Iterable[Id]) -> list[Profile]:
+def load_profiles(connection: Connection, ids: Iterable[Id]) -> list[Profile]:
     """Return the profiles of `ids` that exist, complete, in order; locks nothing."""
     wanted = sorted(set(ids))
     if not wanted:
@@ -60,7 +60,7 @@ def load_profiles(connection: Connection[TupleRow], ids: Iterable[Id]) -> list[P
 
 
 def list_ids(
-    connection: Connection[TupleRow], database_id: int, after: str, limit: int
+    connection: Connection, database_id: int, after: str, limit: int
 ) -> list[str]:
     """Return the ids of at most `limit` profiles that follow `after`, in order."""
     rows = connection.execute(
@@ -77,7 +77,7 @@ def list_ids(
     return [str(id_) for (id_,) in rows]
 
 
-def sample_ids(connection: Connection[TupleRow]) -> list[Id]:
+def sample_ids(connection: Connection) -> list[Id]:
     """Return the ids on some pages, chosen by chance; all of a small table."""
     rows = connection.execute(
         """
@@ -97,7 +97,7 @@ def _arrays(wanted: Sequence[Id]) -> dict[str, object]:
 
 
 def _complete(
-    connection: Connection[TupleRow],
+    connection: Connection,
     parameters: Mapping[str, object],
     rows: Iterable[TupleRow],
 ) -> list[Profile]:
@@ -138,7 +138,7 @@ def _complete(
 
 
 def insert_profiles(
-    connection: Connection[TupleRow], profiles: Sequence[Profile], now: datetime
+    connection: Connection, profiles: Sequence[Profile], now: datetime
 ) -> None:
     """Insert `profiles`, which must be new."""
     execute_rows(
@@ -157,7 +157,7 @@ def insert_profiles(
 
 
 def update_profiles(
-    connection: Connection[TupleRow], profiles: Sequence[Profile], now: datetime
+    connection: Connection, profiles: Sequence[Profile], now: datetime
 ) -> None:
     """Write the changed `profiles`, whose rows the caller has locked."""
     execute_rows(

@@ -4,18 +4,15 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
-from psycopg import Connection, errors, sql
-from psycopg.rows import TupleRow
+from psycopg import errors, sql
 
-from ingest.store.database import LOCK_SPACE
+from ingest.store.database import LOCK_SPACE, Connection
 
 #: Making or dropping a day may hold up the imports behind it no longer than a batch.
 _LOCK_BRIEFLY = "SET LOCAL lock_timeout = '100ms'"
 
 
-def create_daily_partitions(
-    connection: Connection[TupleRow], today: date, days: int
-) -> None:
+def create_daily_partitions(connection: Connection, today: date, days: int) -> None:
     """Create the tables of `today` and the `days` after it, where missing.
 
     Opens its own transaction. A day that already has receipts in the default table
@@ -29,7 +26,7 @@ def create_daily_partitions(
             _create_partition(connection, day)
 
 
-def _create_partition(connection: Connection[TupleRow], day: date) -> None:
+def _create_partition(connection: Connection, day: date) -> None:
     # Several workers start at once; and asking first spares the lock on `imports`.
     lock = {"space": LOCK_SPACE, "lock": 3}
     connection.execute("SELECT pg_advisory_xact_lock(%(space)s, %(lock)s)", lock)
@@ -48,7 +45,7 @@ def _create_partition(connection: Connection[TupleRow], day: date) -> None:
         )
 
 
-def list_days(connection: Connection[TupleRow]) -> set[date]:
+def list_days(connection: Connection) -> set[date]:
     """Return the days that receipts have a table of their own for."""
     rows = connection.execute(
         """
@@ -62,7 +59,7 @@ def list_days(connection: Connection[TupleRow]) -> set[date]:
     return {day for (day,) in rows}
 
 
-def list_old_days(connection: Connection[TupleRow], before: date) -> list[str]:
+def list_old_days(connection: Connection, before: date) -> list[str]:
     """Name the tables of the days before `before`, those half dropped too."""
     rows = connection.execute(
         """
@@ -79,7 +76,7 @@ def list_old_days(connection: Connection[TupleRow], before: date) -> list[str]:
     return [str(name) for (name,) in rows]
 
 
-def drop_day(connection: Connection[TupleRow], name: str) -> bool:
+def drop_day(connection: Connection, name: str) -> bool:
     """Drop one day's table; False when readers of the receipts do not make room.
 
     Opens its own transactions. Detaching locks all receipts, for a moment. While it
@@ -103,7 +100,7 @@ def drop_day(connection: Connection[TupleRow], name: str) -> bool:
     return True
 
 
-def _is_attached(connection: Connection[TupleRow], name: str) -> bool:
+def _is_attached(connection: Connection, name: str) -> bool:
     row = connection.execute(
         "SELECT relispartition FROM pg_class WHERE oid = to_regclass(%(name)s)",
         {"name": name},
@@ -111,7 +108,7 @@ def _is_attached(connection: Connection[TupleRow], name: str) -> bool:
     return row == (True,)
 
 
-def drop_receipts(connection: Connection[TupleRow], before: date) -> list[str]:
+def drop_receipts(connection: Connection, before: date) -> list[str]:
     """Drop the receipts of the days before `before`; return the tables dropped.
 
     Those that cannot be dropped now stay on the list of old days.
@@ -121,7 +118,7 @@ def drop_receipts(connection: Connection[TupleRow], before: date) -> list[str]:
     return [name for name in old if drop_day(connection, name)]
 
 
-def _drop_untimed(connection: Connection[TupleRow], before: date) -> None:
+def _drop_untimed(connection: Connection, before: date) -> None:
     """Delete the receipts from before `before` whose ids tell no time to go by."""
     moment = {"first": datetime.combine(before, time(), UTC)}
     connection.execute("DELETE FROM imports_named WHERE applied_at < %(first)s", moment)

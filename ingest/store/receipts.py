@@ -7,12 +7,11 @@ from uuid import UUID
 import orjson
 from msgspec import Struct
 from msgspec.structs import asdict
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
 from ingest.domain.answers import Answer
 from ingest.domain.errors import Fault
 from ingest.domain.imports import Import, Outcome
+from ingest.store.database import Connection
 from ingest.store.rows import dump_array, execute_rows
 
 
@@ -25,15 +24,13 @@ class Receipt(Struct, frozen=True, kw_only=True):
 
 
 def find_answers(
-    connection: Connection[TupleRow], import_ids: Iterable[UUID]
+    connection: Connection, import_ids: Iterable[UUID]
 ) -> dict[UUID, Answer]:
     """Return the answers of those of `import_ids` that have been applied."""
     return {answer.import_id: answer for answer in ask_answers(connection, import_ids)}
 
 
-def ask_answers(
-    connection: Connection[TupleRow], import_ids: Iterable[UUID]
-) -> Iterator[Answer]:
+def ask_answers(connection: Connection, import_ids: Iterable[UUID]) -> Iterator[Answer]:
     """Do as `find_answers`, but send the question only: the answers come when read."""
     rows = connection.execute(
         """
@@ -57,7 +54,7 @@ def ask_answers(
 
 
 def insert_receipts(
-    connection: Connection[TupleRow], receipts: Sequence[Receipt], now: datetime
+    connection: Connection, receipts: Sequence[Receipt], now: datetime
 ) -> None:
     """Insert `receipts`; raise UniqueViolation if an import already has one.
 
@@ -91,7 +88,7 @@ def insert_receipts(
     )
 
 
-def copy_receipts(connection: Connection[TupleRow], imports: Iterable[Import]) -> None:
+def copy_receipts(connection: Connection, imports: Iterable[Import]) -> None:
     """Give those of `imports` a receipt that have one by their other id.
 
     It is the same import, named before the secret was: it is not applied again, and
@@ -136,7 +133,7 @@ def _dump(receipts: Sequence[Receipt]) -> bytes:
 
 
 def withdraw_dead_receipts(
-    connection: Connection[TupleRow], import_ids: Iterable[UUID]
+    connection: Connection, import_ids: Iterable[UUID]
 ) -> set[UUID]:
     """Take back the receipts of those of `import_ids` that are dead; return whose.
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import TypeVar
 
 import orjson
-from psycopg import Connection
-from psycopg.rows import TupleRow
+
+from ingest.store.database import Connection
 
 #: How much is read of a table that is sampled: some thousand rows.
 SAMPLE_PAGES = 50
@@ -38,7 +38,7 @@ def dump_array(values: Sequence[object]) -> str | list[object]:
 
 
 def execute_rows(
-    connection: Connection[TupleRow],
+    connection: Connection,
     statement: str,
     rows: Sequence[_T],
     now: datetime | None = None,
@@ -94,7 +94,7 @@ def dump_rows(rows: Sequence[object]) -> str:
     return orjson.dumps(rows).decode()
 
 
-def sample_percent(connection: Connection[TupleRow], table: str) -> float:
+def sample_percent(connection: Connection, table: str) -> float:
     """Return how much of `table` is SAMPLE_PAGES, for TABLESAMPLE."""
     row = connection.execute(
         "SELECT pg_relation_size(to_regclass(%(table)s)) / 8192", {"table": table}

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from psycopg import Connection
-from psycopg.rows import TupleRow, class_row
+from psycopg.rows import class_row
 
 from ingest.domain.identities import Namer
 from ingest.domain.lookups import PROFILE_ID
 from ingest.domain.terms import Term
+from ingest.store.database import Connection
 from ingest.store.imports import ImportLine, load_lines
 from ingest.store.installation import load_namer
 from ingest.store.lookups import find_profiles
@@ -48,7 +48,7 @@ class _Stored:
     updated_at: datetime
 
 
-def search(connection: Connection[TupleRow], term: Term) -> SearchHits:
+def search(connection: Connection, term: Term) -> SearchHits:
     """Find what `term` names in any database.
 
     A few profiles at most by each key, as matching reads them (CANDIDATES). An import
@@ -76,7 +76,7 @@ def _named(
 
 
 def _find_profiles(
-    connection: Connection[TupleRow], term: Term, regions: Mapping[int, str | None]
+    connection: Connection, term: Term, regions: Mapping[int, str | None]
 ) -> list[ProfileHit]:
     """Return the profiles that `term` names; `regions` are of phones, by database."""
     found: dict[Id, dict[str, None]] = {}
@@ -105,7 +105,7 @@ def _find_profiles(
     ]
 
 
-def _load(connection: Connection[TupleRow], ids: Sequence[Id]) -> list[_Stored]:
+def _load(connection: Connection, ids: Sequence[Id]) -> list[_Stored]:
     with connection.cursor(row_factory=class_row(_Stored)) as cursor:
         return cursor.execute(
             """

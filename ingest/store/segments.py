@@ -3,14 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
+from ingest.store.database import Connection
 from ingest.store.rows import Id, execute_rows
 
 
 def load_segments(
-    connection: Connection[TupleRow], parameters: Mapping[str, object]
+    connection: Connection, parameters: Mapping[str, object]
 ) -> Iterator[tuple[Id, int]]:
     """Return the segments of the wanted profiles, read when they are asked for."""
     rows = connection.execute(
@@ -31,7 +29,7 @@ def load_segments(
 
 
 def add_members(
-    connection: Connection[TupleRow], members: Iterable[tuple[Id, int]], now: datetime
+    connection: Connection, members: Iterable[tuple[Id, int]], now: datetime
 ) -> None:
     """Put profiles into segments."""
     execute_rows(
@@ -48,9 +46,7 @@ def add_members(
     )
 
 
-def remove_members(
-    connection: Connection[TupleRow], members: Iterable[tuple[Id, int]]
-) -> None:
+def remove_members(connection: Connection, members: Iterable[tuple[Id, int]]) -> None:
     """Take profiles out of segments."""
     execute_rows(
         connection,

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
+from ingest.store.database import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +19,7 @@ class ServerState:
     oldest_transaction_at: datetime | None
 
 
-def load_server_state(connection: Connection[TupleRow]) -> ServerState:
+def load_server_state(connection: Connection) -> ServerState:
     """Load what the server and the whole database tell."""
     row = connection.execute(
         """
@@ -46,7 +45,7 @@ def load_server_state(connection: Connection[TupleRow]) -> ServerState:
     )
 
 
-def count_connections(connection: Connection[TupleRow]) -> list[tuple[str, int]]:
+def count_connections(connection: Connection) -> list[tuple[str, int]]:
     """Count the connections to this database, by what opened them.
 
     Our processes are called `penstock-` and a word, which a host and a process may

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from psycopg import Connection
-from psycopg.rows import TupleRow, class_row
+from psycopg.rows import class_row
+
+from ingest.store.database import Connection
 
 #: Tables up to this size are planned well without, and autovacuum may never come.
 _UNANALYZED_BYTES = 8 * 8192
@@ -31,7 +32,7 @@ class ServerFacts:
     clock_at: datetime
 
 
-def load_server_facts(connection: Connection[TupleRow]) -> ServerFacts:
+def load_server_facts(connection: Connection) -> ServerFacts:
     """Load what `SHOW` tells, as this connection sees it."""
     with connection.cursor(row_factory=class_row(ServerFacts)) as cursor:
         cursor.execute(
@@ -59,14 +60,14 @@ def load_server_facts(connection: Connection[TupleRow]) -> ServerFacts:
     return found
 
 
-def count_lock_room(connection: Connection[TupleRow]) -> int:
+def count_lock_room(connection: Connection) -> int:
     """Return how many locks the sessions of the server may hold in all."""
     facts = load_server_facts(connection)
     sessions = facts.max_connections + facts.max_prepared_transactions
     return facts.max_locks_per_transaction * sessions
 
 
-def load_clock(connection: Connection[TupleRow]) -> datetime:
+def load_clock(connection: Connection) -> datetime:
     """Return what the server says that it is now."""
     row = connection.execute("SELECT clock_timestamp()").fetchone()
     if row is None:
@@ -75,7 +76,7 @@ def load_clock(connection: Connection[TupleRow]) -> datetime:
     return found
 
 
-def load_newest_applied(connection: Connection[TupleRow]) -> datetime | None:
+def load_newest_applied(connection: Connection) -> datetime | None:
     """Return when the newest import or heartbeat was applied; None for never."""
     row = connection.execute(
         """
@@ -95,7 +96,7 @@ def load_newest_applied(connection: Connection[TupleRow]) -> datetime | None:
     return found
 
 
-def find_invalid_indexes(connection: Connection[TupleRow]) -> list[str]:
+def find_invalid_indexes(connection: Connection) -> list[str]:
     """Name the indexes that Postgres does not use, as a failed REINDEX leaves them."""
     rows = connection.execute(
         """
@@ -110,7 +111,7 @@ def find_invalid_indexes(connection: Connection[TupleRow]) -> list[str]:
     return [str(name) for (name,) in rows]
 
 
-def find_unique_indexes(connection: Connection[TupleRow]) -> set[str]:
+def find_unique_indexes(connection: Connection) -> set[str]:
     """Name the unique indexes that there are."""
     rows = connection.execute(
         """
@@ -124,7 +125,7 @@ def find_unique_indexes(connection: Connection[TupleRow]) -> set[str]:
     return {str(name) for (name,) in rows}
 
 
-def find_unanalyzed_tables(connection: Connection[TupleRow]) -> list[str]:
+def find_unanalyzed_tables(connection: Connection) -> list[str]:
     """Name the tables that hold rows of which Postgres has no statistics, the largest.
 
     A table of days, or any other of parts, is named once.
@@ -150,7 +151,7 @@ def find_unanalyzed_tables(connection: Connection[TupleRow]) -> list[str]:
     return [str(name) for (name,) in rows]
 
 
-def find_superseded_indexes(connection: Connection[TupleRow]) -> list[str]:
+def find_superseded_indexes(connection: Connection) -> list[str]:
     """Name the indexes that only workers of the release before use."""
     rows = connection.execute(
         """

@@ -3,18 +3,18 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.domain.catalog import Channel
 from ingest.domain.profiles import Subscription, SubscriptionKey
+from ingest.store.database import Connection
 from ingest.store.rows import Id, execute_rows
 
 _CHANNELS = {channel.value: channel for channel in Channel}
 
 
 def load_subscriptions(
-    connection: Connection[TupleRow], parameters: Mapping[str, object]
+    connection: Connection, parameters: Mapping[str, object]
 ) -> Iterator[tuple[Id, Subscription]]:
     """Return the subscriptions of the wanted profiles, read when they are asked for."""
     rows = connection.execute(
@@ -48,7 +48,7 @@ def _read(row: TupleRow) -> tuple[Id, Subscription]:
 
 
 def upsert_subscriptions(
-    connection: Connection[TupleRow],
+    connection: Connection,
     changed: Iterable[tuple[Id, Subscription]],
     now: datetime,
 ) -> None:
@@ -83,7 +83,7 @@ def upsert_subscriptions(
 
 
 def move_contacts(
-    connection: Connection[TupleRow],
+    connection: Connection,
     moves: Iterable[tuple[Id, SubscriptionKey, str]],
 ) -> None:
     """Let subscriptions be identified by another contact, which the profile lacks."""

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import psycopg
-from psycopg.rows import TupleRow
-
 from ingest.domain.errors import PenstockError
 from ingest.domain.rates import Rate
 from ingest.domain.tokens import Scope, Token
 from ingest.store.catalog import bump_version
+from ingest.store.database import Connection
 
 
 class UnknownDatabase(PenstockError):
@@ -39,9 +37,7 @@ def hash_secret(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
-def _refuse_unknown_databases(
-    connection: psycopg.Connection[TupleRow], database_ids: list[int]
-) -> None:
+def _refuse_unknown_databases(connection: Connection, database_ids: list[int]) -> None:
     rows = connection.execute(
         """
         SELECT wanted.id
@@ -57,7 +53,7 @@ def _refuse_unknown_databases(
 
 
 def create_token(
-    connection: psycopg.Connection[TupleRow],
+    connection: Connection,
     *,
     name: str,
     database_ids: Iterable[int],
@@ -108,7 +104,7 @@ def _token(row: Sequence[Any], good_until: datetime | None = None) -> Token:
     )
 
 
-def list_tokens(connection: psycopg.Connection[TupleRow]) -> list[IssuedToken]:
+def list_tokens(connection: Connection) -> list[IssuedToken]:
     """List every token, the revoked ones too, in the order of their making."""
     rows = connection.execute(
         """
@@ -124,7 +120,7 @@ def list_tokens(connection: psycopg.Connection[TupleRow]) -> list[IssuedToken]:
     ]
 
 
-def load_tokens(connection: psycopg.Connection[TupleRow]) -> Mapping[bytes, Token]:
+def load_tokens(connection: Connection) -> Mapping[bytes, Token]:
     """Load the tokens not revoked by the hashes of their secrets, old and new.
 
     A secret that a rotation replaced is good until a moment, which is for the caller
@@ -147,9 +143,7 @@ def load_tokens(connection: psycopg.Connection[TupleRow]) -> Mapping[bytes, Toke
     return {hash_: _token(columns, until) for hash_, until, *columns in rows}
 
 
-def set_rate(
-    connection: psycopg.Connection[TupleRow], token_id: int, rate: Rate | None
-) -> bool:
+def set_rate(connection: Connection, token_id: int, rate: Rate | None) -> bool:
     """Limit a token, or limit it no longer; say whether there is a good one."""
     with connection.transaction():
         changed = connection.execute(
@@ -172,7 +166,7 @@ def set_rate(
 
 
 def rotate_token(
-    connection: psycopg.Connection[TupleRow], token_id: int, *, overlap: timedelta
+    connection: Connection, token_id: int, *, overlap: timedelta
 ) -> str | None:
     """Give a token a new secret and return it; None if there is no good one of that id.
 
@@ -206,7 +200,7 @@ def rotate_token(
     return secret
 
 
-def revoke_token(connection: psycopg.Connection[TupleRow], token_id: int) -> bool:
+def revoke_token(connection: Connection, token_id: int) -> bool:
     """Revoke a token for good; say whether there was a good one of that id."""
     with connection.transaction():
         revoked = connection.execute(

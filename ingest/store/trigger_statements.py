@@ -2,18 +2,14 @@
 
 from dataclasses import asdict
 
-import psycopg
-from psycopg.rows import TupleRow
-
 from ingest.domain.identities import new_signing_secret
 from ingest.domain.plans import DeclaredCatalog
 from ingest.store import catalog_rows
+from ingest.store.database import Connection
 from ingest.store.rows import execute_rows
 
 
-def save_endpoints(
-    connection: psycopg.Connection[TupleRow], declared: DeclaredCatalog
-) -> None:
+def save_endpoints(connection: Connection, declared: DeclaredCatalog) -> None:
     """Insert or update every declared endpoint; a new one gets a secret to sign with.
 
     One that points elsewhere starts anew, as if it had never failed.
@@ -48,9 +44,7 @@ def save_endpoints(
     )
 
 
-def save_triggers(
-    connection: psycopg.Connection[TupleRow], declared: DeclaredCatalog
-) -> None:
+def save_triggers(connection: Connection, declared: DeclaredCatalog) -> None:
     """Replace the triggers."""
     connection.execute("DELETE FROM triggers")
     execute_rows(
@@ -69,9 +63,7 @@ def save_triggers(
     )
 
 
-def save_workflows(
-    connection: psycopg.Connection[TupleRow], declared: DeclaredCatalog
-) -> None:
+def save_workflows(connection: Connection, declared: DeclaredCatalog) -> None:
     """Replace the workflows."""
     connection.execute("DELETE FROM workflows")
     execute_rows(

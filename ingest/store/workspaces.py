@@ -5,9 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
 from ingest.domain.catalog import Catalog, Database
 from ingest.domain.lookups import (
     CANDIDATES,
@@ -19,6 +16,7 @@ from ingest.domain.lookups import (
 )
 from ingest.domain.profiles import Profile
 from ingest.domain.workspace import Address, Hit, Workspace
+from ingest.store.database import Connection
 from ingest.store.keys import delete_keys
 from ingest.store.locks import lock_names
 from ingest.store.lookups import (
@@ -87,7 +85,7 @@ def want(database_id: int, search: Search) -> SearchPlan:
 
 
 def lock_workspace(
-    connection: Connection[TupleRow], catalog: Catalog, wanted: SearchPlan
+    connection: Connection, catalog: Catalog, wanted: SearchPlan
 ) -> Workspace:
     """Return the workspace of what is `wanted`, every profile in it locked.
 
@@ -113,7 +111,7 @@ def lock_workspace(
 
 
 def read_workspace(
-    connection: Connection[TupleRow], catalog: Catalog, wanted: SearchPlan
+    connection: Connection, catalog: Catalog, wanted: SearchPlan
 ) -> Workspace:
     """Return the workspace of what is `wanted`, nothing in it locked.
 
@@ -123,11 +121,11 @@ def read_workspace(
 
 
 #: Loads profiles, and may lock them.
-_Take = Callable[[Connection[TupleRow], Iterable[Id]], list[Profile]]
+_Take = Callable[[Connection, Iterable[Id]], list[Profile]]
 
 
 def _search(
-    connection: Connection[TupleRow], catalog: Catalog, wanted: SearchPlan, take: _Take
+    connection: Connection, catalog: Catalog, wanted: SearchPlan, take: _Take
 ) -> tuple[Workspace, Set[Hit]]:
     """Find and `take` profiles; return those, and the hits on keys they do not hold.
 
@@ -145,7 +143,7 @@ def _search(
 
 
 def _look(
-    connection: Connection[TupleRow],
+    connection: Connection,
     catalog: Catalog,
     wanted: SearchPlan,
     take: _Take,
@@ -165,9 +163,7 @@ def _note(orphans: Set[Hit]) -> None:
         logger.warning("orphan keys", extra={"kind": kind, "keys": keys})
 
 
-def _find(
-    connection: Connection[TupleRow], wanted: SearchPlan, candidates: int
-) -> LookupHits:
+def _find(connection: Connection, wanted: SearchPlan, candidates: int) -> LookupHits:
     hits = find_profiles(connection, wanted.searched, candidates)
     for group in wanted.together:
         found = find_holders_of_all(connection, group, candidates)

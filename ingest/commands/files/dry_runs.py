@@ -14,8 +14,6 @@ from typing import Any
 
 import click
 from msgspec import Struct, to_builtins
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
 from ingest.commands.files.display import tell_encoding
 from ingest.commands.files.inputs import Input, open_inputs, prepare
@@ -31,7 +29,7 @@ from ingest.doors.files.tables import FileTable
 from ingest.geo import open_locator
 from ingest.settings import Settings
 from ingest.store.catalog import load_catalog
-from ingest.store.database import connect
+from ingest.store.database import Connection, connect
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.dry_runs import rehearse
 
@@ -104,7 +102,7 @@ class _Rehearsal:
     def __init__(
         self,
         settings: Settings,
-        connection: Connection[TupleRow],
+        connection: Connection,
         asked: FileRequest,
         one: Input,
     ) -> None:

@@ -5,9 +5,6 @@ from enum import Enum, auto
 from pathlib import Path
 from threading import Event
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
 from ingest.commands.files.display import Display
 from ingest.commands.files.inputs import Input, open_inputs, prepare
 from ingest.commands.files.rejects import write_rejects
@@ -25,7 +22,7 @@ from ingest.doors.files.job_creation import (
 from ingest.doors.files.job_runner import Run, run_job
 from ingest.settings import Settings
 from ingest.store.catalog import load_catalog
-from ingest.store.database import connect
+from ingest.store.database import Connection, connect
 from ingest.store.jobs import Job
 from ingest.wire.profile_schemas import ProfileSchemas
 
@@ -104,7 +101,7 @@ class Importer:
         return [*ended, *refused, *hidden]
 
     def _import(
-        self, connection: Connection[TupleRow], one: Input, rejects: Path | None
+        self, connection: Connection, one: Input, rejects: Path | None
     ) -> Ended:
         catalog = load_catalog(connection, self._settings.profile_limits)
         schemas = ProfileSchemas(catalog)

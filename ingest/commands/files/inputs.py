@@ -9,9 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
 from ingest.commands.files.request import FileRequest
 from ingest.domain.imports import Matching, Operation
 from ingest.doors.files.archives import PackLimits, SkippedFiles, UnreadableFile, unpack
@@ -21,6 +18,7 @@ from ingest.doors.files.job_options import find_kept, merge_parameters, merge_re
 from ingest.doors.files.streams import Metered
 from ingest.doors.files.utf8_lines import Tally, count_lines
 from ingest.settings import Settings
+from ingest.store.database import Connection
 from ingest.wire.envelopes import Envelope
 from ingest.wire.profile_schemas import ProfileSchemas
 
@@ -121,7 +119,7 @@ class PreparedFile:
 
 
 def prepare(
-    connection: Connection[TupleRow],
+    connection: Connection,
     one: Input,
     asked: FileRequest,
     schemas: ProfileSchemas,

@@ -4,11 +4,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
 from ingest.domain.jobs import JobState
 from ingest.doors.files.rejects import load_form, open_rejects
+from ingest.store.database import Connection
 from ingest.store.job_rows import list_rejects
 from ingest.store.jobs import Job
 
@@ -17,9 +15,7 @@ _PAGE_ROWS = 1000
 _SUFFIXES = {"csv": ".csv", "ndjson": ".ndjson", "json": ".json"}
 
 
-def write_rejects(
-    connection: Connection[TupleRow], job: Job, told: Path | None
-) -> Path | None:
+def write_rejects(connection: Connection, job: Job, told: Path | None) -> Path | None:
     """Write the rejects of a job that has come to its end; return where they are."""
     ended = job.state in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
     page = list_rejects(connection, job.id, 0, _PAGE_ROWS) if ended else []

@@ -3,14 +3,13 @@
 import time
 
 import psycopg
-from psycopg.rows import TupleRow
 
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Unavailable
 from ingest.domain.identities import Namer
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.store.catalog import load_catalog, load_version
-from ingest.store.database import connect
+from ingest.store.database import Connection, connect
 from ingest.store.installation import load_namer
 from ingest.telemetry import metrics
 
@@ -34,7 +33,7 @@ class BrokerCatalog:
         self._limits = limits
         self._receipt_days = receipt_days
         self._namer: Namer | None = None
-        self._connection: psycopg.Connection[TupleRow] | None = None
+        self._connection: Connection | None = None
         self._catalog: Catalog | None = None
         self._version: int | None = None
         self._looked_at = float("-inf")

@@ -14,7 +14,6 @@ from uuid import UUID
 
 import orjson
 import psycopg
-from psycopg.rows import TupleRow
 from redis.client import PubSub
 from redis.exceptions import RedisError
 
@@ -23,7 +22,7 @@ from ingest.domain.errors import Unavailable
 from ingest.domain.identities import ImportName
 from ingest.doors.broker.sources import Outlet
 from ingest.settings import Settings
-from ingest.store.database import connect
+from ingest.store.database import Connection, connect
 from ingest.store.receipts import find_answers
 from ingest.streams.connections import connect_blocking
 from ingest.streams.queues import (
@@ -67,7 +66,7 @@ class Reporter:
         )
         self._pending = pending_results_key(door)
         self._channel = outcomes_channel(reply_to)
-        self._connection: psycopg.Connection[TupleRow] | None = None
+        self._connection: Connection | None = None
         self._ended = Event()
         self._ends_at = float("inf")
         self._sweeps_at = 0.0

@@ -16,9 +16,6 @@ from functools import partial
 from threading import Event
 from typing import TypeVar
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
 from ingest.domain.errors import InvalidRequest, Unavailable
 from ingest.domain.jobs import JobCounts, JobState
 from ingest.doors.appends import BlockingAppends
@@ -27,6 +24,7 @@ from ingest.doors.files.read_ahead import Gathering
 from ingest.doors.files.row_validation import DOOR, RowValidator
 from ingest.doors.files.rows import FileRow
 from ingest.doors.files.window import RowTaken, Settled, Window
+from ingest.store.database import Connection
 from ingest.store.job_rows import (
     KeptRow,
     find_applied,
@@ -294,7 +292,7 @@ class Feeder:
         )
         kept = [*self._rejected, *remaining]
 
-        def work(connection: Connection[TupleRow]) -> bool:
+        def work(connection: Connection) -> bool:
             keep_rows(connection, self._job.id, kept)
             return save_progress(connection, self._job.id, progress, datetime.now(UTC))
 

@@ -4,11 +4,8 @@ from collections.abc import Callable
 from typing import TypeVar
 from uuid import UUID
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
 from ingest.domain.errors import PenstockError, Unavailable
-from ingest.store.database import connect
+from ingest.store.database import Connection, connect
 from ingest.store.faults import unavailable_while_away
 from ingest.store.jobs import hold_job
 
@@ -27,7 +24,7 @@ class JobConnection:
     def __init__(self, database_url: str, job_id: UUID) -> None:
         self._database_url = database_url
         self._job_id = job_id
-        self._connection: Connection[TupleRow] | None = None
+        self._connection: Connection | None = None
 
     def open(self) -> None:
         """Take hold of the job; raise JobHeld or Unavailable."""
@@ -39,7 +36,7 @@ class JobConnection:
             self._connection.close()
             self._connection = None
 
-    def write(self, work: Callable[[Connection[TupleRow]], _T]) -> _T:
+    def write(self, work: Callable[[Connection], _T]) -> _T:
         """Commit what `work` does in one transaction, or raise Unavailable."""
         try:
             with unavailable_while_away():
@@ -50,7 +47,7 @@ class JobConnection:
             self.close()
             raise
 
-    def _connect(self) -> Connection[TupleRow]:
+    def _connect(self) -> Connection:
         if self._connection is None:
             connection = connect(self._database_url, application_name="penstock-files")
             if not hold_job(connection, self._job_id):

@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from msgspec.structs import replace
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
 from ingest.domain.errors import InvalidRequest, NotFound
 from ingest.domain.imports import Matching, Operation
@@ -15,6 +13,7 @@ from ingest.domain.jobs import JobState, new_job_id
 from ingest.doors.files.feeder import FileChanged
 from ingest.doors.files.inputs import Rows
 from ingest.doors.files.tables import FileTable
+from ingest.store.database import Connection
 from ingest.store.jobs import (
     Job,
     find_job_of_file,
@@ -60,7 +59,7 @@ def load_shared(parameters: Mapping[str, Any], schemas: ProfileSchemas) -> Envel
     return replace(shared, by_lone_key=not parameters.get("matching"))
 
 
-def hold(connection: Connection[TupleRow], wanted: JobRequest) -> None:
+def hold(connection: Connection, wanted: JobRequest) -> None:
     """Become the only one who imports a file; raise FileHeld, which tells who does.
 
     For as long as `connection` lives. What a pipe brings is nobody else's.
@@ -94,7 +93,7 @@ def check_field(shared: Envelope, rows: Rows) -> None:
         )
 
 
-def start_job(connection: Connection[TupleRow], wanted: JobRequest) -> Job:
+def start_job(connection: Connection, wanted: JobRequest) -> Job:
     """Begin a new job; raise JobUnfinished if one stopped in the middle of the file."""
     last = find_newest_job(connection, wanted.database_id, wanted.name)
     stopped = last is not None and last.state in _UNFINISHED
@@ -110,7 +109,7 @@ def start_job(connection: Connection[TupleRow], wanted: JobRequest) -> Job:
 _UNFINISHED = (JobState.RUNNING, JobState.INTERRUPTED, JobState.APPLYING)
 
 
-def restart_job(connection: Connection[TupleRow], wanted: JobRequest) -> Job:
+def restart_job(connection: Connection, wanted: JobRequest) -> Job:
     """Begin a new job, whatever was before."""
     now = datetime.now(UTC)
     job = Job(
@@ -127,7 +126,7 @@ def restart_job(connection: Connection[TupleRow], wanted: JobRequest) -> Job:
     return job
 
 
-def resume_job(connection: Connection[TupleRow], wanted: JobRequest) -> Job:
+def resume_job(connection: Connection, wanted: JobRequest) -> Job:
     """Return the last job of the file, to go on with, or a new one if it has none.
 
     One that is DONE needs no more. Raises FileChanged, or InvalidRequest if other

@@ -10,14 +10,12 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
 from ingest.domain.errors import InvalidRequest
 from ingest.doors.files.dialects import DialectOptions
 from ingest.doors.files.encodings import Text
 from ingest.doors.files.inputs import Opened
 from ingest.doors.files.rows import Reading
+from ingest.store.database import Connection
 from ingest.store.jobs import find_job
 from ingest.wire.cell_rules import CELL_OPTIONS, load_rules
 
@@ -46,7 +44,7 @@ def _find_job_id(opened: Opened) -> UUID | None:
 
 
 def find_kept(
-    connection: Connection[TupleRow], opened: Opened, database_id: int
+    connection: Connection, opened: Opened, database_id: int
 ) -> Mapping[str, Any]:
     """Return what was requested of the file whose rejects are read; nothing for others.
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import psycopg
-from psycopg.rows import TupleRow
 
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Forbidden, Unauthenticated, Unavailable
@@ -18,7 +17,7 @@ from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.domain.tokens import Token
 from ingest.store import catalog as catalogs
 from ingest.store import tokens
-from ingest.store.database import connect
+from ingest.store.database import Connection, connect
 from ingest.store.installation import load_namer
 from ingest.telemetry import metrics
 
@@ -56,7 +55,7 @@ class CatalogCache:
         self._receipt_days = receipt_days
         self._snapshot: _Snapshot | None = None
         # Used by one thread at a time: `_refreshing` is the only one under way.
-        self._connection: psycopg.Connection[TupleRow] | None = None
+        self._connection: Connection | None = None
         self._refreshing: Task[None] | None = None
         self._refreshed_at = float("-inf")
         self._poll: Task[None] | None = None

@@ -8,10 +8,9 @@ from datetime import datetime
 from uuid import UUID
 
 import orjson
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
 from ingest.domain.jobs import JobCounts, JobState
+from ingest.store.database import Connection
 from ingest.store.job_rows import RowOutcome, count_states
 from ingest.store.jobs import Job, find_job
 
@@ -27,7 +26,7 @@ class Seen:
     counts: JobCounts
 
 
-def look(connection: Connection[TupleRow], job_id: UUID) -> Seen | None:
+def look(connection: Connection, job_id: UUID) -> Seen | None:
     """Return a job; what its books do not know yet is counted by its receipts."""
     job = find_job(connection, job_id)
     if job is None:

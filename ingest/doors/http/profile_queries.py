@@ -3,8 +3,6 @@
 from datetime import UTC, datetime
 from functools import partial
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
 from uuid_utils.compat import uuid7
 
 from ingest.domain.catalog import Catalog
@@ -21,6 +19,7 @@ from ingest.domain.views import (
 )
 from ingest.doors.accept import check_right
 from ingest.doors.http.queries import Query
+from ingest.store.database import Connection
 from ingest.store.deletions import delete_profile
 from ingest.store.profiles import list_ids, load_profiles
 from ingest.store.workspaces import read_workspace, want
@@ -133,7 +132,7 @@ def _build_search(asked: Query, envelope: Envelope) -> Search:
 
 
 def _read_match(
-    connection: Connection[TupleRow],
+    connection: Connection,
     catalog: Catalog,
     database_id: int,
     search: Search,
@@ -143,9 +142,7 @@ def _read_match(
     return found[0] if found else None
 
 
-def _read_page(
-    connection: Connection[TupleRow], page: ProfilePage
-) -> list[dict[str, object]]:
+def _read_page(connection: Connection, page: ProfilePage) -> list[dict[str, object]]:
     ids = list_ids(connection, page.database_id, page.after, page.limit)
     profiles = load_profiles(connection, [(page.database_id, id_) for id_ in ids])
     return [view_profile(profile) for profile in profiles]

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from psycopg import Connection, IsolationLevel
-from psycopg.rows import TupleRow
+from psycopg import IsolationLevel
 from psycopg_pool import ConnectionPool
 
 from ingest.domain.errors import Unavailable
-from ingest.store.database import PLANNING
+from ingest.store.database import PLANNING, Connection
 from ingest.store.faults import unavailable_while_away
 
 _T = TypeVar("_T")
@@ -31,7 +30,7 @@ class Readers:
     def __init__(
         self, database_url: str, *, application_name: str = "penstock-intake"
     ) -> None:
-        self._pool: ConnectionPool[Connection[TupleRow]] = ConnectionPool(
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
             database_url,
             kwargs={
                 "autocommit": True,
@@ -53,16 +52,16 @@ class Readers:
         await asyncio.to_thread(self._threads.shutdown)
         await asyncio.to_thread(self._pool.close)
 
-    async def read(self, work: Callable[[Connection[TupleRow]], _T]) -> _T:
+    async def read(self, work: Callable[[Connection], _T]) -> _T:
         """Return what `work` reads, all of it from one snapshot."""
         return await self._run(work, IsolationLevel.REPEATABLE_READ)
 
-    async def write(self, work: Callable[[Connection[TupleRow]], _T]) -> _T:
+    async def write(self, work: Callable[[Connection], _T]) -> _T:
         """Commit what `work` does in one transaction, unless it raises."""
         return await self._run(work, IsolationLevel.READ_COMMITTED)
 
     async def _run(
-        self, work: Callable[[Connection[TupleRow]], _T], isolation: IsolationLevel
+        self, work: Callable[[Connection], _T], isolation: IsolationLevel
     ) -> _T:
         if self._waiting >= _MAX_WAITING:
             raise Unavailable("Too many read requests are waiting")
@@ -75,9 +74,7 @@ class Readers:
         finally:
             self._waiting -= 1
 
-    def _work(
-        self, work: Callable[[Connection[TupleRow]], _T], isolation: IsolationLevel
-    ) -> _T:
+    def _work(self, work: Callable[[Connection], _T], isolation: IsolationLevel) -> _T:
         # Does nothing when it is open.
         self._pool.open()
         with self._pool.connection() as connection:
