@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from ingest.geo import open_locator
 from ingest.settings import Settings
 from ingest.store.catalog import hold_catalog, load_catalog
-from ingest.store.database import Connection, connect
+from ingest.store.database import Connection, LateConnection
 from ingest.store.key_makers import find_difference
 from ingest.store.partitions import ensure_partitions
 from ingest.store.receipt_days import create_daily_partitions
@@ -33,8 +33,9 @@ class DatabaseSession:
 
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings
-        self._name = name
-        self._connection: Connection | None = None
+        self._database = LateConnection(
+            settings.database_url, application_name=name, prepare=self._prepare
+        )
         self._planned_at = time.monotonic()
         self._schemas: ProfileSchemas | None = None
         self._locate = open_locator(settings.geoip_database)
@@ -44,28 +45,19 @@ class DatabaseSession:
     @property
     def is_open(self) -> bool:
         """Whether a connection was opened that nobody has found broken."""
-        return self._connection is not None
+        return self._database.is_open
 
     def connect(self) -> Connection:
         """Return the connection, opened if need be; raise what psycopg raises."""
-        if self._connection is None or self._connection.closed:
-            self._connection = None
-            opened = connect(self._settings.database_url, application_name=self._name)
-            try:
-                self._prepare(opened)
-            except BaseException:
-                opened.close()
-                raise
-            self._connection = opened
-        elif time.monotonic() - self._planned_at > PLAN_SECONDS:
-            self._connection.execute("DISCARD PLANS")
+        connection = self._database.get()
+        if time.monotonic() - self._planned_at > PLAN_SECONDS:
+            connection.execute("DISCARD PLANS")
             self._planned_at = time.monotonic()
-        return self._connection
+        return connection
 
     def drop_broken(self) -> None:
         """Forget a connection that is closed, so that the next use opens another."""
-        if self._connection is not None and self._connection.closed:
-            self._connection = None
+        self._database.drop_broken()
 
     def hold_schemas(self, connection: Connection) -> ProfileSchemas:
         """Return the schemas of the catalog, locked until the transaction ends."""
@@ -80,11 +72,10 @@ class DatabaseSession:
 
     def close(self) -> None:
         """Close the connection; the next use opens another."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._database.close()
 
     def _prepare(self, connection: Connection) -> None:
+        self._planned_at = time.monotonic()
         ensure_partitions(connection, self._settings.partitions)
         create_daily_partitions(connection, datetime.now(UTC).date(), DAYS_AHEAD)
         room = count_lock_room(connection) // self._settings.partitions

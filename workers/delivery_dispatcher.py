@@ -19,7 +19,7 @@ import psycopg
 
 from ingest.domain.addresses import parse_allow_list
 from ingest.settings import Settings
-from ingest.store.database import Connection, connect
+from ingest.store.database import Connection, LateConnection
 from ingest.store.deliveries import find_targets
 from ingest.telemetry.tracing import Tracer, open_tracer
 from workers.delivery_lanes import Lane, Means
@@ -58,7 +58,9 @@ class Dispatcher:
         self._thread: Thread | None = None
         # One thread: the connection is used by one at a time.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="courier-database")
-        self._connection: Connection | None = None
+        self._database = LateConnection(
+            settings.database_url, application_name="penstock-courier"
+        )
         self._lanes: dict[int, _Running] = {}
         self._visit: Task[None] | None = None
         self._visit_again = False
@@ -84,7 +86,7 @@ class Dispatcher:
         self._thread.join()
         self._loop.close()
         self._executor.shutdown()
-        self._disconnect()
+        self._database.close()
         self._loop = None
 
     async def _finish(self) -> None:
@@ -111,9 +113,9 @@ class Dispatcher:
 
     async def _look(self) -> None:
         """Open a lane for each endpoint that something is due at."""
-        for target in await self._database(find_targets):
+        for target in await self._query(find_targets):
             if target.id not in self._lanes:
-                lane = Lane(target, self._database, self._means)
+                lane = Lane(target, self._query, self._means)
                 task = asyncio.get_running_loop().create_task(lane.run())
                 self._lanes[target.id] = _Running(lane, task)
                 task.add_done_callback(functools.partial(self._end_lane, target.id))
@@ -130,27 +132,18 @@ class Dispatcher:
             # For what came due between its last look and now.
             self._start_visit()
 
-    async def _database(self, work: Callable[[Connection], _T]) -> _T:
+    async def _query(self, work: Callable[[Connection], _T]) -> _T:
         """Run `work` on the connection, in its thread."""
         return await asyncio.get_running_loop().run_in_executor(
             self._executor, self._run, work
         )
 
     def _run(self, work: Callable[[Connection], _T]) -> _T:
-        if self._connection is None or self._connection.closed:
-            self._connection = connect(
-                self._settings.database_url, application_name="penstock-courier"
-            )
         try:
-            return work(self._connection)
+            return work(self._database.get())
         except psycopg.Error:
-            self._disconnect()
+            self._database.close()
             raise
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
 
 def _complain(task: Task[None]) -> bool:

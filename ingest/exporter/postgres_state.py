@@ -8,7 +8,7 @@ from prometheus_client.core import Metric
 
 from ingest.exporter import families
 from ingest.status.pipeline import StoreState
-from ingest.store.database import Connection, connect
+from ingest.store.database import Connection, LateConnection
 from ingest.store.endpoints import EndpointState
 from ingest.store.ledger import count_missing
 from ingest.store.partition_states import PartitionState
@@ -28,33 +28,21 @@ class PostgresState:
     name = "postgres"
 
     def __init__(self, database_url: str) -> None:
-        self._database_url = database_url
-        self._connection: Connection | None = None
+        self._database = LateConnection(
+            database_url, application_name="penstock-exporter", prepare=_bound
+        )
 
     def read(self) -> list[Metric]:
         """Read everything; after an error the next read connects again."""
         try:
-            return list(self._describe(self._connect()))
+            return list(self._describe(self._database.get()))
         except psycopg.Error:
             self.close()
             raise
 
     def close(self) -> None:
         """Disconnect."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _connect(self) -> Connection:
-        if self._connection is None:
-            self._connection = connect(
-                self._database_url, application_name="penstock-exporter"
-            )
-            self._connection.execute(
-                "SELECT set_config('statement_timeout', %(timeout)s, false)",
-                {"timeout": str(_STATEMENT_MILLISECONDS)},
-            )
-        return self._connection
+        self._database.close()
 
     def _describe(self, connection: Connection) -> Iterator[Metric]:
         started = time.monotonic()
@@ -73,6 +61,13 @@ class PostgresState:
         yield families.LETTERS_OPEN.one(store.dead_letters)
         yield from _describe_partitions(list(store.partitions.values()))
         yield from _describe_endpoints(store.endpoints)
+
+
+def _bound(connection: Connection) -> None:
+    connection.execute(
+        "SELECT set_config('statement_timeout', %(timeout)s, false)",
+        {"timeout": str(_STATEMENT_MILLISECONDS)},
+    )
 
 
 def _describe_server(state: ServerState) -> Iterator[Metric]:

@@ -1,6 +1,6 @@
 """Connections to Postgres, each set up the same way, and their transactions."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import orjson
@@ -75,6 +75,53 @@ def connect(url: str, *, application_name: str = "penstock") -> Connection:
     opened = psycopg.connect(conninfo.make_conninfo("", **parameters), autocommit=True)
     set_json_loads(orjson.loads, opened)
     return opened
+
+
+class LateConnection:
+    """A connection that is opened at its first use, and again after it was lost."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        application_name: str,
+        prepare: Callable[[Connection], None] | None = None,
+    ) -> None:
+        self._url = url
+        self._application_name = application_name
+        # Called with each connection that is opened; closed again should it raise.
+        self._prepare = prepare
+        self._opened: Connection | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a connection was opened that nobody has found broken."""
+        return self._opened is not None
+
+    def get(self) -> Connection:
+        """Return the connection, opened if need be; raise what psycopg raises."""
+        self.drop_broken()
+        if self._opened is None:
+            opened = connect(self._url, application_name=self._application_name)
+            try:
+                if self._prepare is not None:
+                    self._prepare(opened)
+            except BaseException:
+                opened.close()
+                raise
+            self._opened = opened
+        return self._opened
+
+    def drop_broken(self) -> None:
+        """Forget a connection that is closed, so that the next use opens another."""
+        if self._opened is not None and self._opened.closed:
+            self._opened = None
+
+    def close(self) -> None:
+        """Close the connection; the next use opens another."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
 
 
 @contextmanager

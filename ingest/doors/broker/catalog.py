@@ -9,7 +9,7 @@ from ingest.domain.errors import Unavailable
 from ingest.domain.identities import Namer
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.store.catalog import load_catalog, load_version
-from ingest.store.database import Connection, connect
+from ingest.store.database import LateConnection
 from ingest.store.installation import load_namer
 from ingest.telemetry import metrics
 
@@ -29,11 +29,12 @@ class BrokerCatalog:
         *,
         receipt_days: int,
     ) -> None:
-        self._database_url = database_url
+        self._database = LateConnection(
+            database_url, application_name="penstock-consume"
+        )
         self._limits = limits
         self._receipt_days = receipt_days
         self._namer: Namer | None = None
-        self._connection: Connection | None = None
         self._catalog: Catalog | None = None
         self._version: int | None = None
         self._looked_at = float("-inf")
@@ -56,23 +57,16 @@ class BrokerCatalog:
 
     def close(self) -> None:
         """Disconnect."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._database.close()
 
     def _look(self) -> None:
         try:
-            if self._connection is None:
-                self._connection = connect(
-                    self._database_url, application_name="penstock-consume"
-                )
+            connection = self._database.get()
             # First: what changes while the rest is read is then read again.
-            version = load_version(self._connection)
+            version = load_version(connection)
             if version != self._version:
-                self._namer = load_namer(
-                    self._connection, receipt_days=self._receipt_days
-                )
-                self._catalog = load_catalog(self._connection, self._limits)
+                self._namer = load_namer(connection, receipt_days=self._receipt_days)
+                self._catalog = load_catalog(connection, self._limits)
                 self._version = version
                 metrics.CATALOG_RELOADS.labels("consumer").inc()
         except psycopg.Error as error:

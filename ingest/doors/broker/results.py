@@ -22,7 +22,7 @@ from ingest.domain.errors import Unavailable
 from ingest.domain.identities import ImportName
 from ingest.doors.broker.sources import Outlet
 from ingest.settings import Settings
-from ingest.store.database import Connection, connect
+from ingest.store.database import LateConnection
 from ingest.store.receipts import find_answers
 from ingest.streams.connections import connect_blocking
 from ingest.streams.queues import (
@@ -66,7 +66,9 @@ class Reporter:
         )
         self._pending = pending_results_key(door)
         self._channel = outcomes_channel(reply_to)
-        self._connection: Connection | None = None
+        self._database = LateConnection(
+            settings.database_url, application_name="penstock-results"
+        )
         self._ended = Event()
         self._ends_at = float("inf")
         self._sweeps_at = 0.0
@@ -128,9 +130,7 @@ class Reporter:
 
     def _disconnect(self) -> None:
         self._outlet.close()
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._database.close()
 
     def _hear(self, subscription: PubSub) -> None:
         """Report what is told within a moment; sweep when it is time."""
@@ -165,11 +165,7 @@ class Reporter:
 
     def _find_answers(self, import_ids: Iterable[UUID]) -> Mapping[UUID, Answer]:
         try:
-            if self._connection is None:
-                self._connection = connect(
-                    self._settings.database_url, application_name="penstock-results"
-                )
-            return find_answers(self._connection, import_ids)
+            return find_answers(self._database.get(), import_ids)
         except psycopg.Error as error:
             raise Unavailable("Receipts are temporarily unavailable") from error
 

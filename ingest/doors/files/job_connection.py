@@ -1,11 +1,11 @@
-"""The books of one job: its connection to Postgres, opened again when it is lost."""
+"""The connection of one job to Postgres, opened again when it is lost."""
 
 from collections.abc import Callable
 from typing import TypeVar
 from uuid import UUID
 
 from ingest.domain.errors import PenstockError, Unavailable
-from ingest.store.database import Connection, connect
+from ingest.store.database import Connection, LateConnection
 from ingest.store.faults import unavailable_while_away
 from ingest.store.jobs import hold_job
 
@@ -19,12 +19,13 @@ class JobHeld(PenstockError):
 
 
 class JobConnection:
-    """Keeps the books of a job that nobody else reads at the same time."""
+    """The connection of a job that nobody else reads at the same time."""
 
     def __init__(self, database_url: str, job_id: UUID) -> None:
-        self._database_url = database_url
         self._job_id = job_id
-        self._connection: Connection | None = None
+        self._database = LateConnection(
+            database_url, application_name="penstock-files", prepare=self._hold
+        )
 
     def open(self) -> None:
         """Take hold of the job; raise JobHeld or Unavailable."""
@@ -32,26 +33,19 @@ class JobConnection:
 
     def close(self) -> None:
         """Let go of it."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._database.close()
 
     def write(self, work: Callable[[Connection], _T]) -> _T:
         """Commit what `work` does in one transaction, or raise Unavailable."""
         try:
             with unavailable_while_away():
-                connection = self._connect()
+                connection = self._database.get()
                 with connection.transaction():
                     return work(connection)
         except Unavailable:
             self.close()
             raise
 
-    def _connect(self) -> Connection:
-        if self._connection is None:
-            connection = connect(self._database_url, application_name="penstock-files")
-            if not hold_job(connection, self._job_id):
-                connection.close()
-                raise JobHeld("Another process is reading this job already")
-            self._connection = connection
-        return self._connection
+    def _hold(self, connection: Connection) -> None:
+        if not hold_job(connection, self._job_id):
+            raise JobHeld("Another process is reading this job already")
