@@ -8,8 +8,8 @@ import uvicorn
 
 from ingest.doors.http.app import create_app
 from ingest.doors.http.arrivals import Arrivals
+from ingest.doors.http.calls import UPLOADS
 from ingest.doors.http.protocol import bound_heads
-from ingest.doors.http.uploads import PATH
 from ingest.garbage import collect_rarely
 from ingest.local.priority import give_way
 from ingest.settings import Settings, read_settings
@@ -30,7 +30,7 @@ def make_server(settings: Settings) -> uvicorn.Server:
     """
     return uvicorn.Server(
         uvicorn.Config(
-            Arrivals(create_app(settings), settings, open_ended=PATH),
+            Arrivals(create_app(settings), settings, open_ended=UPLOADS),
             loop="uvloop",
             http=bound_heads(settings.max_head_bytes),
             ws="none",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import falcon.asgi
-from falcon.asgi import Request, Response
+from falcon.asgi import Response
 
 from ingest.console import dead_letters as letters
 from ingest.console import views
@@ -19,6 +19,7 @@ from ingest.console.resources import (
 )
 from ingest.console.services import Services
 from ingest.domain.errors import PenstockError
+from ingest.doors.http.calls import Call
 from ingest.doors.http.heads import HeadRouter
 from ingest.doors.http.health import LiveResource
 from ingest.settings import Settings
@@ -60,11 +61,13 @@ class _Lifetime:
         await self._services.stop()
 
 
-def create_console(settings: Settings) -> falcon.asgi.App[Request, Response]:
+def create_console(settings: Settings) -> falcon.asgi.App[Call, Response]:
     """Return the application; it connects when its server starts it."""
     services = Services(settings)
     pages = Pages(services)
-    app: falcon.asgi.App[Request, Response] = falcon.asgi.App(router=HeadRouter())
+    app: falcon.asgi.App[Call, Response] = falcon.asgi.App(
+        request_type=Call, router=HeadRouter()
+    )
     app.add_middleware(_Lifetime(services))
     app.add_middleware(Headers())
     app.add_error_handler(Exception, pages.show_unexpected)

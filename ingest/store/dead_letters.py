@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from psycopg.rows import class_row
+
 from ingest.store.database import Connection
 
 #: Longer ones say nothing more, and an exception may quote a payload of megabytes.
@@ -103,7 +105,7 @@ def claim_dead_letters(
     They come in the order accepted, partition by partition. Whoever else wants them
     waits, and then finds them resolved.
     """
-    rows = connection.execute(
+    letters = connection.cursor(row_factory=class_row(OpenLetter)).execute(
         """
         SELECT id, import_id, partition, entry_id, payload
           FROM dead_letters
@@ -114,16 +116,6 @@ def claim_dead_letters(
         """,
         {"ids": list(letter_ids)},
     )
-    letters = [
-        OpenLetter(
-            id=row[0],
-            import_id=row[1],
-            partition=row[2],
-            entry_id=row[3],
-            payload=row[4],
-        )
-        for row in rows
-    ]
     return sorted(letters, key=accepted_order)
 
 

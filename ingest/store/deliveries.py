@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from psycopg.rows import TupleRow
+from psycopg.rows import class_row, dict_row
 
 from ingest.domain.deliveries import Attempt
 from ingest.store.database import Connection
@@ -69,8 +69,10 @@ class Attempted:
 
 def find_targets(connection: Connection) -> list[Target]:
     """Return the endpoints that something is due at, unless disabled or paused."""
-    rows = connection.execute(
-        """
+    return (
+        connection.cursor(row_factory=class_row(Target))
+        .execute(
+            """
         SELECT id, url, queue, secret, failures
           FROM endpoints
          WHERE disabled_at IS NULL
@@ -84,11 +86,9 @@ def find_targets(connection: Connection) -> list[Target]:
                  LIMIT 1) <= now()
          ORDER BY id
         """
+        )
+        .fetchall()
     )
-    return [
-        Target(id=id_, url=url, queue=queue, secret=secret, failures=failures)
-        for id_, url, queue, secret, failures in rows
-    ]
 
 
 #: Due deliveries that one look for what can be claimed goes through, at most.
@@ -136,9 +136,9 @@ _CLAIM = """
          RETURNING deliveries.event_id, trigger_ids, attempts, blocked, due_at,
                    deliveries.profile_key
     )
-    SELECT blocked, profile_key, taken.event_id, trigger_ids, attempts, import_id,
-           database_id, profile_id, kind, sequence, profile_sequence, detail,
-           created_at, traceparent
+    SELECT blocked, profile_key, taken.event_id, %(endpoint)s AS endpoint_id,
+           trigger_ids, attempts, import_id, database_id, profile_id, kind, sequence,
+           profile_sequence, detail, created_at, traceparent
       FROM taken
       LEFT JOIN events ON events.id = taken.event_id AND NOT blocked
      ORDER BY due_at, profile_sequence, created_at, import_id, sequence
@@ -165,33 +165,14 @@ def claim_deliveries(
             "look": look,
             "lease": lease,
         }
-        rows = connection.execute(_CLAIM, asked).fetchall()
-        blocked = {key for is_blocked, key, *_ in rows if is_blocked}
-        claimed += [_delivery(endpoint_id, row) for row in rows if not row[0]]
+        rows = connection.cursor(row_factory=dict_row).execute(_CLAIM, asked).fetchall()
+        blocked = {row["profile_key"] for row in rows if row["blocked"]}
+        claimed += [Delivery(**row) for row in rows if not row.pop("blocked")]
         if not blocked:
             break
         wake_blocked(connection, endpoint_id, blocked)
         look = min(4 * look, _MOST_LOOKED_AT)
     return claimed
-
-
-def _delivery(endpoint_id: int, row: TupleRow) -> Delivery:
-    return Delivery(
-        profile_key=row[1],
-        event_id=row[2],
-        endpoint_id=endpoint_id,
-        trigger_ids=row[3],
-        attempts=row[4],
-        import_id=row[5],
-        database_id=row[6],
-        profile_id=row[7],
-        kind=row[8],
-        sequence=row[9],
-        profile_sequence=row[10],
-        detail=row[11],
-        created_at=row[12],
-        traceparent=row[13],
-    )
 
 
 def wake_blocked(

@@ -1,11 +1,11 @@
 """Events with their deliveries and attempts, as operators read them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from psycopg.rows import TupleRow
+from psycopg.rows import class_row
 
 from ingest.store.database import Connection
 
@@ -14,6 +14,7 @@ from ingest.store.database import Connection
 class AttemptRecord:
     """One attempt to deliver an event."""
 
+    endpoint_id: int
     number: int
     attempted_at: datetime
     duration_ms: int
@@ -36,7 +37,7 @@ class EventDelivery:
     delivered_at: datetime | None
     #: It waits for an earlier event of its profile to be delivered or given up.
     blocked: bool
-    attempts: Sequence[AttemptRecord]
+    attempts: Sequence[AttemptRecord] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,8 @@ class EventRecord:
 
 def find_event(connection: Connection, event_id: UUID) -> EventRecord | None:
     """Return an event with its deliveries; None when there is none."""
-    row = connection.execute(
+    cursor = connection.cursor(row_factory=class_row(EventRecord))
+    event = cursor.execute(
         """
         SELECT id, import_id, database_id, profile_id, kind, sequence,
                profile_sequence, detail, created_at
@@ -68,12 +70,13 @@ def find_event(connection: Connection, event_id: UUID) -> EventRecord | None:
         """,
         {"event_id": event_id},
     ).fetchone()
-    return next(iter(_complete(connection, [row] if row else [])), None)
+    return _deliver(connection, event) if event else None
 
 
 def list_events(connection: Connection, import_id: UUID) -> list[EventRecord]:
     """Return the events of an import with their deliveries, in their order."""
-    rows = connection.execute(
+    cursor = connection.cursor(row_factory=class_row(EventRecord))
+    events = cursor.execute(
         """
         SELECT id, import_id, database_id, profile_id, kind, sequence,
                profile_sequence, detail, created_at
@@ -83,40 +86,24 @@ def list_events(connection: Connection, import_id: UUID) -> list[EventRecord]:
         """,
         {"import_id": import_id},
     ).fetchall()
-    return _complete(connection, rows)
-
-
-def _complete(connection: Connection, rows: Iterable[TupleRow]) -> list[EventRecord]:
-    events = [
-        EventRecord(
-            id=row[0],
-            import_id=row[1],
-            database_id=row[2],
-            profile_id=row[3],
-            kind=row[4],
-            sequence=row[5],
-            profile_sequence=row[6],
-            detail=row[7],
-            created_at=row[8],
-        )
-        for row in rows
-    ]
     return [_deliver(connection, event) for event in events]
 
 
 def _deliver(connection: Connection, event: EventRecord) -> EventRecord:
     """Return `event` with its deliveries and their attempts."""
-    rows = connection.execute(
+    cursor = connection.cursor(row_factory=class_row(EventDelivery))
+    deliveries = cursor.execute(
         """
-        SELECT endpoint_id, endpoints.name,
+        SELECT endpoint_id, endpoints.name AS endpoint,
                ARRAY(SELECT triggers.name
                        FROM triggers
                       WHERE triggers.id = ANY(deliveries.trigger_ids)
                       ORDER BY triggers.id)
                || ARRAY(SELECT workflows.name
                           FROM workflows
-                         WHERE workflows.id = %(workflow_id)s),
-               state, next_attempt_at, delivered_at, blocked
+                         WHERE workflows.id = %(workflow_id)s) AS triggers,
+               state, next_attempt_at, delivered_at,
+               blocked AND state = 'pending' AS blocked
           FROM deliveries
           JOIN endpoints ON endpoints.id = deliveries.endpoint_id
          WHERE event_id = %(event_id)s
@@ -125,26 +112,21 @@ def _deliver(connection: Connection, event: EventRecord) -> EventRecord:
         {"event_id": event.id, "workflow_id": event.detail.get("workflow_id")},
     ).fetchall()
     attempts = _load_attempts(connection, event.id)
-    deliveries = [
-        EventDelivery(
-            endpoint_id=row[0],
-            endpoint=row[1],
-            triggers=row[2],
-            state=row[3],
-            next_attempt_at=row[4],
-            delivered_at=row[5],
-            blocked=row[3] == "pending" and row[6],
-            attempts=attempts.get(row[0], []),
-        )
-        for row in rows
-    ]
-    return replace(event, deliveries=deliveries)
+    return replace(
+        event,
+        deliveries=[
+            replace(each, attempts=attempts.get(each.endpoint_id, ()))
+            for each in deliveries
+        ],
+    )
 
 
 def _load_attempts(
     connection: Connection, event_id: UUID
-) -> dict[int, list[AttemptRecord]]:
-    rows = connection.execute(
+) -> Mapping[int, Sequence[AttemptRecord]]:
+    cursor = connection.cursor(row_factory=class_row(AttemptRecord))
+    attempts: dict[int, list[AttemptRecord]] = {}
+    for attempt in cursor.execute(
         """
         SELECT endpoint_id, number, attempted_at, duration_ms, status, error
           FROM delivery_attempts
@@ -152,16 +134,6 @@ def _load_attempts(
          ORDER BY endpoint_id, number
         """,
         {"event_id": event_id},
-    )
-    attempts: dict[int, list[AttemptRecord]] = {}
-    for endpoint_id, number, attempted_at, duration_ms, status, error in rows:
-        attempts.setdefault(endpoint_id, []).append(
-            AttemptRecord(
-                number=number,
-                attempted_at=attempted_at,
-                duration_ms=duration_ms,
-                status=status,
-                error=error,
-            )
-        )
+    ):
+        attempts.setdefault(attempt.endpoint_id, []).append(attempt)
     return attempts

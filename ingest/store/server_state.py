@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from psycopg.rows import class_row
+
 from ingest.store.database import Connection
 
 
@@ -20,29 +22,23 @@ class ServerState:
 
 
 def load_server_state(connection: Connection) -> ServerState:
-    """Load what the server and the whole database tell."""
-    row = connection.execute(
+    """Load the state of the server and of the whole database."""
+    cursor = connection.cursor(row_factory=class_row(ServerState)).execute(
         """
-        SELECT current_setting('max_connections')::integer,
-               count(*) FILTER (WHERE wait_event_type = 'Lock'),
-               min(xact_start) FILTER (WHERE pid <> pg_backend_pid()),
+        SELECT current_setting('max_connections')::integer AS connection_limit,
+               count(*) FILTER (WHERE wait_event_type = 'Lock') AS lock_waits,
+               min(xact_start) FILTER (WHERE pid <> pg_backend_pid())
+                   AS oldest_transaction_at,
                (SELECT deadlocks
                   FROM pg_stat_database
-                 WHERE datname = current_database()),
-               pg_database_size(current_database()),
-               (SELECT version FROM catalog_version)
+                 WHERE datname = current_database()) AS deadlocks,
+               pg_database_size(current_database()) AS size_bytes,
+               (SELECT version FROM catalog_version) AS catalog_version
           FROM pg_stat_activity
          WHERE datname = current_database()
         """
-    ).fetchone() or (0, 0, None, 0, 0, 0)
-    return ServerState(
-        connection_limit=row[0],
-        lock_waits=row[1],
-        oldest_transaction_at=row[2],
-        deadlocks=row[3],
-        size_bytes=row[4],
-        catalog_version=row[5],
     )
+    return next(cursor)
 
 
 def count_connections(connection: Connection) -> list[tuple[str, int]]:

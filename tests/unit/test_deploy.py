@@ -18,8 +18,8 @@ from hatchling.builders.wheel import WheelBuilder
 
 from ingest import cli
 from ingest.doors.http.app import create_app
+from ingest.doors.http.calls import UPLOADS
 from ingest.doors.http.heads import HeadRouter
-from ingest.doors.http.uploads import PATH as UPLOADS
 from ingest.settings import Settings, read_settings
 from ingest.streams import queues
 

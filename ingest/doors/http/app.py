@@ -6,13 +6,14 @@ from functools import partial
 from urllib.parse import unquote_to_bytes
 
 import falcon.asgi
-from falcon.asgi import Request, Response
+from falcon.asgi import Response
 
 from ingest.domain.errors import InvalidRequest, PenstockError
 from ingest.domain.imports import Operation, SubscriptionChange
-from ingest.doors.http import catalog_queries, jobs, profile_queries, uploads
+from ingest.doors.http import catalog_queries, jobs, profile_queries
 from ingest.doors.http.batch_receipts import BatchReceiptsResource
 from ingest.doors.http.batches import PATH, BatchResource
+from ingest.doors.http.calls import UPLOADS, Call
 from ingest.doors.http.counting import Counting
 from ingest.doors.http.docs import make_docs
 from ingest.doors.http.heads import HeadRouter
@@ -114,7 +115,7 @@ class _Addresses:
     cannot read. Forms say of themselves what they are in.
     """
 
-    async def process_request(self, req: Request, resp: Response) -> None:
+    async def process_request(self, req: Call, resp: Response) -> None:
         """Rewrite the path before it is routed."""
         if "//" in req.path or req.path.endswith("/"):
             req.path = _SLASHES.sub("/", req.path).rstrip("/") or "/"
@@ -126,12 +127,12 @@ class _Addresses:
                 raise InvalidRequest("The query string must be UTF-8") from error
 
 
-def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:
+def create_app(settings: Settings) -> falcon.asgi.App[Call, Response]:
     """Return the application; it connects when its server starts it."""
     intake = Intake(settings)
     faults = Faults(intake)
-    app: falcon.asgi.App[Request, Response] = falcon.asgi.App(
-        request_type=uploads.WatchedRequest, router=HeadRouter()
+    app: falcon.asgi.App[Call, Response] = falcon.asgi.App(
+        request_type=Call, router=HeadRouter()
     )
     app.add_middleware(Counting())
     app.add_middleware(_Lifetime(intake))
@@ -145,7 +146,7 @@ def create_app(settings: Settings) -> falcon.asgi.App[Request, Response]:
     return app
 
 
-def _add_routes(app: falcon.asgi.App[Request, Response], intake: Intake) -> None:
+def _add_routes(app: falcon.asgi.App[Call, Response], intake: Intake) -> None:
     for path, load in _LOADERS.items():
         app.add_route(path, ImportResource(intake, load))
     get_catalog = intake.catalog.get_catalog
@@ -171,7 +172,7 @@ def _add_routes(app: falcon.asgi.App[Request, Response], intake: Intake) -> None
     app.add_route(_QUICK, QuickResource(intake))
     app.add_route(f"{PATH}/{{batch}}", BatchReceiptsResource(intake))
     app.add_route("/api/v1.1/imports/{import_id}", ReceiptResource(intake))
-    app.add_route(uploads.PATH, jobs.UploadResource(intake))
+    app.add_route(UPLOADS, jobs.UploadResource(intake))
     for path, resource in _JOBS.items():
         app.add_route(f"/api/v1.1/jobs/{{job_id}}{path}", resource(intake))
     app.add_route("/health/live", LiveResource())

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from falcon.asgi import Request, Response
+from falcon.asgi import Response
 
 from ingest.domain.errors import NotFound
 from ingest.domain.imports import SUCCESS_TEXT
 from ingest.doors.accept import check_reader
 from ingest.doors.http.batches import parse_address
+from ingest.doors.http.calls import Call
 from ingest.doors.http.intake import WAITING, Intake
 from ingest.doors.http.replies import reply
 from ingest.doors.http.requests import find_secret, settle_format
@@ -23,7 +24,7 @@ class BatchReceiptsResource:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
 
-    async def on_get(self, req: Request, resp: Response, batch: str) -> None:
+    async def on_get(self, req: Call, resp: Response, batch: str) -> None:
         """Answer with the state of each, to those who may read there or sent it."""
         settle_format(req)
         token = await self._intake.catalog.get_token(find_secret(req))

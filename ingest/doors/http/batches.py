@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
 
-from falcon.asgi import Request, Response
+from falcon.asgi import Response
 
 from ingest.domain.answers import Answer
 from ingest.domain.errors import NotFound, Rejected
@@ -24,6 +24,7 @@ from ingest.doors.accept import (
     ranked,
 )
 from ingest.doors.http.bodies import release
+from ingest.doors.http.calls import Call
 from ingest.doors.http.idempotency import RequestKey, find_key, mark_replayed
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.prefer import choose_wait, dump_applied, parse_prefer
@@ -113,7 +114,7 @@ class BatchResource:
         self._intake = intake
         self._load_batch = load
 
-    async def on_post(self, req: Request, resp: Response) -> None:
+    async def on_post(self, req: Call, resp: Response) -> None:
         """Decode, accept, wait, reply; what is wrong with an element is its own."""
         # Whoever is refused all the same is refused before the body is read.
         await self._intake.admission.admit()
@@ -134,7 +135,7 @@ class BatchResource:
             synchronous=batch.shared.synchronous,
             default_seconds=self._intake.settings.wait_seconds,
         )
-        req.context.waited = wait_seconds > 0
+        req.waited = wait_seconds > 0
         # What has been accepted need not be kept while its outcome is waited for.
         del request, batch
         answers = await self._intake.enqueue_all(
@@ -197,9 +198,7 @@ class BatchResource:
             yield chunk
 
 
-def _trace_all(
-    req: Request, chunks: Iterable[list[Accepted]]
-) -> Iterator[list[Accepted]]:
+def _trace_all(req: Call, chunks: Iterable[list[Accepted]]) -> Iterator[list[Accepted]]:
     """Say which trace imports belong to; give back the room of the last one's body."""
     for chunk in chunks:
         yield [traced(req, accepted) for accepted in chunk]

@@ -6,14 +6,13 @@ from collections.abc import Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from falcon.asgi import Request
-
 from ingest.domain.errors import (
     BodyTooLarge,
     InvalidRequest,
     Unavailable,
     UnsupportedMediaType,
 )
+from ingest.doors.http.calls import Call
 
 _T = TypeVar("_T")
 
@@ -99,7 +98,7 @@ class Bodies:
         """End the thread; by now nothing is decoded."""
         self._thread.shutdown()
 
-    async def read(self, req: Request, max_bytes: int, *, is_known: bool) -> bytes:
+    async def read(self, req: Call, max_bytes: int, *, is_known: bool) -> bytes:
         """Return the body, for which there is room until `release` of the request.
 
         Raises BodyTooLarge, before reading it where it says its length, and Unavailable
@@ -121,7 +120,7 @@ class Bodies:
             raise BodyCut("The body ended before it was complete")
         return body
 
-    async def decode(self, req: Request, body: bytes, work: Callable[[], _T]) -> _T:
+    async def decode(self, req: Call, body: bytes, work: Callable[[], _T]) -> _T:
         """Return what `work` makes of `body`, others having their turns meanwhile.
 
         Raises Unavailable if there is no room for it, and what `work` raises.
@@ -141,7 +140,7 @@ class Bodies:
         hold.drop_body()
         return made
 
-    async def _read(self, req: Request, max_bytes: int, limit: float) -> bytes:
+    async def _read(self, req: Call, max_bytes: int, limit: float) -> bytes:
         req.scope[_HOLD] = hold = BodyHold(self)
         chunks, size = [], 0
         async for chunk in req.stream:
@@ -150,7 +149,7 @@ class Bodies:
                 raise _too_large(max_bytes)
             hold.read(len(chunk), limit)
             chunks.append(chunk)
-        if getattr(req.context, "is_cut", False):
+        if req.is_cut:
             raise BodyCut("The body ended before it was complete")
         return b"".join(chunks)
 

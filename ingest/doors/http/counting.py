@@ -2,9 +2,10 @@
 
 import time
 
-from falcon.asgi import Request, Response
+from falcon.asgi import Response
 from prometheus_client import Counter, Histogram
 
+from ingest.doors.http.calls import Call
 from ingest.telemetry import metrics
 
 _PREFIX = "/api/v1.1/"
@@ -18,18 +19,18 @@ class Counting:
         self._counters = _Counters()
         self._timers = _Timers()
 
-    async def process_request(self, req: Request, resp: Response) -> None:
+    async def process_request(self, req: Call, resp: Response) -> None:
         """Note when the request came."""
-        req.context.started = time.perf_counter()
+        req.started = time.perf_counter()
 
     async def process_response(
-        self, req: Request, resp: Response, resource: object, req_succeeded: bool
+        self, req: Call, resp: Response, resource: object, req_succeeded: bool
     ) -> None:
         """Count it under the route's template: a path would hold ids."""
         path = (req.uri_template or "unknown").removeprefix(_PREFIX)
-        sent_as = getattr(req.context, "sent_as", "none")
+        sent_as = req.sent_as or "none"
         self._counters[path, str(sent_as), resp.status_code].inc()
-        seconds = time.perf_counter() - req.context.started
+        seconds = time.perf_counter() - req.started
         self._timers[path].observe(seconds)
 
 

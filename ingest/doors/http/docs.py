@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from hashlib import sha256
 
 import orjson
-from falcon.asgi import Request, Response
+from falcon.asgi import Response
 
+from ingest.doors.http.calls import Call
 from ingest.doors.http.front import render_front
 from ingest.doors.http.openapi.document import build_document
 from ingest.doors.http.openapi.page import render_page
@@ -40,7 +41,7 @@ class StaticResource:
         self._content_type = content_type
         self._etag = sha256(content).hexdigest()[:32]
 
-    async def on_get(self, req: Request, resp: Response) -> None:
+    async def on_get(self, req: Call, resp: Response) -> None:
         """Answer with the content, unless the caller has it."""
         resp.etag = self._etag
         resp.set_headers(self._headers)

@@ -1,7 +1,8 @@
 """Whether this process lives, and whether it can accept imports now."""
 
-from falcon.asgi import Request, Response
+from falcon.asgi import Response
 
+from ingest.doors.http.calls import Call
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.replies import reply
 
@@ -9,7 +10,7 @@ from ingest.doors.http.replies import reply
 class LiveResource:
     """The process answers."""
 
-    async def on_get(self, req: Request, resp: Response) -> None:
+    async def on_get(self, req: Call, resp: Response) -> None:
         """Answer 200 whatever else is away: a restart would not bring it back."""
         reply(req, resp, 200, {"error": 0, "error_text": "Alive"})
 
@@ -20,7 +21,7 @@ class ReadyResource:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
 
-    async def on_get(self, req: Request, resp: Response) -> None:
+    async def on_get(self, req: Call, resp: Response) -> None:
         """Answer 200, or 503 naming what is missing; accepting needs no Postgres."""
         missing = []
         if not self._intake.catalog.is_loaded:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
-from falcon.asgi import Request, Response
+from falcon.asgi import Response
 
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.identities import ImportName, Namer
+from ingest.doors.http.calls import Call
 from ingest.doors.http.requests import Decoded
 from ingest.wire.fingerprints import make_fingerprint
 
@@ -55,7 +56,7 @@ class RequestKey:
 
 
 async def find_key(
-    req: Request, request: Decoded, token_id: int, namer: Namer
+    req: Call, request: Decoded, token_id: int, namer: Namer
 ) -> RequestKey | None:
     """Return what names this request, if it has a key; raise InvalidRequest."""
     header = req.get_header(HEADER)
@@ -63,7 +64,7 @@ async def find_key(
         return None
     key = parse_key(header)
     # The format too: a number is a text in XML, which is not for us to judge.
-    sent_as = getattr(req.context, "sent_as", "")
+    sent_as = req.sent_as or ""
     make = partial(make_fingerprint, request.document, key, req.path, sent_as)
     fingerprint = await asyncio.to_thread(make) if request.is_large else make()
     return RequestKey(token_id=token_id, key=key, fingerprint=fingerprint, namer=namer)

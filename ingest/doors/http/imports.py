@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from uuid import UUID
 
-from falcon.asgi import Request, Response
+from falcon.asgi import Response
 
 from ingest.domain.answers import Answer
 from ingest.domain.errors import NotFound
 from ingest.domain.tokens import Token
 from ingest.doors.accept import Accepted, accept, check_reader
+from ingest.doors.http.calls import Call
 from ingest.doors.http.idempotency import find_key, mark_replayed
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.prefer import choose_wait, dump_applied, parse_prefer
@@ -28,7 +29,7 @@ class ImportResource:
         self._intake = intake
         self._load = load
 
-    async def on_post(self, req: Request, resp: Response) -> None:
+    async def on_post(self, req: Call, resp: Response) -> None:
         """Decode, accept, wait, reply."""
         # Whoever is refused all the same is refused before the body is read.
         await self._intake.admission.admit()
@@ -47,7 +48,7 @@ class ImportResource:
             reply_answer(req, resp, answer, mirror=mirror)
 
     async def _accept(
-        self, req: Request, request: Decoded, token: Token
+        self, req: Call, request: Decoded, token: Token
     ) -> tuple[Envelope, Accepted]:
         """Check what is asked, and whether `token` may."""
         envelope = self._load(request.document)
@@ -65,7 +66,7 @@ class ImportResource:
 
 async def submit(
     intake: Intake,
-    req: Request,
+    req: Call,
     resp: Response,
     accepted: Accepted,
     *,
@@ -83,7 +84,7 @@ async def submit(
         synchronous=synchronous,
         default_seconds=intake.settings.wait_seconds,
     )
-    req.context.waited = wait_seconds > 0
+    req.waited = wait_seconds > 0
     answer = await intake.enqueue(accepted, wait_seconds=wait_seconds)
     if applied := dump_applied(preferences, answered_async=answer is None):
         resp.set_header("Preference-Applied", applied)
@@ -99,7 +100,7 @@ class ReceiptResource:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
 
-    async def on_get(self, req: Request, resp: Response, import_id: str) -> None:
+    async def on_get(self, req: Call, resp: Response, import_id: str) -> None:
         """Answer with the receipt, to those who may read there or sent the import."""
         settle_format(req)
         token = await self._intake.catalog.get_token(find_secret(req))

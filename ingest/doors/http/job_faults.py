@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
 
-from falcon.asgi import Request, Response
+from falcon.asgi import Response
 
 from ingest.domain.catalog import Database
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import SUCCESS_TEXT
 from ingest.doors.files.fault_groups import FaultGroups, write_parameter
+from ingest.doors.http.calls import Call
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.jobs import PAGE_ROWS, authorize
 from ingest.doors.http.replies import reply
@@ -28,7 +29,7 @@ class FaultsResource:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
 
-    async def on_get(self, req: Request, resp: Response, job_id: str) -> None:
+    async def on_get(self, req: Call, resp: Response, job_id: str) -> None:
         """Answer with what is wrong with the first rejected rows."""
         job = (await authorize(self._intake, req, job_id)).job
         databases = self._intake.catalog.get_catalog().databases

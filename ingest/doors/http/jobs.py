@@ -6,7 +6,7 @@ from functools import partial
 from threading import Event
 from uuid import UUID
 
-from falcon.asgi import Request, Response
+from falcon.asgi import Response
 
 from ingest.domain.errors import BodyTooLarge, NotFound, Rejected
 from ingest.domain.imports import SUCCESS_TEXT
@@ -21,6 +21,7 @@ from ingest.doors.files.rejects import (
     open_rejects,
 )
 from ingest.doors.files.uploads import Upload
+from ingest.doors.http.calls import Call
 from ingest.doors.http.idempotency import HEADER, mark_replayed, parse_key
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.job_views import (
@@ -51,11 +52,11 @@ class UploadResource:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
 
-    async def on_post(self, req: Request, resp: Response) -> None:
+    async def on_post(self, req: Call, resp: Response) -> None:
         """Check who asks, then read; what is not read is not waited for."""
         resp.set_header("Connection", "close")
         upload = await self._prepare(req, resp)
-        req.context.parsed = True
+        req.is_parsed = True
         uploaded = await self._intake.uploads.run(upload)
         if uploaded.replayed:
             mark_replayed(resp)
@@ -68,7 +69,7 @@ class UploadResource:
         text = str(view["reason"] or text)
         reply(req, resp, status, {"error": error, "error_text": text, **view})
 
-    async def _prepare(self, req: Request, resp: Response) -> Upload:
+    async def _prepare(self, req: Call, resp: Response) -> Upload:
         settle_format(req)
         told = load_upload(req.params, req.content_type)
         key = req.get_header(HEADER)
@@ -119,7 +120,7 @@ class JobResource:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
 
-    async def on_get(self, req: Request, resp: Response, job_id: str) -> None:
+    async def on_get(self, req: Call, resp: Response, job_id: str) -> None:
         """Answer with its state and counts."""
         seen = await authorize(self._intake, req, job_id)
         said = {"error": 0, "error_text": SUCCESS_TEXT}
@@ -132,9 +133,9 @@ class CancelResource:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
 
-    async def on_post(self, req: Request, resp: Response, job_id: str) -> None:
+    async def on_post(self, req: Call, resp: Response, job_id: str) -> None:
         """Ask whoever reads it to stop; 409 if it has come to its end."""
-        req.context.parsed = True
+        req.is_parsed = True
         refuse_promises(req.params)
         seen = await authorize(self._intake, req, job_id, Scope.IMPORT)
         now = datetime.now(UTC)
@@ -158,7 +159,7 @@ class ResultsResource:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
 
-    async def on_get(self, req: Request, resp: Response, job_id: str) -> None:
+    async def on_get(self, req: Call, resp: Response, job_id: str) -> None:
         """Stream the results in the order of the rows."""
         seen = await authorize(self._intake, req, job_id, known=COMMON | {"as"})
         as_table = req.get_param("as") == "csv"
@@ -185,7 +186,7 @@ class RejectsResource:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
 
-    async def on_get(self, req: Request, resp: Response, job_id: str) -> None:
+    async def on_get(self, req: Call, resp: Response, job_id: str) -> None:
         """Stream the rejects in the order of the rows."""
         seen = await authorize(self._intake, req, job_id)
         if not seen.job.form:
@@ -219,7 +220,7 @@ _REJECT_TYPES = {
 
 async def authorize(
     intake: Intake,
-    req: Request,
+    req: Call,
     job_id: str,
     *actions: Scope,
     known: frozenset[str] = COMMON,

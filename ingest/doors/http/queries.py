@@ -3,11 +3,12 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from falcon.asgi import Request, Response
+from falcon.asgi import Response
 
 from ingest.domain.catalog import Catalog
 from ingest.domain.imports import SUCCESS_TEXT
 from ingest.domain.tokens import Token
+from ingest.doors.http.calls import Call
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.readers import Readers
 from ingest.doors.http.replies import reply
@@ -35,7 +36,7 @@ class QueryResource:
         self._intake = intake
         self._query = query
 
-    async def on_post(self, req: Request, resp: Response) -> None:
+    async def on_post(self, req: Call, resp: Response) -> None:
         """Decode, ask, reply."""
         request = await read_request(req, self._intake)
         token = await self._intake.catalog.get_token(request.secret)

@@ -2,12 +2,13 @@
 
 from functools import partial
 
-from falcon.asgi import Request, Response
+from falcon.asgi import Response
 from msgspec.structs import replace
 
 from ingest.domain.errors import Rejected
 from ingest.domain.tokens import Token
 from ingest.doors.accept import Accepted, accept
+from ingest.doors.http.calls import Call
 from ingest.doors.http.idempotency import RequestKey, find_key
 from ingest.doors.http.imports import submit
 from ingest.doors.http.intake import Intake
@@ -39,7 +40,7 @@ class QuickResource:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
 
-    async def on_post(self, req: Request, resp: Response) -> None:
+    async def on_post(self, req: Call, resp: Response) -> None:
         """Decode, accept, wait, reply."""
         self._share(req, resp)
         # Whoever is refused all the same is refused before the body is read.
@@ -62,7 +63,7 @@ class QuickResource:
         else:
             _say(resp, answer.error or 200, answer.error_text)
 
-    async def on_options(self, req: Request, resp: Response) -> None:
+    async def on_options(self, req: Call, resp: Response) -> None:
         """Tell a browser what a page of an allowed origin may send."""
         resp.status = 204
         resp.set_header("Allow", "OPTIONS, POST")
@@ -71,7 +72,7 @@ class QuickResource:
             resp.set_header("Access-Control-Allow-Headers", _SHARED_HEADERS)
             resp.set_header("Access-Control-Max-Age", "86400")
 
-    def _share(self, req: Request, resp: Response) -> bool:
+    def _share(self, req: Call, resp: Response) -> bool:
         """Let a page of an allowed origin read the answer (CORS)."""
         allowed = self._intake.settings.cors_origins
         origin = req.get_header("Origin")
@@ -84,7 +85,7 @@ class QuickResource:
         resp.set_header("Access-Control-Expose-Headers", "Import-Id, Location")
         return True
 
-    async def _accept(self, req: Request, resp: Response) -> tuple[Accepted, bool]:
+    async def _accept(self, req: Call, resp: Response) -> tuple[Accepted, bool]:
         """Check who asks, then what is asked; tell whether to wait."""
         form = await self._read_form(req)
         body = form.inputs
@@ -107,7 +108,7 @@ class QuickResource:
         accepted = traced(req, self._place(quick, token, key))
         return accepted, quick.envelope.synchronous
 
-    async def _read_form(self, req: Request) -> Form:
+    async def _read_form(self, req: Call) -> Form:
         check_form_size(req.query_string.encode(), self._intake.settings.max_keys)
         body = await read_body(req, self._intake)
         if not body:

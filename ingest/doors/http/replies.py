@@ -6,7 +6,7 @@ from http import HTTPStatus
 from uuid import uuid4
 
 from falcon import HTTPError
-from falcon.asgi import Request, Response
+from falcon.asgi import Response
 
 from ingest.domain.answers import Answer
 from ingest.domain.errors import (
@@ -16,8 +16,9 @@ from ingest.domain.errors import (
     Rejected,
     Unavailable,
 )
+from ingest.doors.http.calls import Call
 from ingest.doors.http.intake import Intake
-from ingest.doors.http.requests import get_format, is_parsed
+from ingest.doors.http.requests import get_format
 from ingest.settings import Settings
 from ingest.telemetry import metrics
 from ingest.wire.replies import CONTENT_TYPES, dump, fault_answer
@@ -33,9 +34,7 @@ _FRAMEWORK_TEXTS = {
 }
 
 
-def reply(
-    req: Request, resp: Response, status: int, said: Mapping[str, object]
-) -> None:
+def reply(req: Call, resp: Response, status: int, said: Mapping[str, object]) -> None:
     """Answer with `said` in the format the caller asked for."""
     format_ = get_format(req)
     resp.status = status
@@ -54,14 +53,14 @@ def describe(answer: Answer) -> dict[str, object]:
     return said
 
 
-def reply_answer(req: Request, resp: Response, answer: Answer, *, mirror: bool) -> None:
+def reply_answer(req: Call, resp: Response, answer: Answer, *, mirror: bool) -> None:
     """Answer with the outcome of an import."""
     status = answer.error if mirror and answer.error else 200
     reply(req, resp, status, describe(answer))
 
 
 def reply_accepted(
-    req: Request, resp: Response, import_id: str, settings: Settings
+    req: Call, resp: Response, import_id: str, settings: Settings
 ) -> None:
     """Answer that an import is safe and will be applied, and where to ask.
 
@@ -75,15 +74,13 @@ def reply_accepted(
     reply(req, resp, status, said)
 
 
-def asks_retry(
-    settings: Settings, req: Request, resp: Response
-) -> tuple[int, str] | None:
+def asks_retry(settings: Settings, req: Call, resp: Response) -> tuple[int, str] | None:
     """Return the status and text by which a caller is to repeat what is not applied.
 
     None where it is told that the import is accepted, or did not want to wait
     (contract 16.3).
     """
-    if settings.after_wait != "retry" or not getattr(req.context, "waited", False):
+    if settings.after_wait != "retry" or not req.waited:
         return None
     resp.set_header("Retry-After", str(_UNAVAILABLE_RETRY_SECONDS))
     if req.get_header("Idempotency-Key"):
@@ -101,7 +98,7 @@ class Faults:
         self._intake = intake
 
     async def handle_penstock_error(
-        self, req: Request, resp: Response, error: PenstockError, _: object
+        self, req: Call, resp: Response, error: PenstockError, _: object
     ) -> None:
         """Answer with a fault of ours or of the request."""
         said = fault_answer(error)
@@ -116,7 +113,7 @@ class Faults:
         reply(req, resp, self._choose_status(req, resp, error, code), said)
 
     async def handle_unexpected(
-        self, req: Request, resp: Response, error: Exception, _: object
+        self, req: Call, resp: Response, error: Exception, _: object
     ) -> None:
         """Answer without a word of what broke; the log has it."""
         self._log_internal(resp, error)
@@ -125,10 +122,10 @@ class Faults:
         reply(req, resp, 500, {"error": 500, "error_text": "Internal error"})
 
     def _choose_status(
-        self, req: Request, resp: Response, error: PenstockError, code: int
+        self, req: Call, resp: Response, error: PenstockError, code: int
     ) -> int:
         """Return 200 for what the application decided (contract 13.1)."""
-        decided = isinstance(error, Rejected) and is_parsed(req)
+        decided = isinstance(error, Rejected) and req.is_parsed
         if decided and not self._intake.settings.mirror_errors:
             return 200
         if code == 401:
@@ -153,7 +150,7 @@ class Faults:
         )
 
 
-def serialize_http_error(req: Request, resp: Response, error: HTTPError) -> None:
+def serialize_http_error(req: Call, resp: Response, error: HTTPError) -> None:
     """Answer with what the framework refused: an unknown path, a wrong method."""
     phrase = HTTPStatus(error.status_code).phrase.capitalize()
     text = _FRAMEWORK_TEXTS.get(error.status_code, phrase)

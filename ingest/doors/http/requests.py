@@ -3,11 +3,11 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from falcon.asgi import Request
 from msgspec import Struct
 
 from ingest.domain.errors import Forbidden
 from ingest.doors.http.bodies import LARGE_BYTES, SMALL_BYTES
+from ingest.doors.http.calls import Call
 from ingest.wire.bodies import Format, decode, guess_format
 from ingest.wire.envelopes import peek_format, peek_token
 from ingest.wire.promises import refuse_promises
@@ -31,7 +31,7 @@ class Decoded(Struct, frozen=True, kw_only=True):
     is_large: bool = False
 
 
-async def read_body(req: Request, intake: "Intake") -> bytes:
+async def read_body(req: Call, intake: "Intake") -> bytes:
     """Return the body; raise what `Bodies.read` does.
 
     A token in a header is looked up first. An unknown one is Forbidden, unless the body
@@ -52,7 +52,7 @@ async def read_body(req: Request, intake: "Intake") -> bytes:
     )
 
 
-async def read_request(req: Request, intake: "Intake") -> Decoded:
+async def read_request(req: Call, intake: "Intake") -> Decoded:
     """Read and decode the body.
 
     From here on the request counts as parsed: what is wrong with it is an answer of
@@ -61,8 +61,8 @@ async def read_request(req: Request, intake: "Intake") -> Decoded:
     body = await read_body(req, intake)
     read = partial(decode, body, req.content_type, limits=intake.settings.limits)
     sent_as, document = await intake.bodies.decode(req, body, read)
-    req.context.parsed = True
-    req.context.sent_as = sent_as
+    req.is_parsed = True
+    req.sent_as = sent_as
     settle_format(req, peek_format(document))
     refuse_promises(document)
     if req.query_string:
@@ -75,7 +75,7 @@ async def read_request(req: Request, intake: "Intake") -> Decoded:
     )
 
 
-def find_secret(req: Request) -> str | None:
+def find_secret(req: Call) -> str | None:
     """Return the token of the Authorization header, else of the query, if any."""
     scheme, _, credentials = (req.auth or "").partition(" ")
     if scheme.lower() == "bearer" and credentials.strip():
@@ -83,30 +83,22 @@ def find_secret(req: Request) -> str | None:
     return req.get_param("token")
 
 
-def settle_format(req: Request, explicit: str | None = None) -> None:
+def settle_format(req: Call, explicit: str | None = None) -> None:
     """Decide the format of the reply; InvalidRequest for one unknown."""
-    req.context.format = choose_format(
+    req.reply_in = choose_format(
         explicit or req.get_param("format"),
         req.get_header("Accept"),
         _guess_sent_as(req),
     )
 
 
-def is_parsed(req: Request) -> bool:
-    """Say whether the body could be read."""
-    return getattr(req.context, "parsed", False)
-
-
-def get_format(req: Request) -> Format:
+def get_format(req: Call) -> Format:
     """Return the format to reply in, as far as the request got to tell."""
-    chosen: Format | None = getattr(req.context, "format", None)
-    if chosen is None:
-        chosen = choose_format(None, req.get_header("Accept"), _guess_sent_as(req))
-    return chosen
+    return req.reply_in or choose_format(
+        None, req.get_header("Accept"), _guess_sent_as(req)
+    )
 
 
-def _guess_sent_as(req: Request) -> Format:
+def _guess_sent_as(req: Call) -> Format:
     """Return what the request was sent as, or would have been."""
-    guess = guess_format(req.content_type)
-    sent_as: Format = getattr(req.context, "sent_as", guess)
-    return sent_as
+    return req.sent_as or guess_format(req.content_type)

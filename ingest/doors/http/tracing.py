@@ -1,10 +1,11 @@
 """A span for each request that may import, named as the parent of what it causes."""
 
-from falcon.asgi import Request, Response
+from falcon.asgi import Response
 from msgspec.structs import replace
 
 from ingest.doors.accept import Accepted
-from ingest.telemetry.tracing import Span, Tracer
+from ingest.doors.http.calls import Call
+from ingest.telemetry.tracing import Tracer
 from ingest.wire.traceparents import HEADER, parse_traceparent
 
 
@@ -15,27 +16,25 @@ class Tracing:
         self._tracer = tracer
 
     async def process_resource(
-        self, req: Request, resp: Response, resource: object, params: object
+        self, req: Call, resp: Response, resource: object, params: object
     ) -> None:
         """Begin it below what the caller sent, if the path is one of ours."""
         if req.method == "POST":
             parent = parse_traceparent(req.get_header(HEADER))
-            req.context.span = self._tracer.start(f"POST {req.uri_template}", parent)
+            req.span = self._tracer.start(f"POST {req.uri_template}", parent)
 
     async def process_response(
-        self, req: Request, resp: Response, resource: object, req_succeeded: bool
+        self, req: Call, resp: Response, resource: object, req_succeeded: bool
     ) -> None:
         """Say which import came of it, and how it was answered."""
-        span: Span | None = getattr(req.context, "span", None)
-        if span is not None:
+        if req.span is not None:
             import_id = resp.get_header("Import-Id") or ""
-            span.end(status=resp.status_code, import_id=import_id)
+            req.span.end(status=resp.status_code, import_id=import_id)
 
 
-def traced(req: Request, accepted: Accepted) -> Accepted:
+def traced(req: Call, accepted: Accepted) -> Accepted:
     """Let the import name this request as its parent, if anything traces it."""
-    traceparent: str | None = req.context.span.traceparent
-    if traceparent is None:
+    if req.span is None or req.span.traceparent is None:
         return accepted
-    traced_import = replace(accepted.import_, traceparent=traceparent)
+    traced_import = replace(accepted.import_, traceparent=req.span.traceparent)
     return replace(accepted, import_=traced_import)

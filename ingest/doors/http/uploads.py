@@ -5,49 +5,19 @@ import io
 from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
-
-from falcon.asgi import Request
+from typing import TYPE_CHECKING
 
 from ingest.domain.errors import Overloaded
 from ingest.doors.files.uploads import Upload, Uploaded, import_upload
 from ingest.doors.http.bodies import BodyCut
+from ingest.doors.http.calls import Call
 from ingest.settings import Settings
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-#: Where uploads go; elsewhere a body is read at once.
-PATH = "/api/v1.1/jobs/import"
 #: A caller who sends nothing for so long is gone.
 _IDLE_SECONDS = 60.0
-
-
-class WatchedRequest(Request):
-    """A request that knows whether its caller left before the end of the body.
-
-    The framework takes that for its end. Where the length is told, it tells.
-    """
-
-    def __init__(
-        self, scope: dict[str, Any], receive: Any, *args: Any, **more: Any
-    ) -> None:
-        if PATH in scope["path"] or _is_chunked(scope):
-            receive = self._watch(receive)
-        super().__init__(scope, receive, *args, **more)
-
-    def _watch(self, receive: Any) -> Any:
-        async def watched() -> Any:
-            event = await receive()
-            if event["type"] == "http.disconnect":
-                self.context.is_cut = True
-            return event
-
-        return watched
-
-
-def _is_chunked(scope: dict[str, Any]) -> bool:
-    return any(name == b"transfer-encoding" for name, _ in scope["headers"])
 
 
 class _Body(io.RawIOBase):
@@ -57,10 +27,10 @@ class _Body(io.RawIOBase):
     as the rows are accepted.
     """
 
-    def __init__(self, req: Request, loop: AbstractEventLoop) -> None:
-        self._req = req
+    def __init__(self, call: Call, loop: AbstractEventLoop) -> None:
+        self._call = call
         self._loop = loop
-        self._chunks: AsyncIterator[bytes] = aiter(req.stream)
+        self._chunks: AsyncIterator[bytes] = aiter(call.stream)
         self._left = b""
 
     def readable(self) -> bool:
@@ -83,7 +53,7 @@ class _Body(io.RawIOBase):
         except TimeoutError as error:
             coming.cancel()
             raise BodyCut(f"No data arrived for {_IDLE_SECONDS:g} seconds") from error
-        if not data and getattr(self._req.context, "is_cut", False):
+        if not data and self._call.is_cut:
             raise BodyCut("The body ended before it was complete")
         return data
 
@@ -126,6 +96,6 @@ class Uploads:
             raise
 
 
-def open_body(req: Request) -> io.RawIOBase:
+def open_body(req: Call) -> io.RawIOBase:
     """Return the body of `req`, for another thread to read."""
     return _Body(req, asyncio.get_running_loop())

@@ -1,0 +1,58 @@
+"""A call: an HTTP request, and what is known of it while it is served."""
+
+from typing import Any
+
+from falcon.asgi import Request
+
+from ingest.telemetry.tracing import Span
+from ingest.wire.bodies import Format
+
+#: Where uploads go; elsewhere a body is read at once.
+UPLOADS = "/api/v1.1/jobs/import"
+
+
+class Call(Request):
+    """A request with what its parts of the way note for the later ones."""
+
+    __slots__ = (
+        *("started", "span", "sent_as", "is_parsed", "reply_in", "waited", "is_cut"),
+    )
+
+    #: `time.perf_counter()` when it came.
+    started: float
+    #: Of what is traced; None elsewhere.
+    span: Span | None
+    #: The format of its body; None until that is read.
+    sent_as: Format | None
+    #: What is wrong from here on is an error of the application (contract 13.1).
+    is_parsed: bool
+    #: The format of the reply; None until it is decided.
+    reply_in: Format | None
+    #: Its caller was kept waiting for an outcome.
+    waited: bool
+    #: Its caller left before the end of the body; the framework takes that for the end.
+    is_cut: bool
+
+    def __init__(
+        self, scope: dict[str, Any], receive: Any, *args: Any, **more: Any
+    ) -> None:
+        # Where the length is told, it tells whether the body is whole.
+        if UPLOADS in scope["path"] or _is_chunked(scope):
+            receive = self._watch(receive)
+        super().__init__(scope, receive, *args, **more)
+        self.started = 0.0
+        self.span = self.sent_as = self.reply_in = None
+        self.is_parsed = self.waited = self.is_cut = False
+
+    def _watch(self, receive: Any) -> Any:
+        async def watched() -> Any:
+            event = await receive()
+            if event["type"] == "http.disconnect":
+                self.is_cut = True
+            return event
+
+        return watched
+
+
+def _is_chunked(scope: dict[str, Any]) -> bool:
+    return any(name == b"transfer-encoding" for name, _ in scope["headers"])
