@@ -25,11 +25,11 @@ from ingest.doors.accept import (
 )
 from ingest.doors.http.bodies import release
 from ingest.doors.http.calls import Call
-from ingest.doors.http.idempotency import RequestKey, find_key, mark_replayed
+from ingest.doors.http.idempotency import RequestKey, find_key
 from ingest.doors.http.intake import Intake
-from ingest.doors.http.prefer import choose_wait, dump_applied, parse_prefer
 from ingest.doors.http.replies import asks_retry, describe, reply
 from ingest.doors.http.requests import Decoded, read_request
+from ingest.doors.http.submissions import Submission
 from ingest.doors.http.tracing import traced
 from ingest.telemetry import metrics
 from ingest.wire.batches import BatchRequest, load_element
@@ -124,27 +124,24 @@ class BatchResource:
         count = len(batch.elements)
         await self._intake.rates.spend(token, resp, count)
         await self._intake.admission.admit_all(count, request.size_bytes)
-        if key and await self._intake.guards.claim(key.name()):
-            mark_replayed(resp)
-        preferences = parse_prefer(req.get_header("Prefer"))
+        submission = Submission(
+            self._intake, req, resp, synchronous=batch.shared.synchronous
+        )
+        if key:
+            await submission.claim(key.name())
         places: list[ElementPlace] = []
         names = BatchNames(key, new_job_id(datetime.now(UTC)))
         chunks = self._accept_all(batch, token, names, places)
-        wait_seconds = choose_wait(
-            preferences,
-            synchronous=batch.shared.synchronous,
-            default_seconds=self._intake.settings.wait_seconds,
-        )
-        req.waited = wait_seconds > 0
         # What has been accepted need not be kept while its outcome is waited for.
         del request, batch
         answers = await self._intake.enqueue_all(
-            _trace_all(req, chunks), count=count, wait_seconds=wait_seconds
+            _trace_all(req, chunks),
+            count=count,
+            wait_seconds=submission.wait_seconds,
         )
         ids = [place for place in places if isinstance(place, UUID)]
         late = len(answers) < len(ids)
-        if applied := dump_applied(preferences, answered_async=late):
-            resp.set_header("Preference-Applied", applied)
+        submission.end(is_late=late)
         if late:
             resp.set_header("Location", names.locate(count))
         retry = asks_retry(self._intake.settings, req, resp) if late else None

@@ -12,9 +12,9 @@ from ingest.doors.accept import Accepted, accept, check_reader
 from ingest.doors.http.calls import Call
 from ingest.doors.http.idempotency import find_key, mark_replayed
 from ingest.doors.http.intake import Intake
-from ingest.doors.http.prefer import choose_wait, dump_applied, parse_prefer
 from ingest.doors.http.replies import reply, reply_accepted, reply_answer
 from ingest.doors.http.requests import Decoded, find_secret, read_request, settle_format
+from ingest.doors.http.submissions import Submission
 from ingest.doors.http.tracing import traced
 from ingest.wire.envelopes import Envelope
 
@@ -75,19 +75,12 @@ async def submit(
     """Queue an import and wait as the caller prefers; None if it is not applied yet."""
     import_ = accepted.import_
     await intake.admission.admit()
-    if import_.fingerprint is not None and await intake.guards.claim(import_.name):
-        mark_replayed(resp)
+    submission = Submission(intake, req, resp, synchronous=synchronous)
+    if import_.fingerprint is not None:
+        await submission.claim(import_.name)
     resp.set_header("Import-Id", str(import_.import_id))
-    preferences = parse_prefer(req.get_header("Prefer"))
-    wait_seconds = choose_wait(
-        preferences,
-        synchronous=synchronous,
-        default_seconds=intake.settings.wait_seconds,
-    )
-    req.waited = wait_seconds > 0
-    answer = await intake.enqueue(accepted, wait_seconds=wait_seconds)
-    if applied := dump_applied(preferences, answered_async=answer is None):
-        resp.set_header("Preference-Applied", applied)
+    answer = await intake.enqueue(accepted, wait_seconds=submission.wait_seconds)
+    submission.end(is_late=answer is None)
     # The guard may be gone; the receipt knows which request its import came of.
     if answer is not None and answer.accepted_at not in (None, import_.accepted_at):
         mark_replayed(resp)
