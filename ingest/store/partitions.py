@@ -99,16 +99,19 @@ def ask_leases(connection: Connection, partitions: Sequence[int]) -> Iterator[Le
     """
     rows = connection.execute(
         """
-        -- Nobody waits here, so the order in which rows are locked is free.
+        -- Nobody waits here, so the order in which rows are locked is free. What is
+        -- selected beside a lock is computed before it, for those that are skipped too:
+        -- whoever only asks for a lease has attempted nothing.
         SELECT partition, position,
                -- Without a sequence, as one of an older release's partitions, nothing
                -- is counted.
                coalesce(
                    nextval(to_regclass(attempts_sequence(partition))) - attempts, 1
                )
-          FROM partitions
-         WHERE partition = ANY(%(partitions)s::integer[])
-           FOR NO KEY UPDATE SKIP LOCKED
+          FROM (SELECT partition, position, attempts
+                  FROM partitions
+                 WHERE partition = ANY(%(partitions)s::integer[])
+                   FOR NO KEY UPDATE SKIP LOCKED) AS leased
         """,
         {"partitions": dump_array(partitions)},
     )

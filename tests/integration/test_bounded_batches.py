@@ -11,8 +11,13 @@ import redis
 from ingest.domain.imports import Import
 from ingest.settings import Settings
 from ingest.store import rows
+from ingest.store.database import connect
 from ingest.store.migrate import read_migrations
-from ingest.store.partitions import lease_partition
+from ingest.store.partitions import (
+    ask_leases,
+    ensure_partitions,
+    lease_partition,
+)
 from ingest.streams.queues import stream_key
 from ingest.streams.stream import open_stream
 from ingest.wire.entries import encode
@@ -174,6 +179,19 @@ def test_attempts_are_counted_until_a_batch_is_committed(
     drain.close()
     assert count_attempts(connection)[3] == 0
     assert count(connection, "profiles") == 2
+
+
+def test_who_only_asks_for_a_lease_attempts_nothing(
+    settings: Settings, connection: Connection
+) -> None:
+    ensure_partitions(connection, 2)
+    with connect(settings.database_url) as other, connection.transaction():
+        assert [one.attempt for one in ask_leases(connection, [0])] == [1]
+        for attempt in (1, 2, 3):
+            (free,) = ask_leases(other, [0, 1])
+            assert (free.partition, free.attempt) == (1, attempt)
+
+    assert count_attempts(connection) == {0: 1, 1: 3}
 
 
 def test_long_keys_stored_before_are_found_by_their_digests(
