@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -22,6 +23,7 @@ from tests.browsers import (
 from tests.consoles import Console, Filled, console, fill, send_people, working
 from tests.intakes import served as served_intake
 from tests.intakes import wait_until
+from tests.programs import do_without_counts
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
@@ -231,6 +233,8 @@ def test_the_picture_of_the_overview_shows_a_system_at_work(
     tmp_path: Path,
 ) -> None:
     folder = IMAGES if request.config.getoption("--screenshots") else tmp_path
+    with redis.Redis.from_url(settings.redis_url) as client:
+        do_without_counts(client)
 
     def is_at_work() -> str | None:
         """Return the page's text once a backlog is worked off while more comes."""
