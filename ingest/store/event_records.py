@@ -115,7 +115,7 @@ def _deliver(connection: Connection, event: EventRecord) -> EventRecord:
     return replace(
         event,
         deliveries=[
-            replace(each, attempts=attempts.get(each.endpoint_id, ()))
+            replace(each, attempts=attempts.get(each.endpoint_id, []))
             for each in deliveries
         ],
     )
