@@ -42,6 +42,15 @@ _OVERDUE_SECONDS = 2.0
 _SWEEP_SHARE = 0.1
 _PAUSE_SECONDS = 0.5
 _PAGE = 1000
+#: Removes each field that still has the value told with it: since that was read, an
+#: equal message may have come, which is owed a result of its own.
+_SETTLE = """
+for at = 1, #ARGV, 2 do
+    if redis.call('HGET', KEYS[1], ARGV[at]) == ARGV[at + 1] then
+        redis.call('HDEL', KEYS[1], ARGV[at])
+    end
+end
+"""
 
 
 class Reporter:
@@ -65,6 +74,7 @@ class Reporter:
             settings.redis_url, client_name="penstock-results"
         )
         self._pending = pending_results_key(door)
+        self._settle = self._redis.register_script(_SETTLE)
         self._channel = outcomes_channel(reply_to)
         self._database = LateConnection(
             settings.database_url, application_name="penstock-results"
@@ -189,16 +199,20 @@ class Reporter:
         """
         if not answers:
             return
-        owed = self._redis.hmget(self._pending, list(answers))
+        values = self._redis.hmget(self._pending, list(answers))
+        owed = {
+            field: value
+            for field, value in zip(answers, values, strict=True)
+            if value is not None
+        }
         results = [
-            _result(answer, orjson.loads(told))
-            for answer, told in zip(answers.values(), owed, strict=True)
-            if told is not None
+            _result(answers[field], orjson.loads(value))
+            for field, value in owed.items()
         ]
         if not results:
             return
         self._outlet.publish(results)
-        self._redis.hdel(self._pending, *answers)
+        self._settle([self._pending], [part for pair in owed.items() for part in pair])
         for result in results:
             if result.error:
                 logger.warning(
