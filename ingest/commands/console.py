@@ -1,39 +1,21 @@
 """`penstock console`: serve the pages by which an operator sees and operates."""
 
-import math
-import socket
-
 import click
 import uvicorn
 
-from ingest.commands.intake import listen
+from ingest.commands.servers import build_server, open_listener
 from ingest.console.app import create_console
-from ingest.doors.http.arrivals import Arrivals
-from ingest.doors.http.protocol import bound_heads
 from ingest.settings import Settings, read_settings
 from ingest.telemetry.logs import configure_logging
 
 #: Given to pages that are being made when it is told to stop.
-_GRACE_SECONDS = 5.0
+_GRACE_SECONDS = 5
 
 
 def make_server(settings: Settings) -> uvicorn.Server:
     """Return the server of the console."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            Arrivals(create_console(settings), settings),
-            loop="uvloop",
-            http=bound_heads(settings.max_head_bytes),
-            ws="none",
-            # The proxy in front tells by X-Forwarded-Proto that it is spoken HTTPS to,
-            # which can only make a cookie stricter.
-            proxy_headers=False,
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=math.ceil(_GRACE_SECONDS),
-        )
+    return build_server(
+        create_console(settings), settings, grace_seconds=_GRACE_SECONDS
     )
 
 
@@ -56,5 +38,4 @@ def console(host: str, port: int, fd: int | None) -> None:
     """
     settings = read_settings()
     configure_logging(settings.log_level)
-    listener = listen(host, port) if fd is None else socket.socket(fileno=fd)
-    make_server(settings).run(sockets=[listener])
+    make_server(settings).run(sockets=[open_listener(host, port, fd)])

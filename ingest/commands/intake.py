@@ -1,23 +1,19 @@
 """`penstock intake`: accept imports over HTTP."""
 
 import math
-import socket
 
 import click
 import uvicorn
 
+from ingest.commands.servers import build_server, open_listener
 from ingest.doors.http.app import create_app
-from ingest.doors.http.arrivals import Arrivals
 from ingest.doors.http.calls import UPLOADS
-from ingest.doors.http.protocol import bound_heads
 from ingest.garbage import collect_rarely
 from ingest.local.priority import give_way
 from ingest.settings import Settings, read_settings
 from ingest.streams.partitioning import check_partitions
 from ingest.telemetry.logs import configure_logging
 
-#: Connections the kernel keeps for a process that is busy or being restarted.
-_BACKLOG = 2048
 #: Given to answers that are ready when the wait of their callers ends.
 _GRACE_SECONDS = 2
 
@@ -28,28 +24,11 @@ def make_server(settings: Settings) -> uvicorn.Server:
     On SIGTERM it accepts no more connections and sends outcomes to waiting callers for
     up to the default wait. The other callers then get 202.
     """
-    return uvicorn.Server(
-        uvicorn.Config(
-            Arrivals(create_app(settings), settings, open_ended=UPLOADS),
-            loop="uvloop",
-            http=bound_heads(settings.max_head_bytes),
-            ws="none",
-            proxy_headers=False,
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            backlog=_BACKLOG,
-            timeout_graceful_shutdown=math.ceil(settings.wait_seconds) + _GRACE_SECONDS,
-        )
-    )
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket listening on `host` and `port`, of whichever family that is."""
-    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-    return socket.create_server(
-        (host, port), family=family, backlog=_BACKLOG, reuse_port=False
+    return build_server(
+        create_app(settings),
+        settings,
+        grace_seconds=math.ceil(settings.wait_seconds) + _GRACE_SECONDS,
+        open_ended=UPLOADS,
     )
 
 
@@ -72,7 +51,7 @@ def intake(host: str, port: int, fd: int | None, nice: int) -> None:
     settings = read_settings()
     configure_logging(settings.log_level)
     check_partitions(settings.redis_url, settings.partitions)
-    listener = listen(host, port) if fd is None else socket.socket(fileno=fd)
+    listener = open_listener(host, port, fd)
     server = make_server(settings)
     collect_rarely()
     server.run(sockets=[listener])
