@@ -27,7 +27,7 @@ from typing import ClassVar
 from msgspec import Struct
 
 
-class Fault(Struct, frozen=True, kw_only=True):
+class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One thing wrong with an import."""
 
     #: The contract's error code, such as 400.

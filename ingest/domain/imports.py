@@ -19,8 +19,8 @@ FORM = 1
 Digits = Annotated[str, "digits"]
 #: One value of any kind.
 Scalar = str | int | float | bool
-#: A text that a column of Postgres and a log hold.
-Word = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
+#: A text of printable ASCII, which every column and log holds.
+Word = Annotated[str, Meta(pattern=r"\A[ -~]*\Z")]
 
 
 class Matching(StrEnum):

@@ -15,9 +15,9 @@ from ingest.domain.imports import FORM, Import, Key, Start
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Import)
-#: How every entry begins.
-_BEGIN = b'{"v":'
-_FORM_MEMBER = "v"
+#: The member that names the form; every entry begins with it.
+_FORM_MEMBER = Import.__struct_config__.tag_field or ""
+_BEGIN = f'{{"{_FORM_MEMBER}":'.encode()
 
 
 class MalformedEntry(PenstockError):

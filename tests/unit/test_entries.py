@@ -163,6 +163,12 @@ def damage(**members: object) -> bytes:
         pytest.param(damage(database_id=2**31), id="a database beyond any"),
         pytest.param(damage(token_id=-(2**31)), id="a token beyond any"),
         pytest.param(damage(door="ht\0tp"), id="a door Postgres could not keep"),
+        pytest.param(damage(door="ht\u2028tp"), id="a door no log could show"),
+        pytest.param(damage(fingerprint="a\x85b"), id="a fingerprint of controls"),
+        pytest.param(
+            damage(warnings=[{"code": 0, "message": "", "path": "", "more": 1}]),
+            id="a warning with an unknown member",
+        ),
         pytest.param(b"[" * 100_000, id="nested without end"),
         pytest.param(b'{"data":' * 2000 + b"1" + b"}" * 2000, id="nested too deep"),
         pytest.param(damage(matching="name"), id="an unknown matching"),
