@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 from ingest.domain.answers import Answer
 from ingest.domain.batches import Prepared, apply_import
+from ingest.domain.entry_ids import entry_order
 from ingest.domain.errors import Fault
 from ingest.domain.holds import Held, Queued
 from ingest.domain.identities import new_profile_id
@@ -30,7 +31,6 @@ from ingest.store.receipts import (
     find_answers,
     insert_receipts,
 )
-from ingest.streams.entry_ids import entry_order
 from ingest.telemetry import metrics
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.dead_letters import describe_error, describe_traceback

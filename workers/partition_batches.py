@@ -5,10 +5,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ingest.domain.entry_ids import entry_order
 from ingest.domain.holds import in_turn
 from ingest.store.dead_letters import DeadLetter
 from ingest.store.partitions import Advance
-from ingest.streams.entry_ids import entry_order
 from ingest.streams.stream import Entry, Waiting
 from workers.apply import AppliedBatch, ReadImport
 from workers.dead_letters import read_entry

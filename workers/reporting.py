@@ -10,10 +10,10 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from ingest.domain.answers import Answer
+from ingest.domain.entry_ids import entry_order
 from ingest.domain.errors import Fault
 from ingest.domain.imports import Import, Outcome, State
 from ingest.store.ledger import REPEATED, LedgerCounts
-from ingest.streams.entry_ids import entry_order
 from ingest.telemetry import metrics
 from ingest.telemetry.tracing import Tracer
 from ingest.wire.acceptance_log import peek_mark

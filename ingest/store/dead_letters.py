@@ -8,6 +8,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from ingest.domain.entry_ids import entry_order
 from ingest.store.database import Connection
 
 #: Longer ones say nothing more, and an exception may quote a payload of megabytes.
@@ -120,15 +121,14 @@ def claim_dead_letters(
 
 
 def accepted_order(letter: OpenLetter) -> tuple[int, int, int]:
-    """Tell letters' order: that of their entries in each partition."""
-    milliseconds, _, sequence = letter.entry_id.partition("-")
-    return letter.partition, int(milliseconds), int(sequence)
+    """Return what sorts dead letters: the order of their entries in each partition."""
+    return letter.partition, *entry_order(letter.entry_id)
 
 
 def resolve_dead_letters(
     connection: Connection,
     letter_ids: Sequence[int],
-    verdict: ResolutionNote,
+    note: ResolutionNote,
     now: datetime,
 ) -> int:
     """Resolve those of `letter_ids` that are open; return how many."""
@@ -147,9 +147,9 @@ def resolve_dead_letters(
         {
             "ids": list(letter_ids),
             "now": now,
-            "resolution": verdict.resolution,
-            "by": verdict.by,
-            "reason": verdict.reason,
+            "resolution": note.resolution,
+            "by": note.by,
+            "reason": note.reason,
         },
     )
     return resolved.rowcount

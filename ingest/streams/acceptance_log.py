@@ -7,8 +7,8 @@ from typing import Any
 
 from redis import Redis
 
+from ingest.domain.entry_ids import entry_order, entry_time
 from ingest.streams.connections import connect_blocking
-from ingest.streams.entry_ids import entry_order, entry_time
 from ingest.streams.queues import journal_key, stream_key
 from ingest.wire.acceptance_log import FIELD, Mark, load_marks, peek_mark
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from redis import Redis
 
+from ingest.domain.entry_ids import entry_time
 from ingest.streams.connections import connect_blocking
-from ingest.streams.entry_ids import entry_time
 from ingest.streams.queues import SWEPT_KEY, heartbeat_key, stream_key
 
 #: Entries of each stream among which an import is looked for.

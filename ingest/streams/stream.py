@@ -12,9 +12,9 @@ import redis
 from msgspec import Struct
 
 from ingest.domain.answers import Answer
+from ingest.domain.entry_ids import entry_order, entry_time
 from ingest.domain.holds import Queued
 from ingest.domain.ranks import Rank
-from ingest.streams.entry_ids import entry_order, entry_time
 from ingest.streams.partitioning import WORKER_CLIENT, agree
 from ingest.streams.queues import (
     BELL_GUARD_SECONDS,

@@ -9,10 +9,10 @@ from typing import Any
 
 import redis
 
+from ingest.domain.entry_ids import entry_order
 from ingest.domain.imports import Import
 from ingest.local.servers import start_valkey
 from ingest.settings import Settings
-from ingest.streams.entry_ids import entry_order
 from ingest.streams.queues import stream_key
 from ingest.wire.entries import encode
 from tests.conftest import Connection

@@ -13,6 +13,7 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 from redis.typing import EncodableT, FieldT
 
+from ingest.domain.entry_ids import entry_time
 from ingest.domain.errors import Unavailable
 from ingest.domain.ranks import Rank
 from ingest.streams.backlog import Backlog
@@ -227,10 +228,10 @@ class Appends:
         self._note(loop.time(), batch, replies, surveys=surveys)
 
     def _compare_clocks(self, reply: object) -> None:
-        """See by an entry's id, which begins with milliseconds, what time Redis has."""
+        """See by an entry's id what time Redis has."""
         if isinstance(reply, bytes):
-            taken_at = int(reply.partition(b"-")[0]) / 1000
-            self._ahead_seconds = taken_at - time.time()
+            taken_at = entry_time(reply.decode())
+            self._ahead_seconds = taken_at.timestamp() - time.time()
 
     def _note(
         self,
