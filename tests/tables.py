@@ -39,7 +39,7 @@ def import_file(
     told = load_upload({"db_id": "1", **query}, type_)
     schemas = ProfileSchemas(load_catalog(connection))
     shared = load_shared(told.parameters, schemas)
-    judge = RowValidator(
+    validator = RowValidator(
         shared,
         job_id=new_job_id(datetime.now(UTC)),
         token_id=None,
@@ -50,14 +50,14 @@ def import_file(
         ((_, stream),) = files
         reading = load_reading(_SETTINGS, told, shared.resource_id)
         rows = open_rows(stream, reading, schemas.catalog.databases[1])
-        verdicts = judge.judge_all(list(rows), 0)
+        results = validator.validate_all(list(rows), 0)
     rejected = {
         one.row.number: "; ".join(fault.text for fault in one.faults)
-        for one in verdicts
+        for one in results
         if one.accepted is None
     }
-    numbers = [one.row.number for one in verdicts if one.accepted is not None]
-    imports = [one.accepted.import_ for one in verdicts if one.accepted is not None]
+    numbers = [one.row.number for one in results if one.accepted is not None]
+    imports = [one.accepted.import_ for one in results if one.accepted is not None]
     for number, outcome in zip(
         numbers, Pipeline(connection, schemas).apply(*imports), strict=True
     ):

@@ -15,12 +15,9 @@ import httpx
 import psycopg
 import pytest
 import redis
-from prometheus_client import generate_latest
 from prometheus_client.core import Metric
-from prometheus_client.parser import text_string_to_metric_families
 
 from ingest.exporter import families
-from ingest.exporter.registry import open_registry
 from ingest.exporter.states import DEADLINE_SECONDS, States
 from ingest.settings import Settings
 from ingest.store.endpoints import MAX_COUNTED, select_endpoints
@@ -28,21 +25,7 @@ from ingest.streams.queues import stream_key
 from tests.conftest import Connection
 from tests.groups import STOP_SECONDS
 from tests.intakes import wait_until
-
-
-def scrape(exposition: str) -> dict[str, dict[str, float]]:
-    """Return values by metric and its one label."""
-    found: dict[str, dict[str, float]] = {}
-    for family in text_string_to_metric_families(exposition):
-        for sample in family.samples:
-            label = ",".join(sample.labels.values())
-            found.setdefault(sample.name, {})[label] = sample.value
-    return found
-
-
-def ask(settings: Settings) -> dict[str, dict[str, float]]:
-    with open_registry(settings, None) as registry:
-        return scrape(generate_latest(registry).decode())
+from tests.scrapes import ask, scrape
 
 
 def test_waiting_imports_and_the_oldest_are_told_by_partition(

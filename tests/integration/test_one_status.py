@@ -9,15 +9,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from prometheus_client import generate_latest
-from prometheus_client.parser import text_string_to_metric_families
 
 from ingest.cli import main
 from ingest.doctor.health import look
-from ingest.exporter.registry import open_registry
 from ingest.settings import Settings
 from tests.consoles import console, fill, send_people, working
 from tests.intakes import served, wait_until
+from tests.scrapes import ask
 
 
 @dataclass(frozen=True)
@@ -56,18 +54,11 @@ def run(settings: Settings, *arguments: str) -> Any:
 
 
 def see(settings: Settings) -> Views:
-    with open_registry(settings, None) as registry:
-        exposition = generate_latest(registry).decode()
-    metrics: dict[str, dict[str, float]] = {}
-    for family in text_string_to_metric_families(exposition):
-        for sample in family.samples:
-            label = ",".join(sample.labels.values())
-            metrics.setdefault(sample.name, {})[label] = sample.value
     with console(settings) as opened:
         overview = opened.get("/").text
     found = look(settings.database_url, settings.redis_url, settings.partitions, 0.0)
     return Views(
-        metrics=metrics,
+        metrics=ask(settings),
         status=run(settings, "status", "--json"),
         overview=overview,
         findings={

@@ -11,8 +11,8 @@ import redis
 
 from ingest.domain.answers import Answer
 from ingest.domain.imports import SUCCESS_TEXT
+from ingest.doors.broker.redis_stream import StreamOutlet
 from ingest.doors.broker.results import Reporter
-from ingest.doors.broker.sources import Refusal
 from ingest.settings import Settings
 from ingest.streams.queues import (
     outcomes_channel,
@@ -35,25 +35,18 @@ def owe(client: redis.Redis, at: float) -> None:
     client.hset(pending_results_key(DOOR), FIELD, owed)
 
 
-class Outlet:
-    """An outlet that calls `meanwhile` while it publishes."""
+class Outlet(StreamOutlet):
+    """The outlet of a stream, that calls `meanwhile` when it has published."""
 
-    def __init__(self, meanwhile: Callable[[], None]) -> None:
-        self.published: list[MessageResult] = []
+    def __init__(self, settings: Settings, meanwhile: Callable[[], None]) -> None:
+        super().__init__(settings.redis_url, "people", ttl_seconds=60)
+        self.has_published = False
         self._meanwhile = meanwhile
 
     def publish(self, results: Sequence[MessageResult]) -> None:
-        self.published += results
+        super().publish(results)
         self._meanwhile()
-
-    def bury(self, refusals: Sequence[Refusal]) -> None:
-        raise AssertionError(refusals)
-
-    def expire(self) -> None:
-        """Nothing gets old here."""
-
-    def close(self) -> None:
-        """Nothing is open."""
+        self.has_published = True
 
 
 def report(settings: Settings, client: redis.Redis, outlet: Outlet) -> None:
@@ -72,7 +65,7 @@ def report(settings: Settings, client: redis.Redis, outlet: Outlet) -> None:
     channel = outcomes_channel(REPLY_TO)
     try:
         wait_until(lambda: client.publish(channel, dump_answers([answer])))
-        wait_until(lambda: outlet.published)
+        wait_until(lambda: outlet.has_published)
     finally:
         reporter.stop()
     assert not reporter.has_failed
@@ -82,7 +75,7 @@ def test_a_result_that_was_published_is_owed_no_longer(settings: Settings) -> No
     with closing(redis.Redis.from_url(settings.redis_url)) as client:
         owe(client, at=4e9)
 
-        report(settings, client, Outlet(lambda: None))
+        report(settings, client, Outlet(settings, lambda: None))
 
         assert client.hlen(pending_results_key(DOOR)) == 0
 
@@ -93,7 +86,7 @@ def test_an_equal_message_that_comes_meanwhile_is_owed_a_result_of_its_own(
     with closing(redis.Redis.from_url(settings.redis_url)) as client:
         owe(client, at=4e9)
 
-        report(settings, client, Outlet(lambda: owe(client, at=5e9)))
+        report(settings, client, Outlet(settings, lambda: owe(client, at=5e9)))
 
         owed = client.hget(pending_results_key(DOOR), FIELD)
         assert owed is not None
