@@ -88,7 +88,7 @@ class Replay:
         limits: ProfileLimits = DEFAULT_LIMITS,
     ) -> None:
         self._connection = connection
-        self._verdict = ResolutionNote(resolution=Resolution.REPLAYED, by=by)
+        self._note = ResolutionNote(resolution=Resolution.REPLAYED, by=by)
         self._locate = open_locator(geoip_database)
         self._limits = limits
 
@@ -133,7 +133,7 @@ class Replay:
             for letter in letters
         ]
         resolved = [each.letter_id for each in replayed if each.is_resolved]
-        resolve_dead_letters(connection, resolved, self._verdict, datetime.now(UTC))
+        resolve_dead_letters(connection, resolved, self._note, datetime.now(UTC))
         count_replays(
             connection, [each.letter_id for each in replayed if not each.is_resolved]
         )

@@ -182,7 +182,7 @@ def discard(
     Nothing is deleted. A discarded dead letter records who discarded it, when, and why,
     until its retention ends. Its receipt stays `dead`.
     """
-    verdict = ResolutionNote(resolution=Resolution.DISCARDED, by=by, reason=reason)
+    note = ResolutionNote(resolution=Resolution.DISCARDED, by=by, reason=reason)
     with connect(database_url) as connection:
         found = find_letter_ids(connection, selection)
         ask(
@@ -190,7 +190,7 @@ def discard(
             is_sure=is_sure,
             as_json=as_json,
         )
-        discarded = resolve_dead_letters(connection, found, verdict, datetime.now(UTC))
+        discarded = resolve_dead_letters(connection, found, note, datetime.now(UTC))
     if as_json:
         echo_json({"discarded": discarded})
     else:

@@ -43,7 +43,7 @@ _ASSETS = {
 
 
 class _Lifetime:
-    """Opens the desk before the first request and clears it after the last."""
+    """Opens the services before the first request and closes them after the last."""
 
     def __init__(self, services: Services) -> None:
         self._services = services

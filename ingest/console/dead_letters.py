@@ -99,7 +99,7 @@ async def _discard(request: PageRequest, letter_ids: list[int]) -> Redirect:
     reason = request.form.get("reason", "").strip()
     if not reason:
         raise InvalidRequest("Missing reason", "reason")
-    verdict = ResolutionNote(
+    note = ResolutionNote(
         resolution=Resolution.DISCARDED,
         by=f"console: {request.admin.name}",
         reason=reason,
@@ -108,7 +108,7 @@ async def _discard(request: PageRequest, letter_ids: list[int]) -> Redirect:
         partial(
             resolve_dead_letters,
             letter_ids=letter_ids,
-            verdict=verdict,
+            note=note,
             now=datetime.now(UTC),
         )
     )

@@ -166,8 +166,12 @@ def claim_deliveries(
             "lease": lease,
         }
         rows = connection.cursor(row_factory=dict_row).execute(_CLAIM, asked).fetchall()
-        blocked = {row["profile_key"] for row in rows if row["blocked"]}
-        claimed += [Delivery(**row) for row in rows if not row.pop("blocked")]
+        blocked = set()
+        for row in rows:
+            if row.pop("blocked"):
+                blocked.add(row["profile_key"])
+            else:
+                claimed.append(Delivery(**row))
         if not blocked:
             break
         wake_blocked(connection, endpoint_id, blocked)

@@ -119,7 +119,7 @@ class _Rehearsal:
         self.faults = FaultGroups(rows.columns if isinstance(rows, FileTable) else ())
         #: Why the file could not be read to its end.
         self.failure = ""
-        self._judge = RowValidator(
+        self._validator = RowValidator(
             prepared.shared,
             job_id=new_job_id(datetime.now(UTC)),
             token_id=None,
@@ -131,7 +131,9 @@ class _Rehearsal:
         """Yield the outcome of each row, in order."""
         rows = self._read()
         while batch := list(islice(rows, self._batch_size)):
-            yield from self._rehearse(self._judge.judge_all(batch, batch[0].number - 1))
+            yield from self._rehearse(
+                self._validator.validate_all(batch, batch[0].number - 1)
+            )
 
     def _read(self) -> Iterator[FileRow]:
         try:
@@ -139,25 +141,25 @@ class _Rehearsal:
         except UnreadableFile as error:
             self.failure = str(error)
 
-    def _rehearse(self, verdicts: Sequence[RowResult]) -> Iterator[Foreseen]:
-        imports = [one.accepted.import_ for one in verdicts if one.accepted is not None]
+    def _rehearse(self, results: Sequence[RowResult]) -> Iterator[Foreseen]:
+        imports = [one.accepted.import_ for one in results if one.accepted is not None]
         outcomes = {
             outcome.import_id: outcome
             for outcome in rehearse(self._connection, imports, self._schemas)
         }
-        for verdict in verdicts:
-            if verdict.accepted is None:
-                yield self._reject(verdict)
+        for result in results:
+            if result.accepted is None:
+                yield self._reject(result)
             else:
                 yield self._foresee(
-                    verdict.row, outcomes[verdict.accepted.import_.import_id]
+                    result.row, outcomes[result.accepted.import_.import_id]
                 )
 
-    def _reject(self, verdict: RowResult) -> Foreseen:
-        row = verdict.row
-        self.faults.add(row.number, row.content, verdict.faults)
+    def _reject(self, result: RowResult) -> Foreseen:
+        row = result.row
+        self.faults.add(row.number, row.content, result.faults)
         return Foreseen(
-            row=row.number, state=State.REJECTED, changes={}, faults=verdict.faults
+            row=row.number, state=State.REJECTED, changes={}, faults=result.faults
         )
 
     def _foresee(self, row: FileRow, outcome: Outcome) -> Foreseen:

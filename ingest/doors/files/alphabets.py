@@ -111,7 +111,7 @@ def rank(lines: Sequence[bytes]) -> list[Likely]:
     `lines` are those that hold more than ASCII.
     """
     sample = lines[:_LINES]
-    found = sorted(_judge(sample), reverse=True)
+    found = sorted(_rate_encodings(sample), reverse=True)
     if not found or found[0].share < 0.5:
         best = charset_normalizer.from_bytes(b"\n".join(sample)).best()
         known = {one.encoding for one in found}
@@ -120,7 +120,7 @@ def rank(lines: Sequence[bytes]) -> list[Likely]:
     return found
 
 
-def _judge(lines: Sequence[bytes]) -> Iterator[Likely]:
+def _rate_encodings(lines: Sequence[bytes]) -> Iterator[Likely]:
     custom = 0
     for encoding, alphabets in _ALPHABETS:
         custom -= 1

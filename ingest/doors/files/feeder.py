@@ -67,16 +67,16 @@ class Feeder:
         self,
         job: Job,
         *,
-        books: JobConnection,
+        connection: JobConnection,
         appends: BlockingAppends,
-        judge: RowValidator,
+        validator: RowValidator,
         stop: Event,
         watch: Callable[[Progress], None] = lambda _: None,
     ) -> None:
         self._job = job
-        self._books = books
+        self._connection = connection
         self._appends = appends
-        self._judge = judge
+        self._validator = validator
         # Set by whoever wants it to stop, and here when the job is cancelled.
         self._stop = stop
         self._watch = watch
@@ -192,7 +192,7 @@ class Feeder:
             return
         first, last = known[0].number, known[-1].number
         kept = self._insist(
-            lambda: self._books.write(
+            lambda: self._connection.write(
                 lambda connection: find_kept(connection, self._job.id, first, last)
             )
         )
@@ -203,17 +203,17 @@ class Feeder:
 
     def _append(self, rows: list[FileRow]) -> None:
         if rows and self._await_room(len(rows)):
-            verdicts = self._judge.judge_all(rows, self._window.settled)
-            accepted = [one.accepted for one in verdicts if one.accepted is not None]
+            results = self._validator.validate_all(rows, self._window.settled)
+            accepted = [one.accepted for one in results if one.accepted is not None]
             drops = any(one.import_.skip_invalid_fields for one in accepted)
             self._drops = self._drops or drops
             self._insist(lambda: self._appends.append(accepted))
-            self._window.add(verdicts)
+            self._window.add(results)
             databases = [one.import_.database_id for one in accepted]
             metrics.note_accepted(DOOR, databases)
-            for verdict in verdicts:
-                if verdict.faults:
-                    code = str(verdict.faults[0].code)
+            for result in results:
+                if result.faults:
+                    code = str(result.faults[0].code)
                     metrics.REFUSED.labels(DOOR, code).inc()
 
     def _await_room(self, count: int) -> bool:
@@ -270,11 +270,11 @@ class Feeder:
         first = self._window.settled + 1
         last = min(self._window.rows, self._window.settled + _LOOK_ROWS)
         find = partial(find_applied, job_id=self._job.id, first=first, last=last)
-        applied = self._books.write(find)
+        applied = self._connection.write(find)
         if not self._drops:
             return self._window.settle(applied)
         find_all = partial(find_dropped, job_id=self._job.id, first=first, last=last)
-        return self._window.settle(applied, self._books.write(find_all))
+        return self._window.settle(applied, self._connection.write(find_all))
 
     def _has_lost(self) -> bool:
         return bool(self._window.pending()) and not self._appends.count_waiting()
@@ -296,7 +296,7 @@ class Feeder:
             keep_rows(connection, self._job.id, kept)
             return save_progress(connection, self._job.id, progress, datetime.now(UTC))
 
-        if not self._books.write(work):
+        if not self._connection.write(work):
             self._cancelled = True
             self._stop.set()
         self._rejected = []

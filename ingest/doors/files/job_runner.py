@@ -51,28 +51,30 @@ def run_job(settings: Settings, run: Run) -> Job:
     not those of before, Unavailable if Postgres is unavailable now. A file that cannot
     be read to its end is told of in the job.
     """
-    books = JobConnection(settings.database_url, run.job.id)
-    books.open()
+    connection = JobConnection(settings.database_url, run.job.id)
+    connection.open()
     try:
-        return _run(settings, run, books)
+        return _run(settings, run, connection)
     finally:
-        books.close()
+        connection.close()
 
 
 #: The states of a job that has all its rows.
 _COMPLETE = (JobState.APPLYING, JobState.DONE)
 
 
-def _run(settings: Settings, run: Run, books: JobConnection) -> Job:
+def _run(settings: Settings, run: Run, connection: JobConnection) -> Job:
     form = asdict(run.rows.form)
     _compare_columns(run.job, form)
-    books.write(lambda opened: begin_job(opened, run.job.id, form, datetime.now(UTC)))
+    connection.write(
+        lambda opened: begin_job(opened, run.job.id, form, datetime.now(UTC))
+    )
     with _open_appends(settings) as appends:
         feeder = Feeder(
             run.job,
-            books=books,
+            connection=connection,
             appends=appends,
-            judge=_make_judge(settings, run),
+            validator=_make_validator(settings, run),
             stop=run.stop,
             watch=run.watch,
         )
@@ -90,12 +92,12 @@ def _run(settings: Settings, run: Run, books: JobConnection) -> Job:
     if not ended and run.job.state in _COMPLETE:
         # Whatever was sent now, the file was read to its end before.
         state, text = run.job.state, ""
-    books.write(
+    connection.write(
         lambda opened: finish_job(opened, run.job.id, state, datetime.now(UTC), text)
     )
     if failure is not None and not isinstance(failure, UnreadableFile):
         raise failure
-    return books.write(lambda opened: find_job(opened, run.job.id)) or run.job
+    return connection.write(lambda opened: find_job(opened, run.job.id)) or run.job
 
 
 def _compare_columns(job: Job, form: Mapping[str, Any]) -> None:
@@ -119,7 +121,7 @@ def _feed(feeder: Feeder, run: Run) -> tuple[JobState, InvalidRequest | None]:
         return JobState.INTERRUPTED, None
 
 
-def _make_judge(settings: Settings, run: Run) -> RowValidator:
+def _make_validator(settings: Settings, run: Run) -> RowValidator:
     return RowValidator(
         run.shared,
         job_id=run.job.id,

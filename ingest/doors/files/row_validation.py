@@ -48,10 +48,10 @@ class RowValidator:
         self._partitions = partitions
         self._ranking = new_ranking(schemas.catalog)
 
-    def judge_all(self, rows: Sequence[FileRow], settled: int) -> list[RowResult]:
-        """Judge each of `rows`; those up to row `settled` wait no more."""
+    def validate_all(self, rows: Sequence[FileRow], settled: int) -> list[RowResult]:
+        """Validate each of `rows`; those up to row `settled` wait no more."""
         self._ranking.settle(settled)
-        return [self._judge(row) for row in rows]
+        return [self._validate(row) for row in rows]
 
     def _find_more(self, row: FileRow) -> list[Fault]:
         """Return what else is wrong with a row of which some values were not read."""
@@ -76,7 +76,7 @@ class RowValidator:
             fingerprint=make_fingerprint({"row": row.element}),
         )
 
-    def _judge(self, row: FileRow) -> RowResult:
+    def _validate(self, row: FileRow) -> RowResult:
         if row.faults:
             return RowResult(row=row, faults=(*row.faults, *self._find_more(row)))
         try:

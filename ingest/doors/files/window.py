@@ -45,7 +45,7 @@ class Window:
     """Rows in their order, from the first that is not settled to the last accepted."""
 
     def __init__(self, *, settled: int = 0) -> None:
-        self._verdicts: deque[RowResult] = deque()
+        self._results: deque[RowResult] = deque()
         self._bytes = 0
         self._digest = blake2b(digest_size=16)
         #: The last row such that it and all before it are settled.
@@ -56,12 +56,12 @@ class Window:
     @property
     def is_empty(self) -> bool:
         """Whether every row is settled."""
-        return not self._verdicts
+        return not self._results
 
     @property
     def is_full(self) -> bool:
         """Whether no more rows had better be accepted."""
-        return len(self._verdicts) >= MAX_ROWS or self._bytes >= MAX_BYTES
+        return len(self._results) >= MAX_ROWS or self._bytes >= MAX_BYTES
 
     @property
     def digest(self) -> str:
@@ -72,11 +72,11 @@ class Window:
         """Pass over a row that was settled before."""
         self._add_to_digest(content)
 
-    def add(self, verdicts: Sequence[RowResult]) -> None:
+    def add(self, results: Sequence[RowResult]) -> None:
         """Add rows behind the last."""
-        self._verdicts.extend(verdicts)
-        self._bytes += sum(len(verdict.row.content) for verdict in verdicts)
-        self.rows += len(verdicts)
+        self._results.extend(results)
+        self._bytes += sum(len(result.row.content) for result in results)
+        self.rows += len(results)
 
     def settle(
         self, applied: Mapping[int, RowReceipt], dropped: Set[int] = frozenset()
@@ -87,18 +87,18 @@ class Window:
         """
         counts = JobCounts()
         rejected: list[KeptRow] = []
-        while self._verdicts:
-            row = self._verdicts[0].row
-            faults = self._verdicts[0].faults
+        while self._results:
+            row = self._results[0].row
+            faults = self._results[0].faults
             known = applied.get(row.number)
             state = known.state if known is not None else None
             if faults:
                 state = State.REJECTED
-            if known is not None and not _is_of(known, self._verdicts[0]):
+            if known is not None and not _is_of(known, self._results[0]):
                 return Settled(counts, rejected, taken=row.number)
             if state is None:
                 break
-            self._verdicts.popleft()
+            self._results.popleft()
             counts = counts.plus(state)
             if state is State.REJECTED or row.number in dropped:
                 kept = KeptRow(
@@ -112,17 +112,17 @@ class Window:
 
     def pending(self) -> list[Accepted]:
         """Return the imports of which it is not known what came, in their order."""
-        return [one.accepted for one in self._verdicts if one.accepted is not None]
+        return [one.accepted for one in self._results if one.accepted is not None]
 
     def remaining(self) -> list[KeptRow]:
         """Return the rows that are not settled, to be kept."""
         return [
             KeptRow(
-                row=verdict.row.number,
-                content=verdict.row.content,
-                faults=verdict.faults or None,
+                row=result.row.number,
+                content=result.row.content,
+                faults=result.faults or None,
             )
-            for verdict in self._verdicts
+            for result in self._results
         ]
 
     def _add_to_digest(self, content: bytes) -> None:
@@ -131,8 +131,8 @@ class Window:
         self._digest.update(content)
 
 
-def _is_of(known: RowReceipt, verdict: RowResult) -> bool:
+def _is_of(known: RowReceipt, result: RowResult) -> bool:
     """Say whether a receipt may be that of the row; a rejected one has none."""
-    if verdict.accepted is None:
+    if result.accepted is None:
         return False
-    return known.fingerprint in (None, verdict.accepted.import_.fingerprint)
+    return known.fingerprint in (None, result.accepted.import_.fingerprint)
