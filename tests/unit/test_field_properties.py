@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ingest.domain import fields, updates
@@ -106,6 +106,8 @@ def test_matched_text_finds_the_value_it_came_from(
 
     if value:
         texts = fields.match_value(field, value)
+        # A digest is one way: it finds what it was made of, and never itself.
+        assume(not any(text.startswith("sha256:") for text in texts))
         sent = ",".join(texts)
         assert fields.match_value(field, fields.parse(field, sent)) == texts
 
