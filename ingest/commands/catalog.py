@@ -13,8 +13,11 @@ from ingest.commands.outputs import print_json
 from ingest.domain.plans import Change, ChangeKind, DeclaredCatalog, plan
 from ingest.store.catalog import load_declared, lock_catalog, save_catalog
 from ingest.store.database import connect
-from ingest.wire.catalog_dumps import dump_catalog_file
-from ingest.wire.catalog_files import InvalidCatalogFile, load_catalog_file
+from ingest.wire.catalog_files import (
+    InvalidCatalogFile,
+    dump_catalog_file,
+    load_catalog_file,
+)
 
 #: Mark and color of each kind of change.
 _MARKS = {

@@ -104,6 +104,16 @@ class Field:
     #: Defined by Penstock rather than by the catalog.
     system: bool = False
 
+    def __post_init__(self) -> None:
+        # JSON has one kind of number: a whole float comes back from it as an int.
+        if self.type is FieldType.FLOAT and isinstance(self.default, int):
+            object.__setattr__(self, "default", float(self.default))
+
+
+def _derived() -> tuple[Field, ...]:
+    """Declare fields that follow from `fields`, and are in no file and no table."""
+    return field(default=(), init=False, repr=False, compare=False)
+
 
 def _derive(
     owner: "Resource | Database", name: str, chosen: Callable[[Field], bool]
@@ -128,7 +138,7 @@ class Resource:
     raise_new_priority: bool = False
     url: str = ""
     #: Those of `fields` that a new subscription must have.
-    required_fields: tuple[Field, ...] = field(init=False, repr=False, compare=False)
+    required_fields: tuple[Field, ...] = _derived()
 
     def __post_init__(self) -> None:
         _derive(self, "required_fields", lambda declared: declared.required)
@@ -161,9 +171,9 @@ class Database:
     fields: Mapping[str, Field] = field(default_factory=dict)
     #: Those of `fields` that a new profile must have, that it gets unless it has them,
     #: and that profiles are found by.
-    required_fields: tuple[Field, ...] = field(init=False, repr=False, compare=False)
-    defaulted_fields: tuple[Field, ...] = field(init=False, repr=False, compare=False)
-    match_fields: tuple[Field, ...] = field(init=False, repr=False, compare=False)
+    required_fields: tuple[Field, ...] = _derived()
+    defaulted_fields: tuple[Field, ...] = _derived()
+    match_fields: tuple[Field, ...] = _derived()
 
     def __post_init__(self) -> None:
         _derive(self, "required_fields", lambda declared: declared.required)

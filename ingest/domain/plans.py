@@ -97,8 +97,8 @@ class FieldChange:
         return before != after or (self.new.match and self.strands_values)
 
 
-#: What a record calls otherwise than the declared file.
-_NAMES = {
+#: What the declared file calls otherwise than a record: its name by the attribute.
+FILE_NAMES = {
     "account_id": "account",
     "database_id": "database",
     "database_ids": "databases",
@@ -138,7 +138,7 @@ Thing: TypeAlias = (
 
 def _attributes(thing: Thing) -> dict[str, object]:
     return {
-        _NAMES.get(each.name, each.name): getattr(thing, each.name)
+        FILE_NAMES.get(each.name, each.name): getattr(thing, each.name)
         for each in dataclasses.fields(thing)
         if each.compare and each.name not in _NOT_COMPARED
     }

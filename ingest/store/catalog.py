@@ -1,17 +1,16 @@
 """The catalog in Postgres: what is declared, and at which version."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from psycopg.rows import dict_row
+from msgspec import json
 
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import PenstockError
 from ingest.domain.fields import SYSTEM_FIELDS
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
-from ingest.domain.plans import Account, DeclaredCatalog, field_changes
+from ingest.domain.plans import DeclaredCatalog, field_changes
 from ingest.domain.subscription_fields import SYSTEM_SUBSCRIPTION_FIELDS
-from ingest.store import catalog_rows, catalog_statements, trigger_statements
+from ingest.store import catalog_statements, trigger_statements
 from ingest.store.backfill import follow_field
 from ingest.store.database import LOCK_SPACE, Connection
 
@@ -57,70 +56,55 @@ def lock_catalog(connection: Connection) -> None:
     )
 
 
-#: One statement, hence one snapshot: never half of a change. An empty table
-#: aggregates to null.
+#: One statement, hence one snapshot: never half of a change. `declared` is the
+#: DeclaredCatalog as JSON: its records by id or name, with columns for attributes.
 _CATALOG = """
+      WITH database AS (
+           SELECT databases.*,
+                  (SELECT coalesce(json_object_agg(name, field ORDER BY name), '{}')
+                     FROM (SELECT fields.*, default_value AS "default",
+                                  is_unique AS "unique"
+                             FROM fields
+                            WHERE database_id = databases.id) AS field) AS fields
+             FROM databases),
+           resource AS (
+           SELECT resources.*,
+                  (SELECT coalesce(json_object_agg(name, field ORDER BY name), '{}')
+                     FROM resource_fields AS field
+                    WHERE resource_id = resources.id) AS fields
+             FROM resources)
     SELECT (SELECT version FROM catalog_version) AS version,
-           (SELECT json_agg(account ORDER BY id) FROM accounts AS account)
-               AS accounts,
-           (SELECT json_agg(database ORDER BY id) FROM databases AS database)
-               AS databases,
-           (SELECT json_agg(field ORDER BY name) FROM fields AS field)
-               AS fields,
-           (SELECT json_agg(resource ORDER BY id) FROM resources AS resource)
-               AS resources,
-           (SELECT json_agg(field ORDER BY name) FROM resource_fields AS field)
-               AS resource_fields,
-           (SELECT json_agg(segment ORDER BY id) FROM segments AS segment)
-               AS segments,
-           (SELECT json_agg(endpoint ORDER BY id) FROM endpoints AS endpoint)
-               AS endpoints,
-           (SELECT json_agg(rule ORDER BY id) FROM triggers AS rule)
-               AS triggers,
-           (SELECT json_agg(workflow ORDER BY id) FROM workflows AS workflow)
-               AS workflows
+           ARRAY(SELECT id FROM endpoints WHERE disabled_at IS NOT NULL)
+               AS disabled_ids,
+           json_build_object(
+               'accounts',
+               (SELECT coalesce(json_object_agg(id, account ORDER BY id), '{}')
+                  FROM accounts AS account),
+               'databases',
+               (SELECT coalesce(json_object_agg(id, database ORDER BY id), '{}')
+                  FROM database),
+               'resources',
+               (SELECT coalesce(json_object_agg(id, resource ORDER BY id), '{}')
+                  FROM resource),
+               'segments',
+               (SELECT coalesce(json_object_agg(id, segment ORDER BY id), '{}')
+                  FROM segments AS segment),
+               'endpoints',
+               (SELECT coalesce(json_object_agg(id, endpoint ORDER BY id), '{}')
+                  FROM endpoints AS endpoint),
+               'triggers',
+               (SELECT coalesce(json_object_agg(id, rule ORDER BY id), '{}')
+                  FROM triggers AS rule),
+               'workflows',
+               (SELECT coalesce(json_object_agg(id, workflow ORDER BY id), '{}')
+                  FROM workflows AS workflow))::text AS declared
     """
 
 
-def _load(
-    connection: Connection,
-) -> tuple[int, DeclaredCatalog, set[int]]:
+def _load(connection: Connection) -> tuple[int, DeclaredCatalog, set[int]]:
     """Load the version, the catalog, and the ids of the disabled endpoints."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        (row,) = cursor.execute(_CATALOG)
-    version = row.pop("version")
-    tables = {name: rows or [] for name, rows in row.items()}
-    disabled = {each["id"] for each in tables["endpoints"] if each["disabled_at"]}
-    return version, _declare(tables), disabled
-
-
-def _declare(
-    tables: Mapping[str, Sequence[catalog_rows.CatalogRow]],
-) -> DeclaredCatalog:
-    """Make the catalog out of the rows of each table."""
-    return DeclaredCatalog(
-        accounts={each["id"]: Account(**each) for each in tables["accounts"]},
-        databases={
-            each["id"]: catalog_rows.to_database(each, tables["fields"])
-            for each in tables["databases"]
-        },
-        resources={
-            each["id"]: catalog_rows.to_resource(each, tables["resource_fields"])
-            for each in tables["resources"]
-        },
-        segments={
-            each["id"]: catalog_rows.to_segment(each) for each in tables["segments"]
-        },
-        endpoints={
-            each["id"]: catalog_rows.to_endpoint(each) for each in tables["endpoints"]
-        },
-        triggers={
-            each["id"]: catalog_rows.to_trigger(each) for each in tables["triggers"]
-        },
-        workflows={
-            each["id"]: catalog_rows.to_workflow(each) for each in tables["workflows"]
-        },
-    )
+    ((version, disabled_ids, declared),) = connection.execute(_CATALOG)
+    return version, json.decode(declared, type=DeclaredCatalog), set(disabled_ids)
 
 
 def load_declared(connection: Connection) -> DeclaredCatalog:

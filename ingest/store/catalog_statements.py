@@ -1,9 +1,18 @@
 """The statements that make the catalog's tables the declared ones."""
 
-from ingest.domain.plans import DeclaredCatalog
-from ingest.store import catalog_rows
+from typing import Any
+
+import msgspec
+
+from ingest.domain.plans import DeclaredCatalog, Thing
 from ingest.store.database import Connection
 from ingest.store.rows import execute_rows
+
+
+def to_row(thing: Thing) -> dict[str, Any]:
+    """Return what a statement finds of a record, by the attribute."""
+    row: dict[str, Any] = msgspec.to_builtins(thing, order="deterministic")
+    return row
 
 
 def save_accounts(connection: Connection, declared: DeclaredCatalog) -> None:
@@ -17,7 +26,7 @@ def save_accounts(connection: Connection, declared: DeclaredCatalog) -> None:
             ON CONFLICT (id) DO UPDATE
            SET name = excluded.name
         """,
-        [{"id": each.id, "name": each.name} for each in declared.accounts.values()],
+        [to_row(each) for each in declared.accounts.values()],
     )
 
 
@@ -41,7 +50,7 @@ def save_databases(connection: Connection, declared: DeclaredCatalog) -> None:
                ignore_unknown_fields = excluded.ignore_unknown_fields,
                phone_region = excluded.phone_region
         """,
-        [catalog_rows.from_database(each) for each in declared.databases.values()],
+        [to_row(each) for each in declared.databases.values()],
     )
 
 
@@ -67,7 +76,7 @@ def save_resources(connection: Connection, declared: DeclaredCatalog) -> None:
                categories = excluded.categories,
                raise_new_priority = excluded.raise_new_priority
         """,
-        [catalog_rows.from_resource(each) for each in declared.resources.values()],
+        [to_row(each) for each in declared.resources.values()],
     )
 
 
@@ -85,7 +94,7 @@ def save_segments(connection: Connection, declared: DeclaredCatalog) -> None:
                name = excluded.name,
                kind = excluded.kind
         """,
-        [catalog_rows.from_segment(each) for each in declared.segments.values()],
+        [to_row(each) for each in declared.segments.values()],
     )
 
 
@@ -97,15 +106,15 @@ def save_fields(connection: Connection, declared: DeclaredCatalog) -> None:
         """
         INSERT INTO fields (database_id, name, type, title, required, default_value,
                             options, match, is_unique)
-        SELECT owner_id, name, type, title, required, default_value,
-               options, match, is_unique
+        SELECT owner_id, name, type, title, required, "default",
+               options, match, "unique"
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS declared (owner_id integer, name text, type text, title text,
-                            required boolean, default_value jsonb, options text[],
-                            match boolean, is_unique boolean)
+                            required boolean, "default" jsonb, options text[],
+                            match boolean, "unique" boolean)
         """,
         [
-            catalog_rows.from_field(database.id, field)
+            {"owner_id": database.id, **to_row(field)}
             for database in declared.databases.values()
             for field in database.fields.values()
         ],
@@ -126,7 +135,7 @@ def save_resource_fields(connection: Connection, declared: DeclaredCatalog) -> N
                             required boolean, options text[], channels text[])
         """,
         [
-            catalog_rows.from_field(resource.id, field)
+            {"owner_id": resource.id, **to_row(field)}
             for resource in declared.resources.values()
             for field in resource.fields.values()
         ],

@@ -1,10 +1,8 @@
 """The statements that declare endpoints, and what is delivered to them."""
 
-from dataclasses import asdict
-
 from ingest.domain.identities import new_signing_secret
 from ingest.domain.plans import DeclaredCatalog
-from ingest.store import catalog_rows
+from ingest.store.catalog_statements import to_row
 from ingest.store.database import Connection
 from ingest.store.rows import execute_rows
 
@@ -38,7 +36,7 @@ def save_endpoints(connection: Connection, declared: DeclaredCatalog) -> None:
                                   THEN endpoints.disabled_at END
         """,
         [
-            {**catalog_rows.from_endpoint(each), "secret": new_signing_secret()}
+            {**to_row(each), "secret": new_signing_secret()}
             for each in declared.endpoints.values()
         ],
     )
@@ -59,7 +57,7 @@ def save_triggers(connection: Connection, declared: DeclaredCatalog) -> None:
                             name text, event text, resource_id integer, channel text,
                             novelties text[], segment_id integer, fields text[])
         """,
-        [catalog_rows.from_trigger(each) for each in declared.triggers.values()],
+        [to_row(each) for each in declared.triggers.values()],
     )
 
 
@@ -75,5 +73,5 @@ def save_workflows(connection: Connection, declared: DeclaredCatalog) -> None:
                AS declared (id integer, database_id integer, endpoint_id integer,
                             name text)
         """,
-        [asdict(each) for each in declared.workflows.values()],
+        [to_row(each) for each in declared.workflows.values()],
     )

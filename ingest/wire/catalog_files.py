@@ -5,20 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any
 
+import tomlkit
 from marshmallow import ValidationError
+from msgspec import convert
 
-from ingest.domain.catalog import (
-    Database,
-    Endpoint,
-    Field,
-    FieldType,
-    Resource,
-    Segment,
-    Trigger,
-    Workflow,
-)
 from ingest.domain.errors import Fault, PenstockError
-from ingest.domain.plans import Account, DeclaredCatalog
+from ingest.domain.plans import DeclaredCatalog
 from ingest.wire.catalog_rules import TomlTable, find_faults, parse_default
 from ingest.wire.catalog_schemas import CATALOG
 
@@ -77,106 +69,34 @@ def _shape_faults(messages: object, path: str = "") -> Iterator[Fault]:
             yield Fault(code=400, message=str(messages), path=path)
 
 
-def _field(table: TomlTable) -> Field:
-    unique = table.get("unique", False)
-    return Field(
-        name=table["name"],
-        type=FieldType(table["type"]),
-        title=table["title"],
-        required=table["required"],
-        default=parse_default(table),
-        options=tuple(table["options"]),
-        match=unique or table.get("match", False),
-        unique=unique,
-        channels=frozenset(table.get("channels", ())),
-    )
+def _by(key: str, tables: Sequence[TomlTable]) -> dict[Any, TomlTable]:
+    return {table[key]: table for table in tables}
 
 
-def _fields(tables: Sequence[TomlTable]) -> dict[str, Field]:
-    return {table["name"]: _field(table) for table in tables}
+def _field(table: TomlTable) -> TomlTable:
+    is_unique = table.get("unique", False)
+    return {
+        **table,
+        "default": parse_default(table),
+        "match": is_unique or table.get("match", False),
+    }
 
 
-def _database(table: TomlTable) -> Database:
-    return Database(
-        id=table["id"],
-        name=table["name"],
-        account_id=table["account"],
-        default_resource_id=table["default_resource"],
-        ignore_unknown_fields=table["ignore_unknown_fields"],
-        phone_region=table["phone_region"],
-        fields=_fields(table["own_fields"]),
-    )
+def _owner(table: TomlTable) -> TomlTable:
+    return {**table, "fields": _by("name", [_field(each) for each in table["fields"]])}
 
 
-def _resource(table: TomlTable) -> Resource:
-    return Resource(
-        id=table["id"],
-        name=table["name"],
-        account_id=table["account"],
-        database_ids=frozenset(table["databases"]),
-        channels=frozenset(table["channels"]),
-        categories=frozenset(table["categories"]),
-        fields=_fields(table["own_fields"]),
-        raise_new_priority=table["raise_new_priority"],
-        url=table["url"],
-    )
-
-
-def _segment(table: TomlTable) -> Segment:
-    return Segment(
-        id=table["id"],
-        name=table["name"],
-        database_id=table["database"],
-        kind=table["kind"],
-    )
-
-
-def _endpoint(table: TomlTable) -> Endpoint:
-    return Endpoint(
-        id=table["id"],
-        name=table["name"],
-        account_id=table["account"],
-        url=table["url"],
-        queue=table["queue"],
-    )
-
-
-def _trigger(table: TomlTable) -> Trigger:
-    return Trigger(
-        id=table["id"],
-        name=table["name"],
-        database_id=table["database"],
-        endpoint_id=table["endpoint"],
-        event=table["event"],
-        resource_id=table["resource"],
-        channel=table["channel"],
-        novelties=frozenset(table["novelties"]),
-        segment_id=table["segment"],
-        fields=frozenset(table["changed"]),
-    )
-
-
-def _workflow(table: TomlTable) -> Workflow:
-    return Workflow(
-        id=table["id"],
-        name=table["name"],
-        database_id=table["database"],
-        endpoint_id=table["endpoint"],
-    )
+#: Sections whose tables have fields of their own.
+_OWNERS = ("databases", "resources")
 
 
 def _catalog(document: Mapping[str, Any]) -> DeclaredCatalog:
-    return DeclaredCatalog(
-        accounts={
-            table["id"]: Account(id=table["id"], name=table["name"])
-            for table in document["accounts"]
+    return convert(
+        {
+            section: _by("id", [*map(_owner, tables)] if section in _OWNERS else tables)
+            for section, tables in document.items()
         },
-        databases={table["id"]: _database(table) for table in document["databases"]},
-        resources={table["id"]: _resource(table) for table in document["resources"]},
-        segments={table["id"]: _segment(table) for table in document["segments"]},
-        endpoints={table["id"]: _endpoint(table) for table in document["endpoints"]},
-        triggers={table["id"]: _trigger(table) for table in document["triggers"]},
-        workflows={table["id"]: _workflow(table) for table in document["workflows"]},
+        DeclaredCatalog,
     )
 
 
@@ -194,3 +114,9 @@ def load_catalog_file(body: bytes) -> DeclaredCatalog:
     if faults:
         raise InvalidCatalogFile(faults)
     return _catalog(tables)
+
+
+def dump_catalog_file(declared: DeclaredCatalog) -> str:
+    """Write the file that `load_catalog_file` reads as `declared`."""
+    sections: dict[str, object] = CATALOG.dump(declared)
+    return tomlkit.dumps({name: tables for name, tables in sections.items() if tables})

@@ -4,16 +4,20 @@ The rules run on whatever part of the file is well shaped, so that an operator s
 all faults at once; hence each looks only at values that are there.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ingest.domain import fields
 from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import Fault, InvalidValue
+from ingest.domain.plans import FILE_NAMES, DeclaredCatalog
 from ingest.wire.trigger_rules import endpoint_faults, trigger_faults
 
-#: One table of the file, as far as it is well shaped.
+#: One table of the file, as far as it is well shaped; its keys are the record's.
 TomlTable = Mapping[str, Any]
+
+SECTIONS = tuple(each.name for each in dataclasses.fields(DeclaredCatalog))
 
 _STRUCTURES = {FieldType.OBJECT, FieldType.ARR_OBJECT}
 _MANY_VALUED = {FieldType.TAGS, *_STRUCTURES}
@@ -101,15 +105,15 @@ def _unknown(
 ) -> Iterator[Fault]:
     value = table.get(key)
     if value is not None and value not in known:
-        yield _fault(f"{path}.{key}", f"{value} is not declared.")
+        yield _fault(f"{path}.{FILE_NAMES[key]}", f"{value} is not declared.")
 
 
 def _default_resource_faults(
     path: str, database: TomlTable, resources: Mapping[object, TomlTable]
 ) -> Iterator[Fault]:
-    yield from _unknown(path, database, "default_resource", resources)
-    resource = resources.get(database.get("default_resource"), {})
-    bound = resource.get("databases")
+    yield from _unknown(path, database, "default_resource_id", resources)
+    resource = resources.get(database.get("default_resource_id"), {})
+    bound = resource.get("database_ids")
     if bound is not None and database.get("id") not in bound:
         yield _fault(
             f"{path}.default_resource",
@@ -120,12 +124,12 @@ def _default_resource_faults(
 def _binding_faults(
     path: str, resource: TomlTable, databases: Mapping[object, TomlTable]
 ) -> Iterator[Fault]:
-    for index, database_id in enumerate(resource.get("databases", ())):
+    for index, database_id in enumerate(resource.get("database_ids", ())):
         here = f"{path}.databases[{index}]"
         if database_id not in databases:
             yield _fault(here, f"{database_id} is not declared.")
             continue
-        owners = {databases[database_id].get("account"), resource.get("account")}
+        owners = {databases[database_id].get("account_id"), resource.get("account_id")}
         if None not in owners and len(owners) > 1:
             yield _fault(
                 here, f"Database {database_id} must belong to the same account."
@@ -146,30 +150,21 @@ def _delivery_faults(tables: Mapping[str, Sequence[TomlTable]]) -> Iterator[Faul
 
 def find_faults(document: TomlTable) -> Iterator[Fault]:
     """Find every broken rule of a catalog file."""
-    sections = (
-        "accounts",
-        "databases",
-        "resources",
-        "segments",
-        "endpoints",
-        "triggers",
-        "workflows",
-    )
-    tables = {name: document.get(name, []) for name in sections}
-    accounts, databases, resources = (_by_id(tables[name]) for name in sections[:3])
+    tables = {name: document.get(name, []) for name in SECTIONS}
+    accounts, databases, resources = (_by_id(tables[name]) for name in SECTIONS[:3])
 
-    for name in sections:
+    for name in SECTIONS:
         yield from _repeated(name, tables[name], "id")
     for index, database in enumerate(tables["databases"]):
         path = f"databases[{index}]"
-        yield from _unknown(path, database, "account", accounts)
+        yield from _unknown(path, database, "account_id", accounts)
         yield from _default_resource_faults(path, database, resources)
-        yield from _field_faults(f"{path}.fields", database.get("own_fields", []))
+        yield from _field_faults(f"{path}.fields", database.get("fields", []))
     for index, resource in enumerate(tables["resources"]):
         path = f"resources[{index}]"
-        yield from _unknown(path, resource, "account", accounts)
+        yield from _unknown(path, resource, "account_id", accounts)
         yield from _binding_faults(path, resource, databases)
-        yield from _field_faults(f"{path}.fields", resource.get("own_fields", []))
+        yield from _field_faults(f"{path}.fields", resource.get("fields", []))
     for index, segment in enumerate(tables["segments"]):
-        yield from _unknown(f"segments[{index}]", segment, "database", databases)
+        yield from _unknown(f"segments[{index}]", segment, "database_id", databases)
     yield from _delivery_faults(tables)

@@ -1,11 +1,13 @@
 """The shape of a catalog file: its tables, their keys and the types of their values.
 
-Shape only: what needs two values at once is in `catalog_rules`.
+Files are read and written by it. Keys are the attributes of the records, under the
+names of `FILE_NAMES`. Shape only: what needs two values at once is in `catalog_rules`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields, post_dump, validate
 
 from ingest.domain.catalog import (
     Channel,
@@ -15,6 +17,7 @@ from ingest.domain.catalog import (
     SegmentKind,
 )
 from ingest.domain.phones import REGIONS
+from ingest.domain.plans import FILE_NAMES
 
 #: Contract section 5; the other types belong to fields of the system's own.
 DATABASE_FIELD_TYPES = (
@@ -81,19 +84,55 @@ def _list(inner: fields.Field[Any]) -> fields.List[Any]:
     return fields.List(inner, load_default=list)
 
 
-def _own_fields(schema: type[Schema]) -> fields.List[Any]:
+def _own_fields(inner: fields.Field[Any]) -> fields.List[Any]:
     # `fields` itself is marshmallow's.
-    return fields.List(fields.Nested(schema), load_default=list, data_key="fields")
+    return fields.List(inner, load_default=list, attribute="fields", data_key="fields")
 
 
-class AccountSchema(Schema):
+class _TableSchema(Schema):
+    """One table of the file and its record."""
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        """Give the field its name in the file."""
+        field_obj.data_key = field_obj.data_key or FILE_NAMES.get(field_name)
+
+    def get_attribute(self, obj: object, attr: str, default: object) -> object:
+        """Return what is written of a record: sets in order."""
+        value: object = super().get_attribute(obj, attr, default)
+        return sorted(value) if isinstance(value, frozenset) else value
+
+    @post_dump
+    def _leave_out_defaults(
+        self, table: Mapping[str, Any], **_: object
+    ) -> dict[str, Any]:
+        defaults = {
+            field.data_key or name: field.load_default
+            for name, field in self.fields.items()
+        }
+        return {
+            key: value
+            for key, value in table.items()
+            if value is not None and value != [] and value != defaults[key]
+        }
+
+
+class _OwnerSchema(_TableSchema):
+    """One whose record holds others, by their ids or names."""
+
+    def get_attribute(self, obj: object, attr: str, default: object) -> object:
+        """Return what is written of a record, those that it holds as a list."""
+        value = super().get_attribute(obj, attr, default)
+        return [*value.values()] if isinstance(value, Mapping) else value
+
+
+class AccountSchema(_TableSchema):
     """One of `[[accounts]]`."""
 
     id = _id()
     name = _text()
 
 
-class ResourceFieldSchema(Schema):
+class ResourceFieldSchema(_TableSchema):
     """One of `[[resources.fields]]`."""
 
     name = fields.String(required=True, validate=_FIELD_NAME)
@@ -104,7 +143,7 @@ class ResourceFieldSchema(Schema):
     channels = _list(fields.Enum(Channel, by_value=True))
 
 
-class DatabaseFieldSchema(Schema):
+class DatabaseFieldSchema(_TableSchema):
     """One of `[[databases.fields]]`."""
 
     name = fields.String(required=True, validate=[_FIELD_NAME, _NOT_RESERVED])
@@ -117,78 +156,76 @@ class DatabaseFieldSchema(Schema):
     unique = _flag()
 
 
-class DatabaseSchema(Schema):
+class DatabaseSchema(_OwnerSchema):
     """One of `[[databases]]`."""
 
     id = _id()
-    account = _id()
+    account_id = _id()
     name = _text()
-    default_resource = _optional_id()
+    default_resource_id = _optional_id()
     ignore_unknown_fields = _flag()
     phone_region = fields.String(load_default=None, validate=_REGION)
-    own_fields = _own_fields(DatabaseFieldSchema)
+    own_fields = _own_fields(fields.Nested(DatabaseFieldSchema))
 
 
-class ResourceSchema(Schema):
+class ResourceSchema(_OwnerSchema):
     """One of `[[resources]]`."""
 
     id = _id()
-    account = _id()
+    account_id = _id()
     name = _text()
     url = fields.String(load_default="", validate=_STORABLE)
-    databases = _list(fields.Integer(strict=True, validate=_IDS))
+    database_ids = _list(fields.Integer(strict=True, validate=_IDS))
     channels = _list(fields.Enum(Channel, by_value=True))
     categories = _list(fields.String(validate=_TEXT))
     raise_new_priority = _flag()
-    own_fields = _own_fields(ResourceFieldSchema)
+    own_fields = _own_fields(fields.Nested(ResourceFieldSchema))
 
 
-class SegmentSchema(Schema):
+class SegmentSchema(_TableSchema):
     """One of `[[segments]]`."""
 
     id = _id()
-    database = _id()
+    database_id = _id()
     name = _text()
     kind = fields.Enum(SegmentKind, by_value=True, load_default=SegmentKind.STATIC)
 
 
-class EndpointSchema(Schema):
+class EndpointSchema(_TableSchema):
     """One of `[[endpoints]]`."""
 
     id = _id()
-    account = _id()
+    account_id = _id()
     name = _text()
     url = fields.String(load_default="", validate=_URL)
     queue = fields.String(load_default="", validate=_QUEUE)
 
 
-class TriggerSchema(Schema):
+class TriggerSchema(_TableSchema):
     """One of `[[triggers]]`."""
 
     id = _id()
     name = _text()
-    database = _id()
-    endpoint = _id()
+    database_id = _id()
+    endpoint_id = _id()
     event = fields.Enum(EventKind, by_value=True, required=True)
-    resource = _optional_id()
+    resource_id = _optional_id()
     channel = fields.Enum(Channel, by_value=True, load_default=None)
     novelties = _list(fields.Enum(Novelty, by_value=True))
-    segment = _optional_id()
-    changed = fields.List(
-        fields.String(validate=_TEXT), load_default=list, data_key="fields"
-    )
+    segment_id = _optional_id()
+    changed = _own_fields(fields.String(validate=_TEXT))
 
 
-class WorkflowSchema(Schema):
+class WorkflowSchema(_TableSchema):
     """One of `[[workflows]]`."""
 
     id = _id()
     name = _text()
-    database = _id()
-    endpoint = _id()
+    database_id = _id()
+    endpoint_id = _id()
 
 
-class CatalogSchema(Schema):
+class CatalogSchema(_OwnerSchema):
     """The whole file."""
 
     accounts = _list(fields.Nested(AccountSchema))

@@ -5,8 +5,9 @@ from typing import Any
 
 from ingest.domain.catalog import EventKind
 from ingest.domain.fields import SYSTEM_FIELDS
+from ingest.domain.plans import FILE_NAMES
 
-#: One table of the file, as far as it is well shaped.
+#: One table of the file, as far as it is well shaped; its keys are the record's.
 _Table = Mapping[str, Any]
 #: A key of the table and what is wrong there.
 _Finding = tuple[str, str]
@@ -15,20 +16,20 @@ _PROFILE = {EventKind.PROFILE_CREATED, EventKind.PROFILE_UPDATED}
 _SUBSCRIPTION = {EventKind.SUBSCRIPTION}
 _SEGMENT = {EventKind.SEGMENT_ENTERED, EventKind.SEGMENT_LEFT}
 
-#: By condition, as in the record and in the file: the events that it can narrow.
-_CONDITIONS: Mapping[str, tuple[str, set[EventKind]]] = {
-    "resource": ("resource", _SUBSCRIPTION),
-    "channel": ("channel", _SUBSCRIPTION),
-    "novelties": ("novelties", _SUBSCRIPTION),
-    "segment": ("segment", _SEGMENT),
-    "changed": ("fields", _PROFILE),
+#: By condition: the events that it can narrow.
+_CONDITIONS: Mapping[str, set[EventKind]] = {
+    "resource_id": _SUBSCRIPTION,
+    "channel": _SUBSCRIPTION,
+    "novelties": _SUBSCRIPTION,
+    "segment_id": _SEGMENT,
+    "fields": _PROFILE,
 }
 #: By what a trigger names: the section that declares it.
 _NAMED = {
-    "database": "databases",
-    "endpoint": "endpoints",
-    "resource": "resources",
-    "segment": "segments",
+    "database_id": "databases",
+    "endpoint_id": "endpoints",
+    "resource_id": "resources",
+    "segment_id": "segments",
 }
 #: What may change besides the fields.
 _CONTACTS = {"email", "phones", "segments"}
@@ -38,7 +39,7 @@ def endpoint_faults(
     endpoint: _Table, known: Mapping[str, Mapping[object, _Table]]
 ) -> Iterator[_Finding]:
     """Find what is wrong with one endpoint; `known` is by section and id."""
-    account = endpoint.get("account")
+    account = endpoint.get("account_id")
     if account is not None and account not in known["accounts"]:
         yield "account", f"{account} is not declared."
     if {"url", "queue"} <= endpoint.keys():
@@ -54,11 +55,11 @@ def trigger_faults(
     for key, section in _NAMED.items():
         value = trigger.get(key)
         if value is not None and value not in known[section]:
-            yield key, f"{value} is not declared."
+            yield FILE_NAMES[key], f"{value} is not declared."
     event = trigger.get("event")
-    for name, (key, events) in _CONDITIONS.items():
-        if event is not None and trigger.get(name) and event not in events:
-            yield key, f"Does not apply to the event {event}."
+    for key, events in _CONDITIONS.items():
+        if event is not None and trigger.get(key) and event not in events:
+            yield FILE_NAMES.get(key, key), f"Does not apply to the event {event}."
     yield from _elsewhere(trigger, known)
     yield from _unknown_fields(trigger, known["databases"])
 
@@ -67,16 +68,16 @@ def _elsewhere(
     trigger: _Table, known: Mapping[str, Mapping[object, _Table]]
 ) -> Iterator[_Finding]:
     """Find what is declared, but not of the trigger's database."""
-    database_id = trigger.get("database")
+    database_id = trigger.get("database_id")
     database = known["databases"].get(database_id, {})
-    segment = known["segments"].get(trigger.get("segment"), {})
-    if segment.get("database", database_id) != database_id:
+    segment = known["segments"].get(trigger.get("segment_id"), {})
+    if segment.get("database_id", database_id) != database_id:
         yield "segment", "Must belong to the database of the trigger."
-    resource = known["resources"].get(trigger.get("resource"), {})
-    if database_id not in resource.get("databases", [database_id]):
+    resource = known["resources"].get(trigger.get("resource_id"), {})
+    if database_id not in resource.get("database_ids", [database_id]):
         yield "resource", "Must list the database of the trigger in its databases."
-    endpoint = known["endpoints"].get(trigger.get("endpoint"), {})
-    owners = {endpoint.get("account"), database.get("account")} - {None}
+    endpoint = known["endpoints"].get(trigger.get("endpoint_id"), {})
+    owners = {endpoint.get("account_id"), database.get("account_id")} - {None}
     if len(owners) > 1:
         yield "endpoint", "Must belong to the account of the database."
 
@@ -84,11 +85,11 @@ def _elsewhere(
 def _unknown_fields(
     trigger: _Table, databases: Mapping[object, _Table]
 ) -> Iterator[_Finding]:
-    database = databases.get(trigger.get("database"))
-    if database is None or "own_fields" not in database:
+    database = databases.get(trigger.get("database_id"))
+    if database is None or "fields" not in database:
         return
-    own = {field.get("name") for field in database["own_fields"]}
-    for index, name in enumerate(trigger.get("changed", ())):
+    own = {field.get("name") for field in database["fields"]}
+    for index, name in enumerate(trigger.get("fields", ())):
         if name not in own | _CONTACTS and name not in SYSTEM_FIELDS:
             yield (
                 f"fields[{index}]",

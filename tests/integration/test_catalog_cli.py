@@ -15,7 +15,7 @@ from ingest.domain.tokens import Scope
 from ingest.store.catalog import load_declared, load_version, save_catalog
 from ingest.store.database import connect
 from ingest.store.tokens import hash_secret, load_tokens
-from ingest.wire.catalog_dumps import dump_catalog_file
+from ingest.wire.catalog_files import dump_catalog_file
 from tests.conftest import Servers
 from tests.declared import make_declared, make_field, make_segment
 

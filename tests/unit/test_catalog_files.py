@@ -7,8 +7,11 @@ from hypothesis import strategies as st
 
 from ingest.domain.catalog import Channel, FieldType, SegmentKind
 from ingest.domain.plans import DeclaredCatalog
-from ingest.wire.catalog_dumps import dump_catalog_file
-from ingest.wire.catalog_files import InvalidCatalogFile, load_catalog_file
+from ingest.wire.catalog_files import (
+    InvalidCatalogFile,
+    dump_catalog_file,
+    load_catalog_file,
+)
 from tests.declared import declared_catalogs
 
 HEAD = """
