@@ -23,6 +23,7 @@ from ingest.domain.errors import PartitionsDiffer
 from ingest.garbage import collect_rarely
 from ingest.geo import open_locator
 from ingest.settings import read_settings
+from ingest.streams.connections import connect_blocking
 from ingest.streams.partitioning import check_partitions
 from ingest.streams.presence import Presence, announce
 from ingest.streams.queues import (
@@ -155,15 +156,13 @@ def _die_with_the_worker(**_: object) -> None:
 def _tell_ready(sender: Consumer, **_kwargs: object) -> None:
     """Leave a key for whoever waits for the worker, such as the supervisor."""
     name = sender.hostname.partition("@")[0]
-    client = redis.Redis.from_url(settings.redis_url)
-    client.set(worker_key(name), b"ready")
-    client.close()
+    _redis().set(worker_key(name), b"ready")
 
 
 @functools.cache
 def _redis() -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.redis_url, socket_timeout=2, socket_connect_timeout=2
+    return connect_blocking(
+        settings.redis_url, client_name="penstock-presence", timeout_seconds=2
     )
 
 

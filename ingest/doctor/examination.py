@@ -15,6 +15,7 @@ from ingest.doctor.redis_server import check_redis
 from ingest.doctor.schema import check_schema
 from ingest.doctor.work import check_work
 from ingest.store.database import Connection, connect
+from ingest.streams.connections import connect_blocking
 from ingest.streams.presence import find_present
 
 _TIMEOUT_SECONDS = 5.0
@@ -75,8 +76,8 @@ def _check_database(
 
 
 def _open_redis(url: str, stack: ExitStack) -> tuple[redis.Redis | None, list[Finding]]:
-    client = redis.Redis.from_url(
-        url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
+    client = connect_blocking(
+        url, client_name="penstock-doctor", timeout_seconds=_TIMEOUT_SECONDS
     )
     stack.callback(client.close)
     try:

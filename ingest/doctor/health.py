@@ -9,6 +9,7 @@ from ingest.domain.progress import STALL_SECONDS, Stall, find_stalls
 from ingest.status.pipeline import list_progress
 from ingest.store.database import connect
 from ingest.store.partition_states import is_upkeep_working, select_partition_states
+from ingest.streams.connections import connect_blocking
 from ingest.streams.states import Streams
 
 _TIMEOUT_SECONDS = 5.0
@@ -39,10 +40,8 @@ def look(
     database_url: str, redis_url: str, partitions: int, seconds: float = STALL_SECONDS
 ) -> Health:
     """Read the progress of the workers from Redis and Postgres."""
-    client = redis.Redis.from_url(
-        redis_url,
-        socket_timeout=_TIMEOUT_SECONDS,
-        socket_connect_timeout=_TIMEOUT_SECONDS,
+    client = connect_blocking(
+        redis_url, client_name="penstock-health", timeout_seconds=_TIMEOUT_SECONDS
     )
     try:
         with connect(database_url, application_name="penstock-health") as connection:

@@ -5,15 +5,13 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import redis
 from prometheus_client.core import Metric
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from ingest.domain.flow import FlowMeter
 from ingest.exporter import families
 from ingest.exporter.states import DEADLINE_SECONDS
 from ingest.status.pipeline import sample
+from ingest.streams.connections import connect_blocking
 from ingest.streams.queues import CELERY_KEY_PREFIX, DRAINS, UPKEEP
 from ingest.streams.states import Streams, StreamsState
 
@@ -26,13 +24,10 @@ class RedisState:
     name = "redis"
 
     def __init__(self, redis_url: str, partitions: int) -> None:
-        self._redis = redis.Redis.from_url(
+        self._redis = connect_blocking(
             redis_url,
             client_name="penstock-exporter",
-            max_connections=1,
-            socket_timeout=DEADLINE_SECONDS,
-            socket_connect_timeout=DEADLINE_SECONDS,
-            retry=Retry(NoBackoff(), 0),
+            timeout_seconds=DEADLINE_SECONDS,
         )
         self._streams = Streams(self._redis, partitions)
         self._meter = FlowMeter()

@@ -3,6 +3,7 @@
 import http.client
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import redis
 
 from ingest.local.processes import Program
 from ingest.local.supervisor import Child
+from ingest.streams.connections import connect_blocking
 from ingest.streams.queues import DRAINS, UPKEEP, worker_key
 
 _PROBE_SECONDS = 2.0
@@ -56,7 +58,7 @@ def probe_http(port: int, path: str) -> str | None:
 def _probe_worker(redis_url: str, name: str) -> str | None:
     """Look for the key that a worker sets when it is ready."""
     try:
-        with redis.Redis.from_url(redis_url, socket_timeout=_PROBE_SECONDS) as client:
+        with closing(_connect(redis_url)) as client:
             ready = client.exists(worker_key(name))
     except redis.RedisError as error:
         return str(error)
@@ -65,8 +67,14 @@ def _probe_worker(redis_url: str, name: str) -> str | None:
 
 def forget_workers(redis_url: str) -> None:
     """Delete what earlier workers said of themselves."""
-    with redis.Redis.from_url(redis_url, socket_timeout=_PROBE_SECONDS) as client:
+    with closing(_connect(redis_url)) as client:
         client.delete(worker_key(DRAINS), worker_key(UPKEEP))
+
+
+def _connect(redis_url: str) -> redis.Redis:
+    return connect_blocking(
+        redis_url, client_name="penstock-up", timeout_seconds=_PROBE_SECONDS
+    )
 
 
 def _program(

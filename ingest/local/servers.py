@@ -13,7 +13,7 @@ from ingest.local import processes
 from ingest.local.postgres import postgres_program, prepare_postgres, probe_postgres
 from ingest.local.processes import ProcessUser, Program
 from ingest.local.state import locked, open_state
-from ingest.local.valkey import prepare_valkey, probe_valkey, valkey_program
+from ingest.local.valkey import prepare_valkey, probe_redis, valkey_program
 
 _READY_SECONDS = 60.0
 _POLL_SECONDS = 0.02
@@ -88,7 +88,7 @@ def start_valkey(
     keeper = prepare_valkey(open_state(state_dir), durable=durable, environ=environ)
     program = valkey_program(keeper)
     server = Server(url=keeper.url, program=program, process=processes.start(program))
-    _wait_ready(server, lambda: probe_valkey(keeper))
+    _wait_ready(server, lambda: probe_redis(keeper.url))
     return server
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-import redis
 
 from ingest.local.postgres import (
     clear_stale,
@@ -14,7 +13,7 @@ from ingest.local.postgres import (
     probe_postgres,
 )
 from ingest.local.supervisor import Child, Probe
-from ingest.local.valkey import prepare_valkey, probe_valkey, valkey_program
+from ingest.local.valkey import prepare_valkey, probe_redis, valkey_program
 
 #: Takes one line for a person.
 Tell = Callable[[str], None]
@@ -25,17 +24,6 @@ def _probe_foreign_postgres(url: str) -> str | None:
         psycopg.connect(url, connect_timeout=2).close()
     except psycopg.OperationalError as error:
         return str(error).strip().splitlines()[-1]
-    return None
-
-
-def _probe_foreign_redis(url: str) -> str | None:
-    try:
-        with redis.Redis.from_url(
-            url, socket_connect_timeout=2, socket_timeout=2
-        ) as client:
-            client.ping()
-    except redis.RedisError as error:
-        return str(error)
     return None
 
 
@@ -72,12 +60,14 @@ def choose_redis(state: Path, environ: Mapping[str, str], tell: Tell) -> Service
     url = environ.get("REDIS_URL")
     if url:
         tell("redis: using REDIS_URL")
-        return Service(url=url, probe=lambda: _probe_foreign_redis(url))
+        return Service(url=url, probe=lambda: probe_redis(url))
     keeper = prepare_valkey(state, durable=True, environ=environ)
     binaries = keeper.binaries
     name = f"{binaries.server.name} {binaries.version_text}"
     tell(f"redis: {name} ({binaries.source}) on {keeper.directory}")
     child = Child(
-        program=valkey_program(keeper), probe=lambda: probe_valkey(keeper), stop_order=4
+        program=valkey_program(keeper),
+        probe=lambda: probe_redis(keeper.url),
+        stop_order=4,
     )
     return Service(url=keeper.url, probe=child.probe, child=child)

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ingest.local.processes import (
     identity,
 )
 from ingest.local.state import find_port, keep_password, keep_port, write_private
+from ingest.streams.connections import connect_blocking
 
 _STRANGER_SECONDS = 10.0
 
@@ -107,13 +109,12 @@ def valkey_program(keeper: Keeper) -> Program:
     )
 
 
-def probe_valkey(keeper: Keeper) -> str | None:
+def probe_redis(url: str) -> str | None:
     """Ping it; return why it does not answer yet."""
-    try:
-        with redis.Redis.from_url(
-            keeper.url, socket_connect_timeout=2, socket_timeout=2
-        ) as client:
+    client = connect_blocking(url, client_name="penstock-probe", timeout_seconds=2)
+    with closing(client):
+        try:
             client.ping()
-    except redis.RedisError as error:
-        return str(error)
+        except redis.RedisError as error:
+            return str(error)
     return None

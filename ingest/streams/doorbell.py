@@ -10,11 +10,9 @@ from threading import Thread
 
 from celery import Celery
 from kombu.exceptions import OperationalError
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
+from ingest.streams.connections import connect_blocking
 from ingest.streams.queues import (
     BELL_EXPIRES_SECONDS,
     BELL_GUARD_SECONDS,
@@ -58,12 +56,10 @@ class Doorbell:
 
     def __init__(self, redis_url: str) -> None:
         self._celery = make_celery(redis_url)
-        self._redis = Redis.from_url(
+        self._redis = connect_blocking(
             redis_url,
             client_name="penstock-doorbell",
-            socket_timeout=_TIMEOUT_SECONDS,
-            socket_connect_timeout=_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
+            timeout_seconds=_TIMEOUT_SECONDS,
         )
         # None ends the thread.
         self._queue: SimpleQueue[int | None] = SimpleQueue()

@@ -6,21 +6,15 @@ read the other streams. So each new connection that appends to the streams, or r
 them, looks whether its process has the number that the deployment has.
 """
 
-import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import redis
-from redis.asyncio.connection import AbstractConnection as AsyncConnection
-from redis.connection import AbstractConnection
 
 from ingest.domain.errors import PartitionsDiffer, PenstockError
+from ingest.streams.connections import connect_blocking
 from ingest.streams.queues import PARTITIONS_KEY, STREAMS, parse_stream_key, stream_key
-
-logger = logging.getLogger(__name__)
 
 #: What processes that append to the streams, or read them, call their connections.
 INTAKE_CLIENT = "penstock-intake"
@@ -29,68 +23,9 @@ FILES_CLIENT = "penstock-files"
 WORKER_CLIENT = "penstock-worker"
 _MEMBERS = (INTAKE_CLIENT, CONSUME_CLIENT, FILES_CLIENT, WORKER_CLIENT)
 
-_TIMEOUT_SECONDS = 5.0
-
-
-class _PartitionsDiffer(PartitionsDiffer, redis.RedisError):
-    """An error of Redis, too: a client that connects must not go on."""
-
 
 class PartitionsInUse(PenstockError):
     """The number of partitions cannot be changed now; the message says why."""
-
-
-def agree(count: int) -> Callable[[AbstractConnection], None]:
-    """Return what a connection does first: greet, and raise PartitionsDiffer or not.
-
-    The first of all tells the others its own number.
-    """
-
-    def connect(connection: AbstractConnection) -> None:
-        # redis-py leaves it untyped.
-        connection.on_connect()  # type: ignore[no-untyped-call]
-        known = _ask(connection, "GET", PARTITIONS_KEY)
-        if known is None:
-            # A Redis that is full refuses even this, and drains must go on.
-            with suppress(redis.ResponseError):
-                _ask(connection, "SETNX", PARTITIONS_KEY, count)
-            known = _ask(connection, "GET", PARTITIONS_KEY)
-        _compare(known, count)
-
-    return connect
-
-
-def agree_async(count: int) -> Callable[[AsyncConnection], Awaitable[None]]:
-    """Do as `agree` for a process with a loop."""
-
-    async def connect(connection: AsyncConnection) -> None:
-        await connection.on_connect()
-        known = await _ask_async(connection, "GET", PARTITIONS_KEY)
-        if known is None:
-            with suppress(redis.ResponseError):
-                await _ask_async(connection, "SETNX", PARTITIONS_KEY, count)
-            known = await _ask_async(connection, "GET", PARTITIONS_KEY)
-        _compare(known, count)
-
-    return connect
-
-
-def _ask(connection: AbstractConnection, *command: object) -> Any:
-    connection.send_command(*command)  # type: ignore[no-untyped-call]
-    return connection.read_response()
-
-
-async def _ask_async(connection: AsyncConnection, *command: Any) -> Any:
-    await connection.send_command(*command)
-    return await connection.read_response()
-
-
-def _compare(known: Any, count: int) -> None:
-    if known is None or int(known) == count:
-        return
-    error = _PartitionsDiffer(ours=count, known=int(known))
-    logger.error("partition count mismatch", extra={"reason": str(error)})
-    raise error
 
 
 def check_partitions(redis_url: str, count: int) -> None:
@@ -99,7 +34,7 @@ def check_partitions(redis_url: str, count: int) -> None:
     For the start of a process. A Redis that is away is waited for by what connects
     later, which looks again.
     """
-    client = _connect(redis_url, redis_connect_func=agree(count))
+    client = connect_blocking(redis_url, client_name="penstock-check", partitions=count)
     try:
         client.ping()
     except PartitionsDiffer:
@@ -108,15 +43,6 @@ def check_partitions(redis_url: str, count: int) -> None:
         pass
     finally:
         client.close()
-
-
-def _connect(redis_url: str, **options: Any) -> redis.Redis:
-    return redis.Redis.from_url(
-        redis_url,
-        socket_timeout=_TIMEOUT_SECONDS,
-        socket_connect_timeout=_TIMEOUT_SECONDS,
-        **options,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +61,7 @@ class Partitions:
     """The number of partitions as an operator sees and changes it."""
 
     def __init__(self, redis_url: str) -> None:
-        self._redis = _connect(redis_url, client_name="penstock-partitions")
+        self._redis = connect_blocking(redis_url, client_name="penstock-partitions")
 
     def close(self) -> None:
         """Give up the connection."""

@@ -15,7 +15,8 @@ from ingest.domain.answers import Answer
 from ingest.domain.entry_ids import entry_order, entry_time
 from ingest.domain.holds import Queued
 from ingest.domain.ranks import Rank
-from ingest.streams.partitioning import WORKER_CLIENT, agree
+from ingest.streams.connections import connect_blocking
+from ingest.streams.partitioning import WORKER_CLIENT
 from ingest.streams.queues import (
     BELL_GUARD_SECONDS,
     DELIVERY_HINT_KEY,
@@ -32,8 +33,9 @@ from ingest.streams.queues import (
 from ingest.wire.answers import dump_answers
 from ingest.wire.ranks import RANK_FIELD, load_rank
 
-#: No reply for this long, and the connection is given up.
-_SOCKET_TIMEOUT_SECONDS = 5.0
+#: A Redis that starts again is waited for, some seconds: whatever is done here may be
+#: done twice.
+_REPEATS = 10
 #: A listener that is not heard of for this long is gone, and bells ring again.
 _ATTEND_MILLISECONDS = 2000
 #: The listener says so again after this long.
@@ -330,13 +332,8 @@ class Stream:
 
 def open_stream(redis_url: str, partitions: int) -> Stream:
     """Connect lazily to Redis at `redis_url`, where there must be `partitions`."""
-    client = redis.Redis.from_url(
-        redis_url,
-        client_name=WORKER_CLIENT,
-        redis_connect_func=agree(partitions),
-        socket_timeout=_SOCKET_TIMEOUT_SECONDS,
-        socket_connect_timeout=_SOCKET_TIMEOUT_SECONDS,
-        socket_keepalive=True,
+    client = connect_blocking(
+        redis_url, client_name=WORKER_CLIENT, partitions=partitions, repeats=_REPEATS
     )
     return Stream(client, partitions)
 
