@@ -48,6 +48,7 @@ lint: $(READY) ## Check format, style, types and import order
 	@$(BIN)/lint-imports --no-logo
 
 docs: $(READY) ## Write the generated pages and dashboards anew
+	@$(BIN)/python -m ingest.settings
 	@$(BIN)/python -m ingest.exporter.page
 	@$(BIN)/python -m ingest.domain.remedies.page
 	@$(BIN)/python deploy/grafana/render.py

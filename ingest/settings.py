@@ -1,9 +1,14 @@
-"""Every setting, read once from the environment at the entry points."""
+"""Every setting, read once from the environment at the entry points.
+
+Each is declared once: its type, its default, what it takes, and what docs/settings.md
+says of it, which is written from here by `make docs`.
+"""
 
 import dataclasses
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from environs import Env, EnvError, ValidationError, validate
@@ -12,118 +17,16 @@ from ingest.domain.errors import PenstockError
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.wire.limits import Limits
 
-#: What Postgres takes for one value of jsonb, halved for the receipt's two; a scan may
-#: not hold up its partition for longer than a stall is.
-_LARGEST = {"profile_bytes": 100 * 2**20, "scan_seconds": 30.0}
-_SMALLEST = {"scan_seconds": 0.001}
+_ORIGIN = re.compile(r"\*|https?://[^/?#\s*]+")
+_URL = re.compile(r"https?://[^/?#\s\"'<>]+[^\s\"'<>]*")
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class InvalidSettings(PenstockError):
     """A setting is missing or malformed; the message names it and what it takes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """The settings of this deployment."""
-
-    #: libpq URL of Postgres.
-    database_url: str
-    #: URL of Redis or Valkey.
-    redis_url: str
-    #: Streams of accepted imports, the same for every process.
-    partitions: int = 4
-    #: Entries applied in one transaction, at most.
-    batch_size: int = 200
-    #: Their bytes, at most, but for a first one that is longer by itself.
-    batch_bytes: int = 16 * 1024 * 1024
-    #: Seconds a caller waits for the outcome when it does not say.
-    wait_seconds: float = 10.0
-    #: Longest head of a request: its first line and its headers.
-    max_head_bytes: int = 64 * 1024
-    #: Longest body accepted.
-    max_body_bytes: int = 10 * 1024 * 1024
-    #: Bytes of bodies that one intake process holds at a time, past which 503 is
-    #: answered; the documents made of them may take about as much.
-    max_bodies_bytes: int = 64 * 1024 * 1024
-    #: Longest time a body may take.
-    body_seconds: float = 120.0
-    #: Bytes a second that a body must keep up, after its first ten seconds.
-    min_body_rate: int = 10 * 1024
-    #: Most elements of one batch.
-    max_batch_elements: int = 10_000
-    #: Deepest nesting accepted.
-    max_depth: int = 32
-    #: Most members of one object of a body.
-    max_keys: int = 1000
-    #: Most values of a body in all.
-    max_values: int = 1_000_000
-    #: Longest text of an import, in bytes.
-    max_text_bytes: int = 64 * 1024
-    #: Longest tag, value of a matched field, or matching key, in characters.
-    max_key_length: int = 1024
-    #: Most phones of a profile.
-    max_phones: int = 100
-    #: Most tags of one field.
-    max_tags: int = 1000
-    #: Most subscriptions of a profile, deleted ones included.
-    max_subscriptions: int = 500
-    #: Most bytes of what an import brings, and of what a profile holds.
-    max_profile_bytes: int = 1024 * 1024
-    #: Most values of one import that its profile is to be found by.
-    max_profile_keys: int = 2000
-    #: Longest time that one batch may search for profiles without an index.
-    max_scan_seconds: float = 2.0
-    #: Waiting imports over all partitions past which 429 is answered.
-    max_waiting: int = 100_000
-    #: The part of Redis's `maxmemory` past which 503 is answered.
-    redis_memory_ratio: float = 0.9
-    #: Longest file or upload of a job, unpacked.
-    max_file_bytes: int = 10 * 1024**3
-    #: Bytes that a packed byte of a file may become.
-    max_unpack_ratio: int = 200
-    #: Most files of one archive.
-    max_archive_files: int = 100
-    #: Memory that reading a workbook may take, in a process of its own.
-    max_workbook_bytes: int = 1024**3
-    #: Uploads of jobs that one intake process reads at a time.
-    max_uploads: int = 4
-    #: Mirror the body's `error` into the HTTP status (contract 14, point 1).
-    mirror_errors: bool = False
-    #: What a caller is told whose import is not applied within its wait: that it is
-    #: `accepted`, or to `retry` (contract 16.3).
-    after_wait: str = "accepted"
-    #: Origins of pages whose forms may read quick import's answer; `*` for any.
-    cors_origins: tuple[str, ...] = ()
-    #: Where the console is, for the page at an intake's URL; empty for no link.
-    console_url: str = ""
-    #: Days a receipt is kept.
-    receipt_days: int = 30
-    #: Addresses, networks and host names that webhooks may reach though not public.
-    webhook_allow: tuple[str, ...] = ()
-    #: kombu URL of the broker of queue endpoints; empty for `redis_url`.
-    events_broker: str = ""
-    #: Path of a City database in MaxMind's format, for `detect_geo`; empty for none.
-    geoip_database: str = ""
-    #: AMQP URL of the queue that `penstock consume` reads; empty for a Redis stream.
-    amqp_broker: str = ""
-    log_level: str = "INFO"
-
-    @property
-    def limits(self) -> Limits:
-        """The limits of a body, for every input."""
-        return Limits(depth=self.max_depth, keys=self.max_keys, values=self.max_values)
-
-    @property
-    def profile_limits(self) -> ProfileLimits:
-        """The limits of one import and of one profile."""
-        return _make_profile_limits(dataclasses.asdict(self))
-
-
-_ORIGIN = re.compile(r"\*|https?://[^/?#\s*]+")
-_URL = re.compile(r"https?://[^/?#\s\"'<>]+[^\s\"'<>]*")
-
-
-def _check_origins(origins: list[str]) -> None:
+def _check_origins(origins: Iterable[str]) -> None:
     for origin in origins:
         if not _ORIGIN.fullmatch(origin):
             raise ValidationError(
@@ -138,110 +41,327 @@ def _check_url(url: str) -> None:
         )
 
 
-def read_settings() -> Settings:
-    """Read the process environment; raise InvalidSettings naming what is wrong.
+def _check_level(level: str) -> None:
+    if level.upper() not in _LEVELS:
+        raise ValidationError(f"Must be one of: {', '.join(_LEVELS)}.")
 
-    `DATABASE_URL` and `REDIS_URL` are required, `GEOIP_DATABASE` is optional. The
-    rest are the fields of Settings, upper-cased and prefixed `PENSTOCK_`, such as
-    `PENSTOCK_PARTITIONS`.
+
+_POSITIVE = validate.Range(min=1)
+
+
+def _setting(
+    meaning: str,
+    default: object = MISSING,
+    check: Callable[[Any], Any] | None = None,
+    *,
+    variable: str = "",
+    shown: str | None = None,
+) -> Any:
+    """Declare a setting: what the page says of it, its default, and what it takes.
+
+    `variable` is its name in the environment, unless it is the field's with
+    `PENSTOCK_` before it; `shown` is what the page calls its default.
     """
+    told = {"meaning": meaning, "check": check, "variable": variable, "shown": shown}
+    return field(default=default, metadata=told)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of this deployment."""
+
+    database_url: str = _setting("libpq URL of Postgres", variable="DATABASE_URL")
+    redis_url: str = _setting("URL of Redis or Valkey", variable="REDIS_URL")
+    partitions: int = _setting(
+        "number of partitions, the same for all processes;"
+        " [how to change it](partitions.md)",
+        4,
+        _POSITIVE,
+    )
+    batch_size: int = _setting(
+        "maximum number of imports in a transaction batch", 200, _POSITIVE
+    )
+    batch_bytes: int = _setting(
+        "maximum bytes of a transaction batch; a single import may be longer",
+        16 * 2**20,
+        _POSITIVE,
+    )
+    wait_seconds: float = _setting(
+        "seconds that a request waits for its outcome, unless it sends"
+        " `Prefer: wait=N`",
+        10.0,
+        validate.Range(min=0, max=300),
+    )
+    max_head_bytes: int = _setting(
+        "maximum bytes of path and headers; beyond it 431",
+        64 * 2**10,
+        validate.Range(min=1024, max=2**20),
+    )
+    max_body_bytes: int = _setting("maximum bytes of a body", 10 * 2**20, _POSITIVE)
+    max_bodies_bytes: int = _setting(
+        "maximum bytes of bodies in one intake process; beyond it 503. The parsed"
+        " documents may need as much again",
+        64 * 2**20,
+        _POSITIVE,
+    )
+    body_seconds: float = _setting(
+        "maximum seconds for a body to arrive; then 408",
+        120.0,
+        validate.Range(min=1, max=3600),
+    )
+    min_body_rate: int = _setting(
+        "minimum bytes per second of a body after its first ten seconds; below it 408."
+        " 0 is no minimum",
+        10 * 2**10,
+        validate.Range(min=0),
+    )
+    max_batch_elements: int = _setting(
+        "maximum number of elements in a batch", 10_000, _POSITIVE
+    )
+    max_depth: int = _setting(
+        "maximum nesting of a body", 32, validate.Range(min=1, max=128)
+    )
+    max_keys: int = _setting(
+        "maximum number of members of an object, children of an element, or fields of"
+        " a form",
+        1000,
+        _POSITIVE,
+    )
+    max_values: int = _setting(
+        "maximum number of values of a body; in XML, of tags", 1_000_000, _POSITIVE
+    )
+    max_text_bytes: int = _setting(
+        "maximum bytes of a string", DEFAULT_LIMITS.text_bytes, _POSITIVE
+    )
+    max_key_length: int = _setting(
+        "maximum characters of a tag, a value of a `match` field, or a matching key",
+        DEFAULT_LIMITS.key_length,
+        _POSITIVE,
+    )
+    max_phones: int = _setting(
+        "maximum number of phones of a profile", DEFAULT_LIMITS.phones, _POSITIVE
+    )
+    max_tags: int = _setting(
+        "maximum number of tags of a field", DEFAULT_LIMITS.tags, _POSITIVE
+    )
+    max_subscriptions: int = _setting(
+        "maximum number of subscriptions of a profile, including deleted ones",
+        DEFAULT_LIMITS.subscriptions,
+        _POSITIVE,
+    )
+    max_profile_bytes: int = _setting(
+        "maximum bytes of JSON of an import, and of all fields and subscription fields"
+        " of a profile",
+        DEFAULT_LIMITS.profile_bytes,
+        # What Postgres takes for one value of jsonb, halved for the receipt's two.
+        validate.Range(min=1, max=100 * 2**20),
+    )
+    max_profile_keys: int = _setting(
+        "maximum number of match keys of an import: contacts, tags, and values of"
+        " `match` fields",
+        DEFAULT_LIMITS.profile_keys,
+        _POSITIVE,
+    )
+    max_scan_seconds: float = _setting(
+        "maximum seconds that a transaction batch searches profiles by fields without"
+        " an index; imports not matched by then are rejected. Later imports wait",
+        DEFAULT_LIMITS.scan_seconds,
+        # It may not hold up its partition for longer than a stall is.
+        validate.Range(min=0.001, max=30),
+    )
+    max_waiting: int = _setting(
+        "maximum backlog, for all intakes; beyond it 429", 100_000, _POSITIVE
+    )
+    redis_memory_ratio: float = _setting(
+        "share of the `maxmemory` of Redis; beyond it 503",
+        0.9,
+        validate.Range(min=0.1, max=1),
+    )
+    max_file_bytes: int = _setting(
+        "maximum bytes of a file or upload, unpacked", 10 * 2**30, _POSITIVE
+    )
+    max_unpack_ratio: int = _setting(
+        "maximum bytes that a compressed byte may expand to", 200, _POSITIVE
+    )
+    max_archive_files: int = _setting(
+        "maximum number of files in a zip file", 100, _POSITIVE
+    )
+    max_workbook_bytes: int = _setting(
+        "maximum memory to read a workbook, in a separate process; the file may be a"
+        " quarter of it",
+        2**30,
+        _POSITIVE,
+    )
+    max_uploads: int = _setting(
+        "maximum number of simultaneous uploads in one intake process", 4, _POSITIVE
+    )
+    #: Contract 14, point 1.
+    mirror_errors: bool = _setting("mirror `error` into the HTTP status", default=False)
+    #: Contract 16.3.
+    after_wait: str = _setting(
+        "response if an import is not processed within its wait: `accepted` (202,"
+        " `error` 0) or `retry` (503, `error` 503, `Retry-After`, and the"
+        " `import_id`). A retry is safe only with an `Idempotency-Key`",
+        "accepted",
+        validate.OneOf(["accepted", "retry"]),
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        "origins whose pages may read responses of quick import, separated by commas,"
+        " such as `https://example.com`; `*` for any",
+        (),
+        _check_origins,
+    )
+    console_url: str = _setting(
+        "URL of the console, for the link on the start page of an intake;"
+        " `penstock up` sets it",
+        "",
+        _check_url,
+    )
+    receipt_days: int = _setting("days to keep receipts", 30, _POSITIVE)
+    webhook_allow: tuple[str, ...] = _setting(
+        "addresses, networks (CIDR), and host names that webhooks may reach although"
+        " they are not public, separated by commas",
+        (),
+    )
+    events_broker: str = _setting(
+        "kombu URL of the broker of queue endpoints", "", shown="`REDIS_URL`"
+    )
+    geoip_database: str = _setting(
+        "MaxMind City database (GeoIP2, GeoLite2, DB-IP) for `detect_geo`. Without it,"
+        " `detect_geo` adds nothing, which receipts (`skipped`), `penstock doctor`"
+        " (`work.geo`), and the log of the worker report. Each worker process loads it"
+        " into memory, and again after a change",
+        "",
+        variable="GEOIP_DATABASE",
+    )
+    amqp_broker: str = _setting(
+        "URL of the AMQP broker from which `penstock consume` reads, instead of the"
+        " Redis stream",
+        "",
+    )
+    log_level: str = _setting(
+        "minimum level of log lines: `DEBUG`, `INFO`, `WARNING`, `ERROR`, or"
+        " `CRITICAL`",
+        "INFO",
+        _check_level,
+    )
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of a body, for every input."""
+        return Limits(depth=self.max_depth, keys=self.max_keys, values=self.max_values)
+
+    @property
+    def profile_limits(self) -> ProfileLimits:
+        """The limits of one import and of one profile."""
+        return _make_profile_limits(dataclasses.asdict(self))
+
+
+def _read_list(env: Env, *args: Any, **options: Any) -> tuple[str, ...]:
+    return tuple(env.list(*args, **options))
+
+
+_READERS: Mapping[object, Callable[..., object]] = {
+    int: Env.int,
+    float: Env.float,
+    bool: Env.bool,
+    str: Env.str,
+    tuple[str, ...]: _read_list,
+}
+
+
+def _variable(setting: dataclasses.Field[Any]) -> str:
+    return setting.metadata["variable"] or f"PENSTOCK_{setting.name.upper()}"
+
+
+def _read(settings: Iterable[dataclasses.Field[Any]]) -> dict[str, Any]:
     env = Env()
-    positive = validate.Range(min=1)
     try:
-        with env.prefixed("PENSTOCK_"):
-            return Settings(
-                database_url=Env().str("DATABASE_URL"),
-                redis_url=Env().str("REDIS_URL"),
-                partitions=env.int("PARTITIONS", 4, validate=positive),
-                batch_size=env.int("BATCH_SIZE", 200, validate=positive),
-                batch_bytes=env.int("BATCH_BYTES", 16 * 1024 * 1024, validate=positive),
-                wait_seconds=env.float(
-                    "WAIT_SECONDS", 10.0, validate=validate.Range(min=0, max=300)
-                ),
-                max_head_bytes=env.int(
-                    "MAX_HEAD_BYTES",
-                    64 * 1024,
-                    validate=validate.Range(min=1024, max=2**20),
-                ),
-                max_body_bytes=env.int(
-                    "MAX_BODY_BYTES", 10 * 1024 * 1024, validate=positive
-                ),
-                max_bodies_bytes=env.int(
-                    "MAX_BODIES_BYTES", 64 * 1024 * 1024, validate=positive
-                ),
-                body_seconds=env.float(
-                    "BODY_SECONDS", 120.0, validate=validate.Range(min=1, max=3600)
-                ),
-                min_body_rate=env.int(
-                    "MIN_BODY_RATE", 10 * 1024, validate=validate.Range(min=0)
-                ),
-                max_batch_elements=env.int(
-                    "MAX_BATCH_ELEMENTS", 10_000, validate=positive
-                ),
-                max_depth=env.int(
-                    "MAX_DEPTH", 32, validate=validate.Range(min=1, max=128)
-                ),
-                max_keys=env.int("MAX_KEYS", 1000, validate=positive),
-                max_values=env.int("MAX_VALUES", 1_000_000, validate=positive),
-                **_read_profile_limits(env),
-                max_waiting=env.int("MAX_WAITING", 100_000, validate=positive),
-                redis_memory_ratio=env.float(
-                    "REDIS_MEMORY_RATIO", 0.9, validate=validate.Range(min=0.1, max=1)
-                ),
-                max_file_bytes=env.int(
-                    "MAX_FILE_BYTES", 10 * 1024**3, validate=positive
-                ),
-                max_unpack_ratio=env.int("MAX_UNPACK_RATIO", 200, validate=positive),
-                max_archive_files=env.int("MAX_ARCHIVE_FILES", 100, validate=positive),
-                max_workbook_bytes=env.int(
-                    "MAX_WORKBOOK_BYTES", 1024**3, validate=positive
-                ),
-                max_uploads=env.int("MAX_UPLOADS", 4, validate=positive),
-                mirror_errors=env.bool("MIRROR_ERRORS", False),
-                after_wait=env.str(
-                    "AFTER_WAIT",
-                    "accepted",
-                    validate=validate.OneOf(["accepted", "retry"]),
-                ),
-                cors_origins=tuple(
-                    env.list("CORS_ORIGINS", [], validate=_check_origins)
-                ),
-                console_url=env.str("CONSOLE_URL", "", validate=_check_url),
-                receipt_days=env.int("RECEIPT_DAYS", 30, validate=positive),
-                webhook_allow=tuple(env.list("WEBHOOK_ALLOW", [])),
-                events_broker=env.str("EVENTS_BROKER", ""),
-                geoip_database=Env().str("GEOIP_DATABASE", ""),
-                amqp_broker=env.str("AMQP_BROKER", ""),
-                log_level=env.str("LOG_LEVEL", "INFO").upper(),
+        return {
+            each.name: _READERS[each.type](
+                env,
+                _variable(each),
+                *(() if each.default is MISSING else (each.default,)),
+                validate=each.metadata["check"],
             )
+            for each in settings
+        }
     except EnvError as error:
         raise InvalidSettings(str(error)) from error
+
+
+def read_settings() -> Settings:
+    """Read the process environment; raise InvalidSettings naming what is wrong."""
+    return Settings(**_read(fields(Settings)))
+
+
+_PROFILE_LIMITS = {f"max_{each.name}": each.name for each in fields(ProfileLimits)}
 
 
 def read_profile_limits() -> ProfileLimits:
     """Read the limits of profiles alone; raise InvalidSettings as `read_settings`."""
-    env = Env()
-    try:
-        with env.prefixed("PENSTOCK_"):
-            return _make_profile_limits(_read_profile_limits(env))
-    except EnvError as error:
-        raise InvalidSettings(str(error)) from error
-
-
-def _read_profile_limits(env: Env) -> dict[str, Any]:
-    """Read the settings that are limits of profiles, by their names."""
-    return {
-        f"max_{name}": (env.float if isinstance(default, float) else env.int)(
-            f"MAX_{name.upper()}",
-            default,
-            validate=validate.Range(min=_SMALLEST.get(name, 1), max=_LARGEST.get(name)),
-        )
-        for name, default in dataclasses.asdict(DEFAULT_LIMITS).items()
-    }
+    return _make_profile_limits(
+        _read(each for each in fields(Settings) if each.name in _PROFILE_LIMITS)
+    )
 
 
 def _make_profile_limits(settings: Mapping[str, Any]) -> ProfileLimits:
-    limits = {
-        name: settings[f"max_{name}"] for name in dataclasses.asdict(DEFAULT_LIMITS)
-    }
-    return ProfileLimits(**limits)
+    return ProfileLimits(
+        **{limit: settings[name] for name, limit in _PROFILE_LIMITS.items()}
+    )
+
+
+_INTRODUCTION = """\
+# Settings
+
+This page lists all settings. They are environment variables; `penstock up` sets the
+first two itself. It is written from the code by `make docs`.
+
+| Variable | Default | Allowed | Meaning |
+| --- | --- | --- | --- |
+"""
+#: What other programs or only some commands read.
+_OTHERS = """\
+| `PENSTOCK_POSTGRES_BIN`, `PENSTOCK_REDIS_BIN` | | | directories of the server programs, for `penstock up` |
+| `PROMETHEUS_MULTIPROC_DIR` | | | directory for the metrics of all processes of a host; the exporter merges the files of ended processes |
+"""  # noqa: E501
+
+
+def write_page() -> str:
+    """Return the page docs/settings.md."""
+    rows = (
+        f"| `{_variable(each)}` | {_show_default(each)} | {_show_allowed(each)}"
+        f" | {each.metadata['meaning']} |\n"
+        for each in fields(Settings)
+    )
+    return f"{_INTRODUCTION}{''.join(rows)}{_OTHERS}"
+
+
+def _show_default(setting: dataclasses.Field[Any]) -> str:
+    if setting.metadata["shown"] is not None:
+        return str(setting.metadata["shown"])
+    match setting.default:
+        case bool():
+            return str(setting.default).lower()
+        case float() as number:
+            return f"{number:g}"
+        case tuple():
+            return ""
+        case value:
+            return "required" if value is MISSING else str(value)
+
+
+def _show_allowed(setting: dataclasses.Field[Any]) -> str:
+    """Return what the check of a setting lets pass."""
+    check = setting.metadata["check"]
+    if setting.type is bool:
+        return "`true`, `false`"
+    if isinstance(check, validate.OneOf):
+        return ", ".join(f"`{choice}`" for choice in check.choices)
+    if isinstance(check, validate.Range):
+        return f"{check.min} to {check.max}" if check.max else f"{check.min} or more"
+    return ""
+
+
+if __name__ == "__main__":
+    Path("docs/settings.md").write_text(write_page())

@@ -103,7 +103,7 @@ def configure_logging(level: str = "INFO") -> None:
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(level.upper())
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread
 

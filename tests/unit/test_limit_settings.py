@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ingest.settings import InvalidSettings, Settings, read_settings
+from ingest.settings import (
+    InvalidSettings,
+    Settings,
+    read_profile_limits,
+    read_settings,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -118,6 +123,28 @@ def test_a_scan_may_take_a_part_of_a_second(
     assert read_settings().profile_limits.scan_seconds == float(seconds)
 
 
+def test_settings_are_their_defaults_unless_they_are_given(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    assert read_settings() == Settings(
+        database_url="postgresql://localhost/penstock", redis_url="redis://localhost"
+    )
+
+    environment.setenv("PENSTOCK_WEBHOOK_ALLOW", "10.0.0.0/8,crm.local")
+    environment.setenv("PENSTOCK_MIRROR_ERRORS", "true")
+    environment.setenv("PENSTOCK_LOG_LEVEL", "debug")
+    environment.setenv("GEOIP_DATABASE", "city.mmdb")
+    environment.setenv("PENSTOCK_MAX_TAGS", "7")
+
+    settings = read_settings()
+    assert settings.webhook_allow == ("10.0.0.0/8", "crm.local")
+    assert settings.mirror_errors
+    assert settings.log_level == "debug"
+    assert settings.geoip_database == "city.mmdb"
+    assert settings.profile_limits == read_profile_limits()
+    assert read_profile_limits().tags == 7
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -130,9 +157,13 @@ def test_a_scan_may_take_a_part_of_a_second(
         ("MAX_TAGS", "0"),
         ("MAX_TAGS", "1.5"),
         ("MAX_PROFILE_BYTES", str(100 * 2**20 + 1)),
+        ("MIRROR_ERRORS", "perhaps"),
+        ("AFTER_WAIT", "never"),
+        ("CORS_ORIGINS", "https://example.com,example.com"),
+        ("LOG_LEVEL", "loud"),
     ],
 )
-def test_a_limit_out_of_its_range_is_refused_by_name(
+def test_a_setting_that_is_not_allowed_is_refused_by_name(
     name: str, value: str, environment: pytest.MonkeyPatch
 ) -> None:
     environment.setenv(f"PENSTOCK_{name}", value)
