@@ -5,11 +5,11 @@ Each code of the table is met here, in the way that the table says.
 
 from collections.abc import Callable
 from dataclasses import replace
-from html import escape
 from pathlib import Path
 
 import httpx
 import pytest
+from markupsafe import escape
 
 from ingest.domain import errors
 from ingest.domain.errors import PenstockError
@@ -17,7 +17,7 @@ from ingest.domain.remedies.codes import ERRORS
 from ingest.domain.remedies.page import write_page
 from ingest.domain.remedies.table import SECTIONS
 from ingest.doors.http.openapi.document import build_document
-from ingest.doors.http.openapi.page import render_page
+from ingest.doors.http.pages import render_reference
 from ingest.settings import Settings
 from tests.conftest import Connection
 from tests.half_requests import open_request, read_answer
@@ -49,7 +49,7 @@ def test_the_documented_table_is_the_table() -> None:
 
 
 def test_the_page_shows_the_table() -> None:
-    table = render_page(build_document()).partition('id="errors"')[2]
+    table = render_reference(build_document()).partition('id="errors"')[2]
 
     assert [row.code for row in ERRORS if escape(row.meaning) not in table] == []
     reasons = [kind.reason for kinds in SECTIONS.values() for kind in kinds]

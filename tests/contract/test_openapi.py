@@ -26,9 +26,9 @@ from ingest.domain.remedies.codes import ERRORS
 from ingest.doors.http.app import create_app
 from ingest.doors.http.openapi.document import build_document
 from ingest.doors.http.openapi.operations import ASKINGS
-from ingest.doors.http.openapi.page import render_page
 from ingest.doors.http.openapi.parameters import PROFILE_ID
 from ingest.doors.http.openapi.schemas import FIELD_TYPES, describe_parameter
+from ingest.doors.http.pages import render_reference
 from ingest.settings import Settings
 from ingest.store.catalog import load_declared, save_catalog
 from ingest.wire.envelopes import PARSERS
@@ -237,7 +237,7 @@ def test_a_receipt_is_as_documented(
 
 
 def test_every_code_is_explained_on_the_page() -> None:
-    page = render_page(DOCUMENT)
+    page = render_reference(DOCUMENT)
     table = page.partition('id="errors"')[2].partition("</section>")[0]
 
     assert re.findall(r"<tr><td><code>(\d+)</code>", table) == [

@@ -7,9 +7,8 @@ import orjson
 from falcon.asgi import Response
 
 from ingest.doors.http.calls import Call
-from ingest.doors.http.front import render_front
 from ingest.doors.http.openapi.document import build_document
-from ingest.doors.http.openapi.page import render_page
+from ingest.doors.http.pages import render_front, render_reference
 
 #: A caller asks again after an hour, and is told in a line if nothing has changed.
 _CACHE_CONTROL = "public, max-age=3600"
@@ -55,7 +54,7 @@ class StaticResource:
 def make_docs(console_url: str) -> dict[str, StaticResource]:
     """Return the resources by their paths."""
     document = build_document()
-    docs = render_page(document).encode()
+    docs = render_reference(document).encode()
     front = render_front(console_url).encode()
     return {
         "/": StaticResource(front, _HTML, {**_PAGE_HEADERS, **_ASK_AGAIN}),
