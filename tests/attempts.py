@@ -1,6 +1,6 @@
 """Attempts of each partition since its last commit."""
 
-from ingest.store.partition_states import select_partition_states
+from ingest.store.partitions.states import select_partition_states
 from tests.conftest import Connection
 
 

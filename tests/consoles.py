@@ -16,9 +16,10 @@ from ingest.domain.imports import Import
 from ingest.domain.tokens import Scope
 from ingest.local.bootstrap import DEMO_SECRET
 from ingest.settings import Settings
-from ingest.store.catalog import load_declared, save_catalog
+from ingest.store.catalog.load import load_declared
+from ingest.store.catalog.save import save_catalog
 from ingest.store.database import connect
-from ingest.store.dead_letters import DeadLetter, insert_dead_letter
+from ingest.store.dead_letters.write import DeadLetter, insert_dead_letter
 from ingest.store.tokens import create_token
 from ingest.streams.queues import stream_key
 from ingest.wire.entries import encode

@@ -23,7 +23,7 @@ from ingest.domain.errors import Fault
 from ingest.domain.imports import Import, Outcome, State
 from ingest.settings import Settings
 from ingest.store.database import connect
-from ingest.store.receipts import Receipt, insert_receipts
+from ingest.store.receipts.write import Receipt, insert_receipts
 from ingest.streams.stream import Entry, open_stream
 from ingest.wire.entries import decode
 

@@ -7,7 +7,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from ingest.domain.imports import Import, Outcome
-from ingest.store.catalog import load_catalog
+from ingest.store.catalog.load import load_catalog
 from ingest.wire.entries import encode
 from ingest.wire.profile_schemas import ProfileSchemas
 from tests.factories import make_import

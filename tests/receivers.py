@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from ingest.store.catalog import load_declared, save_catalog
+from ingest.store.catalog.load import load_declared
+from ingest.store.catalog.save import save_catalog
 from tests.conftest import Connection
 from tests.declared import make_endpoint, make_trigger
 

@@ -22,7 +22,7 @@ _GENERIC_PLAN = 160000
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement and where it stands: `ingest/store/keys.py:delete_keys`."""
+    """A statement and where it stands: `ingest/store/profiles/keys.py:delete_keys`."""
 
     place: str
     sql: str

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ingest.domain.jobs import new_job_id
-from ingest.doors.files.archives import PackLimits, unpack
+from ingest.doors.files.formats.archives import PackLimits, unpack
 from ingest.doors.files.inputs import open_rows
-from ingest.doors.files.job_creation import load_shared
-from ingest.doors.files.row_validation import RowValidator
+from ingest.doors.files.jobs.creation import load_shared
+from ingest.doors.files.jobs.row_validation import RowValidator
+from ingest.doors.files.jobs.uploads import load_reading
 from ingest.doors.files.streams import Metered
-from ingest.doors.files.uploads import load_reading
 from ingest.settings import Settings
-from ingest.store.catalog import load_catalog
+from ingest.store.catalog.load import load_catalog
 from ingest.wire.job_parameters import load_upload
 from ingest.wire.profile_schemas import ProfileSchemas
 from tests.pipeline import Connection, Pipeline

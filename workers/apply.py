@@ -22,9 +22,9 @@ from ingest.domain.imports import Import, Outcome, State
 from ingest.domain.ranks import Rank
 from ingest.domain.workspace import Workspace
 from ingest.store.database import Connection, savepoint
-from ingest.store.dead_letters import DeadLetter, insert_dead_letter
-from ingest.store.events import insert_events
-from ingest.store.receipts import (
+from ingest.store.dead_letters.write import DeadLetter, insert_dead_letter
+from ingest.store.events.outbox import insert_events
+from ingest.store.receipts.write import (
     Receipt,
     ask_answers,
     copy_receipts,

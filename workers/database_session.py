@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 from ingest.geo import open_locator
 from ingest.settings import Settings
-from ingest.store.catalog import hold_catalog, load_catalog
+from ingest.store.catalog.load import hold_catalog, load_catalog
 from ingest.store.database import Connection, LateConnection
-from ingest.store.key_makers import find_difference
-from ingest.store.partitions import ensure_partitions
-from ingest.store.receipt_days import create_daily_partitions
+from ingest.store.partitions.leases import ensure_partitions
+from ingest.store.profiles.key_makers import find_difference
+from ingest.store.receipts.days import create_daily_partitions
 from ingest.store.servers import count_lock_room
 from ingest.telemetry import metrics
 from ingest.wire.profile_schemas import ProfileSchemas

@@ -8,9 +8,9 @@ from msgspec import Struct
 from ingest.domain.errors import NotFound, PenstockError
 from ingest.domain.imports import Outcome
 from ingest.store.database import Connection
-from ingest.store.dead_letters import insert_dead_letter
+from ingest.store.dead_letters.write import insert_dead_letter
 from ingest.store.ledger import add_counts, hold_partition
-from ingest.store.receipts import find_answers
+from ingest.store.receipts.write import find_answers
 from ingest.streams.stream import Stream
 from workers.apply import AppliedBatch, ReadImport, bury
 from workers.partition_batches import PartitionBatch, make_share

@@ -5,7 +5,7 @@ import traceback
 import psycopg
 
 from ingest.domain.imports import Import
-from ingest.store.dead_letters import DeadLetter
+from ingest.store.dead_letters.write import DeadLetter
 from ingest.wire.entries import decode
 
 

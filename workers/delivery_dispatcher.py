@@ -20,7 +20,7 @@ import psycopg
 from ingest.domain.addresses import parse_allow_list
 from ingest.settings import Settings
 from ingest.store.database import Connection, LateConnection
-from ingest.store.deliveries import find_targets
+from ingest.store.events.deliveries import find_targets
 from ingest.telemetry.tracing import Tracer, open_tracer
 from workers.delivery_lanes import Lane, Means
 from workers.resolver import Resolver

@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 from ingest.domain.addresses import AllowList
 from ingest.domain.deliveries import Attempt, EndpointHealth, retry_delay
 from ingest.store.database import Connection
-from ingest.store.deliveries import (
+from ingest.store.events.deliveries import (
     Attempted,
     Delivery,
     Target,
@@ -24,7 +24,7 @@ from ingest.store.deliveries import (
     record_attempts,
     wake_blocked,
 )
-from ingest.store.endpoints import disable_endpoint, record_failures
+from ingest.store.events.endpoints import disable_endpoint, record_failures
 from ingest.telemetry import metrics
 from ingest.telemetry.tracing import Tracer
 from ingest.wire.event_messages import dump_event, sign

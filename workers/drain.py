@@ -10,9 +10,9 @@ import redis
 from ingest.domain.holds import Held
 from ingest.settings import Settings
 from ingest.store.database import Connection, savepoint, transaction_in_pipeline
-from ingest.store.dead_letters import insert_dead_letter
+from ingest.store.dead_letters.write import insert_dead_letter
 from ingest.store.ledger import add_counts
-from ingest.store.partitions import (
+from ingest.store.partitions.leases import (
     Lease,
     advance_partitions,
     ask_leases,

@@ -22,7 +22,7 @@ from ingest.domain.holds import (
 from ingest.domain.matching import build_route_search
 from ingest.domain.ranks import KeyName, find_touched
 from ingest.domain.workspace import Workspace
-from ingest.store.partitions import Advance, Lease
+from ingest.store.partitions.leases import Advance, Lease
 from ingest.streams.stream import Entry, Stream, Waiting
 from ingest.telemetry import metrics
 from ingest.wire.entries import MalformedEntry, decode

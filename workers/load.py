@@ -11,7 +11,7 @@ from ingest.domain.errors import Fault
 from ingest.domain.limits import excess, too_many
 from ingest.domain.workspace import Workspace
 from ingest.store.database import Connection
-from ingest.store.workspaces import SearchPlan, lock_workspace
+from ingest.store.profiles.workspaces import SearchPlan, lock_workspace
 
 
 class Gathered(Struct, frozen=True, kw_only=True):

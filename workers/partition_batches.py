@@ -7,8 +7,8 @@ from datetime import datetime
 
 from ingest.domain.entry_ids import entry_order
 from ingest.domain.holds import in_turn
-from ingest.store.dead_letters import DeadLetter
-from ingest.store.partitions import Advance
+from ingest.store.dead_letters.write import DeadLetter
+from ingest.store.partitions.leases import Advance
 from ingest.streams.stream import Entry, Waiting
 from workers.apply import AppliedBatch, ReadImport
 from workers.dead_letters import read_entry

@@ -19,10 +19,10 @@ from ingest.domain.errors import PenstockError
 from ingest.domain.imports import Import, Outcome, State
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.geo import open_locator
-from ingest.store.catalog import hold_catalog, load_catalog
+from ingest.store.catalog.load import hold_catalog, load_catalog
 from ingest.store.database import Connection
-from ingest.store.dead_letter_queries import ReplayedImport, count_overtaking
-from ingest.store.dead_letters import (
+from ingest.store.dead_letters.read import ReplayedImport, count_overtaking
+from ingest.store.dead_letters.write import (
     OpenLetter,
     Resolution,
     ResolutionNote,
@@ -32,7 +32,7 @@ from ingest.store.dead_letters import (
     resolve_dead_letters,
 )
 from ingest.store.ledger import REPEATED, LedgerCounts, add_counts
-from ingest.store.receipts import withdraw_dead_receipts
+from ingest.store.receipts.write import withdraw_dead_receipts
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.apply import ROOM, ReadImport, apply_batch
 from workers.dead_letters import read_entry

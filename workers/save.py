@@ -8,11 +8,11 @@ from ingest.domain.lookups import Lookup, is_exclusive, profile_keys
 from ingest.domain.profiles import Profile, Subscription
 from ingest.domain.workspace import Workspace
 from ingest.store.database import Connection
-from ingest.store.keys import delete_keys, insert_keys
-from ingest.store.profiles import insert_profiles, update_profiles
+from ingest.store.profiles.keys import delete_keys, insert_keys
+from ingest.store.profiles.profile_rows import insert_profiles, update_profiles
+from ingest.store.profiles.segments import add_members, remove_members
+from ingest.store.profiles.subscriptions import upsert_subscriptions
 from ingest.store.rows import Id
-from ingest.store.segments import add_members, remove_members
-from ingest.store.subscriptions import upsert_subscriptions
 
 #: A profile before the batch (None: it is new) and after it.
 Pair = tuple[Profile | None, Profile]

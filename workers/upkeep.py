@@ -10,10 +10,10 @@ from ingest.ledger.reconcile import settle_all
 from ingest.settings import Settings
 from ingest.status.clocks import read_clocks
 from ingest.store.database import Connection, connect
-from ingest.store.dead_letters import drop_resolved_dead_letters
-from ingest.store.events import drop_events
-from ingest.store.jobs import drop_jobs
-from ingest.store.receipt_days import (
+from ingest.store.dead_letters.write import drop_resolved_dead_letters
+from ingest.store.events.outbox import drop_events
+from ingest.store.jobs.progress import drop_jobs
+from ingest.store.receipts.days import (
     create_daily_partitions,
     drop_receipts,
     list_old_days,

@@ -11,7 +11,8 @@ from rich.text import Text
 from ingest.commands.databases import database_options
 from ingest.commands.outputs import print_json
 from ingest.domain.plans import Change, ChangeKind, DeclaredCatalog, plan
-from ingest.store.catalog import load_declared, lock_catalog, save_catalog
+from ingest.store.catalog.load import load_declared, lock_catalog
+from ingest.store.catalog.save import save_catalog
 from ingest.store.database import connect
 from ingest.wire.catalog_files import (
     InvalidCatalogFile,

@@ -15,7 +15,7 @@ from ingest.commands.databases import database_options
 from ingest.commands.selections import filtered, selected
 from ingest.domain.counts import count
 from ingest.store.database import connect
-from ingest.store.dead_letter_queries import (
+from ingest.store.dead_letters.read import (
     Letter,
     LetterGroup,
     Selection,
@@ -24,7 +24,11 @@ from ingest.store.dead_letter_queries import (
     find_letter_of_import,
     list_letter_groups,
 )
-from ingest.store.dead_letters import Resolution, ResolutionNote, resolve_dead_letters
+from ingest.store.dead_letters.write import (
+    Resolution,
+    ResolutionNote,
+    resolve_dead_letters,
+)
 from ingest.wire.redaction import mask_error, mask_payload, mask_traceback
 
 

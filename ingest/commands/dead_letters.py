@@ -26,7 +26,7 @@ from ingest.commands.selections import selected
 from ingest.domain.counts import count
 from ingest.settings import read_profile_limits
 from ingest.store.database import connect
-from ingest.store.dead_letter_queries import Selection, find_letter_ids
+from ingest.store.dead_letters.read import Selection, find_letter_ids
 from ingest.streams.stream import open_stream
 from workers.dead_letter_moves import bury_entry
 from workers.replay import Replay, Replayed

@@ -11,9 +11,10 @@ from typing import Any
 from standardwebhooks import Webhook
 
 from ingest.domain.catalog import Endpoint, EventKind, Trigger
-from ingest.store.catalog import load_declared, save_catalog
+from ingest.store.catalog.load import load_declared
+from ingest.store.catalog.save import save_catalog
 from ingest.store.database import connect
-from ingest.store.endpoints import find_secret
+from ingest.store.events.endpoints import find_secret
 
 #: Of the endpoint and the trigger, beside those of the demo catalog.
 _NUMBER = 100

@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ingest.commands.databases import database_options
-from ingest.store import endpoints
 from ingest.store.database import connect
-from ingest.store.endpoints import EndpointState
+from ingest.store.events import endpoints
+from ingest.store.events.endpoints import EndpointState
 
 
 @click.group(epilog="\b\nExample:\n  penstock endpoint secret 1")

@@ -18,12 +18,12 @@ from ingest.commands.outputs import (
 )
 from ingest.commands.receipts import show_value
 from ingest.store.database import connect
-from ingest.store.delivery_pages import (
+from ingest.store.events.delivery_pages import (
     DeliveryLine,
     list_deliveries,
     parse_delivery_cursor,
 )
-from ingest.store.event_records import EventDelivery, EventRecord, find_event
+from ingest.store.events.read import EventDelivery, EventRecord, find_event
 
 
 @click.group(epilog="\b\nExample:\n  penstock events list --state failed")

@@ -25,13 +25,13 @@ from ingest.commands.outputs import (
 from ingest.commands.receipts import receipt_document, show_receipt
 from ingest.domain.terms import read_term
 from ingest.store.database import Connection, connect
-from ingest.store.event_records import list_events
-from ingest.store.import_pages import (
+from ingest.store.events.read import list_events
+from ingest.store.receipts.pages import (
     ImportFilter,
     follow_imports,
     list_imports,
 )
-from ingest.store.imports import Cursor, ImportLine, find_import, parse_cursor
+from ingest.store.receipts.read import Cursor, ImportLine, find_import, parse_cursor
 from ingest.store.searches import SearchHits, search
 from ingest.streams.states import open_streams
 

@@ -9,8 +9,8 @@ import click
 from ingest.commands.databases import database_options
 from ingest.domain.counts import count
 from ingest.store.database import connect
-from ingest.store.key_makers import Makers
-from ingest.store.key_rebuild import prune_keys, rebuild_keys
+from ingest.store.profiles.key_makers import Makers
+from ingest.store.profiles.key_rebuild import prune_keys, rebuild_keys
 
 #: Between two lines of progress.
 _PROGRESS_SECONDS = 5.0

@@ -8,7 +8,11 @@ import click
 from ingest.commands.databases import database_options, redis_url_option
 from ingest.commands.outputs import make_console, make_table, moment, print_json
 from ingest.store.database import connect
-from ingest.store.partitions import Partition, list_partitions, replace_partitions
+from ingest.store.partitions.leases import (
+    Partition,
+    list_partitions,
+    replace_partitions,
+)
 from ingest.streams.partitioning import Partitions, StreamsInUse
 
 

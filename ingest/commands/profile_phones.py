@@ -20,10 +20,10 @@ from ingest.domain.profiles import Profile
 from ingest.doors.accept import Accepted, place
 from ingest.doors.appends import BlockingAppends
 from ingest.settings import Settings
-from ingest.store.catalog import load_catalog
+from ingest.store.catalog.load import load_catalog
 from ingest.store.database import Connection, connect
-from ingest.store.phones import find_holders
-from ingest.store.profiles import list_ids, load_profiles
+from ingest.store.profiles.phones import find_holders
+from ingest.store.profiles.profile_rows import list_ids, load_profiles
 from ingest.streams.partitioning import FILES_CLIENT
 
 #: Profiles looked at together.

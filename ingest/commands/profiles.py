@@ -14,9 +14,9 @@ from ingest.domain.profiles import Profile
 from ingest.domain.terms import read_term
 from ingest.domain.views import view_profile
 from ingest.store.database import Connection, connect
-from ingest.store.import_pages import ImportPage, list_history
-from ingest.store.imports import parse_cursor
-from ingest.store.profiles import load_profiles
+from ingest.store.profiles.profile_rows import load_profiles
+from ingest.store.receipts.pages import ImportPage, list_history
+from ingest.store.receipts.read import parse_cursor
 from ingest.store.searches import search
 
 

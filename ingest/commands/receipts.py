@@ -15,8 +15,8 @@ from ingest.commands.outputs import (
 )
 from ingest.domain.durations import describe_seconds
 from ingest.domain.remedies.table import explain_fault, find_remedy, load_fault
-from ingest.store.event_records import EventRecord
-from ingest.store.imports import ImportRecord
+from ingest.store.events.read import EventRecord
+from ingest.store.receipts.read import ImportRecord
 
 
 def receipt_document(

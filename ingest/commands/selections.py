@@ -9,7 +9,7 @@ from typing import TypeVar
 import click
 
 from ingest.commands.filters import Moment
-from ingest.store.dead_letter_queries import Selection
+from ingest.store.dead_letters.read import Selection
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 

@@ -7,14 +7,18 @@ from functools import partial
 
 from ingest.console.requests import Page, PageRequest, Redirect
 from ingest.domain.errors import InvalidRequest, NotFound
-from ingest.store.dead_letter_queries import (
+from ingest.store.dead_letters.read import (
     Letter,
     Selection,
     find_letter,
     find_letter_ids,
     list_letter_groups,
 )
-from ingest.store.dead_letters import Resolution, ResolutionNote, resolve_dead_letters
+from ingest.store.dead_letters.write import (
+    Resolution,
+    ResolutionNote,
+    resolve_dead_letters,
+)
 from ingest.wire.redaction import mask_error, mask_payload, mask_traceback
 
 logger = logging.getLogger(__name__)

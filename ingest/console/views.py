@@ -10,13 +10,13 @@ from ingest.domain.errors import InvalidRequest, NotFound
 from ingest.domain.flow import describe_drain
 from ingest.domain.imports import State
 from ingest.domain.terms import read_term
-from ingest.store.catalog import load_catalog
-from ingest.store.dead_letter_queries import find_letter_of_import
-from ingest.store.delivery_pages import list_deliveries, parse_delivery_cursor
-from ingest.store.event_records import find_event, list_events
-from ingest.store.import_pages import ImportFilter, list_history, list_imports
-from ingest.store.imports import find_import, parse_cursor
-from ingest.store.profiles import load_profiles
+from ingest.store.catalog.load import load_catalog
+from ingest.store.dead_letters.read import find_letter_of_import
+from ingest.store.events.delivery_pages import list_deliveries, parse_delivery_cursor
+from ingest.store.events.read import find_event, list_events
+from ingest.store.profiles.profile_rows import load_profiles
+from ingest.store.receipts.pages import ImportFilter, list_history, list_imports
+from ingest.store.receipts.read import find_import, parse_cursor
 from ingest.store.searches import search
 from ingest.streams.states import Streams
 

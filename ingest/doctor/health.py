@@ -8,7 +8,7 @@ import redis
 from ingest.domain.progress import STALL_SECONDS, Stall, find_stalls
 from ingest.status.pipeline import list_progress
 from ingest.store.database import connect
-from ingest.store.partition_states import is_upkeep_working, select_partition_states
+from ingest.store.partitions.states import is_upkeep_working, select_partition_states
 from ingest.streams.connections import connect_blocking
 from ingest.streams.states import Streams
 

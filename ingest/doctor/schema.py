@@ -6,12 +6,12 @@ from datetime import date, timedelta
 from ingest.doctor.findings import Finding, fail, warn, well
 from ingest.domain.counts import count
 from ingest.domain.key_makers import describe_makers, list_makers
-from ingest.store.catalog import load_declared
+from ingest.store.catalog.load import load_declared
 from ingest.store.database import Connection
-from ingest.store.key_makers import load_makers
-from ingest.store.key_rebuild import sample
 from ingest.store.migrate import load_applied, read_migrations
-from ingest.store.receipt_days import list_days
+from ingest.store.profiles.key_makers import load_makers
+from ingest.store.profiles.key_rebuild import sample
+from ingest.store.receipts.days import list_days
 from ingest.store.servers import (
     find_invalid_indexes,
     find_superseded_indexes,

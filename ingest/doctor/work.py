@@ -12,11 +12,11 @@ from ingest.domain.progress import PartitionProgress, find_stalls
 from ingest.status.clocks import read_clocks
 from ingest.status.pipeline import StoreState, list_progress
 from ingest.store.database import Connection
-from ingest.store.dead_letter_queries import Selection, list_letter_groups
-from ingest.store.endpoints import EndpointState
-from ingest.store.imports import count_unlocated
-from ingest.store.partition_states import PartitionState
-from ingest.store.phones import sample_phones
+from ingest.store.dead_letters.read import Selection, list_letter_groups
+from ingest.store.events.endpoints import EndpointState
+from ingest.store.partitions.states import PartitionState
+from ingest.store.profiles.phones import sample_phones
+from ingest.store.receipts.read import count_unlocated
 from ingest.streams.presence import Presence, find_present
 from ingest.streams.queues import DRAINS, STREAMS, UPKEEP, stream_key
 from ingest.streams.states import Streams, StreamsState

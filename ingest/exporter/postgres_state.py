@@ -9,9 +9,9 @@ from prometheus_client.core import Metric
 from ingest.exporter import families
 from ingest.status.pipeline import StoreState
 from ingest.store.database import Connection, LateConnection
-from ingest.store.endpoints import EndpointState
+from ingest.store.events.endpoints import EndpointState
 from ingest.store.ledger import count_missing
-from ingest.store.partition_states import PartitionState
+from ingest.store.partitions.states import PartitionState
 from ingest.store.server_state import (
     ServerState,
     count_connections,

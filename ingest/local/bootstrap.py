@@ -7,7 +7,9 @@ from importlib import resources
 import psycopg
 
 from ingest.domain.tokens import Scope
-from ingest.store import catalog, tokens
+from ingest.store import tokens
+from ingest.store.catalog.load import load_declared, lock_catalog
+from ingest.store.catalog.save import save_catalog
 from ingest.store.database import Connection, connect
 from ingest.store.migrate import migrate
 from ingest.wire.catalog_files import load_catalog_file
@@ -19,10 +21,10 @@ DEMO_SECRET = "abcdefghijklmnqrstuvwxyz"  # noqa: S105 (public by intent, see ab
 
 
 def _apply_demo_catalog(connection: Connection) -> None:
-    catalog.lock_catalog(connection)
-    if not catalog.load_declared(connection).databases:
+    lock_catalog(connection)
+    if not load_declared(connection).databases:
         file = resources.files("ingest.local") / "demo.toml"
-        catalog.save_catalog(connection, load_catalog_file(file.read_bytes()))
+        save_catalog(connection, load_catalog_file(file.read_bytes()))
 
 
 def _ensure_token(

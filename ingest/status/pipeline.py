@@ -12,13 +12,13 @@ from typing import Self
 from ingest.domain.flow import Flow, FlowMeter
 from ingest.domain.progress import Holder, PartitionProgress
 from ingest.store.database import Connection
-from ingest.store.endpoints import EndpointState, select_endpoints
+from ingest.store.events.endpoints import EndpointState, select_endpoints
 from ingest.store.overviews import (
     OutcomeCount,
     select_dead_letters,
     select_outcomes,
 )
-from ingest.store.partition_states import PartitionState, select_partition_states
+from ingest.store.partitions.states import PartitionState, select_partition_states
 from ingest.streams.states import StreamsState
 
 

@@ -1,1 +1,1 @@
-"""Postgres: one module per noun, static statements, no commits."""
+"""Postgres: one package per noun, static statements, no commits."""

@@ -11,9 +11,9 @@ from ingest.domain.identities import Namer
 from ingest.domain.lookups import PROFILE_ID
 from ingest.domain.terms import Term
 from ingest.store.database import Connection
-from ingest.store.imports import ImportLine, load_lines
 from ingest.store.installation import load_namer
-from ingest.store.lookups import find_profiles
+from ingest.store.profiles.lookups import find_profiles
+from ingest.store.receipts.read import ImportLine, load_lines
 from ingest.store.rows import Id
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from ingest.domain.errors import PenstockError
 from ingest.domain.rates import Rate
 from ingest.domain.tokens import Scope, Token
-from ingest.store.catalog import bump_version
+from ingest.store.catalog.load import bump_version
 from ingest.store.database import Connection
 
 

@@ -16,7 +16,8 @@ import httpx
 import pytest
 import redis
 
-from ingest.store.catalog import load_declared, lock_catalog, save_catalog
+from ingest.store.catalog.load import load_declared, lock_catalog
+from ingest.store.catalog.save import save_catalog
 from ingest.store.database import connect
 from ingest.streams.queues import stream_key
 from tests.declared import make_endpoint, make_trigger

@@ -26,7 +26,7 @@ from ingest.garbage import collect_rarely
 from ingest.local.bootstrap import prepare
 from ingest.local.servers import Server, start_postgres, start_valkey
 from ingest.settings import Settings
-from ingest.store.catalog import load_catalog
+from ingest.store.catalog.load import load_catalog
 from ingest.store.database import connect
 from ingest.streams.queues import stream_key
 from ingest.streams.stream import open_stream

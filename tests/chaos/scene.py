@@ -20,7 +20,8 @@ import redis
 from ingest.domain.catalog import EventKind
 from ingest.local.state import keep_port, open_state
 from ingest.settings import Settings
-from ingest.store.catalog import load_declared, lock_catalog, save_catalog
+from ingest.store.catalog.load import load_declared, lock_catalog
+from ingest.store.catalog.save import save_catalog
 from ingest.store.database import connect
 from ingest.streams.queues import stream_key
 from ingest.streams.stream import Stream

@@ -10,8 +10,9 @@ import pytest
 
 from ingest.domain.catalog import EventKind
 from ingest.domain.tokens import Scope
-from ingest.store.catalog import load_declared, save_catalog
-from ingest.store.event_records import list_events
+from ingest.store.catalog.load import load_declared
+from ingest.store.catalog.save import save_catalog
+from ingest.store.events.read import list_events
 from ingest.store.tokens import create_token
 from ingest.wire.bodies import Format
 from tests.conftest import Connection

@@ -11,7 +11,8 @@ from ingest.domain.catalog import EventKind
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Outcome, State, SubscriptionChange
 from ingest.domain.tokens import Scope
-from ingest.store.catalog import load_catalog, load_declared, save_catalog
+from ingest.store.catalog.load import load_catalog, load_declared
+from ingest.store.catalog.save import save_catalog
 from ingest.store.tokens import create_token
 from ingest.wire.bodies import Format
 from ingest.wire.envelopes import to_import

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from ingest.domain.catalog import EventKind
-from ingest.store.catalog import load_declared, save_catalog
+from ingest.store.catalog.load import load_declared
+from ingest.store.catalog.save import save_catalog
 from tests.conftest import Connection
 from tests.declared import make_endpoint, make_trigger
 from tests.intakes import ServedIntake

@@ -8,7 +8,7 @@ import pytest
 
 from ingest.domain.catalog import Catalog, Field, FieldType
 from ingest.domain.imports import Outcome
-from ingest.store.catalog import load_catalog
+from ingest.store.catalog.load import load_catalog
 from ingest.wire.bodies import Format
 from ingest.wire.profile_schemas import ProfileSchemas
 from tests import said

@@ -30,7 +30,8 @@ from ingest.doors.http.openapi.parameters import PROFILE_ID
 from ingest.doors.http.openapi.schemas import FIELD_TYPES, describe_parameter
 from ingest.doors.http.pages import render_reference
 from ingest.settings import Settings
-from ingest.store.catalog import load_declared, save_catalog
+from ingest.store.catalog.load import load_declared
+from ingest.store.catalog.save import save_catalog
 from ingest.wire.envelopes import PARSERS
 from tests.conftest import Connection
 from tests.declared import make_endpoint, make_trigger, make_workflow

@@ -13,7 +13,7 @@ from ingest.settings import Settings
 from ingest.store import rows
 from ingest.store.database import connect
 from ingest.store.migrate import read_migrations
-from ingest.store.partitions import (
+from ingest.store.partitions.leases import (
     ask_leases,
     ensure_partitions,
     lease_partition,

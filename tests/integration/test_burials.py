@@ -11,7 +11,7 @@ from ingest.cli import main
 from ingest.domain.imports import Import
 from ingest.settings import Settings
 from ingest.store.ledger import load_counts
-from ingest.store.partitions import ensure_partitions
+from ingest.store.partitions.leases import ensure_partitions
 from ingest.streams.queues import stream_key
 from ingest.wire.entries import encode
 from tests.conftest import Connection

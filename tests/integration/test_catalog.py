@@ -15,16 +15,15 @@ from ingest.domain.plans import DeclaredCatalog
 from ingest.domain.subscription_drafts import parse_all
 from ingest.domain.subscription_fields import SYSTEM_SUBSCRIPTION_FIELDS
 from ingest.local.bootstrap import prepare
-from ingest.store.backfill import ValuesNotUnique
-from ingest.store.catalog import (
-    DatabaseNotEmpty,
+from ingest.store.catalog.backfill import ValuesNotUnique
+from ingest.store.catalog.load import (
     hold_catalog,
     load_catalog,
     load_declared,
     load_version,
     lock_catalog,
-    save_catalog,
 )
+from ingest.store.catalog.save import DatabaseNotEmpty, save_catalog
 from ingest.store.database import connect
 from ingest.wire.bodies import decode
 from ingest.wire.envelopes import load_envelope

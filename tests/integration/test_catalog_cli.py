@@ -12,7 +12,8 @@ from psycopg.rows import TupleRow
 from ingest.cli import main
 from ingest.domain.catalog import FieldType
 from ingest.domain.tokens import Scope
-from ingest.store.catalog import load_declared, load_version, save_catalog
+from ingest.store.catalog.load import load_declared, load_version
+from ingest.store.catalog.save import save_catalog
 from ingest.store.database import connect
 from ingest.store.tokens import hash_secret, load_tokens
 from ingest.wire.catalog_files import dump_catalog_file

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from ingest.cli import main
 from ingest.domain.imports import Import
-from ingest.store.dead_letters import DeadLetter, insert_dead_letter
+from ingest.store.dead_letters.write import DeadLetter, insert_dead_letter
 from tests.conftest import Connection
 from tests.factories import by_email
 from tests.pipeline import Pipeline

@@ -7,9 +7,9 @@ import pytest
 
 from ingest.domain.errors import NotFound
 from ingest.domain.lookups import EMAIL, FIELD_SCAN, PROFILE_ID, Lookup, Search
-from ingest.store.catalog import load_catalog
+from ingest.store.catalog.load import load_catalog
 from ingest.store.database import connect
-from ingest.store.deletions import delete_profile
+from ingest.store.profiles.deletions import delete_profile
 from tests.conftest import Connection
 from tests.factories import make_import
 from tests.intakes import wait_until

@@ -17,9 +17,9 @@ from standardwebhooks import Webhook
 
 from ingest.domain.deliveries import BREAKER_FAILURES
 from ingest.settings import Settings
-from ingest.store.catalog import load_catalog
-from ingest.store.deliveries import claim_deliveries
-from ingest.store.endpoints import enable_endpoint, find_secret, select_endpoints
+from ingest.store.catalog.load import load_catalog
+from ingest.store.events.deliveries import claim_deliveries
+from ingest.store.events.endpoints import enable_endpoint, find_secret, select_endpoints
 from ingest.streams.queues import stream_key
 from ingest.wire.entries import encode
 from tests.conftest import Connection

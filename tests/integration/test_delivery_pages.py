@@ -6,13 +6,14 @@ from uuid import UUID
 import pytest
 
 from ingest.domain.errors import InvalidValue
-from ingest.store.catalog import load_declared, save_catalog
-from ingest.store.delivery_pages import (
+from ingest.store.catalog.load import load_declared
+from ingest.store.catalog.save import save_catalog
+from ingest.store.events.delivery_pages import (
     DeliveryCursor,
     list_deliveries,
     parse_delivery_cursor,
 )
-from ingest.store.event_records import find_event, list_events
+from ingest.store.events.read import find_event, list_events
 from tests.conftest import Connection
 from tests.declared import make_endpoint, make_trigger
 from tests.factories import make_import

@@ -14,8 +14,8 @@ from ingest.domain.geo import Place
 from ingest.domain.imports import Outcome, State
 from ingest.geo import Locator, open_locator
 from ingest.settings import Settings
-from ingest.store.catalog import load_catalog
-from ingest.store.imports import count_unlocated
+from ingest.store.catalog.load import load_catalog
+from ingest.store.receipts.read import count_unlocated
 from ingest.telemetry import metrics
 from ingest.wire.profile_schemas import ProfileSchemas
 from tests.conftest import Connection

@@ -21,8 +21,8 @@ from ingest.doctor.findings import Finding, Severity
 from ingest.doctor.postgres_server import judge_server
 from ingest.settings import Settings
 from ingest.store.database import connect
-from ingest.store.partitions import ensure_partitions, lease_partition
-from ingest.store.receipt_days import create_daily_partitions
+from ingest.store.partitions.leases import ensure_partitions, lease_partition
+from ingest.store.receipts.days import create_daily_partitions
 from ingest.store.servers import load_server_facts
 from ingest.streams.presence import Presence, announce
 from ingest.streams.queues import DRAINS, SWEPT_KEY, UPKEEP, stream_key

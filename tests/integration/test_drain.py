@@ -12,7 +12,7 @@ from redis.client import PubSub
 
 from ingest.domain.imports import Import
 from ingest.settings import Settings
-from ingest.store.partitions import lease_partition
+from ingest.store.partitions.leases import lease_partition
 from ingest.streams.queues import LISTENER_KEY, bell_key, outcomes_channel, stream_key
 from ingest.streams.stream import open_stream
 from ingest.wire.entries import encode

@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ingest.cli import main
-from ingest.store.catalog import load_declared, save_catalog
+from ingest.store.catalog.load import load_declared
+from ingest.store.catalog.save import save_catalog
 from tests.conftest import Connection
 from tests.declared import make_endpoint, make_trigger
 

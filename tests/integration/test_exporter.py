@@ -20,7 +20,7 @@ from prometheus_client.core import Metric
 from ingest.exporter import families
 from ingest.exporter.states import DEADLINE_SECONDS, States
 from ingest.settings import Settings
-from ingest.store.endpoints import MAX_COUNTED, select_endpoints
+from ingest.store.events.endpoints import MAX_COUNTED, select_endpoints
 from ingest.streams.queues import stream_key
 from tests.conftest import Connection
 from tests.groups import STOP_SECONDS

@@ -14,7 +14,7 @@ from ingest.doctor.health import look
 from ingest.local.stalls import blame
 from ingest.settings import Settings
 from ingest.store.database import connect
-from ingest.store.partitions import ensure_partitions, lease_partition
+from ingest.store.partitions.leases import ensure_partitions, lease_partition
 from ingest.streams.queues import SWEPT_KEY, stream_key
 from tests.conftest import Connection
 from tests.drains import make_drain

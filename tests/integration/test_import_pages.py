@@ -9,14 +9,14 @@ from msgspec.structs import replace
 
 from ingest.domain.errors import InvalidValue
 from ingest.domain.imports import Import
-from ingest.store import import_pages
-from ingest.store.import_pages import (
+from ingest.store.receipts import pages as import_pages
+from ingest.store.receipts.pages import (
     ImportFilter,
     follow_imports,
     list_history,
     list_imports,
 )
-from ingest.store.imports import Cursor, find_import, parse_cursor
+from ingest.store.receipts.read import Cursor, find_import, parse_cursor
 from tests.conftest import Connection
 from tests.factories import make_import
 from tests.pipeline import Pipeline

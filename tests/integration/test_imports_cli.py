@@ -19,7 +19,8 @@ from ingest.commands.imports import WAITING
 from ingest.domain.identities import derive_import_id
 from ingest.domain.imports import Import
 from ingest.settings import Settings
-from ingest.store.catalog import load_declared, save_catalog
+from ingest.store.catalog.load import load_declared
+from ingest.store.catalog.save import save_catalog
 from ingest.streams.queues import stream_key
 from ingest.wire.entries import encode
 from tests.conftest import Connection

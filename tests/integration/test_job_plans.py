@@ -8,9 +8,15 @@ import pytest
 from ingest.domain.errors import Fault
 from ingest.domain.jobs import JobCounts, JobState, new_job_id, row_import_id
 from ingest.domain.matching import build_search
-from ingest.store.catalog import load_catalog
-from ingest.store.deletions import delete_profile
-from ingest.store.job_rows import (
+from ingest.store.catalog.load import load_catalog
+from ingest.store.jobs.progress import (
+    Job,
+    drop_jobs,
+    find_job,
+    find_newest_job,
+    insert_job,
+)
+from ingest.store.jobs.rows import (
     KeptRow,
     count_states,
     find_applied,
@@ -19,7 +25,7 @@ from ingest.store.job_rows import (
     list_rejects,
     list_results,
 )
-from ingest.store.jobs import Job, drop_jobs, find_job, find_newest_job, insert_job
+from ingest.store.profiles.deletions import delete_profile
 from tests.conftest import Connection
 from tests.factories import make_import
 from tests.pipeline import Pipeline

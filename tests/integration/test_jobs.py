@@ -16,7 +16,7 @@ import httpx
 import pytest
 import redis
 
-from ingest.doors.files import feeder
+from ingest.doors.files.jobs import feeder
 from ingest.doors.http import protocol
 from ingest.settings import Settings
 from ingest.store.database import connect

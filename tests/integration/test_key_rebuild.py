@@ -12,8 +12,8 @@ from ingest.domain.imports import State
 from ingest.domain.key_makers import describe_makers, list_makers
 from ingest.settings import Settings
 from ingest.store.database import connect
-from ingest.store.key_makers import RebuildRuns, find_difference, load_makers
-from ingest.store.key_rebuild import prune_keys, rebuild_keys, sample
+from ingest.store.profiles.key_makers import RebuildRuns, find_difference, load_makers
+from ingest.store.profiles.key_rebuild import prune_keys, rebuild_keys, sample
 from tests.conftest import Connection
 from tests.factories import make_import
 from tests.pipeline import Pipeline

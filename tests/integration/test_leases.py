@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from ingest.store.database import connect
-from ingest.store.partitions import ensure_partitions, lease_partition
+from ingest.store.partitions.leases import ensure_partitions, lease_partition
 from tests.conftest import Connection
 from tests.intakes import wait_until
 from workers.retries import is_transient

@@ -12,7 +12,7 @@ from ingest.domain.imports import Import
 from ingest.ledger.audit import Audit, Balance, audit, restart
 from ingest.ledger.reconcile import settle_all
 from ingest.settings import Settings
-from ingest.store.dead_letters import DeadLetter, insert_dead_letter
+from ingest.store.dead_letters.write import DeadLetter, insert_dead_letter
 from ingest.store.ledger import UNDECODABLE_PAGE, count_missing, find_known
 from ingest.streams.acceptance_log import Journal
 from ingest.streams.queues import journal_key, stream_key

@@ -16,7 +16,7 @@ from ingest.store.migrate import (
     migrate,
     read_migrations,
 )
-from ingest.store.receipt_days import create_daily_partitions
+from ingest.store.receipts.days import create_daily_partitions
 from ingest.store.servers import find_invalid_indexes, find_superseded_indexes
 from tests.conftest import Servers
 from tests.databases import cloned

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from ingest.domain.identities import derive_import_id
 from ingest.domain.imports import Outcome, State
-from ingest.store.receipt_days import create_daily_partitions, drop_receipts
-from ingest.store.receipts import (
+from ingest.store.receipts.days import create_daily_partitions, drop_receipts
+from ingest.store.receipts.write import (
     Receipt,
     find_answers,
     insert_receipts,

@@ -6,17 +6,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ingest.domain.terms import read_term
-from ingest.store import endpoints, overviews
-from ingest.store.delivery_pages import list_deliveries
-from ingest.store.event_records import find_event, list_events
-from ingest.store.import_pages import (
+from ingest.store import overviews
+from ingest.store.events import endpoints
+from ingest.store.events.delivery_pages import list_deliveries
+from ingest.store.events.read import find_event, list_events
+from ingest.store.receipts.days import create_daily_partitions
+from ingest.store.receipts.pages import (
     ImportFilter,
     follow_imports,
     list_history,
     list_imports,
 )
-from ingest.store.imports import Cursor, find_import
-from ingest.store.receipt_days import create_daily_partitions
+from ingest.store.receipts.read import Cursor, find_import
 from ingest.store.searches import search
 from tests.conftest import Connection
 from tests.factories import make_import

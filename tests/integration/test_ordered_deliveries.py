@@ -17,15 +17,15 @@ from click.testing import CliRunner
 from ingest.commands.events import events
 from ingest.domain.deliveries import CONCURRENCY, Attempt
 from ingest.settings import Settings
-from ingest.store.deliveries import (
+from ingest.store.events.deliveries import (
     Attempted,
     Delivery,
     claim_deliveries,
     record_attempts,
     wake_blocked,
 )
-from ingest.store.delivery_pages import list_deliveries
-from ingest.store.events import drop_events
+from ingest.store.events.delivery_pages import list_deliveries
+from ingest.store.events.outbox import drop_events
 from tests.conftest import Connection
 from tests.factories import make_import
 from tests.intakes import wait_until

@@ -7,9 +7,9 @@ from prometheus_client import REGISTRY
 
 from ingest.domain.imports import State
 from ingest.domain.lookups import CANDIDATES, EMAIL, PHONE, Lookup, Search
-from ingest.store.catalog import load_catalog
-from ingest.store.deletions import delete_profile
-from ingest.store.workspaces import read_workspace, want
+from ingest.store.catalog.load import load_catalog
+from ingest.store.profiles.deletions import delete_profile
+from ingest.store.profiles.workspaces import read_workspace, want
 from tests.factories import make_import
 from tests.pipeline import Pipeline
 

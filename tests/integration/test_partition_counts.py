@@ -16,7 +16,7 @@ from ingest.cli import main
 from ingest.domain.errors import PartitionsDiffer, Unavailable
 from ingest.doors.broker.appends import BrokerAppends
 from ingest.settings import Settings
-from ingest.store.partitions import ensure_partitions, list_partitions
+from ingest.store.partitions.leases import ensure_partitions, list_partitions
 from ingest.streams.connections import connect_blocking
 from ingest.streams.partitioning import (
     INTAKE_CLIENT,

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import pytest
 
 from ingest.domain.lookups import EMAIL, Lookup, Search
-from ingest.store.catalog import load_catalog
+from ingest.store.catalog.load import load_catalog
 from ingest.store.database import connect
-from ingest.store.deletions import delete_profile
-from ingest.store.profiles import lock_profiles
-from ingest.store.receipt_days import create_daily_partitions
+from ingest.store.profiles.deletions import delete_profile
+from ingest.store.profiles.profile_rows import lock_profiles
+from ingest.store.receipts.days import create_daily_partitions
 from tests.conftest import Connection, Servers
 from tests.databases import cloned
 from tests.pipeline import Pipeline
@@ -37,26 +37,26 @@ SMALL = frozenset({
 UNJUDGED = {
     "ingest/commands/demo_crash.py:_count": "the demo counts its own database",
     "ingest/commands/demo_crash.py:_count_applied": "the demo counts its own database",
-    "ingest/store/catalog_statements.py:delete_members": "a segment is removed",
-    "ingest/store/dead_letters.py:claim_dead_letters": "operators replay",
-    "ingest/store/dead_letters.py:resolve_dead_letters": "operators resolve",
-    "ingest/store/delivery_pages.py:_LATEST": "operators look",
-    "ingest/store/delivery_pages.py:_OF_STATE": "made of parts; operators look",
-    "ingest/store/import_pages.py:_FAILED": "operators look",
-    "ingest/store/import_pages.py:_LAST_FAILED": "operators look",
-    "ingest/store/imports.py:count_unlocated": "doctor reads the newest thousand",
-    "ingest/store/imports.py:load_lines": "operators look",
-    "ingest/store/jobs.py:find_job_of_file": "of one database, once a file",
-    "ingest/store/jobs.py:drop_jobs": "upkeep drops what is old",
-    "ingest/store/key_makers.py:find_difference": "whether there is any profile",
+    "ingest/store/catalog/statements.py:delete_members": "a segment is removed",
+    "ingest/store/dead_letters/write.py:claim_dead_letters": "operators replay",
+    "ingest/store/dead_letters/write.py:resolve_dead_letters": "operators resolve",
+    "ingest/store/events/delivery_pages.py:_LATEST": "operators look",
+    "ingest/store/events/delivery_pages.py:_OF_STATE": "made of parts; operators look",
+    "ingest/store/receipts/pages.py:_FAILED": "operators look",
+    "ingest/store/receipts/pages.py:_LAST_FAILED": "operators look",
+    "ingest/store/receipts/read.py:count_unlocated": "doctor reads the newest thousand",
+    "ingest/store/receipts/read.py:load_lines": "operators look",
+    "ingest/store/jobs/progress.py:find_job_of_file": "of one database, once a file",
+    "ingest/store/jobs/progress.py:drop_jobs": "upkeep drops what is old",
+    "ingest/store/profiles/key_makers.py:find_difference": "whether there is a profile",
     "ingest/store/ledger.py:count_missing": "few are ever missing",
     "ingest/store/ledger.py:forget_found": "few are ever missing",
     "ingest/store/ledger.py:load_missing": "few are ever missing",
-    "ingest/store/dead_letter_queries.py:_GROUPS": "operators look",
-    "ingest/store/dead_letter_queries.py:count_overtaking": "operators replay",
-    "ingest/store/dead_letter_queries.py:find_letter_ids": "operators look",
+    "ingest/store/dead_letters/read.py:_GROUPS": "operators look",
+    "ingest/store/dead_letters/read.py:count_overtaking": "operators replay",
+    "ingest/store/dead_letters/read.py:find_letter_ids": "operators look",
     "ingest/store/overviews.py:select_dead_letters": "an index of open ones, whole",
-    "ingest/store/receipt_days.py:_drop_untimed": "upkeep drops what is old",
+    "ingest/store/receipts/days.py:_drop_untimed": "upkeep drops what is old",
 }
 
 
@@ -131,7 +131,7 @@ def test_everything_that_a_batch_and_a_deletion_run_is_judged(
         for statement in list_statements()
         if any(squeeze(statement.numbered) in plan for plan in run)
     }
-    assert "ingest/store/lookups.py:_find_by_subscriptions" in ran
+    assert "ingest/store/profiles/lookups.py:_find_by_subscriptions" in ran
     assert len(ran) >= 14
     assert ran & UNJUDGED.keys() == set()
 

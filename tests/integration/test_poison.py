@@ -8,7 +8,7 @@ import redis
 
 from ingest.domain.imports import Import, State
 from ingest.settings import Settings
-from ingest.store.catalog import load_catalog
+from ingest.store.catalog.load import load_catalog
 from ingest.streams.queues import stream_key
 from ingest.wire.entries import encode
 from ingest.wire.profile_schemas import ProfileSchemas

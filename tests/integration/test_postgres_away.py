@@ -14,7 +14,7 @@ from ingest.doors.http import readers
 from ingest.doors.http.openapi.document import build_document
 from ingest.settings import Settings
 from ingest.store.database import connect
-from ingest.store.dead_letters import DeadLetter, insert_dead_letter
+from ingest.store.dead_letters.write import DeadLetter, insert_dead_letter
 from tests.conftest import Connection, Servers
 from tests.consoles import console
 from tests.drains import draining

@@ -3,10 +3,10 @@
 import pytest
 
 from ingest.domain.lookups import EMAIL, PHONE, PROFILE_ID, Lookup, Search
-from ingest.store.catalog import load_catalog
-from ingest.store.deletions import delete_profile
-from ingest.store.profiles import list_ids, load_profiles
-from ingest.store.workspaces import read_workspace, want
+from ingest.store.catalog.load import load_catalog
+from ingest.store.profiles.deletions import delete_profile
+from ingest.store.profiles.profile_rows import list_ids, load_profiles
+from ingest.store.profiles.workspaces import read_workspace, want
 from tests.conftest import Connection
 from tests.plans import about, reading_whole, store_profiles, store_receipts, watching
 

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from ingest.domain.imports import State
-from ingest.store.catalog import load_catalog
+from ingest.store.catalog.load import load_catalog
 from ingest.wire.profile_schemas import ProfileSchemas
 from tests.conftest import Connection
 from tests.factories import make_import

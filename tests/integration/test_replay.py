@@ -8,7 +8,7 @@ import redis
 
 from ingest.domain.imports import Import, State
 from ingest.store.database import connect
-from ingest.store.dead_letter_queries import Selection, find_letter_ids
+from ingest.store.dead_letters.read import Selection, find_letter_ids
 from ingest.streams.queues import stream_key
 from ingest.wire.entries import encode
 from tests.conftest import Connection

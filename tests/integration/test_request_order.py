@@ -24,10 +24,10 @@ from ingest.domain.imports import Import, Operation, State
 from ingest.doors.accept import new_ranking, place, ranked
 from ingest.doors.appends import BlockingAppends
 from ingest.settings import Settings
-from ingest.store.catalog import load_catalog, lock_catalog
+from ingest.store.catalog.load import load_catalog, lock_catalog
 from ingest.store.database import connect
-from ingest.store.partitions import ensure_partitions, lease_partition
-from ingest.store.profiles import load_profiles
+from ingest.store.partitions.leases import ensure_partitions, lease_partition
+from ingest.store.profiles.profile_rows import load_profiles
 from ingest.streams.partitioning import FILES_CLIENT
 from ingest.streams.queues import stream_key
 from ingest.streams.stream import Waiting

@@ -8,8 +8,8 @@ import pytest
 
 from ingest.settings import Settings
 from ingest.store.database import connect
-from ingest.store.partitions import ensure_partitions
-from ingest.store.receipt_days import (
+from ingest.store.partitions.leases import ensure_partitions
+from ingest.store.receipts.days import (
     create_daily_partitions,
     drop_day,
     drop_receipts,

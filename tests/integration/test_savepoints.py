@@ -7,7 +7,7 @@ import pytest
 
 from ingest.settings import Settings
 from ingest.store.database import connect, savepoint, transaction_in_pipeline
-from ingest.store.partitions import ask_leases, ensure_partitions
+from ingest.store.partitions.leases import ask_leases, ensure_partitions
 from tests.conftest import Connection
 
 

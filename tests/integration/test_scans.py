@@ -11,8 +11,8 @@ from ingest.domain.imports import Import, State
 from ingest.domain.limits import ProfileLimits
 from ingest.domain.lookups import CANDIDATES, FIELD_SCAN, SUBSCRIPTION_SCAN, Lookup
 from ingest.domain.workspace import Address, Scans
-from ingest.store.catalog import load_catalog
-from ingest.store.lookups import scan_profiles
+from ingest.store.catalog.load import load_catalog
+from ingest.store.profiles.lookups import scan_profiles
 from ingest.wire.profile_schemas import ProfileSchemas
 from tests.conftest import Connection
 from tests.factories import make_import

@@ -6,7 +6,7 @@ from psycopg.rows import TupleRow
 
 from ingest.domain.tokens import Scope, Token
 from ingest.local.bootstrap import DEMO_SECRET, prepare
-from ingest.store.catalog import load_version
+from ingest.store.catalog.load import load_version
 from ingest.store.tokens import (
     UnknownDatabase,
     create_token,

@@ -13,7 +13,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from ingest.domain.catalog import EventKind
 from ingest.settings import Settings
-from ingest.store.catalog import load_declared, save_catalog
+from ingest.store.catalog.load import load_declared
+from ingest.store.catalog.save import save_catalog
 from ingest.telemetry.tracing import open_tracer
 from tests.conftest import Connection
 from tests.declared import make_endpoint, make_trigger

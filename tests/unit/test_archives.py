@@ -10,7 +10,7 @@ from typing import IO
 
 import pytest
 
-from ingest.doors.files.archives import PackLimits, UnreadableFile, unpack
+from ingest.doors.files.formats.archives import PackLimits, UnreadableFile, unpack
 from ingest.doors.files.streams import Metered
 
 LIMITS = PackLimits(max_bytes=64 * 1024 * 1024, max_ratio=100, max_members=3)

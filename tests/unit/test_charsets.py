@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from ingest.domain.errors import Fault, InvalidRequest
 from ingest.doors.files.inputs import open_rows
-from ingest.doors.files.rejects import RejectsWriter
+from ingest.doors.files.jobs.rejects import RejectsWriter
 from ingest.doors.files.rows import Reading
-from ingest.store.job_rows import KeptRow
+from ingest.store.jobs.rows import KeptRow
 from ingest.wire.charsets import CHARSETS, check_charset
 from ingest.wire.limits import Limits
 from tests.factories import make_database

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ingest.domain.errors import Fault
-from ingest.doors.files.fault_groups import FaultGroups
+from ingest.doors.files.jobs.fault_groups import FaultGroups
 from ingest.doors.files.rows import dump_cells
 
 COLUMNS = [("", ""), ("E-mail", "email"), ("", ""), ("Birthday", "_bdate")]

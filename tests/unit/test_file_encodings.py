@@ -7,18 +7,18 @@ from uuid import uuid4
 import pytest
 
 from ingest.domain.errors import Fault
-from ingest.doors.files.archives import UnreadableFile
-from ingest.doors.files.encodings import (
+from ingest.doors.files.encodings.decoding import (
     SAMPLE_BYTES,
     EncodingSource,
     Text,
     open_text,
 )
+from ingest.doors.files.encodings.utf8_lines import Tally, count_lines
+from ingest.doors.files.formats.archives import UnreadableFile
 from ingest.doors.files.inputs import open_rows
-from ingest.doors.files.rejects import RejectsWriter
+from ingest.doors.files.jobs.rejects import RejectsWriter
 from ingest.doors.files.rows import FileRow, Reading
-from ingest.doors.files.utf8_lines import Tally, count_lines
-from ingest.store.job_rows import KeptRow
+from ingest.store.jobs.rows import KeptRow
 from tests.factories import make_database
 
 #: Names as people of a language have them, and the code page of their spreadsheets.

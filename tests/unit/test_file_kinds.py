@@ -7,7 +7,12 @@ import zipfile
 import pytest
 
 from ingest.domain.errors import InvalidRequest
-from ingest.doors.files.archives import PackLimits, SkippedFiles, UnreadableFile, unpack
+from ingest.doors.files.formats.archives import (
+    PackLimits,
+    SkippedFiles,
+    UnreadableFile,
+    unpack,
+)
 from ingest.doors.files.inputs import open_rows
 from ingest.doors.files.rows import Reading
 from ingest.doors.files.streams import Metered

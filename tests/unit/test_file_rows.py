@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.domain.errors import InvalidRequest
-from ingest.doors.files.archives import UnreadableFile
-from ingest.doors.files.dialects import DialectOptions
-from ingest.doors.files.documents import split_array
+from ingest.doors.files.formats.archives import UnreadableFile
+from ingest.doors.files.formats.dialects import DialectOptions
+from ingest.doors.files.formats.documents import split_array
 from ingest.doors.files.inputs import Rows, open_rows
 from ingest.doors.files.rows import FileRow, Reading
 from ingest.wire.limits import Limits

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from ingest.doors.files.archives import UnreadableFile
-from ingest.doors.files.read_ahead import Gathering
+from ingest.doors.files.formats.archives import UnreadableFile
+from ingest.doors.files.jobs.read_ahead import Gathering
 from ingest.doors.files.rows import FileRow
 
 PATIENCE_SECONDS = 10.0

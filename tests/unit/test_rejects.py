@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.domain.errors import Fault
-from ingest.doors.files.dialects import Dialect, DialectOptions
+from ingest.doors.files.formats.dialects import Dialect, DialectOptions
 from ingest.doors.files.inputs import open_rows
-from ingest.doors.files.rejects import RejectsWriter, load_form
+from ingest.doors.files.jobs.rejects import RejectsWriter, load_form
 from ingest.doors.files.rows import FileForm, Reading, dump_cells
-from ingest.store.job_rows import KeptRow
+from ingest.store.jobs.rows import KeptRow
 from tests.factories import make_database
 
 FAULTS = (

@@ -29,7 +29,7 @@ MAKERS = {
 #: Rooms whose errors an operator meets, or whose messages the command line explains.
 OTHERS = re.compile(
     "ingest/(console|settings|doors/broker/(amqp|redis|results|sources|catalog))"
-    "|ingest/commands|workers|ingest/store/(delivery_pages|imports|installation)"
+    "|ingest/commands|workers|ingest/store/(events/delivery_pages|receipts/read|installation)"
     "|ingest/wire/catalog_|ingest/domain/rates"
 )
 KINDS = [kind for kinds in SECTIONS.values() for kind in kinds]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ingest.doors.files.archives import UnreadableFile
+from ingest.doors.files.formats.archives import UnreadableFile
 from ingest.doors.files.inputs import open_rows
 from ingest.doors.files.rows import Reading
 from tests.factories import make_database

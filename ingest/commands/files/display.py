@@ -16,9 +16,8 @@ from rich.progress import (
 )
 
 from ingest.domain.jobs import JobCounts
-from ingest.doors.files.encodings import EncodingSource
-from ingest.store import jobs
-from ingest.store.jobs import Job
+from ingest.doors.files.encodings.decoding import EncodingSource
+from ingest.store.jobs.progress import Job, JobProgress
 
 
 class Display:
@@ -53,7 +52,7 @@ class Display:
             self._task, description=name, total=job.total_bytes, told=""
         )
 
-    def show(self, progress: jobs.Progress) -> None:
+    def show(self, progress: JobProgress) -> None:
         """Show the progress of the job."""
         task = self._progress.tasks[0]
         seconds = task.elapsed or 0.0

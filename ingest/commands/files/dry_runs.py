@@ -21,14 +21,14 @@ from ingest.commands.files.request import FileRequest
 from ingest.domain.errors import Fault, Rejected
 from ingest.domain.imports import Outcome, State
 from ingest.domain.jobs import JobCounts, new_job_id
-from ingest.doors.files.archives import SkippedFiles, UnreadableFile
-from ingest.doors.files.fault_groups import FaultGroups
-from ingest.doors.files.row_validation import RowResult, RowValidator
+from ingest.doors.files.formats.archives import SkippedFiles, UnreadableFile
+from ingest.doors.files.formats.tables import FileTable
+from ingest.doors.files.jobs.fault_groups import FaultGroups
+from ingest.doors.files.jobs.row_validation import RowResult, RowValidator
 from ingest.doors.files.rows import FileRow
-from ingest.doors.files.tables import FileTable
 from ingest.geo import open_locator
 from ingest.settings import Settings
-from ingest.store.catalog import load_catalog
+from ingest.store.catalog.load import load_catalog
 from ingest.store.database import Connection, connect
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.dry_runs import rehearse

@@ -11,19 +11,19 @@ from ingest.commands.files.rejects import write_rejects
 from ingest.commands.files.request import FileRequest
 from ingest.domain.errors import Rejected
 from ingest.domain.jobs import JobState
-from ingest.doors.files.archives import SkippedFiles
-from ingest.doors.files.job_creation import (
+from ingest.doors.files.formats.archives import SkippedFiles
+from ingest.doors.files.jobs.creation import (
     JobRequest,
     hold,
     restart_job,
     resume_job,
     start_job,
 )
-from ingest.doors.files.job_runner import Run, run_job
+from ingest.doors.files.jobs.runner import Run, run_job
 from ingest.settings import Settings
-from ingest.store.catalog import load_catalog
+from ingest.store.catalog.load import load_catalog
 from ingest.store.database import Connection, connect
-from ingest.store.jobs import Job
+from ingest.store.jobs.progress import Job
 from ingest.wire.profile_schemas import ProfileSchemas
 
 

@@ -11,12 +11,17 @@ from typing import IO, Any
 
 from ingest.commands.files.request import FileRequest
 from ingest.domain.imports import Matching, Operation
-from ingest.doors.files.archives import PackLimits, SkippedFiles, UnreadableFile, unpack
+from ingest.doors.files.encodings.utf8_lines import Tally, count_lines
+from ingest.doors.files.formats.archives import (
+    PackLimits,
+    SkippedFiles,
+    UnreadableFile,
+    unpack,
+)
 from ingest.doors.files.inputs import Rows, open_file, read_rows
-from ingest.doors.files.job_creation import check_field, load_shared
-from ingest.doors.files.job_options import find_kept, merge_parameters, merge_reading
+from ingest.doors.files.jobs.creation import check_field, load_shared
+from ingest.doors.files.jobs.options import find_kept, merge_parameters, merge_reading
 from ingest.doors.files.streams import Metered
-from ingest.doors.files.utf8_lines import Tally, count_lines
 from ingest.settings import Settings
 from ingest.store.database import Connection
 from ingest.wire.envelopes import Envelope

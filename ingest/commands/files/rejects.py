@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ingest.domain.jobs import JobState
-from ingest.doors.files.rejects import load_form, open_rejects
+from ingest.doors.files.jobs.rejects import load_form, open_rejects
 from ingest.store.database import Connection
-from ingest.store.job_rows import list_rejects
-from ingest.store.jobs import Job
+from ingest.store.jobs.progress import Job
+from ingest.store.jobs.rows import list_rejects
 
 #: Rejects read from Postgres at once.
 _PAGE_ROWS = 1000

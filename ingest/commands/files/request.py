@@ -10,7 +10,7 @@ import click
 from ingest.domain.declarations import list_names
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Level, Operation
-from ingest.doors.files.dialects import DialectOptions
+from ingest.doors.files.formats.dialects import DialectOptions
 from ingest.doors.files.rows import Reading
 from ingest.settings import Settings
 from ingest.wire.cell_rules import CELL_OPTIONS, load_rules

@@ -8,7 +8,7 @@ from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Unavailable
 from ingest.domain.identities import Namer
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
-from ingest.store.catalog import load_catalog, load_version
+from ingest.store.catalog.load import load_catalog, load_version
 from ingest.store.database import LateConnection
 from ingest.store.installation import load_namer
 from ingest.telemetry import metrics

@@ -23,7 +23,7 @@ from ingest.domain.identities import ImportName
 from ingest.doors.broker.sources import Outlet
 from ingest.settings import Settings
 from ingest.store.database import LateConnection
-from ingest.store.receipts import find_answers
+from ingest.store.receipts.write import find_answers
 from ingest.streams.connections import connect_blocking
 from ingest.streams.queues import (
     outcomes_channel,

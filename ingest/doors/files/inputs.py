@@ -1,16 +1,16 @@
 """Files to rows: unpacked, decoded, and read as what they are."""
 
 from ingest.domain.catalog import Database
-from ingest.doors.files.archives import UnreadableFile
-from ingest.doors.files.documents import Documents
-from ingest.doors.files.encodings import SAMPLE_BYTES, Text, open_text
-from ingest.doors.files.formats import find_format_fault, guess_format
-from ingest.doors.files.kinds import is_workbook, name_kind
+from ingest.doors.files.encodings.decoding import SAMPLE_BYTES, Text, open_text
+from ingest.doors.files.encodings.utf8_lines import Tally
+from ingest.doors.files.formats.archives import UnreadableFile
+from ingest.doors.files.formats.documents import Documents
+from ingest.doors.files.formats.kinds import is_workbook, name_kind
+from ingest.doors.files.formats.tables import FileTable, TextLines
+from ingest.doors.files.formats.texts import find_format_fault, guess_format
+from ingest.doors.files.formats.workbooks import SheetLines
 from ingest.doors.files.rows import Reading
 from ingest.doors.files.streams import Readable, peek
-from ingest.doors.files.tables import FileTable, TextLines
-from ingest.doors.files.utf8_lines import Tally
-from ingest.doors.files.workbooks import SheetLines
 
 #: What gives rows: iterate over it once.
 Rows = FileTable | Documents

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ingest.domain.errors import Fault
-from ingest.doors.files.dialects import Dialect, DialectOptions
+from ingest.doors.files.formats.dialects import Dialect, DialectOptions
 from ingest.wire.cell_rules import NO_RULES, CellRules
 from ingest.wire.limits import DEFAULT_LIMITS, Limits
 

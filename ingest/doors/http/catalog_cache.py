@@ -15,8 +15,8 @@ from ingest.domain.errors import Forbidden, Unauthenticated, Unavailable
 from ingest.domain.identities import Namer
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.domain.tokens import Token
-from ingest.store import catalog as catalogs
 from ingest.store import tokens
+from ingest.store.catalog.load import load_catalog, load_version
 from ingest.store.database import Connection, connect
 from ingest.store.installation import load_namer
 from ingest.telemetry import metrics
@@ -153,11 +153,11 @@ class CatalogCache:
             self._connection = connect(
                 self._database_url, application_name="penstock-intake"
             )
-        version = catalogs.load_version(self._connection)
+        version = load_version(self._connection)
         if self._snapshot is not None and self._snapshot.version == version:
             return None
         return _Snapshot(
-            catalog=catalogs.load_catalog(self._connection, self._limits),
+            catalog=load_catalog(self._connection, self._limits),
             version=version,
             tokens=tokens.load_tokens(self._connection),
             namer=load_namer(self._connection, receipt_days=self._receipt_days),

@@ -9,13 +9,13 @@ from falcon.asgi import Response
 from ingest.domain.catalog import Database
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import SUCCESS_TEXT
-from ingest.doors.files.fault_groups import FaultGroups, write_parameter
+from ingest.doors.files.jobs.fault_groups import FaultGroups, write_parameter
 from ingest.doors.http.calls import Call
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.jobs import PAGE_ROWS, authorize
 from ingest.doors.http.replies import reply
-from ingest.store.job_rows import KeptRow, list_rejects
-from ingest.store.jobs import Job
+from ingest.store.jobs.progress import Job
+from ingest.store.jobs.rows import KeptRow, list_rejects
 from ingest.wire.cell_rules import CellRules
 from ingest.wire.columns import plan_columns
 

@@ -11,8 +11,8 @@ import orjson
 
 from ingest.domain.jobs import JobCounts, JobState
 from ingest.store.database import Connection
-from ingest.store.job_rows import RowOutcome, count_states
-from ingest.store.jobs import Job, find_job
+from ingest.store.jobs.progress import Job, find_job
+from ingest.store.jobs.rows import RowOutcome, count_states
 
 #: A job that is read is saved more often: its process is gone.
 _STALE_SECONDS = 60.0

@@ -13,14 +13,14 @@ from ingest.domain.imports import SUCCESS_TEXT
 from ingest.domain.jobs import JobState
 from ingest.domain.tokens import Scope
 from ingest.doors.accept import check_access, check_reader, check_right
-from ingest.doors.files.job_creation import load_shared
-from ingest.doors.files.rejects import (
+from ingest.doors.files.jobs.creation import load_shared
+from ingest.doors.files.jobs.rejects import (
     RejectsWriter,
     choose_encoding,
     load_form,
     open_rejects,
 )
-from ingest.doors.files.uploads import Upload
+from ingest.doors.files.jobs.uploads import Upload
 from ingest.doors.http.calls import Call
 from ingest.doors.http.idempotency import HEADER, mark_replayed, parse_key
 from ingest.doors.http.intake import Intake
@@ -36,8 +36,8 @@ from ingest.doors.http.prefer import choose_wait, parse_prefer
 from ingest.doors.http.replies import reply
 from ingest.doors.http.requests import find_secret, settle_format
 from ingest.doors.http.uploads import open_body
-from ingest.store.job_rows import list_rejects, list_results
-from ingest.store.jobs import cancel_job
+from ingest.store.jobs.progress import cancel_job
+from ingest.store.jobs.rows import list_rejects, list_results
 from ingest.wire.job_parameters import COMMON, load_upload, refuse_unknown
 from ingest.wire.profile_schemas import ProfileSchemas
 from ingest.wire.promises import refuse_promises

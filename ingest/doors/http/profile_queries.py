@@ -20,9 +20,9 @@ from ingest.domain.views import (
 from ingest.doors.accept import check_right
 from ingest.doors.http.queries import Query
 from ingest.store.database import Connection
-from ingest.store.deletions import delete_profile
-from ingest.store.profiles import list_ids, load_profiles
-from ingest.store.workspaces import read_workspace, want
+from ingest.store.profiles.deletions import delete_profile
+from ingest.store.profiles.profile_rows import list_ids, load_profiles
+from ingest.store.profiles.workspaces import read_workspace, want
 from ingest.wire.envelopes import Envelope, to_import
 from ingest.wire.queries import (
     ProfilePage,

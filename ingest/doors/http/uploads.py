@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from ingest.domain.errors import Overloaded
-from ingest.doors.files.uploads import Upload, Uploaded, import_upload
+from ingest.doors.files.jobs.uploads import Upload, Uploaded, import_upload
 from ingest.doors.http.bodies import BodyCut
 from ingest.doors.http.calls import Call
 from ingest.settings import Settings

@@ -12,7 +12,7 @@ from celery import Celery
 from psycopg.rows import TupleRow
 from uuid_utils.compat import uuid7
 
-from ingest.store.catalog import load_catalog
+from ingest.store.catalog.load import load_catalog
 from ingest.store.database import connect, transaction_in_pipeline
 from ingest.wire.envelopes import load_envelope, to_import
 from ingest.wire.profile_schemas import ProfileSchemas

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from ingest.domain.declarations import PARAMETERS, Declared, is_list
 from ingest.domain.imports import Level
 from ingest.domain.jobs import JobState
-from ingest.doors.files.encodings import EncodingSource
+from ingest.doors.files.encodings.decoding import EncodingSource
 from ingest.doors.http.openapi.answers import refer
 from ingest.doors.http.openapi.responses import describe_answers, select_responses
 from ingest.doors.http.openapi.schemas import JsonSchema, describe_parameter

@@ -1,0 +1,1 @@
+"""Encodings of files: marked, requested, or found; never a silent guess."""

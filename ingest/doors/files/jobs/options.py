@@ -1,0 +1,106 @@
+"""Options of an import, for the file of its rejects.
+
+A rejects file names its job, which keeps the mapping and the options. They apply again
+without being passed, and options that are passed take precedence.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from ingest.domain.errors import InvalidRequest
+from ingest.doors.files.encodings.decoding import Text
+from ingest.doors.files.formats.dialects import DialectOptions
+from ingest.doors.files.inputs import Opened
+from ingest.doors.files.rows import Reading
+from ingest.store.database import Connection
+from ingest.store.jobs.progress import find_job
+from ingest.wire.cell_rules import CELL_OPTIONS, load_rules
+
+_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+#: Where tables and documents say which job they are rejects of.
+_NAMED = re.compile(
+    rf'penstock_job=({_UUID})|\A\s*\[?\s*\{{\s*"penstock":\s*\{{"job":\s*"({_UUID})"'
+)
+#: The job is named at the beginning.
+_CHARACTERS = 64 * 1024
+_DIALECT = ("delimiter", "quote", "escape")
+#: Of the file itself, so that its rejects have their own.
+_OWN = frozenset({"columns", "encoding", "sheet", *_DIALECT})
+
+
+def names_job(opened: Opened) -> bool:
+    """Say whether a file is one of rejects, whose job is to be looked up."""
+    return _find_job_id(opened) is not None
+
+
+def _find_job_id(opened: Opened) -> UUID | None:
+    if not isinstance(opened, Text):
+        return None
+    found = _NAMED.search(opened.sample[:_CHARACTERS])
+    return UUID(found[1] or found[2]) if found else None
+
+
+def find_kept(
+    connection: Connection, opened: Opened, database_id: int
+) -> Mapping[str, Any]:
+    """Return what was requested of the file whose rejects are read; nothing for others.
+
+    Raises InvalidRequest if that is not kept any more, or was for another database.
+    """
+    job_id = _find_job_id(opened)
+    if job_id is None:
+        return {}
+    job = find_job(connection, job_id)
+    if job is None:
+        raise InvalidRequest(
+            f"This file has the rejects of job {job_id}, whose options have expired. "
+            "Pass the options again, and remove the job ID from the file"
+        )
+    if job.database_id != database_id:
+        raise InvalidRequest(
+            f"This file has the rejects of an import into database {job.database_id}",
+            "db_id",
+        )
+    dialect = {one: job.form.get("dialect", {}).get(one) for one in _DIALECT}
+    told = {name: value for name, value in job.parameters.items() if name not in _OWN}
+    return told | {"dialect": dialect}
+
+
+def merge_parameters(
+    told: Mapping[str, Any], kept: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what is asked of every row, and what else a job keeps."""
+    inherited = {name: value for name, value in kept.items() if name != "dialect"}
+    merged = {**defaults, **inherited, **told}
+    mapping = {**(kept.get("map") or {}), **(told.get("map") or {})}
+    return merged | {"map": mapping} if mapping else merged
+
+
+def merge_reading(
+    reading: Reading,
+    parameters: Mapping[str, Any],
+    kept: Mapping[str, Any],
+    resource_id: int | None,
+) -> Reading:
+    """Return how a file is read, by what is told now and was kept."""
+    if not kept:
+        return reading
+    told = reading.dialect
+    dialect = kept["dialect"]
+    return replace(
+        reading,
+        dialect=DialectOptions(
+            delimiter=told.delimiter or dialect["delimiter"],
+            quote=dialect["quote"] if told.quote is None else told.quote,
+            escape=dialect["escape"] if told.escape is None else told.escape,
+        ),
+        mapping=parameters.get("map") or {},
+        rules=load_rules(
+            {name: parameters.get(name) or () for name in CELL_OPTIONS}, kept=True
+        ),
+        trust_quotes=bool(parameters.get("trust_quotes")),
+        resource_id=resource_id,
+    )

@@ -1,0 +1,178 @@
+"""Files that come over the network: the thread's part of an upload."""
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Event
+from typing import Any
+
+import psycopg
+
+from ingest.domain.errors import NameTaken, Unavailable
+from ingest.domain.imports import Operation
+from ingest.domain.jobs import new_job_id
+from ingest.doors.files.formats.archives import PackLimits, unpack
+from ingest.doors.files.formats.dialects import DialectOptions
+from ingest.doors.files.inputs import Opened, open_file, read_rows
+from ingest.doors.files.jobs.creation import check_field, load_shared
+from ingest.doors.files.jobs.options import (
+    find_kept,
+    merge_parameters,
+    merge_reading,
+    names_job,
+)
+from ingest.doors.files.jobs.runner import Run, run_job
+from ingest.doors.files.rows import Reading
+from ingest.doors.files.streams import Metered
+from ingest.settings import Settings
+from ingest.store.database import connect
+from ingest.store.faults import unavailable_while_away
+from ingest.store.jobs.progress import Job, find_job_of_key, insert_job
+from ingest.wire.envelopes import Envelope
+from ingest.wire.job_parameters import UploadParameters
+from ingest.wire.profile_schemas import ProfileSchemas
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Upload:
+    """A file that is being sent."""
+
+    told: UploadParameters
+    #: What holds for every row; the token may do it.
+    shared: Envelope
+    token_id: int
+    #: The name of the request; None if it may be imported again when sent again.
+    key: str | None
+    schemas: ProfileSchemas
+    body: io.RawIOBase
+    #: None where the sender does not say.
+    total_bytes: int | None
+    #: How long to wait for what comes of the last rows.
+    patience_seconds: float
+    #: Set to stop reading.
+    stop: Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploaded:
+    """A job after its body has ended."""
+
+    job: Job
+    #: Whether an earlier request had the key.
+    replayed: bool
+
+
+def import_upload(settings: Settings, upload: Upload) -> Uploaded:
+    """Import an upload as it comes; return its job.
+
+    Raises InvalidRequest for a body that cannot be read at all, before there is a job,
+    or that broke off; NameTaken for another body or query under the same key.
+    """
+    limits = PackLimits(
+        max_bytes=settings.max_file_bytes,
+        max_ratio=settings.max_unpack_ratio,
+        max_members=1,
+    )
+    packed = Metered(upload.body)
+    with unpack(packed, limits, single=True) as files:
+        ((_, stream),) = files
+        reading = load_reading(settings, upload.told, upload.shared.resource_id)
+        opened = open_file(stream, reading)
+        parameters, kept = _find_parameters(settings, upload, opened)
+        shared = load_shared(parameters, upload.schemas)
+        reading = merge_reading(reading, parameters, kept, shared.resource_id)
+        database = upload.schemas.catalog.databases[shared.database_id]
+        rows = read_rows(opened, reading, database)
+        check_field(shared, rows)
+        job, replayed = _begin(settings, upload, parameters)
+        run = Run(
+            job=job,
+            shared=shared,
+            rows=rows,
+            schemas=upload.schemas,
+            count_bytes=lambda: packed.count,
+            stop=upload.stop,
+            patience_seconds=upload.patience_seconds,
+        )
+        return Uploaded(job=run_job(settings, run), replayed=replayed)
+
+
+def load_reading(
+    settings: Settings, told: UploadParameters, resource_id: int | None
+) -> Reading:
+    """Return how the body of an upload is to be read, as far as it is told."""
+    return Reading(
+        format=told.format,
+        encoding=told.encoding,
+        dialect=DialectOptions(
+            delimiter=told.delimiter, quote=told.quote, escape=told.escape
+        ),
+        columns=told.columns,
+        mapping=told.mapping,
+        resource_id=resource_id,
+        live=True,
+        max_row_bytes=settings.max_body_bytes,
+        max_workbook_bytes=settings.max_workbook_bytes,
+        rules=told.rules,
+        trust_quotes=told.trust_quotes,
+        sheet=told.sheet,
+        limits=settings.limits,
+    )
+
+
+#: What is done where nothing says it.
+_DEFAULTS = {"operation": Operation.IMPORT.value}
+
+
+def _find_parameters(
+    settings: Settings, upload: Upload, opened: Opened
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return what the job is asked, and what of it was kept for rejects."""
+    kept: Mapping[str, Any] = {}
+    if names_job(opened):
+        with _connected(settings) as connection:
+            kept = find_kept(connection, opened, upload.shared.database_id)
+    return merge_parameters(upload.told.parameters, kept, _DEFAULTS), kept
+
+
+def _begin(
+    settings: Settings, upload: Upload, parameters: Mapping[str, Any]
+) -> tuple[Job, bool]:
+    """Return the job of an upload, and whether there was one."""
+    now = datetime.now(UTC)
+    job = Job(
+        id=new_job_id(now),
+        name=upload.told.name,
+        database_id=upload.shared.database_id,
+        token_id=upload.token_id,
+        idempotency_key=upload.key,
+        parameters=parameters,
+        total_bytes=upload.total_bytes,
+        created_at=now,
+        updated_at=now,
+    )
+    with _connected(settings) as connection:
+        if insert_job(connection, job):
+            return job, False
+        if upload.key is None:
+            # The same id twice in one millisecond: as good as never.
+            raise Unavailable("The job cannot be started now")
+        found = find_job_of_key(connection, upload.token_id, upload.key)
+    if found is None or _differs(found.parameters, parameters):
+        raise NameTaken("Another upload already used this key", "Idempotency-Key")
+    return found, True
+
+
+def _differs(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return dict(one) != dict(other)
+
+
+@contextmanager
+def _connected(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
+    with (
+        unavailable_while_away(),
+        connect(settings.database_url, application_name="penstock-files") as opened,
+    ):
+        yield opened

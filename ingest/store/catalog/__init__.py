@@ -1,0 +1,1 @@
+"""The catalog in Postgres: loaded, saved, and what is stored follows it."""

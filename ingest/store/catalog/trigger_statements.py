@@ -1,0 +1,77 @@
+"""The statements that declare endpoints, and what is delivered to them."""
+
+from ingest.domain.identities import new_signing_secret
+from ingest.domain.plans import DeclaredCatalog
+from ingest.store.catalog.statements import to_row
+from ingest.store.database import Connection
+from ingest.store.rows import execute_rows
+
+
+def save_endpoints(connection: Connection, declared: DeclaredCatalog) -> None:
+    """Insert or update every declared endpoint; a new one gets a secret to sign with.
+
+    One that points elsewhere starts anew, as if it had never failed.
+    """
+    execute_rows(
+        connection,
+        """
+        INSERT INTO endpoints (id, account_id, name, url, queue, secret)
+        SELECT id, account_id, name, url, queue, secret
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS declared (id integer, account_id integer, name text, url text,
+                            queue text, secret text)
+            ON CONFLICT (id) DO UPDATE
+           SET account_id = excluded.account_id,
+               name = excluded.name,
+               url = excluded.url,
+               queue = excluded.queue,
+               failures = CASE WHEN (endpoints.url, endpoints.queue)
+                                    = (excluded.url, excluded.queue)
+                               THEN endpoints.failures ELSE 0 END,
+               paused_until = CASE WHEN (endpoints.url, endpoints.queue)
+                                        = (excluded.url, excluded.queue)
+                                   THEN endpoints.paused_until END,
+               disabled_at = CASE WHEN (endpoints.url, endpoints.queue)
+                                       = (excluded.url, excluded.queue)
+                                  THEN endpoints.disabled_at END
+        """,
+        [
+            {**to_row(each), "secret": new_signing_secret()}
+            for each in declared.endpoints.values()
+        ],
+    )
+
+
+def save_triggers(connection: Connection, declared: DeclaredCatalog) -> None:
+    """Replace the triggers."""
+    connection.execute("DELETE FROM triggers")
+    execute_rows(
+        connection,
+        """
+        INSERT INTO triggers (id, database_id, endpoint_id, name, event, resource_id,
+                              channel, novelties, segment_id, fields)
+        SELECT id, database_id, endpoint_id, name, event, resource_id,
+               channel, novelties, segment_id, fields
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS declared (id integer, database_id integer, endpoint_id integer,
+                            name text, event text, resource_id integer, channel text,
+                            novelties text[], segment_id integer, fields text[])
+        """,
+        [to_row(each) for each in declared.triggers.values()],
+    )
+
+
+def save_workflows(connection: Connection, declared: DeclaredCatalog) -> None:
+    """Replace the workflows."""
+    connection.execute("DELETE FROM workflows")
+    execute_rows(
+        connection,
+        """
+        INSERT INTO workflows (id, database_id, endpoint_id, name)
+        SELECT id, database_id, endpoint_id, name
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS declared (id integer, database_id integer, endpoint_id integer,
+                            name text)
+        """,
+        [to_row(each) for each in declared.workflows.values()],
+    )

@@ -1,0 +1,1 @@
+"""Dead letters in Postgres: imports kept complete after an internal error."""

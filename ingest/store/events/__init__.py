@@ -1,0 +1,1 @@
+"""Events in Postgres: the outbox, its endpoints, and deliveries to them."""

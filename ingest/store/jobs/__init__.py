@@ -1,0 +1,1 @@
+"""Jobs in Postgres: the import of a whole file, and its rows."""

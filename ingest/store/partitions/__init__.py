@@ -1,0 +1,1 @@
+"""Partitions in Postgres: leases, positions, and progress."""

@@ -1,0 +1,1 @@
+"""Profiles in Postgres: found, locked, loaded, and saved by the batch."""

@@ -1,0 +1,101 @@
+"""Deleting a profile with everything that is known of it (contract 12.3)."""
+
+from dataclasses import replace
+
+from ingest.domain.catalog import Catalog, Database, FieldType
+from ingest.domain.errors import NotFound
+from ingest.domain.lookups import Lookup, Search, profile_keys
+from ingest.domain.profiles import Profile
+from ingest.store.database import Connection
+from ingest.store.profiles.keys import delete_keys
+from ingest.store.profiles.workspaces import lock_workspace, want
+
+
+def delete_profile(
+    connection: Connection,
+    catalog: Catalog,
+    database_id: int,
+    search: Search,
+) -> str:
+    """Delete the one profile that `search` finds and return its id.
+
+    Raises NotFound or AmbiguousMatch. Must run inside a transaction (READ COMMITTED),
+    which the caller commits. It takes the locks that an import with the same key takes,
+    so the two happen one after the other: an import that is applied later no longer
+    finds the profile, and creates another or is refused, as its operation says.
+    """
+    workspace = lock_workspace(connection, catalog, want(database_id, search))
+    found = workspace.find(database_id, search)
+    if found is None:
+        raise NotFound("No matching profile")
+    profile, _ = found
+    with connection.pipeline():
+        _delete(connection, profile, catalog.databases[database_id])
+    return profile.id
+
+
+def _delete(connection: Connection, profile: Profile, database: Database) -> None:
+    """Delete a profile, whose row the caller has locked, and all that hangs on it.
+
+    Its receipts stay, for they prove that their imports were applied, but no longer
+    say what was in them; the id in them leads nowhere. Deliveries go with their events.
+    """
+    owner = (profile.database_id, profile.id)
+    delete_keys(connection, [(owner, key) for key in _possible_keys(profile, database)])
+    parameters = {"database_id": profile.database_id, "profile_id": profile.id}
+    for statement in _STATEMENTS:
+        connection.execute(statement, parameters)
+
+
+def _possible_keys(profile: Profile, database: Database) -> set[Lookup]:
+    """Return the keys of `profile`, of fields that are matched since a moment too.
+
+    No index finds keys by their profile: it would cost every import to serve this.
+    """
+    fields = {
+        name: replace(field, match=True)
+        for name, field in database.fields.items()
+        if field.type not in _UNMATCHABLE
+    }
+    return profile_keys(profile, replace(database, fields=fields))
+
+
+_UNMATCHABLE = frozenset({FieldType.OBJECT, FieldType.ARR_OBJECT})
+_STATEMENTS = (
+    """
+    DELETE FROM subscriptions
+     WHERE database_id = %(database_id)s
+       AND profile_id = %(profile_id)s
+    """,
+    """
+    DELETE FROM segment_members
+     WHERE database_id = %(database_id)s
+       AND profile_id = %(profile_id)s
+    """,
+    """
+    DELETE FROM events
+     WHERE database_id = %(database_id)s
+       AND profile_id = %(profile_id)s
+    """,
+    """
+    -- Rows of files, kept because nobody waited to hear what came of them. An array:
+    -- as a join it could also begin with the rows.
+    DELETE FROM job_rows
+     WHERE import_id = ANY(ARRAY(
+           SELECT import_id
+             FROM imports
+            WHERE database_id = %(database_id)s
+              AND profile_id = %(profile_id)s))
+    """,
+    """
+    UPDATE imports
+       SET changes = '{}', skipped = '[]', warnings = NULL
+     WHERE database_id = %(database_id)s
+       AND profile_id = %(profile_id)s
+    """,
+    """
+    DELETE FROM profiles
+     WHERE database_id = %(database_id)s
+       AND id = %(profile_id)s
+    """,
+)

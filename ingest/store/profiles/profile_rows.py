@@ -1,0 +1,190 @@
+"""Profile rows: locked and loaded, inserted and updated, by the batch."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from psycopg.rows import TupleRow
+
+from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
+from ingest.store.database import Connection
+from ingest.store.profiles.segments import load_segments
+from ingest.store.profiles.subscriptions import load_subscriptions
+from ingest.store.rows import Id, dump_array, execute_rows, sample_percent
+
+
+def lock_profiles(connection: Connection, ids: Iterable[Id]) -> list[Profile]:
+    """Lock the rows of `ids` in one order and return those that exist, complete."""
+    wanted = sorted(set(ids))
+    if not wanted:
+        return []
+    parameters = _arrays(wanted)
+    rows = connection.execute(
+        """
+        -- FOR NO KEY UPDATE: nothing refers to a profile by a foreign key.
+        SELECT profiles.database_id, profiles.id, email, phones, fields,
+               version, created_at, updated_at
+          FROM profiles
+          JOIN unnest(%(databases)s::integer[], %(profiles)s::text[])
+               AS wanted (database_id, id)
+            ON profiles.database_id = wanted.database_id
+           AND profiles.id = wanted.id
+         ORDER BY profiles.database_id, profiles.id
+           FOR NO KEY UPDATE OF profiles
+        """,
+        parameters,
+    )
+    return _complete(connection, parameters, rows)
+
+
+def load_profiles(connection: Connection, ids: Iterable[Id]) -> list[Profile]:
+    """Return the profiles of `ids` that exist, complete, in order; locks nothing."""
+    wanted = sorted(set(ids))
+    if not wanted:
+        return []
+    parameters = _arrays(wanted)
+    rows = connection.execute(
+        """
+        SELECT profiles.database_id, profiles.id, email, phones, fields,
+               version, created_at, updated_at
+          FROM profiles
+          JOIN unnest(%(databases)s::integer[], %(profiles)s::text[])
+               AS wanted (database_id, id)
+            ON profiles.database_id = wanted.database_id
+           AND profiles.id = wanted.id
+         ORDER BY profiles.database_id, profiles.id
+        """,
+        parameters,
+    )
+    return _complete(connection, parameters, rows)
+
+
+def list_ids(
+    connection: Connection, database_id: int, after: str, limit: int
+) -> list[str]:
+    """Return the ids of at most `limit` profiles that follow `after`, in order."""
+    rows = connection.execute(
+        """
+        SELECT id
+          FROM profiles
+         WHERE database_id = %(database_id)s
+           AND id > %(after)s
+         ORDER BY id
+         LIMIT %(limit)s
+        """,
+        {"database_id": database_id, "after": after, "limit": limit},
+    )
+    return [str(id_) for (id_,) in rows]
+
+
+def sample_ids(connection: Connection) -> list[Id]:
+    """Return the ids on some pages, chosen by chance; all of a small table."""
+    rows = connection.execute(
+        """
+        SELECT database_id, id
+          FROM profiles TABLESAMPLE SYSTEM (%(percent)s)
+        """,
+        {"percent": sample_percent(connection, "profiles")},
+    )
+    return [(database_id, id_) for database_id, id_ in rows]
+
+
+def _arrays(wanted: Sequence[Id]) -> dict[str, object]:
+    return {
+        "databases": dump_array([database_id for database_id, _ in wanted]),
+        "profiles": dump_array([profile_id for _, profile_id in wanted]),
+    }
+
+
+def _complete(
+    connection: Connection,
+    parameters: Mapping[str, object],
+    rows: Iterable[TupleRow],
+) -> list[Profile]:
+    """Return the profiles of `rows` with their subscriptions and segments."""
+    # All are sent before any is read: in pipeline mode, one round trip.
+    listed = load_subscriptions(connection, parameters)
+    memberships = load_segments(connection, parameters)
+    subscriptions: dict[Id, dict[SubscriptionKey, Subscription]] = defaultdict(dict)
+    for owner, subscription in listed:
+        subscriptions[owner][subscription.key] = subscription
+    segments: dict[Id, list[int]] = defaultdict(list)
+    for owner, segment_id in memberships:
+        segments[owner].append(segment_id)
+    return [
+        Profile(
+            id=id_,
+            database_id=database_id,
+            email=email,
+            phones=tuple(phones),
+            fields=fields,
+            subscriptions=subscriptions.get((database_id, id_), {}),
+            segments=frozenset(segments.get((database_id, id_), ())),
+            version=version,
+            created_at=created_at,
+            updated_at=updated_at,
+        )
+        for (
+            database_id,
+            id_,
+            email,
+            phones,
+            fields,
+            version,
+            created_at,
+            updated_at,
+        ) in rows
+    ]
+
+
+def insert_profiles(
+    connection: Connection, profiles: Sequence[Profile], now: datetime
+) -> None:
+    """Insert `profiles`, which must be new."""
+    execute_rows(
+        connection,
+        """
+        INSERT INTO profiles
+               (database_id, id, email, phones, fields, version, created_at, updated_at)
+        SELECT database_id, id, email, phones, fields, 1, %(now)s, %(now)s
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS fresh (database_id integer, id text, email text, phones text[],
+                         fields jsonb)
+        """,
+        [_profile_row(profile) for profile in profiles],
+        now,
+    )
+
+
+def update_profiles(
+    connection: Connection, profiles: Sequence[Profile], now: datetime
+) -> None:
+    """Write the changed `profiles`, whose rows the caller has locked."""
+    execute_rows(
+        connection,
+        """
+        UPDATE profiles
+           SET email = changed.email,
+               phones = changed.phones,
+               fields = changed.fields,
+               version = profiles.version + 1,
+               updated_at = %(now)s
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS changed (database_id integer, id text, email text, phones text[],
+                           fields jsonb)
+         WHERE profiles.database_id = changed.database_id
+           AND profiles.id = changed.id
+        """,
+        [_profile_row(profile) for profile in profiles],
+        now,
+    )
+
+
+def _profile_row(profile: Profile) -> dict[str, object]:
+    return {
+        "database_id": profile.database_id,
+        "id": profile.id,
+        "email": profile.email,
+        "phones": profile.phones,
+        "fields": profile.fields,
+    }

@@ -1,0 +1,1 @@
+"""Receipts in Postgres: one for every import, kept by the day."""
