@@ -110,7 +110,7 @@ def apply_batch(
         if is_transient(error) or isinstance(error, Held):
             raise
         if len(batch) == 1:
-            return bury(connection, batch[0], error)
+            return dead_letter_import(connection, batch[0], error)
     metrics.BATCHES_REPEATED.labels("halved").inc()
     middle = len(batch) // 2
     first = apply_batch(connection, batch[:middle], schemas, room, watch)
@@ -222,7 +222,7 @@ def _count_taken(batch: Sequence[ReadImport], left: Sequence[Prepared]) -> int:
     return ids.index(first)
 
 
-def bury(
+def dead_letter_import(
     connection: Connection, accepted: ReadImport, error: Exception
 ) -> AppliedBatch:
     """Keep an import that cannot be applied as a dead letter, with its receipt."""

@@ -12,8 +12,8 @@ from ingest.store.dead_letters.write import insert_dead_letter
 from ingest.store.ledger import add_counts, hold_partition
 from ingest.store.receipts.write import find_answers
 from ingest.streams.stream import Stream
-from workers.apply import AppliedBatch, ReadImport, bury
-from workers.partition_batches import PartitionBatch, make_share
+from workers.apply import AppliedBatch, ReadImport, dead_letter_import
+from workers.partition_batches import PartitionBatch, make_partition_batch
 from workers.reporting import count_entries, group_answers
 
 
@@ -21,7 +21,7 @@ class MovedByOperator(PenstockError):
     """An operator moved the import from its stream to the dead letters."""
 
 
-class Burial(Struct, frozen=True, kw_only=True):
+class MovedEntry(Struct, frozen=True, kw_only=True):
     """Result of moving an entry."""
 
     partition: int
@@ -33,7 +33,7 @@ class Burial(Struct, frozen=True, kw_only=True):
     state: str
 
 
-def bury_entry(
+def dead_letter_entry(
     connection: Connection,
     stream: Stream,
     partition: int,
@@ -41,7 +41,7 @@ def bury_entry(
     *,
     by: str,
     reason: str,
-) -> Burial:
+) -> MovedEntry:
     """Make the entry of this id, or the first of `partition`, a dead letter.
 
     It is kept whole, has a receipt of state `dead`, and its caller is told. Waits for
@@ -54,20 +54,20 @@ def bury_entry(
         if entry is None:
             where = f"entry {entry_id} in " if entry_id else "entry in "
             raise NotFound(f"No {where}partition {partition}")
-        share = make_share(partition, position, [entry])
-        applied = _bury(connection, share, error)
-        add_counts(connection, count_entries([share], applied.outcomes))
-    # Should this fail, the entry is read again, found buried, and dropped.
-    stream.settle({partition: [entry.id]}, group_answers(share.accepted, applied))
-    return _describe(share, applied.outcomes)
+        part = make_partition_batch(partition, position, [entry])
+        applied = _dead_letter(connection, part, error)
+        add_counts(connection, count_entries([part], applied.outcomes))
+    # Should this fail, the entry is read again, found to be a dead letter, and dropped.
+    stream.settle({partition: [entry.id]}, group_answers(part.accepted, applied))
+    return _describe(part, applied.outcomes)
 
 
-def _bury(
-    connection: Connection, share: PartitionBatch, error: MovedByOperator
+def _dead_letter(
+    connection: Connection, part: PartitionBatch, error: MovedByOperator
 ) -> AppliedBatch:
-    for letter in share.letters:
+    for letter in part.letters:
         insert_dead_letter(connection, letter, datetime.now(UTC))
-    for one in share.accepted:
+    for one in part.accepted:
         return _bury_import(connection, one, error)
     return AppliedBatch(taken=0)
 
@@ -78,14 +78,14 @@ def _bury_import(
     known = find_answers(connection, [accepted.import_.import_id])
     if known:
         return AppliedBatch(taken=1, repeated=list(known.values()))
-    return bury(connection, accepted, error)
+    return dead_letter_import(connection, accepted, error)
 
 
-def _describe(share: PartitionBatch, outcomes: list[Outcome]) -> Burial:
-    ids = [one.import_.import_id for one in share.accepted]
-    return Burial(
-        partition=share.partition,
-        entry_id=share.entries[0].id,
+def _describe(part: PartitionBatch, outcomes: list[Outcome]) -> MovedEntry:
+    ids = [one.import_.import_id for one in part.accepted]
+    return MovedEntry(
+        partition=part.partition,
+        entry_id=part.entries[0].id,
         import_id=ids[0] if ids else None,
-        state="added" if outcomes or share.letters else "removed",
+        state="added" if outcomes or part.letters else "removed",
     )

@@ -52,14 +52,14 @@ class Dispatcher:
             context=ssl.create_default_context(),
             allowed=parse_allow_list(settings.webhook_allow),
             resolver=resolver or Resolver(),
-            tracer=tracer or open_tracer("penstock-courier", {}),
+            tracer=tracer or open_tracer("penstock-deliveries", {}),
         )
         self._loop: AbstractEventLoop | None = None
         self._thread: Thread | None = None
         # One thread: the connection is used by one at a time.
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="courier-database")
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="deliveries-database")
         self._database = LateConnection(
-            settings.database_url, application_name="penstock-courier"
+            settings.database_url, application_name="penstock-deliveries"
         )
         self._lanes: dict[int, _Running] = {}
         self._visit: Task[None] | None = None
@@ -71,7 +71,7 @@ class Dispatcher:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             self._thread = Thread(
-                target=self._loop.run_forever, name="courier", daemon=True
+                target=self._loop.run_forever, name="deliveries", daemon=True
             )
             self._thread.start()
         self._loop.call_soon_threadsafe(self._start_visit)

@@ -31,7 +31,7 @@ from workers.partition_batches import (
     cut,
     group,
     list_accepted,
-    make_share,
+    make_partition_batch,
 )
 from workers.reporting import count_batch, count_entries, group_answers, log_batch
 from workers.retries import is_transient
@@ -227,20 +227,20 @@ class Drain:
                 return None
             now = datetime.now(UTC)
             stages.end("read")
-            shares, applied = self._apply_due(
+            parts, applied = self._apply_due(
                 connection, leases, entries, schemas, whole=whole
             )
             # It has shared its time out among the stages itself.
             stages.skip()
-            shares = cut(shares, applied.taken)
-            for letter in [each for share in shares for each in share.letters]:
+            parts = cut(parts, applied.taken)
+            for letter in [each for part in parts for each in part.letters]:
                 insert_dead_letter(connection, letter, now)
             # Last, so that nobody who waits for a row of the ledger holds another.
-            add_counts(connection, count_entries(shares, applied.outcomes))
-            advances = [share.advance for share in shares]
-            advances += find_held(leases, entries, shares)
+            add_counts(connection, count_entries(parts, applied.outcomes))
+            advances = [part.advance for part in parts]
+            advances += find_held(leases, entries, parts)
             advance_partitions(connection, advances, now)
-        return Batch(shares=shares, applied=applied, started_at=now) if shares else None
+        return Batch(parts=parts, applied=applied, started_at=now) if parts else None
 
     def _apply_due(
         self,
@@ -258,19 +258,19 @@ class Drain:
         apply = apply_whole if whole else self._apply_by_parts
         while True:
             entries = self._holds.cut(entries)
-            shares = [
-                make_share(one.partition, one.position, queue)
+            parts = [
+                make_partition_batch(one.partition, one.position, queue)
                 for one in leases
                 if (queue := entries.get(one.partition))
             ]
-            if not shares:
+            if not parts:
                 return [], AppliedBatch(taken=0)
-            watch = self._holds.watch(shares)
+            watch = self._holds.watch(parts)
             try:
                 # What it has locked when it is held it needs again, but for some.
                 applied = apply(
                     connection,
-                    list_accepted(shares),
+                    list_accepted(parts),
                     schemas,
                     self._session.room,
                     watch,
@@ -278,7 +278,7 @@ class Drain:
             except Held as held:
                 entries = self._holds.cut_held(entries, held)
             else:
-                return shares, applied
+                return parts, applied
 
     @staticmethod
     def _apply_by_parts(
@@ -331,10 +331,10 @@ class Drain:
         """
         accepted, applied = batch.accepted, batch.applied
         self._stream.settle(batch.ids, group_answers(accepted, applied))
-        for share in batch.shares:
-            if share.is_behind:
-                self._stream.lift(share.partition, share.position)
-        letters = sum(len(share.letters) for share in batch.shares)
+        for part in batch.parts:
+            if part.is_behind:
+                self._stream.lift(part.partition, part.position)
+        letters = sum(len(part.letters) for part in batch.parts)
         count_batch(accepted, letters, applied.outcomes)
         log_batch(accepted, applied.outcomes, batch.started_at, self._tracer)
         if batch.applied.events and self._stream.claim_hint():

@@ -12,20 +12,20 @@ from ingest.wire.entries import encode
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.apply import ReadImport, apply_batch
 
-#: No stream has it: what is rehearsed came from none.
+#: No stream has it: what is tried came from none.
 _NO_PARTITION = -1
 
 
-def rehearse(
+def dry_run(
     connection: Connection, imports: Sequence[Import], schemas: ProfileSchemas
 ) -> list[Outcome]:
     """Return what would come of `imports`, applied now and in order; write nothing.
 
     Each sees what those before it would have changed. They are applied under ids made
     for the occasion, so that one whose receipt exists, of a dead letter say, is
-    rehearsed like any other; outcomes bear the ids of `imports`, in their order.
+    tried like any other; outcomes bear the ids of `imports`, in their order.
 
-    Locks are those of a batch, held until all is taken back: rehearse no more than a
+    Locks are those of a batch, held until all is taken back: try no more than a
     batch at a time. Where they are too many for one, those left make another. Transient
     errors of Postgres are raised.
     """
@@ -50,4 +50,4 @@ def rehearse(
         for passing, one in list(zip(own, imports, strict=True))[: applied.taken]
     ]
     left = imports[applied.taken :]
-    return foreseen + (rehearse(connection, left, schemas) if left else [])
+    return foreseen + (dry_run(connection, left, schemas) if left else [])

@@ -72,10 +72,10 @@ class Holds:
             kept[hold.partition] = kept[hold.partition][: hold.index]
         return kept
 
-    def watch(self, shares: Sequence[PartitionBatch]) -> Watch:
-        """Return what finds imports of `shares` that only Postgres knows to wait."""
-        if any(one.rank is not None for share in shares for one in share.accepted):
-            return partial(self._look, shares)
+    def watch(self, parts: Sequence[PartitionBatch]) -> Watch:
+        """Return what finds imports of `parts` that only Postgres knows to wait."""
+        if any(one.rank is not None for part in parts for one in part.accepted):
+            return partial(self._look, parts)
         return watch_nothing
 
     def join(
@@ -120,13 +120,13 @@ class Holds:
 
     def _look(
         self,
-        shares: Sequence[PartitionBatch],
+        parts: Sequence[PartitionBatch],
         workspace: Workspace,
         prepared: Sequence[Prepared],
     ) -> None:
         """Raise Held if what waits elsewhere touches a profile of `workspace` first."""
         accepted: dict[UUID, ReadImport] = {}
-        for one in (one for share in shares for one in share.accepted):
+        for one in (one for part in parts for one in part.accepted):
             accepted.setdefault(one.import_.import_id, one)
         ranked = [
             (one, rank)
@@ -137,21 +137,21 @@ class Holds:
             (accepted[suspect.import_id], suspect)
             for suspect in find_suspects(workspace, ranked)
         ]
-        if asking and (holds := self._ask(shares, asking, workspace.catalog)):
+        if asking and (holds := self._ask(parts, asking, workspace.catalog)):
             raise Held(holds)
 
     def _ask(
         self,
-        shares: Sequence[PartitionBatch],
+        parts: Sequence[PartitionBatch],
         asking: Sequence[tuple[ReadImport, Suspect]],
         catalog: Catalog,
     ) -> list[Hold]:
-        """Return the first import of each share that others go before."""
-        taken = {share.partition: share.entries for share in shares}
+        """Return the first import of each part that others go before."""
+        taken = {part.partition: part.entries for part in parts}
         numbers = {
-            (share.partition, entry.id): number
-            for share in shares
-            for number, entry in enumerate(share.entries)
+            (part.partition, entry.id): number
+            for part in parts
+            for number, entry in enumerate(part.entries)
         }
         milliseconds = max(one.queued.milliseconds for one, _ in asking)
         kinds = {suspect.rank.request: set(suspect.rank.kinds) for _, suspect in asking}
@@ -248,13 +248,13 @@ def _find_names(entry: Entry, catalog: Catalog, kinds: Set[str]) -> Set[KeyName]
 def find_held(
     leases: Iterable[Lease],
     entries: Mapping[int, Sequence[Entry]],
-    shares: Iterable[PartitionBatch],
+    parts: Iterable[PartitionBatch],
 ) -> list[Advance]:
     """Return where partitions stay whose first import waits for another.
 
     That they were looked at is noted: they do not stand still for want of a drain.
     """
-    shared = {share.partition for share in shares}
+    shared = {part.partition for part in parts}
     return [
         Advance(partition=one.partition, position=one.position)
         for one in leases

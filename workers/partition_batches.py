@@ -43,13 +43,13 @@ class PartitionBatch:
         return entry_order(self.entries[0].id) <= entry_order(self.position)
 
 
-def list_accepted(shares: Sequence[PartitionBatch]) -> list[ReadImport]:
-    """Return the imports of `shares` in the order to apply.
+def list_accepted(parts: Sequence[PartitionBatch]) -> list[ReadImport]:
+    """Return the imports of `parts` in the order to apply.
 
     Those of one partition in the order accepted, those of one request in their rows'.
     """
-    accepted = [one for share in shares for one in share.accepted]
-    if len(shares) < 2:
+    accepted = [one for part in parts for one in part.accepted]
+    if len(parts) < 2:
         return accepted
     requests = {one.rank.request if one.rank else None for one in accepted}
     if requests == {None}:
@@ -58,10 +58,10 @@ def list_accepted(shares: Sequence[PartitionBatch]) -> list[ReadImport]:
         # As nearly every batch of a file: its rows, and what was accepted again behind.
         return sorted(accepted, key=_row_order)
     batch = {
-        number: [one.queued for one in share.accepted]
-        for number, share in enumerate(shares)
+        number: [one.queued for one in part.accepted]
+        for number, part in enumerate(parts)
     }
-    return [shares[number].accepted[index] for number, index in in_turn(batch)]
+    return [parts[number].accepted[index] for number, index in in_turn(batch)]
 
 
 def _row_order(one: ReadImport) -> tuple[int, int]:
@@ -72,48 +72,48 @@ def _row_order(one: ReadImport) -> tuple[int, int]:
 class Batch:
     """A batch that one transaction applied: entries of some partitions."""
 
-    shares: Sequence[PartitionBatch]
+    parts: Sequence[PartitionBatch]
     applied: AppliedBatch
     started_at: datetime
 
     @property
     def accepted(self) -> list[ReadImport]:
-        """The imports of all shares, those of a partition in their order."""
-        return [one for share in self.shares for one in share.accepted]
+        """The imports of all parts, those of a partition in their order."""
+        return [one for part in self.parts for one in part.accepted]
 
     @property
     def ids(self) -> dict[int, list[str]]:
         """The entries that are done with, by partition."""
         return {
-            share.partition: [entry.id for entry in share.entries]
-            for share in self.shares
+            part.partition: [entry.id for entry in part.entries] for part in self.parts
         }
 
 
-def cut(shares: Iterable[PartitionBatch], taken: int) -> list[PartitionBatch]:
-    """Return the part of `shares` that has their first `taken` imports.
+def cut(parts: Iterable[PartitionBatch], taken: int) -> list[PartitionBatch]:
+    """Return what of `parts` has their first `taken` imports.
 
     What stands behind them in their streams stays there: nothing overtakes.
     """
-    shares = list(shares)
-    if sum(len(share.accepted) for share in shares) == taken:
-        return shares
-    left = Counter(one.partition for one in list_accepted(shares)[:taken])
+    parts = list(parts)
+    if sum(len(part.accepted) for part in parts) == taken:
+        return parts
+    left = Counter(one.partition for one in list_accepted(parts)[:taken])
     kept = []
-    for share in shares:
-        accepted = share.accepted[: left[share.partition]]
-        if len(accepted) == len(share.accepted):
-            kept.append(share)
+    for part in parts:
+        accepted = part.accepted[: left[part.partition]]
+        if len(accepted) == len(part.accepted):
+            kept.append(part)
             continue
         # Up to the first import that was not taken; the rest of no partition is.
-        first = share.accepted[len(accepted)].entry_id
-        ids = [entry.id for entry in share.entries]
-        entries = share.entries[: ids.index(first)]
+        first = part.accepted[len(accepted)].entry_id
+        ids = [entry.id for entry in part.entries]
+        entries = part.entries[: ids.index(first)]
         known = {entry.id for entry in entries}
-        letters = [letter for letter in share.letters if letter.entry_id in known]
+        letters = [letter for letter in part.letters if letter.entry_id in known]
         if entries:
-            part = replace(share, entries=entries, accepted=accepted, letters=letters)
-            kept.append(part)
+            kept.append(
+                replace(part, entries=entries, accepted=accepted, letters=letters)
+            )
     return kept
 
 
@@ -123,8 +123,8 @@ def group(
     """Put partitions together that have no more than `size` entries, in their order.
 
     A transaction costs as much as several imports: while little waits, one does for
-    all partitions. When much does, each has its own, and workers share them out. Those
-    that are to stay `alone` share with none: what fails there must stop no other.
+    all partitions. When much does, each has its own, and workers divide them. Those
+    that are to stay `alone` join none: what fails there must stop no other.
     """
     chosen: list[Waiting] = []
     for one in waiting:
@@ -139,7 +139,7 @@ def group(
         yield chosen
 
 
-def make_share(
+def make_partition_batch(
     partition: int, position: str, entries: Sequence[Entry]
 ) -> PartitionBatch:
     """Decode `entries`; those that are no imports become dead letters."""

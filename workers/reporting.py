@@ -37,29 +37,29 @@ _DECLARED = re.compile(r"[^.\[]*(?:\.[^.\[]*)?")
 
 
 def count_entries(
-    shares: Iterable[PartitionBatch], outcomes: Iterable[Outcome]
+    parts: Iterable[PartitionBatch], outcomes: Iterable[Outcome]
 ) -> dict[int, LedgerCounts]:
     """Return what the ledger adds by partition: each entry once, however often read.
 
     An outcome is of the entry that this batch was the first to apply. All other entries
     name an import that has one already: a repeat of it, unless they have been read
-    before, which is up to the position of their share.
+    before, which is up to the position of their part.
     """
     fresh = {outcome.import_id: outcome.state for outcome in outcomes}
-    return {share.partition: _count_share(share, fresh) for share in shares}
+    return {part.partition: _count_part(part, fresh) for part in parts}
 
 
-def _count_share(share: PartitionBatch, fresh: dict[UUID, State]) -> LedgerCounts:
-    """Count the entries of `share`; remove their outcomes from `fresh`."""
-    read_before = entry_order(share.position)
+def _count_part(part: PartitionBatch, fresh: dict[UUID, State]) -> LedgerCounts:
+    """Count the entries of `part`; remove their outcomes from `fresh`."""
+    read_before = entry_order(part.position)
     counts: LedgerCounts = Counter()
-    for one in share.accepted:
+    for one in part.accepted:
         import_ = one.import_
         if state := fresh.pop(import_.import_id, None):
             counts[import_.database_id, state] += 1
         elif entry_order(one.entry_id) > read_before:
             counts[import_.database_id, REPEATED] += 1
-    for letter in share.letters:
+    for letter in part.letters:
         # Of another release's form perhaps, and an import all the same.
         mark = peek_mark(letter.payload)
         if mark and entry_order(letter.entry_id) > read_before:

@@ -49,8 +49,8 @@ def _stream() -> Stream:
 
 
 @functools.cache
-def _courier() -> Dispatcher:
-    """Return this process's courier."""
+def _dispatcher() -> Dispatcher:
+    """Return this process's dispatcher."""
     return Dispatcher(settings, _tracer())
 
 
@@ -77,17 +77,17 @@ def hint() -> None:
 
 @app.task(name=DELIVER_TASK)
 def deliver() -> None:
-    """Wake the courier; its thread delivers while other tasks go on."""
+    """Wake the dispatcher; its thread delivers while other tasks go on."""
     attempt(_stream().answer_hint, DELIVER_TASK)
-    _courier().wake()
+    _dispatcher().wake()
 
 
 @worker_shutdown.connect
 @worker_process_shutdown.connect
 def _finish_deliveries(**_: object) -> None:
     """Finish what is under way, so that no receiver is told twice of it."""
-    if _courier.cache_info().currsize:
-        _courier().close()
+    if _dispatcher.cache_info().currsize:
+        _dispatcher().close()
     if _tracer.cache_info().currsize:
         _tracer().close()
 

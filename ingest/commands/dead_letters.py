@@ -28,7 +28,7 @@ from ingest.settings import read_profile_limits
 from ingest.store.database import connect
 from ingest.store.dead_letters.read import Selection, find_letter_ids
 from ingest.streams.stream import open_stream
-from workers.dead_letter_moves import bury_entry
+from workers.dead_letter_moves import dead_letter_entry
 from workers.replay import Replay, Replayed
 
 #: Letters replayed in one transaction, at most.
@@ -102,20 +102,20 @@ def add(
     ask(question, is_sure=is_sure, as_json=as_json)
     logging.getLogger("workers").addHandler(logging.NullHandler())
     with (
-        connect(database_url, application_name="penstock-bury") as connection,
+        connect(database_url, application_name="penstock-dead-letters") as connection,
         closing(open_stream(options["redis_url"], options["partitions"])) as stream,
     ):
         why = {"by": options["by"], "reason": options["reason"]}
-        burial = bury_entry(connection, stream, partition, entry, **why)
+        moved = dead_letter_entry(connection, stream, partition, entry, **why)
     if as_json:
-        echo_json(structs.asdict(burial))
+        echo_json(structs.asdict(moved))
         return
-    whose = f", import {burial.import_id}" if burial.import_id else ""
-    if burial.state == "added":
-        click.echo(f"Moved entry {burial.entry_id}{whose} to the dead letters.")
+    whose = f", import {moved.import_id}" if moved.import_id else ""
+    if moved.state == "added":
+        click.echo(f"Moved entry {moved.entry_id}{whose} to the dead letters.")
     else:
-        cause = "it was processed before" if burial.import_id else "it is not an import"
-        click.echo(f"Removed entry {burial.entry_id}{whose}; {cause}.")
+        cause = "it was processed before" if moved.import_id else "it is not an import"
+        click.echo(f"Removed entry {moved.entry_id}{whose}; {cause}.")
 
 
 def _document(one: Replayed) -> dict[str, object]:

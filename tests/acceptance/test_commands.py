@@ -32,7 +32,7 @@ ELSEWHERE = {
     r"redis-cli ": "test_broker_redis.py sends the same by a client",
     r"penstock imports show IMPORT_ID": "test_operations.py, with an id that exists",
     r"penstock dead-letters show IMPORT_ID": "test_dead_cli.py, with an id that exists",
-    r"penstock dead-letters add ": "test_burials.py, of an entry that is there",
+    r"penstock dead-letters add ": "test_dead_letter_moves.py, of an entry there is",
 }
 #: These name what does not exist here, or ask and are not answered.
 MAY_REFUSE = (

@@ -84,13 +84,11 @@ def test_a_file_says_in_what_encoding_it_was_read(
     file.write_bytes((ROWS.format("Núñez") + "bad;Peña\n").encode("cp1252"))
 
     refused, _, errors = run(drained.settings, file)
-    rehearsed, output, _ = run(
-        drained.settings, file, "--encoding", "guess", "--dry-run"
-    )
+    tried, output, _ = run(drained.settings, file, "--encoding", "guess", "--dry-run")
     status, (told,) = summarize(drained.settings, file, "--encoding", "guess")
     _, shown, _ = run(drained.settings, file, "--encoding", "cp1252")
 
-    assert (refused, rehearsed, status) == (2, 1, 1)
+    assert (refused, tried, status) == (2, 1, 1)
     assert "`a@example.com;Núñez` in cp1252" in errors
     assert "Read as cp1252 (guessed)" in output
     assert (told["encoding"], told["encoding_source"]) == ("cp1252", "guess")

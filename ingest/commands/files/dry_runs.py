@@ -31,7 +31,7 @@ from ingest.settings import Settings
 from ingest.store.catalog.load import load_catalog
 from ingest.store.database import Connection, connect
 from ingest.wire.profile_schemas import ProfileSchemas
-from workers.dry_runs import rehearse
+from workers.dry_runs import dry_run
 
 
 class Foreseen(Struct, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ class Foreseen(Struct, frozen=True, kw_only=True):
     faults: tuple[Fault, ...] = ()
 
 
-def rehearse_files(
+def dry_run_files(
     settings: Settings,
     paths: Sequence[str],
     asked: FileRequest,
@@ -61,19 +61,19 @@ def rehearse_files(
     would be rejected, else 0.
     """
     summaries: list[dict[str, Any]] = []
-    with connect(settings.database_url, application_name="penstock-rehearse") as opened:
+    with connect(settings.database_url, application_name="penstock-dry-run") as opened:
         for path in paths:
             left = SkippedFiles()
             with open_inputs(path, settings, left) as inputs:
                 for one in inputs:
                     try:
-                        rehearsal = _Rehearsal(settings, opened, asked, one)
+                        run = _DryRun(settings, opened, asked, one)
                     except Rejected as error:
                         if not one.is_member:
                             raise
                         left.refused[one.name] = str(error)
                     else:
-                        summaries.append(_print(one.name, rehearsal, show, as_json))
+                        summaries.append(_print(one.name, run, show, as_json))
             summaries += _print_left(left, as_json=as_json)
     if as_json:
         click.echo(json.dumps(summaries, indent=2, default=str))
@@ -96,7 +96,7 @@ def _print_left(left: SkippedFiles, *, as_json: bool) -> list[dict[str, Any]]:
     ]
 
 
-class _Rehearsal:
+class _DryRun:
     """Dry run of the rows of one file."""
 
     def __init__(
@@ -131,7 +131,7 @@ class _Rehearsal:
         """Yield the outcome of each row, in order."""
         rows = self._read()
         while batch := list(islice(rows, self._batch_size)):
-            yield from self._rehearse(
+            yield from self._foresee_all(
                 self._validator.validate_all(batch, batch[0].number - 1)
             )
 
@@ -141,11 +141,11 @@ class _Rehearsal:
         except UnreadableFile as error:
             self.failure = str(error)
 
-    def _rehearse(self, results: Sequence[RowResult]) -> Iterator[Foreseen]:
+    def _foresee_all(self, results: Sequence[RowResult]) -> Iterator[Foreseen]:
         imports = [one.accepted.import_ for one in results if one.accepted is not None]
         outcomes = {
             outcome.import_id: outcome
-            for outcome in rehearse(self._connection, imports, self._schemas)
+            for outcome in dry_run(self._connection, imports, self._schemas)
         }
         for result in results:
             if result.accepted is None:
@@ -178,13 +178,11 @@ class _Rehearsal:
         )
 
 
-def _print(
-    name: str, rehearsal: _Rehearsal, show: int, as_json: bool
-) -> dict[str, Any]:
+def _print(name: str, run: _DryRun, show: int, as_json: bool) -> dict[str, Any]:
     """Print the first rows that change something, the errors, and the counts."""
     counts = JobCounts()
     shown: list[dict[str, Any]] = []
-    for one in rehearsal:
+    for one in run:
         counts = counts.plus(one.state)
         if one.state is not State.UNCHANGED and len(shown) < show:
             if as_json or not one.faults:
@@ -193,24 +191,22 @@ def _print(
                 click.echo(_describe(one))
     told = ", ".join(f"{count:,} {state}" for state, count in asdict(counts).items())
     if not as_json:
-        for line in rehearsal.faults.tell():
+        for line in run.faults.tell():
             click.echo(line)
-        if rehearsal.failure:
-            click.echo(rehearsal.failure)
+        if run.failure:
+            click.echo(run.failure)
         click.echo(f"{name}: dry run; nothing was written. Result: {told}")
-        click.echo(f"  {tell_encoding(rehearsal.form)}")
-    form = {
-        name: rehearsal.form[name] for name in ("encoding", "encoding_source", "sheet")
-    }
+        click.echo(f"  {tell_encoding(run.form)}")
+    form = {name: run.form[name] for name in ("encoding", "encoding_source", "sheet")}
     return {
         "name": name,
-        "state": "failed" if rehearsal.failure else "dry_run",
-        "error_text": rehearsal.failure,
+        "state": "failed" if run.failure else "dry_run",
+        "error_text": run.failure,
         "rows": counts.total,
         **asdict(counts),
         **form,
-        "faults": rehearsal.faults.list_kinds(),
-        "possible_nulls": rehearsal.faults.list_nothings(),
+        "faults": run.faults.list_kinds(),
+        "possible_nulls": run.faults.list_nothings(),
         "shown": shown,
     }
 

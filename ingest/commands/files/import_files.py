@@ -11,7 +11,7 @@ import click
 
 from ingest.commands.databases import find_settings
 from ingest.commands.files.display import Display, SkippedFile, summarize
-from ingest.commands.files.dry_runs import rehearse_files
+from ingest.commands.files.dry_runs import dry_run_files
 from ingest.commands.files.imports import Ended, Importer, Refused, StartMode
 from ingest.commands.files.options import file_options, row_options
 from ingest.commands.files.request import FileRequest, load_request
@@ -105,7 +105,7 @@ def _run(
 ) -> int:
     """Import the files, or run them dry; return the exit status."""
     if options["dry_run"]:
-        return rehearse_files(
+        return dry_run_files(
             settings, files, asked, show=options["show"], as_json=options["as_json"]
         )
     return _import_all(settings, files, asked, options)

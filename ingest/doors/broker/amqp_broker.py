@@ -176,7 +176,7 @@ class QueueOutlet:
             expiration=self._ttl_seconds,
         )
 
-    def bury(self, refusals: Sequence[Refusal]) -> None:
+    def dead_letter(self, refusals: Sequence[Refusal]) -> None:
         """Publish the messages as they came; headers tell what was wrong."""
         letters = [
             (

@@ -107,7 +107,7 @@ class Consumer:
         self._appends.append(taken)
         if refusals:
             self._outlet.publish([refusal.result for refusal in refusals])
-            self._outlet.bury(refusals)
+            self._outlet.dead_letter(refusals)
         self._source.acknowledge(messages)
         databases = [one.accepted.import_.database_id for one in taken]
         metrics.note_accepted("broker", databases)

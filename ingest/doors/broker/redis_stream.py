@@ -197,7 +197,7 @@ class StreamOutlet:
         except (RedisError, OSError) as error:
             raise Unavailable("The results cannot be sent") from error
 
-    def bury(self, refusals: Sequence[Refusal]) -> None:
+    def dead_letter(self, refusals: Sequence[Refusal]) -> None:
         """Append the messages as they came, each with what was wrong with it."""
         pipeline = self._redis.pipeline(transaction=False)
         for refusal in refusals:

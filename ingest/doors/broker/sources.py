@@ -56,7 +56,7 @@ class Outlet(Protocol):
     def publish(self, results: Sequence[MessageResult]) -> None:
         """Send `results`, each at least once."""
 
-    def bury(self, refusals: Sequence[Refusal]) -> None:
+    def dead_letter(self, refusals: Sequence[Refusal]) -> None:
         """Keep messages that can never be imported (contract 14, point 70)."""
 
     def expire(self) -> None:

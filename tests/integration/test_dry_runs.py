@@ -1,4 +1,4 @@
-"""A rehearsal tells what would happen, and nothing happens."""
+"""A run tells what would happen, and nothing happens."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from ingest.wire.profile_schemas import ProfileSchemas
 from tests.conftest import Connection
 from tests.factories import make_import
 from tests.pipeline import Pipeline
-from workers.dry_runs import rehearse
+from workers.dry_runs import dry_run
 
 TABLES = ("profiles", "match_keys", "subscriptions", "imports", "events")
 
@@ -25,7 +25,7 @@ def ada(**data: Any) -> dict[str, Any]:
     return {"email": "ada@example.com", **data}
 
 
-def test_a_rehearsal_says_what_applying_would(
+def test_a_dry_run_says_what_applying_would(
     pipeline: Pipeline, schemas: ProfileSchemas
 ) -> None:
     known = pipeline.create(ada(_fname="Ada"))
@@ -36,27 +36,25 @@ def test_a_rehearsal_says_what_applying_would(
         make_import("email", ada(_fname="Augusta")),
     ]
 
-    rehearsed = rehearse(pipeline.connection, imports, schemas)
+    tried = dry_run(pipeline.connection, imports, schemas)
     applied = pipeline.apply(*imports)
 
     states = [State.UPDATED, State.CREATED, State.REJECTED, State.UNCHANGED]
-    assert [outcome.state for outcome in rehearsed] == states
-    assert [outcome.import_id for outcome in rehearsed] == [
+    assert [outcome.state for outcome in tried] == states
+    assert [outcome.import_id for outcome in tried] == [
         one.import_id for one in imports
     ]
-    assert rehearsed[0] == applied[0]
-    assert rehearsed[0].profile_id == known
-    assert rehearsed[0].changes == {"_fname": ("Ada", "Augusta")}
-    assert rehearsed[2] == applied[2]
+    assert tried[0] == applied[0]
+    assert tried[0].profile_id == known
+    assert tried[0].changes == {"_fname": ("Ada", "Augusta")}
+    assert tried[2] == applied[2]
 
 
-def test_a_rehearsal_writes_nothing(
-    pipeline: Pipeline, schemas: ProfileSchemas
-) -> None:
+def test_a_dry_run_writes_nothing(pipeline: Pipeline, schemas: ProfileSchemas) -> None:
     pipeline.create(ada())
     before = [pipeline.count(table) for table in TABLES]
 
-    rehearse(
+    dry_run(
         pipeline.connection,
         [make_import("email", ada(_fname="X")), make_import("phone", {"phones": "1"})],
         schemas,
@@ -73,7 +71,7 @@ def test_an_import_that_has_a_receipt_is_rehearsed_all_the_same(
     import_ = make_import("email", ada(points={"action": "incr", "value": 2}))
     pipeline.apply(import_)
 
-    (outcome,) = rehearse(pipeline.connection, [import_], schemas)
+    (outcome,) = dry_run(pipeline.connection, [import_], schemas)
 
     assert outcome.import_id == import_.import_id
     assert outcome.changes == {"points": (2, 4)}
@@ -84,7 +82,7 @@ def test_nobody_waits_for_a_rehearsal_that_is_over(
 ) -> None:
     pipeline.create(ada())
 
-    rehearse(pipeline.connection, [make_import("email", ada(_fname="A"))], schemas)
+    dry_run(pipeline.connection, [make_import("email", ada(_fname="A"))], schemas)
 
     with psycopg.connect(database_url) as other:
         other.execute("SET lock_timeout = '1s'")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ingest.streams.stream import Entry, Waiting
 from ingest.wire.entries import encode
 from tests.factories import by_email
-from workers.partition_batches import PartitionBatch, cut, group, make_share
+from workers.partition_batches import PartitionBatch, cut, group, make_partition_batch
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_those_that_failed_share_with_none() -> None:
 KINDS = st.sampled_from(["import", "heartbeat", "letter"])
 
 
-def share_of(partition: int, kinds: list[str]) -> PartitionBatch:
+def part_of(partition: int, kinds: list[str]) -> PartitionBatch:
     entries = [
         Entry(
             id=f"{number}-0",
@@ -58,29 +58,29 @@ def share_of(partition: int, kinds: list[str]) -> PartitionBatch:
         )
         for number, kind in enumerate(kinds, start=1)
     ]
-    return make_share(partition, "0-0", entries)
+    return make_partition_batch(partition, "0-0", entries)
 
 
 @given(st.lists(st.lists(KINDS, min_size=1, max_size=6), max_size=4), st.integers(0, 9))
 def test_a_batch_is_cut_behind_what_was_taken_of_it(
     kinds: list[list[str]], taken: int
 ) -> None:
-    shares = [share_of(number, each) for number, each in enumerate(kinds)]
-    whole = [one for share in shares for one in share.accepted]
+    parts = [part_of(number, each) for number, each in enumerate(kinds)]
+    whole = [one for part in parts for one in part.accepted]
     taken = min(taken, len(whole))
 
-    kept = cut(shares, taken)
+    kept = cut(parts, taken)
 
-    assert [one for share in kept for one in share.accepted] == whole[:taken]
-    for share in kept:
-        before = shares[share.partition]
+    assert [one for part in kept for one in part.accepted] == whole[:taken]
+    for part in kept:
+        before = parts[part.partition]
         # From the first entry on, without a gap, and no import behind the cut.
-        assert share.entries == before.entries[: len(share.entries)]
-        left = before.entries[len(share.entries) :]
-        assert not left or left[0].id == before.accepted[len(share.accepted)].entry_id
-        known = {entry.id for entry in share.entries}
-        assert [one.entry_id for one in share.letters] == [
+        assert part.entries == before.entries[: len(part.entries)]
+        left = before.entries[len(part.entries) :]
+        assert not left or left[0].id == before.accepted[len(part.accepted)].entry_id
+        known = {entry.id for entry in part.entries}
+        assert [one.entry_id for one in part.letters] == [
             one.entry_id for one in before.letters if one.entry_id in known
         ]
     if taken == len(whole):
-        assert kept == shares
+        assert kept == parts
