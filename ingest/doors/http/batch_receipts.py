@@ -13,7 +13,7 @@ from ingest.doors.http.batches import parse_address
 from ingest.doors.http.calls import Call
 from ingest.doors.http.intake import WAITING, Intake
 from ingest.doors.http.replies import reply
-from ingest.doors.http.requests import find_secret, settle_format
+from ingest.doors.http.requests import find_secret
 from ingest.doors.http.waiting_notes import Note
 from ingest.doors.receipts import ReceiptSummary
 
@@ -26,7 +26,7 @@ class BatchReceiptsResource:
 
     async def on_get(self, req: Call, resp: Response, batch: str) -> None:
         """Answer with the state of each, to those who may read there or sent it."""
-        settle_format(req)
+        req.settle_format()
         token = await self._intake.catalog.get_token(find_secret(req))
         namer = self._intake.catalog.get_namer()
         names, count = parse_address(batch, token.id, namer)

@@ -5,7 +5,8 @@ from typing import Any
 from falcon.asgi import Request
 
 from ingest.telemetry.tracing import Span
-from ingest.wire.bodies import Format
+from ingest.wire.bodies import Format, guess_format
+from ingest.wire.replies import choose_format
 
 #: Where uploads go; elsewhere a body is read at once.
 UPLOADS = "/api/v1.1/jobs/import"
@@ -43,6 +44,19 @@ class Call(Request):
         self.started = 0.0
         self.span = self.sent_as = self.reply_in = None
         self.is_parsed = self.waited = self.is_cut = False
+
+    def settle_format(self, explicit: str | None = None) -> None:
+        """Decide the format of the reply; raise InvalidRequest for one unknown."""
+        self.reply_in = self._choose_format(explicit or self.get_param("format"))
+
+    def get_format(self) -> Format:
+        """Return the format to reply in, as far as the request got to tell."""
+        return self.reply_in or self._choose_format(None)
+
+    def _choose_format(self, explicit: str | None) -> Format:
+        # What it was sent as, or would have been.
+        sent_as = self.sent_as or guess_format(self.content_type)
+        return choose_format(explicit, self.get_header("Accept"), sent_as)
 
     def _watch(self, receive: Any) -> Any:
         async def watched() -> Any:

@@ -13,7 +13,7 @@ from ingest.doors.http.calls import Call
 from ingest.doors.http.idempotency import find_key, mark_replayed
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.replies import reply, reply_accepted, reply_answer
-from ingest.doors.http.requests import Decoded, find_secret, read_request, settle_format
+from ingest.doors.http.requests import Decoded, find_secret, read_request
 from ingest.doors.http.submissions import Submission
 from ingest.doors.http.tracing import traced
 from ingest.wire.envelopes import Envelope
@@ -95,7 +95,7 @@ class ReceiptResource:
 
     async def on_get(self, req: Call, resp: Response, import_id: str) -> None:
         """Answer with the receipt, to those who may read there or sent the import."""
-        settle_format(req)
+        req.settle_format()
         token = await self._intake.catalog.get_token(find_secret(req))
         id_ = _parse_import_id(import_id)
         receipt = await self._intake.receipts.find_receipt(id_)

@@ -34,7 +34,7 @@ from ingest.doors.http.job_views import (
 )
 from ingest.doors.http.prefer import choose_wait, parse_prefer
 from ingest.doors.http.replies import reply
-from ingest.doors.http.requests import find_secret, settle_format
+from ingest.doors.http.requests import find_secret
 from ingest.doors.http.uploads import open_body
 from ingest.store.jobs.progress import cancel_job
 from ingest.store.jobs.rows import list_rejects, list_results
@@ -70,7 +70,7 @@ class UploadResource:
         reply(req, resp, status, {"error": error, "error_text": text, **view})
 
     async def _prepare(self, req: Call, resp: Response) -> Upload:
-        settle_format(req)
+        req.settle_format()
         told = load_upload(req.params, req.content_type)
         key = req.get_header(HEADER)
         token = await self._intake.catalog.get_token(find_secret(req))
@@ -230,7 +230,7 @@ async def authorize(
     What else is to be done with it, they must have the right to as well. Raises
     InvalidRequest for a parameter that is none of `known`.
     """
-    settle_format(req)
+    req.settle_format()
     token = await intake.catalog.get_token(find_secret(req))
     refuse_unknown(req.params, known)
     seen = await _find(intake, job_id)

@@ -18,7 +18,6 @@ from ingest.domain.errors import (
 )
 from ingest.doors.http.calls import Call
 from ingest.doors.http.intake import Intake
-from ingest.doors.http.requests import get_format
 from ingest.settings import Settings
 from ingest.telemetry import metrics
 from ingest.wire.replies import CONTENT_TYPES, dump, fault_answer
@@ -36,7 +35,7 @@ _FRAMEWORK_TEXTS = {
 
 def reply(req: Call, resp: Response, status: int, said: Mapping[str, object]) -> None:
     """Answer with `said` in the format the caller asked for."""
-    format_ = get_format(req)
+    format_ = req.get_format()
     resp.status = status
     resp.content_type = CONTENT_TYPES[format_]
     resp.data = dump(said, format_)

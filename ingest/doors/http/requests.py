@@ -8,10 +8,9 @@ from msgspec import Struct
 from ingest.domain.errors import Forbidden
 from ingest.doors.http.bodies import LARGE_BYTES, SMALL_BYTES
 from ingest.doors.http.calls import Call
-from ingest.wire.bodies import Format, decode, guess_format
+from ingest.wire.bodies import decode
 from ingest.wire.envelopes import peek_format, peek_token
 from ingest.wire.promises import refuse_promises
-from ingest.wire.replies import choose_format
 
 if TYPE_CHECKING:
     from ingest.doors.http.intake import Intake
@@ -63,7 +62,7 @@ async def read_request(req: Call, intake: "Intake") -> Decoded:
     sent_as, document = await intake.bodies.decode(req, body, read)
     req.is_parsed = True
     req.sent_as = sent_as
-    settle_format(req, peek_format(document))
+    req.settle_format(peek_format(document))
     refuse_promises(document)
     if req.query_string:
         refuse_promises(req.params)
@@ -81,24 +80,3 @@ def find_secret(req: Call) -> str | None:
     if scheme.lower() == "bearer" and credentials.strip():
         return credentials.strip()
     return req.get_param("token")
-
-
-def settle_format(req: Call, explicit: str | None = None) -> None:
-    """Decide the format of the reply; InvalidRequest for one unknown."""
-    req.reply_in = choose_format(
-        explicit or req.get_param("format"),
-        req.get_header("Accept"),
-        _guess_sent_as(req),
-    )
-
-
-def get_format(req: Call) -> Format:
-    """Return the format to reply in, as far as the request got to tell."""
-    return req.reply_in or choose_format(
-        None, req.get_header("Accept"), _guess_sent_as(req)
-    )
-
-
-def _guess_sent_as(req: Call) -> Format:
-    """Return what the request was sent as, or would have been."""
-    return req.sent_as or guess_format(req.content_type)
