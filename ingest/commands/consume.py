@@ -69,11 +69,7 @@ def serve(settings: Settings, door: Door, stop: Event) -> None:
     reply_to = token_hex(8)
     source = _make_source(settings, door)
     appends = BrokerAppends(settings, door=source.name, reply_to=reply_to)
-    catalog = BrokerCatalog(
-        settings.database_url,
-        settings.profile_limits,
-        receipt_days=settings.receipt_days,
-    )
+    catalog = BrokerCatalog(settings)
     reporter = Reporter(
         settings,
         _make_outlet(settings, door),

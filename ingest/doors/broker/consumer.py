@@ -29,11 +29,12 @@ from ingest.domain.errors import (
     Rejected,
     Unavailable,
 )
-from ingest.domain.identities import ImportName
+from ingest.domain.identities import ImportName, Namer
 from ingest.doors.accept import place
 from ingest.doors.broker.appends import BrokerAppends, Taken
 from ingest.doors.broker.catalog import BrokerCatalog
 from ingest.doors.broker.sources import Message, MessageSource, Outlet, Refusal
+from ingest.doors.catalogs import KnownCatalog
 from ingest.settings import Settings
 from ingest.telemetry import metrics
 from ingest.wire.envelopes import to_import
@@ -125,19 +126,19 @@ class Consumer:
     def _judge_all(
         self, messages: Sequence[Message]
     ) -> tuple[list[Taken], list[Refusal]]:
-        catalog = self._catalog.get()
-        judged = [self._judge(message, catalog) for message in messages]
+        known = self._catalog.get()
+        judged = [self._judge(message, known) for message in messages]
         return (
             [one for one in judged if isinstance(one, Taken)],
             [one for one in judged if isinstance(one, Refusal)],
         )
 
-    def _judge(self, message: Message, catalog: Catalog) -> Taken | Refusal:
+    def _judge(self, message: Message, known: KnownCatalog) -> Taken | Refusal:
         """Accept a message, or say why not; never raise for what it holds."""
         document: dict[str, object] = {}
         try:
             document = self._decode(message)
-            return self._accept(load_order(document), message, catalog)
+            return self._accept(load_order(document), message, known)
         except Rejected as error:
             code, text = error.faults[0].code, error.faults[0].text
         # A bug of ours must not stop the queue for good, which a message that is
@@ -161,11 +162,11 @@ class Consumer:
         return decode(message.body, limits=self._settings.limits)
 
     def _accept(
-        self, order: ImportMessage, message: Message, catalog: Catalog
+        self, order: ImportMessage, message: Message, known: KnownCatalog
     ) -> Taken:
-        check_owner(order, catalog)
+        check_owner(order, known.catalog)
         now = datetime.now(UTC)
-        name = self._name(order, message, now)
+        name = self._name(order, message, known.namer, now)
         import_ = to_import(
             order.envelope,
             import_id=name.import_id,
@@ -177,14 +178,15 @@ class Consumer:
         if name.other_id:
             import_ = replace(import_, other_id=name.other_id)
         return Taken(
-            accepted=place(import_, catalog, self._settings.partitions), order=order
+            accepted=place(import_, known.catalog, self._settings.partitions),
+            order=order,
         )
 
     def _name(
-        self, order: ImportMessage, message: Message, now: datetime
+        self, order: ImportMessage, message: Message, namer: Namer, now: datetime
     ) -> ImportName:
         """Return the import's name, the same for every delivery of the message."""
-        namer, source = self._catalog.get_namer(), self._source.name
+        source = self._source.name
         if order.feedback_id:
             database, account = order.envelope.database_id, order.account_id
             return namer.name(

@@ -3,9 +3,7 @@
 import asyncio
 import logging
 from asyncio import Task
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import psycopg
@@ -13,12 +11,10 @@ import psycopg
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Forbidden, Unauthenticated, Unavailable
 from ingest.domain.identities import Namer
-from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.domain.tokens import Token
-from ingest.store import tokens
-from ingest.store.catalog.load import load_catalog, load_version
-from ingest.store.database import Connection, connect
-from ingest.store.installation import load_namer
+from ingest.doors.catalogs import CatalogReader
+from ingest.settings import Settings
+from ingest.store.tokens import hash_secret
 from ingest.telemetry import metrics
 
 logger = logging.getLogger(__name__)
@@ -28,34 +24,17 @@ _POLL_SECONDS = 1.0
 _SECOND_LOOK_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
-    catalog: Catalog
-    version: int
-    #: By the hash of their secrets.
-    tokens: Mapping[bytes, Token]
-    namer: Namer
-
-
 class CatalogCache:
     """A cache of the catalog and the tokens, at most a second old.
 
     While Postgres is away, the last ones known stay good.
     """
 
-    def __init__(
-        self,
-        database_url: str,
-        limits: ProfileLimits = DEFAULT_LIMITS,
-        *,
-        receipt_days: int,
-    ) -> None:
-        self._database_url = database_url
-        self._limits = limits
-        self._receipt_days = receipt_days
-        self._snapshot: _Snapshot | None = None
+    def __init__(self, settings: Settings) -> None:
         # Used by one thread at a time: `_refreshing` is the only one under way.
-        self._connection: Connection | None = None
+        self._reader = CatalogReader(
+            settings, application_name="penstock-intake", role="intake"
+        )
         self._refreshing: Task[None] | None = None
         self._refreshed_at = float("-inf")
         self._poll: Task[None] | None = None
@@ -75,20 +54,20 @@ class CatalogCache:
                 await self._poll
         if self._refreshing is not None:
             await asyncio.wait([self._refreshing], timeout=_SECOND_LOOK_SECONDS)
-        self._disconnect()
+        self._reader.close()
 
     @property
     def is_loaded(self) -> bool:
         """Whether there is a catalog at all."""
-        return self._snapshot is not None
+        return self._reader.is_loaded
 
     def get_catalog(self) -> Catalog:
         """Return the catalog; Unavailable before it could first be read."""
-        return self._get_snapshot().catalog
+        return self._reader.known.catalog
 
     def get_namer(self) -> Namer:
         """Return what makes ids of names; Unavailable before it could be read."""
-        return self._get_snapshot().namer
+        return self._reader.known.namer
 
     async def get_token(self, secret: str | None) -> Token:
         """Return the token of `secret`; Unauthenticated, or Forbidden when unknown.
@@ -97,19 +76,14 @@ class CatalogCache:
         """
         if not secret:
             raise Unauthenticated("API token required", "token")
-        hashed = tokens.hash_secret(secret)
-        token = self._get_snapshot().tokens.get(hashed)
+        hashed = hash_secret(secret)
+        token = self._reader.known.tokens.get(hashed)
         if token is None and self._now() - self._refreshed_at >= _POLL_SECONDS:
             await asyncio.wait([self._start_refresh()], timeout=_SECOND_LOOK_SECONDS)
-            token = self._get_snapshot().tokens.get(hashed)
+            token = self._reader.known.tokens.get(hashed)
         if token is None or not token.is_good(datetime.now(UTC)):
             raise Forbidden("Unknown API token", "token")
         return token
-
-    def _get_snapshot(self) -> _Snapshot:
-        if self._snapshot is None:
-            raise Unavailable("The catalog is not loaded yet")
-        return self._snapshot
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -130,40 +104,15 @@ class CatalogCache:
     async def _refresh(self) -> None:
         self._refreshed_at = self._now()
         try:
-            fresh = await asyncio.to_thread(self._load)
+            has_changed = await asyncio.to_thread(self._reader.refresh)
         except (psycopg.Error, Unavailable) as error:
-            self._disconnect()
+            self._reader.close()
             if not self._stale:
                 reason = type(error).__name__
                 logger.warning("catalog refresh failed", extra={"reason": reason})
             self._stale = True
             return
         self._stale = False
-        if fresh is not None:
-            self._snapshot = fresh
-            metrics.CATALOG_RELOADS.labels("intake").inc()
-            logger.info("catalog loaded", extra={"version": fresh.version})
-
-    def _load(self) -> _Snapshot | None:
-        """Read everything if the version has moved; None if it has not.
-
-        The version first: what changes in between is then read again, not missed.
-        """
-        if self._connection is None:
-            self._connection = connect(
-                self._database_url, application_name="penstock-intake"
-            )
-        version = load_version(self._connection)
-        if self._snapshot is not None and self._snapshot.version == version:
-            return None
-        return _Snapshot(
-            catalog=load_catalog(self._connection, self._limits),
-            version=version,
-            tokens=tokens.load_tokens(self._connection),
-            namer=load_namer(self._connection, receipt_days=self._receipt_days),
-        )
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if has_changed:
+            version = self._reader.known.catalog.version
+            logger.info("catalog loaded", extra={"version": version})

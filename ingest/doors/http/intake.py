@@ -47,11 +47,7 @@ class Intake:
         backlog = Backlog(
             max_waiting=settings.max_waiting, memory_ratio=settings.redis_memory_ratio
         )
-        self.catalog = CatalogCache(
-            settings.database_url,
-            settings.profile_limits,
-            receipt_days=settings.receipt_days,
-        )
+        self.catalog = CatalogCache(settings)
         self.receipts = Receipts(settings.database_url)
         self.readers = Readers(settings.database_url)
         self.appends = Appends(
