@@ -62,6 +62,19 @@ def test_a_command_is_loaded_by_name_from_the_room_of_commands() -> None:
     assert modules <= graph().find_descendants("ingest.commands")
 
 
+def test_nothing_else_is_imported_by_a_string() -> None:
+    modules = [
+        path for room in ("ingest", "workers") for path in (ROOT / room).rglob("*.py")
+    ]
+    by_string = {
+        str(path.relative_to(ROOT))
+        for path in modules
+        if re.search(r"\bimport_module\b|\b__import__\b", path.read_text())
+    }
+
+    assert by_string == {"ingest/cli.py"}
+
+
 def test_imports_go_down_the_map() -> None:
     order = mapped()
     rising = [
