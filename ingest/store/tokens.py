@@ -2,10 +2,12 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from psycopg.rows import kwargs_row
 
 from ingest.domain.errors import PenstockError
 from ingest.domain.rates import Rate
@@ -92,32 +94,46 @@ def create_token(
     return (row[0] if row else 0), secret
 
 
-def _token(row: Sequence[Any], good_until: datetime | None = None) -> Token:
-    id_, name, database_ids, actions, per_second, burst = row
+def _make_token(
+    *,
+    database_ids: Iterable[int],
+    actions: Iterable[str],
+    rate_per_second: float | None,
+    burst: int,
+    **columns: Any,
+) -> Token:
+    rate = Rate(per_second=rate_per_second, burst=burst) if rate_per_second else None
     return Token(
-        id=id_,
-        name=name,
         database_ids=frozenset(database_ids),
         actions=frozenset(map(Scope, actions)),
-        good_until=good_until,
-        rate=Rate(per_second=per_second, burst=burst) if per_second else None,
+        rate=rate,
+        **columns,
+    )
+
+
+def _make_issued(
+    *, created_at: datetime, revoked_at: datetime | None, **columns: Any
+) -> IssuedToken:
+    return IssuedToken(
+        token=_make_token(**columns), created_at=created_at, revoked_at=revoked_at
     )
 
 
 def list_tokens(connection: Connection) -> list[IssuedToken]:
     """List every token, the revoked ones too, in the order of their making."""
-    rows = connection.execute(
-        """
-        SELECT id, name, database_ids, actions, rate_per_second, burst,
-               created_at, revoked_at
-          FROM tokens
-         ORDER BY id
-        """
-    ).fetchall()
-    return [
-        IssuedToken(token=_token(columns), created_at=created_at, revoked_at=revoked_at)
-        for *columns, created_at, revoked_at in rows
-    ]
+    with connection.cursor(row_factory=kwargs_row(_make_issued)) as cursor:
+        return cursor.execute(
+            """
+            SELECT id, name, database_ids, actions, rate_per_second, burst,
+                   created_at, revoked_at
+              FROM tokens
+             ORDER BY id
+            """
+        ).fetchall()
+
+
+def _make_known(*, secret_hash: bytes, **columns: Any) -> tuple[bytes, Token]:
+    return secret_hash, _make_token(**columns)
 
 
 def load_tokens(connection: Connection) -> Mapping[bytes, Token]:
@@ -126,21 +142,23 @@ def load_tokens(connection: Connection) -> Mapping[bytes, Token]:
     A secret that a rotation replaced is good until a moment, which is for the caller
     to compare: nothing in the database changes when it comes.
     """
-    rows = connection.execute(
-        """
-        SELECT secret_hash, NULL::timestamptz, id, name, database_ids, actions,
-               rate_per_second, burst
-          FROM tokens
-         WHERE revoked_at IS NULL
-         UNION ALL
-        SELECT retired.secret_hash, good_until, tokens.id, name, database_ids, actions,
-               rate_per_second, burst
-          FROM retired_secrets AS retired
-          JOIN tokens ON tokens.id = retired.token_id
-         WHERE revoked_at IS NULL
-        """
-    ).fetchall()
-    return {hash_: _token(columns, until) for hash_, until, *columns in rows}
+    with connection.cursor(row_factory=kwargs_row(_make_known)) as cursor:
+        return dict(
+            cursor.execute(
+                """
+                SELECT secret_hash, NULL::timestamptz AS good_until, id, name,
+                       database_ids, actions, rate_per_second, burst
+                  FROM tokens
+                 WHERE revoked_at IS NULL
+                 UNION ALL
+                SELECT retired.secret_hash, good_until, tokens.id, name,
+                       database_ids, actions, rate_per_second, burst
+                  FROM retired_secrets AS retired
+                  JOIN tokens ON tokens.id = retired.token_id
+                 WHERE revoked_at IS NULL
+                """
+            )
+        )
 
 
 def set_rate(connection: Connection, token_id: int, rate: Rate | None) -> bool:
