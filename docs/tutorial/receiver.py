@@ -33,4 +33,7 @@ class Receiver(BaseHTTPRequestHandler):
         """Say nothing: the event is the news."""
 
 
-HTTPServer(("127.0.0.1", port), Receiver).serve_forever()
+server = HTTPServer(("127.0.0.1", port), Receiver)
+sys.stdout.write(f"Waiting for events on port {port}\n")
+sys.stdout.flush()
+server.serve_forever()

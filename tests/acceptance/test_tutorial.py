@@ -99,6 +99,9 @@ class Reader:
             stdout=subprocess.PIPE,
             text=True,
         )
+        # A reader sees it too; a first attempt that finds nobody is repeated late.
+        assert self.receiver.stdout is not None
+        assert self.receiver.stdout.readline().startswith("Waiting for events")
 
 
 def without_ids(text: str) -> str:
