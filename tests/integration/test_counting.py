@@ -12,7 +12,7 @@ from ingest.streams.queues import stream_key
 from ingest.wire.entries import encode
 from tests.drains import draining
 from tests.factories import make_import
-from tests.intakes import ServedIntake, make_document, served
+from tests.intakes import ServedIntake, make_document, served, wait_until
 from workers.drain import Drain
 
 
@@ -134,4 +134,5 @@ def test_a_batch_is_counted_by_its_elements(
 
     assert rise("penstock_accepted_total", door="http", database="1") == 5
     created = {"door": "http", "state": "created"}
-    assert rise("penstock_processed_by_door_total", **created) == 5
+    # It is counted when the caller has been told.
+    wait_until(lambda: rise("penstock_processed_by_door_total", **created) == 5)
