@@ -4,18 +4,29 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 from operator import attrgetter
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
 from marshmallow import EXCLUDE, Schema, ValidationError
-from msgspec.structs import fields, replace
+from msgspec import UNSET, Meta, UnsetType, convert, defstruct
+from msgspec.structs import astuple, fields, replace
 
 from ingest.domain.declarations import KEY_PARTS, PARAMETERS
 from ingest.domain.errors import Fault, InvalidRequest
-from ingest.domain.imports import Import, Key, Matching, Operation, Order
+from ingest.domain.imports import (
+    Digits,
+    Import,
+    Key,
+    Matching,
+    Operation,
+    Order,
+    Scalar,
+)
 from ingest.domain.matching_keys import plain
 from ingest.domain.names import find_slip
 from ingest.wire.parameters import (
+    MAX_ID,
     PARSERS_BY_KIND,
     Parameter,
     parse_flag,
@@ -54,6 +65,31 @@ _EnvelopeSchema = _RequestSchema.from_dict(
 )
 # Partial: marshmallow then passes over what is absent, which is most, at no cost.
 _SCHEMA = _EnvelopeSchema(partial=True, unknown=EXCLUDE)
+#: The form in which nearly all send each kind of parameter.
+_PLAIN_TEXT = Annotated[str, Meta(min_length=1)]
+_PLAIN_ID = Annotated[int, Meta(ge=1, le=MAX_ID)]
+_PLAIN_KINDS: Mapping[Any, Any] = {
+    str: _PLAIN_TEXT,
+    Digits: _PLAIN_TEXT,
+    int: _PLAIN_ID,
+    tuple[int, ...]: tuple[_PLAIN_ID, ...],
+    bool: bool,
+    Matching: Matching,
+    Scalar: _PLAIN_TEXT | int | float | bool,
+    Mapping[str, object]: dict,
+}
+_PLAIN_MEMBERS = {
+    "token": ("token", _PLAIN_TEXT),
+    "format": ("format", _PLAIN_TEXT),
+    "synchronous": ("sync", bool),
+    **{one.member: (one.name, _PLAIN_KINDS[one.kind]) for one in PARAMETERS},
+}
+#: What is right as it was sent, read at a tenth of a schema's cost.
+_Plain = defstruct(
+    "_Plain",
+    [(member, kind | UnsetType, UNSET) for member, (_, kind) in _PLAIN_MEMBERS.items()],
+    rename={member: name for member, (name, _) in _PLAIN_MEMBERS.items()},
+)
 #: What reads each parameter, by the name it is sent under.
 PARSERS: Mapping[str, Callable[[object], object]] = {
     parameter.data_key or name: parameter.parse
@@ -86,7 +122,22 @@ def _faults(messages: object, path: str) -> Iterator[Fault]:
 
 
 def _load(document: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, object]]:
-    """Return what is right in `document`, and messages by wire name on the rest."""
+    """Return what is right in `document`, and messages by wire name on the rest.
+
+    What is plain is taken as it is; the rest is read again, by what explains faults.
+    """
+    try:
+        plain = astuple(convert(document, _Plain))
+    except msgspec.ValidationError:
+        return explain(document)
+    read = zip(_PLAIN_MEMBERS, plain, strict=True)
+    return {member: value for member, value in read if value is not UNSET}, {}
+
+
+def explain(
+    document: Mapping[str, object],
+) -> tuple[dict[str, Any], dict[str, object]]:
+    """Return what is right in `document`, in any form, and messages on the rest."""
     sent = {
         name: value
         for name, value in document.items()

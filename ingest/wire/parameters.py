@@ -16,7 +16,7 @@ from ingest.domain.names import one_of
 
 _T = TypeVar("_T")
 
-_MAX_ID = 2**31 - 1
+MAX_ID = 2**31 - 1
 _INTEGER = re.compile(r"-?[0-9]+")
 _FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
@@ -41,11 +41,11 @@ def parse_id(value: object) -> int:
     """Take a positive 32-bit integer."""
     if isinstance(value, str) and _INTEGER.fullmatch(value):
         # Longer than any id; int() refuses thousands of digits.
-        value = int(value) if len(value) <= 20 else _MAX_ID + 1
+        value = int(value) if len(value) <= 20 else MAX_ID + 1
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValidationError("Must be an integer")
-    if not 0 < value <= _MAX_ID:
-        raise ValidationError(f"Out of range (from 1 to {_MAX_ID})")
+    if not 0 < value <= MAX_ID:
+        raise ValidationError(f"Out of range (from 1 to {MAX_ID})")
     return value
 
 

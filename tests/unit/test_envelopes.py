@@ -1,13 +1,15 @@
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Import, Key, Matching, Operation
+from ingest.wire import envelopes
 from ingest.wire.envelopes import (
     Envelope,
     load_envelope,
@@ -222,6 +224,40 @@ def test_an_envelope_becomes_an_import() -> None:
         add_to_segments=(1,),
         remove_from_segments=(2,),
     )
+
+
+#: Every parameter as it is sent plainly, in another form, or wrongly.
+SENT: Mapping[str, st.SearchStrategy[object]] = {
+    **dict.fromkeys(TEXTS, st.sampled_from(["x", "", " ", 5, None, ["x"]])),
+    **dict.fromkeys(FLAGS, st.sampled_from([True, False, 0, 1, "true", "", 2, None])),
+    **dict.fromkeys(
+        SEGMENTS, st.sampled_from([[1, 2], [], 3, "3", [1, "2"], [0], [True], None])
+    ),
+    "sync": st.sampled_from([True, False, "0", 0.0, None]),
+    "db_id": st.sampled_from([1, 2**31 - 1, 2**31, 0, "1", 1.0, True, None]),
+    "resource_id": st.sampled_from([1, 0, -1, "7", None, ""]),
+    "matching": st.sampled_from(["email", "custom", "EMAIL", "", None, 1]),
+    "field_name": st.sampled_from(["x", "", 5, None]),
+    "phone": st.sampled_from(["+79000000000", 79000000000, 7.0, True, ""]),
+    "field_value": st.sampled_from(["x", "", 1, 2**70, 1.5, True, None, [], {}]),
+    "data": st.sampled_from([{}, {"a": {"b": [1, None]}}, "", " ", [], None, 1]),
+    "unknown": st.sampled_from([1, None]),
+}
+
+
+@settings(max_examples=400)
+@given(st.fixed_dictionaries({}, optional=SENT))
+def test_what_is_plain_is_read_as_what_explains_faults_reads_it(
+    document: dict[str, object],
+) -> None:
+    assert envelopes.PARSERS.keys() <= SENT.keys()
+    present, wrong = envelopes._load(document)
+    explained, faults_found = envelopes.explain(document)
+
+    assert wrong == faults_found
+    assert {name: repr(value) for name, value in present.items()} == {
+        name: repr(value) for name, value in explained.items()
+    }
 
 
 VALUES = st.recursive(
