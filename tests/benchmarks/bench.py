@@ -20,7 +20,14 @@ from tests.benchmarks.fill import fill
 from tests.benchmarks.floor import copy_rows, make_tables, take_rows
 from tests.benchmarks.load import Job, send_from_another_process
 from tests.benchmarks.processes import read_processor_ticks
-from tests.benchmarks.render import FRESH, make_tables_of, shorten
+from tests.benchmarks.render import (
+    FRESH,
+    HALF,
+    MIXED,
+    USUAL,
+    make_tables_of,
+    shorten,
+)
 from tests.benchmarks.requests import FIRST_KNOWN, Template, make_sample
 from tests.benchmarks.scenarios import (
     Measured,
@@ -28,7 +35,8 @@ from tests.benchmarks.scenarios import (
     run,
     run_async,
     run_broker,
-    run_usual,
+    run_direct,
+    run_queue,
 )
 from tests.benchmarks.stage import open_stage
 from tests.benchmarks.targets import find_target
@@ -51,20 +59,34 @@ Scenario = Callable[[System, float], Measured]
 _S = TypeVar("_S")
 
 
-def _waiting(
-    name: str, connections: int, rate: float | None = None, **changes: object
-) -> tuple[str, Scenario]:
+def _waiting(name: str, connections: int, **changes: object) -> tuple[str, Scenario]:
     def scenario(system: System, seconds: float) -> Measured:
         imports = system.imports(**changes)
-        return run(
-            system, name, imports, connections=connections, seconds=seconds, rate=rate
-        )
+        return run(system, name, imports, connections=connections, seconds=seconds)
 
     return name, scenario
 
 
+_BEST = _waiting(MIXED, 256, kind="mixed")
+
+
+def _offer_half(system: System, seconds: float) -> Measured:
+    """Offer half of the rate that was measured in this turn, or is measured now."""
+    best = system.best or _BEST[1](system, seconds).per_second
+    imports = system.imports(kind="mixed")
+    return run(system, HALF, imports, connections=64, seconds=seconds, rate=best / 2)
+
+
 def _fixed(name: str, runner: Callable[..., Measured], count: int) -> Scenario:
     return lambda system, _: runner(system, name, count)
+
+
+def _queue(name: str, module: str) -> tuple[str, Scenario]:
+    return name, _fixed(name, partial(run_queue, module=module), _USUAL_IMPORTS)
+
+
+def _direct(name: str, connections: int) -> tuple[str, Scenario]:
+    return name, partial(run_direct, name=name, connections=connections)
 
 
 #: What is measured on a database of ten thousand customers, then on a large one.
@@ -75,20 +97,21 @@ SCENARIOS: dict[str, Scenario] = dict(
         _waiting("64 waiting, new", 64),
         _waiting("64 waiting, known", 64, kind="update"),
         _waiting("64 waiting, mixed", 64, kind="mixed"),
-        _waiting("256 waiting, mixed", 256, kind="mixed"),
+        _BEST,
         _waiting("64 waiting, new, 1 subscription", 64, subscriptions=1),
         _waiting("64 waiting, hot keys", 64, kind="update", hot=True),
         _waiting("64 waiting, XML", 64, xml=True),
-        _waiting("half load, 1500/s offered", 64, rate=1500.0, kind="mixed"),
+        (HALF, _offer_half),
         _waiting("import_batch of 500, mixed", 8, kind="mixed", batch=500),
         ("respond-async", lambda system, s: run_async(system, "respond-async", s)),
         ("queue input", _fixed("queue input", run_broker, _BROKER_IMPORTS)),
-        ("usual design", _fixed("usual design", run_usual, _USUAL_IMPORTS)),
+        _queue(USUAL, "tests.benchmarks.usual.tasks"),
+        _queue("usual design on dramatiq", "tests.benchmarks.usual.actors"),
+        _direct("no queue, 1 waiting", 1),
+        _direct("no queue, 256 waiting", 256),
     ]
 )
-LARGE: dict[str, Scenario] = dict(
-    [_waiting("256 waiting, mixed, large", 256, kind="mixed")]
-)
+LARGE: dict[str, Scenario] = dict([_waiting(f"{MIXED}, large", 256, kind="mixed")])
 
 
 def _import_model(system: System) -> str:
@@ -134,6 +157,8 @@ def _measure(
             now_used, now_stolen = read_processor_ticks()
             share = (now_stolen - stolen) / (now_used + now_stolen - used - stolen)
             one = replace(one, stolen=share)
+            if name == MIXED:
+                system.best = one.per_second
             measured.append(one)
             console.print(f"{turn + 1}/{repeats} {name}: {shorten(one)}")
             if one.failed:

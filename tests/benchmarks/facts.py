@@ -10,7 +10,10 @@ import redis
 
 from tests.benchmarks.targets import Target
 
-_PACKAGES = ("celery", "kombu", "psycopg", "redis", "falcon", "uvicorn", "uvloop")
+_PACKAGES = (
+    *("celery", "dramatiq", "kombu", "psycopg", "redis"),
+    *("falcon", "uvicorn", "uvloop"),
+)
 
 
 def _processor() -> str:

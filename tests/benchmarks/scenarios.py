@@ -6,10 +6,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import psycopg
@@ -64,6 +63,8 @@ class System:
         )
         #: Customers that the database was filled with.
         self.known = 0
+        #: The rate of 256 waiting callers that was measured last.
+        self.best = 0.0
 
     def ask(self, statement: Any, *parameters: object) -> Any:
         """Return the one row of a query."""
@@ -226,30 +227,64 @@ def _wait_listening(port: int) -> None:
             return
 
 
-def run_usual(system: System, name: str, count: int) -> Measured:
-    """Send `count` imports to the usual design, on the same servers."""
+#: By the module that sends messages: what starts the two processes that apply them.
+_QUEUES: Mapping[str, tuple[str, ...]] = {
+    "tests.benchmarks.usual.tasks": (
+        *("celery", "-A", "tests.benchmarks.usual.tasks", "worker"),
+        *("-Q", "usual", "-c", "2", "--loglevel", "error", "--without-mingle"),
+    ),
+    "tests.benchmarks.usual.actors": (
+        *("dramatiq", "tests.benchmarks.usual.actors"),
+        *("--processes", "2", "--threads", "1"),
+    ),
+}
+
+
+def run_queue(system: System, name: str, count: int, *, module: str) -> Measured:
+    """Send `count` imports to a design with a message each, on the same servers."""
     environ = {"DATABASE_URL": system.database_url, "REDIS_URL": system.redis_url}
     port = find_free_port()
-    python = partial(list[str], (sys.executable, "-m"))
-    worker = [*python(), "celery", "-A", "tests.benchmarks.usual.tasks", "worker"]
-    worker += ["-Q", "usual", "-c", "2", "--loglevel", "error", "--without-mingle"]
-    web = [*python(), "tests.benchmarks.usual.web", str(port)]
-    before = system.ask("SELECT count(*) FROM imports")[0]
-    with _process(worker, environ), _process(web, environ):
+    python = (sys.executable, "-m")
+    web = [*python, "tests.benchmarks.usual.web", str(port), module]
+    with _process([*python, *_QUEUES[module]], environ), _process(web, environ):
         _wait_listening(port)
-        result = send_from_another_process(
-            Job(
-                host="127.0.0.1",
-                port=port,
-                requests=system.imports(kind="mixed"),
-                connections=64,
-                seconds=_DRAIN_SECONDS,
-                count=count,
-            )
+        job = Job(
+            host="127.0.0.1",
+            port=port,
+            requests=system.imports(kind="mixed"),
+            connections=64,
+            seconds=_DRAIN_SECONDS,
+            count=count,
         )
-        started = time.perf_counter() - result.seconds
-        applied_at = system.wait_applied(before + result.succeeded)
-    figures = summarize(name, 64, result, waited=False)
+        return _send_beside(system, name, job, waited=False)
+
+
+def run_direct(
+    system: System, seconds: float, *, name: str, connections: int
+) -> Measured:
+    """Send imports to the design without a queue, on the same servers."""
+    environ = {"DATABASE_URL": system.database_url}
+    port = find_free_port()
+    web = [sys.executable, "-m", "tests.benchmarks.usual.direct", str(port)]
+    with _process(web, environ):
+        _wait_listening(port)
+        job = Job(
+            host="127.0.0.1",
+            port=port,
+            requests=system.imports(kind="mixed"),
+            connections=connections,
+            seconds=seconds,
+        )
+        return _send_beside(system, name, job, waited=True)
+
+
+def _send_beside(system: System, name: str, job: Job, *, waited: bool) -> Measured:
+    """Do a job of another design than ours, which writes the same receipts."""
+    before = system.ask("SELECT count(*) FROM imports")[0]
+    result = send_from_another_process(job)
+    started = time.perf_counter() - result.seconds
+    applied_at = system.wait_applied(before + result.succeeded)
+    figures = summarize(name, job.connections, result, waited=waited)
     return Measured(
         name=name,
         per_second=figures.per_second,
