@@ -24,11 +24,11 @@ from ingest.doors.accept import (
     ranked,
 )
 from ingest.doors.http.bodies import release
-from ingest.doors.http.calls import Call
+from ingest.doors.http.calls import Call, Decoded
 from ingest.doors.http.idempotency import RequestKey, find_key
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.replies import asks_retry, describe, reply
-from ingest.doors.http.requests import Decoded, read_request
+from ingest.doors.http.requests import read_request
 from ingest.doors.http.submissions import Submission
 from ingest.doors.http.tracing import traced
 from ingest.telemetry import metrics

@@ -3,6 +3,7 @@
 from typing import Any
 
 from falcon.asgi import Request
+from msgspec import Struct
 
 from ingest.telemetry.tracing import Span
 from ingest.wire.bodies import Format, guess_format
@@ -10,6 +11,17 @@ from ingest.wire.replies import choose_format
 
 #: Where uploads go; elsewhere a body is read at once.
 UPLOADS = "/api/v1.1/jobs/import"
+
+
+class Decoded(Struct, frozen=True, kw_only=True):
+    """A request whose body could be read; its parameters are still unchecked."""
+
+    document: dict[str, object]
+    #: The secret of an API token, wherever it was sent.
+    secret: str | None
+    size_bytes: int = 0
+    #: Too long to work on without giving others their turns.
+    is_large: bool = False
 
 
 class Call(Request):

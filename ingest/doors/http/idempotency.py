@@ -14,8 +14,7 @@ from falcon.asgi import Response
 
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.identities import ImportName, Namer
-from ingest.doors.http.calls import Call
-from ingest.doors.http.requests import Decoded
+from ingest.doors.http.calls import Call, Decoded
 from ingest.wire.fingerprints import make_fingerprint
 
 #: What faults of the header are told of.

@@ -9,11 +9,11 @@ from ingest.domain.answers import Answer
 from ingest.domain.errors import NotFound
 from ingest.domain.tokens import Token
 from ingest.doors.accept import Accepted, accept, check_reader
-from ingest.doors.http.calls import Call
+from ingest.doors.http.calls import Call, Decoded
 from ingest.doors.http.idempotency import find_key, mark_replayed
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.replies import reply, reply_accepted, reply_answer
-from ingest.doors.http.requests import Decoded, find_secret, read_request
+from ingest.doors.http.requests import find_secret, read_request
 from ingest.doors.http.submissions import Submission
 from ingest.doors.http.tracing import traced
 from ingest.wire.envelopes import Envelope

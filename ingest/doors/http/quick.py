@@ -8,12 +8,12 @@ from msgspec.structs import replace
 from ingest.domain.errors import Rejected
 from ingest.domain.tokens import Token
 from ingest.doors.accept import Accepted, accept
-from ingest.doors.http.calls import Call
+from ingest.doors.http.calls import Call, Decoded
 from ingest.doors.http.idempotency import RequestKey, find_key
 from ingest.doors.http.imports import submit
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.replies import asks_retry
-from ingest.doors.http.requests import Decoded, find_secret, read_body
+from ingest.doors.http.requests import find_secret, read_body
 from ingest.doors.http.tracing import traced
 from ingest.telemetry import metrics
 from ingest.wire.bodies import decode

@@ -1,36 +1,20 @@
 """HTTP requests to documents, and what else they say about themselves."""
 
 from functools import partial
-from typing import TYPE_CHECKING
-
-from msgspec import Struct
 
 from ingest.domain.errors import Forbidden
 from ingest.doors.http.bodies import LARGE_BYTES, SMALL_BYTES
-from ingest.doors.http.calls import Call
+from ingest.doors.http.calls import Call, Decoded
+from ingest.doors.http.intake import Intake
 from ingest.wire.bodies import decode
 from ingest.wire.envelopes import peek_format, peek_token
 from ingest.wire.promises import refuse_promises
-
-if TYPE_CHECKING:
-    from ingest.doors.http.intake import Intake
 
 #: A body that is read though the token before it is unknown, for it may hold another.
 _SHORT_BYTES = 64 * 1024
 
 
-class Decoded(Struct, frozen=True, kw_only=True):
-    """A request whose body could be read; its parameters are still unchecked."""
-
-    document: dict[str, object]
-    #: The secret of an API token, wherever it was sent.
-    secret: str | None
-    size_bytes: int = 0
-    #: Too long to work on without giving others their turns.
-    is_large: bool = False
-
-
-async def read_body(req: Call, intake: "Intake") -> bytes:
+async def read_body(req: Call, intake: Intake) -> bytes:
     """Return the body; raise what `Bodies.read` does.
 
     A token in a header is looked up first. An unknown one is Forbidden, unless the body
@@ -51,7 +35,7 @@ async def read_body(req: Call, intake: "Intake") -> bytes:
     )
 
 
-async def read_request(req: Call, intake: "Intake") -> Decoded:
+async def read_request(req: Call, intake: Intake) -> Decoded:
     """Read and decode the body.
 
     From here on the request counts as parsed: what is wrong with it is an answer of
