@@ -208,7 +208,18 @@ def test_a_terminated_intake_tells_who_would_wait_too_long_that_it_is_accepted(
             timeout=30,
         )
         Worker(settings).take()
+        # Redis answers again after the server has given up waiting, at three seconds.
+        with redis.Redis.from_url(settings.redis_url) as client:
+            client.execute_command("CLIENT", "PAUSE", "4000", "ALL")
         process.send_signal(signal.SIGTERM)
 
-        assert answer.result().status_code == 202
+        accepted = answer.result()
+        assert accepted.status_code == 202
         process.communicate(timeout=30)
+
+    # What is told of it was written before the end.
+    with served(settings) as other:
+        told = other.get(
+            f"/api/v1.1/imports/{accepted.json()['import_id']}?token={token}"
+        )
+        assert told.json()["state"] == "waiting"

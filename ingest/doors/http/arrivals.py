@@ -1,9 +1,14 @@
-"""Bodies that come too slowly, or never to their end: 408."""
+"""Bodies that come too slowly, or never to their end: 408.
+
+And requests that are still answered when the server stops: they end before it does.
+"""
 
 import asyncio
-from asyncio import AbstractEventLoop, Task
+from asyncio import AbstractEventLoop, Event, Task
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ingest.domain.errors import BodyTooSlow
@@ -23,6 +28,8 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 GRACE_SECONDS = 10.0
 #: How often the bodies under way are looked at.
 _LOOK_SECONDS = 1.0
+#: What requests get that are cut short when the server stops, to answer all the same.
+_LAST_SECONDS = 2.0
 _NOTHING_YET = {"type": "http.request", "body": b"", "more_body": True}
 
 
@@ -71,16 +78,37 @@ class Arrivals:
         self._open_ended = open_ended
         self._under_way: set[_Arrival] = set()
         self._is_looking = False
+        self._serving = 0
+        # Set when the last request has been served of a server that stops.
+        self._is_idle: Event | None = None
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Serve a request; answer 408 where its body does not come."""
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
-            await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, partial(self._receive_last, receive), send)
             return
-        if WHOLE in scope:
-            # Nothing is waited for, as with nearly every import.
-            await self._serve(scope, receive, send)
-            return
+        self._serving += 1
+        try:
+            if WHOLE in scope or scope["method"] in ("GET", "HEAD"):
+                # Nothing is waited for, as with nearly every import.
+                await self._serve(scope, receive, send)
+            else:
+                await self._await_body(scope, receive, send)
+        finally:
+            self._serving -= 1
+            if self._is_idle is not None and not self._serving:
+                self._is_idle.set()
+
+    async def _receive_last(self, receive: Receive) -> Any:
+        """Let the application close what it has when no request needs it."""
+        event = await receive()
+        if event["type"] == "lifespan.shutdown" and self._serving:
+            self._is_idle = Event()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_idle.wait(), _LAST_SECONDS)
+        return event
+
+    async def _await_body(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         arrival = _Arrival(asyncio.current_task())
         try:
             await self._serve(scope, self._timed(scope, receive, arrival), send)
