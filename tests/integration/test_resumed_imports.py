@@ -272,7 +272,9 @@ def test_sixty_thousand_rows_take_no_more_memory_than_ten_thousand(
     with draining(settings):
         peaks = [measure(settings, file) for file in (few, many)]
 
-    assert peaks[1] - peaks[0] < 8 * 1024 * 1024
+    # Rows that were kept would take half a kilobyte each at least, 25 MB. How many are
+    # under way at once depends on how fast they are applied.
+    assert peaks[1] - peaks[0] < 16 * 1024 * 1024
 
 
 def measure(settings: Settings, file: Path) -> int:
