@@ -15,13 +15,11 @@ from msgspec.structs import astuple, fields, replace
 from ingest.domain.declarations import KEY_PARTS, PARAMETERS
 from ingest.domain.errors import Fault, InvalidRequest
 from ingest.domain.imports import (
-    Digits,
     Import,
     Key,
     Matching,
     Operation,
     Order,
-    Scalar,
 )
 from ingest.domain.matching_keys import plain
 from ingest.domain.names import find_slip
@@ -29,7 +27,13 @@ from ingest.wire.parameters import (
     MAX_ID,
     PARSERS_BY_KIND,
     Parameter,
+    parse_digits_or_text,
+    parse_document,
     parse_flag,
+    parse_id,
+    parse_ids,
+    parse_mode,
+    parse_scalar,
     parse_text,
 )
 
@@ -65,37 +69,38 @@ _EnvelopeSchema = _RequestSchema.from_dict(
 )
 # Partial: marshmallow then passes over what is absent, which is most, at no cost.
 _SCHEMA = _EnvelopeSchema(partial=True, unknown=EXCLUDE)
-#: The form in which nearly all send each kind of parameter.
+_PARAMETERS: Mapping[str, Parameter[Any]] = {
+    member: parameter
+    for member, parameter in _SCHEMA.fields.items()
+    if isinstance(parameter, Parameter)
+}
+#: What reads each parameter, by the name it is sent under.
+PARSERS: Mapping[str, Callable[[object], object]] = {
+    parameter.data_key or member: parameter.parse
+    for member, parameter in _PARAMETERS.items()
+}
+#: The form in which nearly all send what each parser reads.
 _PLAIN_TEXT = Annotated[str, Meta(min_length=1)]
 _PLAIN_ID = Annotated[int, Meta(ge=1, le=MAX_ID)]
-_PLAIN_KINDS: Mapping[Any, Any] = {
-    str: _PLAIN_TEXT,
-    Digits: _PLAIN_TEXT,
-    int: _PLAIN_ID,
-    tuple[int, ...]: tuple[_PLAIN_ID, ...],
-    bool: bool,
-    Matching: Matching,
-    Scalar: _PLAIN_TEXT | int | float | bool,
-    Mapping[str, object]: dict,
-}
-_PLAIN_MEMBERS = {
-    "token": ("token", _PLAIN_TEXT),
-    "format": ("format", _PLAIN_TEXT),
-    "synchronous": ("sync", bool),
-    **{one.member: (one.name, _PLAIN_KINDS[one.kind]) for one in PARAMETERS},
+_PLAIN_FORMS: Mapping[Callable[[object], object], Any] = {
+    parse_text: _PLAIN_TEXT,
+    parse_digits_or_text: _PLAIN_TEXT,
+    parse_id: _PLAIN_ID,
+    parse_ids: tuple[_PLAIN_ID, ...],
+    parse_flag: bool,
+    parse_mode: Matching,
+    parse_scalar: _PLAIN_TEXT | int | float | bool,
+    parse_document: dict,
 }
 #: What is right as it was sent, read at a tenth of a schema's cost.
 _Plain = defstruct(
     "_Plain",
-    [(member, kind | UnsetType, UNSET) for member, (_, kind) in _PLAIN_MEMBERS.items()],
-    rename={member: name for member, (name, _) in _PLAIN_MEMBERS.items()},
+    [
+        (member, _PLAIN_FORMS[parameter.parse] | UnsetType, UNSET)
+        for member, parameter in _PARAMETERS.items()
+    ],
+    rename=dict(zip(_PARAMETERS, PARSERS, strict=True)),
 )
-#: What reads each parameter, by the name it is sent under.
-PARSERS: Mapping[str, Callable[[object], object]] = {
-    parameter.data_key or name: parameter.parse
-    for name, parameter in _SCHEMA.fields.items()
-    if isinstance(parameter, Parameter)
-}
 #: What a body of any endpoint may say at its top (contract 2.1, 7.3, 10.5).
 _KNOWN = {
     *PARSERS,
@@ -130,7 +135,7 @@ def _load(document: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, obj
         plain = astuple(convert(document, _Plain))
     except msgspec.ValidationError:
         return explain(document)
-    read = zip(_PLAIN_MEMBERS, plain, strict=True)
+    read = zip(_PARAMETERS, plain, strict=True)
     return {member: value for member, value in read if value is not UNSET}, {}
 
 
