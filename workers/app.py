@@ -23,7 +23,7 @@ from ingest.domain.errors import PartitionsDiffer
 from ingest.garbage import collect_rarely
 from ingest.geo import open_locator
 from ingest.settings import read_settings
-from ingest.streams.connections import connect_blocking
+from ingest.streams.connections import REPEATS, connect_blocking
 from ingest.streams.partitioning import check_partitions
 from ingest.streams.presence import Presence, announce
 from ingest.streams.queues import (
@@ -156,7 +156,12 @@ def _die_with_the_worker(**_: object) -> None:
 def _tell_ready(sender: Consumer, **_kwargs: object) -> None:
     """Leave a key for whoever waits for the worker, such as the supervisor."""
     name = sender.hostname.partition("@")[0]
-    _redis().set(worker_key(name), b"ready")
+    # It is said once: a Redis that starts again is waited for.
+    client = connect_blocking(
+        settings.redis_url, client_name="penstock-presence", repeats=REPEATS
+    )
+    client.set(worker_key(name), b"ready")
+    client.close()
 
 
 @functools.cache

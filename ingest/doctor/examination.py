@@ -18,8 +18,6 @@ from ingest.store.database import Connection, connect
 from ingest.streams.connections import connect_blocking
 from ingest.streams.presence import find_present
 
-_TIMEOUT_SECONDS = 5.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
@@ -76,9 +74,7 @@ def _check_database(
 
 
 def _open_redis(url: str, stack: ExitStack) -> tuple[redis.Redis | None, list[Finding]]:
-    client = connect_blocking(
-        url, client_name="penstock-doctor", timeout_seconds=_TIMEOUT_SECONDS
-    )
+    client = connect_blocking(url, client_name="penstock-doctor")
     stack.callback(client.close)
     try:
         client.ping()

@@ -12,8 +12,6 @@ from ingest.store.partitions.states import is_upkeep_working, select_partition_s
 from ingest.streams.connections import connect_blocking
 from ingest.streams.states import Streams
 
-_TIMEOUT_SECONDS = 5.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
@@ -40,9 +38,7 @@ def look(
     database_url: str, redis_url: str, partitions: int, seconds: float = STALL_SECONDS
 ) -> Health:
     """Read the progress of the workers from Redis and Postgres."""
-    client = connect_blocking(
-        redis_url, client_name="penstock-health", timeout_seconds=_TIMEOUT_SECONDS
-    )
+    client = connect_blocking(redis_url, client_name="penstock-health")
     try:
         with connect(database_url, application_name="penstock-health") as connection:
             connection.execute("SET statement_timeout = '5s'")

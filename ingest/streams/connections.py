@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 #: A Redis that takes longer to answer counts as unreachable.
 SOCKET_TIMEOUT_SECONDS = 5.0
 CONNECT_TIMEOUT_SECONDS = 2.0
+#: So many repeats wait for a Redis that starts again, some seconds.
+REPEATS = 10
 
 
 class _PartitionsDiffer(PartitionsDiffer, RedisError):

@@ -15,7 +15,7 @@ from ingest.domain.answers import Answer
 from ingest.domain.entry_ids import entry_order, entry_time
 from ingest.domain.holds import Queued
 from ingest.domain.ranks import Rank
-from ingest.streams.connections import connect_blocking
+from ingest.streams.connections import REPEATS, connect_blocking
 from ingest.streams.partitioning import WORKER_CLIENT
 from ingest.streams.queues import (
     BELL_GUARD_SECONDS,
@@ -33,9 +33,6 @@ from ingest.streams.queues import (
 from ingest.wire.answers import dump_answers
 from ingest.wire.ranks import RANK_FIELD, load_rank
 
-#: A Redis that starts again is waited for, some seconds: whatever is done here may be
-#: done twice.
-_REPEATS = 10
 #: A listener that is not heard of for this long is gone, and bells ring again.
 _ATTEND_MILLISECONDS = 2000
 #: The listener says so again after this long.
@@ -332,8 +329,9 @@ class Stream:
 
 def open_stream(redis_url: str, partitions: int) -> Stream:
     """Connect lazily to Redis at `redis_url`, where there must be `partitions`."""
+    # Whatever is done here may be done twice.
     client = connect_blocking(
-        redis_url, client_name=WORKER_CLIENT, partitions=partitions, repeats=_REPEATS
+        redis_url, client_name=WORKER_CLIENT, partitions=partitions, repeats=REPEATS
     )
     return Stream(client, partitions)
 
