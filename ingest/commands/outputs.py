@@ -6,6 +6,7 @@ from datetime import datetime
 
 import click
 import orjson
+from msgspec import to_builtins
 from rich.console import Console
 from rich.table import Table
 
@@ -25,7 +26,7 @@ _COLORS: Mapping[str, str] = {
 def print_json(document: object, *, indent: bool = True) -> None:
     """Print a document or a record as JSON, its moments in ISO 8601."""
     option = orjson.OPT_INDENT_2 if indent else 0
-    click.echo(orjson.dumps(document, option=option).decode())
+    click.echo(orjson.dumps(document, to_builtins, option).decode())
 
 
 def make_console() -> Console:

@@ -27,7 +27,7 @@ def receipt_document(
         **asdict(record),
         "faults": [explain_fault(fault) for fault in record.faults],
         "skipped": [explain_fault(fault) for fault in record.skipped],
-        "warnings": list(record.warnings),
+        "warnings": [explain_fault(fault) for fault in record.warnings],
         "changes": [
             {"path": path, "old": old, "new": new}
             for path, (old, new) in record.changes.items()

@@ -1,6 +1,9 @@
 """The catalog as it is read back (contract 6.4, 6.5 and 12)."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType
 
 from ingest.domain.catalog import Channel, Database, Field, FieldType, Resource
 
@@ -30,33 +33,61 @@ _CONTACTS = (
 )
 
 
-def view_database(database: Database) -> dict[str, object]:
-    """Show a database without its fields, which have an endpoint of their own."""
-    return {"id": database.id, "name": database.name}
+class DatabaseView(Struct, frozen=True, kw_only=True):
+    """A database without its fields."""
+
+    id: int
+    name: str
 
 
-def view_database_fields(database: Database) -> list[dict[str, object]]:
+class ResourceView(Struct, frozen=True, kw_only=True):
+    """A resource without its fields."""
+
+    id: int
+    name: str
+    url: str
+    channels: list[Channel]
+    dbs_ids: list[int]
+    cats: list[str]
+
+
+class FieldView(Struct, frozen=True, kw_only=True):
+    """A field of a database or of a resource."""
+
+    category: Literal["system", "custom"]
+    name: str
+    required: bool
+    title: str
+    type: FieldType
+    options: Sequence[str] | UnsetType = UNSET
+    dictionary: str | UnsetType = UNSET
+
+
+def view_database(database: Database) -> DatabaseView:
+    """Show a database."""
+    return DatabaseView(id=database.id, name=database.name)
+
+
+def view_database_fields(database: Database) -> list[FieldView]:
     """List what `data` may hold, system fields first."""
     return _view_fields([*_CONTACTS, *database.fields.values()], _DICTIONARIES)
 
 
-def view_resource(
-    resource: Resource, database_ids: Collection[int]
-) -> dict[str, object]:
+def view_resource(resource: Resource, database_ids: Collection[int]) -> ResourceView:
     """Show a resource; of its databases, those among `database_ids`."""
-    return {
-        "id": resource.id,
-        "name": resource.name,
-        "url": resource.url,
-        "channels": sorted(resource.channels),
-        "dbs_ids": sorted(resource.database_ids & set(database_ids)),
-        "cats": sorted(resource.categories),
-    }
+    return ResourceView(
+        id=resource.id,
+        name=resource.name,
+        url=resource.url,
+        channels=sorted(resource.channels),
+        dbs_ids=sorted(resource.database_ids & set(database_ids)),
+        cats=sorted(resource.categories),
+    )
 
 
 def view_resource_fields(
     resource: Resource, channel: Channel | None
-) -> list[dict[str, object]]:
+) -> list[FieldView]:
     """List what `custom_fields` may hold on `channel`, or on any (contract 6.5)."""
     fields = [
         field
@@ -68,24 +99,21 @@ def view_resource_fields(
 
 def _view_fields(
     fields: Iterable[Field], dictionaries: Mapping[str, str]
-) -> list[dict[str, object]]:
+) -> list[FieldView]:
     return [
         _view_field(field, dictionaries.get(field.name, ""))
         for field in sorted(fields, key=lambda field: not field.system)
     ]
 
 
-def _view_field(field: Field, dictionary: str) -> dict[str, object]:
-    shown: dict[str, object] = {
-        "category": "system" if field.system else "custom",
-        "name": field.name,
-        "required": field.required,
-        "title": field.title or field.name,
-        "type": _API_TYPES.get(field.type, field.type),
-    }
+def _view_field(field: Field, dictionary: str) -> FieldView:
     options = _SEXES if field.type is FieldType.SEX else field.options
-    if options:
-        shown["options"] = list(options)
-    if field.system and dictionary:
-        shown["dictionary"] = dictionary
-    return shown
+    return FieldView(
+        category="system" if field.system else "custom",
+        name=field.name,
+        required=field.required,
+        title=field.title or field.name,
+        type=_API_TYPES.get(field.type, field.type),
+        options=options or UNSET,
+        dictionary=(field.system and dictionary) or UNSET,
+    )

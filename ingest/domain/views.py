@@ -1,13 +1,17 @@
 """Profiles and subscriptions as they are read back (contract 12.1)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b, md5
 from types import MappingProxyType
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType, to_builtins
 
 from ingest.domain.catalog import Channel
 from ingest.domain.contacts import email_key
 from ingest.domain.dates import dump_date
 from ingest.domain.profiles import Profile, Subscription
+from ingest.domain.statuses import STATUSES
 
 #: Mail providers that own several domains; of any other, the group is `other`.
 _DOMAIN_GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -23,69 +27,111 @@ _GROUP_BY_DOMAIN = MappingProxyType(
     {domain: group for group, domains in _DOMAIN_GROUPS.items() for domain in domains}
 )
 
+ProfileId = Annotated[
+    str, Meta(pattern="^[0-9a-f]{24}$", examples=["6b04f28ad691ecc2e1a166f2"])
+]
+
+
+class _Settings(Struct, frozen=True, kw_only=True):
+    """A subscription without its contact."""
+
+    resource_id: int
+    channel: Channel
+    priority: int
+    status: Annotated[str, Meta(extra_json_schema={"enum": [*STATUSES]})]
+    custom_fields: Mapping[str, Any] | UnsetType = UNSET
+    cats: Sequence[str] | UnsetType = UNSET
+
+
+class SubscriptionView(_Settings, frozen=True, kw_only=True):
+    """A subscription with its contact nested by channel."""
+
+    email_data: Mapping[str, Any] | UnsetType = UNSET
+    phone_data: Mapping[str, Any] | UnsetType = UNSET
+    push_data: Mapping[str, Any] | UnsetType = UNSET
+    cc_data: Mapping[str, Any] | UnsetType = UNSET
+    hash_id: str
+    is_delete: bool
+
+
+class FlatSubscription(_Settings, frozen=True, kw_only=True):
+    """A subscription as it is sent."""
+
+    email: str | UnsetType = UNSET
+    phone: str | UnsetType = UNSET
+    provider: str | UnsetType = UNSET
+    subscription_id: str | UnsetType = UNSET
+    cc_data: Mapping[str, Any] | UnsetType = UNSET
+
+
+class ProfileView(Struct, frozen=True, kw_only=True):
+    """A profile: these members and all fields with a value, by name."""
+
+    id: ProfileId
+    db_id: int
+    _createtime: Annotated[
+        str | UnsetType, Meta(extra_json_schema={"format": "date-time"})
+    ] = UNSET
+    email: str | UnsetType = UNSET
+    _emaildomain: str | UnsetType = UNSET
+    _domaingroup: str | UnsetType = UNSET
+    _md5: str | UnsetType = UNSET
+    phones: list[str] | UnsetType = UNSET
+    subscriptions: list[SubscriptionView] | UnsetType = UNSET
+
 
 def view_profile(profile: Profile) -> dict[str, object]:
     """Show a profile flat, with what is derived from it; unset fields are absent."""
-    shown: dict[str, object] = {
-        **profile.fields,
-        "id": profile.id,
-        "db_id": profile.database_id,
-    }
-    if profile.created_at is not None:
-        shown["_createtime"] = dump_date(profile.created_at)
-    if profile.email is not None:
-        email = _view_email(profile.email)
-        shown["email"] = profile.email
-        shown["_emaildomain"] = email["domain"]
-        shown["_domaingroup"] = email["domain_group"]
-        shown["_md5"] = email["md5"]
-    if profile.phones:
-        shown["phones"] = list(profile.phones)
-    if profile.subscriptions:
-        shown["subscriptions"] = [
+    created, email = profile.created_at, profile.email
+    derived = {} if email is None else _view_email(email)
+    members = ProfileView(
+        id=profile.id,
+        db_id=profile.database_id,
+        _createtime=UNSET if created is None else dump_date(created),
+        email=derived.get("email", UNSET),
+        _emaildomain=derived.get("domain", UNSET),
+        _domaingroup=derived.get("domain_group", UNSET),
+        _md5=derived.get("md5", UNSET),
+        phones=list(profile.phones) or UNSET,
+        subscriptions=[
             view_subscription(profile, one) for one in profile.subscriptions.values()
         ]
-    return shown
+        or UNSET,
+    )
+    return {**profile.fields, **to_builtins(members)}
 
 
-def view_subscription(
-    profile: Profile, subscription: Subscription
-) -> dict[str, object]:
+def view_subscription(profile: Profile, subscription: Subscription) -> SubscriptionView:
     """Show a subscription with its contact nested, as `profiles/get` does."""
     name, view = _NESTED[subscription.key.channel]
-    return {
-        **_view_settings(subscription),
-        name: view(subscription.contact),
-        "hash_id": _hash_id(profile, subscription),
-        "is_delete": subscription.deleted,
-    }
+    return SubscriptionView(
+        **_list_settings(subscription) | {name: view(subscription.contact)},
+        hash_id=_hash_id(profile, subscription),
+        is_delete=subscription.deleted,
+    )
 
 
-def view_flat_subscription(subscription: Subscription) -> dict[str, object]:
+def view_flat_subscription(subscription: Subscription) -> FlatSubscription:
     """Show a subscription as it is sent, as `subscriptions/list` does."""
-    contact = subscription.contact
+    contact: Mapping[str, Any] = subscription.contact
     flat = subscription.key.channel in _FLAT
+    return FlatSubscription(
+        **_list_settings(subscription), **(contact if flat else {"cc_data": contact})
+    )
+
+
+def _list_settings(subscription: Subscription) -> dict[str, Any]:
     return {
-        **_view_settings(subscription),
-        **(contact if flat else {"cc_data": dict(contact)}),
-    }
-
-
-def _view_settings(subscription: Subscription) -> dict[str, object]:
-    shown: dict[str, object] = {
         "resource_id": subscription.key.resource_id,
         "channel": subscription.key.channel,
         "priority": subscription.priority,
         "status": subscription.status,
+        "custom_fields": subscription.custom_fields or UNSET,
+        "cats": subscription.categories or UNSET,
     }
-    if subscription.custom_fields:
-        shown["custom_fields"] = dict(subscription.custom_fields)
-    if subscription.categories:
-        shown["cats"] = list(subscription.categories)
-    return shown
 
 
-def _view_email(email: str) -> dict[str, object]:
+def _view_email(email: str) -> dict[str, str]:
     domain = email.rpartition("@")[2]
     return {
         "email": email,
@@ -96,13 +142,13 @@ def _view_email(email: str) -> dict[str, object]:
     }
 
 
-def _view_email_data(contact: Mapping[str, object]) -> dict[str, object]:
+def _view_email_data(contact: Mapping[str, object]) -> dict[str, str]:
     return _view_email(str(contact["email"]))
 
 
 #: Where each channel's contact is read (contract 12.1), and how it is shown.
 _NESTED: Mapping[
-    Channel, tuple[str, Callable[[Mapping[str, object]], dict[str, object]]]
+    Channel, tuple[str, Callable[[Mapping[str, object]], Mapping[str, object]]]
 ] = {
     Channel.EMAIL: ("email_data", _view_email_data),
     Channel.SMS: ("phone_data", dict),

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import psycopg
 from msgspec import Struct
+from msgspec.structs import replace
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
@@ -15,6 +16,7 @@ from ingest.domain.answers import Answer
 from ingest.domain.errors import Unavailable
 from ingest.domain.remedies.table import explain_fault
 from ingest.store.database import PLANNING
+from ingest.wire.reply_types import ChangeView, ReceiptReply, WaitingReply
 
 #: Whoever cannot have a connection in this time is told that there is none.
 PATIENCE_SECONDS = 2.0
@@ -27,32 +29,33 @@ _MAX_WAITING = 1000
 class StoredReceipt:
     """A receipt, and whose it is."""
 
-    database_id: int
     #: The token that sent the import; None where it came without one.
     token_id: int | None
-    #: As `imports` has it, or the little that is known while it waits.
-    row: Mapping[str, Any]
+    reply: ReceiptReply | WaitingReply
 
-    def show(self, *, stored: bool) -> dict[str, object]:
-        """Return it as a document, readable in either format.
+    def show(self, *, stored: bool) -> ReceiptReply | WaitingReply:
+        """Return the reply to whoever may read what is `stored`, or may not.
 
-        What changed is a list, since a path is no element's name in XML. Without
-        `stored` it says where, but neither what was there nor what is there now, which
-        a function makes of what was there.
+        Without it, it says what changed, but neither what was there nor what is there
+        now, which a function makes of what was there.
         """
-        shown = dict(self.row)
-        if "changes" not in shown:
-            # It waits: nothing is known of what it will do.
-            return shown
-        return shown | {
-            "faults": [explain_fault(fault) for fault in shown["faults"]],
-            "skipped": [explain_fault(fault) for fault in shown["skipped"]],
-            "warnings": [explain_fault(fault) for fault in shown["warnings"]],
-            "changes": [
-                {"path": path, "old": old, "new": new} if stored else {"path": path}
-                for path, (old, new) in shown["changes"].items()
-            ],
-        }
+        if stored or isinstance(self.reply, WaitingReply):
+            return self.reply
+        paths = [ChangeView(path=change.path) for change in self.reply.changes]
+        return replace(self.reply, changes=paths)
+
+
+def _build_reply(row: Mapping[str, Any]) -> ReceiptReply:
+    """Make a reply of a row; what changed is a list, as a path names no element."""
+    faults = {
+        name: [explain_fault(fault) for fault in row[name]]
+        for name in ("faults", "skipped", "warnings")
+    }
+    changes = [
+        ChangeView(path=path, old=old, new=new)
+        for path, (old, new) in row["changes"].items()
+    ]
+    return ReceiptReply(**{**row, **faults, "changes": changes})
 
 
 class ReceiptSummary(Struct, frozen=True, kw_only=True):
@@ -135,9 +138,7 @@ class Receipts:
         if not rows:
             return None
         token_id = rows[0].pop("token_id")
-        return StoredReceipt(
-            database_id=rows[0]["db_id"], token_id=token_id, row=rows[0]
-        )
+        return StoredReceipt(token_id=token_id, reply=_build_reply(rows[0]))
 
     async def _fetch(
         self, query: LiteralString, parameters: dict[str, object]

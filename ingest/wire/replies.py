@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-import orjson
+import msgspec
 from falcon.errors import InvalidMediaType
 from falcon.util import mediatypes
 from lxml import etree
@@ -12,6 +12,7 @@ from lxml import etree
 from ingest.domain.errors import InvalidRequest, PenstockError, Rejected
 from ingest.domain.names import one_of
 from ingest.wire.bodies import Format
+from ingest.wire.reply_types import ErrorReply
 
 CONTENT_TYPES: Mapping[Format, str] = {
     Format.JSON: "application/json",
@@ -60,26 +61,25 @@ def _fill(element: etree._Element, value: object) -> None:
             element.text = _NOT_TEXT.sub("\ufffd", str(value))
 
 
-def _dump_json(document: Mapping[str, object]) -> bytes:
-    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)
+_dump_json = msgspec.json.Encoder(order="sorted").encode
 
 
-def _dump_xml(document: Mapping[str, object]) -> bytes:
+def _dump_xml(reply: object) -> bytes:
     root = etree.Element(_ROOT)
     # By way of JSON, so that moments, ids and words read alike in both formats.
-    _fill(root, orjson.loads(_dump_json(document)))
+    _fill(root, msgspec.json.decode(_dump_json(reply)))
     return etree.tostring(root, encoding="UTF-8")
 
 
 _DUMPERS = {Format.JSON: _dump_json, Format.XML: _dump_xml}
 
 
-def dump(document: Mapping[str, object], fmt: Format) -> bytes:
-    """Write `document`, its keys in alphabetical order (contract section 11).
+def dump(reply: object, fmt: Format) -> bytes:
+    """Write a reply, its keys in alphabetical order (contract section 11).
 
     What XML cannot hold is replaced: U+FFFD in text, an underscore in a name.
     """
-    return _DUMPERS[fmt](document)
+    return _DUMPERS[fmt](reply)
 
 
 _REPLY_TYPES = {"application/json": Format.JSON, "application/xml": Format.XML}
@@ -126,12 +126,15 @@ def _negotiate(accept: str | None, request: Format) -> Format:
     return _REPLY_TYPES.get(best, request)
 
 
-def fault_answer(error: PenstockError) -> dict[str, object]:
+#: What broke inside is for the log, not for the caller.
+INTERNAL_ERROR = ErrorReply(error=500, error_text="Internal error")
+
+
+def to_reply(error: PenstockError) -> ErrorReply:
     """Say why there is no outcome; of many faults, the first."""
     match error:
         case Rejected(faults=[fault, *_]):
-            return {"error": fault.code, "error_text": fault.text}
+            return ErrorReply(error=fault.code, error_text=fault.text)
         case PenstockError(code=500):
-            # What broke inside is for the log, not for the caller.
-            return {"error": 500, "error_text": "Internal error"}
-    return {"error": error.code, "error_text": str(error)}
+            return INTERNAL_ERROR
+    return ErrorReply(error=error.code, error_text=str(error))

@@ -37,7 +37,7 @@ def test_a_kind_has_a_count_a_column_a_sample_and_what_would_read_it() -> None:
         '1 \xd7 E-mail: not an email, found "bad" (row 8). Use one address, such as '
         "ada@example.com.",
     ]
-    assert groups.list_kinds()[0]["rows"] == [1, 2, 3, 4, 5]
+    assert groups.list_kinds()[0].rows == [1, 2, 3, 4, 5]
 
 
 def test_a_place_in_a_row_makes_no_kind_of_its_own() -> None:
@@ -49,7 +49,7 @@ def test_a_place_in_a_row_makes_no_kind_of_its_own() -> None:
         groups.add(number, b"{bad", [fault(told, "")])
         groups.add(number, b"{}", [fault("Incorrect phone", f"data.phones[{number}]")])
 
-    assert [kind["count"] for kind in groups.list_kinds()] == [3, 3]
+    assert [kind.count for kind in groups.list_kinds()] == [3, 3]
 
 
 def test_kinds_are_bounded_whatever_the_rows() -> None:
@@ -59,7 +59,7 @@ def test_kinds_are_bounded_whatever_the_rows() -> None:
         groups.add(number, b"{}", [fault("Unknown field", f"data.{name}")])
 
     first, *others = groups.list_kinds()
-    assert (first["count"], first["message"]) == (
+    assert (first.count, first.message) == (
         500,
         "Other errors",
     )
@@ -72,7 +72,7 @@ def test_a_subscription_stands_in_the_column_that_made_it() -> None:
     other = fault("Incorrect email", "data.subscriptions[0].email")
     groups.add(2, dump_cells(["a@b.c", "bad", "12"]), [other])
 
-    assert [(kind["column"], kind["sample"]) for kind in groups.list_kinds()] == [
+    assert [(kind.column, kind.sample) for kind in groups.list_kinds()] == [
         ("SMS", "12"),
         ("Mail", "bad"),
     ]
@@ -83,7 +83,7 @@ def test_bytes_that_are_no_text_are_shown_as_numbers() -> None:
     groups = group([(["", "Zo\udceb", "", ""], wrong), (["", "\ud83d", "", ""], wrong)])
 
     (kind,) = groups.list_kinds()
-    assert kind["sample"] == "Zo\\xeb"
+    assert kind.sample == "Zo\\xeb"
 
 
 def test_what_is_dropped_says_that_the_rest_is_imported() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import to_builtins
 
 from ingest.domain.errors import Fault
 from ingest.domain.remedies.codes import ERRORS
@@ -144,7 +145,7 @@ def test_an_error_without_a_kind_has_the_remedy_of_its_code(row: object) -> None
 def test_a_stored_error_is_explained_with_its_reason_and_its_remedy() -> None:
     stored = {"code": 400, "message": "Incorrect phone", "path": "data.phones[0]"}
 
-    assert explain_fault(stored) == {
+    assert to_builtins(explain_fault(stored)) == {
         **stored,
         "text": "Incorrect phone: data.phones[0]",
         "reason": "invalid_phone",

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
+from msgspec import to_builtins
 
 from ingest.domain.answers import Answer
 from ingest.domain.errors import (
@@ -23,6 +24,7 @@ from ingest.doors.http.replies import describe
 from ingest.wire import bodies, replies
 from ingest.wire.bodies import Format
 from ingest.wire.limits import Limits
+from ingest.wire.reply_types import ErrorReply
 from tests import said
 
 IMPORT_ID = UUID("01936b4c-0000-7000-8000-000000000000")
@@ -45,7 +47,7 @@ def make_answer(outcome: Outcome) -> Answer:
 def test_a_success_names_its_profile() -> None:
     outcome = Outcome(import_id=IMPORT_ID, state=State.CREATED, profile_id=PROFILE_ID)
 
-    assert describe(make_answer(outcome)) == {
+    assert to_builtins(describe(make_answer(outcome))) == {
         "error": 0,
         "error_text": "Successful operation",
         "profile_id": PROFILE_ID,
@@ -62,7 +64,7 @@ def test_a_failure_tells_its_first_fault_and_no_profile() -> None:
         ),
     )
 
-    assert describe(make_answer(outcome)) == {
+    assert to_builtins(describe(make_answer(outcome))) == {
         "error": 400,
         "error_text": "Incorrect phone: data.phones[0]",
     }
@@ -100,7 +102,7 @@ def test_a_failure_tells_its_first_fault_and_no_profile() -> None:
 def test_a_fault_is_told_by_code_and_text(
     error: PenstockError, code: int, text: str
 ) -> None:
-    assert replies.fault_answer(error) == {"error": code, "error_text": text}
+    assert replies.to_reply(error) == ErrorReply(error=code, error_text=text)
 
 
 @pytest.mark.fact("2.2-success")

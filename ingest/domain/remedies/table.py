@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from functools import cache
 
+from msgspec import Struct
+
 from ingest.domain.errors import Fault
 from ingest.domain.remedies.codes import ERRORS
 from ingest.domain.remedies.files import FILES
@@ -39,6 +41,17 @@ _BY_CODE = {
     for row in ERRORS
 }
 _OTHER = _BY_CODE[400]
+
+
+class FaultView(Struct, frozen=True, kw_only=True):
+    """An error with its explanation."""
+
+    code: int
+    message: str
+    path: str
+    text: str
+    reason: str
+    remedy: str
 
 
 def find_kind(message: str, code: int = 400) -> ErrorKind:
@@ -93,13 +106,15 @@ def load_fault(stored: Mapping[str, object]) -> Fault:
     )
 
 
-def explain_fault(stored: Mapping[str, object]) -> dict[str, object]:
+def explain_fault(stored: Mapping[str, object]) -> FaultView:
     """Return a stored error with its text, its reason, and its remedy."""
     fault = load_fault(stored)
     kind = find_kind(fault.message, fault.code)
-    return {
-        **stored,
-        "text": fault.text,
-        "reason": kind.reason,
-        "remedy": kind.remedy,
-    }
+    return FaultView(
+        code=fault.code,
+        message=fault.message,
+        path=fault.path,
+        text=fault.text,
+        reason=kind.reason,
+        remedy=kind.remedy,
+    )

@@ -17,7 +17,7 @@ from ingest.doors.http.protocol import WHOLE
 from ingest.settings import Settings
 from ingest.telemetry import metrics
 from ingest.wire.bodies import guess_format
-from ingest.wire.replies import CONTENT_TYPES, choose_format, dump, fault_answer
+from ingest.wire.replies import CONTENT_TYPES, choose_format, dump, to_reply
 
 AsgiScope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -180,7 +180,7 @@ async def _refuse(scope: AsgiScope, send: Send) -> None:
     format_ = choose_format(None, headers.get(b"accept"), sent_as)
     error = BodyTooSlow("The body took too long to arrive")
     metrics.REFUSED.labels("http", error.code).inc()
-    body = dump(fault_answer(error), format_)
+    body = dump(to_reply(error), format_)
     said = [
         (b"content-type", CONTENT_TYPES[format_].encode()),
         (b"content-length", str(len(body)).encode()),

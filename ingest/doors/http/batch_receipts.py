@@ -1,21 +1,23 @@
 """Outcomes of all imports of a batch, at the address of its 202 (contract 16.2)."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
 from falcon.asgi import Response
+from msgspec import UNSET
 
 from ingest.domain.errors import NotFound
 from ingest.domain.imports import SUCCESS_TEXT
 from ingest.doors.accept import check_reader
 from ingest.doors.http.batches import parse_address
 from ingest.doors.http.calls import Call
-from ingest.doors.http.intake import WAITING, Intake
+from ingest.doors.http.intake import Intake
 from ingest.doors.http.replies import reply
 from ingest.doors.http.requests import find_secret
 from ingest.doors.http.waiting_notes import Note
 from ingest.doors.receipts import ReceiptSummary
+from ingest.wire.reply_types import BatchReceiptsReply, ElementView
 
 
 class BatchReceiptsResource:
@@ -42,14 +44,12 @@ class BatchReceiptsResource:
         senders |= {(one.database_id, one.token_id) for one in notes.values()}
         for database_id, sender_id in senders:
             check_reader(token, database_id, sender_id)
-        said = {
-            "error": 0,
-            "error_text": SUCCESS_TEXT,
-            "state": WAITING if notes else "applied",
-            "waiting": len(notes),
-            **(await self._intake.estimate() if notes else {}),
-            "result": _describe(ids, applied, notes),
-        }
+        said = BatchReceiptsReply(
+            state="waiting" if notes else "applied",
+            waiting=len(notes),
+            expected_at=await self._intake.estimate() if notes else UNSET,
+            result=[*_describe(ids, applied, notes)],
+        )
         # Ten thousand elements of XML take a while to write.
         await asyncio.to_thread(reply, req, resp, 200, said)
 
@@ -58,21 +58,25 @@ def _describe(
     ids: Sequence[UUID],
     applied: Mapping[UUID, ReceiptSummary],
     notes: Mapping[UUID, Note],
-) -> list[dict[str, object]]:
-    """Say what is known of each import, by the index of its element."""
-    told: list[dict[str, object]] = []
+) -> Iterator[ElementView]:
+    """Say what is known of each import, by the index of its element.
+
+    Of what was refused at the door nothing is known; its answer has said why.
+    """
     for index, id_ in enumerate(ids):
         if (one := applied.get(id_)) is not None:
-            said = {
-                "state": one.state,
-                "error": one.error,
-                "error_text": one.error_text or SUCCESS_TEXT,
-                "profile_id": one.profile_id,
-            }
+            yield ElementView(
+                index=index,
+                import_id=id_,
+                state=one.state,
+                error=one.error,
+                error_text=one.error_text or SUCCESS_TEXT,
+                profile_id=one.profile_id,
+            )
         elif (note := notes.get(id_)) is not None:
-            said = {"state": WAITING, "accepted_at": note.accepted_at}
-        else:
-            # Refused at the door, as its answer has said.
-            continue
-        told.append({"index": index, "import_id": id_, **said})
-    return told
+            yield ElementView(
+                index=index,
+                import_id=id_,
+                state="waiting",
+                accepted_at=note.accepted_at,
+            )

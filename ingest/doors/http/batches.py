@@ -13,7 +13,6 @@ from falcon.asgi import Response
 from ingest.domain.answers import Answer
 from ingest.domain.errors import NotFound, Rejected
 from ingest.domain.identities import ImportName, Namer
-from ingest.domain.imports import SUCCESS_TEXT
 from ingest.domain.jobs import new_job_id, row_import_id
 from ingest.domain.tokens import Token
 from ingest.doors.accept import (
@@ -33,7 +32,15 @@ from ingest.doors.http.submissions import Submission
 from ingest.doors.http.tracing import traced
 from ingest.telemetry import metrics
 from ingest.wire.batches import BatchRequest, load_element
-from ingest.wire.replies import fault_answer
+from ingest.wire.replies import to_reply
+from ingest.wire.reply_types import (
+    ACCEPTED_TEXT,
+    AcceptedBatchReply,
+    AcceptedReply,
+    ImportedBatchReply,
+    Reply,
+    SuccessReply,
+)
 
 #: Elements accepted between two turns of the event loop: a few milliseconds.
 _CHUNK = 200
@@ -203,7 +210,7 @@ def _trace_all(req: Call, chunks: Iterable[list[Accepted]]) -> Iterator[list[Acc
 
 
 #: The code and text of what is accepted and not applied yet.
-_ACCEPTED = (0, "Accepted")
+_ACCEPTED = (0, ACCEPTED_TEXT)
 
 
 def _say(
@@ -211,30 +218,29 @@ def _say(
     answers: Mapping[UUID, Answer],
     late: list[UUID] | None,
     retry: tuple[int, str] | None = None,
-) -> dict[str, object]:
+) -> SuccessReply:
     """Say what came of all elements; `late` are the imports to ask for, if any is.
 
     `retry` is what is said of those that are not applied yet, if they are to be
     repeated.
     """
-    error, text = (0, SUCCESS_TEXT) if late is None else retry or _ACCEPTED
-    waiting = retry or _ACCEPTED
-    said: dict[str, object] = {
-        "error": error,
-        "error_text": text,
-        "result": [_describe(place, answers, waiting) for place in places],
-    }
-    return said if late is None else {**said, "import_ids": late}
+    error, text = waiting = retry or _ACCEPTED
+    result = [_describe(place, answers, waiting) for place in places]
+    if late is None:
+        return ImportedBatchReply(result=result)
+    return AcceptedBatchReply(
+        error=error, error_text=text, result=result, import_ids=late
+    )
 
 
 def _describe(
     place: ElementPlace, answers: Mapping[UUID, Answer], waiting: tuple[int, str]
-) -> dict[str, object]:
+) -> Reply:
     """Say what came of one element, or that it waits and where to ask."""
     if isinstance(place, Rejected):
-        return fault_answer(place)
+        return to_reply(place)
     answer = answers.get(place)
     if answer is None:
         error, text = waiting
-        return {"error": error, "error_text": text, "import_id": place}
+        return AcceptedReply(error=error, error_text=text, import_id=place)
     return describe(answer)

@@ -12,43 +12,51 @@ from ingest.domain.tokens import Scope
 from ingest.doors.http.profile_queries import check_database
 from ingest.doors.http.queries import Query
 from ingest.wire.queries import find_channel, load_id
+from ingest.wire.reply_types import (
+    DatabasesReply,
+    FieldsReply,
+    ResourceReply,
+    ResourcesReply,
+)
 
 
-async def list_databases(asked: Query) -> dict[str, object]:
+async def list_databases(asked: Query) -> DatabasesReply:
     """Answer `databases/list`: those the asker may read."""
     readable = _readable(asked)
     databases = asked.catalog.databases
-    return {"data": [view_database(databases[id_]) for id_ in readable]}
+    return DatabasesReply(data=[view_database(databases[id_]) for id_ in readable])
 
 
-async def list_database_fields(asked: Query) -> dict[str, object]:
+async def list_database_fields(asked: Query) -> FieldsReply:
     """Answer `databases/fields_get`: what `data` may hold."""
     database_id = load_id(asked.document, "db_id")
     check_database(asked, database_id, Scope.READ)
-    return {"data": view_database_fields(asked.catalog.databases[database_id])}
+    fields = view_database_fields(asked.catalog.databases[database_id])
+    return FieldsReply(data=fields)
 
 
-async def list_resources(asked: Query) -> dict[str, object]:
+async def list_resources(asked: Query) -> ResourcesReply:
     """Answer `resources/list`: those of databases the asker may read."""
     readable = _readable(asked)
-    return {
-        "data": [
+    return ResourcesReply(
+        data=[
             view_resource(resource, readable)
             for _, resource in sorted(asked.catalog.resources.items())
             if _is_visible(resource, readable)
         ]
-    }
+    )
 
 
-async def get_resource(asked: Query) -> dict[str, object]:
+async def get_resource(asked: Query) -> ResourceReply:
     """Answer `resources/get`: channels, databases and names (contract 6.4)."""
-    return {"data": view_resource(_find_resource(asked), _readable(asked))}
+    return ResourceReply(data=view_resource(_find_resource(asked), _readable(asked)))
 
 
-async def list_resource_fields(asked: Query) -> dict[str, object]:
+async def list_resource_fields(asked: Query) -> FieldsReply:
     """Answer `resources/fields_get`: what `custom_fields` may hold (contract 6.5)."""
     resource = _find_resource(asked)
-    return {"data": view_resource_fields(resource, find_channel(asked.document))}
+    channel = find_channel(asked.document)
+    return FieldsReply(data=view_resource_fields(resource, channel))
 
 
 def _find_resource(asked: Query) -> Resource:

@@ -5,6 +5,7 @@ from falcon.asgi import Response
 from ingest.doors.http.calls import Call
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.replies import reply
+from ingest.wire.reply_types import ErrorReply, SuccessReply
 
 
 class LiveResource:
@@ -12,7 +13,7 @@ class LiveResource:
 
     async def on_get(self, req: Call, resp: Response) -> None:
         """Answer 200 whatever else is away: a restart would not bring it back."""
-        reply(req, resp, 200, {"error": 0, "error_text": "Alive"})
+        reply(req, resp, 200, SuccessReply(error_text="Alive"))
 
 
 class ReadyResource:
@@ -30,6 +31,6 @@ class ReadyResource:
             missing.append("redis")
         if missing:
             text = f"Not ready: {', '.join(missing)}"
-            reply(req, resp, 503, {"error": 503, "error_text": text})
+            reply(req, resp, 503, ErrorReply(error=503, error_text=text))
         else:
-            reply(req, resp, 200, {"error": 0, "error_text": "Ready"})
+            reply(req, resp, 200, SuccessReply(error_text="Ready"))

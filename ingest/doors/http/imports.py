@@ -41,7 +41,7 @@ class ImportResource:
             self._intake, req, resp, accepted, synchronous=envelope.synchronous
         )
         if answer is None:
-            import_id = str(accepted.import_.import_id)
+            import_id = accepted.import_.import_id
             reply_accepted(req, resp, import_id, self._intake.settings)
         else:
             mirror = self._intake.settings.mirror_errors
@@ -103,7 +103,7 @@ class ReceiptResource:
             receipt = await self._intake.find_waiting(id_)
         if receipt is None:
             raise _no_receipt()
-        reads = check_reader(token, receipt.database_id, receipt.token_id)
+        reads = check_reader(token, receipt.reply.db_id, receipt.token_id)
         reply(req, resp, 200, receipt.show(stored=reads))
 
 

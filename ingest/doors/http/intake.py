@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from uuid import UUID
 
+from msgspec import UNSET, UnsetType
+
 from ingest.domain.answers import Answer
 from ingest.domain.errors import Unavailable
 from ingest.doors.accept import Accepted
@@ -30,11 +32,9 @@ from ingest.telemetry import metrics
 from ingest.telemetry.tracing import open_tracer
 from ingest.wire.acceptance_log import dump_mark
 from ingest.wire.entries import encode
+from ingest.wire.reply_types import WaitingReply
 
 logger = logging.getLogger(__name__)
-
-#: The state of an import that has no receipt yet.
-WAITING = "waiting"
 
 
 class Intake:
@@ -125,23 +125,20 @@ class Intake:
         note = (await self.notes.find([import_id])).get(import_id)
         if note is None:
             return None
-        row = {
-            "import_id": str(import_id),
-            "db_id": note.database_id,
-            "state": WAITING,
-            "accepted_at": note.accepted_at,
-            **await self.estimate(),
-        }
-        return StoredReceipt(
-            database_id=note.database_id, token_id=note.token_id, row=row
+        said = WaitingReply(
+            import_id=import_id,
+            db_id=note.database_id,
+            accepted_at=note.accepted_at,
+            expected_at=await self.estimate(),
         )
+        return StoredReceipt(token_id=note.token_id, reply=said)
 
-    async def estimate(self) -> dict[str, object]:
-        """Say when what waits now should be applied; nothing if that is not known."""
+    async def estimate(self) -> datetime | UnsetType:
+        """Say when what waits now should be applied; UNSET if that is not known."""
         seconds = await self.admission.estimate_seconds()
         if seconds is None:
-            return {}
-        return {"expected_at": datetime.now(UTC) + timedelta(seconds=seconds)}
+            return UNSET
+        return datetime.now(UTC) + timedelta(seconds=seconds)
 
     async def enqueue_all(
         self,

@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
+from typing import Annotated
 
 from falcon.asgi import Response
+from msgspec import Meta
 
 from ingest.domain.catalog import Database
 from ingest.domain.errors import InvalidRequest
-from ingest.domain.imports import SUCCESS_TEXT
-from ingest.doors.files.jobs.fault_groups import FaultGroups, write_parameter
+from ingest.doors.files.jobs.fault_groups import FaultGroups, FaultKind, write_parameter
 from ingest.doors.http.calls import Call
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.jobs import PAGE_ROWS, authorize
@@ -18,9 +19,19 @@ from ingest.store.jobs.progress import Job
 from ingest.store.jobs.rows import KeptRow, list_rejects
 from ingest.wire.cell_rules import CellRules
 from ingest.wire.columns import plan_columns
+from ingest.wire.reply_types import SuccessReply
 
 #: Rows that are looked at: as many tell of all kinds there are.
 _MOST_ROWS = 10_000
+
+
+class FaultsReply(SuccessReply, frozen=True, kw_only=True):
+    """The kinds of errors of rejected rows."""
+
+    rows: Annotated[
+        int, Meta(ge=0, description="Number of rejected rows that were read")
+    ]
+    faults: list[FaultKind]
 
 
 class FaultsResource:
@@ -41,8 +52,7 @@ class FaultsResource:
                 # Of a row that is rejected no profile was saved.
                 dropped = row.profile_id is not None
                 groups.add(row.row, row.content, row.faults or (), dropped=dropped)
-        said = {"error": 0, "error_text": SUCCESS_TEXT, "rows": rows}
-        reply(req, resp, 200, {**said, "faults": groups.list_kinds()})
+        reply(req, resp, 200, FaultsReply(rows=rows, faults=groups.list_kinds()))
 
     async def _read(self, job: Job) -> AsyncIterator[list[KeptRow]]:
         after = 0

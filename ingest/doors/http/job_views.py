@@ -5,14 +5,18 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 import orjson
+from msgspec import Meta
 
 from ingest.domain.jobs import JobCounts, JobState
+from ingest.doors.files.encodings.decoding import EncodingSource
 from ingest.store.database import Connection
 from ingest.store.jobs.progress import Job, find_job
 from ingest.store.jobs.rows import RowOutcome, count_states
+from ingest.wire.reply_types import Code, Moment, SuccessReply
 
 #: A job that is read is saved more often: its process is gone.
 _STALE_SECONDS = 60.0
@@ -49,32 +53,77 @@ def tell_state(seen: Seen, now: datetime) -> JobState:
     return job.state
 
 
-def view_job(seen: Seen, now: datetime) -> dict[str, object]:
-    """Return a job as a document."""
+_Count = Annotated[int, Meta(ge=0)]
+
+
+class JobReply(SuccessReply, frozen=True, kw_only=True):
+    """A job and its progress."""
+
+    #: Other than 0 in the reply to an upload that failed.
+    error: Code = 0
+    job_id: UUID
+    name: str
+    db_id: int
+    state: JobState
+    reason: Annotated[
+        str, Meta(description="Reason for stopping before the end of the file")
+    ]
+    rows: _Count
+    created: _Count
+    updated: _Count
+    unchanged: _Count
+    rejected: _Count
+    dead: _Count
+    waiting: _Count
+    bytes: _Count
+    total_bytes: int | None
+    encoding: Annotated[
+        str | None,
+        Meta(description="Encoding of the file; null before its first row"),
+    ]
+    encoding_source: Annotated[
+        EncodingSource | None,
+        Meta(
+            description="Where the encoding comes from: the byte order mark, the"
+            " request, the default (UTF-8), or a guess that was requested"
+        ),
+    ]
+    sheet: Annotated[str | None, Meta(description="Sheet of the workbook")]
+    eta_seconds: int | None
+    created_at: Moment
+    updated_at: Moment
+    finished_at: Moment | None
+    results: str
+    rejects: str
+    faults: str
+
+
+def view_job(seen: Seen, now: datetime) -> JobReply:
+    """Return the reply that shows a job."""
     job, state = seen.job, tell_state(seen, now)
     place = f"/api/v1.1/jobs/{job.id}"
-    return {
-        "job_id": str(job.id),
-        "name": job.name,
-        "db_id": job.database_id,
-        "state": state.value,
-        "reason": job.error_text,
-        "rows": job.rows,
+    return JobReply(
+        job_id=job.id,
+        name=job.name,
+        db_id=job.database_id,
+        state=state,
+        reason=job.error_text,
+        rows=job.rows,
         **asdict(seen.counts),
-        "waiting": max(0, job.rows - seen.counts.total),
-        "bytes": job.bytes,
-        "total_bytes": job.total_bytes,
-        "encoding": job.form.get("encoding"),
-        "encoding_source": job.form.get("encoding_source"),
-        "sheet": job.form.get("sheet") or None,
-        "eta_seconds": _estimate(seen, state, now),
-        "created_at": job.created_at,
-        "updated_at": job.updated_at,
-        "finished_at": job.finished_at,
-        "results": f"{place}/results",
-        "rejects": f"{place}/rejects",
-        "faults": f"{place}/faults",
-    }
+        waiting=max(0, job.rows - seen.counts.total),
+        bytes=job.bytes,
+        total_bytes=job.total_bytes,
+        encoding=job.form.get("encoding"),
+        encoding_source=job.form.get("encoding_source"),
+        sheet=job.form.get("sheet") or None,
+        eta_seconds=_estimate(seen, state, now),
+        created_at=job.created_at,
+        updated_at=job.updated_at,
+        finished_at=job.finished_at,
+        results=f"{place}/results",
+        rejects=f"{place}/rejects",
+        faults=f"{place}/faults",
+    )
 
 
 def _estimate(seen: Seen, state: JobState, now: datetime) -> int | None:

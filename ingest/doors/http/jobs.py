@@ -7,6 +7,7 @@ from threading import Event
 from uuid import UUID
 
 from falcon.asgi import Response
+from msgspec.structs import replace
 
 from ingest.domain.errors import BodyTooLarge, NotFound, Rejected
 from ingest.domain.imports import SUCCESS_TEXT
@@ -63,11 +64,11 @@ class UploadResource:
         seen = await _find(self._intake, str(uploaded.job.id))
         view = view_job(seen, datetime.now(UTC))
         resp.set_header("Location", f"/api/v1.1/jobs/{uploaded.job.id}")
-        error, text, status = _ANSWERS[JobState(str(view["state"]))]
+        error, text, status = _ANSWERS[view.state]
         if error and self._intake.settings.mirror_errors:
             status = error
-        text = str(view["reason"] or text)
-        reply(req, resp, status, {"error": error, "error_text": text, **view})
+        said = replace(view, error=error, error_text=view.reason or text)
+        reply(req, resp, status, said)
 
     async def _prepare(self, req: Call, resp: Response) -> Upload:
         req.settle_format()
@@ -123,8 +124,7 @@ class JobResource:
     async def on_get(self, req: Call, resp: Response, job_id: str) -> None:
         """Answer with its state and counts."""
         seen = await authorize(self._intake, req, job_id)
-        said = {"error": 0, "error_text": SUCCESS_TEXT}
-        reply(req, resp, 200, {**said, **view_job(seen, datetime.now(UTC))})
+        reply(req, resp, 200, view_job(seen, datetime.now(UTC)))
 
 
 class CancelResource:
@@ -143,8 +143,7 @@ class CancelResource:
         if not await self._intake.readers.write(work):
             raise JobEnded("The job has already ended")
         seen = await _find(self._intake, job_id)
-        said = {"error": 0, "error_text": SUCCESS_TEXT}
-        reply(req, resp, 200, {**said, **view_job(seen, now)})
+        reply(req, resp, 200, view_job(seen, now))
 
 
 class JobEnded(Rejected):

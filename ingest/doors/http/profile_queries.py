@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from functools import partial
 
+from msgspec import UNSET
 from uuid_utils.compat import uuid7
 
 from ingest.domain.catalog import Catalog
@@ -31,24 +32,32 @@ from ingest.wire.queries import (
     load_page,
     load_subscription_key,
 )
+from ingest.wire.reply_types import (
+    DeletedView,
+    DeletionReply,
+    ProfileReply,
+    ProfilesReply,
+    SubscriptionReply,
+    SubscriptionsReply,
+)
 
 
-async def get_profile(asked: Query) -> dict[str, object]:
+async def get_profile(asked: Query) -> ProfileReply:
     """Answer `profiles/get`: the one profile that matches."""
     profile = await _find_profile(asked, load_match(asked.document))
-    return {"data": view_profile(profile)}
+    return ProfileReply(data=view_profile(profile))
 
 
-async def list_profiles(asked: Query) -> dict[str, object]:
+async def list_profiles(asked: Query) -> ProfilesReply:
     """Answer `profiles/list`: a page, and `from_id` if another may follow."""
     page = load_page(asked.document)
     check_database(asked, page.database_id, Scope.READ)
     shown = await asked.readers.read(partial(_read_page, page=page))
-    said: dict[str, object] = {"data": shown}
-    return said | {"from_id": shown[-1]["id"]} if len(shown) == page.limit else said
+    last = str(shown[-1]["id"]) if len(shown) == page.limit else UNSET
+    return ProfilesReply(data=shown, from_id=last)
 
 
-async def delete(asked: Query) -> dict[str, object]:
+async def delete(asked: Query) -> DeletionReply:
     """Answer `profiles/delete`: the one profile that matches is no more."""
     envelope = load_deletion(asked.document)
     check_database(asked, envelope.database_id, Scope.DELETE)
@@ -61,10 +70,10 @@ async def delete(asked: Query) -> dict[str, object]:
             search=search,
         )
     )
-    return {"data": {"profile_id": profile_id}}
+    return DeletionReply(data=DeletedView(profile_id=profile_id))
 
 
-async def get_subscription(asked: Query) -> dict[str, object]:
+async def get_subscription(asked: Query) -> SubscriptionReply:
     """Answer `subscriptions/get`: one of a profile, by what identifies it (6.2)."""
     envelope = _load_owner(asked)
     database = asked.catalog.databases.get(envelope.database_id)
@@ -74,19 +83,19 @@ async def get_subscription(asked: Query) -> dict[str, object]:
     subscription = profile.subscriptions.get(key)
     if subscription is None:
         raise NotFound("Subscription not found")
-    return {"data": view_subscription(profile, subscription)}
+    return SubscriptionReply(data=view_subscription(profile, subscription))
 
 
-async def list_subscriptions(asked: Query) -> dict[str, object]:
+async def list_subscriptions(asked: Query) -> SubscriptionsReply:
     """Answer `subscriptions/list`: those of a profile that are not deleted."""
     profile = await _find_profile(asked, _load_owner(asked))
-    return {
-        "data": [
+    return SubscriptionsReply(
+        data=[
             view_flat_subscription(subscription)
             for subscription in profile.subscriptions.values()
             if not subscription.deleted
         ]
-    }
+    )
 
 
 def check_database(asked: Query, database_id: int, action: Scope) -> None:

@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from ingest.domain.errors import HeadTooLong
 from ingest.wire.bodies import Format
-from ingest.wire.replies import CONTENT_TYPES, dump, fault_answer
+from ingest.wire.replies import CONTENT_TYPES, dump, to_reply
 
 #: How long, and how much, is read of a body that has been answered already: of one
 #: that says its length, and of one that may never end.
@@ -208,7 +208,7 @@ class Http1Protocol(HttpToolsProtocol):
             "The request head is too large (path and headers, at most"
             f" {self.max_head_bytes} bytes)"
         )
-        body = dump(fault_answer(error), Format.JSON)
+        body = dump(to_reply(error), Format.JSON)
         rest = b"content-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
         kind = CONTENT_TYPES[Format.JSON].encode()
         self.transport.write(STATUS_LINE[error.code] + rest % (kind, len(body), body))

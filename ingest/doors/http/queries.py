@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from falcon.asgi import Response
 
 from ingest.domain.catalog import Catalog
-from ingest.domain.imports import SUCCESS_TEXT
 from ingest.domain.tokens import Token
 from ingest.doors.http.calls import Call
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.readers import Readers
 from ingest.doors.http.replies import reply
 from ingest.doors.http.requests import read_request
+from ingest.wire.reply_types import SuccessReply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +25,7 @@ class Query:
     readers: Readers
 
 
-#: Returns what the answer has besides its error.
-QueryHandler = Callable[[Query], Awaitable[dict[str, object]]]
+QueryHandler = Callable[[Query], Awaitable[SuccessReply]]
 
 
 class QueryResource:
@@ -47,5 +46,4 @@ class QueryResource:
             catalog=self._intake.catalog.get_catalog(),
             readers=self._intake.readers,
         )
-        said = await self._query(asked)
-        reply(req, resp, 200, {"error": 0, "error_text": SUCCESS_TEXT, **said})
+        reply(req, resp, 200, await self._query(asked))

@@ -1,12 +1,12 @@
-"""Documents to HTTP replies: statuses, headers and faults, in one place."""
+"""Replies over HTTP: statuses, headers and faults, in one place."""
 
 import logging
-from collections.abc import Mapping
 from http import HTTPStatus
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from falcon import HTTPError
 from falcon.asgi import Response
+from msgspec import UNSET, Struct
 
 from ingest.domain.answers import Answer
 from ingest.domain.errors import (
@@ -20,7 +20,8 @@ from ingest.doors.http.calls import Call
 from ingest.doors.http.intake import Intake
 from ingest.settings import Settings
 from ingest.telemetry import metrics
-from ingest.wire.replies import CONTENT_TYPES, dump, fault_answer
+from ingest.wire.replies import CONTENT_TYPES, INTERNAL_ERROR, dump, to_reply
+from ingest.wire.reply_types import AcceptedReply, ErrorReply, ImportedReply, Reply
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ _FRAMEWORK_TEXTS = {
 }
 
 
-def reply(req: Call, resp: Response, status: int, said: Mapping[str, object]) -> None:
+def reply(req: Call, resp: Response, status: int, said: Struct) -> None:
     """Answer with `said` in the format the caller asked for."""
     format_ = req.get_format()
     resp.status = status
@@ -41,15 +42,15 @@ def reply(req: Call, resp: Response, status: int, said: Mapping[str, object]) ->
     resp.data = dump(said, format_)
 
 
-def describe(answer: Answer) -> dict[str, object]:
+def describe(answer: Answer) -> Reply:
     """Say what came of an import (contract 2.2).
 
     An error names a profile only where one was saved all the same (14, point 72).
     """
-    said: dict[str, object] = {"error": answer.error, "error_text": answer.error_text}
-    if answer.profile_id is not None:
-        said["profile_id"] = answer.profile_id
-    return said
+    error, text, profile_id = answer.error, answer.error_text, answer.profile_id
+    if not error and profile_id is not None:
+        return ImportedReply(error_text=text, profile_id=profile_id)
+    return ErrorReply(error=error, error_text=text, profile_id=profile_id or UNSET)
 
 
 def reply_answer(req: Call, resp: Response, answer: Answer, *, mirror: bool) -> None:
@@ -59,7 +60,7 @@ def reply_answer(req: Call, resp: Response, answer: Answer, *, mirror: bool) -> 
 
 
 def reply_accepted(
-    req: Call, resp: Response, import_id: str, settings: Settings
+    req: Call, resp: Response, import_id: UUID, settings: Settings
 ) -> None:
     """Answer that an import is safe and will be applied, and where to ask.
 
@@ -67,10 +68,10 @@ def reply_accepted(
     """
     resp.set_header("Location", f"/api/v1.1/imports/{import_id}")
     late = asks_retry(settings, req, resp)
-    status, text = late or (202, "Accepted")
-    error = status if late else 0
-    said = {"error": error, "error_text": text, "import_id": import_id}
-    reply(req, resp, status, said)
+    said = AcceptedReply(import_id=import_id)
+    if late:
+        said = AcceptedReply(error=late[0], error_text=late[1], import_id=import_id)
+    reply(req, resp, late[0] if late else 202, said)
 
 
 def asks_retry(settings: Settings, req: Call, resp: Response) -> tuple[int, str] | None:
@@ -100,8 +101,8 @@ class Faults:
         self, req: Call, resp: Response, error: PenstockError, _: object
     ) -> None:
         """Answer with a fault of ours or of the request."""
-        said = fault_answer(error)
-        code = int(str(said["error"]))
+        said = to_reply(error)
+        code = said.error
         retry_after = self._find_retry_after(error)
         if retry_after is not None:
             resp.set_header("Retry-After", str(retry_after))
@@ -118,7 +119,7 @@ class Faults:
         self._log_internal(resp, error)
         if req.method == "POST":
             metrics.REFUSED.labels("http", 500).inc()
-        reply(req, resp, 500, {"error": 500, "error_text": "Internal error"})
+        reply(req, resp, 500, INTERNAL_ERROR)
 
     def _choose_status(
         self, req: Call, resp: Response, error: PenstockError, code: int
@@ -153,5 +154,5 @@ def serialize_http_error(req: Call, resp: Response, error: HTTPError) -> None:
     """Answer with what the framework refused: an unknown path, a wrong method."""
     phrase = HTTPStatus(error.status_code).phrase.capitalize()
     text = _FRAMEWORK_TEXTS.get(error.status_code, phrase)
-    said = {"error": error.status_code, "error_text": text}
+    said = ErrorReply(error=error.status_code, error_text=text)
     reply(req, resp, error.status_code, said)

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import orjson
+from msgspec import Meta, Struct
 
 from ingest.domain.errors import Fault
 from ingest.domain.invisible import trim
@@ -36,6 +38,34 @@ def write_option(told: Suggestion) -> str:
 def write_parameter(told: Suggestion) -> str:
     """Return what the query of an upload says, before it is encoded."""
     return f"{told.option}={told.value}"
+
+
+class FaultKind(Struct, frozen=True, kw_only=True, rename={"try_": "try"}):
+    """Errors of one kind."""
+
+    count: int
+    column: str | None
+    field: str
+    message: str
+    sample: str | None
+    rows: Annotated[list[int], Meta(description="The first rows")]
+    dropped: Annotated[
+        bool, Meta(description="True if the other fields of the rows were imported")
+    ]
+    try_: Annotated[
+        list[str], Meta(description="Parameters that would read these values")
+    ]
+    reason: str
+    fix: str
+
+
+class PossibleNull(Struct, frozen=True, kw_only=True, rename={"try_": "try"}):
+    """A stored word that may mean an empty value."""
+
+    count: int
+    column: str
+    value: str
+    try_: str
 
 
 @dataclass(slots=True)
@@ -139,25 +169,25 @@ class FaultGroups:
         ]
         return places[number] if number < len(places) else None
 
-    def list_kinds(self) -> list[dict[str, object]]:
-        """Return each kind of fault, the commonest first, as a document."""
+    def list_kinds(self) -> list[FaultKind]:
+        """Return each kind of fault, the commonest first."""
         kinds = sorted(self._kinds.values(), key=lambda kind: -kind.count)
         return [self._describe(kind) for kind in kinds]
 
-    def _describe(self, kind: _Kind) -> dict[str, object]:
+    def _describe(self, kind: _Kind) -> FaultKind:
         tried = suggest(kind.fault.message, kind.values) if self._targets else ()
-        return {
-            "count": kind.count,
-            "column": kind.column,
-            "field": _INDEXES.sub("", kind.fault.path),
-            "message": kind.fault.message,
-            "sample": next(map(_spell, kind.values), None),
-            "rows": kind.rows,
-            "dropped": kind.dropped,
-            "try": list(map(self._write, tried)),
-            "reason": find_reason(kind.fault),
-            "fix": find_remedy(kind.fault),
-        }
+        return FaultKind(
+            count=kind.count,
+            column=kind.column,
+            field=_INDEXES.sub("", kind.fault.path),
+            message=kind.fault.message,
+            sample=next(map(_spell, kind.values), None),
+            rows=kind.rows,
+            dropped=kind.dropped,
+            try_=list(map(self._write, tried)),
+            reason=find_reason(kind.fault),
+            fix=find_remedy(kind.fault),
+        )
 
     def tell(self) -> Iterator[str]:
         """Yield a line for each kind of fault, then for each word that says nothing."""
@@ -165,35 +195,34 @@ class FaultGroups:
             yield _tell(kind)
         for note in self.list_nothings():
             yield (
-                f"{note['count']:,} {_TIMES} {note['column']}: stored as "
-                f"{note['value']!r}; if it means an empty value, {note['try']}"
+                f"{note.count:,} {_TIMES} {note.column}: stored as "
+                f"{note.value!r}; if it means an empty value, {note.try_}"
             )
 
-    def list_nothings(self) -> list[dict[str, object]]:
+    def list_nothings(self) -> list[PossibleNull]:
         """Return the words of good rows that may say nothing."""
         return [
-            {
-                "count": count,
-                "column": column,
-                "value": value,
-                "try": f"try {write_option(Suggestion('null', value))}",
-            }
+            PossibleNull(
+                count=count,
+                column=column,
+                value=value,
+                try_=f"try {write_option(Suggestion('null', value))}",
+            )
             for (column, value), count in self._nothings.items()
         ]
 
 
-def _tell(kind: Mapping[str, object]) -> str:
-    message, sample, tried = str(kind["message"]), kind["sample"], kind["try"]
-    where = kind["column"] or kind["field"]
-    text = f"{kind['count']:,} {_TIMES} " + (f"{where}: " if where else "")
-    text += phrase(message)
-    if sample:
-        text += f", found {_show(str(sample))}"
-    if kind["dropped"]:
+def _tell(kind: FaultKind) -> str:
+    where = kind.column or kind.field
+    text = f"{kind.count:,} {_TIMES} " + (f"{where}: " if where else "")
+    text += phrase(kind.message)
+    if kind.sample:
+        text += f", found {_show(kind.sample)}"
+    if kind.dropped:
         text += " (the rest of the row is imported)"
-    if isinstance(tried, list) and tried:
-        return f"{text}; try {' or '.join(tried)}"
-    return f"{text} (row {_list(kind['rows'])}). {kind['fix']}"
+    if kind.try_:
+        return f"{text}; try {' or '.join(kind.try_)}"
+    return f"{text} (row {_list(kind.rows)}). {kind.fix}"
 
 
 def phrase(message: str) -> str:
@@ -204,8 +233,8 @@ def phrase(message: str) -> str:
     return message[:1].lower() + message[1:]
 
 
-def _list(rows: object) -> str:
-    return ", ".join(map(str, rows)) if isinstance(rows, list) else ""
+def _list(rows: Sequence[int]) -> str:
+    return ", ".join(map(str, rows))
 
 
 def _target(path: str) -> str:

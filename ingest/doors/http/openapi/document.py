@@ -7,7 +7,7 @@ from lxml import etree
 from ingest.domain.remedies.codes import ERRORS
 from ingest.domain.remedies.table import SECTIONS
 from ingest.doors.http.openapi.answers import build_answer_schemas, refer
-from ingest.doors.http.openapi.jobs import build_job_paths, build_job_schema
+from ingest.doors.http.openapi.jobs import build_job_paths
 from ingest.doors.http.openapi.operations import ASKINGS
 from ingest.doors.http.openapi.parameters import ApiOperation
 from ingest.doors.http.openapi.responses import (
@@ -18,6 +18,7 @@ from ingest.doors.http.openapi.responses import (
 )
 from ingest.doors.http.openapi.schemas import JsonSchema, build_request_schemas
 from ingest.doors.http.openapi.service_paths import build_other_paths
+from ingest.wire.reply_types import ErrorReply
 
 _ABOUT = """\
 Imports are queued. By default the response waits for the outcome. If that takes too
@@ -59,9 +60,7 @@ def build_document() -> dict[str, object]:
         "security": [{"bearer": []}, {"query": []}, {}],
         "paths": paths | build_job_paths() | build_other_paths(),
         "components": {
-            "schemas": build_request_schemas()
-            | build_answer_schemas()
-            | {"Job": build_job_schema()},
+            "schemas": build_request_schemas() | build_answer_schemas(),
             "responses": build_responses(),
             "parameters": _PARAMETERS,
             "headers": _HEADERS,
@@ -171,7 +170,7 @@ def _describe(asking: ApiOperation) -> JsonSchema:
 
 
 def _describe_responses(asking: ApiOperation) -> JsonSchema:
-    outcome: JsonSchema = {"anyOf": [refer(asking.answer), refer("Error")]}
+    outcome = refer(asking.answer, ErrorReply)
     described = {
         "200": describe_answers("Success or application error: check `error`", outcome)
     }

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 from ingest.domain.declarations import PARAMETERS, Declared, is_list
 from ingest.domain.imports import Level
-from ingest.domain.jobs import JobState
-from ingest.doors.files.encodings.decoding import EncodingSource
+from ingest.doors.http.job_faults import FaultsReply
+from ingest.doors.http.job_views import JobReply
 from ingest.doors.http.openapi.answers import refer
 from ingest.doors.http.openapi.responses import describe_answers, select_responses
 from ingest.doors.http.openapi.schemas import JsonSchema, describe_parameter
+from ingest.wire.reply_types import ErrorReply
 
 _COUNT: JsonSchema = {"type": "integer", "minimum": 0}
 _MOMENT: JsonSchema = {"type": "string", "format": "date-time"}
@@ -62,41 +63,6 @@ _OWN: Mapping[str, tuple[str, JsonSchema]] = {
     "sheet": ("Name or number of the sheet in a workbook", _TEXT),
     "name": ("Name of the job", _TEXT),
 }
-#: What is wrong with the rows of a job, by kind.
-_FAULTS: JsonSchema = {
-    "type": "object",
-    "properties": {
-        "error": {"type": "integer"},
-        "error_text": _TEXT,
-        "rows": {**_COUNT, "description": "Number of rejected rows that were read"},
-        "faults": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "count": _COUNT,
-                    "column": {"type": ["string", "null"]},
-                    "field": _TEXT,
-                    "message": _TEXT,
-                    "sample": {"type": ["string", "null"]},
-                    "rows": {"type": "array", "items": _COUNT},
-                    "dropped": {
-                        "type": "boolean",
-                        "description": "True if the other fields of the rows were "
-                        "imported",
-                    },
-                    "try": {
-                        "type": "array",
-                        "items": _TEXT,
-                        "description": "Parameters that would read these values",
-                    },
-                    "fix": _TEXT,
-                },
-            },
-        },
-    },
-    "xml": {"name": "xml"},
-}
 _BODIES = {
     "text/csv": "email,_fname\nada@example.com,Ada\n",
     "application/x-ndjson": '{"email": "ada@example.com", "_fname": "Ada"}\n',
@@ -137,46 +103,6 @@ def build_job_paths() -> dict[str, object]:
     }
 
 
-def build_job_schema() -> JsonSchema:
-    """Return the shape of a job."""
-    counts = ("created", "updated", "unchanged", "rejected", "dead", "waiting")
-    properties: dict[str, JsonSchema] = {
-        "error": {"type": "integer"},
-        "error_text": _TEXT,
-        "job_id": _ID,
-        "name": _TEXT,
-        "db_id": {"type": "integer"},
-        "state": {"type": "string", "enum": [*JobState]},
-        "reason": {
-            **_TEXT,
-            "description": "Reason for stopping before the end of the file",
-        },
-        **dict.fromkeys(("rows", *counts, "bytes"), _COUNT),
-        "total_bytes": {"type": ["integer", "null"]},
-        "encoding": {
-            "type": ["string", "null"],
-            "description": "Encoding of the file; null before its first row",
-        },
-        "sheet": {
-            "type": ["string", "null"],
-            "description": "Sheet of the workbook",
-        },
-        "encoding_source": {
-            "enum": [*EncodingSource, None],
-            "description": "Where the encoding comes from: the byte order mark, the"
-            " request, the default (UTF-8), or a guess that was requested",
-        },
-        "eta_seconds": {"type": ["integer", "null"]},
-        "created_at": _MOMENT,
-        "updated_at": _MOMENT,
-        "finished_at": {"type": ["string", "null"], "format": "date-time"},
-        "results": _TEXT,
-        "rejects": _TEXT,
-        "faults": _TEXT,
-    }
-    return {"type": "object", "properties": properties, "xml": {"name": "xml"}}
-
-
 def _build_upload() -> JsonSchema:
     shared = [_describe_query(one) for one in PARAMETERS if Level.ROW in one.levels]
     own = [
@@ -184,7 +110,6 @@ def _build_upload() -> JsonSchema:
         for name, (told, schema) in _OWN.items()
     ]
     named = ("Format", "Prefer", "Idempotency-Key")
-    described: JsonSchema = {"anyOf": [refer("Job"), refer("Error")]}
     return {
         "operationId": "job_import",
         "tags": ["Jobs"],
@@ -204,9 +129,12 @@ def _build_upload() -> JsonSchema:
         },
         "responses": {
             "200": describe_answers(
-                "Success or application error: check `error`", described
+                "Success or application error: check `error`",
+                refer(JobReply, ErrorReply),
             ),
-            "202": describe_answers("All rows accepted, not applied yet", refer("Job")),
+            "202": describe_answers(
+                "All rows accepted, not applied yet", refer(JobReply)
+            ),
             **select_responses(400, 401, 403, 404, 409, 413, 415, 429, 500, 503),
         },
     }
@@ -227,7 +155,6 @@ def _describe_query(declared: Declared) -> JsonSchema:
 
 
 def _build_job(name: str, summary: str) -> JsonSchema:
-    described: JsonSchema = {"anyOf": [refer("Job"), refer("Error")]}
     return {
         "operationId": name,
         "tags": ["Jobs"],
@@ -235,14 +162,13 @@ def _build_job(name: str, summary: str) -> JsonSchema:
         "security": _READERS,
         "parameters": [_PLACE, _FORMAT],
         "responses": {
-            "200": describe_answers("Job", described),
+            "200": describe_answers("Job", refer(JobReply, ErrorReply)),
             **select_responses(400, 401, 403, 404, 409, 500, 503),
         },
     }
 
 
 def _build_faults() -> JsonSchema:
-    described: JsonSchema = {"anyOf": [_FAULTS, refer("Error")]}
     return {
         "operationId": "job_faults",
         "tags": ["Jobs"],
@@ -250,7 +176,9 @@ def _build_faults() -> JsonSchema:
         "security": _READERS,
         "parameters": [_PLACE, _FORMAT],
         "responses": {
-            "200": describe_answers("Most frequent kind first", described),
+            "200": describe_answers(
+                "Most frequent kind first", refer(FaultsReply, ErrorReply)
+            ),
             **select_responses(400, 401, 403, 404, 500, 503),
         },
     }

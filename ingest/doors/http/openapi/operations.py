@@ -19,6 +19,19 @@ from ingest.doors.http.openapi.schemas import (
     JsonSchema,
     build_subscription_properties,
 )
+from ingest.wire.reply_types import (
+    AcceptedReply,
+    DatabasesReply,
+    DeletionReply,
+    FieldsReply,
+    ImportedReply,
+    ProfileReply,
+    ProfilesReply,
+    ResourceReply,
+    ResourcesReply,
+    SubscriptionReply,
+    SubscriptionsReply,
+)
 
 _PAYLOAD: Mapping[str, JsonSchema] = {
     "custom_data": {"type": "object", "description": "Sent to the receiver"},
@@ -97,8 +110,8 @@ ASKINGS: tuple[ApiOperation, ...] = (
         summary="Create or update a subscription",
         parameters=(*WHOSE, "profile_id", "skip_triggers"),
         required=("db_id", "profile_id", "resource_id", "channel"),
-        answer="Imported",
-        accepted="Accepted",
+        answer=ImportedReply,
+        accepted=AcceptedReply,
         others=_CONTACT,
         example={**_SUBSCRIPTION, "status": "subscribed"},
     ),
@@ -152,7 +165,7 @@ ASKINGS: tuple[ApiOperation, ...] = (
     describe_query(
         "profiles/get",
         "Get the matching profile",
-        "ProfileAnswer",
+        ProfileReply,
         "db_id",
         *KEY_NAMES,
         required=("db_id",),
@@ -161,7 +174,7 @@ ASKINGS: tuple[ApiOperation, ...] = (
     describe_query(
         "profiles/list",
         "List the profiles of a database",
-        "ProfilesAnswer",
+        ProfilesReply,
         *("db_id", "from_id", "limit"),
         required=("db_id",),
         example={"db_id": 1, "limit": 10},
@@ -169,7 +182,7 @@ ASKINGS: tuple[ApiOperation, ...] = (
     describe_query(
         "subscriptions/get",
         "Get a subscription",
-        "SubscriptionAnswer",
+        SubscriptionReply,
         *("db_id", "profile_id", "channel", "email", "phone"),
         *("provider", "subscription_id"),
         required=("db_id", "profile_id", "resource_id", "channel"),
@@ -179,7 +192,7 @@ ASKINGS: tuple[ApiOperation, ...] = (
     describe_query(
         "subscriptions/list",
         "List the subscriptions of a profile",
-        "SubscriptionsAnswer",
+        SubscriptionsReply,
         *("db_id", "profile_id"),
         required=("db_id", "profile_id"),
         example={"db_id": 1, "profile_id": PROFILE_ID},
@@ -187,26 +200,26 @@ ASKINGS: tuple[ApiOperation, ...] = (
     describe_query(
         "profiles/delete",
         "Delete the matching profile and all its data",
-        "DeletionAnswer",
+        DeletionReply,
         "db_id",
         *KEY_NAMES,
         required=("db_id",),
         example=_BY_EMAIL,
     ),
-    describe_query("databases/list", "List databases", "DatabasesAnswer"),
+    describe_query("databases/list", "List databases", DatabasesReply),
     describe_query(
         "databases/fields_get",
         "List the fields of a database",
-        "FieldsAnswer",
+        FieldsReply,
         "db_id",
         required=("db_id",),
         example={"db_id": 1},
     ),
-    describe_query("resources/list", "List resources", "ResourcesAnswer"),
+    describe_query("resources/list", "List resources", ResourcesReply),
     describe_query(
         "resources/get",
         "Get a resource",
-        "ResourceAnswer",
+        ResourceReply,
         "id",
         required=("id",),
         example={"id": 1},
@@ -214,7 +227,7 @@ ASKINGS: tuple[ApiOperation, ...] = (
     describe_query(
         "resources/fields_get",
         "List the subscription fields of a resource",
-        "FieldsAnswer",
+        FieldsReply,
         *("id", "channel"),
         required=("id",),
         example={"id": 1, "channel": "push"},

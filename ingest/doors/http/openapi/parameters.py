@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from msgspec import Struct
+
 from ingest.domain.declarations import KEY_PARTS, PARAMETERS, list_names
 from ingest.domain.imports import Level
 from ingest.doors.http.openapi.schemas import (
@@ -12,6 +14,12 @@ from ingest.doors.http.openapi.schemas import (
     build_subscription_properties,
     describe_parameter,
     describe_parameters,
+)
+from ingest.wire.reply_types import (
+    AcceptedBatchReply,
+    AcceptedReply,
+    ImportedBatchReply,
+    ImportedReply,
 )
 
 #: The profile of the examples.
@@ -42,12 +50,12 @@ class ApiOperation:
     summary: str
     parameters: tuple[str, ...]
     required: tuple[str, ...]
-    #: The name of the shape of the answer.
-    answer: str
+    #: The reply.
+    answer: type[Struct]
     #: A request that works on the demo catalog, without its token.
     example: Mapping[str, object]
-    #: The name of the shape of the answer to an import that still waits, if any.
-    accepted: str | None = None
+    #: The reply to an import that still waits, if any.
+    accepted: type[Struct] | None = None
     others: Mapping[str, JsonSchema] = field(default_factory=dict)
 
     def describe_body(self) -> JsonSchema:
@@ -65,8 +73,8 @@ def describe_one(
         summary=summary,
         parameters=(*(_ADD if path == "add" else IMPORT), "data"),
         required=_ONE,
-        answer="Imported",
-        accepted="Accepted",
+        answer=ImportedReply,
+        accepted=AcceptedReply,
         example=example,
     )
 
@@ -81,8 +89,8 @@ def describe_batch(
         summary=summary,
         parameters=_ADD if path == "add_batch" else IMPORT,
         required=_ONE,
-        answer="ImportedBatch",
-        accepted="AcceptedBatch",
+        answer=ImportedBatchReply,
+        accepted=AcceptedBatchReply,
         example=example,
         others={"data": ELEMENTS},
     )
@@ -96,8 +104,8 @@ def describe_membership(path: str, summary: str) -> ApiOperation:
         summary=summary,
         parameters=(*WHOSE, "profile_id", "segment_id", "skip_triggers"),
         required=("db_id", "profile_id", "segment_id"),
-        answer="Imported",
-        accepted="Accepted",
+        answer=ImportedReply,
+        accepted=AcceptedReply,
         example={"db_id": 1, "profile_id": PROFILE_ID, "segment_id": 1},
     )
 
@@ -116,8 +124,8 @@ def describe_change(
         summary=summary,
         parameters=(*WHOSE, "profile_id", "channel", *contact, "skip_triggers"),
         required=(*whose, "resource_id", "channel") if example else whose,
-        answer="Imported",
-        accepted="Accepted",
+        answer=ImportedReply,
+        accepted=AcceptedReply,
         others={name: sent[name] for name in places},
         example=example or {"db_id": 1, "profile_id": PROFILE_ID},
     )
@@ -144,8 +152,8 @@ def describe_start(
         summary=summary,
         parameters=parameters if many else (*parameters, *imports),
         required=(next(iter(others)), *imports),
-        answer="ImportedBatch" if many else "Imported",
-        accepted="AcceptedBatch" if many else "Accepted",
+        answer=ImportedBatchReply if many else ImportedReply,
+        accepted=AcceptedBatchReply if many else AcceptedReply,
         others={**others, "data": ELEMENTS} if many else others,
         example=example,
     )
@@ -154,7 +162,7 @@ def describe_start(
 def describe_query(
     path: str,
     summary: str,
-    answer: str,
+    answer: type[Struct],
     *names: str,
     required: tuple[str, ...] = (),
     others: Mapping[str, JsonSchema] = MappingProxyType({}),

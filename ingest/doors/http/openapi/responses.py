@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from ingest.domain.remedies.codes import ERRORS
 from ingest.doors.http.openapi.answers import refer
 from ingest.doors.http.openapi.schemas import JsonSchema
+from ingest.wire.reply_types import ErrorReply
 
 #: By HTTP status, what a request meets whose body is read or may be.
 _SHARED: Mapping[int, str] = {
@@ -46,7 +47,7 @@ def build_responses() -> dict[str, object]:
 
 
 def _build(status: int) -> dict[str, object]:
-    described = describe_answers(_MEANINGS[status], refer("Error"))
+    described = describe_answers(_MEANINGS[status], refer(ErrorReply))
     names = ["Retry-After"] if status in _RETRYABLE else []
     names += RATE_HEADERS if status == 429 else ()
     headers = {name: {"$ref": f"#/components/headers/{name}"} for name in names}

@@ -4,6 +4,13 @@ from ingest.domain.remedies.codes import ERRORS
 from ingest.doors.http.openapi.answers import refer
 from ingest.doors.http.openapi.responses import describe_answers, select_responses
 from ingest.doors.http.openapi.schemas import JsonSchema, describe_parameter
+from ingest.wire.reply_types import (
+    BatchReceiptsReply,
+    ErrorReply,
+    ReceiptReply,
+    SuccessReply,
+    WaitingReply,
+)
 
 _MEANINGS = {row.code: row.meaning for row in ERRORS}
 _FORMAT: JsonSchema = {"$ref": "#/components/parameters/Format"}
@@ -106,7 +113,7 @@ def _build_receipt() -> JsonSchema:
         "responses": {
             "200": describe_answers(
                 "The receipt, or the state `waiting`",
-                {"anyOf": [refer("Receipt"), refer("Waiting")]},
+                refer(ReceiptReply, WaitingReply),
             ),
             **select_responses(400, 401, 403, 404, 500, 503),
         },
@@ -129,7 +136,7 @@ def _build_batch_receipts() -> JsonSchema:
         "parameters": [place, _FORMAT],
         "responses": {
             "200": describe_answers(
-                "Outcomes of the processed elements", refer("BatchReceipts")
+                "Outcomes of the processed elements", refer(BatchReceiptsReply)
             ),
             **select_responses(400, 401, 403, 404, 500, 503),
         },
@@ -143,10 +150,10 @@ def _build_health(name: str, summary: str, *statuses: int) -> JsonSchema:
         "summary": summary,
         "security": [],
         "responses": {
-            "200": describe_answers("Yes", refer("State")),
+            "200": describe_answers("Yes", refer(SuccessReply)),
             **{
                 str(status): describe_answers(
-                    "Not ready: the missing server or data", refer("Error")
+                    "Not ready: the missing server or data", refer(ErrorReply)
                 )
                 for status in statuses
             },

@@ -1,0 +1,235 @@
+"""Every reply that is neither text nor a file, as it is written and documented.
+
+A member with a default that is UNSET is absent if it has no value; all others are
+always written.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from ingest.domain.catalog_views import DatabaseView, FieldView, ResourceView
+from ingest.domain.imports import SUCCESS_TEXT, Matching, Operation, State
+from ingest.domain.remedies.codes import ERRORS
+from ingest.domain.remedies.table import FaultView
+from ingest.domain.views import FlatSubscription, ProfileId, SubscriptionView
+
+_CODES = [row.code for row in ERRORS]
+#: An error code, or 0.
+Code = Annotated[int, Meta(extra_json_schema={"enum": _CODES})]
+_NonZero = Annotated[int, Meta(extra_json_schema={"enum": [*filter(None, _CODES)]})]
+_Zero = Annotated[int, Meta(extra_json_schema={"enum": [0]})]
+#: A moment, with its time zone.
+Moment = Annotated[datetime, Meta(tz=True)]
+_ErrorText = Annotated[
+    str, Meta(examples=["Incorrect phone: data.subscriptions[1].phone"])
+]
+
+#: The text for an import that is not applied yet.
+ACCEPTED_TEXT = "Accepted"
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    """A reply that says whether all is well."""
+
+    error: Code
+    error_text: str
+
+
+class ErrorReply(Reply, frozen=True, kw_only=True):
+    """An error."""
+
+    error: _NonZero
+    error_text: _ErrorText
+    profile_id: Annotated[
+        ProfileId | UnsetType,
+        Meta(description="Profile that was saved although its trigger did not start"),
+    ] = UNSET
+
+
+class SuccessReply(Reply, frozen=True, kw_only=True):
+    """Success."""
+
+    error: _Zero = 0
+    error_text: str = SUCCESS_TEXT
+
+
+class ImportedReply(SuccessReply, frozen=True, kw_only=True):
+    """An applied import."""
+
+    profile_id: ProfileId
+
+
+class AcceptedReply(SuccessReply, frozen=True, kw_only=True):
+    """An accepted import that is not applied yet."""
+
+    error_text: str = ACCEPTED_TEXT
+    import_id: UUID
+
+
+def _refer(*names: str) -> Meta:
+    """Say which replies an element may be; its type only names their base."""
+    shapes = [{"$ref": f"#/components/schemas/{name}"} for name in names]
+    return Meta(extra_json_schema={"anyOf": shapes})
+
+
+_Element = Annotated[Reply, _refer("ImportedReply", "ErrorReply")]
+_AcceptedElement = Annotated[
+    Reply, _refer("ImportedReply", "AcceptedReply", "ErrorReply")
+]
+
+
+class ImportedBatchReply(SuccessReply, frozen=True, kw_only=True):
+    """A batch whose imports are all applied or rejected."""
+
+    result: Annotated[
+        list[_Element],
+        Meta(description="One for each element, in the same order"),
+    ]
+
+
+class AcceptedBatchReply(SuccessReply, frozen=True, kw_only=True):
+    """A batch with imports that are not applied yet."""
+
+    error_text: str = ACCEPTED_TEXT
+    result: Annotated[
+        list[_AcceptedElement],
+        Meta(description="One for each element, in the same order"),
+    ]
+    import_ids: Annotated[
+        list[UUID], Meta(description="Imports that are not applied yet")
+    ]
+
+
+class ChangeView(Struct, frozen=True, kw_only=True):
+    """A changed value; `old` and `new` require the scope `read`."""
+
+    path: str
+    old: Any = UNSET
+    new: Any = UNSET
+
+
+class ReceiptReply(Struct, frozen=True, kw_only=True):
+    """The receipt of an import."""
+
+    import_id: UUID
+    db_id: int
+    door: str
+    operation: Operation
+    matching: Matching
+    matched_by: str | None
+    state: State
+    error: Code
+    error_text: str
+    faults: list[FaultView]
+    profile_id: str | None
+    changes: list[ChangeView]
+    skipped: list[FaultView]
+    warnings: list[FaultView]
+    skip_triggers: bool
+    accepted_at: Moment
+    started_at: Moment
+    applied_at: Moment
+
+
+class WaitingReply(Struct, frozen=True, kw_only=True):
+    """An import without a receipt yet."""
+
+    import_id: UUID
+    db_id: int
+    state: Literal["waiting"] = "waiting"
+    accepted_at: Moment
+    expected_at: Moment | UnsetType = UNSET
+
+
+class ElementView(Struct, frozen=True, kw_only=True):
+    """The outcome of one element of a batch, or that it waits."""
+
+    index: int
+    import_id: UUID
+    state: Annotated[str, Meta(extra_json_schema={"enum": [*State, "waiting"]})]
+    error: Code | UnsetType = UNSET
+    error_text: str | UnsetType = UNSET
+    profile_id: str | UnsetType | None = UNSET
+    accepted_at: Moment | UnsetType = UNSET
+
+
+class BatchReceiptsReply(SuccessReply, frozen=True, kw_only=True):
+    """The outcomes of a batch."""
+
+    state: Literal["waiting", "applied"]
+    waiting: int
+    expected_at: Moment | UnsetType = UNSET
+    result: list[ElementView]
+
+
+#: A profile: its members are those of ProfileView, and others by the catalog.
+_Profile = Annotated[
+    dict[str, Any],
+    Meta(extra_json_schema={"$ref": "#/components/schemas/ProfileView"}),
+]
+
+
+class ProfileReply(SuccessReply, frozen=True, kw_only=True):
+    """A profile."""
+
+    data: _Profile
+
+
+class ProfilesReply(SuccessReply, frozen=True, kw_only=True):
+    """A page of profiles."""
+
+    data: list[_Profile]
+    from_id: Annotated[
+        ProfileId | UnsetType, Meta(description="Present if there may be another page")
+    ] = UNSET
+
+
+class DeletedView(Struct, frozen=True, kw_only=True):
+    """A deleted profile."""
+
+    profile_id: ProfileId
+
+
+class DeletionReply(SuccessReply, frozen=True, kw_only=True):
+    """A deleted profile."""
+
+    data: DeletedView
+
+
+class SubscriptionReply(SuccessReply, frozen=True, kw_only=True):
+    """A subscription."""
+
+    data: SubscriptionView
+
+
+class SubscriptionsReply(SuccessReply, frozen=True, kw_only=True):
+    """The subscriptions of a profile that are not deleted."""
+
+    data: list[FlatSubscription]
+
+
+class DatabasesReply(SuccessReply, frozen=True, kw_only=True):
+    """Databases."""
+
+    data: list[DatabaseView]
+
+
+class ResourcesReply(SuccessReply, frozen=True, kw_only=True):
+    """Resources."""
+
+    data: list[ResourceView]
+
+
+class ResourceReply(SuccessReply, frozen=True, kw_only=True):
+    """A resource."""
+
+    data: ResourceView
+
+
+class FieldsReply(SuccessReply, frozen=True, kw_only=True):
+    """Fields."""
+
+    data: list[FieldView]
