@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
+import msgspec
 from marshmallow import EXCLUDE, Schema, ValidationError
+from msgspec import UNSET, Struct, UnsetType
 
+from ingest.domain.answers import Answer
 from ingest.domain.declarations import KEY_PARTS
 from ingest.domain.errors import Fault, Forbidden, InvalidRequest
+from ingest.domain.identities import ImportName
 from ingest.domain.imports import Operation
 from ingest.wire.envelopes import Envelope, choose_matching, load_envelope
 from ingest.wire.fingerprints import make_fingerprint
@@ -31,8 +34,7 @@ class ImportMessage:
     fingerprint: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageResult:
+class MessageResult(Struct, frozen=True, kw_only=True):
     """The outcome of one message."""
 
     error: int
@@ -41,7 +43,45 @@ class MessageResult:
     feedback_id: str
     #: The matching mode of the message; empty where it cannot be read.
     matching_field: str
-    profile_id: str | None = None
+    #: On success only (contract 14, point 69).
+    profile_id: str | UnsetType | None = UNSET
+
+
+class PendingResult(Struct, frozen=True, kw_only=True):
+    """The part of a message that its result needs, kept until that is published."""
+
+    feedback_id: str
+    matching_field: str
+    fingerprint: str | None
+    #: The time of acceptance, in seconds since 1970.
+    at: float
+
+    def of(self, answer: Answer) -> MessageResult:
+        """Return the result; an import that another message named is not told of."""
+        name = ImportName(import_id=answer.import_id, fingerprint=self.fingerprint)
+        told = answer.for_request(name, NAMED_BY)
+        return MessageResult(
+            error=told.error,
+            error_text=told.error_text if told.error else "",
+            feedback_id=self.feedback_id,
+            matching_field=self.matching_field,
+            profile_id=UNSET if told.error else told.profile_id,
+        )
+
+
+#: Members of a newer release are passed over.
+load_pending = msgspec.json.Decoder(PendingResult).decode
+
+
+def dump_pending(message: ImportMessage, at: float) -> str:
+    """Write what a message accepted `at` is owed."""
+    pending = PendingResult(
+        feedback_id=message.feedback_id,
+        matching_field=message.envelope.matching.value,
+        fingerprint=message.fingerprint,
+        at=at,
+    )
+    return msgspec.json.encode(pending).decode()
 
 
 class _OrderSchema(Schema):
@@ -119,13 +159,5 @@ def peek_matching(document: Mapping[str, object]) -> str:
 
 
 def dump_result(result: MessageResult) -> bytes:
-    """Write a result: `profile_id` on success only (contract 14, point 69)."""
-    document: dict[str, object] = {
-        "error": result.error,
-        "error_text": result.error_text,
-        "feedback_id": result.feedback_id,
-        "matching_field": result.matching_field,
-    }
-    if not result.error:
-        document["profile_id"] = result.profile_id
-    return orjson.dumps(document)
+    """Write a result as JSON."""
+    return msgspec.json.encode(result)

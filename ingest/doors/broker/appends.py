@@ -4,14 +4,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import orjson
-
 from ingest.doors.accept import Accepted
 from ingest.doors.appends import BlockingAppends
 from ingest.settings import Settings
 from ingest.streams.partitioning import CONSUME_CLIENT
 from ingest.streams.queues import pending_result, pending_results_key
-from ingest.wire.messages import ImportMessage
+from ingest.wire.messages import ImportMessage, dump_pending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,21 +51,9 @@ class BrokerAppends:
         now = time.time()
         imports = [taken.accepted for taken in batch]
         owed = {
-            pending_result(one.import_.import_id, one.import_.fingerprint): _owed(
-                taken.order, now
-            )
+            pending_result(
+                one.import_.import_id, one.import_.fingerprint
+            ): dump_pending(taken.order, now)
             for one, taken in zip(imports, batch, strict=True)
         }
         self._appends.append(imports, {self._pending: owed})
-
-
-def _owed(order: ImportMessage, now: float) -> str:
-    """Write what a result needs to know of its message."""
-    return orjson.dumps(
-        {
-            "feedback_id": order.feedback_id,
-            "matching_field": order.envelope.matching.value,
-            "fingerprint": order.fingerprint,
-            "at": now,
-        }
-    ).decode()

@@ -12,14 +12,12 @@ from threading import Event, Thread
 from typing import Any
 from uuid import UUID
 
-import orjson
 import psycopg
 from redis.client import PubSub
 from redis.exceptions import RedisError
 
 from ingest.domain.answers import Answer
 from ingest.domain.errors import Unavailable
-from ingest.domain.identities import ImportName
 from ingest.doors.broker.sources import Outlet
 from ingest.settings import Settings
 from ingest.store.database import LateConnection
@@ -32,7 +30,7 @@ from ingest.streams.queues import (
     pending_results_key,
 )
 from ingest.wire.answers import load_answers
-from ingest.wire.messages import NAMED_BY, MessageResult
+from ingest.wire.messages import load_pending
 
 logger = logging.getLogger(__name__)
 
@@ -166,7 +164,7 @@ class Reporter:
             overdue = {
                 field.decode(): parse_pending_result(field.decode())
                 for field, owed in page.items()
-                if orjson.loads(owed)["at"] <= overdue_at
+                if load_pending(owed).at <= overdue_at
             }
             if overdue:
                 found = self._find_answers(set(overdue.values()))
@@ -206,8 +204,7 @@ class Reporter:
             if value is not None
         }
         results = [
-            _result(answers[field], orjson.loads(value))
-            for field, value in owed.items()
+            load_pending(value).of(answers[field]) for field, value in owed.items()
         ]
         if not results:
             return
@@ -219,16 +216,3 @@ class Reporter:
                     "import rejected",
                     extra={"feedback_id": result.feedback_id, "code": result.error},
                 )
-
-
-def _result(answer: Answer, owed: Mapping[str, str]) -> MessageResult:
-    """Say what a message is owed: nothing of an import that another one named."""
-    name = ImportName(import_id=answer.import_id, fingerprint=owed.get("fingerprint"))
-    told = answer.for_request(name, NAMED_BY)
-    return MessageResult(
-        error=told.error,
-        error_text=told.error_text if told.error else "",
-        feedback_id=owed["feedback_id"],
-        matching_field=owed["matching_field"],
-        profile_id=told.profile_id,
-    )
