@@ -19,6 +19,7 @@ from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.drains import make_drain
 from tests.factories import by_email
+from tests.intakes import DEADLINE_SECONDS, wait_until
 from tests.stored import count
 from workers.drain import Drain
 from workers.upkeep import sweep
@@ -229,16 +230,24 @@ def test_a_poison_import_is_buried_and_its_neighbours_are_applied(
     ]
 
 
+def is_listening(client: redis.Redis) -> bool:
+    return any(one["cmd"] == "xread" for one in client.client_list())
+
+
 def test_a_drain_that_listens_applies_what_comes_without_a_bell(
-    drain: Drain, client: redis.Redis, connection: Connection
+    settings: Settings, client: redis.Redis, connection: Connection
 ) -> None:
+    # It listens for longer than a busy machine takes to append.
+    drain = Drain(settings, "test-drain", linger_seconds=2)
+    waiter = subscribe(client)
     thread = threading.Thread(target=run, args=(drain,))
     thread.start()
-    waiter = subscribe(client)
+    wait_until(lambda: is_listening(client))
     append(client, 2, by_email("ann@example.com"))
 
-    told = waiter.get_message(timeout=5)
-    thread.join(timeout=10)
+    told = wait_until(waiter.get_message)
+    thread.join(DEADLINE_SECONDS)
+    drain.close()
 
     assert told is not None
     assert not thread.is_alive()
