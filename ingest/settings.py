@@ -118,6 +118,12 @@ class Settings:
     max_batch_elements: int = _setting(
         "maximum number of elements in a batch", 10_000, _POSITIVE
     )
+    live_batch_elements: int = _setting(
+        "elements of the largest batch that goes to the live lane; larger ones, and"
+        " those that nobody waits for, go to the bulk lane",
+        500,
+        validate.Range(min=0),
+    )
     max_depth: int = _setting(
         "maximum nesting of a body", 32, validate.Range(min=1, max=128)
     )

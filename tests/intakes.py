@@ -89,7 +89,7 @@ class Worker:
             profile_id=outcome.profile_id,
         )
         awaited = {taken.entry.reply_to: [answer]} if taken.entry.reply_to else {}
-        self._stream.settle({taken.partition: [taken.entry.id]}, awaited)
+        self._stream.settle({taken.partition: [taken.entry]}, awaited)
 
     def apply(self, *faults: Fault) -> Taken:
         """Apply the oldest waiting import, or refuse it for `faults`."""

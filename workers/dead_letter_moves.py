@@ -58,7 +58,7 @@ def dead_letter_entry(
         applied = _dead_letter(connection, part, error)
         add_counts(connection, count_entries([part], applied.outcomes))
     # Should this fail, the entry is read again, found to be a dead letter, and dropped.
-    stream.settle({partition: [entry.id]}, group_answers(part.accepted, applied))
+    stream.settle({partition: [entry]}, group_answers(part.accepted, applied))
     return _describe(part, applied.outcomes)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import redis
+from msgspec import Struct
 
 from ingest.domain.holds import Held
 from ingest.settings import Settings
@@ -25,6 +26,7 @@ from ingest.wire.profile_schemas import ProfileSchemas
 from workers.apply import AppliedBatch, ReadImport, Watch, apply_batch, apply_whole
 from workers.database_session import DatabaseSession
 from workers.holds import Holds, find_held
+from workers.pace import Pace
 from workers.partition_batches import (
     Batch,
     PartitionBatch,
@@ -45,6 +47,15 @@ _PATIENCE = 2
 LINGER_SECONDS = 0.5
 #: After this long a drain hands over, so that no process is held for ever.
 LIFETIME_SECONDS = 10.0
+
+
+class Wanted(Struct, frozen=True):
+    """The entries that a batch is to have."""
+
+    #: The first so many of each partition.
+    counts: Mapping[int, int]
+    #: Of those that may go before the bulk lane.
+    overtakes: bool
 
 
 class Drain:
@@ -70,6 +81,7 @@ class Drain:
         self._holds = Holds(self._stream, settings.partitions)
         self._tracer = tracer or open_tracer("penstock-drain", {})
         self._setbacks = Setbacks()
+        self._pace = Pace()
 
     def run(self, ring: Callable[[int], None]) -> None:
         """Apply everything that waits, then listen a while for more.
@@ -137,13 +149,29 @@ class Drain:
             ring(groups[-1][0].partition)
 
     def _drain_each(self, groups: Iterable[Sequence[Waiting]]) -> int:
-        """Apply a batch of each of `groups`; return how many had one for us."""
-        return sum([self._drain_safely(each) for each in groups])
+        """Apply a batch of each of `groups`; return how many had one for us.
 
-    def _drain_safely(self, waiting: Sequence[Waiting]) -> bool:
+        Before each goes what may overtake, in any partition. So the live lane waits for
+        one batch at most, and the bulk lane has its share however much overtakes.
+        """
+        return sum([self._overtake() + self._drain_safely(each) for each in groups])
+
+    def _overtake(self) -> int:
+        """Apply what may go before the bulk lane; return how many batches that was."""
+        live = self._pace.choose(
+            one
+            for one in self._stream.look_live()
+            if self._setbacks.is_due(one.partition)
+        )
+        groups = group(live, self._settings.batch_size, self._setbacks.partitions)
+        return sum([self._drain_safely(each, overtakes=True) for each in groups])
+
+    def _drain_safely(
+        self, waiting: Sequence[Waiting], *, overtakes: bool = False
+    ) -> bool:
         """Drain `waiting`; what fails there only is noted, and stops no other."""
         try:
-            drained = self.drain(waiting)
+            drained = self.drain(waiting, overtakes=overtakes)
         # Without Redis, or a connection, every partition would fail alike.
         except redis.RedisError:
             raise
@@ -167,38 +195,45 @@ class Drain:
             extra={"partitions": partitions, "error_class": type(error).__name__},
         )
 
-    def drain(self, waiting: Sequence[Waiting]) -> bool:
+    def drain(self, waiting: Sequence[Waiting], *, overtakes: bool = False) -> bool:
         """Apply a batch of `waiting`; False if there is none to take.
 
-        Of a partition alone it is as large as batches may be.
+        Of a partition alone it is as large as batches may be, or as may be between two
+        looks for what `overtakes`.
         """
         started, stages = time.perf_counter(), metrics.Stopwatch()
         counts = {one.partition: one.entries for one in waiting}
         size = self._settings.batch_size
+        if not overtakes:
+            size = self._pace.bound(size)
         if len(counts) == 1 or sum(counts.values()) > size:
             counts = dict.fromkeys(counts, max(1, size // len(counts)))
-        batch = self._apply(self._session.connect(), counts, stages)
+        batch = self._apply(self._session.connect(), Wanted(counts, overtakes), stages)
         if batch is None:
+            self._pace.note_nothing(waiting, overtakes=overtakes)
             return False
         stages.end("commit")
         self._settle(batch)
         stages.end("settle")
         if batch.accepted:
-            metrics.DRAIN_SECONDS.observe(time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            metrics.DRAIN_SECONDS.observe(seconds)
+            if not overtakes:
+                self._pace.note(len(batch.accepted), seconds)
         return True
 
     def _apply(
         self,
         connection: Connection,
-        counts: Mapping[int, int],
+        wanted: Wanted,
         stages: metrics.Stopwatch,
     ) -> Batch | None:
-        """Apply the first `counts` entries whole; if that fails, part by part.
+        """Apply what is wanted whole; if that fails, part by part.
 
         Savepoints are for the second attempt: nearly every batch does without.
         """
         try:
-            return self._attempt(connection, counts, stages, whole=True)
+            return self._attempt(connection, wanted, stages, whole=True)
         # As in `apply_batch`, which finds the culprit.
         except Exception as error:
             if is_transient(error):
@@ -206,29 +241,34 @@ class Drain:
             reason = type(error).__name__
             metrics.BATCHES_REPEATED.labels("failed").inc()
             logger.info("batch bisected", extra={"reason": reason})
-        return self._attempt(connection, counts, stages, whole=False)
+        return self._attempt(connection, wanted, stages, whole=False)
 
     def _attempt(
         self,
         connection: Connection,
-        counts: Mapping[int, int],
+        wanted: Wanted,
         stages: metrics.Stopwatch,
         *,
         whole: bool,
     ) -> Batch | None:
-        """Lease partitions, apply the first `counts` entries of each and commit."""
+        """Lease partitions, apply what is wanted of each and commit."""
         with transaction_in_pipeline(connection):
-            asked = ask_leases(connection, list(counts))
+            asked = ask_leases(connection, list(wanted.counts))
             schemas = self._session.hold_schemas(connection)
             leases = self._choose(list(asked))
             # The second attempt finds the culprit by itself, however many there are.
-            entries = self._read(counts, leases, spared=not whole)
+            entries = self._read(wanted, leases, spared=not whole)
             if not entries:
                 return None
             now = datetime.now(UTC)
             stages.end("read")
             parts, applied = self._apply_due(
-                connection, leases, entries, schemas, whole=whole
+                connection,
+                leases,
+                entries,
+                schemas,
+                whole=whole,
+                overtakes=wanted.overtakes,
             )
             # It has shared its time out among the stages itself.
             stages.skip()
@@ -250,6 +290,7 @@ class Drain:
         schemas: ProfileSchemas,
         *,
         whole: bool,
+        overtakes: bool,
     ) -> tuple[list[PartitionBatch], AppliedBatch]:
         """Apply `entries` but for those that come after others that wait elsewhere.
 
@@ -259,7 +300,9 @@ class Drain:
         while True:
             entries = self._holds.cut(entries)
             parts = [
-                make_partition_batch(one.partition, one.position, queue)
+                make_partition_batch(
+                    one.partition, one.position, queue, overtakes=overtakes
+                )
                 for one in leases
                 if (queue := entries.get(one.partition))
             ]
@@ -306,7 +349,7 @@ class Drain:
         return calm or leases[:1]
 
     def _read(
-        self, counts: Mapping[int, int], leases: Sequence[Lease], *, spared: bool
+        self, wanted: Wanted, leases: Sequence[Lease], *, spared: bool
     ) -> dict[int, list[Entry]]:
         """Read leased partitions, those that have entries.
 
@@ -314,13 +357,16 @@ class Drain:
         fails is alone; one attempt is not counted if it is to be `spared`, unless
         another drain has committed since.
         """
-        wanted = {
+        counts = {
             one.partition: max(
-                1, counts[one.partition] >> 2 * max(0, one.attempt - 1 - spared)
+                1, wanted.counts[one.partition] >> 2 * max(0, one.attempt - 1 - spared)
             )
             for one in leases
         }
-        read = self._stream.read_each(wanted, self._settings.batch_bytes)
+        read_all = (
+            self._stream.read_live if wanted.overtakes else self._stream.read_each
+        )
+        read = read_all(counts, self._settings.batch_bytes)
         return {partition: queue for partition, queue in read.items() if queue}
 
     def _settle(self, batch: Batch) -> None:
@@ -330,7 +376,7 @@ class Drain:
         applied, and told again.
         """
         accepted, applied = batch.accepted, batch.applied
-        self._stream.settle(batch.ids, group_answers(accepted, applied))
+        self._stream.settle(batch.entries, group_answers(accepted, applied))
         for part in batch.parts:
             if part.is_behind:
                 self._stream.lift(part.partition, part.position)

@@ -26,10 +26,16 @@ class PartitionBatch:
     accepted: Sequence[ReadImport]
     #: Entries that are no imports, heartbeats apart.
     letters: Sequence[DeadLetter]
+    #: Whether these entries go before others that were accepted earlier.
+    overtakes: bool = False
 
     @property
     def advance(self) -> Advance:
         """The position of its partition after it."""
+        if self.overtakes:
+            return Advance(
+                partition=self.partition, position=self.position, overtook=True
+            )
         sent = (entry.appended_at for entry in self.entries if entry.is_heartbeat)
         return Advance(
             partition=self.partition,
@@ -40,7 +46,8 @@ class PartitionBatch:
     @property
     def is_behind(self) -> bool:
         """Tell whether Redis gave out an id that it had given out before."""
-        return entry_order(self.entries[0].id) <= entry_order(self.position)
+        first = entry_order(self.entries[0].id)
+        return not self.overtakes and first <= entry_order(self.position)
 
 
 def list_accepted(parts: Sequence[PartitionBatch]) -> list[ReadImport]:
@@ -82,11 +89,9 @@ class Batch:
         return [one for part in self.parts for one in part.accepted]
 
     @property
-    def ids(self) -> dict[int, list[str]]:
+    def entries(self) -> dict[int, Sequence[Entry]]:
         """The entries that are done with, by partition."""
-        return {
-            part.partition: [entry.id for entry in part.entries] for part in self.parts
-        }
+        return {part.partition: part.entries for part in self.parts}
 
 
 def cut(parts: Iterable[PartitionBatch], taken: int) -> list[PartitionBatch]:
@@ -140,7 +145,11 @@ def group(
 
 
 def make_partition_batch(
-    partition: int, position: str, entries: Sequence[Entry]
+    partition: int,
+    position: str,
+    entries: Sequence[Entry],
+    *,
+    overtakes: bool = False,
 ) -> PartitionBatch:
     """Decode `entries`; those that are no imports become dead letters."""
     accepted, letters = [], []
@@ -167,4 +176,5 @@ def make_partition_batch(
         entries=entries,
         accepted=accepted,
         letters=letters,
+        overtakes=overtakes,
     )

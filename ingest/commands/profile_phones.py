@@ -14,6 +14,7 @@ from ingest.commands.databases import find_settings
 from ingest.commands.outputs import make_console, make_table, print_json
 from ingest.domain.catalog import Catalog, Database
 from ingest.domain.imports import Import, Key, Matching, Operation
+from ingest.domain.lanes import Lane
 from ingest.domain.phone_repairs import Repair, dump_repair, find_repair
 from ingest.domain.phones import REGIONS
 from ingest.domain.profiles import Profile
@@ -149,7 +150,7 @@ def _find_all(
 
 
 def _apply(settings: Settings, catalog: Catalog, found: Sequence[Found]) -> None:
-    appends = BlockingAppends(settings, client_name=FILES_CLIENT)
+    appends = BlockingAppends(settings, client_name=FILES_CLIENT, lane=Lane.BULK)
     appends.start()
     try:
         for one in found:

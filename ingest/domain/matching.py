@@ -41,14 +41,19 @@ def build_search(import_: Import, catalog: Catalog) -> Search:
     return _BUILDERS[import_.matching](import_, catalog)
 
 
-def route(import_: Import, search: Search, partitions: int) -> int:
-    """Return the partition for `import_`: one for all imports of one key.
+def route_key(import_: Import, search: Search) -> bytes:
+    """Return the key of `import_` in 8 bytes: those of one key apply in their order.
 
     `search` is what `build_route_search` returns for it.
     """
     name = lock_name(import_.database_id, search.lookups[0]) if search.lookups else ""
     name = name or str(import_.import_id)
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest()) % partitions
+    return blake2b(name.encode(), digest_size=8).digest()
+
+
+def route(key: bytes, partitions: int) -> int:
+    """Return the partition for all imports of a key."""
+    return int.from_bytes(key) % partitions
 
 
 def build_route_search(import_: Import, catalog: Catalog) -> Search:

@@ -12,8 +12,9 @@ from ingest.domain.errors import Forbidden, NotFound
 from ingest.domain.excess import refuse_excess
 from ingest.domain.identities import ImportName
 from ingest.domain.imports import Import
+from ingest.domain.lanes import Lane
 from ingest.domain.lookups import Search
-from ingest.domain.matching import build_route_search, route
+from ingest.domain.matching import build_route_search, route, route_key
 from ingest.domain.ranks import Rank, Ranking
 from ingest.domain.tokens import Scope, Token
 from ingest.wire.envelopes import Envelope, to_import
@@ -24,10 +25,14 @@ class Accepted(Struct, frozen=True, kw_only=True):
 
     import_: Import
     partition: int
+    #: The imports of one key apply in the order accepted.
+    key: bytes
     #: What it is matched by.
     search: Search
     #: Of one of several in a request.
     rank: Rank | None = None
+    #: None for the one that its door chooses.
+    lane: Lane | None = None
 
 
 def check_right(token: Token, database_id: int, *actions: Scope) -> None:
@@ -90,18 +95,23 @@ def accept(
     )
     if name and name.other_id:
         import_ = replace(import_, other_id=name.other_id)
-    return place(import_, catalog, partitions)
+    return place(import_, catalog, partitions, lane=envelope.lane)
 
 
-def place(import_: Import, catalog: Catalog, partitions: int) -> Accepted:
+def place(
+    import_: Import, catalog: Catalog, partitions: int, *, lane: Lane | None = None
+) -> Accepted:
     """Give an import its place in the order.
 
     Raises InvalidRequest without a matching key, or for more than the limits allow.
     """
     refuse_excess(import_, catalog)
     search = build_route_search(import_, catalog)
-    partition = route(import_, search, partitions)
-    return Accepted(import_=import_, partition=partition, search=search)
+    key = route_key(import_, search)
+    partition = route(key, partitions)
+    return Accepted(
+        import_=import_, partition=partition, key=key, search=search, lane=lane
+    )
 
 
 def new_ranking(catalog: Catalog) -> Ranking:

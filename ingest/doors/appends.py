@@ -5,18 +5,18 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from redis.client import Pipeline
 from redis.exceptions import RedisError
-from redis.typing import EncodableT, FieldT
 
 from ingest.domain.errors import Overloaded, Unavailable
+from ingest.domain.lanes import Lane
 from ingest.doors.accept import Accepted
 from ingest.settings import Settings
 from ingest.streams.backlog import Backlog
 from ingest.streams.connections import connect_blocking
 from ingest.streams.doorbell import Doorbell
-from ingest.streams.queues import LISTENER_KEY, SETTLED_KEY, journal_key, stream_key
-from ingest.wire.acceptance_log import FIELD, dump_mark, gather_records
+from ingest.streams.lanes import Addition, append_command
+from ingest.streams.queues import LISTENER_KEY, SETTLED_KEY, stream_key
+from ingest.wire.acceptance_log import dump_mark, gather_records
 from ingest.wire.entries import encode
-from ingest.wire.ranks import dump_rank
 
 _NOTHING: Mapping[str, Mapping[str, str]] = {}
 
@@ -28,7 +28,12 @@ class BlockingAppends:
     """
 
     def __init__(
-        self, settings: Settings, *, client_name: str, reply_to: str | None = None
+        self,
+        settings: Settings,
+        *,
+        client_name: str,
+        lane: Lane,
+        reply_to: str | None = None,
     ) -> None:
         self._redis = connect_blocking(
             settings.redis_url,
@@ -40,7 +45,8 @@ class BlockingAppends:
         self._backlog = Backlog(
             max_waiting=settings.max_waiting, memory_ratio=settings.redis_memory_ratio
         )
-        self._reply_to = reply_to
+        self._lane = lane
+        self._reply_to = None if reply_to is None else reply_to.encode()
 
     def start(self) -> None:
         """Start ringing for drains."""
@@ -58,7 +64,7 @@ class BlockingAppends:
         """
         self.count_waiting()
         try:
-            self._backlog.check(count)
+            self._backlog.check(count, lane=self._lane)
         except (Overloaded, Unavailable):
             return False
         return True
@@ -89,18 +95,25 @@ class BlockingAppends:
             self._ring(batch)
 
     def _add(self, pipeline: Pipeline, batch: Sequence[Accepted]) -> None:
-        for accepted in batch:
-            fields: dict[FieldT, EncodableT] = {
-                b"import": encode(accepted.import_),
-                **dump_rank(accepted.rank),
-            }
-            if self._reply_to is not None:
-                fields[b"reply_to"] = self._reply_to
-            pipeline.xadd(self._streams[accepted.partition], fields)
-        for partition, record in gather_records(
+        additions = [
+            Addition(
+                partition=accepted.partition,
+                payload=encode(accepted.import_),
+                lane=accepted.lane or self._lane,
+                key=accepted.key,
+                rank=accepted.rank,
+                awaited=self._reply_to is not None,
+            )
+            for accepted in batch
+        ]
+        records = gather_records(
             (one.partition, dump_mark(one.import_)) for one in batch
-        ):
-            pipeline.xadd(journal_key(partition), {FIELD: record})
+        )
+        if additions:
+            # redis-py leaves this one untyped.
+            pipeline.execute_command(  # type: ignore[no-untyped-call]
+                *append_command(additions, records, reply_to=self._reply_to or b"")
+            )
 
     def _survey(self, pipeline: Pipeline) -> bool:
         """Execute `pipeline`, see what waits then, and say whether a drain listens."""

@@ -72,6 +72,16 @@ def journal_key(partition: int) -> str:
     return f"penstock:journal:{{{partition}}}"
 
 
+def bulk_keys_key(partition: int) -> str:
+    """Name the hash of the keys of which imports wait in the bulk lane."""
+    return f"penstock:bulk:{{{partition}}}"
+
+
+def live_index_key(partition: int) -> str:
+    """Name the stream of the ids of entries that may go before the bulk lane."""
+    return f"penstock:live:{{{partition}}}"
+
+
 def bell_key(partition: int) -> str:
     """Name the guard that keeps bells for `partition` from piling up."""
     return f"penstock:bell:{{{partition}}}"

@@ -14,8 +14,10 @@ from msgspec import Struct
 from ingest.domain.answers import Answer
 from ingest.domain.entry_ids import entry_order, entry_time
 from ingest.domain.holds import Queued
+from ingest.domain.lanes import Lane
 from ingest.domain.ranks import Rank
 from ingest.streams.connections import REPEATS, connect_blocking
+from ingest.streams.lanes import DROP, READ_LIVE, find_lane, lane_keys
 from ingest.streams.partitioning import WORKER_CLIENT
 from ingest.streams.queues import (
     BELL_GUARD_SECONDS,
@@ -26,6 +28,7 @@ from ingest.streams.queues import (
     SWEPT_KEY,
     bell_key,
     heartbeat_key,
+    live_index_key,
     notes_key,
     outcomes_channel,
     stream_key,
@@ -88,6 +91,10 @@ class Entry(Struct, frozen=True, kw_only=True):
     is_heartbeat: bool = False
     #: Of an import that was one of several in its request.
     rank: Rank | None = None
+    #: None for one that neither lane counts: none of the bulk lane waited then.
+    lane: Lane | None = None
+    #: The key of the import, if it has a lane.
+    key: bytes = b""
 
     @property
     def queued(self) -> Queued:
@@ -113,6 +120,8 @@ class Stream:
     def __init__(self, client: redis.Redis, partitions: int) -> None:
         self._redis = client
         self._keys = [stream_key(partition) for partition in range(partitions)]
+        # The partitions in which entries of the bulk lane were seen.
+        self._with_bulk: set[int] = set()
         self._attends_until = 0.0
 
     def look(self) -> list[Waiting]:
@@ -122,13 +131,53 @@ class Stream:
             pipeline.xrange(key, count=1)
             pipeline.xlen(key)
         replies = pipeline.execute()
-        pairs = zip(replies[::2], replies[1::2], strict=True)
+        pairs = list(zip(replies[::2], replies[1::2], strict=True))
+        self._note_lanes([rows for rows, _ in pairs])
         found = [
             (entry_order(rows[0][0].decode()), Waiting(number, max(length, 1)))
             for number, (rows, length) in enumerate(pairs)
             if rows
         ]
         return [waiting for _, waiting in sorted(found, key=itemgetter(0))]
+
+    def _note_lanes(self, heads: Sequence[Any]) -> None:
+        """Remember where entries of the bulk lane wait, by the first of each stream."""
+        for partition, rows in enumerate(heads):
+            if not rows:
+                self._with_bulk.discard(partition)
+            elif find_lane(rows[0][1])[0] is not None:
+                self._with_bulk.add(partition)
+
+    def look_live(self) -> list[Waiting]:
+        """Return how many entries may overtake in partitions where any do.
+
+        Costs nothing while no entry of the bulk lane waits.
+        """
+        partitions = sorted(self._with_bulk)
+        if not partitions:
+            return []
+        pipeline = self._redis.pipeline(transaction=False)
+        for partition in partitions:
+            pipeline.xlen(live_index_key(partition))
+        return [
+            Waiting(partition, length)
+            for partition, length in zip(partitions, pipeline.execute(), strict=True)
+            if length
+        ]
+
+    def read_live(
+        self, counts: Mapping[int, int], max_bytes: int = _MAX_BYTES
+    ) -> dict[int, list[Entry]]:
+        """Return the first entries of some partitions that may overtake, by partition.
+
+        As many as `counts` says, and no more than `max_bytes`, but for one of each.
+        """
+        share = max_bytes // max(1, len(counts))
+        pipeline = self._redis.pipeline(transaction=False)
+        for partition, count in counts.items():
+            keys = lane_keys(partition)
+            pipeline.eval(READ_LIVE, len(keys), *keys, str(count), str(share))
+        return _read_rows(counts, pipeline.execute())
 
     def waiting(self) -> list[int]:
         """Return the partitions that have entries, the one with the oldest first."""
@@ -152,10 +201,7 @@ class Stream:
         for partition, count in counts.items():
             key = self._keys[partition]
             pipeline.eval(_READ, 1, key, str(count), str(share), "-", "+")
-        return {
-            partition: [_entry(id_, fields) for id_, fields in map(_pair, rows)]
-            for partition, rows in zip(counts, pipeline.execute(), strict=True)
-        }
+        return _read_rows(counts, pipeline.execute())
 
     def find(self, partition: int, entry_id: str = "") -> Entry | None:
         """Return the entry of this id, or the first; None if it is not there."""
@@ -185,15 +231,24 @@ class Stream:
 
     def settle(
         self,
-        applied: Mapping[int, Sequence[str]],
+        applied: Mapping[int, Sequence[Entry]],
         answers: Mapping[str, Sequence[Answer]],
     ) -> None:
         """Drop entries, by partition, and publish `answers`, by intake process."""
         pipeline = self._redis.pipeline(transaction=False)
         for reply_to, awaited in answers.items():
             pipeline.publish(outcomes_channel(reply_to), dump_answers(awaited))
-        for partition, ids in applied.items():
-            pipeline.xdel(self._keys[partition], *ids)
+        for partition, entries in applied.items():
+            if any(entry.lane for entry in entries):
+                keys = lane_keys(partition)
+                told = (
+                    part
+                    for entry in entries
+                    for part in (entry.id, entry.lane or "", entry.key)
+                )
+                pipeline.eval(DROP, len(keys), *keys, *told)
+            else:
+                pipeline.xdel(self._keys[partition], *(each.id for each in entries))
         pipeline.incrby(SETTLED_KEY, sum(map(len, applied.values())))
         *replies, _counted = pipeline.execute(raise_on_error=False)
         # A Redis that is full still drops entries, though it counts no more.
@@ -336,6 +391,16 @@ def open_stream(redis_url: str, partitions: int) -> Stream:
     return Stream(client, partitions)
 
 
+def _read_rows(
+    partitions: Iterable[int], replies: Iterable[Any]
+) -> dict[int, list[Entry]]:
+    """Read what a script returned for each of `partitions`."""
+    return {
+        partition: [_entry(id_, fields) for id_, fields in map(_pair, rows)]
+        for partition, rows in zip(partitions, replies, strict=True)
+    }
+
+
 def _pair(row: Any) -> tuple[Any, dict[bytes, bytes]]:
     """Read one entry as a script returns it: its id, then names and values in turn."""
     id_, parts = row
@@ -345,12 +410,15 @@ def _pair(row: Any) -> tuple[Any, dict[bytes, bytes]]:
 def _entry(id_: Any, fields: Any) -> Entry:
     """Read one row of XRANGE, whose bytes redis-py types as anything."""
     payload = fields.get(b"import")
+    lane, key = find_lane(fields)
     return Entry(
         id=id_.decode(),
         payload=_dump_fields(fields) if payload is None else payload,
         reply_to=fields.get(b"reply_to", b"").decode(errors="replace"),
         is_heartbeat=_HEARTBEAT in fields,
         rank=load_rank(fields[RANK_FIELD]) if RANK_FIELD in fields else None,
+        lane=lane,
+        key=key,
     )
 
 

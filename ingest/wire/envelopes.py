@@ -21,6 +21,7 @@ from ingest.domain.imports import (
     Operation,
     Order,
 )
+from ingest.domain.lanes import Lane
 from ingest.domain.matching_keys import plain
 from ingest.domain.names import find_slip
 from ingest.wire.parameters import (
@@ -32,6 +33,7 @@ from ingest.wire.parameters import (
     parse_flag,
     parse_id,
     parse_ids,
+    parse_lane,
     parse_mode,
     parse_scalar,
     parse_text,
@@ -48,6 +50,8 @@ class Envelope(Order, frozen=True, kw_only=True):
     format: str | None = None
     #: Wait for the outcome rather than for the acceptance.
     synchronous: bool = True
+    #: None for the one that the door chooses.
+    lane: Lane | None = None
     #: No mode was told: an element's lone key chooses its own (16.1).
     by_lone_key: bool = False
 
@@ -58,6 +62,7 @@ class _RequestSchema(Schema):
     token = Parameter(parse_text)
     format = Parameter(parse_text)
     synchronous = Parameter(parse_flag, data_key="sync")
+    lane = Parameter(parse_lane)
 
 
 _EnvelopeSchema = _RequestSchema.from_dict(
@@ -89,6 +94,7 @@ _PLAIN_FORMS: Mapping[Callable[[object], object], Any] = {
     parse_ids: tuple[_PLAIN_ID, ...],
     parse_flag: bool,
     parse_mode: Matching,
+    parse_lane: Lane,
     parse_scalar: _PLAIN_TEXT | int | float | bool,
     parse_document: dict,
 }

@@ -6,7 +6,7 @@ from hashlib import sha256
 import orjson
 
 #: Who asks and how to be answered makes no other request.
-_ASIDE = frozenset({"token", "format", "sync"})
+_ASIDE = frozenset({"token", "format", "sync", "lane"})
 
 
 def make_fingerprint(document: Mapping[str, object], *names: str) -> str:

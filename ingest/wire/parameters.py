@@ -12,6 +12,7 @@ from marshmallow import ValidationError, fields
 
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Digits, Matching, Scalar
+from ingest.domain.lanes import Lane
 from ingest.domain.names import one_of
 
 _T = TypeVar("_T")
@@ -79,6 +80,14 @@ def parse_mode(value: object) -> Matching:
         return Matching(parse_text(value))
     except ValueError as error:
         raise ValidationError(f"Unknown matching mode{one_of(Matching)}") from error
+
+
+def parse_lane(value: object) -> Lane:
+    """Take the name of a lane."""
+    try:
+        return Lane(parse_text(value))
+    except ValueError as error:
+        raise ValidationError(f"Unknown lane{one_of(Lane)}") from error
 
 
 def parse_scalar(value: object) -> str | int | float:

@@ -21,7 +21,7 @@ from ingest.wire.queries import load_selected_change
 from ingest.wire.trigger_starts import GetCatalog
 
 #: What says who asks, about whom, and how to answer.
-_COMMON = ("token", "format", "sync", "db_id", "profile_id", "skip_triggers")
+_COMMON = ("token", "format", "sync", "lane", "db_id", "profile_id", "skip_triggers")
 #: What identifies a subscription of a profile (contract 6.2).
 _IDENTITY = (
     "resource_id",

@@ -24,7 +24,7 @@ _STARTABLE: Mapping[str, Callable[[Catalog], Mapping[int, Trigger | Workflow]]] 
 }
 #: What a start says of the profile and of the answer.
 _WHOM = (
-    *("token", "format", "sync", "db_id", "matching", "resource_id"),
+    *("token", "format", "sync", "lane", "db_id", "matching", "resource_id"),
     *KEY_PARTS,
 )
 

@@ -14,6 +14,7 @@ from ingest.domain.errors import Unavailable
 from ingest.doors.http.appends import Appended, Appends
 from ingest.streams.backlog import Backlog
 from ingest.streams.connections import SOCKET_TIMEOUT_SECONDS
+from ingest.streams.lanes import Addition
 from ingest.streams.queues import LISTENER_KEY, bell_key, stream_key
 
 
@@ -29,6 +30,10 @@ def run(redis_url: str, act: Callable[[Appends], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
+def add(partition: int, payload: bytes, *, awaited: bool) -> Addition:
+    return Addition(partition=partition, payload=payload, awaited=awaited)
+
+
 def count_batches() -> float:
     return REGISTRY.get_sample_value("penstock_append_batch_size_count") or 0.0
 
@@ -39,7 +44,7 @@ def test_appends_at_the_same_time_share_round_trips(redis_url: str) -> None:
 
     async def act(appends: Appends) -> None:
         appended = await asyncio.gather(
-            *(appends.append(0, payload, awaited=False) for payload in payloads)
+            *(appends.append(add(0, payload, awaited=False)) for payload in payloads)
         )
         assert len({one.entry_id for one in appended}) == len(payloads)
         assert not any(one.attended for one in appended)
@@ -56,7 +61,7 @@ def test_an_append_is_acknowledged_with_what_redis_knows(redis_url: str) -> None
     seen: list[Appended] = []
 
     async def act(appends: Appends) -> None:
-        seen.append(await appends.append(1, b"one", awaited=True))
+        seen.append(await appends.append(add(1, b"one", awaited=True)))
 
     with redis.Redis.from_url(redis_url) as client:
         client.set(LISTENER_KEY, "somebody")
@@ -72,7 +77,10 @@ def test_a_pending_bell_attends_its_own_partition_only(redis_url: str) -> None:
 
     async def act(appends: Appends) -> None:
         both = await asyncio.gather(
-            *(appends.append(partition, b"x", awaited=False) for partition in (0, 1))
+            *(
+                appends.append(add(partition, b"x", awaited=False))
+                for partition in (0, 1)
+            )
         )
         attended.extend(appended.attended for appended in both)
 
@@ -86,8 +94,8 @@ def test_a_pending_bell_attends_its_own_partition_only(redis_url: str) -> None:
 def test_one_refused_entry_fails_alone(redis_url: str) -> None:
     async def act(appends: Appends) -> None:
         results = await asyncio.gather(
-            appends.append(0, b"good", awaited=False),
-            appends.append(1, b"bad", awaited=False),
+            appends.append(add(0, b"good", awaited=False)),
+            appends.append(add(1, b"bad", awaited=False)),
             return_exceptions=True,
         )
         assert isinstance(results[0], Appended)
@@ -102,7 +110,7 @@ def test_one_refused_entry_fails_alone(redis_url: str) -> None:
 def test_a_waiter_that_gives_up_does_not_disturb_the_others(redis_url: str) -> None:
     async def act(appends: Appends) -> None:
         tasks = [
-            asyncio.create_task(appends.append(0, b"x", awaited=False))
+            asyncio.create_task(appends.append(add(0, b"x", awaited=False)))
             for _ in range(3)
         ]
         await asyncio.sleep(0)
@@ -119,11 +127,11 @@ def test_a_waiter_that_gives_up_does_not_disturb_the_others(redis_url: str) -> N
 
 def test_a_redis_that_never_answers_is_unavailable_to_everyone_at_once() -> None:
     async def act(appends: Appends) -> None:
-        first = asyncio.create_task(appends.append(0, b"x", awaited=False))
+        first = asyncio.create_task(appends.append(add(0, b"x", awaited=False)))
         await asyncio.sleep(0.1)
         results = await asyncio.gather(
             first,
-            *(appends.append(0, b"x", awaited=False) for _ in range(1500)),
+            *(appends.append(add(0, b"x", awaited=False)) for _ in range(1500)),
             return_exceptions=True,
         )
         assert all(isinstance(result, Unavailable) for result in results)
@@ -149,7 +157,7 @@ def test_large_imports_are_appended_whole(redis_url: str, size: int) -> None:
 
     async def act(appends: Appends) -> None:
         await asyncio.gather(
-            *(appends.append(0, payload, awaited=False) for _ in range(3))
+            *(appends.append(add(0, payload, awaited=False)) for _ in range(3))
         )
 
     run(redis_url, act)

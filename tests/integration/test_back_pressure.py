@@ -127,7 +127,7 @@ def test_retry_after_is_what_waits_over_the_rate_of_the_drains(
         answers: list[httpx.Response] = []
         for step in range(STEPS):
             entries = stream.read(step % 4, 50)
-            stream.settle({step % 4: [entry.id for entry in entries]}, {})
+            stream.settle({step % 4: entries}, {})
             # Whoever is refused is kept for a moment.
             asked = [
                 pool.submit(each.post, make_document(token), AT_ONCE)
@@ -239,9 +239,8 @@ def test_a_redis_that_is_full_lets_drains_finish(
     client.config_set("maxmemory", 1)
     stream = open_stream(settings.redis_url, 4)
     for number in PARTITIONS:
-        ids = [entry.id for entry in stream.read(number, 100)]
-        if ids:
-            stream.settle({number: ids}, {})
+        if entries := stream.read(number, 100):
+            stream.settle({number: entries}, {})
     stream.close()
 
     assert count_waiting(client) == 0

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Import, Operation, State
+from ingest.domain.lanes import Lane
 from ingest.doors.accept import new_ranking, place, ranked
 from ingest.doors.appends import BlockingAppends
 from ingest.settings import Settings
@@ -244,7 +245,7 @@ class World:
 def world(
     connection: Connection, client: redis.Redis, settings: Settings
 ) -> Iterator[World]:
-    appends = BlockingAppends(settings, client_name=FILES_CLIENT)
+    appends = BlockingAppends(settings, client_name=FILES_CLIENT, lane=Lane.BULK)
     appends.start()
     yield World(connection, client, appends)
     appends.close()

@@ -10,7 +10,7 @@ from ingest.domain.catalog import Catalog
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Import, Operation
 from ingest.domain.lookups import Lookup
-from ingest.domain.matching import build_route_search, build_search, route
+from ingest.domain.matching import build_route_search, build_search, route, route_key
 from tests.factories import make_catalog, make_import
 
 CATALOG = make_catalog()
@@ -18,7 +18,7 @@ PUSH = {"provider": "android-firebase", "subscription_id": "d1"}
 
 
 def find_partition(import_: Import, catalog: Catalog, count: int) -> int:
-    return route(import_, build_route_search(import_, catalog), count)
+    return route(route_key(import_, build_route_search(import_, catalog)), count)
 
 
 @pytest.mark.fact("3.1-modes")

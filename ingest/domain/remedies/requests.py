@@ -32,6 +32,7 @@ PARAMETERS: tuple[ErrorKind, ...] = (
         "unknown_value",
         "Must be one of {}",
         "Unknown format",
+        "Unknown lane",
         "Unknown operation",
         remedy="Use one of the words that the message gives.",
     ),

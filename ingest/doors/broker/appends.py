@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ingest.domain.lanes import Lane
 from ingest.doors.accept import Accepted
 from ingest.doors.appends import BlockingAppends
 from ingest.settings import Settings
@@ -25,7 +26,7 @@ class BrokerAppends:
 
     def __init__(self, settings: Settings, *, door: str, reply_to: str) -> None:
         self._appends = BlockingAppends(
-            settings, client_name=CONSUME_CLIENT, reply_to=reply_to
+            settings, client_name=CONSUME_CLIENT, lane=Lane.LIVE, reply_to=reply_to
         )
         self._pending = pending_results_key(door)
 

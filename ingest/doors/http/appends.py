@@ -11,26 +11,23 @@ from typing import Any
 from msgspec import Struct
 from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
-from redis.typing import EncodableT, FieldT
 
 from ingest.domain.entry_ids import entry_time
 from ingest.domain.errors import Unavailable
-from ingest.domain.ranks import Rank
 from ingest.streams.backlog import Backlog
 from ingest.streams.connections import connect
+from ingest.streams.lanes import Addition, append_command, read_ids
 from ingest.streams.partitioning import INTAKE_CLIENT
 from ingest.streams.queues import (
     LISTENER_KEY,
     NOTES_EXPIRE_SECONDS,
     SETTLED_KEY,
     bell_key,
-    journal_key,
     notes_key,
     stream_key,
 )
 from ingest.telemetry import metrics
-from ingest.wire.acceptance_log import FIELD, gather_records
-from ingest.wire.ranks import dump_rank
+from ingest.wire.acceptance_log import gather_records
 
 #: What one pipeline carries at most: a batch must fit a socket timeout.
 _MAX_ENTRIES = 500
@@ -47,15 +44,11 @@ class Appended(Struct, frozen=True, kw_only=True):
 
 
 class _Entry(Struct, frozen=True):
-    partition: int
-    payload: bytes
+    addition: Addition
     #: What the journal of acceptance says of it; empty for nothing.
     mark: bytes
-    #: A caller of this process waits for the outcome.
-    awaited: bool
     #: The note of an import whose caller asks for it later; None for no such caller.
     note: tuple[bytes, bytes] | None
-    rank: Rank | None
     done: Future[Appended]
 
 
@@ -73,7 +66,7 @@ class Appends:
             redis_url, client_name=INTAKE_CLIENT, partitions=partitions
         )
         self._streams = [stream_key(partition) for partition in range(partitions)]
-        self._reply_to: dict[FieldT, EncodableT] = {b"reply_to": reply_to.encode()}
+        self._reply_to = reply_to.encode()
         self._backlog = backlog
         self._gathered: deque[_Entry] = deque()
         self._flight: Task[None] | None = None
@@ -86,38 +79,29 @@ class Appends:
 
     async def append(
         self,
-        partition: int,
-        payload: bytes,
+        addition: Addition,
         *,
-        awaited: bool,
         mark: bytes = b"",
         note: tuple[bytes, bytes] | None = None,
     ) -> Appended:
-        """Append `payload` to the stream of `partition`.
+        """Append an import to the stream of its partition.
 
         Returns once Redis has acknowledged this very entry; drains tell this process
-        of its outcome if that is `awaited`. Unavailable means that it was perhaps
+        of its outcome if that is awaited. Unavailable means that it was perhaps
         appended all the same; its import_id makes a repeat harmless.
         """
-        return await self.enlist(
-            partition, payload, awaited=awaited, mark=mark, note=note
-        )
+        return await self.enlist(addition, mark=mark, note=note)
 
     def enlist(
         self,
-        partition: int,
-        payload: bytes,
+        addition: Addition,
         *,
-        awaited: bool,
         mark: bytes = b"",
         note: tuple[bytes, bytes] | None = None,
-        rank: Rank | None = None,
     ) -> Future[Appended]:
         """Do as `append` without waiting: what is enlisted first stands first."""
         loop = asyncio.get_running_loop()
-        entry = _Entry(
-            partition, payload, mark, awaited, note, rank, loop.create_future()
-        )
+        entry = _Entry(addition, mark, note, loop.create_future())
         self._gathered.append(entry)
         self._backlog.promise(1)
         if self._flight is None:
@@ -159,9 +143,9 @@ class Appends:
 
     def _take_batch(self) -> list[_Entry]:
         batch = [self._gathered.popleft()]
-        size = len(batch[0].payload)
+        size = len(batch[0].addition.payload)
         while self._gathered and len(batch) < _MAX_ENTRIES:
-            size += len(self._gathered[0].payload)
+            size += len(self._gathered[0].addition.payload)
             if size > _MAX_BYTES:
                 break
             batch.append(self._gathered.popleft())
@@ -173,23 +157,23 @@ class Appends:
         Returns how many replies that will be, the last for all. In commands of their
         own: redis-py's transactions take longer.
         """
+        marks = ((each.addition.partition, each.mark) for each in batch if each.mark)
+        command = append_command(
+            (entry.addition for entry in batch),
+            gather_records(marks),
+            reply_to=self._reply_to,
+        )
+        notes = dict(entry.note for entry in batch if entry.note is not None)
+        if not notes:
+            pipeline.execute_command(*command)
+            return len(pipeline)
         pipeline.execute_command("MULTI")
-        for entry in batch:
-            fields = self._reply_to if entry.awaited else {}
-            stream = self._streams[entry.partition]
-            pipeline.xadd(
-                stream,
-                {b"import": entry.payload, **fields, **dump_rank(entry.rank)},
-            )
-        marks = ((entry.partition, entry.mark) for entry in batch if entry.mark)
-        for partition, record in gather_records(marks):
-            pipeline.xadd(journal_key(partition), {FIELD: record})
-        if notes := dict(entry.note for entry in batch if entry.note is not None):
-            key = notes_key(self.find_minute())
-            # The client's types do not take bytes for fields.
-            mapping: Any = notes
-            pipeline.hset(key, mapping=mapping)
-            pipeline.expire(key, NOTES_EXPIRE_SECONDS)
+        pipeline.execute_command(*command)
+        key = notes_key(self.find_minute())
+        # The client's types do not take bytes for fields.
+        mapping: Any = notes
+        pipeline.hset(key, mapping=mapping)
+        pipeline.expire(key, NOTES_EXPIRE_SECONDS)
         pipeline.execute_command("EXEC")
         return len(pipeline)
 
@@ -197,7 +181,7 @@ class Appends:
         """Append `batch`, then look who attends and how much waits: one round trip."""
         loop = asyncio.get_running_loop()
         surveys = not self._backlog.is_surveyed(loop.time())
-        rung = sorted({entry.partition for entry in batch})
+        rung = sorted({entry.addition.partition for entry in batch})
         pipeline = self._redis.pipeline(transaction=False)
         begun = self._add(pipeline, batch) if batch else 0
         pipeline.exists(LISTENER_KEY)
@@ -215,12 +199,12 @@ class Appends:
         finally:
             self._backlog.keep(len(batch))
 
-        acknowledged = _read_added(told[begun - 1], len(batch)) if batch else []
+        acknowledged = _read_added(told[begun - 1], batch) if batch else []
         replies = iter(told[begun:])
         listened = next(replies) == 1
         bells = dict(zip(rung, replies, strict=False))
         for entry, reply in zip(batch, acknowledged, strict=True):
-            attended = listened or bells[entry.partition] == 1
+            attended = listened or bells[entry.addition.partition] == 1
             _settle(entry.done, reply, attended=attended)
         if batch:
             self._compare_clocks(acknowledged[-1])
@@ -246,7 +230,7 @@ class Appends:
         self._backlog.note(
             now,
             waiting=sum(length for length in lengths if isinstance(length, int)),
-            added_bytes=sum(len(entry.payload) for entry in batch),
+            added_bytes=sum(len(entry.addition.payload) for entry in batch),
         )
         if surveys:
             settled, memory = replies
@@ -257,9 +241,11 @@ class Appends:
             )
 
 
-def _read_added(reply: object, count: int) -> list[object]:
-    """Return what Redis said of each of `count` entries; it may refuse all at once."""
-    return reply[:count] if isinstance(reply, list) else [reply] * count
+def _read_added(reply: object, batch: Sequence[_Entry]) -> Sequence[object]:
+    """Return what Redis said of each entry; with notes it was a transaction's first."""
+    if isinstance(reply, list) and any(entry.note for entry in batch):
+        reply = reply[0]
+    return read_ids(reply, len(batch))
 
 
 def _settle(done: Future[Appended], reply: object, *, attended: bool) -> None:

@@ -14,6 +14,7 @@ from ingest.domain.answers import Answer
 from ingest.domain.errors import NotFound, Rejected
 from ingest.domain.identities import ImportName, Namer
 from ingest.domain.jobs import new_job_id, row_import_id
+from ingest.domain.lanes import Lane
 from ingest.domain.tokens import Token
 from ingest.doors.accept import (
     Accepted,
@@ -136,6 +137,7 @@ class BatchResource:
         )
         if key:
             await submission.claim(key.name())
+        lane = batch.shared.lane or self._choose_lane(count, submission.wait_seconds)
         places: list[ElementPlace] = []
         names = BatchNames(key, new_job_id(datetime.now(UTC)))
         chunks = self._accept_all(batch, token, names, places)
@@ -145,6 +147,7 @@ class BatchResource:
             _trace_all(req, chunks),
             count=count,
             wait_seconds=submission.wait_seconds,
+            lane=lane,
         )
         ids = [place for place in places if isinstance(place, UUID)]
         late = len(answers) < len(ids)
@@ -156,6 +159,11 @@ class BatchResource:
         status = retry[0] if retry else 202 if late else 200
         # Ten thousand elements of XML take a while to write.
         await asyncio.to_thread(reply, req, resp, status, said)
+
+    def _choose_lane(self, count: int, wait_seconds: float) -> Lane:
+        """Return where a batch of `count` goes whose request does not say."""
+        is_small = count <= self._intake.settings.live_batch_elements
+        return Lane.LIVE if is_small and wait_seconds else Lane.BULK
 
     async def _load(self, request: Decoded) -> tuple[BatchRequest, Token]:
         """Check who asks, then what is asked of all elements."""

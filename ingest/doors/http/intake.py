@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from ingest.domain.answers import Answer
 from ingest.domain.errors import Unavailable
+from ingest.domain.lanes import Lane
 from ingest.doors.accept import Accepted
 from ingest.doors.http.admission import Admission
 from ingest.doors.http.appends import Appended, Appends
@@ -28,6 +29,7 @@ from ingest.doors.receipts import Receipts, StoredReceipt
 from ingest.settings import Settings
 from ingest.streams.backlog import Backlog
 from ingest.streams.doorbell import Doorbell
+from ingest.streams.lanes import Addition
 from ingest.telemetry import metrics
 from ingest.telemetry.tracing import open_tracer
 from ingest.wire.acceptance_log import dump_mark
@@ -101,9 +103,7 @@ class Intake:
         import_, awaited = accepted.import_, wait_seconds > 0
         with self._board.expecting(import_.name) as expected:
             appended = await self.appends.append(
-                accepted.partition,
-                encode(import_),
-                awaited=awaited,
+                _add(accepted, Lane.LIVE, awaited=awaited),
                 mark=dump_mark(import_),
                 note=None if awaited else dump_note(import_),
             )
@@ -146,6 +146,7 @@ class Intake:
         *,
         count: int,
         wait_seconds: float,
+        lane: Lane,
     ) -> dict[UUID, Answer]:
         """Queue imports in their order; return the answers that come in time.
 
@@ -168,7 +169,9 @@ class Intake:
                     )
                     notes.update(dump_note(one.import_) for one in chunk if awaited)
                     promise.keep(len(chunk))
-                    appended, failure = await self._append_chunk(chunk, awaited=awaited)
+                    appended, failure = await self._append_chunk(
+                        chunk, awaited=awaited, lane=lane
+                    )
                     done += appended
                     if failure is not None:
                         raise _failed_after(done) from failure
@@ -180,7 +183,7 @@ class Intake:
         return answers
 
     async def _append_chunk(
-        self, chunk: Sequence[Accepted], *, awaited: bool
+        self, chunk: Sequence[Accepted], *, awaited: bool, lane: Lane
     ) -> tuple[int, BaseException | None]:
         """Append `chunk`; return how many Redis has, and why it has not all."""
         replies = await asyncio.gather(
@@ -188,12 +191,9 @@ class Intake:
             asyncio.sleep(0),
             *(
                 self.appends.enlist(
-                    one.partition,
-                    encode(one.import_),
-                    awaited=awaited,
+                    _add(one, lane, awaited=awaited),
                     mark=dump_mark(one.import_),
                     note=None if awaited else dump_note(one.import_),
-                    rank=one.rank,
                 )
                 for one in chunk
             ),
@@ -211,6 +211,18 @@ class Intake:
         if chunk:
             metrics.note_accepted(chunk[0].import_.door, databases)
         return len(databases), failure
+
+
+def _add(accepted: Accepted, lane: Lane, *, awaited: bool) -> Addition:
+    """Return the entry of an import, in `lane` unless its request names another."""
+    return Addition(
+        partition=accepted.partition,
+        payload=encode(accepted.import_),
+        lane=accepted.lane or lane,
+        key=accepted.key,
+        rank=accepted.rank,
+        awaited=awaited,
+    )
 
 
 def _failed_after(count: int) -> Unavailable:

@@ -144,6 +144,9 @@ class Advance:
     position: str
     #: When the last heartbeat applied was sent; None without one.
     heartbeat_sent_at: datetime | None = None
+    #: Whether what was applied goes before what waits first: how often that has been
+    #: attempted is still to be known.
+    overtook: bool = False
 
 
 def advance_partitions(
@@ -155,11 +158,14 @@ def advance_partitions(
         """
         UPDATE partitions
            SET position = advanced.position,
-               attempts = coalesce(
-                   pg_sequence_last_value(
-                       to_regclass(attempts_sequence(advanced.partition))
-                   ), 0
-               ),
+               attempts = CASE WHEN advanced.overtook
+                               THEN attempts + 1
+                               ELSE coalesce(
+                                   pg_sequence_last_value(
+                                       to_regclass(attempts_sequence(advanced.partition))
+                                   ), 0
+                               )
+                           END,
                drained_at = %(now)s,
                heartbeat_sent_at = coalesce(advanced.heartbeat_sent_at,
                                             partitions.heartbeat_sent_at),
@@ -168,7 +174,7 @@ def advance_partitions(
                                            ELSE clock_timestamp() END
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS advanced (partition integer, position text,
-                            heartbeat_sent_at timestamptz)
+                            heartbeat_sent_at timestamptz, overtook boolean)
          WHERE partitions.partition = advanced.partition
         """,
         list(advances),

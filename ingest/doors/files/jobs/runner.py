@@ -9,6 +9,7 @@ from typing import Any
 
 from ingest.domain.errors import InvalidRequest, Unavailable
 from ingest.domain.jobs import JobState
+from ingest.domain.lanes import Lane
 from ingest.doors.appends import BlockingAppends
 from ingest.doors.files.formats.archives import UnreadableFile
 from ingest.doors.files.inputs import Rows
@@ -133,7 +134,7 @@ def _make_validator(settings: Settings, run: Run) -> RowValidator:
 
 @contextmanager
 def _open_appends(settings: Settings) -> Iterator[BlockingAppends]:
-    appends = BlockingAppends(settings, client_name=FILES_CLIENT)
+    appends = BlockingAppends(settings, client_name=FILES_CLIENT, lane=Lane.BULK)
     appends.start()
     try:
         yield appends

@@ -26,7 +26,7 @@ from ingest.wire.reply_types import (
 PROFILE_ID = "6b04f28ad691ecc2e1a166f2"
 
 _SAID = ("token", "format")
-WHOSE = (*_SAID, "sync", "db_id")
+WHOSE = (*_SAID, "sync", "lane", "db_id")
 #: Listed where they belong.
 _ONCE = frozenset({"db_id", "data"})
 KEY_NAMES = tuple(

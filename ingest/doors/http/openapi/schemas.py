@@ -9,6 +9,7 @@ from ingest.domain.catalog import Channel, Field, FieldType
 from ingest.domain.declarations import PARAMETERS, list_names
 from ingest.domain.fields import SYSTEM_FIELDS
 from ingest.domain.imports import Level, Matching
+from ingest.domain.lanes import Lane
 from ingest.domain.statuses import STATUSES
 from ingest.domain.subscription_drafts import MAX_PRIORITY
 from ingest.domain.subscription_fields import SYSTEM_SUBSCRIPTION_FIELDS
@@ -43,6 +44,7 @@ _BY_PARSER: Mapping[Callable[[object], object], JsonSchema] = {
     parameters.parse_ids: {"type": "array", "items": ID},
     parameters.parse_flag: {"type": "boolean"},
     parameters.parse_mode: {"type": "string", "enum": [*Matching]},
+    parameters.parse_lane: {"type": "string", "enum": [*Lane]},
     parameters.parse_scalar: {"type": ["string", "number", "boolean"]},
     parameters.parse_document: {"type": "object"},
 }
@@ -75,6 +77,7 @@ _MEANINGS: Mapping[str, str] = {
     "token": "API token, unless it is in the Authorization header or the query",
     "format": "Format of the response: `json` or `xml`",
     "sync": "`false`: respond with 202 as soon as the import is accepted",
+    "lane": "`bulk`: imports of the lane `live` may be applied first",
     **{one.name: one.meaning for one in PARAMETERS},
 }
 #: Parameters with shapes of their own.
