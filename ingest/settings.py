@@ -119,8 +119,8 @@ class Settings:
         "maximum number of elements in a batch", 10_000, _POSITIVE
     )
     live_batch_elements: int = _setting(
-        "elements of the largest batch that goes to the live lane; larger ones, and"
-        " those that nobody waits for, go to the bulk lane",
+        "elements of the largest batch of the live lane; larger batches and"
+        " asynchronous ones use the bulk lane",
         500,
         validate.Range(min=0),
     )

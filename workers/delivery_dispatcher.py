@@ -22,7 +22,7 @@ from ingest.settings import Settings
 from ingest.store.database import Connection, LateConnection
 from ingest.store.events.deliveries import find_targets
 from ingest.telemetry.tracing import Tracer, open_tracer
-from workers.delivery_lanes import Lane, Means
+from workers.delivery_lanes import DeliveryLane, Means
 from workers.resolver import Resolver
 from workers.webhooks import TIMEOUT_SECONDS
 
@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    lane: Lane
+    lane: DeliveryLane
     task: Task[None]
 
 
@@ -115,7 +115,7 @@ class Dispatcher:
         """Open a lane for each endpoint that something is due at."""
         for target in await self._query(find_targets):
             if target.id not in self._lanes:
-                lane = Lane(target, self._query, self._means)
+                lane = DeliveryLane(target, self._query, self._means)
                 task = asyncio.get_running_loop().create_task(lane.run())
                 self._lanes[target.id] = _Running(lane, task)
                 task.add_done_callback(functools.partial(self._end_lane, target.id))

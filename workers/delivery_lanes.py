@@ -68,7 +68,7 @@ class _Ended:
     attempted: Attempted
 
 
-class Lane:
+class DeliveryLane:
     """Delivers what is due at one endpoint until nothing is, or it is to be paused."""
 
     def __init__(self, target: Target, database: DatabaseThread, means: Means) -> None:

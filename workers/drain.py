@@ -24,9 +24,9 @@ from ingest.telemetry import metrics
 from ingest.telemetry.tracing import Tracer, open_tracer
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.apply import AppliedBatch, ReadImport, Watch, apply_batch, apply_whole
+from workers.batch_sizes import BatchSizes
 from workers.database_session import DatabaseSession
 from workers.holds import Holds, find_held
-from workers.pace import Pace
 from workers.partition_batches import (
     Batch,
     PartitionBatch,
@@ -49,7 +49,7 @@ LINGER_SECONDS = 0.5
 LIFETIME_SECONDS = 10.0
 
 
-class Wanted(Struct, frozen=True):
+class BatchPlan(Struct, frozen=True):
     """The entries that a batch is to have."""
 
     #: The first so many of each partition.
@@ -81,7 +81,7 @@ class Drain:
         self._holds = Holds(self._stream, settings.partitions)
         self._tracer = tracer or open_tracer("penstock-drain", {})
         self._setbacks = Setbacks()
-        self._pace = Pace()
+        self._sizes = BatchSizes()
 
     def run(self, ring: Callable[[int], None]) -> None:
         """Apply everything that waits, then listen a while for more.
@@ -158,7 +158,7 @@ class Drain:
 
     def _overtake(self) -> int:
         """Apply what may go before the bulk lane; return how many batches that was."""
-        live = self._pace.choose(
+        live = self._sizes.choose(
             one
             for one in self._stream.look_live()
             if self._setbacks.is_due(one.partition)
@@ -205,12 +205,14 @@ class Drain:
         counts = {one.partition: one.entries for one in waiting}
         size = self._settings.batch_size
         if not overtakes:
-            size = self._pace.bound(size)
+            size = self._sizes.bound(size)
         if len(counts) == 1 or sum(counts.values()) > size:
             counts = dict.fromkeys(counts, max(1, size // len(counts)))
-        batch = self._apply(self._session.connect(), Wanted(counts, overtakes), stages)
+        batch = self._apply(
+            self._session.connect(), BatchPlan(counts, overtakes), stages
+        )
         if batch is None:
-            self._pace.note_nothing(waiting, overtakes=overtakes)
+            self._sizes.note_nothing(waiting, overtakes=overtakes)
             return False
         stages.end("commit")
         self._settle(batch)
@@ -219,21 +221,21 @@ class Drain:
             seconds = time.perf_counter() - started
             metrics.DRAIN_SECONDS.observe(seconds)
             if not overtakes:
-                self._pace.note(len(batch.accepted), seconds)
+                self._sizes.note(len(batch.accepted), seconds)
         return True
 
     def _apply(
         self,
         connection: Connection,
-        wanted: Wanted,
+        plan: BatchPlan,
         stages: metrics.Stopwatch,
     ) -> Batch | None:
-        """Apply what is wanted whole; if that fails, part by part.
+        """Apply what is plan whole; if that fails, part by part.
 
         Savepoints are for the second attempt: nearly every batch does without.
         """
         try:
-            return self._attempt(connection, wanted, stages, whole=True)
+            return self._attempt(connection, plan, stages, whole=True)
         # As in `apply_batch`, which finds the culprit.
         except Exception as error:
             if is_transient(error):
@@ -241,23 +243,23 @@ class Drain:
             reason = type(error).__name__
             metrics.BATCHES_REPEATED.labels("failed").inc()
             logger.info("batch bisected", extra={"reason": reason})
-        return self._attempt(connection, wanted, stages, whole=False)
+        return self._attempt(connection, plan, stages, whole=False)
 
     def _attempt(
         self,
         connection: Connection,
-        wanted: Wanted,
+        plan: BatchPlan,
         stages: metrics.Stopwatch,
         *,
         whole: bool,
     ) -> Batch | None:
-        """Lease partitions, apply what is wanted of each and commit."""
+        """Lease partitions, apply what is plan of each and commit."""
         with transaction_in_pipeline(connection):
-            asked = ask_leases(connection, list(wanted.counts))
+            asked = ask_leases(connection, list(plan.counts))
             schemas = self._session.hold_schemas(connection)
             leases = self._choose(list(asked))
             # The second attempt finds the culprit by itself, however many there are.
-            entries = self._read(wanted, leases, spared=not whole)
+            entries = self._read(plan, leases, spared=not whole)
             if not entries:
                 return None
             now = datetime.now(UTC)
@@ -268,7 +270,7 @@ class Drain:
                 entries,
                 schemas,
                 whole=whole,
-                overtakes=wanted.overtakes,
+                overtakes=plan.overtakes,
             )
             # It has shared its time out among the stages itself.
             stages.skip()
@@ -349,7 +351,7 @@ class Drain:
         return calm or leases[:1]
 
     def _read(
-        self, wanted: Wanted, leases: Sequence[Lease], *, spared: bool
+        self, plan: BatchPlan, leases: Sequence[Lease], *, spared: bool
     ) -> dict[int, list[Entry]]:
         """Read leased partitions, those that have entries.
 
@@ -359,13 +361,11 @@ class Drain:
         """
         counts = {
             one.partition: max(
-                1, wanted.counts[one.partition] >> 2 * max(0, one.attempt - 1 - spared)
+                1, plan.counts[one.partition] >> 2 * max(0, one.attempt - 1 - spared)
             )
             for one in leases
         }
-        read_all = (
-            self._stream.read_live if wanted.overtakes else self._stream.read_each
-        )
+        read_all = self._stream.read_live if plan.overtakes else self._stream.read_each
         read = read_all(counts, self._settings.batch_bytes)
         return {partition: queue for partition, queue in read.items() if queue}
 

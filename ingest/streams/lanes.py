@@ -143,8 +143,8 @@ for at = 1, #ARGV, 3 do
     elseif lane == 'bulk' and dropped == 1 then
         local count = redis.call('HGET', KEYS[2], key)
         if count and tonumber(count) > 1 then
-            -- Refused by a Redis that is full. Then imports of this key overtake
-            -- nothing until the stream is empty.
+            -- A full Redis refuses this: imports of this key overtake nothing then,
+            -- until the stream is empty
             redis.pcall('HINCRBY', KEYS[2], key, -1)
         else
             redis.call('HDEL', KEYS[2], key)

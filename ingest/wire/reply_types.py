@@ -22,7 +22,7 @@ Code = Annotated[int, Meta(extra_json_schema={"enum": _CODES})]
 _NonZero = Annotated[int, Meta(extra_json_schema={"enum": [*filter(None, _CODES)]})]
 _Zero = Annotated[int, Meta(extra_json_schema={"enum": [0]})]
 #: A moment, with its time zone.
-Moment = Annotated[datetime, Meta(tz=True)]
+Timestamp = Annotated[datetime, Meta(tz=True)]
 _ErrorText = Annotated[
     str, Meta(examples=["Incorrect phone: data.subscriptions[1].phone"])
 ]
@@ -129,9 +129,9 @@ class ReceiptReply(Struct, frozen=True, kw_only=True):
     skipped: list[FaultView]
     warnings: list[FaultView]
     skip_triggers: bool
-    accepted_at: Moment
-    started_at: Moment
-    applied_at: Moment
+    accepted_at: Timestamp
+    started_at: Timestamp
+    applied_at: Timestamp
 
 
 class WaitingReply(Struct, frozen=True, kw_only=True):
@@ -140,8 +140,8 @@ class WaitingReply(Struct, frozen=True, kw_only=True):
     import_id: UUID
     db_id: int
     state: Literal["waiting"] = "waiting"
-    accepted_at: Moment
-    expected_at: Moment | UnsetType = UNSET
+    accepted_at: Timestamp
+    expected_at: Timestamp | UnsetType = UNSET
 
 
 class ElementView(Struct, frozen=True, kw_only=True):
@@ -153,7 +153,7 @@ class ElementView(Struct, frozen=True, kw_only=True):
     error: Code | UnsetType = UNSET
     error_text: str | UnsetType = UNSET
     profile_id: str | UnsetType | None = UNSET
-    accepted_at: Moment | UnsetType = UNSET
+    accepted_at: Timestamp | UnsetType = UNSET
 
 
 class BatchReceiptsReply(SuccessReply, frozen=True, kw_only=True):
@@ -161,7 +161,7 @@ class BatchReceiptsReply(SuccessReply, frozen=True, kw_only=True):
 
     state: Literal["waiting", "applied"]
     waiting: int
-    expected_at: Moment | UnsetType = UNSET
+    expected_at: Timestamp | UnsetType = UNSET
     result: list[ElementView]
 
 

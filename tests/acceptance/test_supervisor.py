@@ -16,6 +16,7 @@ import pytest
 
 from ingest.local.processes import identity
 from ingest.store.database import connect
+from tests.acceptance.conftest import START_SECONDS
 from tests.groups import STOP_SECONDS, Group, wait_for
 
 IMPORT = "/api/v1.1/profiles/import"
@@ -263,8 +264,8 @@ def test_a_stop_is_clean_and_the_next_start_has_the_data(
 
 def test_a_stop_while_starting_is_clean(tmp_path: Path) -> None:
     group = Group(tmp_path / "state")
-    wait_for(lambda: "starting drains" in group.said)
-    wait_for(lambda: len(group.processes()) > 6)
+    wait_for(lambda: "starting drains" in group.said, START_SECONDS)
+    wait_for(lambda: len(group.processes()) > 6, START_SECONDS)
     pids = group.processes()
 
     assert group.end() == 1

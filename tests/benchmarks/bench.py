@@ -15,6 +15,14 @@ import click
 import orjson
 from rich.console import Console
 
+from tests.benchmarks.beside import (
+    BESIDE_BATCHES,
+    BESIDE_FILE,
+    FILE,
+    run_beside_batches,
+    run_beside_file,
+    run_file,
+)
 from tests.benchmarks.facts import gather_facts
 from tests.benchmarks.fill import fill
 from tests.benchmarks.floor import copy_rows, make_tables, take_rows
@@ -46,6 +54,7 @@ _STAGE_IMPORTS = 8_000
 _WARM_SECONDS = 5.0
 _BROKER_IMPORTS = 10_000
 _USUAL_IMPORTS = 3_000
+_FILE_ROWS = 60_000
 #: Of the scenario that begins with nothing each time.
 _STARTS = 5
 _ROUNDS = 3
@@ -105,6 +114,9 @@ SCENARIOS: dict[str, Scenario] = dict(
         _waiting("import_batch of 500, mixed", 8, kind="mixed", batch=500),
         ("respond-async", lambda system, s: run_async(system, "respond-async", s)),
         ("queue input", _fixed("queue input", run_broker, _BROKER_IMPORTS)),
+        (FILE, partial(run_file, rows=_FILE_ROWS)),
+        (BESIDE_FILE, partial(run_beside_file, rows=_FILE_ROWS)),
+        (BESIDE_BATCHES, run_beside_batches),
         _queue(USUAL, "tests.benchmarks.usual.tasks"),
         _queue("usual design on dramatiq", "tests.benchmarks.usual.actors"),
         _direct("no queue, 1 waiting", 1),

@@ -188,6 +188,13 @@ def _process(arguments: list[str], environ: dict[str, str]) -> Iterator[None]:
             process.kill()
 
 
+def run_process(arguments: list[str], environ: dict[str, str]) -> None:
+    """Run a command to its end; raise CalledProcessError if it fails."""
+    subprocess.run(
+        arguments, env=os.environ | environ, stdout=subprocess.PIPE, check=True
+    )
+
+
 def run_broker(system: System, name: str, count: int) -> Measured:
     """Put `count` messages into the stream of the broker door, and consume them."""
     environ = {"DATABASE_URL": system.database_url, "REDIS_URL": system.redis_url}

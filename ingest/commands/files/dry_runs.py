@@ -5,7 +5,6 @@ locked for a short time only. A row sees the changes of its own batch, not those
 earlier batches.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from msgspec import Struct, to_builtins
 from ingest.commands.files.display import tell_encoding
 from ingest.commands.files.inputs import Input, open_inputs, prepare
 from ingest.commands.files.request import FileRequest
+from ingest.commands.outputs import print_json
 from ingest.domain.errors import Fault, Rejected
 from ingest.domain.imports import Outcome, State
 from ingest.domain.jobs import JobCounts, new_job_id
@@ -76,7 +76,7 @@ def dry_run_files(
                         summaries.append(_print(one.name, run, show, as_json))
             summaries += _print_left(left, as_json=as_json)
     if as_json:
-        click.echo(json.dumps(summaries, indent=2, default=str))
+        print_json(summaries)
     if any(each["state"] in {"refused", "failed"} for each in summaries):
         return 2
     return int(any(each.get("rejected") or each.get("dead") for each in summaries))

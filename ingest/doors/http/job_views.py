@@ -16,7 +16,7 @@ from ingest.doors.files.encodings.decoding import EncodingSource
 from ingest.store.database import Connection
 from ingest.store.jobs.progress import Job, find_job
 from ingest.store.jobs.rows import RowOutcome, count_states
-from ingest.wire.reply_types import Code, Moment, SuccessReply
+from ingest.wire.reply_types import Code, SuccessReply, Timestamp
 
 #: A job that is read is saved more often: its process is gone.
 _STALE_SECONDS = 60.0
@@ -90,9 +90,9 @@ class JobReply(SuccessReply, frozen=True, kw_only=True):
     ]
     sheet: Annotated[str | None, Meta(description="Sheet of the workbook")]
     eta_seconds: int | None
-    created_at: Moment
-    updated_at: Moment
-    finished_at: Moment | None
+    created_at: Timestamp
+    updated_at: Timestamp
+    finished_at: Timestamp | None
     results: str
     rejects: str
     faults: str

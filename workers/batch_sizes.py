@@ -14,8 +14,8 @@ _SMALLEST = 16
 _WEIGHT = 0.2
 
 
-class Pace:
-    """How fast a drain applies imports, and whether others want to go before."""
+class BatchSizes:
+    """The sizes of a drain's batches: bounded while imports of the live lane come."""
 
     def __init__(self) -> None:
         # Seconds for one import; 0 before the first batch.
