@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ingest.streams.stream import Waiting
 
 #: How long a batch of the bulk lane may hold up an import of the live lane.
-_BATCH_SECONDS = 0.025
+_BATCH_SECONDS = 0.04
 #: Batches are bounded for so long after an import of the live lane was seen to wait.
 _REMEMBERED_SECONDS = 1.0
 _SMALLEST = 16

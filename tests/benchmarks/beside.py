@@ -96,7 +96,7 @@ def run_beside_batches(system: System, seconds: float) -> Measured:
     """
     ended = Event()
     batches = system.imports(
-        kind="mixed", subscriptions=1, batch=10_000, headers="Prefer: respond-async\r\n"
+        subscriptions=1, batch=10_000, headers="Prefer: respond-async\r\n"
     )
 
     def send() -> tuple[int, float]:
