@@ -20,6 +20,7 @@ def status_document(status: PipelineStatus, now: datetime) -> dict[str, object]:
     return {
         **asdict(status.flow),
         "waiting": status.streams.waiting,
+        "waiting_bulk": status.streams.bulk,
         "oldest_accepted_at": oldest,
         "oldest_age_seconds": None if oldest is None else age_seconds(oldest, now),
         "outcomes": [asdict(each) for each in status.outcomes],
@@ -50,6 +51,8 @@ def _facts(
     yield "accepted", _rate(flow.accepted_per_minute)
     yield "processed", _rate(flow.processed_per_minute)
     yield "waiting", f"{status.streams.waiting:,}  {describe_drain(flow)}"
+    if status.streams.bulk:
+        yield "bulk lane", f"{status.streams.bulk:,} of them"
     oldest = status.streams.oldest_accepted_at
     if oldest is not None:
         yield "oldest", f"{describe_seconds(age_seconds(oldest, now))} old"
@@ -73,12 +76,13 @@ def _outcomes(status: PipelineStatus) -> RenderableType:
 
 
 def _partitions(status: PipelineStatus, now: datetime) -> Table:
-    table = make_table("partition", "waiting", "oldest", "last commit")
+    table = make_table("partition", "waiting", "bulk", "oldest", "last commit")
     for each in status.streams.streams:
         oldest = each.oldest_accepted_at
         table.add_row(
             str(each.partition),
             f"{each.waiting:,}",
+            f"{each.bulk:,}",
             "" if oldest is None else describe_seconds(age_seconds(oldest, now)),
             moment(status.store.find_drained_at(each.partition)) or "never",
         )

@@ -56,6 +56,14 @@ READ_SECONDS = _family(
 WAITING = _family(
     "waiting", "Backlog: accepted imports not processed yet.", "partition"
 )
+WAITING_BULK = _family(
+    "waiting_bulk", "Imports of the backlog that are in the bulk lane.", "partition"
+)
+OLDEST_LIVE_ACCEPTED = _family(
+    "oldest_live_accepted_timestamp_seconds",
+    "Acceptance time of the oldest import in the live lane; absent if it is empty.",
+    "partition",
+)
 OLDEST_ACCEPTED = _family(
     "oldest_accepted_timestamp_seconds",
     "Acceptance time of the oldest waiting import; absent without a backlog.",

@@ -23,6 +23,11 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Queue": {
         "penstock_waiting": "If it grows, more imports are accepted than applied. "
         "Find the slow stage with `penstock_stage_seconds`, then add workers.",
+        "penstock_waiting_bulk": "Files and large batches are being imported. The live "
+        "lane goes before these.",
+        "penstock_oldest_live_accepted_timestamp_seconds": "Its age is the delay of "
+        "the live lane. If it rises, the keys of these imports wait in the bulk lane, "
+        "or the workers are overloaded.",
         "penstock_oldest_accepted_timestamp_seconds": "Its age is the delay of the "
         "data. If the age rises steadily, no drain makes progress: check the workers' "
         "log, then Postgres.",

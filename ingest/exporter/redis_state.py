@@ -61,6 +61,14 @@ class RedisState:
         yield families.WAITING.many(
             ((each.partition,), each.waiting) for each in state.streams
         )
+        yield families.WAITING_BULK.many(
+            ((each.partition,), each.bulk) for each in state.streams
+        )
+        yield families.OLDEST_LIVE_ACCEPTED.many(
+            ((each.partition,), each.oldest_live_accepted_at.timestamp())
+            for each in state.streams
+            if each.oldest_live_accepted_at is not None
+        )
         yield families.OLDEST_ACCEPTED.many(
             ((each.partition,), each.oldest_accepted_at.timestamp())
             for each in state.streams

@@ -14,6 +14,7 @@ import redis
 
 from ingest.domain.errors import PartitionsDiffer, PenstockError
 from ingest.streams.connections import connect_blocking
+from ingest.streams.lanes import lane_keys
 from ingest.streams.queues import PARTITIONS_KEY, STREAMS, parse_stream_key, stream_key
 
 #: What processes that append to the streams, or read them, call their connections.
@@ -97,7 +98,12 @@ class Partitions:
         except PartitionsInUse:
             self._restore(before.count)
             raise
-        beyond = [stream_key(number) for number in before.waiting if number >= count]
+        beyond = [
+            key
+            for number in before.waiting
+            if number >= count
+            for key in lane_keys(number)
+        ]
         if beyond:
             self._redis.delete(*beyond)
 

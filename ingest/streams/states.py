@@ -10,7 +10,13 @@ from redis import Redis
 
 from ingest.domain.entry_ids import entry_time
 from ingest.streams.connections import connect_blocking
-from ingest.streams.queues import SWEPT_KEY, heartbeat_key, stream_key
+from ingest.streams.queues import (
+    SWEPT_KEY,
+    bulk_keys_key,
+    heartbeat_key,
+    live_index_key,
+    stream_key,
+)
 
 #: Entries of each stream among which an import is looked for.
 _LOOKED_AT = 2000
@@ -30,6 +36,10 @@ class StreamState:
     oldest_accepted_at: datetime | None
     #: Ever accepted, as Redis counts it; None before version 7.
     accepted: int | None
+    #: Those of `waiting` that imports of the live lane may go before.
+    bulk: int = 0
+    #: None when nothing waits but those.
+    oldest_live_accepted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +56,11 @@ class StreamsState:
     def waiting(self) -> int:
         """Imports waiting, over all partitions."""
         return sum(each.waiting for each in self.streams)
+
+    @property
+    def bulk(self) -> int:
+        """Imports waiting in the bulk lane, over all partitions."""
+        return sum(each.bulk for each in self.streams)
 
     @property
     def oldest_accepted_at(self) -> datetime | None:
@@ -89,6 +104,9 @@ class Streams:
             pipeline.xrange(key, count=1)
             pipeline.xinfo_stream(key)
             pipeline.hget(heartbeat_key(partition), "sent")
+            pipeline.exists(bulk_keys_key(partition))
+            pipeline.xlen(live_index_key(partition))
+            pipeline.xrange(live_index_key(partition), count=1)
         # A stream that nothing was ever accepted to is not there.
         moment, swept, *replies = pipeline.execute(raise_on_error=False)
         _raise_errors(moment, swept)
@@ -97,7 +115,7 @@ class Streams:
             at=datetime.fromtimestamp(seconds + micros / 1e6, UTC),
             swept_at=None if swept is None else datetime.fromtimestamp(int(swept), UTC),
             streams=[
-                _state(partition, *replies[4 * partition : 4 * partition + 4])
+                _state(partition, *replies[7 * partition : 7 * partition + 7])
                 for partition in range(len(self._keys))
             ],
         )
@@ -123,18 +141,30 @@ def _raise_errors(*replies: Any) -> None:
 
 
 def _state(
-    partition: int, length: Any, head: Any, info: Any, heartbeats: Any
+    partition: int,
+    length: Any,
+    head: Any,
+    info: Any,
+    heartbeats: Any,
+    *lanes: Any,
 ) -> StreamState:
-    _raise_errors(length, head, heartbeats)
+    _raise_errors(length, head, heartbeats, *lanes)
+    has_bulk, live, live_head = lanes
     known = isinstance(info, dict)
     accepted = info.get("entries-added") if known else 0
     return StreamState(
         partition=partition,
         waiting=int(length),
-        oldest_accepted_at=entry_time(head[0][0].decode()) if head else None,
+        oldest_accepted_at=_first_time(head),
+        bulk=max(0, int(length) - int(live)) if has_bulk else 0,
+        oldest_live_accepted_at=_first_time(live_head if has_bulk else head),
         # Heartbeats are entries, but nobody's imports.
         accepted=None if accepted is None else int(accepted) - int(heartbeats or 0),
     )
+
+
+def _first_time(rows: Any) -> datetime | None:
+    return entry_time(rows[0][0].decode()) if rows else None
 
 
 def _span(import_id: UUID) -> tuple[str, str]:

@@ -32,6 +32,7 @@ BATCH_ROWS = 20
 #: A sequence ends at this number and another profile begins one.
 SEQUENCE_LENGTH = 200
 _SEQUENCES = 2
+_BULK_SHARE = 0.3
 _MODES = ("email", "phone", "email_phone")
 
 
@@ -111,7 +112,14 @@ class Line:
             self._hung: 2 if self._hung_events else 0,
         }
         (choice,) = self._random.choices(list(choices), list(choices.values()))
-        return choice()
+        return self._choose_lane(choice())
+
+    def _choose_lane(self, request: Request) -> Request:
+        """Send some by the bulk lane: each key keeps its order across both."""
+        if self._random.random() > _BULK_SHARE:
+            return request
+        body = {**request.body, "lane": "bulk"}
+        return Request(path=request.path, body=body, asks=request.asks)
 
     def next_upload(self) -> Upload:
         """Return a file to send: hot profiles, and a sequence in its order."""

@@ -83,6 +83,7 @@ def test_everything_that_is_asked_is_told(settings: Settings) -> None:
     absent = {
         families.TIME_TO_DRAIN.name,
         families.OLDEST_ACCEPTED.name,
+        families.OLDEST_LIVE_ACCEPTED.name,
         families.OLDEST_TRANSACTION.name,
         families.DRAINED.name,
         families.ATTEMPTS.name,

@@ -12,17 +12,21 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from ingest.domain.errors import Overloaded
 from ingest.domain.lanes import Lane
 from ingest.doors.accept import new_ranking, place, ranked
 from ingest.doors.appends import BlockingAppends
 from ingest.settings import Settings
 from ingest.store.catalog.load import load_catalog
 from ingest.store.partitions.leases import list_partitions
+from ingest.streams.backlog import Backlog
 from ingest.streams.partitioning import FILES_CLIENT
 from ingest.streams.queues import bulk_keys_key, live_index_key, stream_key
-from ingest.streams.stream import Stream, Waiting
+from ingest.streams.states import Streams
+from ingest.streams.stream import Stream, Waiting, open_stream
 from tests.conftest import Connection
 from tests.factories import by_email
+from tests.intakes import ServedIntake, served
 from workers.drain import Drain
 
 PARTITIONS = 4
@@ -315,6 +319,105 @@ def test_entries_that_are_dropped_twice_count_once(
     assert queue.count_kept() == 1
     stream.settle({partition: stream.read(partition, 9)}, {})
     assert queue.count_kept() == 0
+
+
+def test_the_state_of_the_streams_knows_both_lanes(queue: Queue) -> None:
+    first, second, *_ = find_neighbors(queue)
+    streams = Streams(queue.client, PARTITIONS)
+
+    partition = queue.accept(first, lane=LIVE)
+    alone = streams.read().streams[partition]
+    queue.accept(first, second, lane=BULK)
+    queue.accept(second, lane=LIVE)
+    both = streams.read()
+
+    assert (alone.waiting, alone.bulk) == (1, 0)
+    assert alone.oldest_live_accepted_at == alone.oldest_accepted_at
+    # What waited before any bulk is still ahead of it, and counted with it.
+    assert (both.waiting, both.bulk) == (4, 3)
+    live = both.streams[partition].oldest_live_accepted_at
+    assert live is not None
+    assert alone.oldest_accepted_at is not None
+    assert live >= alone.oldest_accepted_at
+
+
+@pytest.fixture
+def small(settings: Settings) -> Iterator[ServedIntake]:
+    with served(replace(settings, live_batch_elements=2)) as intake:
+        yield intake
+
+
+def find_lanes(intake: ServedIntake) -> set[Lane | None]:
+    """Return the lanes of what waits, while some of the bulk lane does."""
+    stream = open_stream(intake.settings.redis_url, PARTITIONS)
+    entries = [one for each in range(PARTITIONS) for one in stream.read(each, 99)]
+    stream.close()
+    return {entry.lane for entry in entries}
+
+
+@pytest.mark.parametrize(
+    ("count", "changes", "prefer", "lane"),
+    [
+        pytest.param(2, {}, "wait=1", None, id="small, and waited for"),
+        pytest.param(3, {}, "wait=1", BULK, id="large"),
+        pytest.param(1, {}, "respond-async", BULK, id="asynchronous"),
+        pytest.param(3, {"lane": "live"}, "wait=1", None, id="live on request"),
+        pytest.param(1, {"lane": "bulk"}, "wait=1", BULK, id="bulk on request"),
+    ],
+)
+def test_a_batch_goes_by_its_size_and_by_who_waits(
+    small: ServedIntake,
+    token: str,
+    count: int,
+    changes: dict[str, object],
+    prefer: str,
+    lane: Lane | None,
+) -> None:
+    data = [{"email": email} for email in EMAILS[:count]]
+    document = {"token": token, "db_id": 1, "data": data, **changes}
+
+    answer = small.post(
+        document, {"Prefer": prefer}, path="/api/v1.1/profiles/import_batch"
+    )
+
+    assert (answer.status_code, answer.json()["error"]) == (202, 0)
+    assert find_lanes(small) == {lane}
+
+
+@pytest.mark.parametrize(
+    ("changes", "lane"), [({}, None), ({"lane": "bulk"}, BULK), ({"lane": ""}, None)]
+)
+def test_one_import_is_of_the_live_lane_unless_it_says_otherwise(
+    small: ServedIntake, token: str, changes: dict[str, object], lane: Lane | None
+) -> None:
+    document = {"token": token, "db_id": 1, "email": "a@example.com", "data": {}}
+
+    answer = small.post({**document, **changes}, {"Prefer": "respond-async"})
+
+    assert answer.status_code == 202
+    assert find_lanes(small) == {lane}
+
+
+def test_an_unknown_lane_is_refused(small: ServedIntake, token: str) -> None:
+    document = {"token": token, "db_id": 1, "email": "a@example.com", "data": {}}
+
+    answer = small.post({**document, "lane": "fast"})
+
+    assert answer.json()["error"] == 400
+    assert answer.json()["error_text"] == "Unknown lane (one of live, bulk): lane"
+    assert find_lanes(small) == set()
+
+
+def test_the_bulk_lane_leaves_room_for_the_live_lane(settings: Settings) -> None:
+    backlog = Backlog(max_waiting=10, memory_ratio=0.9)
+    backlog.note(0.0, waiting=8)
+
+    backlog.check(1, lane=BULK)
+    backlog.check(2, lane=LIVE)
+    with pytest.raises(Overloaded):
+        backlog.check(2, lane=BULK)
+    with pytest.raises(Overloaded):
+        backlog.check(3, lane=LIVE)
 
 
 accepted = st.tuples(
