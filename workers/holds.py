@@ -147,7 +147,8 @@ class Holds:
         catalog: Catalog,
     ) -> list[Hold]:
         """Return the first import of each part that others go before."""
-        taken = {part.partition: part.entries for part in parts}
+        # What overtakes goes before entries that were appended earlier.
+        taken = {part.partition: part.entries for part in parts if not part.overtakes}
         numbers = {
             (part.partition, entry.id): number
             for part in parts
@@ -160,6 +161,7 @@ class Holds:
             before = taken.get(partition, ())
             behind = before[-1].id if before else None
             found, known_until = self._scan(partition, behind, milliseconds)
+            found = [one for one in found if (partition, one.id) not in numbers]
             # Rows of the batch tell, too, which of those behind are accepted again.
             firsts = is_first(one.queued for one in (*before, *found))[len(before) :]
             waiting = [

@@ -10,10 +10,11 @@ the bulk lane wait there, two keys beside the stream say which may overtake them
   appended while the hash existed, each with the key of its import.
 
 So an entry of the live index goes before whatever waits, if no entry of the bulk lane
-has its key, no earlier one of the index with its key is left behind, and nothing waits
-that was appended before `since`, for that is in neither of the two. Whoever applies
-entries, first in the order accepted or first in the live index, has the lease of the
-partition; that a moment after reading them another entry is appended changes nothing.
+has its key, no earlier one of the index with its key or of its request is left behind,
+and nothing waits that was appended before `since`, for that is in neither of the two.
+Whoever applies entries, first in the order accepted or first in the live index, has the
+lease of the partition; that a moment after reading them another entry is appended
+changes nothing.
 
 While no entry of the bulk lane waits, neither key exists, and nothing is asked of them.
 """
@@ -37,7 +38,8 @@ from ingest.wire.ranks import dump_rank
 
 #: The fields by which an entry says its lane; the value is the key of its import.
 BULK_FIELD, LIVE_FIELD = b"bulk", b"live"
-#: A live import that comes after others of its request, and so overtakes nothing.
+#: A live import that comes after others of its request in other partitions, and so
+#: overtakes nothing.
 _TIED = "tied"
 _JOURNAL = "journal"
 
@@ -86,11 +88,14 @@ def append_command(
         if one.rank is not None:
             for pair in dump_rank(one.rank).items():
                 fields += pair
-        lane = _TIED if one.rank and one.lane is Lane.LIVE else one.lane.value
-        told += (four, lane, one.key, len(fields) // 2, *fields)
+        rank = one.rank
+        is_tied = one.lane is Lane.LIVE and rank is not None and rank.after
+        lane = _TIED if is_tied else one.lane.value
+        request = rank.request if rank else ""
+        told += (four, lane, one.key, request, len(fields) // 2, *fields)
     for partition, record in records:
         four = fours.setdefault(partition, len(fours))
-        told += (four, _JOURNAL, b"", 1, FIELD, record)
+        told += (four, _JOURNAL, b"", b"", 1, FIELD, record)
     keys = [key for partition in fours for key in _list_keys(partition)]
     return ["EVAL", _APPEND, len(keys), *keys, *told]
 

@@ -194,18 +194,21 @@ def test_a_live_import_stays_behind_a_live_one_of_its_key_that_has_to_wait(
     assert (queue.left, queue.count_kept()) == (0, 0)
 
 
-def test_imports_of_one_request_overtake_nothing(
+def test_a_request_stays_behind_from_the_first_of_its_imports_that_has_to(
     queue: Queue, drains: list[Drain]
 ) -> None:
     many = find_neighbors(queue)[:12]
-    queue.accept(*many[:8], lane=BULK)
-    queue.accept(*many[8:], lane=LIVE, is_request=True)
+    queue.accept(*many[:9], lane=BULK)
+    rows = [many[9], many[8], many[10], many[11]]
+    queue.accept(*rows, lane=LIVE, is_request=True)
     # This one comes after the last of them.
-    queue.accept(many[-1], lane=LIVE)
+    queue.accept(many[11], lane=LIVE)
 
     run(drains[0])
 
-    assert queue.list_applied() == [*many, many[-1]]
+    applied = queue.list_applied()
+    assert applied[0] == many[9]
+    assert [email for email in applied if email in many[9:]] == [*many[9:], many[11]]
     assert queue.find_wrong() == []
     assert (queue.left, queue.count_kept()) == (0, 0)
 

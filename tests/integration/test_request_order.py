@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
@@ -29,6 +29,7 @@ from ingest.store.catalog.load import load_catalog, lock_catalog
 from ingest.store.database import connect
 from ingest.store.partitions.leases import ensure_partitions, lease_partition
 from ingest.store.profiles.profile_rows import load_profiles
+from ingest.streams.lanes import lane_keys
 from ingest.streams.partitioning import FILES_CLIENT
 from ingest.streams.queues import stream_key
 from ingest.streams.stream import Waiting
@@ -161,7 +162,7 @@ class World:
         self.connection.execute(f"TRUNCATE {TABLES} CASCADE")
         # What an example leaves that fails would make others fail.
         for number in range(PARTITIONS):
-            self.client.xtrim(stream_key(number), maxlen=0, approximate=False)
+            self.client.delete(*lane_keys(number))
         imports = [make_import("email", dict(seed)) for seed in seeded]
         outcomes = [self.pipeline.apply(import_)[0] for import_ in imports]
         if any(outcome.error for outcome in outcomes):
@@ -223,6 +224,19 @@ class World:
             imports.append(import_)
         return self.describe(seed_ids, imports)
 
+    def occupy(self, searched: Iterable[tuple[str, Any]]) -> None:
+        """Let imports that change nothing wait in the bulk lane, with these keys."""
+        taken = [
+            place(
+                make_import(mode, {}, key={mode: key}, operation=Operation.UPDATE),
+                self.catalog,
+                PARTITIONS,
+                lane=Lane.BULK,
+            )
+            for mode, key in searched
+        ]
+        self.appends.append(taken)
+
     def accept(self, imports: Sequence[Import], *, times: int = 1) -> list[Import]:
         """Accept `imports` as the rows of one request; return those that have a key.
 
@@ -245,7 +259,7 @@ class World:
 def world(
     connection: Connection, client: redis.Redis, settings: Settings
 ) -> Iterator[World]:
-    appends = BlockingAppends(settings, client_name=FILES_CLIENT, lane=Lane.BULK)
+    appends = BlockingAppends(settings, client_name=FILES_CLIENT, lane=Lane.LIVE)
     appends.start()
     yield World(connection, client, appends)
     appends.close()
@@ -328,6 +342,50 @@ def test_so_it_does_while_drains_run_at_once(
     apply_at_once(drains)
 
     assert world.left == 0
+    assert world.describe(seed_ids, imports) == expected
+
+
+@pytest.mark.fact("16.10-order")
+@examples(
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    seeded=seeds,
+    listed=rows,
+    bulk=st.lists(
+        st.one_of(
+            st.tuples(st.just("email"), st.sampled_from(EMAILS)),
+            st.tuples(st.just("phone"), st.sampled_from(PHONES)),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    taken=st.lists(
+        st.tuples(st.integers(0, 2), st.integers(-1, PARTITIONS - 1), st.booleans())
+    ),
+)
+def test_so_it_does_while_it_overtakes_the_bulk_lane(
+    world: World,
+    drains: list[Drain],
+    seeded: list[Mapping[str, Any]],
+    listed: list[Row],
+    bulk: list[tuple[str, Any]],
+    taken: list[tuple[int, int, bool]],
+) -> None:
+    expected = world.one_by_one(seeded, listed)
+
+    seed_ids = world.begin(seeded)
+    # Of every partition, and of keys of the rows.
+    world.occupy([("email", f"{number}@example.com") for number in range(20)])
+    world.occupy(bulk)
+    imports = world.accept(world.make(listed, seed_ids))
+    for number, partition, overtakes in [*taken, (2, -1, True)]:
+        chosen = range(PARTITIONS) if partition < 0 else [partition]
+        waiting = [Waiting(each, 3) for each in chosen]
+        drains[number].drain(waiting, overtakes=overtakes)
+    apply_in_steps(world, drains, [])
+
     assert world.describe(seed_ids, imports) == expected
 
 

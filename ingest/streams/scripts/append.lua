@@ -1,6 +1,6 @@
 -- Appends entries, each to the stream of its partition, and returns their ids. KEYS come
 -- in fours: stream, journal, bulk keys, live index. Of each entry ARGV has the number of
--- its four, its lane, its key, the number of its fields, and those.
+-- its four, its lane, its key, its request, the number of its fields, and those.
 local at, waits, ids = 1, {}, {}
 local function take()
     at = at + 1
@@ -21,6 +21,7 @@ while at <= #ARGV do
     local four = 4 * take()
     local lane = take()
     local key = take()
+    local request = take()
     local count = 2 * take()
     local first, last = at, at + count - 1
     at = at + count
@@ -43,7 +44,7 @@ while at <= #ARGV do
         local id = redis.pcall('XADD', stream, '*', 'live', key,
                                unpack(ARGV, first, last))
         if type(id) == 'string' then
-            redis.call('XADD', KEYS[four + 4], id, lane, key)
+            redis.call('XADD', KEYS[four + 4], id, lane, key, 'request', request)
         end
         ids[#ids + 1] = id
     else

@@ -2,15 +2,16 @@
 -- bytes than ARGV[2]: only the first may be longer. KEYS[2] are the bulk keys, KEYS[3] is
 -- the live index.
 local since = redis.call('HGET', KEYS[2], 'since')
-local entries, bytes, blocked = {}, 0, {}
+local entries, bytes, blocked, left = {}, 0, {}, {}
 if not since or #redis.call('XRANGE', KEYS[1], '-', '(' .. since, 'COUNT', 1) > 0 then
     return entries
 end
 for _, one in ipairs(redis.call('XRANGE', KEYS[3], '-', '+', 'COUNT', 1000)) do
-    local id, lane, key = one[1], one[2][1], one[2][2]
-    if blocked[key] or lane == 'tied'
+    local id, lane, key, request = one[1], one[2][1], one[2][2], one[2][4]
+    if blocked[key] or left[request] or lane == 'tied'
             or redis.call('HEXISTS', KEYS[2], key) == 1 then
         blocked[key] = true
+        left[request] = request ~= ''
     else
         local found = redis.call('XRANGE', KEYS[1], id, id)[1]
         if not found then
