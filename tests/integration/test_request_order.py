@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
@@ -389,13 +389,24 @@ def test_so_it_does_while_it_overtakes_the_bulk_lane(
     assert world.describe(seed_ids, imports) == expected
 
 
-def accept_a_tie(world: World) -> int:
-    """Accept two rows of one person in two partitions; return that of the first."""
+def accept_a_tie(
+    world: World,
+    meanwhile: Callable[[str, int], None] = lambda *_: None,
+    *,
+    is_shown: bool = False,
+) -> int:
+    """Accept two rows of one person in two partitions; return that of the first.
+
+    The rows show that they are of one person, or only Postgres does. `meanwhile` is
+    called before they are accepted, with the email and the partition of the first.
+    """
     # There is one whose keys lead to different partitions.
     for email, phone in product(EMAILS, PHONES):
         seed_ids = world.begin([{"email": email, "phones": [phone]}])
+        brought = {"phones": [phone]} if is_shown else {}
+        first_data = {"_fname": "first", **brought}
         listed: list[Row] = [
-            (("email", {"email": email}), {"_fname": "first"}, Operation.IMPORT),
+            (("email", {"email": email}), first_data, Operation.IMPORT),
             (("phone", {"phone": phone}), {"_fname": "second"}, Operation.IMPORT),
         ]
         first, second = (
@@ -403,9 +414,42 @@ def accept_a_tie(world: World) -> int:
             for import_ in world.make(listed, seed_ids)
         )
         if first != second:
+            meanwhile(email, first)
             world.accept(world.make(listed, seed_ids))
             return first
     raise AssertionError("all keys lead to one partition")
+
+
+@pytest.mark.parametrize("is_shown", [True, False], ids=["by rows", "by Postgres"])
+def test_a_row_does_not_overtake_one_that_stays_behind_in_another_partition(
+    world: World, drains: list[Drain], *, is_shown: bool
+) -> None:
+    def find_neighbor(partition: int) -> Import:
+        """Return an import of the partition."""
+        tried = (make_import("email", {"email": f"n{n}@a.example"}) for n in range(999))
+        return next(
+            one
+            for one in tried
+            if place(one, world.catalog, PARTITIONS).partition == partition
+        )
+
+    def keep_busy(email: str, _: int) -> None:
+        # The first row has to stay behind this one, and the second is free.
+        world.occupy([("email", f"{number}@example.com") for number in range(20)])
+        world.occupy([("email", email)])
+
+    first = accept_a_tie(world, keep_busy, is_shown=is_shown)
+    # What overtakes the first row tells nothing of it.
+    world.appends.append([place(find_neighbor(first), world.catalog, PARTITIONS)])
+    everywhere = [Waiting(each, 3) for each in range(PARTITIONS)]
+
+    drains[2].drain(everywhere, overtakes=True)
+    early = world.left
+    apply_in_steps(world, drains, [])
+
+    assert early == 20 + 1 + 2
+    rows = world.connection.execute("SELECT fields ->> '_fname' FROM profiles")
+    assert ("second",) in rows.fetchall()
 
 
 def is_waiting(connection: Connection) -> bool:
