@@ -1,6 +1,7 @@
 """Results as Markdown: `python -m tests.benchmarks.render` puts them into the docs."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import click
 import orjson
 
+from tests.benchmarks.beside import BESIDE_BATCHES, BESIDE_FILE, FILE
 from tests.benchmarks.scenarios import Measured
 
 _PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
@@ -115,6 +117,14 @@ _TARGETS: tuple[tuple[str, str, float, _Find], ...] = (
     ("idle latency p99, ms", "≤", 12, lambda d: _value(d, "1 waiting", "p99_ms")),
     ("half of the best rate, queue to applied p99, ms", "≤", 150,
      lambda d: _value(d, HALF, "queue_p99_ms")),
+    *(
+        (f"live import during {what}, {member.removesuffix('_ms')}, ms", "≤", limit,
+         partial(_value, name=name, member=member))
+        for what, name in (("a file", BESIDE_FILE), ("large batches", BESIDE_BATCHES))
+        for member, limit in (("p50_ms", 30.0), ("p99_ms", 100.0))
+    ),
+    ("a file during live imports, share of its rate alone", "≥", 0.8,
+     lambda d: _ratio_in_turn(d, (BESIDE_FILE, "per_second"), (FILE, "per_second"))),
     (
         "large database, share of the rate at 10,000",
         "≥",
