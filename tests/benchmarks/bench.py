@@ -15,7 +15,10 @@ import click
 import orjson
 from rich.console import Console
 
-from tests.benchmarks.beside import (
+from tests.benchmarks.facts import gather_facts
+from tests.benchmarks.fill import fill
+from tests.benchmarks.floor import copy_rows, make_tables, take_rows
+from tests.benchmarks.lanes import (
     BESIDE_BATCHES,
     BESIDE_FILE,
     FILE,
@@ -23,9 +26,6 @@ from tests.benchmarks.beside import (
     run_beside_file,
     run_file,
 )
-from tests.benchmarks.facts import gather_facts
-from tests.benchmarks.fill import fill
-from tests.benchmarks.floor import copy_rows, make_tables, take_rows
 from tests.benchmarks.load import Job, send_from_another_process
 from tests.benchmarks.processes import read_processor_ticks
 from tests.benchmarks.render import (

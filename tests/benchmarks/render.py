@@ -9,7 +9,7 @@ from typing import Any
 import click
 import orjson
 
-from tests.benchmarks.beside import BESIDE_BATCHES, BESIDE_FILE, FILE
+from tests.benchmarks.lanes import BESIDE_BATCHES, BESIDE_FILE, FILE
 from tests.benchmarks.scenarios import Measured
 
 _PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
