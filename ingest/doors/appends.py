@@ -13,8 +13,8 @@ from ingest.settings import Settings
 from ingest.streams.backlog import Backlog
 from ingest.streams.connections import connect_blocking
 from ingest.streams.doorbell import Doorbell
-from ingest.streams.lanes import Addition, append_command
-from ingest.streams.queues import LISTENER_KEY, SETTLED_KEY, stream_key
+from ingest.streams.lanes import Addition, AppendCommand
+from ingest.streams.queues import SETTLED_KEY
 from ingest.wire.acceptance_log import dump_mark, gather_records
 from ingest.wire.entries import encode
 
@@ -41,7 +41,7 @@ class BlockingAppends:
             partitions=settings.partitions,
         )
         self._doorbell = Doorbell(settings.redis_url)
-        self._streams = [stream_key(number) for number in range(settings.partitions)]
+        self._partitions = settings.partitions
         self._backlog = Backlog(
             max_waiting=settings.max_waiting, memory_ratio=settings.redis_memory_ratio
         )
@@ -90,11 +90,13 @@ class BlockingAppends:
         for key, fields in notes.items():
             for field, text in fields.items():
                 pipeline.hset(key, field, text)
-        self._add(pipeline, batch)
-        if not self._survey(pipeline):
+        command = self._write(batch)
+        # redis-py leaves this one untyped.
+        pipeline.execute_command(*command.parts)  # type: ignore[no-untyped-call]
+        if not self._survey(pipeline, command):
             self._ring(batch)
 
-    def _add(self, pipeline: Pipeline, batch: Sequence[Accepted]) -> None:
+    def _write(self, batch: Sequence[Accepted]) -> AppendCommand:
         additions = [
             Addition(
                 partition=accepted.partition,
@@ -106,32 +108,30 @@ class BlockingAppends:
             )
             for accepted in batch
         ]
-        records = gather_records(
-            (one.partition, dump_mark(one.import_)) for one in batch
+        marks = ((one.partition, dump_mark(one.import_)) for one in batch)
+        return AppendCommand(
+            self._partitions,
+            additions,
+            gather_records(marks),
+            reply_to=self._reply_to or b"",
         )
-        if additions:
-            # redis-py leaves this one untyped.
-            pipeline.execute_command(  # type: ignore[no-untyped-call]
-                *append_command(additions, records, reply_to=self._reply_to or b"")
-            )
 
-    def _survey(self, pipeline: Pipeline) -> bool:
+    def _survey(self, pipeline: Pipeline, command: AppendCommand) -> bool:
         """Execute `pipeline`, see what waits then, and say whether a drain listens."""
-        begun = len(pipeline)
-        pipeline.exists(LISTENER_KEY)
-        for stream in self._streams:
-            pipeline.xlen(stream)
         pipeline.get(SETTLED_KEY)
         pipeline.info("memory")
         try:
-            replies = pipeline.execute()
+            *_, reply, settled, memory = pipeline.execute()
+            appended = command.read(reply)
+            for told in appended.ids:
+                if isinstance(told, Exception):
+                    raise told
         except (RedisError, OSError) as error:
             raise Unavailable("The queue is unavailable") from error
-        listened, *lengths, settled, memory = replies[begun:]
         now = time.monotonic()
-        self._backlog.note(now, waiting=sum(lengths))
+        self._backlog.note(now, waiting=appended.waiting)
         self._backlog.survey(now, settled=int(settled or 0), memory=memory)
-        return bool(listened)
+        return appended.listened
 
     def _ring(self, batch: Iterable[Accepted]) -> None:
         for partition in sorted({accepted.partition for accepted in batch}):

@@ -19,7 +19,7 @@ changes nothing.
 While no entry of the bulk lane waits, neither key exists, and nothing is asked of them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -28,6 +28,8 @@ from msgspec import Struct
 from ingest.domain.lanes import Lane
 from ingest.domain.ranks import Rank
 from ingest.streams.queues import (
+    LISTENER_KEY,
+    bell_key,
     bulk_keys_key,
     journal_key,
     live_index_key,
@@ -67,37 +69,74 @@ class Addition(Struct, frozen=True, kw_only=True):
     awaited: bool = False
 
 
-def append_command(
-    additions: Iterable[Addition],
-    records: Iterable[tuple[int, bytes]],
-    *,
-    reply_to: bytes,
-) -> list[Any]:
-    """Return the command that appends all of `additions` in their order, or none.
+class Appended(Struct, frozen=True, kw_only=True):
+    """The reply of Redis to a command that appends."""
 
-    With `records` of the journals, by partition. Outcomes that are awaited go to
-    `reply_to`. Its reply has the ids of the entries.
-    """
-    fours: dict[int, int] = {}
-    told: list[Any] = []
-    for one in additions:
-        four = fours.setdefault(one.partition, len(fours))
+    #: The id of each entry, or why it was refused.
+    ids: Sequence[object]
+    #: Whether a drain listens on every stream.
+    listened: bool = False
+    #: The partitions for which a bell is pending, of those that got entries.
+    rung: frozenset[int] = frozenset()
+    #: Entries that wait in all partitions.
+    waiting: int = 0
+
+
+class AppendCommand:
+    """Entries for the streams, and a look at these, in one command."""
+
+    def __init__(
+        self,
+        partitions: int,
+        additions: Iterable[Addition],
+        records: Iterable[tuple[int, bytes]],
+        *,
+        reply_to: bytes = b"",
+    ) -> None:
+        """Append all of `additions` in their order, or none.
+
+        With `records` of the journals, by partition. Outcomes that are awaited go to
+        `reply_to`.
+        """
+        self._fives: dict[int, int] = {}
+        self._count = 0
+        told: list[Any] = []
+        for one in additions:
+            self._count += 1
+            told += self._dump(one, reply_to)
+        for partition, record in records:
+            five = self._fives.setdefault(partition, len(self._fives))
+            told += (five, _JOURNAL, b"", b"", 1, FIELD, record)
+        keys = [LISTENER_KEY]
+        for partition in self._fives:
+            keys += (*_list_keys(partition), bell_key(partition))
+        keys += (
+            stream_key(other) for other in range(partitions) if other not in self._fives
+        )
+        self.parts = ["EVAL", _APPEND, len(keys), *keys, len(self._fives), *told]
+
+    def _dump(self, one: Addition, reply_to: bytes) -> Iterator[Any]:
         fields = [b"import", one.payload]
         if one.awaited:
             fields += (b"reply_to", reply_to)
-        if one.rank is not None:
-            for pair in dump_rank(one.rank).items():
+        rank, lane, request = one.rank, one.lane.value, ""
+        if rank is not None:
+            request = rank.request
+            lane = _TIED if rank.after and one.lane is Lane.LIVE else lane
+            for pair in dump_rank(rank).items():
                 fields += pair
-        rank = one.rank
-        is_tied = one.lane is Lane.LIVE and rank is not None and rank.after
-        lane = _TIED if is_tied else one.lane.value
-        request = rank.request if rank else ""
-        told += (four, lane, one.key, request, len(fields) // 2, *fields)
-    for partition, record in records:
-        four = fours.setdefault(partition, len(fours))
-        told += (four, _JOURNAL, b"", b"", 1, FIELD, record)
-    keys = [key for partition in fours for key in _list_keys(partition)]
-    return ["EVAL", _APPEND, len(keys), *keys, *told]
+        five = self._fives.setdefault(one.partition, len(self._fives))
+        return iter((five, lane, one.key, request, len(fields) // 2, *fields))
+
+    def read(self, reply: object) -> Appended:
+        """Read what Redis said; it may refuse all at once."""
+        if not isinstance(reply, list):
+            return Appended(ids=[reply] * self._count)
+        ids, listened, bells, waiting = reply
+        rung = (one for one, bell in zip(self._fives, bells, strict=True) if bell)
+        return Appended(
+            ids=ids, listened=bool(listened), rung=frozenset(rung), waiting=waiting
+        )
 
 
 def _list_keys(partition: int) -> tuple[str, str, str, str]:
@@ -122,8 +161,3 @@ def find_lane(fields: Mapping[bytes, bytes]) -> tuple[Lane | None, bytes]:
     if (key := fields.get(LIVE_FIELD)) is not None:
         return Lane.LIVE, key
     return None, b""
-
-
-def read_ids(reply: object, count: int) -> Sequence[object]:
-    """Return what Redis said of each of `count` entries; it may refuse all at once."""
-    return reply if isinstance(reply, list) else [reply] * count

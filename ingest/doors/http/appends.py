@@ -4,27 +4,22 @@ import asyncio
 import time
 from asyncio import Future, Task
 from collections import deque
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
-from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
 from ingest.domain.entry_ids import entry_time
 from ingest.domain.errors import Unavailable
 from ingest.streams.backlog import Backlog
 from ingest.streams.connections import connect
-from ingest.streams.lanes import Addition, append_command, read_ids
+from ingest.streams.lanes import Addition, AppendCommand
 from ingest.streams.partitioning import INTAKE_CLIENT
 from ingest.streams.queues import (
-    LISTENER_KEY,
     NOTES_EXPIRE_SECONDS,
     SETTLED_KEY,
-    bell_key,
     notes_key,
-    stream_key,
 )
 from ingest.telemetry import metrics
 from ingest.wire.acceptance_log import gather_records
@@ -65,7 +60,7 @@ class Appends:
         self._redis = connect(
             redis_url, client_name=INTAKE_CLIENT, partitions=partitions
         )
-        self._streams = [stream_key(partition) for partition in range(partitions)]
+        self._partitions = partitions
         self._reply_to = reply_to.encode()
         self._backlog = backlog
         self._gathered: deque[_Entry] = deque()
@@ -151,65 +146,71 @@ class Appends:
             batch.append(self._gathered.popleft())
         return batch
 
-    def _add(self, pipeline: Pipeline, batch: list[_Entry]) -> int:
-        """Append `batch` and its records of the journal at once, or nothing of it.
-
-        Returns how many replies that will be, the last for all. In commands of their
-        own: redis-py's transactions take longer.
-        """
+    async def _send(self, batch: list[_Entry]) -> None:
+        """Append `batch`, then look who attends and how much waits: one round trip."""
+        loop = asyncio.get_running_loop()
+        surveys = not self._backlog.is_surveyed(loop.time())
         marks = ((each.addition.partition, each.mark) for each in batch if each.mark)
-        command = append_command(
+        command = AppendCommand(
+            self._partitions,
             (entry.addition for entry in batch),
             gather_records(marks),
             reply_to=self._reply_to,
         )
         notes = dict(entry.note for entry in batch if entry.note is not None)
-        if not notes:
-            pipeline.execute_command(*command)
-            return len(pipeline)
-        pipeline.execute_command("MULTI")
-        pipeline.execute_command(*command)
-        key = notes_key(self.find_minute())
-        # The client's types do not take bytes for fields.
-        mapping: Any = notes
-        pipeline.hset(key, mapping=mapping)
-        pipeline.expire(key, NOTES_EXPIRE_SECONDS)
-        pipeline.execute_command("EXEC")
-        return len(pipeline)
-
-    async def _send(self, batch: list[_Entry]) -> None:
-        """Append `batch`, then look who attends and how much waits: one round trip."""
-        loop = asyncio.get_running_loop()
-        surveys = not self._backlog.is_surveyed(loop.time())
-        rung = sorted({entry.addition.partition for entry in batch})
-        pipeline = self._redis.pipeline(transaction=False)
-        begun = self._add(pipeline, batch) if batch else 0
-        pipeline.exists(LISTENER_KEY)
-        for partition in rung:
-            pipeline.exists(bell_key(partition))
-        for stream in self._streams:
-            pipeline.xlen(stream)
-        if surveys:
-            pipeline.get(SETTLED_KEY)
-            pipeline.info("memory")
         try:
-            told = await pipeline.execute(raise_on_error=False)
+            reply, *survey = await self._execute(command, notes, surveys=surveys)
         except (RedisError, OSError) as error:
             raise Unavailable("The queue is unavailable") from error
         finally:
             self._backlog.keep(len(batch))
 
-        acknowledged = _read_added(told[begun - 1], batch) if batch else []
-        replies = iter(told[begun:])
-        listened = next(replies) == 1
-        bells = dict(zip(rung, replies, strict=False))
-        for entry, reply in zip(batch, acknowledged, strict=True):
-            attended = listened or bells[entry.addition.partition] == 1
-            _settle(entry.done, reply, attended=attended)
+        appended = command.read(reply)
+        for entry, told in zip(batch, appended.ids, strict=True):
+            attended = appended.listened or entry.addition.partition in appended.rung
+            _settle(entry.done, told, attended=attended)
         if batch:
-            self._compare_clocks(acknowledged[-1])
+            self._compare_clocks(appended.ids[-1])
             metrics.APPEND_BATCH_SIZE.observe(len(batch))
-        self._note(loop.time(), batch, replies, surveys=surveys)
+        # One that was refused tells nothing of what waits.
+        if isinstance(reply, list):
+            self._backlog.note(
+                loop.time(),
+                waiting=appended.waiting,
+                added_bytes=sum(len(entry.addition.payload) for entry in batch),
+            )
+        if surveys:
+            self._survey(loop.time(), *survey)
+
+    async def _execute(
+        self, command: AppendCommand, notes: Mapping[bytes, bytes], *, surveys: bool
+    ) -> list[Any]:
+        """Return the reply to `command`, and those of a survey.
+
+        Notes are written with the entries or not at all. In commands of their own:
+        redis-py's transactions take longer.
+        """
+        pipeline = self._redis.pipeline(transaction=False)
+        if notes:
+            pipeline.execute_command("MULTI")
+        pipeline.execute_command(*command.parts)
+        if notes:
+            key = notes_key(self.find_minute())
+            # The client's types do not take bytes for fields.
+            mapping: Any = notes
+            pipeline.hset(key, mapping=mapping)
+            pipeline.expire(key, NOTES_EXPIRE_SECONDS)
+            pipeline.execute_command("EXEC")
+        begun = len(pipeline)
+        if surveys:
+            pipeline.get(SETTLED_KEY)
+            pipeline.info("memory")
+        replies = await pipeline.execute(raise_on_error=False)
+        reply = replies[begun - 1]
+        # Of a transaction it is the first.
+        if notes and isinstance(reply, list):
+            reply = reply[0]
+        return [reply, *replies[begun:]]
 
     def _compare_clocks(self, reply: object) -> None:
         """See by an entry's id what time Redis has."""
@@ -217,35 +218,13 @@ class Appends:
             taken_at = entry_time(reply.decode())
             self._ahead_seconds = taken_at.timestamp() - time.time()
 
-    def _note(
-        self,
-        now: float,
-        batch: Sequence[_Entry],
-        replies: Iterator[object],
-        *,
-        surveys: bool,
-    ) -> None:
-        """Remember what the end of a round trip told of what waits."""
-        lengths = islice(replies, len(self._streams))
-        self._backlog.note(
+    def _survey(self, now: float, settled: object, memory: object) -> None:
+        """Remember what Redis told of the work that was done, and of its memory."""
+        self._backlog.survey(
             now,
-            waiting=sum(length for length in lengths if isinstance(length, int)),
-            added_bytes=sum(len(entry.addition.payload) for entry in batch),
+            settled=int(settled) if isinstance(settled, bytes) else 0,
+            memory=memory if isinstance(memory, dict) else {},
         )
-        if surveys:
-            settled, memory = replies
-            self._backlog.survey(
-                now,
-                settled=int(settled) if isinstance(settled, bytes) else 0,
-                memory=memory if isinstance(memory, dict) else {},
-            )
-
-
-def _read_added(reply: object, batch: Sequence[_Entry]) -> Sequence[object]:
-    """Return what Redis said of each entry; with notes it was a transaction's first."""
-    if isinstance(reply, list) and any(entry.note for entry in batch):
-        reply = reply[0]
-    return read_ids(reply, len(batch))
 
 
 def _settle(done: Future[Appended], reply: object, *, attended: bool) -> None:
