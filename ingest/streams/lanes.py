@@ -69,7 +69,7 @@ class Addition(Struct, frozen=True, kw_only=True):
     awaited: bool = False
 
 
-class Appended(Struct, frozen=True, kw_only=True):
+class AppendReply(Struct, frozen=True, kw_only=True):
     """The reply of Redis to a command that appends."""
 
     #: The id of each entry, or why it was refused.
@@ -128,13 +128,13 @@ class AppendCommand:
         five = self._fives.setdefault(one.partition, len(self._fives))
         return iter((five, lane, one.key, request, len(fields) // 2, *fields))
 
-    def read(self, reply: object) -> Appended:
+    def read(self, reply: object) -> AppendReply:
         """Read what Redis said; it may refuse all at once."""
         if not isinstance(reply, list):
-            return Appended(ids=[reply] * self._count)
+            return AppendReply(ids=[reply] * self._count)
         ids, listened, bells, waiting = reply
         rung = (one for one, bell in zip(self._fives, bells, strict=True) if bell)
-        return Appended(
+        return AppendReply(
             ids=ids, listened=bool(listened), rung=frozenset(rung), waiting=waiting
         )
 
