@@ -2,11 +2,13 @@
 
 import io
 import random
+from itertools import combinations
 from uuid import uuid4
 
 import pytest
 
 from ingest.domain.errors import Fault
+from ingest.doors.files.encodings.alphabets import rank
 from ingest.doors.files.encodings.decoding import (
     SAMPLE_BYTES,
     EncodingSource,
@@ -57,6 +59,18 @@ def refuse(data: bytes) -> str:
 def read(data: bytes, told: str | None = None) -> list[FileRow]:
     reading = Reading(encoding=told)
     return list(open_rows(io.BytesIO(data), reading, make_database()))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize(
+    "encoding", ["cp1251", "mac-cyrillic", "koi8-r", "cp866", "iso8859-5"]
+)
+def test_a_few_russian_names_are_enough(encoding: str, count: int) -> None:
+    names = ["Иванов;Карл", "Сидорова;Зоя", "Жуков;Роман", "Петров;Игорь"]
+
+    for some in combinations(names, count):
+        likely = rank([name.encode(encoding) for name in some])
+        assert likely[0].encoding == encoding
 
 
 @pytest.mark.parametrize("encoding", NAMES)

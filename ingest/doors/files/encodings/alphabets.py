@@ -98,6 +98,9 @@ class Likely:
 
     #: The share of lines that a language may have written.
     share: float
+    #: The share of letters among the characters beyond ASCII: capitals of one encoding
+    #: are quotation marks of another.
+    letters: float
     #: The share of common letters among those beyond ASCII, if a language fits.
     common: float
     #: The earlier in the tables, the greater.
@@ -116,7 +119,7 @@ def rank(lines: Sequence[bytes]) -> list[Likely]:
         best = charset_normalizer.from_bytes(b"\n".join(sample)).best()
         known = {one.encoding for one in found}
         if best is not None and best.encoding not in {*known, "utf_8", "ascii"}:
-            found.append(Likely(0.0, 0.0, -99, best.encoding))
+            found.append(Likely(0.0, 0.0, 0.0, -99, best.encoding))
     return found
 
 
@@ -127,7 +130,8 @@ def _rate_encodings(lines: Sequence[bytes]) -> Iterator[Likely]:
         texts = _decode(lines, encoding)
         if texts:
             share, common = max(_score(texts, alphabet) for alphabet in alphabets)
-            yield Likely(share, common if share else 0.0, custom, encoding)
+            common = common if share else 0.0
+            yield Likely(share, _share_letters(texts), common, custom, encoding)
     for encoding, ranges in _COMMON_LEADS:
         custom -= 1
         texts = _decode(lines, encoding)
@@ -135,7 +139,7 @@ def _rate_encodings(lines: Sequence[bytes]) -> Iterator[Likely]:
             shares = [_share_common(text, encoding, ranges) for text in texts]
             fitting = sum(share >= _COMMON_SHARE for share in shares) / len(shares)
             common = sum(shares) / len(shares) if fitting else 0.0
-            yield Likely(fitting, common, custom, encoding)
+            yield Likely(fitting, _share_letters(texts), common, custom, encoding)
 
 
 def _decode(lines: Sequence[bytes], encoding: str) -> list[str]:
@@ -158,6 +162,13 @@ def _score(texts: Sequence[str], alphabet: str) -> tuple[float, float]:
     often = frozenset(alphabet[:_COMMON_LETTERS])
     common = sum(one in often for one in beyond) / len(beyond) if beyond else 1.0
     return spelt / len(texts), common
+
+
+def _share_letters(texts: Sequence[str]) -> float:
+    """Return the share of letters beyond ASCII; signs alone are as likely."""
+    beyond = [one for text in texts for one in text if not one.isascii()]
+    letters = sum(map(str.isalpha, beyond))
+    return letters / len(beyond) if letters else 1.0
 
 
 def _is_letter(character: str) -> bool:
