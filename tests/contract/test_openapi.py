@@ -36,7 +36,7 @@ from ingest.wire.envelopes import PARSERS
 from tests.conftest import Connection
 from tests.declared import make_endpoint, make_trigger, make_workflow
 from tests.drains import draining
-from tests.intakes import ServedIntake, served
+from tests.intakes import DEADLINE_SECONDS, ServedIntake, served
 
 DOCUMENT: Any = orjson.loads(orjson.dumps(build_document()))
 SCHEMA: Any = openapi.from_dict(DOCUMENT)
@@ -211,7 +211,7 @@ def test_nothing_is_answered_that_is_not_documented(
             base_url=intake.url,
             headers={"Authorization": f"Bearer {token}"},
             checks=CHECKS,
-            timeout=10,
+            timeout=DEADLINE_SECONDS,
         )
 
     mirroring = replace(settings, mirror_errors=mirror)

@@ -25,7 +25,7 @@ from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.drains import make_drain
 from tests.factories import make_import
-from tests.intakes import wait_until
+from tests.intakes import DEADLINE_SECONDS, wait_until
 from tests.pipeline import Pipeline
 from tests.receivers import Receiver, declare, receiving
 from workers import resolver, webhooks
@@ -372,7 +372,7 @@ def test_a_queue_gets_the_same_message(
 
     with Broker(settings.redis_url) as broker:
         queue = broker.SimpleQueue("crm-events")
-        message = queue.get(timeout=5)
+        message = queue.get(timeout=DEADLINE_SECONDS)
         message.ack()
         queue.close()
     body: Any = message.body  # bytes, whatever its stub says

@@ -18,7 +18,7 @@ from ingest.store.partitions.leases import ensure_partitions, lease_partition
 from ingest.streams.queues import SWEPT_KEY, stream_key
 from tests.conftest import Connection
 from tests.drains import make_drain
-from tests.intakes import wait_until
+from tests.intakes import DEADLINE_SECONDS, wait_until
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_batch_that_postgres_works_on_is_no_stall_however_long(
         thread.start()
         wait_until(lambda: waits_for_a_lock(settings))
         blamed = look_after(settings, 1.0)
-    thread.join(timeout=10)
+    thread.join(DEADLINE_SECONDS)
 
     assert blamed == ""
     assert ended.is_set()

@@ -20,6 +20,7 @@ from ingest.store.receipts.days import create_daily_partitions
 from ingest.store.servers import find_invalid_indexes, find_superseded_indexes
 from tests.conftest import Servers
 from tests.databases import cloned
+from tests.intakes import DEADLINE_SECONDS
 from tests.plans import store_profiles, store_receipts
 
 Connection = psycopg.Connection[TupleRow]
@@ -117,7 +118,7 @@ def test_processes_that_start_together_apply_each_migration_once(
 
     def run() -> None:
         with connect(empty_url) as connection:
-            barrier.wait(timeout=10)
+            barrier.wait(DEADLINE_SECONDS)
             applied.extend(migrate(connection, tmp_path))
 
     threads = [threading.Thread(target=run) for _ in range(4)]

@@ -13,6 +13,7 @@ from ingest.streams.queues import stream_key
 from ingest.wire.entries import encode
 from tests.conftest import Connection
 from tests.factories import by_email
+from tests.intakes import DEADLINE_SECONDS
 from tests.stored import count
 from workers.drain import Drain
 from workers.replay import KNOWN, UNDECODABLE, Replay, Replayed
@@ -114,7 +115,7 @@ def test_two_replays_at_once_apply_a_letter_once(
 
     def work() -> None:
         with connect(database_url) as own:
-            barrier.wait(timeout=10)
+            barrier.wait(DEADLINE_SECONDS)
             done = Replay(own, by="tester").run(letters, dry_run=False)
             found.append(len(done))
 
