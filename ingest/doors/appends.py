@@ -64,7 +64,7 @@ class BlockingAppends:
         """
         self.count_waiting()
         try:
-            self._backlog.check(count, lane=self._lane)
+            self._backlog.check(count)
         except (Overloaded, Unavailable):
             return False
         return True

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from ingest.domain.errors import Overloaded, Unavailable
 from ingest.domain.flow import time_to_drain
-from ingest.domain.lanes import Lane
 
 #: What is known about the waiting count is good for this long.
 FRESH_SECONDS = 0.25
@@ -15,9 +14,6 @@ _WINDOW_SECONDS = 10.0
 _MAX_RETRY_SECONDS = 60
 #: The answer while nothing is seen to move.
 _UNKNOWN_RETRY_SECONDS = 5
-#: Of the imports that may wait, those that may wait when another of the bulk lane is
-#: let in.
-_BULK_SHARE = 0.9
 #: What an entry costs Redis beside its payload, at most.
 _ENTRY_BYTES = 512
 
@@ -59,21 +55,17 @@ class Backlog:
         """Say whether rate and memory were looked at recently."""
         return bool(self._samples) and now - self._samples[-1].at < FRESH_SECONDS
 
-    def check(
-        self, count: int = 1, size_bytes: int = 0, *, lane: Lane = Lane.LIVE
-    ) -> None:
+    def check(self, count: int = 1, size_bytes: int = 0) -> None:
         """Raise Unavailable or Overloaded unless there is room for `count` imports.
 
         More than may ever wait are let in when nothing else waits. `size_bytes` is
-        that of the whole request. The bulk lane leaves room for the live lane.
+        that of the whole request.
         """
         needed_bytes = size_bytes + count * _ENTRY_BYTES
         if self._room_bytes is not None and self._room_bytes < needed_bytes:
             raise Unavailable("The queue is nearly full")
-        room = self._max_waiting
-        if lane is Lane.BULK:
-            room = max(1, int(room * _BULK_SHARE))
-        if self._waiting + self._promised + min(count, room) > room:
+        expected = self._waiting + self._promised + min(count, self._max_waiting)
+        if expected > self._max_waiting:
             raise Overloaded("Too many imports are waiting")
 
     def promise(self, count: int) -> None:

@@ -12,14 +12,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from ingest.domain.errors import Overloaded
 from ingest.domain.lanes import Lane
 from ingest.doors.accept import new_ranking, place, ranked
 from ingest.doors.appends import BlockingAppends
 from ingest.settings import Settings
 from ingest.store.catalog.load import load_catalog
 from ingest.store.partitions.leases import list_partitions
-from ingest.streams.backlog import Backlog
 from ingest.streams.partitioning import FILES_CLIENT
 from ingest.streams.queues import bulk_keys_key, live_index_key, stream_key
 from ingest.streams.states import Streams
@@ -409,18 +407,6 @@ def test_an_unknown_lane_is_refused(small: ServedIntake, token: str) -> None:
     assert answer.json()["error"] == 400
     assert answer.json()["error_text"] == "Unknown lane (one of live, bulk): lane"
     assert find_lanes(small) == set()
-
-
-def test_the_bulk_lane_leaves_room_for_the_live_lane(settings: Settings) -> None:
-    backlog = Backlog(max_waiting=10, memory_ratio=0.9)
-    backlog.note(0.0, waiting=8)
-
-    backlog.check(1, lane=BULK)
-    backlog.check(2, lane=LIVE)
-    with pytest.raises(Overloaded):
-        backlog.check(2, lane=BULK)
-    with pytest.raises(Overloaded):
-        backlog.check(3, lane=LIVE)
 
 
 accepted = st.tuples(
