@@ -7,7 +7,7 @@ from ingest.streams.stream import Waiting
 
 #: How long a batch of the bulk lane may hold up an import of the live lane.
 _BATCH_SECONDS = 0.04
-#: Batches are bounded for so long after an import of the live lane was seen to wait.
+#: Batches are bounded for so long after an import of the live lane overtook others.
 _REMEMBERED_SECONDS = 1.0
 _SMALLEST = 16
 #: How much the last batch counts in the pace.
@@ -31,9 +31,12 @@ class BatchSizes:
         before that changes.
         """
         for one in live:
-            self._live_until = time.monotonic() + _REMEMBERED_SECONDS
             if self._stuck.get(one.partition) != one.entries:
                 yield one
+
+    def note_overtaken(self) -> None:
+        """Remember that imports of the live lane went before others."""
+        self._live_until = time.monotonic() + _REMEMBERED_SECONDS
 
     def note_nothing(self, waiting: Sequence[Waiting], *, overtakes: bool) -> None:
         """Remember that a look brought no batch."""

@@ -220,7 +220,9 @@ class Drain:
         if batch.accepted:
             seconds = time.perf_counter() - started
             metrics.DRAIN_SECONDS.observe(seconds)
-            if not overtakes:
+            if overtakes:
+                self._sizes.note_overtaken()
+            else:
                 self._sizes.note(len(batch.accepted), seconds)
         return True
 

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 import httpx
 import psycopg
@@ -189,6 +190,34 @@ def test_a_terminated_intake_lets_waiting_callers_hear_their_outcome(
 
     assert process.returncode in (0, -signal.SIGTERM)
     assert all(json.loads(line)["event"] for line in log.splitlines())
+
+
+def test_a_terminated_intake_tells_whose_upload_it_cuts_short_how_far_it_is(
+    settings: Settings, pool: ThreadPoolExecutor, token: str
+) -> None:
+    # The server gives up waiting for requests after three seconds.
+    short = replace(settings, wait_seconds=0.1)
+    with intake_process(short) as (process, url):
+        answer = pool.submit(
+            httpx.post,
+            f"{url}/api/v1.1/jobs/import?db_id=1",
+            content=b"email\na@example.com\n",
+            headers={
+                "Authorization": f"Bearer {token}",
+                "Content-Type": "text/csv",
+                "Prefer": "wait=120",
+            },
+            timeout=60,
+        )
+        # It waits for the outcome, which nobody brings.
+        Worker(settings).take()
+        process.send_signal(signal.SIGTERM)
+
+        told = answer.result()
+        process.communicate(timeout=30)
+
+    assert (told.status_code, told.json()["state"]) == (202, "applying")
+    assert told.json()["rows"] == 1
 
 
 def test_a_terminated_intake_tells_who_would_wait_too_long_that_it_is_accepted(

@@ -92,8 +92,12 @@ class Uploads:
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
+            # The server stops, and has a moment for requests that it has cut short.
             upload.stop.set()
-            raise
+            task = asyncio.current_task()
+            if task is not None:
+                task.uncancel()
+            return await running
 
 
 def open_body(req: Call) -> io.RawIOBase:

@@ -51,7 +51,7 @@ class Upload:
     total_bytes: int | None
     #: How long to wait for what comes of the last rows.
     patience_seconds: float
-    #: Set to stop reading.
+    #: Set to stop reading, and to wait for no outcome.
     stop: Event
 
 
@@ -94,6 +94,7 @@ def import_upload(settings: Settings, upload: Upload) -> Uploaded:
             schemas=upload.schemas,
             count_bytes=lambda: packed.count,
             stop=upload.stop,
+            give_up=upload.stop,
             patience_seconds=upload.patience_seconds,
         )
         return Uploaded(job=run_job(settings, run), replayed=replayed)
