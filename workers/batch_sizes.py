@@ -1,7 +1,7 @@
 """The size of batches while imports of the live lane come."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from ingest.streams.stream import Waiting
 
@@ -38,10 +38,9 @@ class BatchSizes:
         """Remember that imports of the live lane went before others."""
         self._live_until = time.monotonic() + _REMEMBERED_SECONDS
 
-    def note_nothing(self, waiting: Sequence[Waiting], *, overtakes: bool) -> None:
-        """Remember that a look brought no batch."""
-        if overtakes:
-            self._stuck.update({one.partition: one.entries for one in waiting})
+    def note_stuck(self, waiting: Iterable[Waiting]) -> None:
+        """Remember that nothing of the live lane could go before others."""
+        self._stuck.update({one.partition: one.entries for one in waiting})
 
     def note(self, count: int, seconds: float) -> None:
         """Remember how long a batch of `count` imports took."""

@@ -181,7 +181,8 @@ class Drain:
                 raise
             self._note_setback(waiting, error)
             return False
-        if drained:
+        # What overtakes tells nothing of what waits first.
+        if drained and not overtakes:
             self._setbacks.clear([one.partition for one in waiting])
         return drained
 
@@ -212,7 +213,8 @@ class Drain:
             self._session.connect(), BatchPlan(counts, overtakes), stages
         )
         if batch is None:
-            self._sizes.note_nothing(waiting, overtakes=overtakes)
+            if overtakes:
+                self._sizes.note_stuck(waiting)
             return False
         stages.end("commit")
         self._settle(batch)
@@ -232,7 +234,7 @@ class Drain:
         plan: BatchPlan,
         stages: metrics.Stopwatch,
     ) -> Batch | None:
-        """Apply what is plan whole; if that fails, part by part.
+        """Apply `plan` whole; if that fails, part by part.
 
         Savepoints are for the second attempt: nearly every batch does without.
         """
@@ -255,7 +257,7 @@ class Drain:
         *,
         whole: bool,
     ) -> Batch | None:
-        """Lease partitions, apply what is plan of each and commit."""
+        """Lease the partitions of `plan`, apply it, and commit."""
         with transaction_in_pipeline(connection):
             asked = ask_leases(connection, list(plan.counts))
             schemas = self._session.hold_schemas(connection)

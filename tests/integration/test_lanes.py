@@ -231,21 +231,33 @@ def test_what_overtakes_moves_no_position(queue: Queue, drains: list[Drain]) -> 
     assert [asked - attempts for attempts, asked in rows] == [1]
 
 
+def test_what_overtakes_does_not_hurry_a_partition_that_fails(
+    queue: Queue, drains: list[Drain]
+) -> None:
+    *many, one = find_neighbors(queue)[:9]
+    partition = queue.accept(*many, lane=BULK)
+    queue.accept(one, lane=LIVE)
+    drain = drains[1]
+    # As a batch of its first entries has failed.
+    drain._setbacks.add([partition], ValueError())
+
+    applied = drain._drain_safely([Waiting(partition, 1)], overtakes=True)
+    behind = set(drain._setbacks.partitions)
+    drain._drain_safely([Waiting(partition, 9)])
+
+    assert applied
+    assert partition in behind
+    assert partition not in drain._setbacks.partitions
+
+
 def test_what_overtook_and_was_not_dropped_is_applied_once(
-    queue: Queue, drains: list[Drain], monkeypatch: pytest.MonkeyPatch
+    queue: Queue, drains: list[Drain]
 ) -> None:
     *many, one = find_neighbors(queue)[:9]
     partition = queue.accept(*many, lane=BULK)
     queue.accept(one, lane=LIVE)
 
-    def fail(*_: object) -> None:
-        raise redis.ConnectionError
-
-    with monkeypatch.context() as patched:
-        # As if the process had been killed between the commit and what follows.
-        patched.setattr(drains[1]._stream, "settle", fail)
-        with pytest.raises(redis.ConnectionError):
-            drains[1].drain([Waiting(partition, 1)], overtakes=True)
+    take(drains[1], partition, overtakes=True, is_killed=True)
     run(drains[0])
 
     assert queue.list_applied() == [one, *many]
