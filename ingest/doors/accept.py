@@ -17,6 +17,8 @@ from ingest.domain.lookups import Search
 from ingest.domain.matching import build_route_search, route, route_key
 from ingest.domain.ranks import Rank, Ranking
 from ingest.domain.tokens import Scope, Token
+from ingest.streams.lanes import Addition
+from ingest.wire.entries import encode
 from ingest.wire.envelopes import Envelope, to_import
 
 
@@ -33,6 +35,18 @@ class Accepted(Struct, frozen=True, kw_only=True):
     rank: Rank | None = None
     #: None for the one that its door chooses.
     lane: Lane | None = None
+
+
+def to_addition(accepted: Accepted, lane: Lane, *, awaited: bool) -> Addition:
+    """Return the entry of an import, in `lane` unless its request names another."""
+    return Addition(
+        partition=accepted.partition,
+        payload=encode(accepted.import_),
+        lane=accepted.lane or lane,
+        key=accepted.key,
+        rank=accepted.rank,
+        awaited=awaited,
+    )
 
 
 def check_right(token: Token, database_id: int, *actions: Scope) -> None:

@@ -8,15 +8,14 @@ from redis.exceptions import RedisError
 
 from ingest.domain.errors import Overloaded, Unavailable
 from ingest.domain.lanes import Lane
-from ingest.doors.accept import Accepted
+from ingest.doors.accept import Accepted, to_addition
 from ingest.settings import Settings
 from ingest.streams.backlog import Backlog
 from ingest.streams.connections import connect_blocking
 from ingest.streams.doorbell import Doorbell
-from ingest.streams.lanes import Addition, AppendCommand
+from ingest.streams.lanes import AppendCommand
 from ingest.streams.queues import SETTLED_KEY
 from ingest.wire.acceptance_log import dump_mark, gather_records
-from ingest.wire.entries import encode
 
 _NOTHING: Mapping[str, Mapping[str, str]] = {}
 
@@ -97,21 +96,11 @@ class BlockingAppends:
             self._ring(batch)
 
     def _write(self, batch: Sequence[Accepted]) -> AppendCommand:
-        additions = [
-            Addition(
-                partition=accepted.partition,
-                payload=encode(accepted.import_),
-                lane=accepted.lane or self._lane,
-                key=accepted.key,
-                rank=accepted.rank,
-                awaited=self._reply_to is not None,
-            )
-            for accepted in batch
-        ]
+        awaited = self._reply_to is not None
         marks = ((one.partition, dump_mark(one.import_)) for one in batch)
         return AppendCommand(
             self._partitions,
-            additions,
+            (to_addition(one, self._lane, awaited=awaited) for one in batch),
             gather_records(marks),
             reply_to=self._reply_to or b"",
         )

@@ -19,7 +19,7 @@ changes nothing.
 While no entry of the bulk lane waits, neither key exists, and nothing is asked of them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -115,7 +115,7 @@ class AppendCommand:
         )
         self.parts = ["EVAL", _APPEND, len(keys), *keys, len(self._fives), *told]
 
-    def _dump(self, one: Addition, reply_to: bytes) -> Iterator[Any]:
+    def _dump(self, one: Addition, reply_to: bytes) -> Sequence[Any]:
         fields = [b"import", one.payload]
         if one.awaited:
             fields += (b"reply_to", reply_to)
@@ -126,7 +126,7 @@ class AppendCommand:
             for pair in dump_rank(rank).items():
                 fields += pair
         five = self._fives.setdefault(one.partition, len(self._fives))
-        return iter((five, lane, one.key, request, len(fields) // 2, *fields))
+        return five, lane, one.key, request, len(fields) // 2, *fields
 
     def read(self, reply: object) -> AppendReply:
         """Read what Redis said; it may refuse all at once."""

@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from ingest.domain.answers import Answer
 from ingest.domain.errors import Unavailable
 from ingest.domain.lanes import Lane
-from ingest.doors.accept import Accepted
+from ingest.doors.accept import Accepted, to_addition
 from ingest.doors.http.admission import Admission
 from ingest.doors.http.appends import Appended, Appends
 from ingest.doors.http.bodies import Bodies
@@ -29,11 +29,9 @@ from ingest.doors.receipts import Receipts, StoredReceipt
 from ingest.settings import Settings
 from ingest.streams.backlog import Backlog
 from ingest.streams.doorbell import Doorbell
-from ingest.streams.lanes import Addition
 from ingest.telemetry import metrics
 from ingest.telemetry.tracing import open_tracer
 from ingest.wire.acceptance_log import dump_mark
-from ingest.wire.entries import encode
 from ingest.wire.reply_types import WaitingReply
 
 logger = logging.getLogger(__name__)
@@ -103,7 +101,7 @@ class Intake:
         import_, awaited = accepted.import_, wait_seconds > 0
         with self._board.expecting(import_.name) as expected:
             appended = await self.appends.append(
-                _add(accepted, Lane.LIVE, awaited=awaited),
+                to_addition(accepted, Lane.LIVE, awaited=awaited),
                 mark=dump_mark(import_),
                 note=None if awaited else dump_note(import_),
             )
@@ -191,7 +189,7 @@ class Intake:
             asyncio.sleep(0),
             *(
                 self.appends.enlist(
-                    _add(one, lane, awaited=awaited),
+                    to_addition(one, lane, awaited=awaited),
                     mark=dump_mark(one.import_),
                     note=None if awaited else dump_note(one.import_),
                 )
@@ -211,18 +209,6 @@ class Intake:
         if chunk:
             metrics.note_accepted(chunk[0].import_.door, databases)
         return len(databases), failure
-
-
-def _add(accepted: Accepted, lane: Lane, *, awaited: bool) -> Addition:
-    """Return the entry of an import, in `lane` unless its request names another."""
-    return Addition(
-        partition=accepted.partition,
-        payload=encode(accepted.import_),
-        lane=accepted.lane or lane,
-        key=accepted.key,
-        rank=accepted.rank,
-        awaited=awaited,
-    )
 
 
 def _failed_after(count: int) -> Unavailable:

@@ -5,6 +5,8 @@ Told are the forms that a client should send; the text form of each is taken too
 
 from collections.abc import Callable, Iterable, Mapping
 
+import msgspec
+
 from ingest.domain.catalog import Channel, Field, FieldType
 from ingest.domain.declarations import PARAMETERS, list_names
 from ingest.domain.fields import SYSTEM_FIELDS
@@ -14,6 +16,7 @@ from ingest.domain.statuses import STATUSES
 from ingest.domain.subscription_drafts import MAX_PRIORITY
 from ingest.domain.subscription_fields import SYSTEM_SUBSCRIPTION_FIELDS
 from ingest.domain.updates import Action
+from ingest.domain.views import ProfileId
 from ingest.wire import envelopes, parameters
 
 JsonSchema = dict[str, object]
@@ -31,11 +34,7 @@ _ADDRESSES: tuple[JsonSchema, ...] = (
 )
 _STATUS: JsonSchema = {"enum": [*STATUSES, *STATUSES.values()]}
 _CHANNEL: JsonSchema = {"type": "string", "enum": [*Channel]}
-PROFILE_ID: JsonSchema = {
-    "type": "string",
-    "pattern": "^[0-9a-f]{24}$",
-    "examples": ["6b04f28ad691ecc2e1a166f2"],
-}
+PROFILE_ID: JsonSchema = msgspec.json.schema(ProfileId)
 
 _BY_PARSER: Mapping[Callable[[object], object], JsonSchema] = {
     parameters.parse_text: _TEXT,
