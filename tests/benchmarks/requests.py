@@ -126,8 +126,8 @@ class Imports:
 
     def _customers(self) -> Iterator[tuple[int, int]]:
         """Yield a customer's number and a change, time after time."""
-        # Microseconds: where no iteration before this one has come.
-        fresh = count(time.time_ns() // 1000)
+        # Microseconds: where no iteration before this one has come. Below all known.
+        fresh = count(time.time_ns() // 1000 % FIRST_KNOWN)
         chance = Random(0)
         for turn, change in enumerate(count(time.time_ns() // 1000)):
             if self.kind == "create" or (self.kind == "mixed" and turn % 2):
