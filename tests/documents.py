@@ -8,10 +8,12 @@ import orjson
 from lxml import etree
 from uuid_utils.compat import uuid7
 
-from ingest.domain.imports import Import, Outcome
+from ingest.domain.imports import Import, Outcome, SubscriptionChange
+from ingest.store.catalog.load import load_catalog
 from ingest.wire.bodies import Format, decode
 from ingest.wire.envelopes import load_envelope, to_import
 from ingest.wire.limits import Limits
+from ingest.wire.single_changes import load_subscription_change
 from tests.pipeline import Pipeline
 
 
@@ -81,3 +83,24 @@ def fields_of(pipeline: Pipeline, outcome: Outcome) -> dict[str, Any]:
     assert outcome.error == 0, outcome.error_text
     fields: dict[str, Any] = pipeline.profile(str(outcome.profile_id))["fields"]
     return fields
+
+
+def change(
+    pipeline: Pipeline, change: SubscriptionChange, profile_id: str, **sent: object
+) -> Outcome:
+    """Apply a change of subscriptions as its request asks for it."""
+    document = {"db_id": 1, "profile_id": profile_id, **sent}
+    catalog = load_catalog(pipeline.connection)
+    envelope = load_subscription_change(
+        document, change=change, get_catalog=lambda: catalog
+    )
+    (outcome,) = pipeline.apply(
+        to_import(
+            envelope,
+            import_id=uuid7(),
+            accepted_at=datetime.now(UTC),
+            door="http",
+            token_id=None,
+        )
+    )
+    return outcome

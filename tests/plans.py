@@ -9,14 +9,19 @@ from tests.conftest import Connection
 
 
 def store_profiles(connection: Connection, count: int) -> None:
-    """Store `count` profiles, each with two keys, a subscription and a segment."""
+    """Store `count` profiles, each with three keys, a subscription and a segment."""
     connection.execute(
         """
-        INSERT INTO profiles (database_id, id, email, phones, fields,
+        INSERT INTO profiles (database_id, id, email, phones, fields, subscriptions,
                               created_at, updated_at)
-        SELECT 1, lpad(to_hex(n), 24, '0'), 'p' || n || '@example.com',
-               ARRAY['+1' || (2000000000 + n)], '{"points": 1}', now(), now()
-          FROM generate_series(1, %(rows)s) AS n
+        SELECT 1, lpad(to_hex(n), 24, '0'), email, ARRAY['+1' || (2000000000 + n)],
+               '{"points": 1}',
+               json_build_array(json_build_array(
+                   1, 'email', email, json_build_object('email', email), 'subscribed',
+                   0, '{}'::json, '[]'::json, false, now(), NULL)),
+               now(), now()
+          FROM generate_series(1, %(rows)s) AS n,
+               LATERAL (SELECT 'p' || n || '@example.com' AS email) AS named
         """,
         {"rows": count},
     )
@@ -25,12 +30,9 @@ def store_profiles(connection: Connection, count: int) -> None:
         INSERT INTO match_keys
         SELECT 1, 'email', email, id, true FROM profiles
          UNION ALL
-        SELECT 1, 'phone', phones[1], id, false FROM profiles;
-
-        INSERT INTO subscriptions
-        SELECT 1, id, 1, 'email', email, jsonb_build_object('email', email),
-               'subscribed', 0, '{}', '{}', false, now(), now()
-          FROM profiles;
+        SELECT 1, 'phone', phones[1], id, false FROM profiles
+         UNION ALL
+        SELECT 1, 'email_sub', email, id, false FROM profiles;
 
         INSERT INTO segment_members SELECT 1, id, 1, now() FROM profiles
         """

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 
-from ingest.doctor.findings import Finding, fail, warn, well
+from ingest.doctor.findings import Finding, Severity, fail, warn, well
 from ingest.domain.counts import count
 from ingest.domain.key_makers import describe_makers, list_makers
 from ingest.store.catalog.load import load_declared
@@ -14,7 +14,6 @@ from ingest.store.profiles.key_rebuild import sample
 from ingest.store.receipts.days import list_days
 from ingest.store.servers import (
     find_invalid_indexes,
-    find_superseded_indexes,
     find_unanalyzed_tables,
     find_unique_indexes,
 )
@@ -26,7 +25,6 @@ UNIQUE_INDEXES = frozenset({
     "profiles_pkey",
     "match_keys_pkey",
     "match_keys_exclusive",
-    "subscriptions_pkey",
     "segment_members_pkey",
     "partitions_pkey",
     "entry_is_unique",
@@ -40,7 +38,7 @@ def check_schema(connection: Connection, today: date) -> Iterator[Finding]:
     """Check the tables and their contents; if any is missing, only the migrations."""
     migrations = _check_migrations(load_applied(connection))
     yield migrations
-    if not migrations.advice:
+    if migrations.level is not Severity.FAIL:
         yield _check_indexes(connection)
         yield _check_statistics(connection)
         yield from _check_catalog(connection)
@@ -49,17 +47,28 @@ def check_schema(connection: Connection, today: date) -> Iterator[Finding]:
 
 
 def _check_migrations(applied: Mapping[str, str]) -> Finding:
-    ours = {each.name: each.checksum for each in read_migrations()}
-    missing = sorted(ours.keys() - applied.keys())
+    migrations = read_migrations()
+    ours = {each.name: each.checksum for each in migrations}
+    late = {each.name for each in migrations if each.finishes} - applied.keys()
+    missing = sorted(ours.keys() - applied.keys() - late)
     if missing:
         found = f"missing: {', '.join(missing)}"
         return fail("schema.migrations", found, "Run: penstock migrate")
-    changed = sorted(name for name in ours if applied[name] != ours[name])
+    changed = sorted(
+        name for name in ours if applied.get(name, ours[name]) != ours[name]
+    )
     if changed:
         return fail(
             "schema.migrations",
             f"applied with different text: {', '.join(changed)}",
             "Restore the migration files of the release that applied them.",
+        )
+    if late:
+        return warn(
+            "schema.migrations",
+            f"the upgrade is not finished: {', '.join(sorted(late))}",
+            "When no process of the previous release runs: penstock migrate --finish. "
+            "Until then every import also writes the tables of that release.",
         )
     newer = len(applied.keys() - ours.keys())
     found = f"{len(ours)} applied" + (f", {newer} of a newer release" if newer else "")
@@ -82,13 +91,6 @@ def _check_indexes(connection: Connection) -> Finding:
             f"missing: {', '.join(absent)}",
             "Stop the workers and recreate them as in the migrations. Without them, "
             "imports can be applied twice and profiles duplicated.",
-        )
-    if superseded := find_superseded_indexes(connection):
-        return warn(
-            "schema.indexes",
-            f"of the previous release: {', '.join(superseded)}",
-            "When no worker of that release runs: DROP INDEX CONCURRENTLY "
-            f"{', '.join(superseded)}. Until then every import also updates it.",
         )
     return well("schema.indexes", f"{len(UNIQUE_INDEXES)} unique indexes, all valid")
 

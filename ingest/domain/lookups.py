@@ -13,7 +13,7 @@ from ingest.domain.profiles import Profile
 EMAIL = "email"
 PHONE = "phone"
 FIELD_PREFIX = "field:"
-#: Kinds held by its subscriptions; the channel is what the table is searched by.
+#: Kinds held by its subscriptions, each the contacts of a channel.
 SUBSCRIPTION_CHANNELS: Mapping[str, Channel] = {
     "email_sub": Channel.EMAIL,
     "phone_sub": Channel.SMS,
@@ -80,9 +80,10 @@ def is_exclusive(database: Database, lookup: Lookup) -> bool:
     return field is not None and field.unique
 
 
-def profile_keys(profile: Profile, database: Database) -> set[Lookup]:
-    """Return the keys under which `profile` itself is found, as `match_keys` holds."""
-    keys = {Lookup(PHONE, phone_key(phone)) for phone in profile.phones}
+def search_keys(profile: Profile, database: Database) -> set[Lookup]:
+    """Return every key under which a search finds `profile`, but its id."""
+    keys = subscription_keys(profile)
+    keys.update(Lookup(PHONE, phone_key(phone)) for phone in profile.phones)
     if profile.email is not None:
         keys.add(Lookup(EMAIL, email_key(profile.email)))
     for field in database.match_fields:
@@ -92,10 +93,21 @@ def profile_keys(profile: Profile, database: Database) -> set[Lookup]:
     return keys
 
 
+def stored_keys(profile: Profile, database: Database) -> set[Lookup]:
+    """Return the keys of `profile` that `match_keys` holds."""
+    return {key for key in search_keys(profile, database) if is_stored(key)}
+
+
+def is_stored(lookup: Lookup) -> bool:
+    """Tell whether `match_keys` holds keys like `lookup`."""
+    return lookup.resource_id is None and lookup.kind != PROFILE_ID
+
+
 def subscription_keys(profile: Profile) -> set[Lookup]:
     """Return the keys under which the subscriptions of `profile` are found.
 
-    Any status counts, deleted ones do not (contract 14, point 13).
+    Each on any resource, and on its own. Any status counts, deleted ones do not
+    (contract 14, point 13).
     """
     keys = set()
     for key, subscription in profile.subscriptions.items():

@@ -37,6 +37,10 @@ class Subscription(Struct, frozen=True, kw_only=True):
     #: Category names, sorted.
     categories: tuple[str, ...] = ()
     deleted: bool = False
+    #: None before it is first stored.
+    created_at: datetime | None = None
+    #: When it last changed; None before it is first stored.
+    updated_at: datetime | None = None
 
 
 class Profile(Struct, frozen=True, kw_only=True):

@@ -15,7 +15,8 @@ from ingest.domain.lookups import (
     Lookup,
     Search,
     is_exclusive,
-    profile_keys,
+    is_stored,
+    search_keys,
     subscription_keys,
 )
 from ingest.domain.profiles import Profile
@@ -62,6 +63,7 @@ class Workspace:
         for profile in self.loaded.values():
             keys = self._keys(profile)
             self._index(profile, keys, keys)
+        self._stored = dict(self._held)
 
     def find(self, database_id: int, search: Search) -> tuple[Profile, str] | None:
         """Return the one profile that `search` finds and the kind of key that did.
@@ -111,6 +113,15 @@ class Workspace:
             if profile is not loaded:
                 yield loaded, profile
 
+    def key_changes(self, profile: Profile) -> tuple[Set[Lookup], Set[Lookup]]:
+        """Return the keys that `profile` no longer has, and those it has gained."""
+        address = (profile.database_id, profile.id)
+        before, after = self._stored.get(address, frozenset()), self._held[address]
+        return (
+            {key for key in before - after if is_stored(key)},
+            {key for key in after - before if is_stored(key)},
+        )
+
     def list_keys(self, database_id: int) -> Iterator[Set[Lookup]]:
         """Return the keys of each profile of a database."""
         for (database, _), keys in self._held.items():
@@ -154,7 +165,7 @@ class Workspace:
 
     def _keys(self, profile: Profile) -> set[Lookup]:
         database = self.catalog.databases[profile.database_id]
-        keys = profile_keys(profile, database) | subscription_keys(profile)
+        keys = search_keys(profile, database)
         keys.add(Lookup(PROFILE_ID, profile.id))
         return keys
 

@@ -64,7 +64,8 @@ def prepare(database_url: str, *, demo: bool) -> str | None:
     where it was done before, so each start may call it.
     """
     with connect(database_url) as connection:
-        migrate(connection)
+        # The embedded default has no processes but those of this group.
+        migrate(connection, finish=demo)
         if not demo:
             return None
         with connection.transaction():

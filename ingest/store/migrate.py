@@ -31,6 +31,8 @@ _POLL_SECONDS = 0.2
 #: How a file begins whose statements Postgres refuses in a transaction. Each ends with
 #: a line; together they can be run again after any of them failed.
 _OUTSIDE = b"-- Not in a transaction"
+#: How a file begins that the release before does not survive.
+_FINISH = b"-- Finishes an upgrade"
 _END_OF_STATEMENT = re.compile(rb";[ \t]*$", re.MULTILINE)
 _COMMENTS = re.compile(rb"--[^\n]*")
 
@@ -59,6 +61,11 @@ class Migration:
     def is_long(self) -> bool:
         """Whether it runs outside a transaction, for as long as it takes."""
         return self.sql.startswith(_OUTSIDE)
+
+    @property
+    def finishes(self) -> bool:
+        """Whether processes of the release before can no longer work after it."""
+        return self.sql.startswith(_FINISH)
 
     def statements(self) -> list[bytes]:
         """Return the statements of a long one."""
@@ -92,6 +99,16 @@ def load_applied(connection: Connection) -> dict[str, str]:
     if row == (None,):
         return {}
     return dict(connection.execute("SELECT name, checksum FROM migrations").fetchall())
+
+
+def find_unfinished(connection: Connection) -> list[str]:
+    """Name the migrations that wait until the release before is gone."""
+    applied = load_applied(connection)
+    return [
+        each.name
+        for each in read_migrations()
+        if each.finishes and each.name not in applied
+    ]
 
 
 def _ensure_applied(connection: Connection) -> dict[str, str]:
@@ -207,8 +224,16 @@ def _apply_next(
     return missing, _apply_outside(connection, missing)
 
 
-def migrate(connection: Connection, folder: Traversable = MIGRATIONS) -> list[str]:
+def migrate(
+    connection: Connection,
+    folder: Traversable = MIGRATIONS,
+    *,
+    finish: bool = False,
+) -> list[str]:
     """Apply every missing migration; return the names of those applied here.
+
+    Those that finish an upgrade only with `finish`, for when no process of the release
+    before runs any more; and in an empty database, which no release has used.
 
     Each runs in a transaction of its own, under an advisory lock that ends with it; or
     outside of any, if it says so, under another lock. What is missing is read again
@@ -216,7 +241,10 @@ def migrate(connection: Connection, folder: Traversable = MIGRATIONS) -> list[st
     twice. Names that only the database knows are left alone: they belong to a newer
     release that runs beside this one.
     """
-    migrations = read_migrations(folder)
+    finish = finish or not load_applied(connection)
+    migrations = [
+        each for each in read_migrations(folder) if finish or not each.finishes
+    ]
     done: list[str] = []
     # Each turn, one is applied at least: here or by another process.
     for _ in range(len(migrations) + 1):

@@ -9,8 +9,6 @@ from ingest.store.database import Connection
 
 #: Tables up to this size are planned well without, and autovacuum may never come.
 _UNANALYZED_BYTES = 8 * 8192
-#: Replaced by subscriptions_contact_key (0016).
-_SUPERSEDED_INDEXES = ("subscriptions_contact",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,21 +145,5 @@ def find_unanalyzed_tables(connection: Connection) -> list[str]:
          ORDER BY sum(pg_relation_size(part.oid)) DESC, 1
         """,
         {"bytes": _UNANALYZED_BYTES},
-    )
-    return [str(name) for (name,) in rows]
-
-
-def find_superseded_indexes(connection: Connection) -> list[str]:
-    """Name the indexes that only workers of the release before use."""
-    rows = connection.execute(
-        """
-        SELECT relname
-          FROM pg_class
-         WHERE relnamespace = to_regnamespace(current_schema())
-           AND relkind = 'i'
-           AND relname = ANY(%(names)s::text[])
-         ORDER BY 1
-        """,
-        {"names": list(_SUPERSEDED_INDEXES)},
     )
     return [str(name) for (name,) in rows]

@@ -9,12 +9,13 @@ from tests.benchmarks.requests import FIRST_KNOWN
 #: have twelve digits, so that what is replaced is nothing else.
 _STATEMENTS = (
     """
-    INSERT INTO profiles (database_id, id, email, phones, fields, version,
-                          created_at, updated_at)
+    INSERT INTO profiles (database_id, id, email, phones, fields, subscriptions,
+                          version, created_at, updated_at)
     SELECT database_id, lpad(to_hex(number), 24, '0'),
            replace(email, %(model)s, number::text),
            replace(phones::text, %(model)s, number::text)::text[],
-           replace(fields::text, %(model)s, number::text)::jsonb, version,
+           replace(fields::text, %(model)s, number::text)::jsonb,
+           replace(subscriptions::text, %(model)s, number::text)::json, version,
            created_at, updated_at
       FROM profiles, generate_series(%(first)s::bigint, %(last)s::bigint) AS number
      WHERE id = %(id)s
@@ -24,20 +25,6 @@ _STATEMENTS = (
     SELECT database_id, kind, replace(value, %(model)s, number::text),
            lpad(to_hex(number), 24, '0'), exclusive
       FROM match_keys, generate_series(%(first)s::bigint, %(last)s::bigint) AS number
-     WHERE profile_id = %(id)s
-    """,
-    """
-    INSERT INTO subscriptions
-           (database_id, profile_id, resource_id, channel, contact, contact_data,
-            status, priority, custom_fields, categories, is_deleted,
-            created_at, updated_at)
-    SELECT database_id, lpad(to_hex(number), 24, '0'), resource_id, channel,
-           replace(contact, %(model)s, number::text),
-           replace(contact_data::text, %(model)s, number::text)::jsonb,
-           status, priority, custom_fields, categories, is_deleted,
-           created_at, updated_at
-      FROM subscriptions,
-           generate_series(%(first)s::bigint, %(last)s::bigint) AS number
      WHERE profile_id = %(id)s
     """,
 )
@@ -58,4 +45,4 @@ def fill(
     }
     for statement in _STATEMENTS:
         connection.execute(statement, parameters)
-    connection.execute("VACUUM ANALYZE profiles, match_keys, subscriptions")
+    connection.execute("VACUUM ANALYZE profiles, match_keys")

@@ -12,7 +12,6 @@ _TABLES = {
     "imports": "import_id IN (SELECT import_id FROM newest)",
     "profiles": "id IN (SELECT profile_id FROM newest)",
     "match_keys": "profile_id IN (SELECT profile_id FROM newest)",
-    "subscriptions": "profile_id IN (SELECT profile_id FROM newest)",
 }
 
 

@@ -1,26 +1,23 @@
 """`subscriptions/delete`, `restore`, `suspend_all`, `unsuspend_all`: contract 16.5."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from uuid_utils.compat import uuid7
 
 from ingest.domain.catalog import EventKind
 from ingest.domain.errors import InvalidRequest
-from ingest.domain.imports import Outcome, State, SubscriptionChange
+from ingest.domain.imports import State, SubscriptionChange
 from ingest.domain.tokens import Scope
-from ingest.store.catalog.load import load_catalog, load_declared
+from ingest.store.catalog.load import load_declared
 from ingest.store.catalog.save import save_catalog
 from ingest.store.tokens import create_token
 from ingest.wire.bodies import Format
-from ingest.wire.envelopes import to_import
 from ingest.wire.single_changes import load_subscription_change
 from tests import said
 from tests.conftest import Connection
 from tests.declared import make_endpoint, make_trigger
-from tests.documents import write
+from tests.documents import change, write
 from tests.factories import make_import
 from tests.intakes import ServedIntake, says
 from tests.pipeline import Pipeline
@@ -47,27 +44,6 @@ def subscribe(connection: Connection, *subscriptions: dict[str, Any]) -> str:
     """Create a profile with these subscriptions; return its id."""
     data = {"email": "john@example.com", "subscriptions": [*subscriptions]}
     return Pipeline(connection).create(data)
-
-
-def change(
-    pipeline: Pipeline, change: SubscriptionChange, profile_id: str, **sent: object
-) -> Outcome:
-    """Apply a change as its request asks for it."""
-    document = {"db_id": 1, "profile_id": profile_id, **sent}
-    catalog = load_catalog(pipeline.connection)
-    envelope = load_subscription_change(
-        document, change=change, get_catalog=lambda: catalog
-    )
-    (outcome,) = pipeline.apply(
-        to_import(
-            envelope,
-            import_id=uuid7(),
-            accepted_at=datetime.now(UTC),
-            door="http",
-            token_id=None,
-        )
-    )
-    return outcome
 
 
 def states(pipeline: Pipeline) -> list[tuple[Any, ...]]:

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from ingest.domain.imports import State
+from ingest.domain.imports import State, SubscriptionChange
 from ingest.wire.bodies import Format
-from tests.documents import send
+from tests.documents import change, send
 from tests.pipeline import Pipeline
 
 FORMATS = pytest.mark.parametrize(
@@ -125,8 +125,9 @@ def test_subscriptions_of_any_status_match_but_not_deleted_ones(
     pipeline: Pipeline, deleted: bool, state: State
 ) -> None:
     subscription = {**SMS, "status": "unsubscribed"}
-    pipeline.create({"email": "ann@example.com", "subscriptions": [subscription]})
-    pipeline.connection.execute("UPDATE subscriptions SET is_deleted = %s", (deleted,))
+    ann = pipeline.create({"email": "ann@example.com", "subscriptions": [subscription]})
+    if deleted:
+        change(pipeline, SubscriptionChange.DELETE, ann, **SMS)
 
     outcome = send(
         pipeline, Format.JSON, {"_fname": "A"}, matching="phone_sub", phone=SMS["phone"]

@@ -30,8 +30,14 @@ def make_old(connection: Connection) -> None:
     connection.execute(
         "UPDATE match_keys SET value = %(old)s WHERE value = %(key)s", parameters
     )
+    # The canonical contact is in quotes of its own; as it was sent it is PHONE.
     connection.execute(
-        "UPDATE subscriptions SET contact = %(old)s WHERE contact = %(key)s", parameters
+        """
+        UPDATE profiles
+           SET subscriptions = replace(subscriptions::text, '"sms","' || %(key)s,
+                                       '"sms","' || %(old)s)::json
+        """,
+        parameters,
     )
     find_difference(connection)
     connection.execute(
@@ -41,7 +47,7 @@ def make_old(connection: Connection) -> None:
 
 def list_holders(connection: Connection, value: str) -> list[str]:
     rows = connection.execute(
-        "SELECT profile_id FROM match_keys WHERE value = %s", (value,)
+        "SELECT DISTINCT profile_id FROM match_keys WHERE value = %s", (value,)
     )
     return [id_ for (id_,) in rows]
 
@@ -150,17 +156,17 @@ def test_a_subscription_that_is_there_twice_stays_so(pipeline: Pipeline) -> None
     make_old(pipeline.connection)
     pipeline.connection.execute(
         """
-        INSERT INTO subscriptions
-        SELECT (stored).*
-          FROM (SELECT jsonb_populate_record(subscriptions, %s::jsonb) AS stored
-                  FROM subscriptions) AS twin
+        UPDATE profiles
+           SET subscriptions = json_build_array(
+                   subscriptions -> 0,
+                   replace((subscriptions -> 0)::text, %(old)s, %(key)s)::json)
         """,
-        (f'{{"contact": "{KEY}"}}',),
+        {"old": f'"sms","{OLD_KEY}', "key": f'"sms","{KEY}'},
     )
 
     *_, ended = rebuild_keys(pipeline.connection)
 
-    assert (ended.changed, ended.refused) == (1, 1)
+    assert (ended.changed, ended.refused) == (2, 1)
     contacts = pipeline.connection.execute(
         "SELECT contact FROM subscriptions ORDER BY contact"
     ).fetchall()

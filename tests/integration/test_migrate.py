@@ -17,11 +17,11 @@ from ingest.store.migrate import (
     read_migrations,
 )
 from ingest.store.receipts.days import create_daily_partitions
-from ingest.store.servers import find_invalid_indexes, find_superseded_indexes
+from ingest.store.servers import find_invalid_indexes
 from tests.conftest import Servers
 from tests.databases import cloned
 from tests.intakes import DEADLINE_SECONDS
-from tests.plans import store_profiles, store_receipts
+from tests.plans import store_receipts
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -218,7 +218,13 @@ def test_receipts_of_the_release_before_get_the_new_index(
             (tmp_path / migration.name).write_bytes(migration.sql)
     migrate(empty, tmp_path)
     create_daily_partitions(empty, date(2026, 1, 1), 0)
-    store_profiles(empty, 3)
+    empty.execute(
+        """
+        INSERT INTO profiles (database_id, id, created_at, updated_at)
+        SELECT 1, lpad(to_hex(n), 24, '0'), now(), now()
+          FROM generate_series(1, 3) AS n
+        """
+    )
     store_receipts(empty)
 
     assert migrate(empty)[:1] == ["0015_contact_keys.sql"]
@@ -240,14 +246,34 @@ def test_receipts_of_the_release_before_get_the_new_index(
         "imports_named",
     ]
     assert find_invalid_indexes(empty) == []
-    # Workers of that release still search by it.
-    assert find_superseded_indexes(empty) == ["subscriptions_contact"]
 
 
-def test_a_new_database_has_no_index_of_the_release_before(empty: Connection) -> None:
-    migrate(empty)
+FINISH = "-- Finishes an upgrade: a test.\n\nDROP TABLE first"
 
-    assert find_superseded_indexes(empty) == []
+
+def test_what_the_release_before_needs_stays_until_the_upgrade_is_finished(
+    empty: Connection, tmp_path: Path
+) -> None:
+    write(tmp_path, "0001_first.sql", "CREATE TABLE first ()")
+    migrate(empty, tmp_path)
+    write(tmp_path, "0002_finish.sql", FINISH)
+    write(tmp_path, "0003_third.sql", "CREATE TABLE third ()")
+
+    assert migrate(empty, tmp_path) == ["0003_third.sql"]
+    assert empty.execute("SELECT to_regclass('first')").fetchone() == ("first",)
+
+    assert migrate(empty, tmp_path, finish=True) == ["0002_finish.sql"]
+    assert empty.execute("SELECT to_regclass('first')").fetchone() == (None,)
+    assert migrate(empty, tmp_path, finish=True) == []
+
+
+def test_an_empty_database_has_no_upgrade_to_finish(
+    empty: Connection, tmp_path: Path
+) -> None:
+    write(tmp_path, "0001_first.sql", "CREATE TABLE first ()")
+    write(tmp_path, "0002_finish.sql", FINISH)
+
+    assert migrate(empty, tmp_path) == ["0001_first.sql", "0002_finish.sql"]
 
 
 def test_a_session_speaks_utc_and_names_itself(connection: Connection) -> None:

@@ -30,7 +30,6 @@ YESTERDAY = NOW - timedelta(days=1)
 LARGE = (
     "profiles",
     "match_keys",
-    "subscriptions",
     "imports",
     "events",
     "deliveries",

@@ -131,7 +131,7 @@ def test_everything_that_a_batch_and_a_deletion_run_is_judged(
         for statement in list_statements()
         if any(squeeze(statement.numbered) in plan for plan in run)
     }
-    assert "ingest/store/profiles/lookups.py:_find_by_subscriptions" in ran
+    assert "ingest/store/profiles/lookups.py:_find_by_keys" in ran
     assert len(ran) >= 14
     assert ran & UNJUDGED.keys() == set()
 

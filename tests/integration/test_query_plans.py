@@ -6,7 +6,7 @@ from tests.pipeline import Pipeline
 from tests.plans import about, reading_whole, store_profiles, store_receipts, watching
 
 ROWS = 100_000
-LARGE = ("profiles", "match_keys", "subscriptions", "segment_members", "imports")
+LARGE = ("profiles", "match_keys", "segment_members", "imports")
 
 
 def test_no_statement_of_a_batch_reads_a_whole_table(connection: Connection) -> None:

@@ -138,7 +138,7 @@ seeds = st.lists(
 #: Which drain does the next batch, of which partition, or of all.
 steps = st.lists(st.tuples(st.integers(0, 2), st.integers(-1, PARTITIONS - 1)))
 
-TABLES = "profiles, match_keys, subscriptions, segment_members, imports, dead_letters"
+TABLES = "profiles, match_keys, segment_members, imports, dead_letters"
 
 
 class World:

@@ -95,18 +95,25 @@ def test_a_scan_finds_what_contains_the_document(connection: Connection) -> None
 def test_one_subscription_must_hold_all_that_is_sought(
     connection: Connection, resource_id: int | None, count: int
 ) -> None:
-    stored = [("a", 1, ["x", "y"]), ("b", 2, ["x", "y"]), ("c", 1, ["x"])]
-    for profile_id, resource, tags in [*stored, ("c", 2, ["y"])]:
+    stored: dict[str, list[tuple[int, list[str]]]] = {
+        "a": [(1, ["x", "y"])],
+        "b": [(2, ["x", "y"])],
+        "c": [(1, ["x"]), (2, ["y"])],
+    }
+    for profile_id, subscriptions in stored.items():
+        contact = {"email": "a@example.com"}
+        document: list[object] = [
+            (resource, "email", "a@example.com", contact, "subscribed", 0,
+             {"f": tags}, [], False, "2026-01-01T00:00:00Z", None)
+            for resource, tags in subscriptions
+        ]  # fmt: skip
         connection.execute(
             """
-            INSERT INTO subscriptions
-                   (database_id, profile_id, resource_id, channel, contact,
-                    contact_data, status, priority, custom_fields, created_at,
-                    updated_at)
-            VALUES (1, %s, %s, 'email', 'a@example.com', '{}', 'subscribed', 0, %s,
-                    now(), now())
+            INSERT INTO profiles (database_id, id, subscriptions, created_at,
+                                  updated_at)
+            VALUES (1, repeat(%s, 24), %s, now(), now())
             """,
-            (profile_id, resource, json.dumps({"f": tags})),
+            (profile_id, json.dumps(document)),
         )
     address = (1, Lookup(SUBSCRIPTION_SCAN, "f=x,y", resource_id))
 

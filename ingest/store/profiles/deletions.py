@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ingest.domain.catalog import Catalog, Database, FieldType
 from ingest.domain.errors import NotFound
-from ingest.domain.lookups import Lookup, Search, profile_keys
+from ingest.domain.lookups import Lookup, Search, stored_keys
 from ingest.domain.profiles import Profile
 from ingest.store.database import Connection
 from ingest.store.profiles.keys import delete_keys
@@ -57,16 +57,11 @@ def _possible_keys(profile: Profile, database: Database) -> set[Lookup]:
         for name, field in database.fields.items()
         if field.type not in _UNMATCHABLE
     }
-    return profile_keys(profile, replace(database, fields=fields))
+    return stored_keys(profile, replace(database, fields=fields))
 
 
 _UNMATCHABLE = frozenset({FieldType.OBJECT, FieldType.ARR_OBJECT})
 _STATEMENTS = (
-    """
-    DELETE FROM subscriptions
-     WHERE database_id = %(database_id)s
-       AND profile_id = %(profile_id)s
-    """,
     """
     DELETE FROM segment_members
      WHERE database_id = %(database_id)s

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec.structs import replace
 
 from ingest.domain.catalog import Catalog
-from ingest.domain.lookups import Lookup, is_exclusive, lock_name, profile_keys
-from ingest.domain.profiles import Profile, SubscriptionKey
+from ingest.domain.lookups import Lookup, lock_name, stored_keys
+from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
 from ingest.domain.subscription_contacts import recompute_contact
 from ingest.store.catalog.load import hold_catalog, load_catalog
 from ingest.store.database import Connection
@@ -30,9 +30,9 @@ from ingest.store.profiles.profile_rows import (
     list_ids,
     load_profiles,
     lock_profiles,
+    replace_subscriptions,
     sample_ids,
 )
-from ingest.store.profiles.subscriptions import move_contacts
 from ingest.store.rows import Id
 
 #: Profiles in one transaction: few enough to lock all names that they bring.
@@ -115,13 +115,10 @@ def find_lacking(
     connection: Connection, catalog: Catalog, profiles: Sequence[Profile]
 ) -> set[Id]:
     """Return those of `profiles` that lack a key, or have a contact of old versions."""
-    missing = find_missing_keys(connection, _all_keys(catalog, profiles))
-    moved = {
-        _id(profile)
-        for profile in profiles
-        if any(is_free for _, _, is_free in _moves(profile))
-    }
-    return {owner for owner, _ in missing} | moved
+    moved = [(one, _move_contacts(one)[0]) for one in profiles]
+    keys = _all_keys(catalog, (new for _, new in moved))
+    lacking = {owner for owner, _ in find_missing_keys(connection, keys)}
+    return lacking | {_id(new) for old, new in moved if new is not old}
 
 
 def find_orphans(
@@ -129,7 +126,7 @@ def find_orphans(
 ) -> list[_Held]:
     """Return those of `keys` that their profile, if it is there, does not hold."""
     held = {
-        _id(profile): profile_keys(profile, catalog.databases[profile.database_id])
+        _id(profile): stored_keys(profile, catalog.databases[profile.database_id])
         for profile in profiles
     }
     return [(owner, key) for owner, key in keys if key not in held.get(owner, ())]
@@ -177,22 +174,18 @@ def _rebuild(
     if not lacking:
         return 0, 0
     # In the order of every import: names, then profiles; and what is locked counts.
-    wanted = _all_keys(catalog, (one for one in read if _id(one) in lacking))
+    expected = [_move_contacts(one)[0] for one in read if _id(one) in lacking]
+    wanted = _all_keys(catalog, expected)
     lock_names(connection, (lock_name(owner[0], key) for owner, key in wanted))
     profiles = lock_profiles(connection, lacking)
-    missing = find_missing_keys(connection, _all_keys(catalog, profiles))
-    added = insert_free_keys(
-        connection,
-        [
-            (owner, key, is_exclusive(catalog.databases[owner[0]], key))
-            for owner, key in missing
-        ],
+    moved = [(one, *_move_contacts(one)) for one in profiles]
+    replace_subscriptions(connection, [new for old, new, _ in moved if new is not old])
+    missing = find_missing_keys(
+        connection, _all_keys(catalog, (new for _, new, _ in moved))
     )
-    moves = [(_id(one), *move) for one in profiles for move in _moves(one)]
-    free = [(owner, key, contact) for owner, key, contact, is_free in moves if is_free]
-    move_contacts(connection, free)
-    refused = len(missing) - added + len(moves) - len(free)
-    return added + len(free), refused
+    added = insert_free_keys(connection, catalog, missing)
+    refused = sum(count for _, _, count in moved)
+    return added, len(missing) - added + refused
 
 
 def _prune(connection: Connection, catalog: Catalog, keys: Sequence[_Held]) -> int:
@@ -215,19 +208,26 @@ def _all_keys(catalog: Catalog, profiles: Iterable[Profile]) -> list[_Held]:
     return [
         (_id(profile), key)
         for profile in profiles
-        for key in profile_keys(profile, catalog.databases[profile.database_id])
+        for key in stored_keys(profile, catalog.databases[profile.database_id])
     ]
 
 
-def _moves(profile: Profile) -> Iterator[tuple[SubscriptionKey, str, bool]]:
-    """Return the contacts that our versions make otherwise, and whether there is room.
+def _move_contacts(profile: Profile) -> tuple[Profile, int]:
+    """Return `profile` with the contacts that our versions make, and how many stay.
 
-    There is none where the profile has that subscription already.
+    Those stay for which there is no room: the profile has that subscription already.
     """
-    taken = set(profile.subscriptions)
+    subscriptions: dict[SubscriptionKey, Subscription] = {}
+    stay = 0
     for key, subscription in profile.subscriptions.items():
         contact = recompute_contact(key.channel, subscription.contact)
-        if contact is not None and contact != key.contact:
-            fresh = replace(key, contact=contact)
-            yield key, contact, fresh not in taken
-            taken.add(fresh)
+        fresh = key if contact is None else replace(key, contact=contact)
+        if fresh == key:
+            subscriptions[key] = subscription
+        elif fresh in profile.subscriptions or fresh in subscriptions:
+            subscriptions[key] = subscription
+            stay += 1
+        else:
+            subscriptions[fresh] = replace(subscription, key=fresh)
+    is_same = subscriptions.keys() == profile.subscriptions.keys()
+    return (profile if is_same else replace(profile, subscriptions=subscriptions)), stay

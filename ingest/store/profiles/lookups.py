@@ -43,21 +43,15 @@ def find_profiles(
     At most `candidates` for each.
     Ids of profiles that are looked for by id are returned unchecked.
     """
-    own, listed = [], []
+    keys = []
     hits: LookupHits = defaultdict(list)
     for address in wanted:
         _, lookup = address
         if lookup.kind == PROFILE_ID:
             hits[address].append(lookup.value)
-        elif lookup.kind in SUBSCRIPTION_CHANNELS:
-            listed.append(address)
         else:
-            own.append(address)
-    # Both are sent before either is read: in pipeline mode, one round trip.
-    by_keys = _find_by_keys(connection, own, candidates)
-    by_subscriptions = _find_by_subscriptions(connection, listed, candidates)
-    _collect(hits, by_keys)
-    _collect(hits, by_subscriptions)
+            keys.append(address)
+    _collect(hits, _find_by_keys(connection, keys, candidates))
     return hits
 
 
@@ -140,62 +134,35 @@ def _find_by_keys(
         return []
     rows = connection.execute(
         """
-        -- One probe of the primary key for each wanted key.
+        -- One probe of the primary key for each wanted key. Of a subscription on one
+        -- resource, also one of each profile that is found, which must have it there.
         SELECT wanted.number, found.profile_id
-          FROM unnest(%(databases)s::integer[], %(kinds)s::text[], %(values)s::text[])
-               WITH ORDINALITY AS wanted (database_id, kind, value, number)
+          FROM unnest(%(databases)s::integer[], %(kinds)s::text[], %(values)s::text[],
+                      %(channels)s::text[], %(resources)s::integer[])
+               WITH ORDINALITY
+               AS wanted (database_id, kind, value, channel, resource_id, number)
          CROSS JOIN LATERAL (
                SELECT profile_id
                  FROM match_keys
                 WHERE match_keys.database_id = wanted.database_id
                   AND match_keys.kind = wanted.kind
                   AND match_keys.value = wanted.value
+                  AND (wanted.resource_id IS NULL
+                       OR (SELECT has_subscription(
+                                  subscriptions, wanted.resource_id, wanted.channel,
+                                  wanted.value)
+                             FROM profiles
+                            WHERE profiles.database_id = match_keys.database_id
+                              AND profiles.id = match_keys.profile_id))
                 LIMIT %(candidates)s) AS found
         """,
         {
             "databases": dump_array([database_id for database_id, _ in addresses]),
             "kinds": dump_array([lookup.kind for _, lookup in addresses]),
             "values": dump_array([lookup.value for _, lookup in addresses]),
-            "candidates": candidates,
-        },
-    )
-    return ((addresses[number - 1], profile_id) for number, profile_id in rows)
-
-
-def _find_by_subscriptions(
-    connection: Connection, addresses: Sequence[Address], candidates: int
-) -> Iterable[tuple[Address, str]]:
-    if not addresses:
-        return []
-    rows = connection.execute(
-        """
-        -- One probe of subscriptions_contact_key for each. Compared by that key alone:
-        -- each column of it stands in the primary key too, which would be read whole.
-        SELECT wanted.number, found.profile_id
-          FROM unnest(%(databases)s::integer[], %(channels)s::text[],
-                      %(values)s::text[], %(resources)s::integer[])
-               WITH ORDINALITY
-               AS wanted (database_id, channel, value, resource_id, number)
-         CROSS JOIN LATERAL (
-               -- Any status counts, deleted ones do not. Sorted, for a planner that
-               -- expects many rows of a key would make room to hash them.
-               SELECT DISTINCT ON (profile_id) profile_id
-                 FROM subscriptions
-                WHERE contact_key(subscriptions.database_id, subscriptions.channel,
-                                  subscriptions.contact) COLLATE "C"
-                    = contact_key(wanted.database_id, wanted.channel, wanted.value)
-                  AND NOT subscriptions.is_deleted
-                  AND (wanted.resource_id IS NULL
-                       OR subscriptions.resource_id = wanted.resource_id)
-                ORDER BY profile_id
-                LIMIT %(candidates)s) AS found
-        """,
-        {
-            "databases": dump_array([database_id for database_id, _ in addresses]),
             "channels": dump_array(
-                [SUBSCRIPTION_CHANNELS[at.kind].value for _, at in addresses]
+                [SUBSCRIPTION_CHANNELS.get(lookup.kind) for _, lookup in addresses]
             ),
-            "values": dump_array([lookup.value for _, lookup in addresses]),
             "resources": dump_array([lookup.resource_id for _, lookup in addresses]),
             "candidates": candidates,
         },

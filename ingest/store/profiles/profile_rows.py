@@ -6,10 +6,14 @@ from datetime import datetime
 
 from psycopg.rows import TupleRow
 
-from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
+from ingest.domain.profiles import Profile
 from ingest.store.database import Connection
 from ingest.store.profiles.segments import load_segments
-from ingest.store.profiles.subscriptions import load_subscriptions
+from ingest.store.profiles.subscriptions import (
+    dump_changed,
+    dump_subscriptions,
+    load_subscriptions,
+)
 from ingest.store.rows import Id, dump_array, execute_rows, sample_percent
 
 
@@ -23,7 +27,7 @@ def lock_profiles(connection: Connection, ids: Iterable[Id]) -> list[Profile]:
         """
         -- FOR NO KEY UPDATE: nothing refers to a profile by a foreign key.
         SELECT profiles.database_id, profiles.id, email, phones, fields,
-               version, created_at, updated_at
+               subscriptions::text, version, created_at, updated_at
           FROM profiles
           JOIN unnest(%(databases)s::integer[], %(profiles)s::text[])
                AS wanted (database_id, id)
@@ -46,7 +50,7 @@ def load_profiles(connection: Connection, ids: Iterable[Id]) -> list[Profile]:
     rows = connection.execute(
         """
         SELECT profiles.database_id, profiles.id, email, phones, fields,
-               version, created_at, updated_at
+               subscriptions::text, version, created_at, updated_at
           FROM profiles
           JOIN unnest(%(databases)s::integer[], %(profiles)s::text[])
                AS wanted (database_id, id)
@@ -101,13 +105,9 @@ def _complete(
     parameters: Mapping[str, object],
     rows: Iterable[TupleRow],
 ) -> list[Profile]:
-    """Return the profiles of `rows` with their subscriptions and segments."""
-    # All are sent before any is read: in pipeline mode, one round trip.
-    listed = load_subscriptions(connection, parameters)
+    """Return the profiles of `rows` with their segments."""
+    # Both are sent before either is read: in pipeline mode, one round trip.
     memberships = load_segments(connection, parameters)
-    subscriptions: dict[Id, dict[SubscriptionKey, Subscription]] = defaultdict(dict)
-    for owner, subscription in listed:
-        subscriptions[owner][subscription.key] = subscription
     segments: dict[Id, list[int]] = defaultdict(list)
     for owner, segment_id in memberships:
         segments[owner].append(segment_id)
@@ -118,7 +118,7 @@ def _complete(
             email=email,
             phones=tuple(phones),
             fields=fields,
-            subscriptions=subscriptions.get((database_id, id_), {}),
+            subscriptions=load_subscriptions(document) if document else {},
             segments=frozenset(segments.get((database_id, id_), ())),
             version=version,
             created_at=created_at,
@@ -130,6 +130,7 @@ def _complete(
             email,
             phones,
             fields,
+            document,
             version,
             created_at,
             updated_at,
@@ -144,47 +145,85 @@ def insert_profiles(
     execute_rows(
         connection,
         """
+        -- The document of subscriptions comes as a text, which is stored as it is.
         INSERT INTO profiles
-               (database_id, id, email, phones, fields, version, created_at, updated_at)
-        SELECT database_id, id, email, phones, fields, 1, %(now)s, %(now)s
+               (database_id, id, email, phones, fields, subscriptions, version,
+                created_at, updated_at)
+        SELECT database_id, id, email, phones, fields, subscriptions::json, 1,
+               %(now)s, %(now)s
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS fresh (database_id integer, id text, email text, phones text[],
-                         fields jsonb)
+                         fields jsonb, subscriptions text)
         """,
-        [_profile_row(profile) for profile in profiles],
+        [_profile_row(profile, None, now) for profile in profiles],
         now,
     )
 
 
 def update_profiles(
-    connection: Connection, profiles: Sequence[Profile], now: datetime
+    connection: Connection,
+    changed: Iterable[tuple[Profile, Profile]],
+    now: datetime,
 ) -> None:
-    """Write the changed `profiles`, whose rows the caller has locked."""
+    """Write profiles, each before and after, whose rows the caller has locked."""
     execute_rows(
         connection,
         """
+        -- A document that is not given is as it was: Postgres then keeps a long one
+        -- where it is.
         UPDATE profiles
            SET email = changed.email,
                phones = changed.phones,
                fields = changed.fields,
+               subscriptions = coalesce(changed.subscriptions::json,
+                                        profiles.subscriptions),
                version = profiles.version + 1,
                updated_at = %(now)s
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS changed (database_id integer, id text, email text, phones text[],
-                           fields jsonb)
+                           fields jsonb, subscriptions text)
          WHERE profiles.database_id = changed.database_id
            AND profiles.id = changed.id
         """,
-        [_profile_row(profile) for profile in profiles],
+        [_profile_row(profile, before, now) for before, profile in changed],
         now,
     )
 
 
-def _profile_row(profile: Profile) -> dict[str, object]:
+def replace_subscriptions(connection: Connection, profiles: Iterable[Profile]) -> None:
+    """Write the subscriptions of `profiles` as they are, and nothing else of them."""
+    execute_rows(
+        connection,
+        """
+        UPDATE profiles
+           SET subscriptions = changed.subscriptions::json
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS changed (database_id integer, id text, subscriptions text)
+         WHERE profiles.database_id = changed.database_id
+           AND profiles.id = changed.id
+        """,
+        [
+            {
+                "database_id": profile.database_id,
+                "id": profile.id,
+                "subscriptions": dump_subscriptions(profile.subscriptions.values()),
+            }
+            for profile in profiles
+        ],
+    )
+
+
+def _profile_row(
+    profile: Profile, before: Profile | None, now: datetime
+) -> dict[str, object]:
+    """Return what is written of `profile`."""
     return {
         "database_id": profile.database_id,
         "id": profile.id,
         "email": profile.email,
         "phones": profile.phones,
         "fields": profile.fields,
+        "subscriptions": dump_changed(
+            profile.subscriptions, before.subscriptions if before else {}, now
+        ),
     }
