@@ -86,7 +86,7 @@ _defaults: dict[FieldType, st.SearchStrategy[object]] = {
 
 
 @st.composite
-def _database_fields(draw: st.DrawFn) -> Field:
+def database_fields(draw: st.DrawFn) -> Field:
     kind = draw(st.sampled_from([*_defaults, FieldType.ENUM, FieldType.TAGS]))
     unique = kind not in {FieldType.TAGS, FieldType.OBJECT} and draw(st.booleans())
     return Field(
@@ -206,7 +206,7 @@ def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
                 default_resource_id=draw(st.sampled_from([None, *resource_ids])),
                 ignore_unknown_fields=draw(st.booleans()),
                 phone_region=draw(st.sampled_from([None, "RU", "GB"])),
-                fields=_by_name(draw(st.lists(_database_fields(), max_size=3))),
+                fields=_by_name(draw(st.lists(database_fields(), max_size=3))),
             )
             for id_ in database_ids
         },

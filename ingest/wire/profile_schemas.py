@@ -1,36 +1,21 @@
-"""The `data` of an import, read by the parsers that the catalog's types ask for.
+"""Imports read and checked against the catalog: every value, the key, the segments."""
 
-A table of parsers, and not a marshmallow schema: most of what a schema does for a field
-has nothing to do here, and it does it for absent fields too.
-"""
-
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
-from ingest.domain import geo, matching, merge, subscriptions, updates
+from ingest.domain import geo, matching, merge, subscriptions
 from ingest.domain.batches import Prepared
 from ingest.domain.catalog import Catalog, Database
-from ingest.domain.contacts import normalize_email
-from ingest.domain.drafts import Draft, parse_phones, read_phones
+from ingest.domain.drafts import Draft, read_phones
 from ingest.domain.errors import Fault, InvalidValue, NotFound, Rejected
-from ingest.domain.fields import READ_ONLY_FIELDS
 from ingest.domain.imports import Import, SubscriptionChange
-from ingest.domain.limits import abbreviate
 from ingest.domain.lookups import NO_SEARCH
-from ingest.domain.names import suggest
 from ingest.domain.phones import find_doubt, is_sure
-from ingest.wire.promises import is_promise
+from ingest.wire.data_schemas import DataSchema
 from ingest.wire.queries import load_selected_change
-
-#: How what `data` may hold is read, by name; `subscriptions` apart.
-TypeParsers = Mapping[str, Callable[[object], object]]
-
-#: What is no field of a schema and yet no unknown one (contract 4.2; 14, point 18).
-_PASSED_OVER = READ_ONLY_FIELDS | {"subscriptions"}
 
 #: What the receipt says of an address that could not be looked up.
 _NO_GEO_DATABASE = Fault(
@@ -38,19 +23,6 @@ _NO_GEO_DATABASE = Fault(
     message="No location was added (the setting GEOIP_DATABASE is empty)",
     path="detect_geo",
 )
-
-
-def _parse_email(value: object) -> str:
-    """Read the profile's email: it can be set but not unset (contract 4.1, 14.36)."""
-    if isinstance(value, dict):
-        if value.get("action") != "set":
-            raise InvalidValue("An email can only be set")
-        value = value.get("value")
-    return normalize_email(value)
-
-
-#: Faults of one import that look for the name that was meant, which takes its time.
-_MOST_HINTS = 20
 
 
 class ProfileSchemas:
@@ -62,7 +34,7 @@ class ProfileSchemas:
     def __init__(self, catalog: Catalog, locate: geo.Locate | None = None) -> None:
         self.catalog = catalog
         self._locate = locate
-        self._schemas: dict[int, TypeParsers] = {}
+        self._schemas: dict[int, DataSchema] = {}
 
     def prepare(self, import_: Import) -> Prepared:
         """Read every value of `import_`; faults are returned, not raised.
@@ -141,8 +113,7 @@ class ProfileSchemas:
 
         What is wrong and not needed goes to `dropped` instead, if there is such a list.
         """
-        wrong: list[Fault] = []
-        loaded = self._load_fields(import_.data, database, wrong)
+        loaded, wrong = self._schema(database).read(import_.data)
         if wrong and dropped is not None:
             dropped[:], wrong = merge.split_optional(wrong, import_, database)
             _keep_phones(import_, database, loaded)
@@ -168,52 +139,11 @@ class ProfileSchemas:
             skipped=(*(dropped or ()), *merge.prefixed(skipped, "data.")),
         )
 
-    def _load_fields(
-        self, data: Mapping[str, object], database: Database, faults: list[Fault]
-    ) -> dict[str, Any]:
-        """Return what is asked of each field; add what is wrong to `faults`.
-
-        JSON null means no change (contract 14, point 19), of an unknown field too
-        (16.9); else that is an error unless the database says otherwise (17).
-        """
-        schema, loaded = self._schema(database), {}
-        for name, value in data.items():
-            parse = schema.get(name)
-            if value is None:
-                continue
-            if parse is None:
-                faults.extend(_refuse_unknown(name, value, schema, database, faults))
-            else:
-                try:
-                    loaded[name] = parse(value)
-                except InvalidValue as error:
-                    faults.append(_fault(name, str(error)))
-                except Rejected as error:
-                    faults.extend(merge.prefixed(error.faults, f"data.{name}"))
-        return loaded
-
-    def _schema(self, database: Database) -> TypeParsers:
+    def _schema(self, database: Database) -> DataSchema:
         schema = self._schemas.get(database.id)
         if schema is None:
-            schema = self._schemas[database.id] = build_schema(database)
+            schema = self._schemas[database.id] = DataSchema(database)
         return schema
-
-
-def _refuse_unknown(
-    name: str,
-    value: object,
-    schema: TypeParsers,
-    database: Database,
-    found: Sequence[Fault],
-) -> Iterator[Fault]:
-    """Return the fault of what is no field, beside those `found`; mostly none."""
-    if name in _PASSED_OVER:
-        return
-    if is_promise(name, value):
-        yield _fault(name, "Not supported")
-    elif not database.ignore_unknown_fields:
-        near = suggest(name, schema) if len(found) < _MOST_HINTS else ""
-        yield _fault(name, f"Unknown field{near}")
 
 
 def _keep_phones(import_: Import, database: Database, loaded: dict[str, Any]) -> None:
@@ -259,22 +189,3 @@ def _doubt(raw: object, database: Database) -> str:
         return find_doubt(raw, database.phone_region)
     except InvalidValue:
         return ""  # It was dropped, and the receipt says so.
-
-
-def _fault(name: str, message: str) -> Fault:
-    return Fault(code=400, message=message, path=f"data.{abbreviate(name)}")
-
-
-def build_schema(database: Database) -> TypeParsers:
-    """Return how each field that `data` may hold in `database` is read."""
-    declared: dict[str, Callable[[object], object]] = {
-        # A value or function for one field of the catalog (contract sections 5, 9).
-        field.name: partial(updates.parse, field)
-        for field in database.fields.values()
-        if field.name not in _PASSED_OVER
-    }
-    # Contract 14, points 28 and 29.
-    return declared | {
-        "email": _parse_email,
-        "phones": partial(parse_phones, region=database.phone_region),
-    }
