@@ -70,7 +70,10 @@ def _find_resource(
     wanted = database.default_resource_id if raw is None else raw
     if wanted is None:
         raise InvalidValue("Missing parameter")
-    resource = catalog.resources.get(values.parse_int(wanted))
+    # Most send a number.
+    resource = catalog.resources.get(wanted) if wanted.__class__ is int else None
+    if resource is None:
+        resource = catalog.resources.get(values.parse_int(wanted))
     if resource is None:
         raise InvalidValue("Resource not found")
     if database.id not in resource.database_ids:
@@ -112,31 +115,6 @@ def _refuse_deletion(raw: object) -> None:
         raise InvalidValue("Imports cannot delete subscriptions")
 
 
-def _read(
-    faults: list[Fault], path: str, parse_value: Callable[[*Ts], T], *arguments: *Ts
-) -> T | None:
-    """Return the parsed value; None, with its faults added, when it is wrong."""
-    try:
-        return parse_value(*arguments)
-    except InvalidValue as error:
-        faults.append(Fault(code=400, message=str(error), path=path))
-    except InvalidRequest as error:
-        faults.extend(error.faults)
-    return None
-
-
-def _read_sent(
-    faults: list[Fault],
-    subscription: Mapping[str, object],
-    path: str,
-    parse_value: Callable[[*Ts, object], T],
-    *arguments: *Ts,
-) -> T | None:
-    """Return what `subscription` has at `path`, parsed; None where it has nothing."""
-    sent = subscription.get(path)
-    return None if sent is None else _read(faults, path, parse_value, *arguments, sent)
-
-
 #: What may stand beside the contact.
 _OPTIONAL = frozenset({"status", "priority", "custom_fields", "cats", "is_delete"})
 
@@ -151,44 +129,84 @@ def parse(
     """
     if not isinstance(raw, dict):
         raise InvalidRequest("Must be an object")
-    faults: list[Fault] = []
-    channel = _read(faults, "channel", _parse_channel, raw.get("channel"))
-    wanted = raw.get("resource_id")
-    resource = _read(
-        faults, "resource_id", _find_resource, database, catalog, channel, wanted
-    )
-    contact, custom_fields = None, None
-    status, priority, categories = None, None, None
-    if channel is not None:
-        region = database.phone_region
-        contact = _read(faults, "", parse_contact, channel, raw, region)
-    # Nearly all have a contact and nothing else.
-    if not _OPTIONAL.isdisjoint(raw):
-        status = _read_sent(faults, raw, "status", parse_status)
-        priority = _read_sent(faults, raw, "priority", _parse_priority)
-        if channel is not None and resource is not None:
-            sent = raw.get("custom_fields")
-            custom_fields = _read(
-                faults, "", parse_custom_fields, database, resource, channel, sent
-            )
-            categories = _read_sent(faults, raw, "cats", _parse_categories, resource)
-        _read_sent(faults, raw, "is_delete", _refuse_deletion)
+    try:
+        return _take(raw, database, catalog, index)
+    except (InvalidValue, InvalidRequest):
+        raise InvalidRequest(_find_faults(raw, database, catalog)) from None
 
-    # A fault stands for each None here; the tests for None are for the type checker.
-    if faults or channel is None or resource is None or contact is None:
-        raise InvalidRequest(faults)
+
+def _take(
+    raw: dict[str, object], database: Database, catalog: Catalog, index: int
+) -> SubscriptionDraft:
+    """Return what is right as a whole; raise InvalidValue or InvalidRequest."""
+    channel = _parse_channel(raw.get("channel"))
+    resource = _find_resource(database, catalog, channel, raw.get("resource_id"))
+    contact = parse_contact(channel, raw, database.phone_region)
+    key = SubscriptionKey(resource.id, channel, contact.canonical)
+    # Nearly all have a contact and nothing else.
+    if _OPTIONAL.isdisjoint(raw):
+        return SubscriptionDraft(
+            index=index, key=key, contact=contact.data, phone=contact.phone
+        )
+    _parse_sent(raw, "is_delete", _refuse_deletion)
     return SubscriptionDraft(
         index=index,
-        key=SubscriptionKey(
-            resource_id=resource.id, channel=channel, contact=contact.canonical
-        ),
+        key=key,
         contact=contact.data,
         phone=contact.phone,
-        status=status,
-        priority=priority,
-        custom_fields=custom_fields or {},
-        categories=categories,
+        status=_parse_sent(raw, "status", parse_status),
+        priority=_parse_sent(raw, "priority", _parse_priority),
+        custom_fields=parse_custom_fields(
+            database, resource, channel, raw.get("custom_fields")
+        ),
+        categories=_parse_sent(raw, "cats", _parse_categories, resource),
     )
+
+
+def _parse_sent(
+    raw: Mapping[str, object],
+    name: str,
+    parse_value: Callable[[*Ts, object], T],
+    *arguments: *Ts,
+) -> T | None:
+    """Return what `raw` has under `name`, parsed; None where it has nothing."""
+    sent = raw.get(name)
+    return None if sent is None else parse_value(*arguments, sent)
+
+
+def _find_faults(
+    raw: dict[str, object], database: Database, catalog: Catalog
+) -> list[Fault]:
+    """Return all that is wrong with a subscription."""
+    faults: list[Fault] = []
+    channel = _try(faults, "channel", _parse_channel, raw.get("channel"))
+    wanted = raw.get("resource_id")
+    resource = _try(
+        faults, "resource_id", _find_resource, database, catalog, channel, wanted
+    )
+    if channel is not None:
+        _try(faults, "", parse_contact, channel, raw, database.phone_region)
+    _try(faults, "status", _parse_sent, raw, "status", parse_status)
+    _try(faults, "priority", _parse_sent, raw, "priority", _parse_priority)
+    if channel is not None and resource is not None:
+        sent = raw.get("custom_fields")
+        _try(faults, "", parse_custom_fields, database, resource, channel, sent)
+        _try(faults, "cats", _parse_sent, raw, "cats", _parse_categories, resource)
+    _try(faults, "is_delete", _parse_sent, raw, "is_delete", _refuse_deletion)
+    return faults
+
+
+def _try(
+    faults: list[Fault], path: str, parse_value: Callable[[*Ts], T], *arguments: *Ts
+) -> T | None:
+    """Return the parsed value; None, with its faults added, when it is wrong."""
+    try:
+        return parse_value(*arguments)
+    except InvalidValue as error:
+        faults.append(Fault(code=400, message=str(error), path=path))
+    except InvalidRequest as error:
+        faults.extend(error.faults)
+    return None
 
 
 def _listed(raw: object) -> list[object]:

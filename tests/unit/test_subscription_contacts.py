@@ -97,7 +97,7 @@ PUSH = {"provider": "android-firebase", "subscription_id": "a81c264a938b475"}
     ],
 )
 def test_a_contact_is_read_from_where_the_channel_keeps_it(
-    channel: Channel, subscription: object, canonical: str, data: object
+    channel: Channel, subscription: dict[str, object], canonical: str, data: object
 ) -> None:
     contact = parse_contact(channel, subscription)
 
