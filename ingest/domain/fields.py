@@ -3,7 +3,7 @@
 import zoneinfo
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from types import MappingProxyType
 
@@ -132,9 +132,14 @@ def parse(field: Field, raw: object) -> object:
     What clears: empty text in a text field (14, point 20) and sex 0 (4.4). Null is
     not a value: callers leave such a field alone (14, point 19).
     """
+    return make_parser(field)(raw)
+
+
+def make_parser(field: Field) -> Callable[[object], object]:
+    """Return what reads the values of `field`, for those who read many."""
     if field.type is FieldType.ENUM:
-        return _parse_enum(field, raw)
-    return PARSERS[field.type](raw)
+        return partial(_parse_enum, field)
+    return PARSERS[field.type]
 
 
 def _parse_enum(field: Field, raw: object) -> object:

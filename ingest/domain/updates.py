@@ -196,6 +196,21 @@ def parse(field: Field, raw: object) -> Update:
     return Update(action=action, value=fields.parse(field, value))
 
 
+def make_parser(field: Field) -> Callable[[object], Update]:
+    """Return what reads the values of `field` as `parse` does, for those who read many.
+
+    A plain value goes by without a look for functions.
+    """
+    read = fields.make_parser(field)
+
+    def read_update(raw: object) -> Update:
+        if isinstance(raw, dict):
+            return parse(field, raw)
+        return Update(action=Action.SET, value=read(raw))
+
+    return read_update
+
+
 def apply(
     field: Field, update: Update, current: object, limits: ProfileLimits
 ) -> object:

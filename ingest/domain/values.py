@@ -77,6 +77,9 @@ def scalar_text(raw: object) -> str:
 
 def parse_text(raw: object) -> str | None:
     """Return text as it is; None for empty text, which clears (14, point 20)."""
+    # Nearly all is, so this asks for no more than `check_text` would.
+    if isinstance(raw, str) and raw.isascii() and "\0" not in raw:
+        return raw or None
     return scalar_text(raw) or None
 
 

@@ -61,7 +61,7 @@ class DataSchema:
         self._ignores_unknown = database.ignore_unknown_fields
         declared: dict[str, Callable[[object], object]] = {
             # A value or function for one field of the catalog (contract 5, 9).
-            field.name: partial(updates.parse, field)
+            field.name: updates.make_parser(field)
             for field in database.fields.values()
             if field.name not in _PASSED_OVER
         }
