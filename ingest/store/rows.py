@@ -89,11 +89,6 @@ def _join(arrays: Sequence[bytes]) -> str:
     return f"[{b','.join(each[1:-1] for each in arrays).decode()}]"
 
 
-def dump_rows(rows: Sequence[object]) -> str:
-    """Return `rows` for a parameter of `jsonb_to_recordset`."""
-    return orjson.dumps(rows).decode()
-
-
 def sample_percent(connection: Connection, table: str) -> float:
     """Return how much of `table` is SAMPLE_PAGES, for TABLESAMPLE."""
     row = connection.execute(
