@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 import pytest
 from msgspec.structs import replace
@@ -179,6 +179,62 @@ def test_a_profile_has_its_history(
 
     assert found == ["updated", "updated", "created"]
     assert list_history(connection, 2, profile_id).imports == []
+
+
+def test_a_history_is_in_the_order_applied_whatever_ids_and_clocks_say(
+    connection: Connection, pipeline: Pipeline
+) -> None:
+    for number in range(2):
+        # All of a batch are applied at one moment; ids of named imports have no order.
+        pipeline.apply(
+            *(
+                replace(
+                    make_import(
+                        "email", {"email": "ann@example.com", "points": points}
+                    ),
+                    import_id=uuid5(NAMESPACE_OID, f"{number} {points}"),
+                )
+                for points in range(1, 7)
+            )
+        )
+        # The next host thinks that it is yesterday.
+        connection.execute("UPDATE imports SET applied_at = applied_at + '1 day'")
+
+    seen, before = [], None
+    while True:
+        page = list_history(
+            connection, 1, _profile(connection, "ann@example.com"), before, limit=5
+        )
+        seen += [find_import(connection, line.import_id) for line in page.imports]
+        if page.next is None:
+            break
+        before = parse_cursor(str(page.next))
+
+    steps = [[number - 1, number] for number in range(6, 1, -1)]
+    assert [one.changes["points"] for one in seen if one] == [
+        *steps,
+        [6, 1],
+        *steps,
+        [None, 1],
+    ]
+
+
+def test_receipts_without_a_turn_are_the_oldest(
+    connection: Connection, pipeline: Pipeline
+) -> None:
+    import_many(pipeline, 4)
+    connection.execute(
+        """
+        UPDATE imports
+           SET turn = NULL, applied_at = applied_at + '1 day'
+         WHERE changes -> 'points' ->> 1 IN ('0', '1')
+        """
+    )
+
+    page = list_history(connection, 1, _profile(connection, "a@example.com"))
+
+    records = [find_import(connection, line.import_id) for line in page.imports]
+    assert [one.changes["points"][1] for one in records if one] == [3, 2, 1, 0]
 
 
 def _profile(connection: Connection, email: str) -> str:

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from ingest.store.database import Connection
-from ingest.store.receipts.read import Cursor, ImportLine, load_lines
+from ingest.store.receipts.read import MAX_TURN, Cursor, ImportLine, load_lines
 
 #: Imports that one page with filters looks at, at most.
 LOOKED_AT = 20_000
-_END = Cursor(datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
+_END = Cursor(datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1), MAX_TURN)
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
@@ -95,21 +95,27 @@ def list_history(
     before: Cursor | None = None,
     limit: int = 50,
 ) -> ImportPage:
-    """Return a page of the imports that a profile was found, made or changed by."""
+    """Return a page of the imports that a profile was found, made or changed by.
+
+    The last one that was applied is the first.
+    """
     begin = before or _END
     rows = connection.execute(
         """
-        SELECT applied_at, import_id
+        -- Receipts of releases without turns are the oldest.
+        SELECT applied_at, import_id, coalesce(turn, 0)
           FROM imports
          WHERE database_id = %(database_id)s
            AND profile_id = %(profile_id)s
-           AND (applied_at, import_id) < (%(applied_at)s, %(import_id)s)
-         ORDER BY applied_at DESC, import_id DESC
+           AND (coalesce(turn, 0), applied_at, import_id)
+             < (%(turn)s, %(applied_at)s, %(import_id)s)
+         ORDER BY coalesce(turn, 0) DESC, applied_at DESC, import_id DESC
          LIMIT %(limit)s
         """,
         {
             "database_id": database_id,
             "profile_id": profile_id,
+            "turn": begin.turn,
             "applied_at": begin.applied_at,
             "import_id": begin.import_id,
             "limit": limit + 1,
@@ -151,7 +157,7 @@ def follow_imports(
             "limit": limit,
         },
     )
-    return load_lines(connection, [import_id for (import_id,) in rows])[::-1]
+    return load_lines(connection, [import_id for (import_id,) in rows])
 
 
 #: The keys of a page: the first `look` rows of an index, and those of them wanted.

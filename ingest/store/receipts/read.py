@@ -11,6 +11,9 @@ from ingest.domain.errors import InvalidValue
 from ingest.domain.explanations import explain_match
 from ingest.store.database import Connection
 
+#: What PostgreSQL's bigint holds.
+MAX_TURN = 2**63 - 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportLine:
@@ -79,20 +82,31 @@ class Cursor:
 
     applied_at: datetime
     import_id: UUID
+    #: Its turn, for a profile's history; 0 for none.
+    turn: int = 0
 
     def __str__(self) -> str:
         """Write it as `parse_cursor` reads it, without a character URLs escape."""
-        return f"{self.applied_at.astimezone(UTC):%Y%m%dT%H%M%S.%f}_{self.import_id}"
+        moment = f"{self.applied_at.astimezone(UTC):%Y%m%dT%H%M%S.%f}"
+        return f"{moment}_{self.import_id}" + (f"_{self.turn}" if self.turn else "")
 
 
 def parse_cursor(text: str) -> Cursor:
     """Read a cursor; raise InvalidValue for anything that is none."""
-    moment, _, import_id = text.partition("_")
     try:
+        moment, import_id, *turn = text.split("_", 2)
         applied_at = datetime.strptime(moment, "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
-        return Cursor(applied_at, UUID(import_id))
+        return Cursor(applied_at, UUID(import_id), _parse_turn(*turn))
     except ValueError as error:
         raise InvalidValue("Page not found; start with the first page") from error
+
+
+def _parse_turn(text: str = "0") -> int:
+    """Read a turn; raise ValueError for what Postgres's bigint does not hold."""
+    turn = int(text)
+    if not 0 <= turn <= MAX_TURN:
+        raise ValueError
+    return turn
 
 
 def find_import(connection: Connection, import_id: UUID) -> ImportRecord | None:
@@ -115,7 +129,7 @@ def find_import(connection: Connection, import_id: UUID) -> ImportRecord | None:
 
 
 def load_lines(connection: Connection, import_ids: Sequence[UUID]) -> list[ImportLine]:
-    """Return those of `import_ids` that have been applied, the latest first."""
+    """Return those of `import_ids` that have been applied, in their order."""
     with connection.cursor(row_factory=class_row(ImportLine)) as cursor:
         return cursor.execute(
             """
@@ -123,7 +137,7 @@ def load_lines(connection: Connection, import_ids: Sequence[UUID]) -> list[Impor
                    error, error_text, profile_id, accepted_at, applied_at
               FROM imports
              WHERE import_id = ANY(%(ids)s::uuid[])
-             ORDER BY applied_at DESC, import_id DESC
+             ORDER BY array_position(%(ids)s::uuid[], import_id)
             """,
             {"ids": list(import_ids)},
         ).fetchall()

@@ -103,11 +103,11 @@ def copy_receipts(connection: Connection, imports: Iterable[Import]) -> None:
                (import_id, database_id, door, token_id, operation, matching,
                 matched_by, state, error, error_text, faults, profile_id, changes,
                 skipped, skip_triggers, accepted_at, started_at, applied_at,
-                fingerprint)
+                fingerprint, turn)
         SELECT wanted.import_id, database_id, door, token_id, operation, matching,
                matched_by, state, error, error_text, faults, profile_id, changes,
                skipped, skip_triggers, accepted_at, started_at, applied_at,
-               fingerprint
+               fingerprint, turn
           FROM unnest(%(ids)s::uuid[], %(others)s::uuid[])
                AS wanted (import_id, other_id)
          -- Probes of the primary key: as joins they could begin with all receipts.
