@@ -5,7 +5,7 @@
 -- journal, bulk keys, live index, bell. The rest are the streams of other partitions. Of
 -- each entry ARGV has the number of its five, its lane, its key, its request, the number
 -- of its fields, and those.
-local fives, at, waits, ids = tonumber(ARGV[1]), 2, {}, {}
+local fives, at, waits, ids, bulk = tonumber(ARGV[1]), 2, {}, {}, {}
 local function take()
     at = at + 1
     return ARGV[at - 1]
@@ -41,7 +41,8 @@ while at <= #ARGV do
                 redis.call('HSET', KEYS[five + 3], 'since', id)
                 waits[five] = true
             end
-            redis.call('HINCRBY', KEYS[five + 3], key, 1)
+            bulk[five] = bulk[five] or {}
+            bulk[five][key] = (bulk[five][key] or 0) + 1
         end
         ids[#ids + 1] = id
     elseif is_bulk_waiting(five) then
@@ -54,6 +55,24 @@ while at <= #ARGV do
     else
         -- An error is the reply to this entry alone.
         ids[#ids + 1] = redis.pcall('XADD', stream, '*', unpack(ARGV, first, last))
+    end
+end
+-- Counted together: a command for each costs as much as the entry.
+for five, counts in pairs(bulk) do
+    local keys = {}
+    for key in pairs(counts) do
+        keys[#keys + 1] = key
+    end
+    for first = 1, #keys, 1000 do
+        local last = math.min(first + 999, #keys)
+        local known = redis.call('HMGET', KEYS[five + 3], unpack(keys, first, last))
+        local fresh = {}
+        for place = first, last do
+            local key = keys[place]
+            fresh[#fresh + 1] = key
+            fresh[#fresh + 1] = counts[key] + (tonumber(known[place - first + 1]) or 0)
+        end
+        redis.call('HSET', KEYS[five + 3], unpack(fresh))
     end
 end
 local bells, waiting = {}, 0
