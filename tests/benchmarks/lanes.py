@@ -13,8 +13,8 @@ from tests.benchmarks.figures import summarize
 from tests.benchmarks.load import Job, Result, send_from_another_process
 from tests.benchmarks.scenarios import Measured, System, run_process
 
-FILE, BESIDE_FILE = "a file", "live beside a file"
-BESIDE_BATCHES = "live beside batches of 10,000"
+FILE, BESIDE_FILE = "a file", "live during a file"
+BESIDE_BATCHES = "live during batches of 10,000"
 _LIVE_PER_SECOND = 20.0
 _CONNECTIONS = 4
 #: More than any scenario takes; what is measured ends earlier.

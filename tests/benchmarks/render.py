@@ -170,8 +170,11 @@ def _memory(document: Document) -> list[str]:
 def make_tables_of(document: Document) -> str:
     """Return the results as Markdown."""
     facts = ", ".join(f"{name} {value}" for name, value in document["facts"].items())
+    # The machine, then what ran on it: two sentences.
+    facts = facts.replace(", python ", ". Versions: python ")
     lines = [
-        f"Measured on: {facts}. {document['seconds']:g} s a run, medians of"
+        f"Measured on: {facts.replace(', workers ', '. Processes: workers ')}."
+        f" {document['seconds']:g} s a run, medians of"
         f" {document['repeats']} (least-most).",
         "",
         "| target | | measured | met |",
