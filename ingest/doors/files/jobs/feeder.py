@@ -42,7 +42,10 @@ _T = TypeVar("_T")
 #: Rows of one flight, at most.
 FLIGHT_ROWS = 500
 #: Rows whose receipts are looked for at once.
-_LOOK_ROWS = 2000
+_LOOK_ROWS = 4000
+#: Between two such looks while rows are read. Those of the last flights are not applied
+#: yet, and a row that waits for one before it is looked for again each time.
+_LOOK_SECONDS = 0.25
 #: Between two looks at what came of rows, while there is nothing else to do.
 _PAUSE_SECONDS = 0.05
 #: Between two looks at a server that is away.
@@ -96,6 +99,7 @@ class Feeder:
         complete = job.state in (JobState.APPLYING, JobState.DONE)
         self._expected = job.rows if complete else None
         self._saved_at = self._settled_at = time.monotonic()
+        self._looked_at = 0.0
 
     def feed(self, rows: Iterable[FileRow], count_bytes: Callable[[], int]) -> JobState:
         """Accept `rows`; return how their reading ended, APPLYING if at their end.
@@ -180,7 +184,8 @@ class Feeder:
         self._refuse_others(known)
         for part in (known, rows[len(known) :]):
             self._append(part)
-        self._insist(self._settle)
+        if time.monotonic() - self._looked_at >= _LOOK_SECONDS:
+            self._insist(self._settle)
 
     def _refuse_others(self, known: list[FileRow]) -> None:
         """Raise RowTaken at the first row that is not the one that is kept.
@@ -247,7 +252,7 @@ class Feeder:
 
     def _settle(self) -> None:
         """Look what came of the first rows, and save it with how far that reaches."""
-        now = time.monotonic()
+        self._looked_at = now = time.monotonic()
         settled = self._look()
         if settled.counts.total:
             self._settled_at = now
