@@ -5,7 +5,7 @@ from psycopg.errors import Diagnostic
 
 from ingest.commands.databases import database_options
 from ingest.store.database import connect
-from ingest.store.migrate import find_unfinished
+from ingest.store.migrate import find_unfinished, load_applied
 from ingest.store.migrate import migrate as apply_migrations
 
 
@@ -25,7 +25,7 @@ def migrate(database_url: str, *, finish: bool) -> None:
     with connect(database_url, application_name="penstock-migrate") as connection:
         connection.add_notice_handler(_show)
         applied = apply_migrations(connection, finish=finish)
-        unfinished = find_unfinished(connection)
+        unfinished = find_unfinished(load_applied(connection))
     for name in applied:
         click.echo(f"Applied {name}.")
     if not applied:

@@ -8,7 +8,7 @@ from ingest.domain.counts import count
 from ingest.domain.key_makers import describe_makers, list_makers
 from ingest.store.catalog.load import load_declared
 from ingest.store.database import Connection
-from ingest.store.migrate import load_applied, read_migrations
+from ingest.store.migrate import find_unfinished, load_applied, read_migrations
 from ingest.store.profiles.key_makers import load_makers
 from ingest.store.profiles.key_rebuild import sample
 from ingest.store.receipts.days import list_days
@@ -47,10 +47,9 @@ def check_schema(connection: Connection, today: date) -> Iterator[Finding]:
 
 
 def _check_migrations(applied: Mapping[str, str]) -> Finding:
-    migrations = read_migrations()
-    ours = {each.name: each.checksum for each in migrations}
-    late = {each.name for each in migrations if each.finishes} - applied.keys()
-    missing = sorted(ours.keys() - applied.keys() - late)
+    ours = {each.name: each.checksum for each in read_migrations()}
+    unfinished = find_unfinished(applied)
+    missing = sorted(ours.keys() - applied.keys() - set(unfinished))
     if missing:
         found = f"missing: {', '.join(missing)}"
         return fail("schema.migrations", found, "Run: penstock migrate")
@@ -63,10 +62,10 @@ def _check_migrations(applied: Mapping[str, str]) -> Finding:
             f"applied with different text: {', '.join(changed)}",
             "Restore the migration files of the release that applied them.",
         )
-    if late:
+    if unfinished:
         return warn(
             "schema.migrations",
-            f"the upgrade is not finished: {', '.join(sorted(late))}",
+            f"the upgrade is not finished: {', '.join(unfinished)}",
             "When no process of the previous release runs: penstock migrate --finish. "
             "Until then every import also writes the tables of that release.",
         )

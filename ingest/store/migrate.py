@@ -3,7 +3,7 @@
 import hashlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
@@ -101,9 +101,8 @@ def load_applied(connection: Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT name, checksum FROM migrations").fetchall())
 
 
-def find_unfinished(connection: Connection) -> list[str]:
-    """Name the migrations that wait until the release before is gone."""
-    applied = load_applied(connection)
+def find_unfinished(applied: Collection[str]) -> list[str]:
+    """Name the migrations, beside those `applied`, that finish an upgrade."""
     return [
         each.name
         for each in read_migrations()

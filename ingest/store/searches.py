@@ -62,8 +62,10 @@ def search(connection: Connection, term: Term) -> SearchHits:
     for database_id, account_id, _ in databases:
         import_ids += _named(namer, term.text, database_id, account_id)
     regions = {database_id: region for database_id, _, region in databases}
+    imports = load_lines(connection, import_ids)
+    imports.sort(key=lambda line: (line.applied_at, line.import_id), reverse=True)
     return SearchHits(
-        imports=load_lines(connection, import_ids),
+        imports=imports,
         profiles=_find_profiles(connection, term, regions),
     )
 

@@ -41,16 +41,16 @@ class _Value(fields.Field[Any]):
 
     def __init__(self, name: str, parse: Callable[[object], object]) -> None:
         super().__init__(data_key=name)
-        self._sent_as = name
         self._parse = parse
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        name = str(self.data_key)
         try:
             return self._parse(value)
         except InvalidValue as error:
-            raise ValidationError([_fault(self._sent_as, str(error))]) from error
+            raise ValidationError([_fault(name, str(error))]) from error
         except Rejected as error:
-            found = merge.prefixed(error.faults, f"data.{self._sent_as}")
+            found = merge.prefixed(error.faults, f"data.{name}")
             raise ValidationError(list(found)) from error
 
 

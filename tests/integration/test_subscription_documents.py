@@ -300,20 +300,34 @@ def test_the_release_before_goes_on_writing_while_rows_are_taken_over(
     assert old.execute(ROWS).fetchall() == written
 
 
-def test_what_was_broken_off_goes_on(old: Connection) -> None:
-    connection = old
+def test_what_was_broken_off_goes_on(old_url: str, old: Connection) -> None:
     for migration in read_migrations():
         if migration.name.startswith("0025"):
-            connection.execute(migration.sql)
+            old.execute(migration.sql)
     # One of them as it stands after an import in between.
-    old_write(connection, sms(1, status="suspended"))
-    before = connection.execute(ROWS).fetchall()
-    connection.execute("CALL take_over_subscriptions()")
-    connection.execute("CALL take_over_subscriptions()")
+    old_write(old, sms(1, status="suspended"))
+    before = old.execute(ROWS).fetchall()
+    old.execute("SET lock_timeout = '100ms'")
+    with connect(old_url) as other, other.transaction():
+        other.execute(
+            "SELECT FROM profiles WHERE id = %s FOR UPDATE", (profile_id(PROFILES - 1),)
+        )
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            old.execute("CALL take_over_subscriptions()")
+    broken_off = count_lacking(old)
 
-    assert connection.execute(ROWS).fetchall() == before
-    assert is_consistent(connection)
-    lacking = connection.execute(
+    old.execute("CALL take_over_subscriptions()")
+
+    # The first thousand were, the others were not.
+    assert 0 < broken_off < PROFILES - 1_000
+    assert count_lacking(old) == 0
+    assert old.execute(ROWS).fetchall() == before
+    assert is_consistent(old)
+
+
+def count_lacking(connection: Connection) -> int:
+    """Count the profiles whose subscriptions stand in the table alone."""
+    row = connection.execute(
         """
         SELECT count(*)
           FROM profiles
@@ -321,4 +335,5 @@ def test_what_was_broken_off_goes_on(old: Connection) -> None:
            AND EXISTS (SELECT FROM subscriptions WHERE profile_id = id)
         """
     ).fetchone()
-    assert lacking == (0,)
+    assert row is not None
+    return int(row[0])

@@ -332,7 +332,9 @@ def test_a_resource_is_needed_where_the_database_has_no_default() -> None:
 def test_whatever_is_sent_is_read_or_refused(raw: object) -> None:
     try:
         draft = parse(raw, DATABASE, CATALOG)
-    except InvalidRequest:
+    except InvalidRequest as refused:
+        # What cannot be taken as a whole is found to have a fault.
+        assert refused.faults
         return
 
     assert draft.key.contact
