@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from ingest.domain.catalog import Channel, Database, FieldType
-from ingest.domain.errors import InvalidRequest
+from ingest.domain.errors import Fault, InvalidRequest
 from ingest.domain.profiles import SubscriptionKey
 from ingest.domain.subscriptions import (
     SYSTEM_SUBSCRIPTION_FIELDS,
@@ -327,15 +327,21 @@ def test_a_resource_is_needed_where_the_database_has_no_default() -> None:
     assert texts == ["Missing parameter: resource_id"]
 
 
+def read_or_refuse(raw: object) -> SubscriptionDraft | tuple[Fault, ...]:
+    try:
+        return parse(raw, DATABASE, CATALOG)
+    except InvalidRequest as refused:
+        return refused.faults
+
+
 @given(raw=SUBSCRIPTIONS | JSON)
 @settings(max_examples=200)
 def test_whatever_is_sent_is_read_or_refused(raw: object) -> None:
-    try:
-        draft = parse(raw, DATABASE, CATALOG)
-    except InvalidRequest as refused:
-        # What cannot be taken as a whole is found to have a fault.
-        assert refused.faults
-        return
+    outcome = read_or_refuse(raw)
 
-    assert draft.key.contact
-    assert draft.key.resource_id in CATALOG.resources
+    if isinstance(outcome, SubscriptionDraft):
+        assert outcome.key.contact
+        assert outcome.key.resource_id in CATALOG.resources
+    else:
+        # What cannot be taken as a whole is found to have a fault.
+        assert outcome
