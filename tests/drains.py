@@ -8,6 +8,7 @@ from typing import Any
 from ingest.settings import Settings
 from tests.intakes import DEADLINE_SECONDS
 from workers.drain import Drain
+from workers.dry_run_server import DryRunServer
 
 #: Short, for it is how long a test waits for a drain that listens for more.
 LINGER_SECONDS = 0.05
@@ -16,6 +17,17 @@ LINGER_SECONDS = 0.05
 def make_drain(settings: Settings, **options: Any) -> Drain:
     """Return a drain that hardly listens for more once it has drained all."""
     return Drain(settings, "test-drain", linger_seconds=LINGER_SECONDS, **options)
+
+
+@contextmanager
+def trying(settings: Settings) -> Iterator[None]:
+    """Answer dry runs until the block ends."""
+    server = DryRunServer(settings, listen_seconds=LINGER_SECONDS)
+    server.start()
+    try:
+        yield
+    finally:
+        server.close()
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from workers import upkeep
 from workers.app import app, settings
 from workers.delivery_dispatcher import Dispatcher
 from workers.drain import Drain
+from workers.dry_run_server import DryRunServer
 from workers.retries import attempt
 
 
@@ -73,6 +74,25 @@ def hint() -> None:
         expires=BELL_EXPIRES_SECONDS,
         ignore_result=True,
     )
+
+
+@functools.cache
+def _dry_runs() -> DryRunServer:
+    """Return this worker's server of dry runs."""
+    return DryRunServer(settings)
+
+
+@worker_ready.connect
+def _serve_dry_runs(sender: Consumer, **_: object) -> None:
+    """Answer dry runs where upkeep is done: beside drains, which are to apply."""
+    if UPKEEP in sender.app.amqp.queues.consume_from:
+        _dry_runs().start()
+
+
+@worker_shutdown.connect
+def _end_dry_runs(**_: object) -> None:
+    if _dry_runs.cache_info().currsize:
+        _dry_runs().close()
 
 
 @app.task(name=DELIVER_TASK)

@@ -25,9 +25,9 @@ def receipt_document(
     """Return a receipt with its explanation and its events, for machines."""
     return {
         **asdict(record),
-        "faults": [explain_fault(fault) for fault in record.faults],
-        "skipped": [explain_fault(fault) for fault in record.skipped],
-        "warnings": [explain_fault(fault) for fault in record.warnings],
+        "faults": [explain_fault(load_fault(one)) for one in record.faults],
+        "skipped": [explain_fault(load_fault(one)) for one in record.skipped],
+        "warnings": [explain_fault(load_fault(one)) for one in record.warnings],
         "changes": [
             {"path": path, "old": old, "new": new}
             for path, (old, new) in record.changes.items()

@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from ingest.domain.answers import Answer
 from ingest.domain.errors import Unavailable
-from ingest.domain.remedies.table import explain_fault
+from ingest.domain.remedies.table import explain_fault, load_fault
 from ingest.store.database import PLANNING
 from ingest.wire.reply_types import ChangeView, ReceiptReply, WaitingReply
 
@@ -48,7 +48,7 @@ class StoredReceipt:
 def _build_reply(row: Mapping[str, Any]) -> ReceiptReply:
     """Make a reply of a row; what changed is a list, as a path names no element."""
     faults = {
-        name: [explain_fault(fault) for fault in row[name]]
+        name: [explain_fault(load_fault(fault)) for fault in row[name]]
         for name in ("faults", "skipped", "warnings")
     }
     changes = [

@@ -74,6 +74,7 @@ TIME_TO_DRAIN = _family(
     "Time to drain at the net rate of the last minute: 0 without a backlog, infinite"
     " while it does not shrink, absent before the second scrape.",
 )
+DRY_RUNS_WAITING = _family("dry_runs_waiting", "Requests for a dry run that wait.")
 TASKS_WAITING = _family(
     "tasks_waiting", "Celery messages waiting for a worker, by queue.", "queue"
 )

@@ -28,6 +28,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "penstock_oldest_live_accepted_timestamp_seconds": "Its age is the delay of "
         "the live lane. If it rises, the keys of these imports wait in the bulk lane, "
         "or the workers are overloaded.",
+        "penstock_dry_runs_waiting": "If it does not fall, no upkeep worker runs, or "
+        "Postgres is unavailable. At 200, further dry runs are answered 429.",
         "penstock_oldest_accepted_timestamp_seconds": "Its age is the delay of the "
         "data. If the age rises steadily, no drain makes progress: check the workers' "
         "log, then Postgres.",
@@ -63,6 +65,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "penstock_orphan_keys_total": "Match keys do not fit their profiles, after a "
         "repair by SQL or an upgrade of a library. To fix them: `penstock keys "
         "rebuild`.",
+        "penstock_dry_runs_total": "Producers test their requests. No profile changes.",
         "penstock_dead_letters_total": "The log has `import failed` with the error "
         "class. `penstock dead-letters show` prints the traceback and the payload.",
         "penstock_ledger_imbalance": "More than 0: imports are lost. `penstock audit` "

@@ -12,7 +12,7 @@ from ingest.exporter import families
 from ingest.exporter.states import DEADLINE_SECONDS
 from ingest.status.pipeline import sample
 from ingest.streams.connections import connect_blocking
-from ingest.streams.queues import CELERY_KEY_PREFIX, DRAINS, UPKEEP
+from ingest.streams.queues import CELERY_KEY_PREFIX, DRAINS, DRY_RUNS_KEY, UPKEEP
 from ingest.streams.states import Streams, StreamsState
 
 _QUEUES = (DRAINS, UPKEEP)
@@ -41,9 +41,11 @@ class RedisState:
         pipeline = self._redis.pipeline(transaction=False)
         for queue in _QUEUES:
             pipeline.llen(f"{CELERY_KEY_PREFIX}{queue}")
+        pipeline.llen(DRY_RUNS_KEY)
         pipeline.info()
-        *queues, info = pipeline.execute()
+        *queues, dry_runs, info = pipeline.execute()
         return [
+            families.DRY_RUNS_WAITING.one(dry_runs),
             families.REDIS_ROUND_TRIP.one(round_trip),
             families.TASKS_WAITING.many(
                 ((queue,), length)

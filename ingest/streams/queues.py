@@ -56,6 +56,19 @@ BELL_GUARD_SECONDS = 1
 #: That is for the time while its import waits: then the receipt tells them apart.
 KEY_GUARD_SECONDS = 3600
 
+#: The ids of requests for a dry run, in the order in which they came.
+DRY_RUNS_KEY = "penstock:dry-runs"
+
+
+def dry_run_key(request_id: str) -> str:
+    """Name the key that holds a request for a dry run until a worker takes it."""
+    return f"penstock:dry-run:{request_id}"
+
+
+def dry_run_answer_key(request_id: str) -> str:
+    """Name the list that gets the answer to a request for a dry run."""
+    return f"penstock:dry-run-answer:{request_id}"
+
 
 def stream_key(partition: int) -> str:
     """Name the stream of `partition`; the braces are a Redis Cluster hash tag."""

@@ -164,6 +164,11 @@ RETENTION_REFUSED = Counter(
     "penstock_retention_refused_total",
     "Retention runs that deleted nothing because clocks differ by hours.",
 )
+DRY_RUNS = Counter(
+    "penstock_dry_runs_total",
+    "Imports tried by dry runs of the API, by outcome; nothing was written.",
+    ["state"],
+)
 DEAD_LETTERS = Counter(
     "penstock_dead_letters_total",
     "Imports that became dead letters after an internal error.",
@@ -220,6 +225,7 @@ _begin(IMPORTS_HELD, ("key", "profile"))
 _begin(CATALOG_RELOADS, ROLES[:3])
 _begin(ORPHAN_KEYS, ("email", "phone", "field", *SUBSCRIPTION_CHANNELS))
 _begin(GEO_LOOKUPS, ("found", "unknown", "failed"))
+_begin(DRY_RUNS, _STATES)
 _begin(DELIVERIES, ("delivered", "pending", "failed"))
 
 

@@ -38,6 +38,7 @@ from ingest.wire.parameters import (
     parse_scalar,
     parse_text,
 )
+from ingest.wire.promises import DRY_RUN
 
 
 class Envelope(Order, frozen=True, kw_only=True):
@@ -110,7 +111,7 @@ _Plain = defstruct(
 #: What a body of any endpoint may say at its top (contract 2.1, 7.3, 10.5).
 _KNOWN = {
     *PARSERS,
-    *("account_id", "feedback_id", "update_only"),
+    *("account_id", "feedback_id", "update_only", DRY_RUN),
     *("trigger_id", "workflow_id", "custom_data", "content", "timeout", "attach"),
     *("segment_id", "channel", "limit", "from_id"),
 }

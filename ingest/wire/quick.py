@@ -15,7 +15,7 @@ from ingest.domain.fields import READ_ONLY_FIELDS
 from ingest.domain.imports import Level, Matching, Start
 from ingest.wire.envelopes import Envelope, load_envelope
 from ingest.wire.parameters import parse_id, refuse_nul
-from ingest.wire.promises import refuse_promises
+from ingest.wire.promises import DRY_RUN, asks_dry_run
 
 #: An input of a list: programs that write forms number its values.
 _LISTED = re.compile(r"(.+)\[[0-9]{0,9}\]")
@@ -25,6 +25,7 @@ _RESERVED = frozenset(
     {
         *_ASKED,
         *("format", "matching", "resource_id", "trigger_id", "workflow_id", "unknown"),
+        DRY_RUN,
     }
 )
 #: What `unknown` may say of inputs that are no field.
@@ -44,6 +45,7 @@ class QuickImport:
 
     envelope: Envelope
     start: Start | None
+    dry_run: bool
 
 
 def load_quick(
@@ -59,7 +61,9 @@ def load_quick(
     `unknown=ignore` inputs that are no field, `files` among them, are left out, and
     named in the receipt (contract 16.6).
     """
-    refuse_promises(sent)
+    spelled = dict(sent)
+    _spell(spelled, DRY_RUN)
+    dry_run = asks_dry_run(spelled)
     given = _collect(sent)
     refuse_nul(given)
     database = _find_database(given, catalog)
@@ -83,7 +87,8 @@ def load_quick(
     listed = _list_subscriptions(given, envelope.database_id, catalog)
     if listed:
         envelope = replace(envelope, data={**data, "subscriptions": listed})
-    return QuickImport(envelope=envelope, start=_parse_start(given))
+    start = _parse_start(given)
+    return QuickImport(envelope=envelope, start=start, dry_run=dry_run)
 
 
 def _collect(sent: Mapping[str, object]) -> dict[str, object]:

@@ -134,6 +134,54 @@ class ReceiptReply(Struct, frozen=True, kw_only=True):
     applied_at: Timestamp
 
 
+class DryRunReceipt(Struct, frozen=True, kw_only=True):
+    """The receipt that an import would have."""
+
+    state: State
+    matched_by: str | None
+    changes: list[ChangeView]
+    faults: list[FaultView]
+    skipped: list[FaultView]
+    warnings: list[FaultView]
+
+
+class DryRunElementReply(Reply, frozen=True, kw_only=True):
+    """The reply to an import that was tried, with the receipt that it would have."""
+
+    profile_id: Annotated[
+        ProfileId | UnsetType,
+        Meta(description="Absent if the profile would be created"),
+    ] = UNSET
+    receipt: DryRunReceipt
+
+
+_Behind = Annotated[
+    int,
+    Meta(
+        description="Imports that waited in the same partitions, and that the result"
+        " does not include"
+    ),
+]
+
+
+class DryRunReply(DryRunElementReply, frozen=True, kw_only=True):
+    """The result of a dry run."""
+
+    dry_run: Literal[True] = True
+    behind: _Behind
+
+
+class DryRunBatchReply(SuccessReply, frozen=True, kw_only=True):
+    """The results of a dry run of a batch."""
+
+    dry_run: Literal[True] = True
+    behind: _Behind
+    result: Annotated[
+        list[Annotated[Reply, _refer("DryRunElementReply", "ErrorReply")]],
+        Meta(description="One for each element, in the same order"),
+    ]
+
+
 class WaitingReply(Struct, frozen=True, kw_only=True):
     """An import without a receipt yet."""
 

@@ -35,7 +35,7 @@ from ingest.store.catalog.save import save_catalog
 from ingest.wire.envelopes import PARSERS
 from tests.conftest import Connection
 from tests.declared import make_endpoint, make_trigger, make_workflow
-from tests.drains import draining
+from tests.drains import draining, trying
 from tests.intakes import DEADLINE_SECONDS, ServedIntake, served
 
 DOCUMENT: Any = orjson.loads(orjson.dumps(build_document()))
@@ -215,7 +215,7 @@ def test_nothing_is_answered_that_is_not_documented(
         )
 
     mirroring = replace(settings, mirror_errors=mirror)
-    with served(mirroring) as intake, draining(mirroring):
+    with served(mirroring) as intake, draining(mirroring), trying(mirroring):
         profile_id = make_profile(intake, token)
         for operation in filter(takes_input, OPERATIONS):
             send(operation)

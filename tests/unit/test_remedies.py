@@ -17,6 +17,7 @@ from ingest.domain.remedies.table import (
     find_kind,
     find_reason,
     find_remedy,
+    load_fault,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -145,7 +146,7 @@ def test_an_error_without_a_kind_has_the_remedy_of_its_code(row: object) -> None
 def test_a_stored_error_is_explained_with_its_reason_and_its_remedy() -> None:
     stored = {"code": 400, "message": "Incorrect phone", "path": "data.phones[0]"}
 
-    assert to_builtins(explain_fault(stored)) == {
+    assert to_builtins(explain_fault(load_fault(stored))) == {
         **stored,
         "text": "Incorrect phone: data.phones[0]",
         "reason": "invalid_phone",

@@ -27,9 +27,10 @@ messages may improve.
 _CONCLUSION = """\
 ## Notes
 
-- Unknown parameters are ignored, except those that promise not to write: `dry_run` is
-  refused by every path and by the queue with `Not supported: dry_run`, unless it is
-  false. To test a file without writing: `penstock import --dry-run`.
+- Unknown parameters are ignored, except those that promise not to write, such as
+  `dryRun` and `validate_only`: each is refused with `Not supported`, unless it is
+  false. `dry_run` is [supported](identity.md#dry-run) by the requests that import, and
+  refused elsewhere. To test a file without writing: `penstock import --dry-run`.
 - A request can be refused before its body has arrived completely. Penstock then reads
   and discards the rest, for up to 30 seconds and up to 128 MiB (8 MiB of a chunked
   body). Clients that send everything first receive the response.

@@ -25,8 +25,8 @@ PARAMETERS: tuple[ErrorKind, ...] = (
     kind(
         "not_supported",
         "Not supported",
-        remedy="Omit the parameter. To test a file without writing:"
-        " penstock import --dry-run.",
+        remedy="Omit the parameter. To test an import without writing, send dry_run for"
+        " the whole request. To test a file: penstock import --dry-run.",
     ),
     kind(
         "unknown_value",

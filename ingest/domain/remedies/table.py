@@ -106,9 +106,8 @@ def load_fault(stored: Mapping[str, object]) -> Fault:
     )
 
 
-def explain_fault(stored: Mapping[str, object]) -> FaultView:
-    """Return a stored error with its text, its reason, and its remedy."""
-    fault = load_fault(stored)
+def explain_fault(fault: Fault) -> FaultView:
+    """Return an error with its text, its reason, and its remedy."""
     kind = find_kind(fault.message, fault.code)
     return FaultView(
         code=fault.code,

@@ -15,7 +15,7 @@ from ingest.domain.errors import NotFound, Rejected
 from ingest.domain.identities import ImportName, Namer
 from ingest.domain.jobs import new_job_id, row_import_id
 from ingest.domain.lanes import Lane
-from ingest.domain.tokens import Token
+from ingest.domain.tokens import Scope, Token
 from ingest.doors.accept import (
     Accepted,
     accept,
@@ -25,6 +25,7 @@ from ingest.doors.accept import (
 )
 from ingest.doors.http.bodies import release
 from ingest.doors.http.calls import Call, Decoded
+from ingest.doors.http.dry_runs import check_count, describe_dry_batch
 from ingest.doors.http.idempotency import RequestKey, find_key
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.replies import asks_retry, describe, reply
@@ -126,8 +127,11 @@ class BatchResource:
         """Decode, accept, wait, reply; what is wrong with an element is its own."""
         # Whoever is refused all the same is refused before the body is read.
         await self._intake.admission.admit()
-        request = await read_request(req, self._intake)
+        request = await read_request(req, self._intake, may_be_dry=True)
         batch, token = await self._load(request)
+        if request.dry_run:
+            await self._try(req, resp, batch, token)
+            return
         key = await find_key(req, request, token.id, self._intake.catalog.get_namer())
         count = len(batch.elements)
         await self._intake.rates.spend(token, resp, count)
@@ -159,6 +163,22 @@ class BatchResource:
         status = retry[0] if retry else 202 if late else 200
         # Ten thousand elements of XML take a while to write.
         await asyncio.to_thread(reply, req, resp, status, said)
+
+    async def _try(
+        self, req: Call, resp: Response, batch: BatchRequest, token: Token
+    ) -> None:
+        """Reply with what would come of a batch; nothing is written."""
+        count = len(batch.elements)
+        check_count(count)
+        await self._intake.rates.spend(token, resp, count)
+        names = BatchNames(None, new_job_id(datetime.now(UTC)))
+        places: list[ElementPlace] = []
+        chunks = list(self._accept_all(batch, token, names, places))
+        accepted = [one for chunk in chunks for one in chunk]
+        tried = await self._intake.dry_runs.run(accepted)
+        reads = token.allows(Scope.READ, batch.shared.database_id)
+        said = describe_dry_batch(places, tried, reads=reads)
+        await asyncio.to_thread(reply, req, resp, 200, said)
 
     def _choose_lane(self, count: int, wait_seconds: float) -> Lane:
         """Return where a batch of `count` goes whose request does not say."""

@@ -22,6 +22,8 @@ class Decoded(Struct, frozen=True, kw_only=True):
     size_bytes: int = 0
     #: Too long to work on without giving others their turns.
     is_large: bool = False
+    #: Nothing is to be written.
+    dry_run: bool = False
 
 
 class Call(Request):

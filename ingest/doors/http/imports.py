@@ -7,9 +7,10 @@ from falcon.asgi import Response
 
 from ingest.domain.answers import Answer
 from ingest.domain.errors import NotFound
-from ingest.domain.tokens import Token
+from ingest.domain.tokens import Scope, Token
 from ingest.doors.accept import Accepted, accept, check_reader
 from ingest.doors.http.calls import Call, Decoded
+from ingest.doors.http.dry_runs import reply_dry_run
 from ingest.doors.http.idempotency import find_key, mark_replayed
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.replies import reply, reply_accepted, reply_answer
@@ -33,10 +34,13 @@ class ImportResource:
         """Decode, accept, wait, reply."""
         # Whoever is refused all the same is refused before the body is read.
         await self._intake.admission.admit()
-        request = await read_request(req, self._intake)
+        request = await read_request(req, self._intake, may_be_dry=True)
         token = await self._intake.catalog.get_token(request.secret)
         await self._intake.rates.spend(token, resp)
         envelope, accepted = await self._accept(req, request, token)
+        if request.dry_run:
+            await self._try(req, resp, accepted, token)
+            return
         answer = await submit(
             self._intake, req, resp, accepted, synchronous=envelope.synchronous
         )
@@ -47,12 +51,24 @@ class ImportResource:
             mirror = self._intake.settings.mirror_errors
             reply_answer(req, resp, answer, mirror=mirror)
 
+    async def _try(
+        self, req: Call, resp: Response, accepted: Accepted, token: Token
+    ) -> None:
+        """Reply with what would come of an import; nothing is written."""
+        tried = await self._intake.dry_runs.run([accepted])
+        reads = token.allows(Scope.READ, accepted.import_.database_id)
+        mirror = self._intake.settings.mirror_errors
+        reply_dry_run(req, resp, tried, reads=reads, mirror=mirror)
+
     async def _accept(
         self, req: Call, request: Decoded, token: Token
     ) -> tuple[Envelope, Accepted]:
         """Check what is asked, and whether `token` may."""
         envelope = self._load(request.document)
-        key = await find_key(req, request, token.id, self._intake.catalog.get_namer())
+        namer = self._intake.catalog.get_namer()
+        # A dry run uses up no name.
+        dry = request.dry_run
+        key = None if dry else await find_key(req, request, token.id, namer)
         accepted = accept(
             envelope,
             token=token,

@@ -14,6 +14,7 @@ from ingest.domain.answers import Answer
 from ingest.domain.errors import Unavailable
 from ingest.domain.lanes import Lane
 from ingest.doors.accept import Accepted, to_addition
+from ingest.doors.dry_runs import DryRuns
 from ingest.doors.http.admission import Admission
 from ingest.doors.http.appends import Appended, Appends
 from ingest.doors.http.bodies import Bodies
@@ -62,6 +63,7 @@ class Intake:
         self.guards = Guards(settings.redis_url)
         self.rates = Rates(settings.redis_url)
         self.notes = Notes(settings.redis_url)
+        self.dry_runs = DryRuns(settings.redis_url)
         self.tracer = open_tracer("penstock-intake")
         self._board = OutcomeBoard(
             settings.redis_url, self.receipts, reply_to=reply_to, named_by=HEADER
@@ -82,6 +84,7 @@ class Intake:
         await self.guards.close()
         await self.rates.close()
         await self.notes.close()
+        await self.dry_runs.close()
         await self.appends.close()
         await self._board.stop()
         await self.catalog.stop()

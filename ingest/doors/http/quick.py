@@ -6,6 +6,7 @@ from falcon.asgi import Response
 from msgspec.structs import replace
 
 from ingest.domain.errors import Rejected
+from ingest.domain.imports import Outcome
 from ingest.domain.tokens import Token
 from ingest.doors.accept import Accepted, accept
 from ingest.doors.http.calls import Call, Decoded
@@ -26,6 +27,7 @@ from ingest.wire.forms import (
     is_form,
     is_multipart,
 )
+from ingest.wire.promises import DRY_RUN
 from ingest.wire.quick import QuickImport, load_quick
 
 #: What a page may send along.
@@ -46,9 +48,17 @@ class QuickResource:
         # Whoever is refused all the same is refused before the body is read.
         await self._intake.admission.admit()
         try:
-            accepted, synchronous = await self._accept(req, resp)
+            accepted, quick = await self._accept(req, resp)
+            if quick.dry_run:
+                tried = await self._intake.dry_runs.run([accepted])
+                _say(resp, *_describe_trial(tried.outcomes[0]))
+                return
             answer = await submit(
-                self._intake, req, resp, accepted, synchronous=synchronous
+                self._intake,
+                req,
+                resp,
+                accepted,
+                synchronous=quick.envelope.synchronous,
             )
         except Rejected as error:
             code = error.faults[0].code
@@ -85,28 +95,30 @@ class QuickResource:
         resp.set_header("Access-Control-Expose-Headers", "Import-Id, Location")
         return True
 
-    async def _accept(self, req: Call, resp: Response) -> tuple[Accepted, bool]:
-        """Check who asks, then what is asked; tell whether to wait."""
+    async def _accept(self, req: Call, resp: Response) -> tuple[Accepted, QuickImport]:
+        """Check who asks, then what is asked."""
         form = await self._read_form(req)
         body = form.inputs
         secret = peek_token(body) or find_secret(req)
         token = await self._intake.catalog.get_token(secret)
         await self._intake.rates.spend(token, resp)
         sent = {**decode_form(req.scope["query_string"]), **body}
+        # Forms leave out what is empty; `?dry_run` is a word that somebody wrote.
+        if req.get_param(DRY_RUN) == "":
+            sent[DRY_RUN] = ""
         quick = load_quick(
             sent,
             self._intake.catalog.get_catalog(),
             referer=req.referer,
             files=form.files,
         )
-        key = await find_key(
-            req,
-            Decoded(document=sent, secret=secret),
-            token.id,
-            self._intake.catalog.get_namer(),
-        )
-        accepted = traced(req, self._place(quick, token, key))
-        return accepted, quick.envelope.synchronous
+        key = None
+        # A dry run uses up no name.
+        if not quick.dry_run:
+            decoded = Decoded(document=sent, secret=secret)
+            namer = self._intake.catalog.get_namer()
+            key = await find_key(req, decoded, token.id, namer)
+        return traced(req, self._place(quick, token, key)), quick
 
     async def _read_form(self, req: Call) -> Form:
         check_form_size(req.query_string.encode(), self._intake.settings.max_keys)
@@ -138,6 +150,12 @@ class QuickResource:
         )
         started = replace(accepted.import_, start=quick.start)
         return replace(accepted, import_=started)
+
+
+def _describe_trial(outcome: Outcome) -> tuple[int, str]:
+    """Return the status that an import would have, and what it would do."""
+    text = f"{outcome.error_text} (dry run, nothing was written: {outcome.state})"
+    return outcome.error or 200, text
 
 
 def _say(resp: Response, code: int, text: str) -> None:

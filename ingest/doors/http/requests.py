@@ -8,7 +8,7 @@ from ingest.doors.http.calls import Call, Decoded
 from ingest.doors.http.intake import Intake
 from ingest.wire.bodies import decode
 from ingest.wire.envelopes import peek_format, peek_token
-from ingest.wire.promises import refuse_promises
+from ingest.wire.promises import asks_dry_run, refuse_promises
 
 #: A body that is read though the token before it is unknown, for it may hold another.
 _SHORT_BYTES = 64 * 1024
@@ -35,11 +35,14 @@ async def read_body(req: Call, intake: Intake) -> bytes:
     )
 
 
-async def read_request(req: Call, intake: Intake) -> Decoded:
+async def read_request(
+    req: Call, intake: Intake, *, may_be_dry: bool = False
+) -> Decoded:
     """Read and decode the body.
 
     From here on the request counts as parsed: what is wrong with it is an answer of
-    the application, not a fault of the transport (contract 13.1).
+    the application, not a fault of the transport (contract 13.1). A dry run is refused
+    by those who do not say that a request may be one.
     """
     body = await read_body(req, intake)
     read = partial(decode, body, req.content_type, limits=intake.settings.limits)
@@ -47,14 +50,16 @@ async def read_request(req: Call, intake: Intake) -> Decoded:
     req.is_parsed = True
     req.sent_as = sent_as
     req.settle_format(peek_format(document))
-    refuse_promises(document)
+    check = asks_dry_run if may_be_dry else refuse_promises
+    dry_run = check(document)
     if req.query_string:
-        refuse_promises(req.params)
+        dry_run = check(req.params) or dry_run
     return Decoded(
         document=document,
         secret=peek_token(document) or find_secret(req),
         size_bytes=len(body),
         is_large=len(body) > LARGE_BYTES,
+        dry_run=bool(dry_run),
     )
 
 

@@ -170,7 +170,7 @@ def _describe(asking: ApiOperation) -> JsonSchema:
 
 
 def _describe_responses(asking: ApiOperation) -> JsonSchema:
-    outcome = refer(asking.answer, ErrorReply)
+    outcome = refer(*asking.answers, ErrorReply)
     described = {
         "200": describe_answers("Success or application error: check `error`", outcome)
     }

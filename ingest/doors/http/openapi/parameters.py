@@ -15,9 +15,12 @@ from ingest.doors.http.openapi.schemas import (
     describe_parameter,
     describe_parameters,
 )
+from ingest.wire.promises import DRY_RUN
 from ingest.wire.reply_types import (
     AcceptedBatchReply,
     AcceptedReply,
+    DryRunBatchReply,
+    DryRunReply,
     ImportedBatchReply,
     ImportedReply,
 )
@@ -26,7 +29,7 @@ from ingest.wire.reply_types import (
 PROFILE_ID = "6b04f28ad691ecc2e1a166f2"
 
 _SAID = ("token", "format")
-WHOSE = (*_SAID, "sync", "lane", "db_id")
+WHOSE = (*_SAID, "sync", "lane", DRY_RUN, "db_id")
 #: Listed where they belong.
 _ONCE = frozenset({"db_id", "data"})
 KEY_NAMES = tuple(
@@ -57,6 +60,14 @@ class ApiOperation:
     #: The reply to an import that still waits, if any.
     accepted: type[Struct] | None = None
     others: Mapping[str, JsonSchema] = field(default_factory=dict)
+
+    @property
+    def answers(self) -> tuple[type[Struct], ...]:
+        """The replies to what was done, or tried."""
+        if self.accepted is None:
+            return (self.answer,)
+        is_batch = self.answer is ImportedBatchReply
+        return self.answer, DryRunBatchReply if is_batch else DryRunReply
 
     def describe_body(self) -> JsonSchema:
         """Return the schema of the request's body."""

@@ -18,6 +18,7 @@ from ingest.domain.subscription_fields import SYSTEM_SUBSCRIPTION_FIELDS
 from ingest.domain.updates import Action
 from ingest.domain.views import ProfileId
 from ingest.wire import envelopes, parameters
+from ingest.wire.promises import DRY_RUN
 
 JsonSchema = dict[str, object]
 
@@ -77,11 +78,13 @@ _MEANINGS: Mapping[str, str] = {
     "format": "Format of the response: `json` or `xml`",
     "sync": "`false`: respond with 202 as soon as the import is accepted",
     "lane": "`bulk`: imports of the lane `live` may be applied first",
+    DRY_RUN: "`true`: respond with what would change, and write nothing",
     **{one.name: one.meaning for one in PARAMETERS},
 }
 #: Parameters with shapes of their own.
 _OTHERS: Mapping[str, JsonSchema] = {
     "format": {"type": "string", "enum": ["json", "xml"]},
+    DRY_RUN: {"type": "boolean"},
     "data": {"$ref": "#/components/schemas/ProfileData"},
     "segment_id": {**ID, "description": "Static segment"},
     "channel": {**_CHANNEL, "description": "Channel of the subscription"},

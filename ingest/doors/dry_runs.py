@@ -1,0 +1,95 @@
+"""Dry runs: workers try imports and tell what would come of them.
+
+Nothing of a dry run is kept but for the seconds that it takes: one that is lost is
+asked for again.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from secrets import token_hex
+
+from msgspec import DecodeError
+from redis.exceptions import RedisError
+
+from ingest.domain.errors import Overloaded, Unavailable
+from ingest.doors.accept import Accepted
+from ingest.streams.connections import connect
+from ingest.streams.queues import DRY_RUNS_KEY, dry_run_answer_key, dry_run_key
+from ingest.wire.dry_runs import (
+    DryRunAnswer,
+    DryRunRequest,
+    dump_request,
+    load_answer,
+)
+from ingest.wire.entries import encode
+
+#: How many requests may wait for a worker.
+MAX_WAITING = 200
+#: How long a caller waits; its request is then forgotten.
+PATIENCE_SECONDS = 30
+#: For one command that waits: less than a socket that says nothing is given.
+_LISTEN_SECONDS = 2
+
+
+class DryRuns:
+    """Asks workers to try imports, over a connection for each caller that waits."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis = connect(redis_url, client_name="penstock-dry-runs")
+
+    async def run(self, accepted: Sequence[Accepted]) -> DryRunAnswer:
+        """Return what would come of the imports, applied now and in order.
+
+        Raises Overloaded while too many requests wait, and Unavailable if no worker
+        answers in time.
+        """
+        if not accepted:
+            return DryRunAnswer()
+        request = DryRunRequest(
+            imports=[encode(one.import_) for one in accepted],
+            partitions=sorted({one.partition for one in accepted}),
+        )
+        request_id = token_hex(16)
+        try:
+            await self._ask(request_id, dump_request(request))
+            answer = await self._listen(request_id)
+        except (RedisError, OSError, DecodeError) as error:
+            raise Unavailable("The queue is unavailable") from error
+        finally:
+            await self._forget(request_id)
+        if answer is None:
+            raise Unavailable("No worker did the dry run in time; nothing was written")
+        if answer.failure:
+            raise Unavailable(answer.failure)
+        return answer
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._redis.aclose()
+
+    async def _ask(self, request_id: str, request: bytes) -> None:
+        if await self._redis.llen(DRY_RUNS_KEY) >= MAX_WAITING:
+            raise Overloaded("Too many dry runs are waiting")
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.set(dry_run_key(request_id), request, ex=PATIENCE_SECONDS)
+        pipeline.rpush(DRY_RUNS_KEY, request_id)
+        # Without a worker the list is gone when its last request is.
+        pipeline.expire(DRY_RUNS_KEY, PATIENCE_SECONDS)
+        await pipeline.execute()
+
+    async def _listen(self, request_id: str) -> DryRunAnswer | None:
+        """Return the answer; None when it is too late for one."""
+        key = dry_run_answer_key(request_id)
+        ends_at = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while asyncio.get_running_loop().time() < ends_at:
+            told = await self._redis.blpop([key], timeout=_LISTEN_SECONDS)
+            if told is not None:
+                return load_answer(told[1])
+        return None
+
+    async def _forget(self, request_id: str) -> None:
+        """Let no worker try what nobody waits for; it is forgotten soon anyway."""
+        try:
+            await self._redis.delete(dry_run_key(request_id))
+        except (RedisError, OSError):
+            return

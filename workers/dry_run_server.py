@@ -1,0 +1,124 @@
+"""Answers requests for dry runs: a thread of the upkeep worker, one after another.
+
+A thread of its own, for a request of a thousand imports takes a second, and the tasks
+of upkeep may not wait. One at a time, so that dry runs take little from imports.
+"""
+
+import logging
+from collections.abc import Sequence
+from threading import Event, Thread
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from ingest.domain.imports import Import, Outcome
+from ingest.settings import Settings
+from ingest.streams.connections import connect_blocking
+from ingest.streams.queues import (
+    DRY_RUNS_KEY,
+    dry_run_answer_key,
+    dry_run_key,
+    stream_key,
+)
+from ingest.telemetry import metrics
+from ingest.wire.dry_runs import DryRunAnswer, dump_answer, load_request
+from ingest.wire.entries import decode
+from workers.database_session import DatabaseSession
+from workers.dry_runs import dry_run
+from workers.retries import is_transient
+
+logger = logging.getLogger(__name__)
+
+#: How long an answer is kept for its caller, who listens.
+_ANSWER_SECONDS = 60
+#: For one command that waits: less than a socket that says nothing is given.
+_LISTEN_SECONDS = 1.0
+#: Between two looks at a Redis that is away.
+_AWAY_SECONDS = 1.0
+#: What others have locked for longer is not waited for.
+_LOCK_BRIEFLY = "SET LOCAL lock_timeout = '2s'"
+_FAILED = "The dry run could not be done now; nothing was written"
+
+
+class DryRunServer:
+    """Takes requests from Redis, and leaves their answers there."""
+
+    def __init__(
+        self, settings: Settings, listen_seconds: float = _LISTEN_SECONDS
+    ) -> None:
+        # How long a stop may take.
+        self._listen_seconds = listen_seconds
+        self._batch_size = settings.batch_size
+        self._redis = connect_blocking(
+            settings.redis_url, client_name="penstock-dry-runs"
+        )
+        self._session = DatabaseSession(settings, "penstock-dry-runs")
+        self._stopping = Event()
+        self._thread = Thread(target=self._serve, name="dry-runs", daemon=True)
+
+    def start(self) -> None:
+        """Start to take requests."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish the request at hand, and stop."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._redis.close()
+        self._session.close()
+
+    def _serve(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._take_one()
+            # Redis is away; who asked is told so by its intake.
+            except (RedisError, OSError):
+                self._stopping.wait(_AWAY_SECONDS)
+
+    def _take_one(self) -> None:
+        # The client's types do not know that it returns bytes.
+        told: Any = self._redis.blpop([DRY_RUNS_KEY], self._listen_seconds)
+        if told is None:
+            return
+        request_id = told[1].decode()
+        # None where its caller waits no longer.
+        payload: Any = self._redis.getdel(dry_run_key(request_id))
+        if payload is None:
+            return
+        answer = self._answer(payload)
+        key = dry_run_answer_key(request_id)
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.rpush(key, dump_answer(answer))
+        pipeline.expire(key, _ANSWER_SECONDS)
+        pipeline.execute()
+
+    def _answer(self, payload: bytes) -> DryRunAnswer:
+        """Try what is asked; whatever goes wrong is told, and nothing is written."""
+        try:
+            request = load_request(payload)
+            behind = sum(self._redis.xlen(stream_key(n)) for n in request.partitions)
+            outcomes = self._try([decode(one) for one in request.imports])
+        # The thread goes on, whatever a request has in it.
+        except Exception as error:
+            self._session.drop_broken()
+            if not is_transient(error):
+                name = type(error).__name__
+                logger.exception("dry run failed", extra={"error_class": name})
+            return DryRunAnswer(failure=_FAILED)
+        for outcome in outcomes:
+            metrics.DRY_RUNS.labels(outcome.state).inc()
+        metrics.note_memory("upkeep")
+        return DryRunAnswer(outcomes=outcomes, behind=behind)
+
+    def _try(self, imports: Sequence[Import]) -> list[Outcome]:
+        """Try `imports`, no more at a time than a batch has: locks are held briefly."""
+        connection = self._session.connect()
+        outcomes: list[Outcome] = []
+        for start in range(0, len(imports), self._batch_size):
+            chunk = imports[start : start + self._batch_size]
+            with connection.transaction(force_rollback=True):
+                connection.execute(_LOCK_BRIEFLY)
+                schemas = self._session.hold_schemas(connection)
+                outcomes += dry_run(connection, chunk, schemas, self._session.room)
+        return outcomes
