@@ -5,15 +5,18 @@ asked for again.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from secrets import token_hex
+from threading import Event
+from typing import Any
 
 from msgspec import DecodeError
 from redis.exceptions import RedisError
 
 from ingest.domain.errors import Overloaded, Unavailable
 from ingest.doors.accept import Accepted
-from ingest.streams.connections import connect
+from ingest.streams.connections import connect, connect_blocking
 from ingest.streams.queues import DRY_RUNS_KEY, dry_run_answer_key, dry_run_key
 from ingest.wire.dry_runs import (
     DryRunAnswer,
@@ -29,6 +32,9 @@ MAX_WAITING = 200
 PATIENCE_SECONDS = 30
 #: For one command that waits: less than a socket that says nothing is given.
 _LISTEN_SECONDS = 2
+#: How often rows of a file are tried that no worker could try, and what is between.
+_ATTEMPTS = 5
+_PAUSE_SECONDS = 1.0
 
 
 class DryRuns:
@@ -45,36 +51,24 @@ class DryRuns:
         """
         if not accepted:
             return DryRunAnswer()
-        request = DryRunRequest(
-            imports=[encode(one.import_) for one in accepted],
-            partitions=sorted({one.partition for one in accepted}),
-        )
         request_id = token_hex(16)
         try:
-            await self._ask(request_id, dump_request(request))
+            await self._ask(request_id, _write(accepted))
             answer = await self._listen(request_id)
         except (RedisError, OSError, DecodeError) as error:
             raise Unavailable("The queue is unavailable") from error
         finally:
             await self._forget(request_id)
-        if answer is None:
-            raise Unavailable("No worker did the dry run in time; nothing was written")
-        if answer.failure:
-            raise Unavailable(answer.failure)
-        return answer
+        return _check(answer)
 
     async def close(self) -> None:
         """Disconnect."""
         await self._redis.aclose()
 
     async def _ask(self, request_id: str, request: bytes) -> None:
-        if await self._redis.llen(DRY_RUNS_KEY) >= MAX_WAITING:
-            raise Overloaded("Too many dry runs are waiting")
+        _check_room(await self._redis.llen(DRY_RUNS_KEY))
         pipeline = self._redis.pipeline(transaction=True)
-        pipeline.set(dry_run_key(request_id), request, ex=PATIENCE_SECONDS)
-        pipeline.rpush(DRY_RUNS_KEY, request_id)
-        # Without a worker the list is gone when its last request is.
-        pipeline.expire(DRY_RUNS_KEY, PATIENCE_SECONDS)
+        _put(pipeline, request_id, request)
         await pipeline.execute()
 
     async def _listen(self, request_id: str) -> DryRunAnswer | None:
@@ -93,3 +87,85 @@ class DryRuns:
             await self._redis.delete(dry_run_key(request_id))
         except (RedisError, OSError):
             return
+
+
+class BlockingDryRuns:
+    """Asks workers to try the rows of a file, one request after another."""
+
+    def __init__(self, redis_url: str, stop: Event) -> None:
+        self._redis = connect_blocking(redis_url, client_name="penstock-dry-runs")
+        # Set by whoever wants it to stop.
+        self._stop = stop
+
+    def run(self, accepted: Sequence[Accepted]) -> DryRunAnswer:
+        """Return what would come of the imports, applied now and in order.
+
+        Waits while too many requests wait, and asks again a few times where a worker
+        could not do it. Raises Unavailable if that is in vain.
+        """
+        if not accepted:
+            return DryRunAnswer()
+        request = _write(accepted)
+        attempts = 0
+        while True:
+            try:
+                return self._run(request)
+            except (Overloaded, Unavailable) as error:
+                attempts += 1
+                if attempts >= _ATTEMPTS or self._stop.wait(_PAUSE_SECONDS):
+                    raise Unavailable(str(error)) from error
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._redis.close()
+
+    def _run(self, request: bytes) -> DryRunAnswer:
+        request_id = token_hex(16)
+        try:
+            _check_room(self._redis.llen(DRY_RUNS_KEY))
+            pipeline = self._redis.pipeline(transaction=True)
+            _put(pipeline, request_id, request)
+            pipeline.execute()
+            return _check(self._listen(request_id))
+        except (RedisError, OSError, DecodeError) as error:
+            raise Unavailable("The queue is unavailable") from error
+
+    def _listen(self, request_id: str) -> DryRunAnswer | None:
+        key = dry_run_answer_key(request_id)
+        ends_at = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < ends_at and not self._stop.is_set():
+            # The client's types do not know that it returns bytes.
+            told: Any = self._redis.blpop([key], timeout=_LISTEN_SECONDS)
+            if told is not None:
+                return load_answer(told[1])
+        return None
+
+
+def _write(accepted: Sequence[Accepted]) -> bytes:
+    return dump_request(
+        DryRunRequest(
+            imports=[encode(one.import_) for one in accepted],
+            partitions=sorted({one.partition for one in accepted}),
+        )
+    )
+
+
+def _check_room(waiting: int) -> None:
+    if waiting >= MAX_WAITING:
+        raise Overloaded("Too many dry runs are waiting")
+
+
+def _put(pipeline: Any, request_id: str, request: bytes) -> None:
+    """Let `pipeline`, of either kind of client, put a request where workers look."""
+    pipeline.set(dry_run_key(request_id), request, ex=PATIENCE_SECONDS)
+    pipeline.rpush(DRY_RUNS_KEY, request_id)
+    # Without a worker the list is gone when its last request is.
+    pipeline.expire(DRY_RUNS_KEY, PATIENCE_SECONDS)
+
+
+def _check(answer: DryRunAnswer | None) -> DryRunAnswer:
+    if answer is None:
+        raise Unavailable("No worker did the dry run in time; nothing was written")
+    if answer.failure:
+        raise Unavailable(answer.failure)
+    return answer

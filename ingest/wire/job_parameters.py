@@ -17,7 +17,7 @@ from ingest.wire.cell_rules import CELL_OPTIONS, NO_RULES, CellRules, load_rules
 from ingest.wire.charsets import check_charset, find_charset, find_media_type
 from ingest.wire.dialect_parameters import MARKS, parse_marks
 from ingest.wire.parameters import parse_flag, refuse_nul
-from ingest.wire.promises import refuse_promises
+from ingest.wire.promises import DRY_RUN, asks_dry_run
 
 #: What holds for every row, as an import says it; those of several values by commas.
 _SHARED = tuple(one for one in PARAMETERS if Level.ROW in one.levels)
@@ -32,6 +32,7 @@ UPLOAD = COMMON | {
     *list_names(Level.ROW),
     *(*MARKS, *CELL_OPTIONS),
     *("operation", "map", "columns", "encoding", "name", "sheet", "trust_quotes"),
+    DRY_RUN,
 }
 #: None for what the file looks like: browsers send tables under these names.
 _FORMATS: Mapping[str, str | None] = {
@@ -68,6 +69,8 @@ class UploadParameters:
     rules: CellRules = NO_RULES
     trust_quotes: bool = False
     sheet: str | None = None
+    #: Rows are tried, and nothing of them is written.
+    dry_run: bool = False
 
 
 def load_upload(
@@ -77,7 +80,7 @@ def load_upload(
 
     What holds for every row is passed on as it is, to be read with the rows.
     """
-    refuse_promises(query)
+    dry_run = asks_dry_run(query)
     refuse_nul(query)
     faults = find_unknown(query, UPLOAD)
     parameters: dict[str, object] = {
@@ -105,6 +108,7 @@ def load_upload(
         **words,
         "sheet": sheet,
         "trust_quotes": trust_quotes,
+        DRY_RUN: dry_run,
     }
     return UploadParameters(
         parameters=parameters | {name: value for name, value in told.items() if value},
@@ -116,6 +120,7 @@ def load_upload(
         rules=load_rules(words),
         trust_quotes=trust_quotes,
         sheet=sheet or None,
+        dry_run=dry_run,
         **marks,
     )
 

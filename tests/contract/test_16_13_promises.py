@@ -126,10 +126,10 @@ def test_a_form_is_refused_with_a_status(
 def test_a_job_is_refused_unread(
     penstock: ServedIntake, connection: Connection, token: str
 ) -> None:
-    answer = send(penstock, token, PEOPLE, dry_run="true")
+    answer = send(penstock, token, PEOPLE, validate_only="true")
 
     assert answer.status_code == 400
-    assert answer.json()["error_text"] == "Not supported: dry_run"
+    assert answer.json()["error_text"] == "Not supported: validate_only"
     assert connection.execute("SELECT * FROM jobs").fetchall() == []
 
 

@@ -1,5 +1,6 @@
 """Dry runs over HTTP: what would come of imports, and nothing is written (R1 to R7)."""
 
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +19,7 @@ from tests.conftest import Connection
 from tests.documents import write
 from tests.drains import draining, trying
 from tests.intakes import ServedIntake, served, wait_until
+from tests.uploads import PEOPLE, ask, emails, send
 
 IMPORT = "/api/v1.1/profiles/import"
 QUICK = "/api/integrations/any/profile_import"
@@ -387,3 +389,76 @@ def test_a_profile_that_is_locked_is_not_waited_for(
         "The dry run could not be done now; nothing was written"
     )
     assert penstock.post(asked).json()["receipt"]["state"] == "updated"
+
+
+@pytest.mark.fact("R.5-jobs")
+def test_a_job_may_be_a_dry_run(
+    penstock: ServedIntake, connection: Connection, token: str
+) -> None:
+    known = penstock.post(request(token, email="ada@example.com", data={})).json()
+    before = read_all(connection)[:-2]
+    headers = {"Idempotency-Key": uuid4().hex}
+    told = send(penstock, token, PEOPLE, headers=headers, dry_run="1").json()
+
+    assert read_all(connection)[:-2] == before
+    assert (told["error"], told["state"], told["dry_run"]) == (0, "done", True)
+    assert [told[name] for name in ("rows", "created", "updated", "rejected")] == [
+        *(3, 1, 1, 1)
+    ]
+    job = ask(penstock, token, told["job_id"]).json()
+    assert (job["dry_run"], job["waiting"]) == (True, 0)
+    lines = ask(penstock, token, told["job_id"], "/results").text.splitlines()
+    results = [json.loads(line) for line in lines]
+    assert [
+        (one["row"], one["state"], one["error"], one["profile_id"]) for one in results
+    ] == [
+        (1, "updated", 0, known["profile_id"]),
+        (2, "created", 0, None),
+        (3, "rejected", 400, None),
+    ]
+    assert results[0]["error_text"] == "Successful operation"
+    assert results[2]["error_text"] == "Incorrect email: data.email"
+    # The key is as good as new, and what was wrong can be corrected and imported.
+    applied = send(penstock, token, PEOPLE, headers=headers).json()
+    assert applied["job_id"] != told["job_id"]
+    assert "dry_run" not in applied
+    rejects = ask(penstock, token, told["job_id"], "/rejects").text
+    assert "bad,Zed" in rejects
+    corrected = rejects.replace("bad,Zed", "zed@example.com,Zed")
+    again = send(penstock, token, corrected.encode()).json()
+    assert "dry_run" not in again
+    assert "zed@example.com" in emails(connection)
+
+
+@pytest.mark.fact("R.5-jobs")
+def test_a_dry_job_shows_what_would_be_skipped(
+    penstock: ServedIntake, connection: Connection, token: str
+) -> None:
+    rows = b"email,points\nada@example.com,many\n"
+    told = send(penstock, token, rows, dry_run="1", skip_invalid_fields="true").json()
+    result = ask(penstock, token, told["job_id"], "/results").json()
+
+    assert (told["created"], told["rejected"]) == (1, 0)
+    assert (result["state"], result["error"]) == ("created", 0)
+    assert "many" in ask(penstock, token, told["job_id"], "/rejects").text
+    assert emails(connection) == []
+
+
+@pytest.mark.fact("R.5-jobs")
+def test_a_dry_job_without_workers_is_interrupted(
+    settings: Settings,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    token: str,
+) -> None:
+    monkeypatch.setattr("ingest.doors.dry_runs.PATIENCE_SECONDS", 1)
+    monkeypatch.setattr("ingest.doors.dry_runs._ATTEMPTS", 1)
+    with served(settings) as intake:
+        answer = send(intake, token, PEOPLE, dry_run="1")
+
+    assert answer.status_code == 503
+    assert answer.json()["state"] == "interrupted"
+    assert answer.json()["reason"] == (
+        "No worker did the dry run in time; nothing was written"
+    )
+    assert connection.execute("SELECT * FROM job_rows").fetchall() == []

@@ -5,17 +5,18 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import orjson
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from ingest.domain.jobs import JobCounts, JobState
 from ingest.doors.files.encodings.decoding import EncodingSource
 from ingest.store.database import Connection
 from ingest.store.jobs.progress import Job, find_job
 from ingest.store.jobs.rows import RowOutcome, count_states
+from ingest.wire.promises import DRY_RUN
 from ingest.wire.reply_types import Code, SuccessReply, Timestamp
 
 #: A job that is read is saved more often: its process is gone.
@@ -62,6 +63,9 @@ class JobReply(SuccessReply, frozen=True, kw_only=True):
     #: Other than 0 in the reply to an upload that failed.
     error: Code = 0
     job_id: UUID
+    dry_run: Annotated[
+        Literal[True] | UnsetType, Meta(description="Nothing was written")
+    ] = UNSET
     name: str
     db_id: int
     state: JobState
@@ -104,6 +108,7 @@ def view_job(seen: Seen, now: datetime) -> JobReply:
     place = f"/api/v1.1/jobs/{job.id}"
     return JobReply(
         job_id=job.id,
+        dry_run=True if job.parameters.get(DRY_RUN) else UNSET,
         name=job.name,
         db_id=job.database_id,
         state=state,

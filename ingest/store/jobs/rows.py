@@ -9,7 +9,7 @@ import orjson
 from msgspec.structs import asdict
 
 from ingest.domain.errors import Fault
-from ingest.domain.imports import State
+from ingest.domain.imports import SUCCESS_TEXT, State
 from ingest.domain.jobs import MAX_ROWS, JobCounts, row_import_id, row_number
 from ingest.store.database import Connection
 
@@ -24,6 +24,13 @@ class KeptRow:
     faults: tuple[Fault, ...] | None = None
     #: Of a row that was applied without some of its fields.
     profile_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriedRow(KeptRow):
+    """A row of a dry run; its content is empty unless it has faults."""
+
+    state: State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +137,30 @@ def keep_rows(connection: Connection, job_id: UUID, rows: Sequence[KeptRow]) -> 
     )
 
 
+def insert_tried(
+    connection: Connection, job_id: UUID, rows: Sequence[TriedRow]
+) -> None:
+    """Insert the outcomes of rows that a dry run has tried."""
+    connection.execute(
+        """
+        INSERT INTO job_rows (import_id, content, faults, outcome)
+        SELECT import_id, content, faults,
+               jsonb_strip_nulls(
+                   jsonb_build_object('state', state, 'profile_id', profile_id))
+          FROM unnest(%(ids)s::uuid[], %(contents)s::bytea[], %(faults)s::jsonb[],
+                      %(states)s::text[], %(profile_ids)s::text[])
+               AS tried (import_id, content, faults, state, profile_id)
+        """,
+        {
+            "ids": [row_import_id(job_id, row.row) for row in rows],
+            "contents": [row.content for row in rows],
+            "faults": [_dump(row.faults) for row in rows],
+            "states": [row.state for row in rows],
+            "profile_ids": [row.profile_id for row in rows],
+        },
+    )
+
+
 def find_kept(
     connection: Connection, job_id: UUID, first: int, last: int
 ) -> dict[int, bytes]:
@@ -145,7 +176,8 @@ def find_kept(
     return {row_number(import_id): bytes(content) for import_id, content in rows}
 
 
-#: Receipts, and the rows that never became imports: two ranges merged by id.
+#: Receipts, and the rows that have none: those that never became imports, and those of
+#: a dry run. Two ranges merged by id.
 _RESULTS = """
          WITH told AS MATERIALIZED (
               SELECT import_id, state, error, error_text, profile_id
@@ -161,14 +193,19 @@ _RESULTS = """
        SELECT import_id, state, error, error_text, profile_id
          FROM told
     UNION ALL
-      (SELECT import_id, 'rejected', (faults -> 0 ->> 'code')::integer,
-              CASE faults -> 0 ->> 'path'
-              WHEN '' THEN faults -> 0 ->> 'message'
+      (SELECT import_id, coalesce(outcome ->> 'state', 'rejected'),
+              CASE WHEN succeeds THEN 0 ELSE (faults -> 0 ->> 'code')::integer END,
+              CASE
+              WHEN succeeds THEN %(success)s
+              WHEN faults -> 0 ->> 'path' = '' THEN faults -> 0 ->> 'message'
               ELSE concat(faults -> 0 ->> 'message', ': ', faults -> 0 ->> 'path') END,
-              NULL
-         FROM job_rows
+              outcome ->> 'profile_id'
+         FROM job_rows,
+              -- Its faults are then of what would be skipped.
+              LATERAL (SELECT outcome ->> 'state' NOT IN ('rejected', 'dead')) AS tried
+                      (succeeds)
         WHERE import_id BETWEEN %(first)s AND (SELECT last FROM page)
-          AND faults IS NOT NULL
+          AND (faults IS NOT NULL OR outcome IS NOT NULL)
         ORDER BY import_id
         LIMIT %(limit)s)
         ORDER BY import_id
@@ -181,7 +218,12 @@ def list_results(
 ) -> list[RowOutcome]:
     """Return what came of the first `limit` rows after row `after`, in their order."""
     rows = connection.execute(
-        _RESULTS, {**_range(job_id, after + 1, None), "limit": limit}
+        _RESULTS,
+        {
+            **_range(job_id, after + 1, None),
+            "limit": limit,
+            "success": SUCCESS_TEXT,
+        },
     )
     return [
         RowOutcome(
@@ -208,7 +250,7 @@ def list_rejects(
         SELECT job_rows.import_id, content,
                coalesce(job_rows.faults, nullif(imports.faults, '[]'),
                         jsonb_path_query_array(imports.skipped, %(fields)s::jsonpath)),
-               imports.profile_id
+               coalesce(job_rows.outcome ->> 'profile_id', imports.profile_id)
           FROM job_rows
           LEFT JOIN imports
             ON imports.import_id = job_rows.import_id

@@ -18,6 +18,7 @@ from ingest.doors.files.rows import Reading
 from ingest.store.database import Connection
 from ingest.store.jobs.progress import find_job
 from ingest.wire.cell_rules import CELL_OPTIONS, load_rules
+from ingest.wire.promises import DRY_RUN
 
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 #: Where tables and documents say which job they are rejects of.
@@ -27,8 +28,8 @@ _NAMED = re.compile(
 #: The job is named at the beginning.
 _CHARACTERS = 64 * 1024
 _DIALECT = ("delimiter", "quote", "escape")
-#: Of the file itself, so that its rejects have their own.
-_OWN = frozenset({"columns", "encoding", "sheet", *_DIALECT})
+#: Of the file itself, so that its rejects have their own, and of a dry run.
+_OWN = frozenset({"columns", "encoding", "sheet", DRY_RUN, *_DIALECT})
 
 
 def names_job(opened: Opened) -> bool:

@@ -75,7 +75,7 @@ def _run(settings: Settings, run: Run, connection: JobConnection) -> Job:
             run.job,
             connection=connection,
             appends=appends,
-            validator=_make_validator(settings, run),
+            validator=make_validator(settings, run),
             stop=run.stop,
             watch=run.watch,
         )
@@ -122,7 +122,8 @@ def _feed(feeder: Feeder, run: Run) -> tuple[JobState, InvalidRequest | None]:
         return JobState.INTERRUPTED, None
 
 
-def _make_validator(settings: Settings, run: Run) -> RowValidator:
+def make_validator(settings: Settings, run: Run) -> RowValidator:
+    """Return what validates the rows of a run."""
     return RowValidator(
         run.shared,
         job_id=run.job.id,

@@ -24,6 +24,7 @@ from ingest.doors.files.jobs.options import (
     names_job,
 )
 from ingest.doors.files.jobs.runner import Run, run_job
+from ingest.doors.files.jobs.trials import try_job
 from ingest.doors.files.rows import Reading
 from ingest.doors.files.streams import Metered
 from ingest.settings import Settings
@@ -97,7 +98,8 @@ def import_upload(settings: Settings, upload: Upload) -> Uploaded:
             give_up=upload.stop,
             patience_seconds=upload.patience_seconds,
         )
-        return Uploaded(job=run_job(settings, run), replayed=replayed)
+        process = try_job if upload.told.dry_run else run_job
+        return Uploaded(job=process(settings, run), replayed=replayed)
 
 
 def load_reading(
@@ -143,12 +145,14 @@ def _begin(
 ) -> tuple[Job, bool]:
     """Return the job of an upload, and whether there was one."""
     now = datetime.now(UTC)
+    # A dry run uses up no name.
+    key = None if upload.told.dry_run else upload.key
     job = Job(
         id=new_job_id(now),
         name=upload.told.name,
         database_id=upload.shared.database_id,
         token_id=upload.token_id,
-        idempotency_key=upload.key,
+        idempotency_key=key,
         parameters=parameters,
         total_bytes=upload.total_bytes,
         created_at=now,
@@ -157,10 +161,10 @@ def _begin(
     with _connected(settings) as connection:
         if insert_job(connection, job):
             return job, False
-        if upload.key is None:
+        if key is None:
             # The same id twice in one millisecond: as good as never.
             raise Unavailable("The job cannot be started now")
-        found = find_job_of_key(connection, upload.token_id, upload.key)
+        found = find_job_of_key(connection, upload.token_id, key)
     if found is None or _differs(found.parameters, parameters):
         raise NameTaken("Another upload already used this key", "Idempotency-Key")
     return found, True

@@ -9,6 +9,7 @@ from ingest.doors.http.job_views import JobReply
 from ingest.doors.http.openapi.answers import refer
 from ingest.doors.http.openapi.responses import describe_answers, select_responses
 from ingest.doors.http.openapi.schemas import JsonSchema, describe_parameter
+from ingest.wire.promises import DRY_RUN
 from ingest.wire.reply_types import ErrorReply
 
 _COUNT: JsonSchema = {"type": "integer", "minimum": 0}
@@ -23,6 +24,7 @@ _READERS: list[JsonSchema] = [{"bearer": []}, {"query": []}]
 #: How it says how it is written; what it is, `Content-Type` says.
 _OWN: Mapping[str, tuple[str, JsonSchema]] = {
     "operation": ("Operation for each row", {"enum": ["import", "update", "add"]}),
+    DRY_RUN: ("Write nothing; the results show what would change", {"enum": [True]}),
     "map": ("`COLUMN=FIELD`; repeatable", {"type": "array", "items": _TEXT}),
     "columns": (
         "Column names, separated by commas, for a file without a header",
