@@ -13,7 +13,7 @@ import psycopg
 from msgspec import Struct, field
 
 from ingest.domain.answers import Answer
-from ingest.domain.batches import Prepared, apply_import
+from ingest.domain.batches import AppliedImport, Prepared, apply_import
 from ingest.domain.entry_ids import entry_order
 from ingest.domain.errors import Fault
 from ingest.domain.holds import Held, Queued
@@ -23,7 +23,7 @@ from ingest.domain.ranks import Rank
 from ingest.domain.workspace import Workspace
 from ingest.store.database import Connection, savepoint
 from ingest.store.dead_letters.write import DeadLetter, insert_dead_letter
-from ingest.store.events.outbox import insert_events
+from ingest.store.events.outbox import insert_events, withdraw_deliveries
 from ingest.store.receipts.write import (
     Receipt,
     ask_answers,
@@ -37,6 +37,7 @@ from workers.dead_letters import describe_error, describe_traceback
 from workers.load import gather, load_workspace
 from workers.retries import is_transient
 from workers.save import save_workspace
+from workers.undos import Undos
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,8 @@ class AppliedBatch(Struct, frozen=True, kw_only=True):
     repeated: list[Answer] = field(default_factory=list)
     #: How many events were written to the outbox.
     events: int = 0
+    #: How many deliveries an undo took back before they were attempted.
+    withdrawn: int = 0
 
 
 #: Looks at what was loaded, before anything of it is changed, and raises Held where
@@ -124,6 +127,7 @@ def apply_batch(
         outcomes=first.outcomes + second.outcomes,
         repeated=first.repeated + second.repeated,
         events=first.events + second.events,
+        withdrawn=first.withdrawn + second.withdrawn,
     )
 
 
@@ -162,30 +166,22 @@ def apply_whole(
     Of a batch that wants more locks than there is `room` for, the first imports only.
     """
     started_at, stages = datetime.now(UTC), metrics.Stopwatch()
-    imports: dict[UUID, Import] = {}
-    again: list[Import] = []
-    for accepted in batch:
-        import_ = accepted.import_
-        if import_.other_id in imports:
-            again.append(import_)
-        else:
-            # Of entries with one id the first counts, as it would in two batches.
-            imports.setdefault(import_.import_id, import_)
+    imports, again = _split_repeated(batch)
     copy_receipts(connection, imports.values())
     # Postgres looks for receipts while we read what may turn out to be applied.
     answers = ask_answers(connection, imports)
     read = [schemas.prepare(import_) for import_ in imports.values()]
     known = {answer.import_id: answer for answer in answers}
     fresh = [one for one in read if one.import_.import_id not in known]
+    undos = Undos(connection, fresh, schemas.catalog)
+    fresh = undos.prepare(fresh)
     gathered = gather(fresh, schemas.catalog, room)
     prepared = gathered.prepared
     workspace = load_workspace(connection, gathered, schemas.catalog)
     watch(workspace, prepared)
     stages.end("load")
-    steps = [
-        apply_import(workspace, one, schemas.catalog, new_profile_id(started_at))
-        for one in prepared
-    ]
+    undos.load(prepared)
+    steps = [_apply_one(workspace, one, undos, started_at) for one in prepared]
     now = datetime.now(UTC)
     receipts = [
         Receipt(import_=one.import_, outcome=step.outcome, started_at=started_at)
@@ -196,6 +192,8 @@ def apply_whole(
     save_workspace(connection, workspace, now)
     insert_receipts(connection, receipts, now)
     copy_receipts(connection, again)
+    undone = [one.outcome.undoes for one in steps if one.outcome.undoes is not None]
+    withdrawn = withdraw_deliveries(connection, undone)
     insert_events(connection, events, now)
     stages.end("write")
     return AppliedBatch(
@@ -204,7 +202,33 @@ def apply_whole(
         outcomes=[step.outcome for step in steps],
         repeated=[*known.values(), *_answer_again(connection, again)],
         events=len(events),
+        withdrawn=withdrawn,
     )
+
+
+def _split_repeated(
+    batch: Sequence[ReadImport],
+) -> tuple[dict[UUID, Import], list[Import]]:
+    """Return the imports by id, and those that stand before by their other id."""
+    imports: dict[UUID, Import] = {}
+    again: list[Import] = []
+    for accepted in batch:
+        import_ = accepted.import_
+        if import_.other_id in imports:
+            again.append(import_)
+        else:
+            # Of entries with one id the first counts, as it would in two batches.
+            imports.setdefault(import_.import_id, import_)
+    return imports, again
+
+
+def _apply_one(
+    workspace: Workspace, one: Prepared, undos: Undos, started_at: datetime
+) -> AppliedImport:
+    new_id, history = new_profile_id(started_at), undos.find_history(one.import_)
+    step = apply_import(workspace, one, workspace.catalog, new_id, history)
+    undos.note(one.import_, step.outcome)
+    return step
 
 
 def _answer_again(connection: Connection, again: Sequence[Import]) -> Iterable[Answer]:

@@ -28,6 +28,7 @@ _LINES = {
     State.CREATED: _APPLIED,
     State.UPDATED: _APPLIED,
     State.UNCHANGED: _APPLIED,
+    State.REMOVED: _APPLIED,
     State.REJECTED: (logging.INFO, "import rejected"),
 }
 #: The message of a name that is not declared, which ends the path.
@@ -114,6 +115,8 @@ def count_batch(
     for outcome in outcomes:
         import_ = imports[outcome.import_id]
         alike[_key(import_, outcome)] += 1
+        if outcome.undoes is not None:
+            _count_undo(outcome)
         age = now - import_.accepted_at
         metrics.ACCEPTED_TO_PROCESSED_SECONDS.observe(max(0.0, age.total_seconds()))
     for key, count in alike.items():
@@ -141,6 +144,12 @@ def _count(
         metrics.CONFLICTS.labels(matching).inc(count)
     if state is State.DEAD:
         metrics.DEAD_LETTERS.inc(count)
+
+
+def _count_undo(outcome: Outcome) -> None:
+    metrics.UNDONE_PATHS.labels("reversed").inc(len(outcome.changes))
+    metrics.UNDONE_PATHS.labels("kept").inc(len(outcome.kept))
+    metrics.UNDONE_PATHS.labels("cannot").inc(len(outcome.faults))
 
 
 def log_batch(

@@ -7,12 +7,16 @@ from ingest.domain.profiles import Profile
 from ingest.domain.workspace import Workspace
 from ingest.store.database import Connection
 from ingest.store.profiles.keys import delete_keys, insert_keys
-from ingest.store.profiles.profile_rows import insert_profiles, update_profiles
+from ingest.store.profiles.profile_rows import (
+    delete_profiles,
+    insert_profiles,
+    update_profiles,
+)
 from ingest.store.profiles.segments import add_members, remove_members
 from ingest.store.rows import Id
 
-#: A profile before the batch (None: it is new) and after it.
-Pair = tuple[Profile | None, Profile]
+#: A profile before the batch (None: it is new) and after it (None: it is gone).
+Pair = tuple[Profile | None, Profile | None]
 
 
 def save_workspace(connection: Connection, workspace: Workspace, now: datetime) -> None:
@@ -21,10 +25,17 @@ def save_workspace(connection: Connection, workspace: Workspace, now: datetime) 
     Keys are removed before any is added, so that profiles can swap a unique value.
     """
     pairs = list(workspace.changed())
-    insert_profiles(connection, [new for old, new in pairs if old is None], now)
+    created = [new for old, new in pairs if new and old is None]
+    insert_profiles(connection, created, now)
     # A change of its segments alone counts: it moves `version`.
-    update_profiles(connection, [(old, new) for old, new in pairs if old], now)
-    keys = [(_id(new), *workspace.key_changes(new)) for _, new in pairs]
+    updated = [(old, new) for old, new in pairs if old and new]
+    update_profiles(connection, updated, now)
+    delete_profiles(connection, [_id(old) for old, new in pairs if old and not new])
+    keys = [
+        (_id(either), *workspace.key_changes(either))
+        for old, new in pairs
+        if (either := new or old)
+    ]
     delete_keys(connection, [(at, key) for at, gone, _ in keys for key in gone])
     fresh_keys = [(at, key) for at, _, fresh in keys for key in fresh]
     insert_keys(connection, workspace.catalog, fresh_keys)
@@ -39,7 +50,12 @@ def _id(profile: Profile) -> Id:
 def _members(pairs: Iterable[Pair], *, left: bool) -> Iterator[tuple[Id, int]]:
     """Return the memberships that ended (`left`) or began."""
     for old, new in pairs:
-        before = frozenset() if old is None else old.segments
-        gone = before - new.segments if left else new.segments - before
+        before, after = _segments(old), _segments(new)
+        gone = before - after if left else after - before
         for segment_id in sorted(gone):
-            yield _id(new), segment_id
+            if either := new or old:
+                yield _id(either), segment_id
+
+
+def _segments(profile: Profile | None) -> frozenset[int]:
+    return frozenset() if profile is None else profile.segments

@@ -17,7 +17,9 @@ from ingest.ledger.audit import Audit, Balance, audit, find_unknown, restart
 from ingest.store.database import Connection, connect
 from ingest.streams.acceptance_log import Journal
 
-_COLUMNS = ("accepted", "created", "updated", "unchanged", "rejected", "dead")
+_COLUMNS = (
+    *("accepted", "created", "updated", "unchanged", "rejected", "dead", "removed"),
+)
 #: Missing imports listed on a terminal; JSON lists all.
 _NAMED = 20
 
@@ -71,10 +73,11 @@ def audit_command(
 ) -> None:
     """Reconcile accepted imports with their outcomes, for each profile database.
 
-    accepted = created + updated + unchanged + rejected + dead + waiting. The command
-    runs while imports continue; it locks each partition for a moment. Counts are kept
-    longer than receipts. With --ids, an import is missing if it has no receipt, no dead
-    letter, and no stream entry; run it before receipts expire (PENSTOCK_RECEIPT_DAYS).
+    accepted = created + updated + unchanged + rejected + dead + removed + waiting. The
+    command runs while imports continue; it locks each partition for a moment. Counts
+    are kept longer than receipts. With --ids, an import is missing if it has no
+    receipt, no dead letter, and no stream entry; run it before receipts expire
+    (PENSTOCK_RECEIPT_DAYS).
     """
     journal = Journal(**streams)
     try:

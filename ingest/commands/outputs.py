@@ -15,6 +15,7 @@ _COLORS: Mapping[str, str] = {
     "created": "green",
     "updated": "green",
     "unchanged": "dim",
+    "removed": "green",
     "rejected": "yellow",
     "dead": "bold red",
     "delivered": "green",

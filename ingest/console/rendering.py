@@ -20,6 +20,7 @@ _TONES = {
     "applied": "good",
     "enabled": "good",
     "unchanged": "quiet",
+    "removed": "good",
     "known": "quiet",
     "discarded": "quiet",
     "replayed": "good",

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct, field
 
-from ingest.domain import events, fields, merge
+from ingest.domain import events, fields, merge, undoing
+from ingest.domain.assertions import Claims, list_claims, list_operators
 from ingest.domain.catalog import Catalog, Database
 from ingest.domain.contacts import email_key, phone_key
 from ingest.domain.drafts import Draft
@@ -16,6 +17,7 @@ from ingest.domain.errors import (
     Rejected,
 )
 from ingest.domain.events import Event
+from ingest.domain.histories import History
 from ingest.domain.imports import Import, Matching, Operation, Outcome, State
 from ingest.domain.limits import shorten
 from ingest.domain.lookups import (
@@ -43,6 +45,8 @@ class Prepared(Struct, frozen=True, kw_only=True):
     faults: tuple[Fault, ...] = ()
     #: What is doubtful about it, for its receipt.
     warnings: tuple[Fault, ...] = ()
+    #: What an undo may bring back: locked, and looked up, like what others bring.
+    restored: tuple[Lookup, ...] = ()
 
 
 class AppliedImport(Struct, frozen=True, kw_only=True):
@@ -60,6 +64,7 @@ def written_keys(prepared: Prepared, catalog: Catalog) -> Iterable[Lookup]:
     taken?).
     What a function will compute is not among them; the unique index is the judge.
     """
+    yield from prepared.restored
     draft = prepared.draft
     if draft.email is not None:
         yield Lookup(EMAIL, email_key(draft.email))
@@ -86,12 +91,16 @@ def _written_fields(draft: Draft, database: Database) -> Iterable[Lookup]:
 
 
 def apply_import(
-    workspace: Workspace, prepared: Prepared, catalog: Catalog, new_id: str
+    workspace: Workspace,
+    prepared: Prepared,
+    catalog: Catalog,
+    new_id: str,
+    history: History = (),
 ) -> AppliedImport:
     """Apply one import to `workspace` and return what came of it.
 
     A rejected import leaves the workspace as it was. `new_id` is the id of the
-    profile, should one be created.
+    profile, should one be created; `history` is that of the profile of an undo.
     """
     import_ = prepared.import_
     if prepared.faults:
@@ -99,6 +108,10 @@ def apply_import(
             outcome=reject(import_, prepared.faults, prepared.warnings)
         )
     try:
+        if import_.undo is not None:
+            undone = undoing.apply(workspace, import_, history, prepared.restored)
+            told = events.derive_undo(undone, import_, catalog)
+            return AppliedImport(outcome=undone, events=tuple(told))
         return _apply(workspace, prepared, catalog, new_id)
     except Rejected as error:
         return AppliedImport(outcome=reject(import_, error.faults, prepared.warnings))
@@ -133,6 +146,9 @@ def _apply(
         state = State.UPDATED if merged.changes else State.UNCHANGED
     if state is not State.UNCHANGED:
         workspace.put(merged.profile)
+    claims: Claims = {}
+    if catalog.databases[import_.database_id].claims:
+        claims = list_claims(before, import_, draft, merged.changes)
     outcome = Outcome(
         import_id=import_.import_id,
         state=state,
@@ -143,6 +159,8 @@ def _apply(
         changes=merged.changes,
         skipped=merged.skipped,
         warnings=prepared.warnings,
+        operators=list_operators(draft, merged.changes, claims),
+        claims=claims,
     )
     caused = events.derive(before, merged, import_, catalog)
     return AppliedImport(outcome=outcome, events=tuple(caused))

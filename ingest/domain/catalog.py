@@ -66,6 +66,8 @@ class EventKind(StrEnum):
     SUBSCRIPTION = "subscription"
     SEGMENT_ENTERED = "segment_entered"
     SEGMENT_LEFT = "segment_left"
+    #: What an import did was taken back.
+    IMPORT_UNDONE = "import_undone"
     #: An explicit start, of a workflow too (contract 7.3, 16.5).
     API_CALL = "api_call"
 
@@ -167,6 +169,8 @@ class Database:
     ignore_unknown_fields: bool = False
     #: Where a phone without a country code is (ISO 3166); None: it is international.
     phone_region: str | None = None
+    #: Receipts record what was sent and was so already, for undo.
+    claims: bool = False
     #: Fields by name, system ones included; not `email`, `phones`, `subscriptions`.
     fields: Mapping[str, Field] = field(default_factory=dict)
     #: Those of `fields` that a new profile must have, that it gets unless it has them,

@@ -9,6 +9,8 @@ PenstockError
 │   ├── AmbiguousMatch       409  more than one profile matches
 │   ├── ValueTaken           409  another profile holds a unique value
 │   ├── NameTaken            409  another request has the idempotency key
+│   ├── AlreadyUndone        409  the import was undone before
+│   ├── Gone                 410  what is to be undone is no longer known
 │   ├── BodyTooSlow          408
 │   ├── BodyTooLarge         413
 │   ├── UnsupportedMediaType 415
@@ -99,6 +101,18 @@ class NameTaken(Rejected):
     """Another request has been sent under the same idempotency key or feedback_id."""
 
     code = 409
+
+
+class AlreadyUndone(Rejected):
+    """The import was undone before."""
+
+    code = 409
+
+
+class Gone(Rejected):
+    """The import to undo is no longer known."""
+
+    code = 410
 
 
 class BodyTooSlow(Rejected):

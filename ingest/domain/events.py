@@ -1,12 +1,12 @@
 """Events of an import, for the triggers that listen (contract section 7)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
 from ingest.domain.catalog import Catalog, EventKind, Novelty, Trigger, Workflow
 from ingest.domain.errors import Fault
-from ingest.domain.imports import Import
+from ingest.domain.imports import Import, Outcome
 from ingest.domain.merge import Changes, Merged
 from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
 
@@ -91,25 +91,59 @@ def derive(
     That is the import, then subscriptions, then segments (contract 14, point 56).
     `skip_triggers` silences all of it but what the import itself starts (contract 7.2).
     """
-    triggers = [
+    triggers = _list_triggers(import_, catalog)
+    workflow = _find_workflow(import_, catalog)
+    if not triggers and workflow is None:
+        return
+    facts = _facts(before, merged, import_, workflow)
+    yield from _tell(facts, triggers, import_, merged.profile.id)
+
+
+def derive_undo(outcome: Outcome, import_: Import, catalog: Catalog) -> Iterator[Event]:
+    """Return the one event of an undo, where a trigger listens: U12.
+
+    What it changes in subscriptions and segments causes nothing else: no mail is sent
+    to welcome somebody by a correction.
+    """
+    if outcome.undoes is None or outcome.profile_id is None or not outcome.changes:
+        return
+    detail = {
+        "undoes": str(outcome.undoes),
+        "state": outcome.state.value,
+        "changes": _show(outcome.changes),
+    }
+    facts = [_Fact(kind=EventKind.IMPORT_UNDONE, detail=detail)]
+    triggers = _list_triggers(import_, catalog)
+    yield from _tell(facts, triggers, import_, outcome.profile_id)
+
+
+def _list_triggers(import_: Import, catalog: Catalog) -> list[Trigger]:
+    """Return the triggers that may hear of what `import_` causes."""
+    return [
         trigger
         for trigger in catalog.triggers.values()
         if trigger.database_id == import_.database_id
         # Finding out what happened costs time: not for those who hear of a start only.
         and (import_.start is not None or trigger.event is not EventKind.API_CALL)
     ]
-    workflow = _find_workflow(import_, catalog)
-    if not triggers and workflow is None:
-        return
+
+
+def _tell(
+    facts: Iterable[_Fact],
+    triggers: list[Trigger],
+    import_: Import,
+    profile_id: str,
+) -> Iterator[Event]:
+    """Return the events of `facts` that anybody listens for."""
     sequence = 0
-    for fact in _facts(before, merged, import_, workflow):
+    for fact in facts:
         listeners = _listeners(triggers, fact)
         if listeners:
             yield Event(
                 id=uuid5(import_.import_id, str(sequence)),
                 import_id=import_.import_id,
                 database_id=import_.database_id,
-                profile_id=merged.profile.id,
+                profile_id=profile_id,
                 kind=fact.kind,
                 sequence=sequence,
                 detail=fact.detail,
@@ -136,8 +170,12 @@ def _facts(
         yield _Fact(kind=EventKind.API_CALL, detail=detail, workflow=workflow)
 
 
+def _show(changes: Mapping[str, tuple[object, object]]) -> dict[str, object]:
+    return {path: {"old": old, "new": new} for path, (old, new) in changes.items()}
+
+
 def _import_facts(before: Profile | None, changes: Changes) -> Iterator[_Fact]:
-    shown = {path: {"old": old, "new": new} for path, (old, new) in changes.items()}
+    shown = _show(changes)
     if before is None:
         state, kind = "created", EventKind.PROFILE_CREATED
     else:

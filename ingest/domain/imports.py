@@ -1,6 +1,6 @@
 """An import as accepted, and what came of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Flag, StrEnum, auto
 from typing import Annotated, Any
@@ -40,11 +40,17 @@ class Matching(StrEnum):
 
 
 class Operation(StrEnum):
-    """The operations of a producer; only `IMPORT` may both create and update."""
+    """The operations on a profile; only `IMPORT` may both create and update."""
 
     IMPORT = "import"
     UPDATE = "update"
     ADD = "add"
+    #: Takes back what another did; no producer's, but an operator's.
+    UNDO = "undo"
+
+
+#: What a producer may ask for.
+OF_PRODUCERS = (Operation.IMPORT, Operation.UPDATE, Operation.ADD)
 
 
 class SubscriptionChange(StrEnum):
@@ -69,6 +75,8 @@ class State(StrEnum):
     UNCHANGED = "unchanged"
     REJECTED = "rejected"
     DEAD = "dead"
+    #: The profile was taken back, with the import that had created it.
+    REMOVED = "removed"
 
 
 class Level(Flag):
@@ -157,6 +165,26 @@ class Start(
             raise ValueError("a start of nothing")
 
 
+class Undo(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """The import that is to be taken back."""
+
+    import_id: UUID
+    #: Statuses that forbid may be taken back too; needs a reason.
+    restore_consent: bool = False
+    reason: str = ""
+
+
+class Kept(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A value that an import left as it was."""
+
+    path: str
+    reason: str
+    #: The import that keeps it so.
+    by: UUID | None = None
+
+
 class Order(
     Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
@@ -236,6 +264,8 @@ class Import(Order, frozen=True, kw_only=True, tag_field="v", tag=FORM):
     fingerprint: Word | None = None
     #: The id that its name may have given it before: it has one receipt all the same.
     other_id: UUID | None = None
+    #: What is taken back, by the operation `undo`.
+    undo: Undo | None = None
 
     @property
     def name(self) -> ImportName:
@@ -260,6 +290,14 @@ class Outcome(Struct, frozen=True, kw_only=True):
     skipped: tuple[Fault, ...] = ()
     #: What is doubtful and applied all the same; the code is 0.
     warnings: tuple[Fault, ...] = ()
+    #: Path → the function that changed it; of `upsert`, with its submatch.
+    operators: Mapping[str, object] = field(default_factory=dict)
+    #: Path → what it named of elements some of which were so already; None for a value.
+    claims: Mapping[str, Sequence[object] | None] = field(default_factory=dict)
+    #: What an undo left as it was, and why.
+    kept: tuple[Kept, ...] = ()
+    #: The import that was taken back.
+    undoes: UUID | None = None
 
     @property
     def error(self) -> int:

@@ -1,7 +1,7 @@
 """Jobs: many rows of one file imported under one id, each row once."""
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -38,11 +38,20 @@ class JobCounts:
     rejected: int = 0
     #: Kept as dead letters.
     dead: int = 0
+    #: Profiles that an undo took back.
+    removed: int = 0
 
     @property
     def total(self) -> int:
         """The rows of which it is known what came."""
-        return self.created + self.updated + self.unchanged + self.rejected + self.dead
+        return sum(asdict(self).values())
+
+    def show(self) -> dict[str, int]:
+        """Return the counts by state; without `removed` where nothing was."""
+        counts = asdict(self)
+        if not self.removed:
+            del counts[State.REMOVED]
+        return counts
 
     def merge(self, other: "JobCounts") -> "JobCounts":
         """Return the counts of both."""

@@ -155,8 +155,10 @@ def compare(before: Profile, after: Profile) -> Changes:
     for key, subscription in after.subscriptions.items():
         stored = before.subscriptions.get(key)
         if stored is not subscription:
-            path = f"subscriptions[{key.resource_id}/{key.channel}/{key.contact}]"
-            changes[path] = (_shown(stored), _shown(subscription))
+            changes[name_subscription(key)] = (
+                None if stored is None else show_subscription(stored),
+                show_subscription(subscription),
+            )
     if before.segments != after.segments:
         changes["segments"] = (sorted(before.segments), sorted(after.segments))
     return changes
@@ -169,10 +171,10 @@ def _compare_fields(
         return {name: (None, new) for name, new in after.items()}
     names = {**before, **after}
     pairs = ((name, before.get(name), after.get(name)) for name in names)
-    return {name: (old, new) for name, old, new in pairs if not _same(old, new)}
+    return {name: (old, new) for name, old, new in pairs if not same(old, new)}
 
 
-def _same(old: object, new: object) -> bool:
+def same(old: object, new: object) -> bool:
     """Compare canonical values; true is not 1, at any depth."""
     if old is new:
         return True
@@ -185,9 +187,13 @@ def _same(old: object, new: object) -> bool:
     return type(old) is type(new)
 
 
-def _shown(subscription: Subscription | None) -> object:
-    if subscription is None:
-        return None
+def name_subscription(key: SubscriptionKey) -> str:
+    """Return the path of a subscription in changes."""
+    return f"subscriptions[{key.resource_id}/{key.channel}/{key.contact}]"
+
+
+def show_subscription(subscription: Subscription) -> dict[str, object]:
+    """Return a subscription in the form of receipts."""
     return {
         **subscription.contact,
         "status": subscription.status,

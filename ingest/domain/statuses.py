@@ -20,6 +20,19 @@ STATUSES: Mapping[str, int] = MappingProxyType(
     }
 )
 
+#: How much each forbids; what forbids more is never lowered by accident.
+PROHIBITION: Mapping[str, int] = MappingProxyType(
+    {
+        DEFAULT_STATUS: 0,
+        "suspended": 1,
+        "unconfirmed": 2,
+        "hardbounced": 3,
+        "invalid": 3,
+        "unsubscribed": 4,
+        "complained": 5,
+    }
+)
+
 #: What may be sent, and the word it stands for; None to leave the status as it is.
 _WORDS: Mapping[str | int, str | None] = {
     -1: None,

@@ -84,21 +84,22 @@ def _delete_objects(update: Update, current: object) -> list[dict[str, object]] 
     ]
 
 
-def _with_property(
+def with_property(
     node: Mapping[str, object], path: Sequence[str], value: object
 ) -> dict[str, object]:
+    """Return `node` with `value` at `path`; raise InvalidValue if it does not fit."""
     name, *rest = path
     if not rest:
         return {**node, name: value}
     child = node.get(name)
     if child is not None and not isinstance(child, Mapping):
         raise InvalidValue("The submatch path crosses a value that is not an object")
-    return {**node, name: _with_property(child or {}, rest, value)}
+    return {**node, name: with_property(child or {}, rest, value)}
 
 
 def _upsert_property(update: Update, current: object) -> dict[str, object]:
     stored = {} if current is None else documents.parse_object(current)
-    return documents.parse_object(_with_property(stored, _path(update), update.value))
+    return documents.parse_object(with_property(stored, _path(update), update.value))
 
 
 def _has_property(node: object, path: Sequence[str]) -> bool:

@@ -60,6 +60,8 @@ class Workspace:
         self._held: dict[tuple[int, str], Set[Lookup]] = {}
         self._holders: dict[Address, dict[str, None]] = defaultdict(dict)
         self._scans = scans
+        #: Those that are gone.
+        self._removed: set[tuple[int, str]] = set()
         for profile in self.loaded.values():
             keys = self._keys(profile)
             self._index(profile, keys, keys)
@@ -105,9 +107,25 @@ class Workspace:
             self._holders[profile.database_id, lookup].pop(profile.id, None)
         self._index(profile, keys, keys - held)
         self.current[address] = profile
+        self._removed.discard(address)
 
-    def changed(self) -> Iterator[tuple[Profile | None, Profile]]:
+    def remove(self, profile: Profile) -> None:
+        """Hold `profile` no longer."""
+        address = (profile.database_id, profile.id)
+        for lookup in self._held.pop(address):
+            self._holders[profile.database_id, lookup].pop(profile.id, None)
+        del self.current[address]
+        self._removed.add(address)
+
+    def find_holders(self, database_id: int, lookup: Lookup) -> Set[str]:
+        """Return the ids of the profiles that hold `lookup`."""
+        return self._holders.get((database_id, lookup), {}).keys()
+
+    def changed(self) -> Iterator[tuple[Profile | None, Profile | None]]:
         """Return each profile that is no longer as it was loaded: before and after."""
+        for address in self._removed:
+            if address in self.loaded:
+                yield self.loaded[address], None
         for address, profile in self.current.items():
             loaded = self.loaded.get(address)
             if profile is not loaded:
@@ -116,7 +134,8 @@ class Workspace:
     def key_changes(self, profile: Profile) -> tuple[Set[Lookup], Set[Lookup]]:
         """Return the keys that `profile` no longer has, and those it has gained."""
         address = (profile.database_id, profile.id)
-        before, after = self._stored.get(address, frozenset()), self._held[address]
+        before = self._stored.get(address, frozenset())
+        after = self._held.get(address, frozenset())
         return (
             {key for key in before - after if is_stored(key)},
             {key for key in after - before if is_stored(key)},
@@ -152,7 +171,7 @@ class Workspace:
             id_
             for id_ in self._scans.get((database_id, lookup), ())
             if (database_id, id_) in self.loaded
-            and self.current[database_id, id_] is self.loaded[database_id, id_]
+            and self.current.get((database_id, id_)) is self.loaded[database_id, id_]
         )
         touched = (
             profile.id

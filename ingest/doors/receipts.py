@@ -6,7 +6,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
@@ -16,7 +16,7 @@ from ingest.domain.answers import Answer
 from ingest.domain.errors import Unavailable
 from ingest.domain.remedies.table import explain_fault, load_fault
 from ingest.store.database import PLANNING
-from ingest.wire.reply_types import ChangeView, ReceiptReply, WaitingReply
+from ingest.wire.reply_types import ChangeView, KeptView, ReceiptReply, WaitingReply
 
 #: Whoever cannot have a connection in this time is told that there is none.
 PATIENCE_SECONDS = 2.0
@@ -45,6 +45,9 @@ class StoredReceipt:
         return replace(self.reply, changes=paths)
 
 
+_OF_UNDO = frozenset({"kept", "undoes"})
+
+
 def _build_reply(row: Mapping[str, Any]) -> ReceiptReply:
     """Make a reply of a row; what changed is a list, as a path names no element."""
     faults = {
@@ -55,7 +58,15 @@ def _build_reply(row: Mapping[str, Any]) -> ReceiptReply:
         ChangeView(path=path, old=old, new=new)
         for path, (old, new) in row["changes"].items()
     ]
-    return ReceiptReply(**{**row, **faults, "changes": changes})
+    undo = {}
+    if row["undoes"] is not None:
+        kept = [
+            KeptView(path=one["path"], reason=one["reason"], by=one.get("by", UNSET))
+            for one in row["kept"] or ()
+        ]
+        undo = {"kept": kept, "undoes": row["undoes"]}
+    own = {name: value for name, value in row.items() if name not in _OF_UNDO}
+    return ReceiptReply(**{**own, **faults, **undo, "changes": changes})
 
 
 class ReceiptSummary(Struct, frozen=True, kw_only=True):
@@ -129,7 +140,7 @@ class Receipts:
             SELECT import_id, database_id AS db_id, door, operation, matching,
                    matched_by, state, error, error_text, faults, profile_id, changes,
                    skipped, coalesce(warnings, '[]') AS warnings, skip_triggers,
-                   accepted_at, started_at, applied_at, token_id
+                   accepted_at, started_at, applied_at, token_id, undoes, kept
               FROM imports
              WHERE import_id = %(import_id)s
             """,

@@ -65,6 +65,10 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "penstock_orphan_keys_total": "Match keys do not fit their profiles, after a "
         "repair by SQL or an upgrade of a library. To fix them: `penstock keys "
         "rebuild`.",
+        "penstock_undone_paths_total": "Imports are undone. `penstock imports show` "
+        "lists the kept values of an undo and why.",
+        "penstock_deliveries_withdrawn_total": "Imports were undone before their "
+        "events were sent: their receivers never see them.",
         "penstock_dry_runs_total": "Producers test their requests. No profile changes.",
         "penstock_dead_letters_total": "The log has `import failed` with the error "
         "class. `penstock dead-letters show` prints the traceback and the payload.",

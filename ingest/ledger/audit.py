@@ -50,6 +50,8 @@ class Balance:
     unchanged: int
     rejected: int
     dead: int
+    #: Profiles that undos took back.
+    removed: int
     waiting: int
     #: Entries beyond those, whose import had been applied before.
     repeated: int
@@ -57,7 +59,7 @@ class Balance:
     @property
     def imbalance(self) -> int:
         """Missing outcomes; negative if there are more than accepted imports."""
-        decided = self.created + self.updated + self.unchanged
+        decided = self.created + self.updated + self.unchanged + self.removed
         return self.accepted - decided - self.rejected - self.dead - self.waiting
 
 

@@ -179,6 +179,15 @@ DELIVERIES = Counter(
     "failed.",
     ["state"],
 )
+DELIVERIES_WITHDRAWN = Counter(
+    "penstock_deliveries_withdrawn_total",
+    "Deliveries dropped before their first attempt because their import was undone.",
+)
+UNDONE_PATHS = Counter(
+    "penstock_undone_paths_total",
+    "Values of undone imports, by result: reversed, kept, cannot.",
+    ["result"],
+)
 DELIVERY_SECONDS = Histogram(
     "penstock_delivery_seconds",
     "Seconds per delivery attempt, including timeouts.",
@@ -213,7 +222,7 @@ def _begin(metric: Counter | Histogram, *labels: Iterable[object]) -> None:
 _STATES = [state.value for state in State]
 _begin(REFUSED, DOORS, (400, 401, 403, 404, 413, 415, 429, 500, 503))
 _begin(DOORBELLS, ("rung", "guarded", "failed"))
-_begin(PROCESSED, ("created", "updated", "unchanged"), (0,))
+_begin(PROCESSED, ("created", "updated", "unchanged", "removed"), (0,))
 _begin(PROCESSED, ("rejected",), (400, 404, 409))
 _begin(PROCESSED, ("dead",), (500,))
 _begin(PROCESSED_BY_DOOR, DOORS, _STATES)
@@ -226,6 +235,7 @@ _begin(CATALOG_RELOADS, ROLES[:3])
 _begin(ORPHAN_KEYS, ("email", "phone", "field", *SUBSCRIPTION_CHANNELS))
 _begin(GEO_LOOKUPS, ("found", "unknown", "failed"))
 _begin(DRY_RUNS, _STATES)
+_begin(UNDONE_PATHS, ("reversed", "kept", "cannot"))
 _begin(DELIVERIES, ("delivered", "pending", "failed"))
 
 

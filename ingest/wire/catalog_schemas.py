@@ -165,6 +165,7 @@ class DatabaseSchema(_OwnerSchema):
     default_resource_id = _optional_id()
     ignore_unknown_fields = _flag()
     phone_region = fields.String(load_default=None, validate=_REGION)
+    claims = _flag()
     own_fields = _own_fields(fields.Nested(DatabaseFieldSchema))
 
 

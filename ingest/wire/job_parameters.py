@@ -11,7 +11,7 @@ from ingest.domain.errors import (
     InvalidRequest,
     UnsupportedMediaType,
 )
-from ingest.domain.imports import Level, Operation
+from ingest.domain.imports import OF_PRODUCERS, Level, Operation
 from ingest.domain.names import one_of, suggest
 from ingest.wire.cell_rules import CELL_OPTIONS, NO_RULES, CellRules, load_rules
 from ingest.wire.charsets import check_charset, find_charset, find_media_type
@@ -206,8 +206,8 @@ def _split(value: object) -> list[str]:
 
 def _parse_operation(query: Mapping[str, object], faults: list[Fault]) -> str:
     word = str(query.get("operation") or Operation.IMPORT)
-    if word not in list(Operation):
-        message = f"Unknown operation{one_of(Operation)}"
+    if word not in OF_PRODUCERS:
+        message = f"Unknown operation{one_of(OF_PRODUCERS)}"
         faults.append(Fault(code=400, message=message, path="operation"))
     return word
 

@@ -111,6 +111,27 @@ class ChangeView(Struct, frozen=True, kw_only=True):
     new: Any = UNSET
 
 
+class KeptView(Struct, frozen=True, kw_only=True):
+    """A value that was left as it was."""
+
+    path: str
+    reason: Annotated[
+        str,
+        Meta(description="`changed since`, `needed` (it found the profile), `consent`"),
+    ]
+    by: Annotated[UUID | UnsetType, Meta(description="Import that keeps the value")] = (
+        UNSET
+    )
+
+
+class ReversedView(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """A reversed value; `from` and `to` require the scope `read`."""
+
+    path: str
+    from_: Any = UNSET
+    to: Any = UNSET
+
+
 class ReceiptReply(Struct, frozen=True, kw_only=True):
     """The receipt of an import."""
 
@@ -129,6 +150,12 @@ class ReceiptReply(Struct, frozen=True, kw_only=True):
     skipped: list[FaultView]
     warnings: list[FaultView]
     skip_triggers: bool
+    undoes: Annotated[UUID | UnsetType, Meta(description="Import that was undone")] = (
+        UNSET
+    )
+    kept: Annotated[
+        list[KeptView] | UnsetType, Meta(description="Values that an undo left")
+    ] = UNSET
     accepted_at: Timestamp
     started_at: Timestamp
     applied_at: Timestamp
@@ -180,6 +207,25 @@ class DryRunBatchReply(SuccessReply, frozen=True, kw_only=True):
         list[Annotated[Reply, _refer("DryRunElementReply", "ErrorReply")]],
         Meta(description="One for each element, in the same order"),
     ]
+
+
+class UndoReply(Reply, frozen=True, kw_only=True):
+    """The result of an undo."""
+
+    dry_run: Literal[True] | UnsetType = UNSET
+    behind: _Behind | UnsetType = UNSET
+    import_id: Annotated[
+        UUID | UnsetType, Meta(description="The undo; to redo the import, undo it")
+    ] = UNSET
+    undoes: UUID | UnsetType = UNSET
+    state: State
+    profile_id: ProfileId | UnsetType = UNSET
+    reversed: list[ReversedView]
+    kept: list[KeptView]
+    cannot: Annotated[
+        list[FaultView], Meta(description="Values that could not be reversed")
+    ]
+    warnings: list[FaultView]
 
 
 class WaitingReply(Struct, frozen=True, kw_only=True):

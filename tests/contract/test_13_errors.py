@@ -123,6 +123,12 @@ def take_an_email(intake: ServedIntake, token: str) -> httpx.Response:
     return intake.post(make_document(token, email="a@example.com", data=data))
 
 
+def undo_a_rejected_import(intake: ServedIntake, token: str) -> httpx.Response:
+    refused = intake.post(make_document(token, data={"points": "many"}))
+    path = f"/api/v1.1/imports/{refused.headers['Import-Id']}/undo"
+    return intake.post({"token": token}, path=path)
+
+
 def send_too_much(intake: ServedIntake, token: str) -> httpx.Response:
     return intake.post(b" " * (intake.settings.max_body_bytes + 1))
 
@@ -152,6 +158,7 @@ CASES = [
     pytest.param(405, 405, use_another_method, id="405"),
     pytest.param(409, 200, match_two, id="409 for several matches"),
     pytest.param(409, 200, take_an_email, id="409 for a taken value"),
+    pytest.param(410, 200, undo_a_rejected_import, id="410 for an undo of nothing"),
     pytest.param(413, 413, send_too_much, id="413"),
     pytest.param(415, 415, send_prose, id="415"),
     pytest.param(431, 431, send_a_long_head, id="431"),

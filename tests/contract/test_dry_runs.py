@@ -280,7 +280,7 @@ def test_a_thousand_elements_are_tried_and_more_are_refused(
     assert {one["receipt"]["state"] for one in tried["result"]} == {"created"}
     assert refused == {
         "error": 400,
-        "error_text": "Too many elements for a dry run (at most 1000): data",
+        "error_text": "Too many elements (at most 1000 in a dry run): data",
     }
 
 

@@ -100,6 +100,7 @@ def test_an_import_waits_then_is_applied_and_the_account_is_balanced(
         unchanged=1,
         rejected=1,
         dead=0,
+        removed=0,
         waiting=1,
         repeated=0,
     )

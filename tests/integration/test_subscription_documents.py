@@ -140,7 +140,10 @@ def save_demo_catalog(connection: Connection) -> None:
     file = resources.files("ingest.local") / "demo.toml"
     with connection.transaction():
         lock_catalog(connection)
+        # As this release saves it, which knows a column more.
+        connection.execute("ALTER TABLE databases ADD COLUMN claims boolean")
         save_catalog(connection, load_catalog_file(file.read_bytes()))
+        connection.execute("ALTER TABLE databases DROP COLUMN claims")
 
 
 def sms(number: int, **changes: object) -> dict[str, object]:

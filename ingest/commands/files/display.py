@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -65,7 +65,7 @@ class Display:
 
 
 def _tell(counts: JobCounts) -> str:
-    return ", ".join(f"{count:,} {state}" for state, count in asdict(counts).items())
+    return ", ".join(f"{count:,} {state}" for state, count in counts.show().items())
 
 
 def tell_encoding(form: Mapping[str, object]) -> str:
@@ -89,7 +89,7 @@ def describe(job: Job, rejects: Path | None) -> dict[str, object]:
         "state": job.state.value,
         "error_text": job.error_text,
         "rows": job.rows,
-        **asdict(job.counts),
+        **job.counts.show(),
         "encoding": job.form.get("encoding"),
         "encoding_source": job.form.get("encoding_source"),
         "sheet": job.form.get("sheet") or None,

@@ -189,7 +189,7 @@ def _print(name: str, run: _DryRun, show: int, as_json: bool) -> dict[str, Any]:
                 shown.append(to_builtins(one))
             if not as_json and not one.faults:
                 click.echo(_describe(one))
-    told = ", ".join(f"{count:,} {state}" for state, count in asdict(counts).items())
+    told = ", ".join(f"{count:,} {state}" for state, count in counts.show().items())
     if not as_json:
         for line in run.faults.tell():
             click.echo(line)
@@ -203,7 +203,7 @@ def _print(name: str, run: _DryRun, show: int, as_json: bool) -> dict[str, Any]:
         "state": "failed" if run.failure else "dry_run",
         "error_text": run.failure,
         "rows": counts.total,
-        **asdict(counts),
+        **counts.show(),
         **form,
         "faults": run.faults.list_kinds(),
         "possible_nulls": run.faults.list_nothings(),

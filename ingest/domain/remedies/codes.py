@@ -92,6 +92,13 @@ ERRORS: tuple[ErrorCode, ...] = (
         " another idempotency key; nothing was written.",
     ),
     ErrorCode(
+        code=410,
+        reason="gone",
+        meaning="The import to undo is no longer known, or changed nothing",
+        http=_answered(410),
+        remedy="Import the correct values instead.",
+    ),
+    ErrorCode(
         code=413,
         reason="body_too_large",
         meaning="The body is too large",

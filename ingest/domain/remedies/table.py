@@ -18,6 +18,7 @@ from ingest.domain.remedies.requests import (
     TOKENS,
 )
 from ingest.domain.remedies.states import STATES
+from ingest.domain.remedies.undoing import UNDO
 from ingest.domain.remedies.values import SUBSCRIPTIONS, VALUES
 
 #: By section, in the order of docs/errors.md.
@@ -31,6 +32,7 @@ SECTIONS: dict[str, tuple[ErrorKind, ...]] = {
     "Bodies": BODIES,
     "API tokens": TOKENS,
     "State": STATES,
+    "Undo": UNDO,
     "Files": FILES,
 }
 #: Of an error that no kind describes, by its code.

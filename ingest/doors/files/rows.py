@@ -1,8 +1,9 @@
 """Rows of files, as every format gives them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ingest.domain.errors import Fault
 from ingest.doors.files.formats.dialects import Dialect, DialectOptions
@@ -67,6 +68,17 @@ class FileForm:
     #: Of a workbook: the sheet that was read, and how many there are.
     sheet: str = ""
     sheets: int = 0
+
+
+class RowSource(Protocol):
+    """Something that gives rows: iterate over it once."""
+
+    @property
+    def form(self) -> FileForm:
+        """The notation of the rows."""
+
+    def __iter__(self) -> Iterator[FileRow]:
+        """Yield the rows in their order."""
 
 
 def dump_cells(cells: Sequence[str]) -> bytes:

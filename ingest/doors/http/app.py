@@ -21,10 +21,12 @@ from ingest.doors.http.health import LiveResource, ReadyResource
 from ingest.doors.http.imports import ImportLoader, ImportResource, ReceiptResource
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.job_faults import FaultsResource
+from ingest.doors.http.job_undo import UndoJobResource
 from ingest.doors.http.queries import QueryHandler, QueryResource
 from ingest.doors.http.quick import QuickResource
 from ingest.doors.http.replies import Faults, serialize_http_error
 from ingest.doors.http.tracing import Tracing
+from ingest.doors.http.undo import UndoResource
 from ingest.settings import Settings
 from ingest.wire.batches import load_batch
 from ingest.wire.envelopes import load_envelope
@@ -172,6 +174,8 @@ def _add_routes(app: falcon.asgi.App[Call, Response], intake: Intake) -> None:
     app.add_route(_QUICK, QuickResource(intake))
     app.add_route(f"{PATH}/{{batch}}", BatchReceiptsResource(intake))
     app.add_route("/api/v1.1/imports/{import_id}", ReceiptResource(intake))
+    app.add_route("/api/v1.1/imports/{import_id}/undo", UndoResource(intake))
+    app.add_route("/api/v1.1/jobs/{job_id}/undo", UndoJobResource(intake))
     app.add_route(UPLOADS, jobs.UploadResource(intake))
     for path, resource in _JOBS.items():
         app.add_route(f"/api/v1.1/jobs/{{job_id}}{path}", resource(intake))

@@ -30,7 +30,7 @@ def check_count(count: int) -> None:
     """Raise InvalidRequest for more elements than one dry run may have."""
     if count > MAX_ELEMENTS:
         raise InvalidRequest(
-            f"Too many elements for a dry run (at most {MAX_ELEMENTS})", "data"
+            f"Too many elements (at most {MAX_ELEMENTS} in a dry run)", "data"
         )
 
 

@@ -17,6 +17,7 @@ from ingest.doors.http.replies import reply, reply_accepted, reply_answer
 from ingest.doors.http.requests import find_secret, read_request
 from ingest.doors.http.submissions import Submission
 from ingest.doors.http.tracing import traced
+from ingest.doors.receipts import StoredReceipt
 from ingest.wire.envelopes import Envelope
 
 #: Reads the parameters of a request; raises InvalidRequest.
@@ -113,14 +114,19 @@ class ReceiptResource:
         """Answer with the receipt, to those who may read there or sent the import."""
         req.settle_format()
         token = await self._intake.catalog.get_token(find_secret(req))
-        id_ = _parse_import_id(import_id)
-        receipt = await self._intake.receipts.find_receipt(id_)
-        if receipt is None:
-            receipt = await self._intake.find_waiting(id_)
-        if receipt is None:
-            raise _no_receipt()
+        receipt = await find_stored(self._intake, import_id)
         reads = check_reader(token, receipt.reply.db_id, receipt.token_id)
         reply(req, resp, 200, receipt.show(stored=reads))
+
+
+async def find_stored(intake: Intake, import_id: str) -> StoredReceipt:
+    """Return the receipt of an import, or that it waits; raise NotFound."""
+    id_ = _parse_import_id(import_id)
+    receipt = await intake.receipts.find_receipt(id_)
+    receipt = receipt or await intake.find_waiting(id_)
+    if receipt is None:
+        raise _no_receipt()
+    return receipt
 
 
 def _parse_import_id(text: str) -> UUID:

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -78,6 +78,9 @@ class JobReply(SuccessReply, frozen=True, kw_only=True):
     unchanged: _Count
     rejected: _Count
     dead: _Count
+    removed: Annotated[
+        int | UnsetType, Meta(description="Profiles removed by an undo")
+    ] = UNSET
     waiting: _Count
     bytes: _Count
     total_bytes: int | None
@@ -104,7 +107,7 @@ class JobReply(SuccessReply, frozen=True, kw_only=True):
 
 def view_job(seen: Seen, now: datetime) -> JobReply:
     """Return the reply that shows a job."""
-    job, state = seen.job, tell_state(seen, now)
+    job, counts, state = seen.job, seen.counts, tell_state(seen, now)
     place = f"/api/v1.1/jobs/{job.id}"
     return JobReply(
         job_id=job.id,
@@ -114,8 +117,13 @@ def view_job(seen: Seen, now: datetime) -> JobReply:
         state=state,
         reason=job.error_text,
         rows=job.rows,
-        **asdict(seen.counts),
-        waiting=max(0, job.rows - seen.counts.total),
+        created=counts.created,
+        updated=counts.updated,
+        unchanged=counts.unchanged,
+        rejected=counts.rejected,
+        dead=counts.dead,
+        removed=counts.removed or UNSET,
+        waiting=max(0, job.rows - counts.total),
         bytes=job.bytes,
         total_bytes=job.total_bytes,
         encoding=job.form.get("encoding"),

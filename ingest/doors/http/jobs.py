@@ -61,7 +61,7 @@ class UploadResource:
         uploaded = await self._intake.uploads.run(upload)
         if uploaded.replayed:
             mark_replayed(resp)
-        seen = await _find(self._intake, str(uploaded.job.id))
+        seen = await find_seen(self._intake, str(uploaded.job.id))
         view = view_job(seen, datetime.now(UTC))
         resp.set_header("Location", f"/api/v1.1/jobs/{uploaded.job.id}")
         error, text, status = _ANSWERS[view.state]
@@ -142,7 +142,7 @@ class CancelResource:
         work = partial(cancel_job, job_id=seen.job.id, now=now)
         if not await self._intake.readers.write(work):
             raise JobEnded("The job has already ended")
-        seen = await _find(self._intake, job_id)
+        seen = await find_seen(self._intake, job_id)
         reply(req, resp, 200, view_job(seen, now))
 
 
@@ -232,14 +232,15 @@ async def authorize(
     req.settle_format()
     token = await intake.catalog.get_token(find_secret(req))
     refuse_unknown(req.params, known)
-    seen = await _find(intake, job_id)
+    seen = await find_seen(intake, job_id)
     for action in actions:
         check_right(token, seen.job.database_id, action)
     check_reader(token, seen.job.database_id, seen.job.token_id)
     return seen
 
 
-async def _find(intake: Intake, job_id: str) -> Seen:
+async def find_seen(intake: Intake, job_id: str) -> Seen:
+    """Return a job, and what came of its rows by now; raise NotFound."""
     try:
         id_ = UUID(job_id)
     except ValueError as error:

@@ -2,19 +2,27 @@
 
 import asyncio
 import io
-from asyncio import AbstractEventLoop
-from collections.abc import AsyncIterator
+import logging
+from asyncio import AbstractEventLoop, Future
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ingest.domain.errors import Overloaded
+from ingest.doors.files.jobs.undo_jobs import UndoRun, run_undo
 from ingest.doors.files.jobs.uploads import Upload, Uploaded, import_upload
 from ingest.doors.http.bodies import BodyCut
 from ingest.doors.http.calls import Call
 from ingest.settings import Settings
+from ingest.store.jobs.progress import Job
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+logger = logging.getLogger(__name__)
+
+_Work = TypeVar("_Work", Upload, UndoRun)
+_Done = TypeVar("_Done")
 
 #: A caller who sends nothing for so long is gone.
 _IDLE_SECONDS = 60.0
@@ -67,7 +75,7 @@ class Uploads:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._threads = ThreadPoolExecutor(settings.max_uploads, "uploads")
-        self._running: set[Upload] = set()
+        self._running: set[Upload | UndoRun] = set()
 
     async def close(self) -> None:
         """Stop what is read, and wait until that is saved."""
@@ -82,13 +90,7 @@ class Uploads:
 
     async def run(self, upload: Upload) -> Uploaded:
         """Import an upload to the end of its body; raises what that raises."""
-        self.admit()
-        self._running.add(upload)
-        running = asyncio.get_running_loop().run_in_executor(
-            self._threads, import_upload, self._settings, upload
-        )
-        # The thread may go on for a while when nobody waits any more.
-        running.add_done_callback(lambda _: self._running.discard(upload))
+        running = self._start(upload, import_upload)
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
@@ -98,6 +100,31 @@ class Uploads:
             if task is not None:
                 task.uncancel()
             return await running
+
+    def start_undo(self, undo: UndoRun) -> None:
+        """Begin to undo; raise Overloaded while as much is done as may be.
+
+        What ends it before its end is told of in the job, which somebody may resume.
+        """
+        self._start(undo, run_undo).add_done_callback(_note_failure)
+
+    def _start(
+        self, work: _Work, process: Callable[[Settings, _Work], _Done]
+    ) -> Future[_Done]:
+        self.admit()
+        self._running.add(work)
+        running = asyncio.get_running_loop().run_in_executor(
+            self._threads, process, self._settings, work
+        )
+        # The thread may go on for a while when nobody waits any more.
+        running.add_done_callback(lambda _: self._running.discard(work))
+        return running
+
+
+def _note_failure(running: Future[Job]) -> None:
+    """Log what ended a job that nobody waits for."""
+    if not running.cancelled() and (error := running.exception()):
+        logger.error("undo interrupted", extra={"error_class": type(error).__name__})
 
 
 def open_body(req: Call) -> io.RawIOBase:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 import orjson
 
@@ -57,6 +58,42 @@ def insert_events(
         now,
         _dump,
     )
+
+
+def withdraw_deliveries(connection: Connection, import_ids: Sequence[UUID]) -> int:
+    """Drop the deliveries of imports that nobody has begun to attempt; return how many.
+
+    One that is under way, or has failed before, goes on: its receiver may know of it.
+    """
+    if not import_ids:
+        return 0
+    dropped = connection.execute(
+        """
+          WITH waiting AS MATERIALIZED (
+               SELECT unattempted.event_id, unattempted.endpoint_id
+                 FROM events
+                CROSS JOIN LATERAL (
+                      SELECT *
+                        FROM deliveries
+                       WHERE event_id = events.id
+                      OFFSET 0
+                         FOR UPDATE SKIP LOCKED) AS unattempted
+                WHERE import_id = ANY(%(ids)s::uuid[])
+                  AND state = 'pending'
+                  AND attempts = 0
+                  AND (next_attempt_at <= now() OR blocked)),
+               dropped AS (
+               DELETE FROM deliveries
+                USING waiting
+                WHERE deliveries.event_id = waiting.event_id
+                  AND deliveries.endpoint_id = waiting.endpoint_id
+            RETURNING deliveries.event_id)
+        SELECT count(*) FROM dropped
+        """,
+        {"ids": list(import_ids)},
+    )
+    row = dropped.fetchone()
+    return int(row[0]) if row else 0
 
 
 def _dump(events: Sequence[Event]) -> bytes:

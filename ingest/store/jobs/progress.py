@@ -83,7 +83,7 @@ def find_job(connection: Connection, job_id: UUID) -> Job | None:
             """
             SELECT id, name, database_id, token_id, idempotency_key, parameters, form,
                    fingerprint, state, error_text, rows, settled, digest, bytes,
-                   total_bytes, created, updated, unchanged, rejected, dead,
+                   total_bytes, created, updated, unchanged, rejected, dead, removed,
                    cancelled_at, created_at, updated_at, finished_at
               FROM jobs
              WHERE id = %(id)s
@@ -167,7 +167,8 @@ def save_progress(
            SET rows = greatest(rows, %(rows)s), settled = %(settled)s,
                digest = %(digest)s, bytes = %(bytes)s, created = %(created)s,
                updated = %(updated)s, unchanged = %(unchanged)s,
-               rejected = %(rejected)s, dead = %(dead)s, updated_at = %(now)s
+               rejected = %(rejected)s, dead = %(dead)s, removed = %(removed)s,
+               updated_at = %(now)s
          WHERE id = %(id)s
      RETURNING cancelled_at IS NULL
         """,
@@ -182,6 +183,7 @@ def save_progress(
             "unchanged": counts.unchanged,
             "rejected": counts.rejected,
             "dead": counts.dead,
+            "removed": counts.removed,
             "now": now,
         },
     ).fetchone()

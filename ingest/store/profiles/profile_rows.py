@@ -81,6 +81,22 @@ def list_ids(
     return [str(id_) for (id_,) in rows]
 
 
+def delete_profiles(connection: Connection, ids: Sequence[Id]) -> None:
+    """Delete the rows of `ids`, which the caller has locked."""
+    if not ids:
+        return
+    connection.execute(
+        """
+        DELETE FROM profiles
+         USING unnest(%(databases)s::integer[], %(profiles)s::text[])
+               AS gone (database_id, id)
+         WHERE profiles.database_id = gone.database_id
+           AND profiles.id = gone.id
+        """,
+        _arrays(ids),
+    )
+
+
 def sample_ids(connection: Connection) -> list[Id]:
     """Return the ids on some pages, chosen by chance; all of a small table."""
     rows = connection.execute(

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 import orjson
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 from msgspec.structs import asdict
 
 from ingest.domain.answers import Answer
@@ -68,11 +68,11 @@ def insert_receipts(
                (import_id, database_id, door, token_id, operation, matching,
                 matched_by, state, error, error_text, faults, profile_id, changes,
                 skipped, skip_triggers, accepted_at, started_at, applied_at,
-                fingerprint, warnings)
+                fingerprint, warnings, operators, claims, kept, undoes)
         SELECT import_id, database_id, door, token_id, operation, matching,
                matched_by, state, error, error_text, faults, profile_id, changes,
                skipped, skip_triggers, accepted_at, started_at, %(now)s,
-               fingerprint, warnings
+               fingerprint, warnings, operators, claims, kept, undoes
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS fresh (import_id uuid, database_id integer, door text,
                          token_id integer, operation text, matching text,
@@ -80,7 +80,8 @@ def insert_receipts(
                          faults jsonb, profile_id text, changes jsonb, skipped jsonb,
                          skip_triggers boolean, accepted_at timestamptz,
                          started_at timestamptz, fingerprint text,
-                         warnings jsonb)
+                         warnings jsonb, operators jsonb, claims jsonb,
+                         kept jsonb, undoes uuid)
         """,
         receipts,
         now,
@@ -103,11 +104,11 @@ def copy_receipts(connection: Connection, imports: Iterable[Import]) -> None:
                (import_id, database_id, door, token_id, operation, matching,
                 matched_by, state, error, error_text, faults, profile_id, changes,
                 skipped, skip_triggers, accepted_at, started_at, applied_at,
-                fingerprint, turn)
+                fingerprint, turn, operators, claims, kept, undoes)
         SELECT wanted.import_id, database_id, door, token_id, operation, matching,
                matched_by, state, error, error_text, faults, profile_id, changes,
                skipped, skip_triggers, accepted_at, started_at, applied_at,
-               fingerprint, turn
+               fingerprint, turn, operators, claims, kept, undoes
           FROM unnest(%(ids)s::uuid[], %(others)s::uuid[])
                AS wanted (import_id, other_id)
          -- Probes of the primary key: as joins they could begin with all receipts.
@@ -176,6 +177,13 @@ def _row(receipt: Receipt) -> dict[str, object]:
     }
     if outcome.warnings:
         row["warnings"] = _shown(outcome.warnings)
+    if outcome.operators:
+        row["operators"] = outcome.operators
+    if outcome.claims:
+        row["claims"] = outcome.claims
+    if outcome.undoes is not None:
+        row["undoes"] = outcome.undoes
+        row["kept"] = to_builtins(outcome.kept)
     return row
 
 

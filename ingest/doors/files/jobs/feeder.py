@@ -21,7 +21,7 @@ from ingest.domain.jobs import JobCounts, JobState
 from ingest.doors.appends import BlockingAppends
 from ingest.doors.files.jobs.connection import JobConnection
 from ingest.doors.files.jobs.read_ahead import Gathering
-from ingest.doors.files.jobs.row_validation import DOOR, RowValidator
+from ingest.doors.files.jobs.row_validation import DOOR, Validator
 from ingest.doors.files.jobs.window import RowTaken, Settled, Window
 from ingest.doors.files.rows import FileRow
 from ingest.store.database import Connection
@@ -72,7 +72,7 @@ class Feeder:
         *,
         connection: JobConnection,
         appends: BlockingAppends,
-        validator: RowValidator,
+        validator: Validator,
         stop: Event,
         watch: Callable[[JobProgress], None] = lambda _: None,
     ) -> None:

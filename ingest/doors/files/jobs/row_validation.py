@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 from uuid import UUID
 
 from ingest.domain.errors import Fault, Rejected
@@ -27,6 +28,13 @@ class RowResult:
     #: None if it is rejected.
     accepted: Accepted | None = None
     faults: tuple[Fault, ...] = ()
+
+
+class Validator(Protocol):
+    """Makes of rows imports that may be queued."""
+
+    def validate_all(self, rows: Sequence[FileRow], settled: int, /) -> list[RowResult]:
+        """Validate each of `rows`; those up to row `settled` wait no more."""
 
 
 class RowValidator:

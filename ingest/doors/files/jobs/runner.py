@@ -12,11 +12,11 @@ from ingest.domain.jobs import JobState
 from ingest.domain.lanes import Lane
 from ingest.doors.appends import BlockingAppends
 from ingest.doors.files.formats.archives import UnreadableFile
-from ingest.doors.files.inputs import Rows
 from ingest.doors.files.jobs.connection import JobConnection
 from ingest.doors.files.jobs.feeder import Feeder, FileChanged
-from ingest.doors.files.jobs.row_validation import RowValidator
+from ingest.doors.files.jobs.row_validation import RowValidator, Validator
 from ingest.doors.files.jobs.window import RowTaken
+from ingest.doors.files.rows import RowSource
 from ingest.settings import Settings
 from ingest.store.jobs.progress import Job, JobProgress, begin_job, find_job, finish_job
 from ingest.streams.partitioning import FILES_CLIENT
@@ -31,7 +31,7 @@ class Run:
     job: Job
     #: What holds for every row that does not say otherwise.
     shared: Envelope
-    rows: Rows
+    rows: RowSource
     schemas: ProfileSchemas
     #: How much of the file has been read.
     count_bytes: Callable[[], int]
@@ -43,6 +43,8 @@ class Run:
     patience_seconds: float = float("inf")
     #: Hears how far the job has come, now and then.
     watch: Callable[[JobProgress], None] = lambda _: None
+    #: None for what validates the rows of a file.
+    validator: Validator | None = None
 
 
 def run_job(settings: Settings, run: Run) -> Job:
@@ -75,7 +77,7 @@ def _run(settings: Settings, run: Run, connection: JobConnection) -> Job:
             run.job,
             connection=connection,
             appends=appends,
-            validator=make_validator(settings, run),
+            validator=run.validator or make_validator(settings, run),
             stop=run.stop,
             watch=run.watch,
         )

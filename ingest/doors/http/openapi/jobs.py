@@ -9,6 +9,7 @@ from ingest.doors.http.job_views import JobReply
 from ingest.doors.http.openapi.answers import refer
 from ingest.doors.http.openapi.responses import describe_answers, select_responses
 from ingest.doors.http.openapi.schemas import JsonSchema, describe_parameter
+from ingest.doors.http.openapi.undo import build_undo
 from ingest.wire.promises import DRY_RUN
 from ingest.wire.reply_types import ErrorReply
 
@@ -102,6 +103,7 @@ def build_job_paths() -> dict[str, object]:
             )
         },
         "/api/v1.1/jobs/{job_id}/faults": {"get": _build_faults()},
+        "/api/v1.1/jobs/{job_id}/undo": {"post": build_undo(_PLACE, of_job=True)},
     }
 
 

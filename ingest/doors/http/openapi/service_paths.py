@@ -2,8 +2,12 @@
 
 from ingest.domain.remedies.codes import ERRORS
 from ingest.doors.http.openapi.answers import refer
-from ingest.doors.http.openapi.responses import describe_answers, select_responses
+from ingest.doors.http.openapi.responses import (
+    describe_answers,
+    select_responses,
+)
 from ingest.doors.http.openapi.schemas import JsonSchema, describe_parameter
+from ingest.doors.http.openapi.undo import build_undo
 from ingest.wire.reply_types import (
     BatchReceiptsReply,
     ErrorReply,
@@ -22,6 +26,9 @@ def build_other_paths() -> dict[str, object]:
         "/api/integrations/any/profile_import": {"post": _build_quick()},
         "/api/v1.1/batches/{batch}": {"get": _build_batch_receipts()},
         "/api/v1.1/imports/{import_id}": {"get": _build_receipt()},
+        "/api/v1.1/imports/{import_id}/undo": {
+            "post": build_undo(_IMPORT, of_job=False)
+        },
         "/health/live": {"get": _build_health("live", "Check that the process runs")},
         "/health/ready": {
             "get": _build_health("ready", "Check that imports can be accepted", 503)
@@ -97,19 +104,21 @@ def _say(description: str) -> JsonSchema:
     return {"description": description, "content": {"text/plain": text}}
 
 
+_IMPORT: JsonSchema = {
+    "name": "import_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "format": "uuid"},
+}
+
+
 def _build_receipt() -> JsonSchema:
-    place: JsonSchema = {
-        "name": "import_id",
-        "in": "path",
-        "required": True,
-        "schema": {"type": "string", "format": "uuid"},
-    }
     return {
         "operationId": "receipt",
         "tags": ["Receipts"],
         "summary": "Get the receipt of an import",
         "security": [{"bearer": []}, {"query": []}],
-        "parameters": [place, _FORMAT],
+        "parameters": [_IMPORT, _FORMAT],
         "responses": {
             "200": describe_answers(
                 "The receipt, or the state `waiting`",

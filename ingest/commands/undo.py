@@ -1,0 +1,376 @@
+"""`penstock undo`: take back imports, those of a job, or those of a token."""
+
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+from typing import Any
+from uuid import UUID
+
+import click
+import orjson
+from msgspec import to_builtins
+
+from ingest.commands.databases import find_settings
+from ingest.commands.dead_letter_lists import ask
+from ingest.commands.filters import Moment
+from ingest.commands.outputs import print_json
+from ingest.commands.undo_display import UndoDisplay
+from ingest.domain.counts import count
+from ingest.domain.errors import PenstockError
+from ingest.domain.imports import Outcome
+from ingest.domain.jobs import JobState
+from ingest.doors.files.jobs.undo_jobs import (
+    Targets,
+    UndoRun,
+    make_job,
+    read_job,
+    read_list,
+    read_token,
+    run_undo,
+)
+from ingest.geo import open_locator
+from ingest.settings import Settings
+from ingest.store.catalog.load import load_catalog
+from ingest.store.database import Connection, connect
+from ingest.store.faults import unavailable_while_away
+from ingest.store.jobs.progress import Job, find_job, insert_job
+from ingest.store.receipts.undo_targets import (
+    JobRange,
+    TokenRange,
+    count_targets,
+    find_listed,
+    job_range,
+    list_of_profiles,
+)
+from ingest.store.receipts.undo_totals import (
+    UndoTotals,
+    list_not_reversed,
+    load_totals,
+)
+from ingest.wire.profile_schemas import ProfileSchemas
+from ingest.wire.undo import MAX_REASON, UndoRequest, UndoTarget
+from workers.undo_previews import FindAll, find_all_listed, preview_undo
+
+_REVERSED, _NOT_ALL, _FAILED, _INTERRUPTED = 0, 1, 2, 130
+_EPILOG = """\b
+Examples:
+  penstock undo --job 01a20b4f-1cd3-744b-9db7-530000000000 --dry-run
+  penstock undo --job 01a20b4f-1cd3-744b-9db7-530000000000 --reason "wrong file"
+  penstock undo 01a22b10-8c24-7221-b826-c1cd986040cb
+  penstock undo --token 3 --since 2026-11-29T10:00 --until 2026-11-29T11:00
+
+\b
+Exit status:
+  0    everything is reversed
+  1    some values are kept or could not be reversed
+  2    usage error, or nothing was started
+  130  interrupted; run the same command again
+"""
+
+
+class _Failed(click.ClickException):
+    exit_code = _FAILED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chosen:
+    """The imports that are to be undone."""
+
+    name: str
+    #: What the job tells a reader of them.
+    what: dict[str, Any]
+    database_id: int
+    targets: Targets
+    find_all: FindAll
+    total: int
+
+
+@click.command("undo", epilog=_EPILOG)
+@click.argument("import_ids", nargs=-1, type=click.UUID, metavar="[IMPORT]…")
+@click.option("--job", "job_id", type=click.UUID, metavar="ID", help="All of a job.")
+@click.option(
+    "--token", "token_id", type=int, metavar="ID", help="All that a token sent."
+)
+@click.option(
+    "--database", type=int, metavar="ID", help="Only this database, with --token."
+)
+@click.option("--since", type=Moment(), metavar="TIME", help="Applied since (UTC).")
+@click.option("--until", type=Moment(), metavar="TIME", help="Applied before (UTC).")
+@click.option("--reason", default="", metavar="TEXT", help="Reason, for the receipts.")
+@click.option(
+    "--restore-consent",
+    is_flag=True,
+    help="Also restore statuses that allow more; needs --reason.",
+)
+@click.option("--dry-run", is_flag=True, help="Show the result; write nothing.")
+@click.option(
+    "--not-reversed",
+    type=click.File("wb", lazy=True),
+    metavar="FILE",
+    help="Write what is kept or cannot be reversed to this file (NDJSON).",
+)
+@click.option("--yes", "is_sure", is_flag=True, help="Do not prompt.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".state"),
+    show_default=True,
+    help="Directory of `penstock up`, if no servers are set.",
+)
+def undo(**options: Any) -> None:
+    """Undo imports: restore what the profiles would be without them.
+
+    What was changed since is kept, and so is consent. Each undo is an import with a
+    receipt, and can be undone. The command waits until all are applied. To see the
+    result in advance: --dry-run.
+    """
+    _check(options)
+    settings = find_settings(options["state_dir"])
+    request = UndoRequest(
+        reason=options["reason"], restore_consent=options["restore_consent"]
+    )
+    try:
+        with (
+            unavailable_while_away(),
+            connect(
+                settings.database_url, application_name="penstock-undo"
+            ) as connection,
+        ):
+            chosen = _choose(connection, options)
+            status = _run(settings, connection, chosen, request, options)
+    except PenstockError as error:
+        raise _Failed(str(error)) from error
+    sys.exit(status)
+
+
+def _check(options: dict[str, Any]) -> None:
+    named = ("import_ids", "job_id", "token_id")
+    if sum(bool(options[name]) for name in named) != 1:
+        raise click.UsageError("Pass import IDs, --job, or --token")
+    if options["token_id"] and not (options["since"] and options["database"]):
+        raise click.UsageError("--token needs --database and --since")
+    if options["restore_consent"] and not options["reason"]:
+        raise click.UsageError("--restore-consent needs --reason")
+    if len(options["reason"]) > MAX_REASON:
+        raise click.UsageError(f"--reason is too long (at most {MAX_REASON})")
+
+
+def _choose(connection: Connection, options: dict[str, Any]) -> _Chosen:
+    """Return what is to be undone; raise _Failed for what is not there."""
+    if options["job_id"]:
+        return _choose_job(connection, options["job_id"])
+    if options["token_id"]:
+        wanted = TokenRange(
+            token_id=options["token_id"],
+            database_id=options["database"],
+            since=options["since"],
+            until=options["until"] or datetime.now(UTC),
+        )
+        return _Chosen(
+            name=f"undo of token {wanted.token_id}",
+            what={"token": wanted.token_id, "since": f"{wanted.since}"}
+            | {"until": f"{wanted.until}"},
+            database_id=wanted.database_id,
+            targets=read_token(wanted),
+            find_all=_find_among(connection, wanted),
+            total=count_targets(connection, wanted),
+        )
+    return _choose_list(connection, options["import_ids"])
+
+
+def _choose_job(connection: Connection, job_id: UUID) -> _Chosen:
+    job = find_job(connection, job_id)
+    if job is None:
+        raise _Failed(f"No job {job_id}. The ID is wrong, or the job has expired")
+    if job.state is JobState.RUNNING and not job.cancelled_at:
+        raise _Failed(f"Job {job_id} is still running. Cancel it, or wait for its end")
+    wanted = job_range(job_id)
+    return _Chosen(
+        name=f"undo of {job.name}",
+        what={"undoes": str(job_id)},
+        database_id=job.database_id,
+        targets=read_job(job_id),
+        find_all=_find_among(connection, wanted),
+        total=count_targets(connection, wanted),
+    )
+
+
+def _choose_list(connection: Connection, import_ids: Sequence[UUID]) -> _Chosen:
+    targets = find_listed(connection, import_ids)
+    missing = {*import_ids} - {target.import_id for target in targets}
+    if missing:
+        raise _Failed(
+            f"No receipt with a profile for import {min(missing)}. The ID is wrong, "
+            "the import is waiting or was rejected, or its receipt has expired"
+        )
+    databases = {target.database_id for target in targets}
+    if len(databases) > 1:
+        raise _Failed("The imports are of several databases. Undo them one by one")
+    return _Chosen(
+        name=f"undo of {count(len(targets), 'import')}",
+        what={"undoes": [str(target.import_id) for target in targets]},
+        database_id=targets[0].database_id,
+        targets=read_list([target.import_id for target in targets]),
+        find_all=find_all_listed(targets),
+        total=len(targets),
+    )
+
+
+def _find_among(connection: Connection, wanted: JobRange | TokenRange) -> FindAll:
+    def find(page: Sequence[UndoTarget]) -> Sequence[UndoTarget]:
+        owners = dict.fromkeys((one.database_id, one.profile_id) for one in page)
+        return list_of_profiles(connection, [*owners], wanted)
+
+    return find
+
+
+def _run(
+    settings: Settings,
+    connection: Connection,
+    chosen: _Chosen,
+    request: UndoRequest,
+    options: dict[str, Any],
+) -> int:
+    schemas = ProfileSchemas(
+        load_catalog(connection, settings.profile_limits),
+        open_locator(settings.geoip_database),
+    )
+    if options["dry_run"]:
+        return _preview(connection, chosen, request, schemas, options)
+    question = f"Undo {count(chosen.total, 'import')}?"
+    ask(question, is_sure=options["is_sure"], as_json=options["as_json"])
+    job = make_job(
+        request,
+        chosen.what,
+        name=chosen.name,
+        database_id=chosen.database_id,
+        token_id=None,
+    )
+    insert_job(connection, job)
+    stop, give_up = Event(), Event()
+    _listen(stop, give_up)
+    with UndoDisplay(chosen.total, quiet=not sys.stderr.isatty()) as display:
+        run = UndoRun(
+            job=job,
+            request=request,
+            targets=chosen.targets,
+            schemas=schemas,
+            stop=stop,
+            give_up=give_up,
+            watch=display.show,
+        )
+        job = run_undo(settings, run)
+    totals = load_totals(connection, job.id)
+    _write(options["not_reversed"], list_not_reversed(connection, job.id))
+    _tell(chosen, totals, options, job)
+    if job.state is not JobState.DONE:
+        return _INTERRUPTED if stop.is_set() else _FAILED
+    return _REVERSED if totals.is_all else _NOT_ALL
+
+
+def _listen(stop: Event, give_up: Event) -> None:
+    """Stop at the first signal, and stop waiting at the second."""
+
+    def interrupt(*_: object) -> None:
+        if stop.is_set():
+            give_up.set()
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+
+
+def _preview(
+    connection: Connection,
+    chosen: _Chosen,
+    request: UndoRequest,
+    schemas: ProfileSchemas,
+    options: dict[str, Any],
+) -> int:
+    """Print what would come of it, computed in one snapshot."""
+    counts: Counter[str] = Counter()
+    profiles: set[str] = set()
+    with (
+        connection.transaction(),
+        UndoDisplay(chosen.total, quiet=not sys.stderr.isatty()) as display,
+    ):
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        targets = chosen.targets(connection)
+        left: list[dict[str, object]] = []
+        for number, (target, outcome) in enumerate(
+            preview_undo(connection, targets, chosen.find_all, request, schemas), 1
+        ):
+            counts[_sort(outcome)] += 1
+            profiles.add(target.profile_id)
+            if outcome.kept or outcome.faults:
+                left.append(_describe(target, outcome))
+            display.advance(number)
+            if len(left) >= _PAGE:
+                _write(options["not_reversed"], left)
+                left = []
+        _write(options["not_reversed"], left)
+    totals = UndoTotals(
+        reversed=counts["reversed"],
+        partly=counts["partly"],
+        kept=counts["kept"],
+        cannot=counts["cannot"],
+        profiles=len(profiles),
+    )
+    _tell(chosen, totals, options, None)
+    return _REVERSED if totals.is_all else _NOT_ALL
+
+
+#: Lines that are written at once.
+_PAGE = 1000
+
+
+def _sort(outcome: Outcome) -> str:
+    """Return the pile that the undo of one import is counted in."""
+    is_whole = not outcome.kept and not outcome.faults
+    if outcome.changes:
+        return "reversed" if is_whole else "partly"
+    return "cannot" if outcome.faults else "kept"
+
+
+def _describe(target: UndoTarget, outcome: Outcome) -> dict[str, object]:
+    return {
+        "undoes": target.import_id,
+        "profile_id": target.profile_id,
+        "kept": to_builtins(outcome.kept),
+        "cannot": to_builtins(outcome.faults),
+    }
+
+
+def _write(file: Any, lines: Iterator[object] | Sequence[object]) -> None:
+    """Write a line for each import that is not reversed, if somebody wants them."""
+    if file is None:
+        return
+    for line in lines:
+        file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def _tell(
+    chosen: _Chosen, totals: UndoTotals, options: dict[str, Any], job: Job | None
+) -> None:
+    if options["as_json"]:
+        state = "dry_run" if job is None else job.state.value
+        own = {} if job is None else {"job_id": str(job.id)}
+        print_json({**own, "name": chosen.name, "state": state, **asdict(totals)})
+        return
+    told = (
+        f"{totals.reversed:,} reversed, {totals.partly:,} partly, {totals.kept:,} kept,"
+        f" {totals.cannot:,} cannot be reversed; {count(totals.profiles, 'profile')}"
+    )
+    if job is None:
+        click.echo(f"{chosen.name}: dry run; nothing was written. Result: {told}")
+    else:
+        click.echo(f"{chosen.name}: {job.state.value}: {told} (job {job.id})")
+        if job.error_text:
+            click.echo(f"  {job.error_text}")
+        click.echo(f"  To redo: penstock undo --job {job.id}")

@@ -1,0 +1,63 @@
+"""The paths of undo."""
+
+from ingest.doors.http.job_views import JobReply
+from ingest.doors.http.openapi.answers import refer
+from ingest.doors.http.openapi.responses import describe_answers, describe_faults
+from ingest.doors.http.openapi.schemas import JsonSchema, describe_parameter
+from ingest.wire.promises import DRY_RUN
+from ingest.wire.reply_types import AcceptedReply, ErrorReply, UndoReply
+from ingest.wire.undo import MAX_REASON
+
+
+def build_undo(place: JsonSchema, *, of_job: bool) -> JsonSchema:
+    """Describe the undo of one import, or of all of a job."""
+    names = ("token", "format", "sync", DRY_RUN)[: 2 if of_job else None]
+    own: JsonSchema = {
+        "reason": {
+            "type": "string",
+            "maxLength": MAX_REASON,
+            "description": "Reason for the receipt",
+        },
+        "restore_consent": {
+            "type": "boolean",
+            "description": "Also restore statuses that allow more; needs `reason`",
+        },
+    }
+    body: JsonSchema = {
+        "type": "object",
+        "properties": {name: describe_parameter(name) for name in names} | own,
+        "xml": {"name": "xml"},
+    }
+    preview = {} if of_job else {"dry_run": True}
+    parameters = ("Format", *(() if of_job else ("Prefer",)), "Idempotency-Key")
+    accepted = refer(JobReply if of_job else AcceptedReply)
+    done = refer(ErrorReply) if of_job else refer(UndoReply, ErrorReply)
+    return {
+        "operationId": "job_undo" if of_job else "undo",
+        "tags": ["Jobs" if of_job else "Receipts"],
+        "summary": "Undo all imports of a job" if of_job else "Undo an import",
+        "security": [{"bearer": []}, {"query": []}],
+        "parameters": [
+            place,
+            *({"$ref": f"#/components/parameters/{name}"} for name in parameters),
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": body,
+                    "example": {**preview, "reason": "wrong file"},
+                }
+            },
+        },
+        "responses": {
+            "200": describe_answers(
+                "Application error"
+                if of_job
+                else "Success or application error: check `error`",
+                done,
+            ),
+            "202": describe_answers("Accepted, not applied yet", accepted),
+            **describe_faults(),
+        },
+    }

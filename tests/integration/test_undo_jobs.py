@@ -1,0 +1,232 @@
+"""Undo of a whole job, of a list, and of a token's imports: U1, U8, U13."""
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ingest.cli import main
+from ingest.settings import Settings
+from tests.conftest import Connection
+from tests.drains import draining
+from tests.intakes import ServedIntake, served, wait_until
+from tests.uploads import ask, emails, send
+
+#: Two rows of one person, whom the file makes; one whom it changes.
+PEOPLE = (
+    b"email,_fname,points\n"
+    b"ada@example.com,Augusta,7\n"
+    b"bob@example.com,Rob,1\n"
+    b"bob@example.com,Robert,2\n"
+)
+
+
+@pytest.fixture
+def penstock(settings: Settings) -> Iterator[ServedIntake]:
+    with served(settings) as intake, draining(settings):
+        yield intake
+
+
+def run(settings: Settings, *arguments: str) -> Result:
+    return CliRunner().invoke(
+        main,
+        ["undo", *arguments],
+        env={"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url},
+    )
+
+
+def answer(settings: Settings, *arguments: str) -> dict[str, Any]:
+    result = run(settings, *arguments, "--json", "--yes")
+    assert result.exit_code in (0, 1), (result.output, result.exception)
+    told: dict[str, Any] = json.loads(result.stdout)
+    return told
+
+
+def post(penstock: ServedIntake, token: str, email: str, **data: Any) -> str:
+    answer = penstock.post({"token": token, "db_id": 1, "email": email, "data": data})
+    assert answer.json()["error"] == 0, answer.text
+    return answer.headers["Import-Id"]
+
+
+def read(connection: Connection) -> dict[str, dict[str, Any]]:
+    rows = connection.execute("SELECT email, fields FROM profiles").fetchall()
+    return {
+        email: {name: fields.get(name) for name in ("_fname", "points")}
+        for email, fields in rows
+    }
+
+
+@pytest.fixture
+def wrong(penstock: ServedIntake, token: str) -> str:
+    """A job with the wrong file, over a person who was there before."""
+    post(penstock, token, "ada@example.com", _fname="Ada", points=1)
+    job = send(penstock, token, PEOPLE, headers={"Prefer": "wait=60"}).json()
+    assert (job["state"], job["created"], job["updated"]) == ("done", 1, 2)
+    return str(job["job_id"])
+
+
+@pytest.mark.fact("U.1-job")
+def test_a_job_is_undone_by_a_job(
+    penstock: ServedIntake, connection: Connection, wrong: str, token: str
+) -> None:
+    path = f"/api/v1.1/jobs/{wrong}/undo"
+    headers = {"Idempotency-Key": uuid4().hex}
+    begun = penstock.post({"token": token, "reason": "wrong file"}, headers, path)
+
+    assert begun.status_code == 202
+    job_id = begun.json()["job_id"]
+    assert begun.headers["Location"] == f"/api/v1.1/jobs/{job_id}"
+    done = wait_until(
+        lambda: (job := ask(penstock, token, job_id).json())["state"] == "done" and job
+    )
+    assert [done[name] for name in ("rows", "updated", "removed", "rejected")] == [
+        *(3, 2, 1, 0)
+    ]
+    assert read(connection) == {"ada@example.com": {"_fname": "Ada", "points": 1}}
+    # The same request again is the same job.
+    again = penstock.post({"token": token, "reason": "wrong file"}, headers, path)
+    assert again.json()["job_id"] == job_id
+    assert again.headers["Idempotent-Replayed"] == "true"
+    taken = penstock.post({"token": token, "reason": "another"}, headers, path)
+    assert taken.json()["error"] == 409
+
+
+@pytest.mark.fact("U.1-job")
+def test_a_job_that_is_not_settled_cannot_be_undone(
+    settings: Settings, token: str
+) -> None:
+    with served(settings) as intake:
+        job = send(intake, token, PEOPLE, headers={"Prefer": "wait=0"}).json()
+        refused = intake.post(
+            {"token": token}, path=f"/api/v1.1/jobs/{job['job_id']}/undo"
+        )
+
+    assert refused.json()["error"] == 409
+    assert refused.json()["error_text"].startswith("The job is still running")
+
+
+@pytest.mark.fact("U.13-preview", "U.8-totals")
+def test_the_command_previews_and_undoes_a_job(
+    settings: Settings, connection: Connection, wrong: str, tmp_path: Path
+) -> None:
+    before = read(connection)
+    foreseen = answer(settings, "--job", wrong, "--dry-run")
+
+    assert read(connection) == before
+    done = answer(settings, "--job", wrong, "--reason", "wrong file")
+    assert read(connection) == {"ada@example.com": {"_fname": "Ada", "points": 1}}
+    totals = ("reversed", "partly", "kept", "cannot", "profiles")
+    assert [foreseen[name] for name in totals] == [done[name] for name in totals]
+    assert [done[name] for name in totals] == [3, 0, 0, 0, 2]
+    assert done["state"] == "done"
+    # And back again.
+    redone = answer(settings, "--job", done["job_id"])
+    assert redone["reversed"] == 3
+    assert read(connection) == before
+
+
+@pytest.mark.fact("U.8-totals")
+def test_what_is_not_reversed_is_written_to_a_file(
+    settings: Settings,
+    penstock: ServedIntake,
+    connection: Connection,
+    wrong: str,
+    token: str,
+    tmp_path: Path,
+) -> None:
+    later = post(penstock, token, "ada@example.com", _fname="Lady Ada")
+    told: list[Any] = []
+    for number, more in enumerate((["--dry-run"], ["--yes"])):
+        file = tmp_path / f"{number}.ndjson"
+        result = run(settings, "--job", wrong, "--not-reversed", str(file), *more)
+        assert result.exit_code == 1, result.output
+        assert "2 reversed, 1 partly, 0 kept, 0 cannot be reversed" in result.output
+        told.append([json.loads(line) for line in file.read_text().splitlines()])
+    foreseen, done = told
+
+    assert [one["kept"] for one in done] == [one["kept"] for one in foreseen]
+    assert done[0]["kept"] == [
+        {"path": "_fname", "reason": "changed since", "by": later}
+    ]
+    assert read(connection)["ada@example.com"] == {"_fname": "Lady Ada", "points": 1}
+
+
+@pytest.mark.fact("U.1-list")
+def test_the_command_undoes_listed_imports(
+    settings: Settings, penstock: ServedIntake, connection: Connection, token: str
+) -> None:
+    post(penstock, token, "ada@example.com", _fname="Ada")
+    ids = [post(penstock, token, "ada@example.com", points=n) for n in (1, 2)]
+    done = answer(settings, *ids)
+
+    assert (done["reversed"], done["kept"]) == (1, 1)
+    assert read(connection) == {"ada@example.com": {"_fname": "Ada", "points": None}}
+
+
+@pytest.mark.fact("U.1-token")
+def test_the_command_undoes_what_a_token_sent_in_a_time(
+    settings: Settings, penstock: ServedIntake, connection: Connection, token: str
+) -> None:
+    post(penstock, token, "ada@example.com", _fname="Ada")
+    post(penstock, token, "bob@example.com", _fname="Bob")
+    (token_id,) = (
+        connection.execute("SELECT min(token_id) FROM imports").fetchone() or ()
+    )
+    since = datetime.now(UTC) - timedelta(hours=1)
+    of_token = ["--token", str(token_id), "--database", "1"]
+    moment = f"{since:%Y-%m-%dT%H:%M}"
+    nothing = answer(settings, *of_token, "--since", moment, "--until", moment)
+    done = answer(settings, *of_token, "--since", moment)
+
+    assert nothing["profiles"] == 0
+    assert (done["reversed"], done["profiles"]) == (2, 2)
+    assert emails(connection) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], "Pass import IDs, --job, or --token"),
+        (["--token", "1"], "--token needs --database and --since"),
+        (["--job", str(UUID(int=5)), "--restore-consent"], "needs --reason"),
+        (["--job", str(UUID(int=5))], "No job 00000000-0000-0000-0000-000000000005."),
+        ([str(UUID(int=5))], "No receipt with a profile for import 00000000"),
+    ],
+)
+def test_a_wrong_command_says_what_is_missing(
+    settings: Settings, arguments: list[str], text: str
+) -> None:
+    result = run(settings, *arguments)
+
+    assert result.exit_code == 2
+    assert text in result.output
+
+
+@pytest.mark.fact("U.1-order")
+def test_a_large_job_is_undone_exactly(
+    settings: Settings, penstock: ServedIntake, connection: Connection, token: str
+) -> None:
+    # Many rows of few people, so that a person's rows are spread over pages.
+    chosen = random.Random(5)
+    before = [
+        post(penstock, token, f"{n}@example.com", _fname=f"N{n}") for n in range(5)
+    ]
+    assert len(before) == 5
+    state = read(connection)
+    rows = "email,points\n" + "".join(
+        f"{chosen.randrange(12)}@example.com,{n}\n" for n in range(1500)
+    )
+    job = send(penstock, token, rows.encode(), headers={"Prefer": "wait=60"}).json()
+    foreseen = answer(settings, "--job", job["job_id"], "--dry-run")
+    done = answer(settings, "--job", job["job_id"])
+
+    assert read(connection) == state
+    totals = ("reversed", "partly", "kept", "cannot", "profiles")
+    assert [foreseen[name] for name in totals] == [done[name] for name in totals]
+    assert done["profiles"] == 12

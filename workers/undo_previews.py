@@ -1,0 +1,124 @@
+"""Previews of an undo of many imports: what it would do, without a lock or a write.
+
+Whole profiles are worked on, in one snapshot: of several imports of one, each is taken
+back as it will be, the latest first (U13).
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+
+from msgspec.structs import replace
+from uuid_utils.compat import uuid7
+
+from ingest.domain.batches import apply_import
+from ingest.domain.histories import History
+from ingest.domain.identities import ImportName
+from ingest.domain.imports import Outcome
+from ingest.domain.lookups import PROFILE_ID, Lookup, Search
+from ingest.domain.undoing import list_restored, remember
+from ingest.domain.workspace import Workspace
+from ingest.store.database import Connection
+from ingest.store.profiles.workspaces import SearchPlan, read_workspace
+from ingest.store.receipts.histories import load_histories
+from ingest.store.rows import Id
+from ingest.wire.profile_schemas import ProfileSchemas
+from ingest.wire.undo import UndoRequest, UndoTarget, make_undo
+
+#: Targets that are looked at together.
+_PAGE = 200
+
+#: Returns all targets of the profiles of some targets, the latest first.
+FindAll = Callable[[Sequence[UndoTarget]], Sequence[UndoTarget]]
+
+
+def preview_undo(
+    connection: Connection,
+    targets: Iterator[UndoTarget],
+    find_all: FindAll,
+    request: UndoRequest,
+    schemas: ProfileSchemas,
+) -> Iterator[tuple[UndoTarget, Outcome]]:
+    """Yield what would come of the undo of each target, profile by profile.
+
+    Must run in one snapshot (REPEATABLE READ).
+    """
+    while page := list(islice(targets, _PAGE)):
+        together: dict[Id, list[UndoTarget]] = defaultdict(list)
+        for target in find_all(page):
+            together[target.database_id, target.profile_id].append(target)
+        # Of a profile with targets on several pages, the first page does all.
+        first = {one.import_id for one in page}
+        chosen = {
+            owner: found
+            for owner, found in together.items()
+            if found[0].import_id in first
+        }
+        yield from _preview(connection, chosen, request, schemas)
+
+
+def _preview(
+    connection: Connection,
+    chosen: dict[Id, list[UndoTarget]],
+    request: UndoRequest,
+    schemas: ProfileSchemas,
+) -> Iterator[tuple[UndoTarget, Outcome]]:
+    catalog = schemas.catalog
+    named = [
+        (owner, target.import_id) for owner, found in chosen.items() for target in found
+    ]
+    histories = load_histories(connection, named)
+    wanted = SearchPlan()
+    for owner, history in histories.items():
+        database_id, profile_id = owner
+        search = Search(lookups=(Lookup(PROFILE_ID, profile_id),))
+        wanted.add_search(database_id, search)
+        database = catalog.databases[database_id]
+        for lookup in list_restored(history, database):
+            wanted.add_written(database, lookup)
+    workspace = read_workspace(connection, catalog, wanted)
+    for owner, found in chosen.items():
+        told: History = histories.get(owner, ())
+        for target in found:
+            outcome, told = _undo(workspace, target, told, request, schemas)
+            yield target, outcome
+
+
+def _undo(
+    workspace: Workspace,
+    target: UndoTarget,
+    history: History,
+    request: UndoRequest,
+    schemas: ProfileSchemas,
+) -> tuple[Outcome, History]:
+    """Take back one target in memory; return the history behind it as well."""
+    import_ = make_undo(
+        request,
+        target,
+        ImportName(import_id=uuid7()),
+        accepted_at=datetime.now(UTC),
+        door="file",
+        token_id=None,
+    )
+    database = schemas.catalog.databases[target.database_id]
+    prepared = replace(
+        schemas.prepare(import_), restored=list_restored(history, database)
+    )
+    step = apply_import(
+        workspace, prepared, schemas.catalog, target.profile_id, history
+    )
+    return step.outcome, (*history, remember(import_, step.outcome))
+
+
+def find_all_listed(targets: Sequence[UndoTarget]) -> FindAll:
+    """Return what finds the targets of profiles in a list."""
+    by_owner: dict[Id, list[UndoTarget]] = defaultdict(list)
+    for target in targets:
+        by_owner[target.database_id, target.profile_id].append(target)
+
+    def find(page: Sequence[UndoTarget]) -> list[UndoTarget]:
+        owners = dict.fromkeys((one.database_id, one.profile_id) for one in page)
+        return [target for owner in owners for target in by_owner[owner]]
+
+    return find

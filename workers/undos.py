@@ -1,0 +1,73 @@
+"""The undos of a batch, with the histories of their profiles."""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from ingest.domain.batches import Prepared
+from ingest.domain.catalog import Catalog
+from ingest.domain.histories import History, PastImport
+from ingest.domain.imports import Import, Outcome
+from ingest.domain.undoing import list_restored, remember
+from ingest.store.database import Connection
+from ingest.store.receipts.histories import load_histories
+from ingest.store.rows import Id
+
+
+class Undos:
+    """Knows the histories of the profiles that a batch undoes something of."""
+
+    def __init__(
+        self, connection: Connection, batch: Sequence[Prepared], catalog: Catalog
+    ) -> None:
+        self._connection = connection
+        self._catalog = catalog
+        # Nearly every batch has none, and loads nothing.
+        self._is_needed = any(one.import_.undo is not None for one in batch)
+        self._histories: dict[Id, list[PastImport]] = {}
+
+    def prepare(self, batch: Sequence[Prepared]) -> list[Prepared]:
+        """Return `batch`, in which undos name the unique values that may come back.
+
+        These are to be locked before profiles are, so they are read beforehand.
+        """
+        if not self._is_needed:
+            return list(batch)
+        self.load(batch)
+        return [self._prepare(one) for one in batch]
+
+    def load(self, batch: Sequence[Prepared]) -> None:
+        """Load the histories of the profiles, which are locked, as they are now."""
+        if not self._is_needed:
+            return
+        targets = [
+            (_find_profile(one.import_), one.import_.undo.import_id)
+            for one in batch
+            if one.import_.undo is not None
+        ]
+        self._histories = load_histories(self._connection, targets)
+
+    def find_history(self, import_: Import) -> History:
+        """Return the history of the profile of an undo; of other imports, none."""
+        if import_.undo is None:
+            return ()
+        # As long as this import lasts: what the batch adds comes behind.
+        return tuple(self._histories.get(_find_profile(import_), ()))
+
+    def note(self, import_: Import, outcome: Outcome) -> None:
+        """Let the undos behind an import in its batch know what came of it."""
+        if self._is_needed and outcome.profile_id is not None:
+            owner = (import_.database_id, outcome.profile_id)
+            if owner in self._histories:
+                self._histories[owner].append(remember(import_, outcome))
+
+    def _prepare(self, one: Prepared) -> Prepared:
+        if one.import_.undo is None or one.faults:
+            return one
+        database = self._catalog.databases[one.import_.database_id]
+        history = self._histories.get(_find_profile(one.import_), ())
+        return replace(one, restored=list_restored(history, database))
+
+
+def _find_profile(import_: Import) -> Id:
+    return import_.database_id, import_.key.profile_id or ""
