@@ -21,6 +21,11 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "intake": ("ingest.commands.intake", "intake", "Accept imports over HTTP."),
     "consume": ("ingest.commands.consume", "consume", "Accept imports from a queue."),
     "import": ("ingest.commands.files.import_files", "import_", "Import files."),
+    "export": (
+        "ingest.commands.export",
+        "export",
+        "Export the profiles of a database.",
+    ),
     "undo": ("ingest.commands.undo", "undo", "Undo imports."),
     "console": ("ingest.commands.console", "console", "Serve the operator console."),
     "status": (

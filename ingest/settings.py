@@ -201,6 +201,11 @@ class Settings:
     max_uploads: int = _setting(
         "maximum number of simultaneous uploads in one intake process", 4, _POSITIVE
     )
+    export_seconds: int = _setting(
+        "maximum seconds of an export over HTTP, which reads one snapshot",
+        3600,
+        _POSITIVE,
+    )
     #: Contract 14, point 1.
     mirror_errors: bool = _setting("mirror `error` into the HTTP status", default=False)
     #: Contract 16.3.

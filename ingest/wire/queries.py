@@ -3,13 +3,16 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from marshmallow import ValidationError
 from msgspec.structs import asdict
 
 from ingest.domain.catalog import Channel
-from ingest.domain.errors import InvalidRequest
+from ingest.domain.dates import parse_date
+from ingest.domain.errors import InvalidRequest, InvalidValue
+from ingest.domain.exports import ExportRequest
 from ingest.domain.imports import Matching, SubscriptionChange
 from ingest.domain.names import one_of
 from ingest.domain.profiles import SubscriptionKey
@@ -63,6 +66,32 @@ def load_page(document: Mapping[str, object]) -> ProfilePage:
     if after and not _CURSOR.fullmatch(after):
         raise InvalidRequest("Must be a profile ID", "from_id")
     return ProfilePage(database_id=load_id(document, "db_id"), after=after, limit=limit)
+
+
+def load_export(document: Mapping[str, object]) -> ExportRequest:
+    """Read which profiles are to be exported; raise InvalidRequest."""
+    after = (_find(document, "from_id", parse_text) or "").strip().lower()
+    if after and not _CURSOR.fullmatch(after):
+        raise InvalidRequest("Must be a profile ID", "from_id")
+    return ExportRequest(
+        database_id=load_id(document, "db_id"),
+        segment_id=_find(document, "segment_id", parse_id),
+        updated_since=_find(document, "updated_since", _parse_moment),
+        after=after,
+        fields=_find(document, "fields", _parse_names) or (),
+    )
+
+
+def _parse_moment(value: object) -> datetime:
+    try:
+        return datetime.fromisoformat(parse_date(value))
+    except InvalidValue as error:
+        raise ValidationError(str(error)) from error
+
+
+def _parse_names(value: object) -> tuple[str, ...]:
+    listed = value if isinstance(value, list) else [value]
+    return tuple(parse_text(one) for one in listed)
 
 
 def load_id(document: Mapping[str, object], name: str) -> int:

@@ -71,6 +71,10 @@ LIMITS = {
     "max_unpack_ratio": ("test_a_bomb_is_refused_before_it_bursts", "max_ratio"),
     "max_archive_files": ("test_a_bomb_is_refused_before_it_bursts", "max_members"),
     "max_workbook_bytes": ("test_a_workbook_is_bounded", "max_workbook_bytes"),
+    "export_seconds": (
+        "test_an_export_that_takes_too_long_has_no_end",
+        "export_seconds",
+    ),
     "max_uploads": ("test_no_more_uploads_are_read_than_may_be", "max_uploads"),
 }
 #: What bounds nothing that is sent.

@@ -16,6 +16,7 @@ from ingest.doors.http.batches import PATH, BatchResource
 from ingest.doors.http.calls import UPLOADS, Call
 from ingest.doors.http.counting import Counting
 from ingest.doors.http.docs import make_docs
+from ingest.doors.http.exports import ExportResource
 from ingest.doors.http.heads import HeadRouter
 from ingest.doors.http.health import LiveResource, ReadyResource
 from ingest.doors.http.imports import ImportLoader, ImportResource, ReceiptResource
@@ -171,6 +172,7 @@ def _add_routes(app: falcon.asgi.App[Call, Response], intake: Intake) -> None:
         app.add_route(f"{path}/start", ImportResource(intake, start))
         app.add_route(f"{path}/import_and_start", ImportResource(intake, one))
         app.add_route(f"{path}/import_and_start_batch", BatchResource(intake, many))
+    app.add_route("/api/v1.1/profiles/export", ExportResource(intake))
     app.add_route(_QUICK, QuickResource(intake))
     app.add_route(f"{PATH}/{{batch}}", BatchReceiptsResource(intake))
     app.add_route("/api/v1.1/imports/{import_id}", ReceiptResource(intake))

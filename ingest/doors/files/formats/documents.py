@@ -36,16 +36,21 @@ class Documents:
         """Yield the rows; raise UnreadableFile where there is no telling them apart."""
         limit = self._reading.max_row_bytes
         split = split_array if self._as_array else _split_lines
-        documents = split(self._text.stream, limit)
-        for number, document in enumerate(documents, start=1):
+        number = 0
+        for document in split(self._text.stream, limit):
             content = document.encode("utf-8", "surrogateescape")
             try:
                 element = decode(content, limits=self._reading.limits)
             except InvalidRequest as error:
+                number += 1
                 yield FileRow(number=number, content=content, faults=error.faults)
-            else:
-                element.pop(OWN_MEMBER, None)
-                yield FileRow(number=number, content=content, element=element)
+                continue
+            own = element.pop(OWN_MEMBER, None)
+            if not element and isinstance(own, dict) and "end" in own:
+                # Of an export: it holds no profile.
+                continue
+            number += 1
+            yield FileRow(number=number, content=content, element=element)
 
 
 def _too_long(limit: int) -> UnreadableFile:

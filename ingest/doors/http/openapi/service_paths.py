@@ -4,6 +4,7 @@ from ingest.domain.remedies.codes import ERRORS
 from ingest.doors.http.openapi.answers import refer
 from ingest.doors.http.openapi.responses import (
     describe_answers,
+    describe_faults,
     select_responses,
 )
 from ingest.doors.http.openapi.schemas import JsonSchema, describe_parameter
@@ -24,6 +25,7 @@ def build_other_paths() -> dict[str, object]:
     """Return what there is beside the paths of ingest.doors.http.openapi.operations."""
     return {
         "/api/integrations/any/profile_import": {"post": _build_quick()},
+        "/api/v1.1/profiles/export": {"post": _build_export()},
         "/api/v1.1/batches/{batch}": {"get": _build_batch_receipts()},
         "/api/v1.1/imports/{import_id}": {"get": _build_receipt()},
         "/api/v1.1/imports/{import_id}/undo": {
@@ -110,6 +112,50 @@ _IMPORT: JsonSchema = {
     "required": True,
     "schema": {"type": "string", "format": "uuid"},
 }
+
+
+def _build_export() -> JsonSchema:
+    names = ("token", "db_id", "segment_id", "from_id")
+    own: JsonSchema = {
+        "updated_since": {
+            "type": "string",
+            "format": "date-time",
+            "description": "Only profiles that changed at this time or later",
+        },
+        "fields": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Only these members of `data`",
+        },
+    }
+    body: JsonSchema = {
+        "type": "object",
+        "properties": {name: describe_parameter(name) for name in names} | own,
+        "required": ["db_id"],
+        "xml": {"name": "xml"},
+    }
+    return {
+        "operationId": "profiles_export",
+        "tags": ["Read"],
+        "summary": "Download the profiles of a database",
+        "security": [{"bearer": []}, {"query": []}],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": body, "example": {"db_id": 1}}},
+        },
+        "responses": {
+            "200": {
+                "description": "Profiles in the order of their IDs; the last line has"
+                " `penstock.end`. An application error is JSON",
+                "content": {
+                    "application/x-ndjson": {"schema": {"type": "string"}},
+                    "application/json": {"schema": refer(ErrorReply)},
+                    "application/xml": {"schema": refer(ErrorReply)},
+                },
+            },
+            **describe_faults(),
+        },
+    }
 
 
 def _build_receipt() -> JsonSchema:

@@ -1,0 +1,144 @@
+"""`penstock export`: write the profiles of a database to a file."""
+
+import gzip
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from ingest.commands.databases import database_options
+from ingest.commands.filters import Moment
+from ingest.domain.counts import count
+from ingest.domain.errors import PenstockError
+from ingest.domain.exports import ExportRequest
+from ingest.store.database import Connection, connect
+from ingest.store.faults import unavailable_while_away
+from ingest.store.profiles.exports import count_profiles, export_profiles
+
+
+class _Writable(Protocol):
+    def write(self, data: bytes, /) -> int: ...
+
+
+@click.command(
+    "export",
+    epilog="""\b
+Examples:
+  penstock export --database 1 -o people.ndjson.gz
+  penstock export --database 1 --segment 2 --field email --field _fname
+  penstock export --database 1 --updated-since 2026-11-01 | wc -l
+
+\b
+Exit status:
+  0  complete; the last line has the number of profiles
+  1  not complete: Postgres is unavailable, or there is no such database
+  2  usage error""",
+)
+@click.option("--database", type=int, required=True, metavar="ID", help="Database.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="File to write; gzip if it ends in .gz.  [default: standard output]",
+)
+@click.option("--segment", type=int, metavar="ID", help="Only members of this segment.")
+@click.option(
+    "--updated-since", type=Moment(), metavar="TIME", help="Only those changed since."
+)
+@click.option(
+    "--field", "fields", multiple=True, metavar="NAME", help="Only this field."
+)
+@click.option("--after", default="", metavar="ID", help="Only profiles after this ID.")
+@database_options
+def export(**options: Any) -> None:
+    """Export the profiles of a database as NDJSON.
+
+    All of them are of one moment, whatever is imported during it. Each line is an
+    import of its profile by ID: importing the file again changes nothing. The last line
+    shows that the file is complete.
+    """
+    wanted = ExportRequest(
+        database_id=options["database"],
+        segment_id=options["segment"],
+        updated_since=options["updated_since"],
+        after=options["after"],
+        fields=options["fields"],
+    )
+    try:
+        with (
+            unavailable_while_away(),
+            connect(
+                options["database_url"], application_name="penstock-export"
+            ) as connection,
+        ):
+            _check(connection, wanted)
+            _write(connection, wanted, options["output"])
+    except PenstockError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _check(connection: Connection, wanted: ExportRequest) -> None:
+    row = connection.execute(
+        "SELECT true FROM databases WHERE id = %(id)s", {"id": wanted.database_id}
+    ).fetchone()
+    if row is None:
+        raise click.ClickException(
+            f"No database {wanted.database_id}. To list databases: penstock catalog "
+            "show"
+        )
+
+
+def _write(connection: Connection, wanted: ExportRequest, output: Path | None) -> None:
+    total = count_profiles(connection, wanted)
+    done = 0
+    with (
+        _open(output) as file,
+        Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=not sys.stderr.isatty(),
+        ) as progress,
+    ):
+        task = progress.add_task("Export", total=total)
+        for page in export_profiles(connection, wanted):
+            file.write(page)
+            done += page.count(b"\n")
+            progress.update(task, completed=done)
+    # Without the line that ends it.
+    click.echo(f"Exported {count(done - 1, 'profile')}", err=True)
+
+
+@contextmanager
+def _open(output: Path | None) -> Iterator[_Writable]:
+    """Open what is written to; a file comes into being when it is whole."""
+    if output is None:
+        yield sys.stdout.buffer
+        return
+    part = output.with_name(f".{output.name}.part")
+    try:
+        if output.suffix == ".gz":
+            with gzip.open(part, "wb", compresslevel=6) as packed:
+                yield packed
+        else:
+            with part.open("wb") as file:
+                yield file
+        os.replace(part, output)
+    finally:
+        with suppress(FileNotFoundError):
+            part.unlink()

@@ -1,0 +1,55 @@
+"""Exports: profiles as lines that an import takes back as they are (E3)."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ingest.domain.profiles import Profile
+from ingest.domain.views import view_profile
+
+#: Profiles of one page.
+PAGE = 1000
+
+
+class ExportRequest(Struct, frozen=True, kw_only=True):
+    """The profiles to export, and what of them."""
+
+    database_id: int
+    #: Only members of this segment; None for all.
+    segment_id: int | None = None
+    #: Only those that changed at this moment or later.
+    updated_since: datetime | None = None
+    #: Only those after this id; empty for all.
+    after: str = ""
+    #: Only these members of their data; empty for all.
+    fields: tuple[str, ...] = ()
+
+
+def show_profile(profile: Profile, fields: Collection[str]) -> Mapping[str, object]:
+    """Return a profile as the element of a batch: importing it changes nothing.
+
+    Deleted subscriptions are left out, for an import would restore them.
+    """
+    live = {key: one for key, one in profile.subscriptions.items() if not one.deleted}
+    data = view_profile(replace(profile, subscriptions=live))
+    if fields:
+        data = {name: value for name, value in data.items() if name in fields}
+    line: dict[str, object] = {
+        "matching": "profile_id",
+        "profile_id": profile.id,
+        "data": data,
+    }
+    if profile.segments:
+        line["add_to_segments"] = sorted(profile.segments)
+    return line
+
+
+def show_end(profiles: int, snapshot_at: datetime) -> Mapping[str, object]:
+    """Return the last line, by which a download that was cut is told from a whole one.
+
+    Imports pass it over.
+    """
+    end = {"end": True, "profiles": profiles, "snapshot_at": snapshot_at}
+    return {"penstock": end}

@@ -1,0 +1,305 @@
+"""Exports: one moment, whole or visibly not, and importing one changes nothing."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from ingest.cli import main
+from ingest.domain.exports import ExportRequest
+from ingest.domain.tokens import Scope
+from ingest.settings import Settings
+from ingest.store.database import connect
+from ingest.store.profiles.exports import export_profiles
+from ingest.store.tokens import create_token
+from tests.conftest import Connection
+from tests.drains import draining
+from tests.factories import make_import
+from tests.intakes import ServedIntake, served
+from tests.pipeline import Pipeline
+from tests.uploads import send
+
+EXPORT = "/api/v1.1/profiles/export"
+
+
+@pytest.fixture
+def penstock(settings: Settings) -> Iterator[ServedIntake]:
+    with served(settings) as intake, draining(settings):
+        yield intake
+
+
+@pytest.fixture
+def narrow(request: pytest.FixtureRequest, connection: Connection) -> str:
+    """A token of one right; made before the intake looks for tokens."""
+    _, secret = create_token(
+        connection, name="narrow", database_ids=[1], actions=[request.param]
+    )
+    return secret
+
+
+def fill(connection: Connection, count: int, **data: Any) -> None:
+    pipeline = Pipeline(connection)
+    imports = [
+        make_import("email", {"email": f"p{n:04}@example.com", **data})
+        for n in range(count)
+    ]
+    # As many as a batch has locks for.
+    for start in range(0, count, 1000):
+        pipeline.apply(*imports[start : start + 1000])
+
+
+def read(lines: bytes) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return the profiles of an export, and what its last line says."""
+    *told, end = map(json.loads, lines.splitlines())
+    return told, end["penstock"]
+
+
+def fetch(
+    penstock: ServedIntake, token: str, /, **asked: Any
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    answer = penstock.post({"token": token, "db_id": 1, **asked}, path=EXPORT)
+    assert answer.headers["Content-Type"] == "application/x-ndjson", answer.text
+    return read(answer.content)
+
+
+@pytest.mark.fact("E.1-stream", "E.2-end")
+def test_all_profiles_are_told_in_order_and_the_last_line_says_so(
+    penstock: ServedIntake, connection: Connection, token: str
+) -> None:
+    fill(connection, 2500, _fname="Ann")
+    told, end = fetch(penstock, token)
+
+    ids = [one["profile_id"] for one in told]
+    assert len(ids) == len(set(ids)) == 2500
+    assert ids == sorted(ids)
+    assert (end["end"], end["profiles"]) == (True, 2500)
+    assert end["snapshot_at"].endswith("Z")
+    # It goes on behind any profile.
+    rest, end = fetch(penstock, token, from_id=ids[1999])
+    assert [one["profile_id"] for one in rest] == ids[2000:]
+    assert end["profiles"] == 500
+
+
+@pytest.mark.fact("E.1-stream")
+def test_it_is_packed_for_those_who_ask(
+    penstock: ServedIntake, connection: Connection, token: str
+) -> None:
+    fill(connection, 1500)
+    asked = {"token": token, "db_id": 1}
+    for accepted, packed in (("gzip", True), ("gzip;q=0, br", False)):
+        headers = {"Accept-Encoding": accepted}
+        with penstock.client.stream(
+            "POST", EXPORT, json=asked, headers=headers
+        ) as answer:
+            raw = b"".join(answer.iter_raw())
+        assert answer.headers.get("Content-Encoding") == ("gzip" if packed else None)
+        lines = gzip.decompress(raw) if packed else raw
+        assert read(lines)[1]["profiles"] == 1500
+
+
+@pytest.mark.fact("E.1-filters")
+def test_it_may_be_narrowed(
+    penstock: ServedIntake, connection: Connection, token: str
+) -> None:
+    pipeline = Pipeline(connection)
+    ann = {"email": "ann@example.com", "_fname": "Ann"}
+    pipeline.apply(make_import("email", ann, add_to_segments=(1,)))
+    pipeline.apply(make_import("email", {"email": "bob@example.com", "_fname": "Bob"}))
+    connection.execute(
+        "UPDATE profiles SET updated_at = '2020-01-01' WHERE email LIKE 'ann%'"
+    )
+
+    def names(**asked: Any) -> list[str]:
+        return [one["data"]["_fname"] for one in fetch(penstock, token, **asked)[0]]
+
+    assert names(segment_id=1) == ["Ann"]
+    assert names(updated_since="2021-01-01") == ["Bob"]
+    assert names(segment_id=1, updated_since="2021-01-01") == []
+    told, _ = fetch(penstock, token, fields=["email"], segment_id=1)
+    assert [one["data"] for one in told] == [{"email": "ann@example.com"}]
+
+
+@pytest.mark.fact("E.1-refused")
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        ({"db_id": 99}, "Database not found: db_id"),
+        ({"segment_id": 99}, "Segment not found: segment_id"),
+        ({"from_id": "x"}, "Must be a profile ID: from_id"),
+        ({"updated_since": "soon"}, ": updated_since"),
+        ({"dry_run": True}, "Not supported: dry_run"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused(
+    penstock: ServedIntake, token: str, asked: dict[str, Any], text: str
+) -> None:
+    answer = penstock.post({"token": token, "db_id": 1, **asked}, path=EXPORT).json()
+
+    assert answer["error"] in {400, 404, 403}
+    assert answer["error_text"].endswith(text)
+
+
+@pytest.mark.fact("E.1-refused")
+@pytest.mark.parametrize("narrow", [Scope.IMPORT], indirect=True)
+def test_it_needs_the_right_to_read(narrow: str, penstock: ServedIntake) -> None:
+    answer = penstock.post({"token": narrow, "db_id": 1}, path=EXPORT)
+
+    assert answer.json()["error"] == 403
+
+
+@pytest.mark.fact("E.2-snapshot")
+def test_all_lines_are_of_one_moment(connection: Connection, database_url: str) -> None:
+    fill(connection, 3000, points=0)
+    with connect(database_url) as reader:
+        pages = export_profiles(reader, ExportRequest(database_id=1))
+        lines = next(pages)
+        # While it goes on, everything changes, and some are added and deleted.
+        connection.execute("""UPDATE profiles SET fields = fields || '{"points": 1}'""")
+        connection.execute("DELETE FROM profiles WHERE email LIKE 'p29%'")
+        fill(connection, 1, note="new")
+        told, end = read(lines + b"".join(pages))
+
+    assert {one["data"]["points"] for one in told} == {0}
+    assert len(told) == end["profiles"] == 3000
+
+
+@pytest.mark.fact("E.2-end")
+def test_an_export_that_takes_too_long_has_no_end(
+    settings: Settings, connection: Connection, token: str
+) -> None:
+    fill(connection, 10)
+    with (
+        served(replace(settings, export_seconds=0)) as intake,
+        pytest.raises(httpx.HTTPError),
+    ):
+        intake.post({"token": token, "db_id": 1}, path=EXPORT)
+
+
+HOSTILE = st.text(
+    st.characters(codec="utf-8", exclude_characters="\0"), max_size=20
+) | st.sampled_from(['"', "\\", "\u2028", "<b>&", "a\nb", "\ufeff"])
+DATA = st.fixed_dictionaries(
+    {},
+    optional={
+        "_fname": HOSTILE,
+        "points": st.integers(-(2**63), 2**63 - 1),
+        "score": st.floats(allow_nan=False, allow_infinity=False, width=32),
+        "interests": st.lists(st.sampled_from(["x", "y z", "é"]), max_size=3),
+        "phones": st.lists(
+            st.sampled_from(["+442079460011", "+442079460012"]), max_size=2
+        ),
+        "_bdate": st.dates().map(str),
+        "_status": st.sampled_from(["subscribed", "unsubscribed"]),
+        "_sex": st.sampled_from(["male", "female"]),
+    },
+)
+SUBSCRIPTION = st.fixed_dictionaries(
+    {"resource_id": st.just(1)},
+    optional={"status": st.sampled_from(["subscribed", "complained", "suspended"])},
+).flatmap(
+    lambda one: st.sampled_from(
+        [
+            {**one, "channel": "email", "email": "ann@example.com"},
+            {**one, "channel": "email", "email": "other@example.com"},
+            {**one, "channel": "sms", "phone": "+442079460011"},
+            {
+                **one,
+                "channel": "push",
+                "provider": "android-firebase",
+                "subscription_id": "abc",
+            },
+        ]
+    )
+)
+
+
+@pytest.mark.fact("E.3-import")
+@examples(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    DATA,
+    st.lists(SUBSCRIPTION, max_size=4),
+    st.lists(st.sampled_from([1, 2, 3]), max_size=2, unique=True),
+    st.booleans(),
+)
+def test_importing_an_export_changes_nothing(
+    connection: Connection,
+    data: dict[str, Any],
+    subscriptions: list[dict[str, Any]],
+    segments: list[int],
+    deletes: bool,
+) -> None:
+    connection.execute("TRUNCATE profiles, match_keys, segment_members, imports")
+    pipeline = Pipeline(connection)
+    (created,) = pipeline.apply(
+        make_import(
+            "email",
+            {"email": "ann@example.com", **data, "subscriptions": subscriptions},
+            add_to_segments=tuple(segments),
+        )
+    )
+    assert created.error == 0, created.faults
+    if deletes and subscriptions:
+        connection.execute(
+            """
+            UPDATE profiles
+               SET subscriptions = replace(subscriptions::text, 'false', 'true')::json
+            """
+        )
+    told, _ = read(b"".join(export_profiles(connection, ExportRequest(database_id=1))))
+    (line,) = told
+    (again,) = pipeline.apply(
+        make_import(
+            line["matching"],
+            line["data"],
+            key={"profile_id": line["profile_id"]},
+            add_to_segments=tuple(line.get("add_to_segments", ())),
+        )
+    )
+
+    assert (again.error, again.state) == (0, "unchanged"), (again, line)
+
+
+@pytest.mark.fact("E.3-import")
+def test_a_file_of_an_export_is_imported_without_its_last_line(
+    penstock: ServedIntake, connection: Connection, token: str
+) -> None:
+    fill(connection, 5, _fname="Ann")
+    lines = penstock.post({"token": token, "db_id": 1}, path=EXPORT).content
+    job = send(
+        penstock, token, lines, "application/x-ndjson", {"Prefer": "wait=60"}
+    ).json()
+
+    assert [job[name] for name in ("state", "rows", "unchanged")] == ["done", 5, 5]
+
+
+@pytest.mark.fact("E.1-command")
+def test_the_command_writes_a_file_when_it_is_whole(
+    connection: Connection, database_url: str, tmp_path: Path
+) -> None:
+    fill(connection, 1200)
+    file = tmp_path / "people.ndjson.gz"
+    environ = {"DATABASE_URL": database_url}
+    arguments = ["export", "--database", "1", "-o", str(file)]
+    result = CliRunner().invoke(main, arguments, env=environ)
+
+    assert result.exit_code == 0, result.output
+    assert "Exported 1200 profiles" in result.stderr.replace(",", "")
+    told, end = read(gzip.decompress(file.read_bytes()))
+    assert len(told) == end["profiles"] == 1200
+    assert [one.name for one in tmp_path.iterdir()] == [file.name]
+    unknown = CliRunner().invoke(main, ["export", "--database", "99"], env=environ)
+    assert unknown.exit_code == 1
+    assert "No database 99" in unknown.stderr
