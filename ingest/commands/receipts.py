@@ -49,6 +49,11 @@ def show_receipt(
     _show_faults(console, "Errors", record.faults)
     _show_faults(console, "Skipped", record.skipped)
     _show_faults(console, "Warnings", record.warnings)
+    if record.kept:
+        table = make_table("field", "reason", "import", title="Kept")
+        for one in record.kept:
+            table.add_row(one["path"], one["reason"], one.get("by", ""))
+        console.print(table)
     if record.changes:
         table = make_table("field", "old", "new", title="Changes")
         for path, (old, new) in record.changes.items():
@@ -74,6 +79,7 @@ def _facts(record: ImportRecord) -> Iterable[tuple[str, str]]:
     yield "door", record.door
     token = f"{record.token_id} {record.token or ''}"
     yield "token", token if record.token_id is not None else ""
+    yield "undoes", str(record.undoes or "")
     yield "triggers", "skipped on request" if record.skip_triggers else ""
     yield "accepted", moment(record.accepted_at)
     yield "started", f"{moment(record.started_at)}  waited {_duration(waited)}"

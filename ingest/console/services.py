@@ -13,12 +13,16 @@ from redis.exceptions import RedisError
 from ingest.console.sessions import FAILURE_SECONDS, Brake, Sessions
 from ingest.domain.errors import Unavailable
 from ingest.domain.flow import FlowMeter
+from ingest.domain.lanes import Lane
+from ingest.doors.accept import Accepted
+from ingest.doors.appends import BlockingAppends
 from ingest.doors.http.readers import Readers
 from ingest.settings import Settings
 from ingest.status.pipeline import PipelineStatus, read_status, sample
 from ingest.store.database import Connection, connect
 from ingest.store.faults import unavailable_while_away
 from ingest.streams.states import Streams, StreamsState, open_streams
+from ingest.telemetry import metrics
 from workers.replay import Replay, Replayed
 
 logger = logging.getLogger(__name__)
@@ -96,6 +100,23 @@ class Services:
         with unavailable_while_away():
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._replay_thread, replay)
+
+    async def append(self, accepted: Accepted) -> None:
+        """Queue an import of an operator; raise Unavailable without Redis."""
+
+        def append() -> None:
+            appends = BlockingAppends(
+                self.settings, client_name=_APPLICATION, lane=Lane.LIVE
+            )
+            appends.start()
+            try:
+                appends.append([accepted])
+            finally:
+                appends.close()
+
+        import_ = accepted.import_
+        await asyncio.get_running_loop().run_in_executor(self._redis_thread, append)
+        metrics.note_accepted(import_.door, [import_.database_id])
 
     async def read_status(self) -> PipelineStatus:
         """Return the status of the pipeline now."""

@@ -66,10 +66,10 @@ class EventKind(StrEnum):
     SUBSCRIPTION = "subscription"
     SEGMENT_ENTERED = "segment_entered"
     SEGMENT_LEFT = "segment_left"
-    #: What an import did was taken back.
-    IMPORT_UNDONE = "import_undone"
     #: An explicit start, of a workflow too (contract 7.3, 16.5).
     API_CALL = "api_call"
+    #: What an import did was taken back.
+    IMPORT_UNDONE = "import_undone"
 
 
 class Novelty(StrEnum):

@@ -32,6 +32,13 @@ _KEYS: Mapping[str, str] = {
 }
 
 
+#: Of operations that do not match.
+_UNMATCHED: Mapping[str, str] = {
+    Operation.ADD: "`add` does not match: it always creates a profile.",
+    Operation.UNDO: "An undo belongs to the profile of the import that it undoes.",
+}
+
+
 def describe_key(kind: str) -> str:
     """Describe a kind of match key: `its own email`."""
     name = kind.removeprefix(FIELD_PREFIX)
@@ -42,8 +49,8 @@ def explain_match(
     *, operation: str, matching: str, state: str, matched_by: str | None
 ) -> str:
     """Return a sentence or two on how an import found its profile, or none."""
-    if operation == Operation.ADD:
-        return "`add` does not match: it always creates a profile."
+    if operation in _UNMATCHED:
+        return _UNMATCHED[operation]
     searched = f"Matching {matching} searches {_SEARCHED.get(matching, 'a key')}."
     if matched_by is not None:
         return f"{searched} One profile was found, by {describe_key(matched_by)}."

@@ -8,6 +8,9 @@ import pytest
 from ingest.settings import Settings
 from tests.conftest import Connection
 from tests.consoles import Console, Filled, console, fill
+from tests.drains import draining
+from tests.factories import make_import
+from tests.intakes import wait_until
 from tests.pipeline import Pipeline
 
 
@@ -289,3 +292,54 @@ def test_pages_say_what_is_away(settings: Settings) -> None:
     assert page.status_code == 503
     assert "Redis is unavailable" in page.text
     assert imports.status_code == 200
+
+
+def test_an_undo_is_previewed_in_three_piles_and_done_with_a_reason(
+    settings: Settings, served: Console, connection: Connection
+) -> None:
+    pipeline = Pipeline(connection)
+    pipeline.create({"email": "ann@example.com", "_fname": "Ann"})
+    wrong = make_import(
+        "email",
+        {"email": "ann@example.com", "_fname": "Anne", "_lname": "S", "code": 5},
+    )
+    later = make_import("email", {"email": "ann@example.com", "_lname": "T"})
+    pipeline.apply(wrong, later)
+    connection.execute("""UPDATE profiles SET fields = fields || '{"code": 6}'""")
+    path = f"/imports/{wrong.import_id}/undo"
+
+    assert f'href="{path}">Preview undo' in served.get(path.removesuffix("/undo")).text
+    page = served.get(path).text
+    assert "1 value would be reversed, 1 kept, 1 cannot be reversed." in page
+    assert "<code>Anne</code></td><td><code>Ann</code>" in page.replace('"', "")
+    assert (
+        f'changed since</td><td><a class="id" href="/imports/{later.import_id}' in page
+    )
+    assert "The value differs from the receipts" in page
+    assert connection.execute("SELECT count(*) FROM imports").fetchone() == (3,)
+
+    refused = served.post(path, reason=" ")
+    assert refused.status_code == 400
+    done = served.post(path, reason="wrong file")
+    assert done.status_code == 303
+
+    def find_receipt() -> str:
+        page = served.get(done.headers["Location"]).text
+        return page if "Undoes" in page else ""
+
+    with draining(settings):
+        receipt = wait_until(find_receipt)
+    assert "Preview redo" in receipt
+    assert f"/imports/{wrong.import_id}" in receipt
+    row = connection.execute("SELECT fields ->> '_fname' FROM profiles").fetchone()
+    assert row == ("Ann",)
+
+
+def test_what_cannot_be_undone_says_so_on_a_page(
+    filled: Filled, served: Console
+) -> None:
+    rejected = served.get(f"/imports/{filled.rejected}/undo")
+    assert rejected.status_code == 410
+    assert "The import changed nothing (it is rejected)" in rejected.text
+    assert "Preview undo" not in served.get(f"/imports/{filled.rejected}").text
+    assert served.get(f"/imports/{filled.waiting}/undo").status_code == 404

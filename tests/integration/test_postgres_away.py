@@ -124,6 +124,7 @@ def test_a_read_only_postgres_reads_and_refuses_to_write(
         "/api/v1.1/profiles/delete",
         "/api/v1.1/jobs/import",
         "/api/v1.1/jobs/{job_id}/cancel",
+        "/api/v1.1/jobs/{job_id}/undo",
     }
     for response in answers.values():
         if response.status_code >= 500:
@@ -151,6 +152,7 @@ def test_a_postgres_that_is_away_is_answered_503_by_all_that_need_it(
         *("/api/v1.1/profiles/delete", "/api/v1.1/imports/{import_id}"),
         *("/api/v1.1/jobs/import", "/api/v1.1/jobs/{job_id}"),
         *("/api/v1.1/jobs/{job_id}/cancel", "/api/v1.1/jobs/{job_id}/results"),
+        *("/api/v1.1/jobs/{job_id}/undo", "/api/v1.1/profiles/export"),
     }
     for path in refused:
         check_refusal(answers[path])

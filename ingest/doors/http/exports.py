@@ -52,31 +52,45 @@ class ExportResource:
             raise NotFound("Segment not found", "segment_id")
         if self._running >= _MOST:
             raise Overloaded("Too many exports are in progress")
+        self._running += 1
+        export = _Export(self._intake.settings, wanted)
+        try:
+            # Whatever is away is told while there is an answer to tell it by.
+            first = await self._read(export)
+        except BaseException:
+            await self._end(export)
+            raise
         resp.content_type = "application/x-ndjson"
         packs = _accepts_gzip(req)
         if packs:
             resp.set_header("Content-Encoding", "gzip")
         resp.append_header("Vary", "Accept-Encoding")
-        resp.stream = self._stream(wanted, token, packs=packs)
+        resp.stream = self._stream(export, first, token, packs=packs)
+
+    async def _read(self, export: "_Export") -> bytes:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, export.read)
+
+    async def _end(self, export: "_Export") -> None:
+        self._running -= 1
+        await asyncio.get_running_loop().run_in_executor(self._threads, export.close)
 
     async def _stream(
-        self, wanted: ExportRequest, token: Token, *, packs: bool
+        self, export: "_Export", first: bytes, token: Token, *, packs: bool
     ) -> AsyncIterator[bytes]:
         packer = zlib.compressobj(wbits=_GZIP) if packs else None
-        self._running += 1
-        export = _Export(self._intake.settings, wanted)
-        loop = asyncio.get_running_loop()
+        page = first
         try:
-            while page := await loop.run_in_executor(self._threads, export.read):
+            while page:
                 told = packer.compress(page) if packer else page
                 if told:
                     yield told
                 await self._pay(token)
+                page = await self._read(export)
             if packer:
                 yield packer.flush()
         finally:
-            self._running -= 1
-            await loop.run_in_executor(self._threads, export.close)
+            await self._end(export)
 
     async def _pay(self, token: Token) -> None:
         """Take a request off what a token may ask, for each page; wait until it may."""
@@ -110,7 +124,7 @@ class _Export:
                     self._settings.database_url, application_name="penstock-export"
                 )
                 self._pages = export_profiles(self._connection, self._wanted)
-            if monotonic() > self._ends_at:
+            elif monotonic() > self._ends_at:
                 raise Unavailable("The export took too long")
             return next(self._pages, b"")
 

@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 
 from ingest.domain.errors import InvalidValue
 from ingest.domain.explanations import explain_match
+from ingest.domain.imports import State
 from ingest.store.database import Connection
 
 #: What PostgreSQL's bigint holds.
@@ -61,9 +62,17 @@ class ImportRecord:
     #: What the import was applied in spite of, as faults.
     warnings: Sequence[Mapping[str, object]]
     skip_triggers: bool
+    #: The import that it took back, and what that left: `path`, `reason`, `by`.
+    undoes: UUID | None
+    kept: Sequence[Mapping[str, str]]
     accepted_at: datetime
     started_at: datetime
     applied_at: datetime
+
+    @property
+    def can_be_undone(self) -> bool:
+        """Whether it changed anything."""
+        return self.state in {State.CREATED, State.UPDATED, State.REMOVED}
 
     @property
     def match(self) -> str:
@@ -117,8 +126,8 @@ def find_import(connection: Connection, import_id: UUID) -> ImportRecord | None:
             SELECT import_id, database_id, databases.name AS database, door, token_id,
                    tokens.name AS token, operation, matching, matched_by, state, error,
                    error_text, faults, profile_id, changes, skipped,
-                   coalesce(warnings, '[]') AS warnings, skip_triggers, accepted_at,
-                   started_at, applied_at
+                   coalesce(warnings, '[]') AS warnings, skip_triggers, undoes,
+                   coalesce(kept, '[]') AS kept, accepted_at, started_at, applied_at
               FROM imports
               LEFT JOIN databases ON databases.id = imports.database_id
               LEFT JOIN tokens ON tokens.id = imports.token_id

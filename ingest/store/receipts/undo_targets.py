@@ -105,17 +105,21 @@ def list_of_token(
 
 def find_listed(connection: Connection, import_ids: Sequence[UUID]) -> list[UndoTarget]:
     """Return those of `import_ids` that have a profile, in their order."""
-    with connection.cursor(row_factory=class_row(UndoTarget)) as cursor:
-        return cursor.execute(
-            """
-            SELECT import_id, database_id, profile_id
-              FROM imports
-             WHERE import_id = ANY(%(ids)s::uuid[])
-               AND profile_id IS NOT NULL
-             ORDER BY array_position(%(ids)s::uuid[], import_id)
-            """,
-            {"ids": list(import_ids)},
-        ).fetchall()
+    rows = connection.execute(
+        """
+        SELECT import_id, database_id, profile_id
+          FROM imports
+         WHERE import_id = ANY(%(ids)s::uuid[])
+         ORDER BY array_position(%(ids)s::uuid[], import_id)
+        """,
+        {"ids": list(import_ids)},
+    )
+    return [
+        UndoTarget(import_id=id_, database_id=database_id, profile_id=profile_id)
+        for id_, database_id, profile_id in rows
+        # Not in the statement: another index then looks as good as the ids.
+        if profile_id is not None
+    ]
 
 
 def list_of_profiles(
