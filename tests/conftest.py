@@ -19,6 +19,7 @@ from ingest.local.bootstrap import prepare
 from ingest.local.servers import embedded_servers
 from ingest.settings import Settings
 from ingest.store.database import connect
+from ingest.store.tokens import create_token
 from tests.databases import cloned
 from tests.intakes import Hurried
 from tests.leftovers import MARK, list_processes
@@ -131,6 +132,15 @@ def redis_url(servers: Servers) -> str:
 @pytest.fixture
 def settings(database_url: str, redis_url: str) -> Settings:
     return Settings(database_url=database_url, redis_url=redis_url)
+
+
+@pytest.fixture
+def narrow(request: pytest.FixtureRequest, connection: Connection) -> str:
+    """A token of one right; made before the intake looks for tokens."""
+    _, secret = create_token(
+        connection, name="narrow", database_ids=[1], actions=[request.param]
+    )
+    return secret
 
 
 @pytest.fixture

@@ -4,12 +4,10 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict
 from pathlib import Path
 from threading import Event
 from typing import Any
-from uuid import UUID
 
 import click
 import orjson
@@ -19,18 +17,15 @@ from ingest.commands.databases import find_settings
 from ingest.commands.dead_letter_lists import ask
 from ingest.commands.filters import Moment
 from ingest.commands.outputs import print_json
+from ingest.commands.undo_choices import UndoChoice, choose
 from ingest.commands.undo_display import UndoDisplay
 from ingest.domain.counts import count
 from ingest.domain.errors import PenstockError
 from ingest.domain.imports import Outcome
 from ingest.domain.jobs import JobState
 from ingest.doors.files.jobs.undo_jobs import (
-    Targets,
     UndoRun,
     make_job,
-    read_job,
-    read_list,
-    read_token,
     run_undo,
 )
 from ingest.geo import open_locator
@@ -38,15 +33,7 @@ from ingest.settings import Settings
 from ingest.store.catalog.load import load_catalog
 from ingest.store.database import Connection, connect
 from ingest.store.faults import unavailable_while_away
-from ingest.store.jobs.progress import Job, find_job, insert_job
-from ingest.store.receipts.undo_targets import (
-    JobRange,
-    TokenRange,
-    count_targets,
-    find_listed,
-    job_range,
-    list_of_profiles,
-)
+from ingest.store.jobs.progress import Job, insert_job
 from ingest.store.receipts.undo_totals import (
     UndoTotals,
     list_not_reversed,
@@ -54,7 +41,7 @@ from ingest.store.receipts.undo_totals import (
 )
 from ingest.wire.profile_schemas import ProfileSchemas
 from ingest.wire.undo import MAX_REASON, UndoRequest, UndoTarget
-from workers.undo_previews import FindAll, find_all_listed, preview_undo
+from workers.undo_previews import preview_undo
 
 _REVERSED, _NOT_ALL, _FAILED, _INTERRUPTED = 0, 1, 2, 130
 _EPILOG = """\b
@@ -75,19 +62,6 @@ Exit status:
 
 class _Failed(click.ClickException):
     exit_code = _FAILED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Chosen:
-    """The imports that are to be undone."""
-
-    name: str
-    #: What the job tells a reader of them.
-    what: dict[str, Any]
-    database_id: int
-    targets: Targets
-    find_all: FindAll
-    total: int
 
 
 @click.command("undo", epilog=_EPILOG)
@@ -142,7 +116,7 @@ def undo(**options: Any) -> None:
                 settings.database_url, application_name="penstock-undo"
             ) as connection,
         ):
-            chosen = _choose(connection, options)
+            chosen = choose(connection, options)
             status = _run(settings, connection, chosen, request, options)
     except PenstockError as error:
         raise _Failed(str(error)) from error
@@ -161,79 +135,10 @@ def _check(options: dict[str, Any]) -> None:
         raise click.UsageError(f"--reason is too long (at most {MAX_REASON})")
 
 
-def _choose(connection: Connection, options: dict[str, Any]) -> _Chosen:
-    """Return what is to be undone; raise _Failed for what is not there."""
-    if options["job_id"]:
-        return _choose_job(connection, options["job_id"])
-    if options["token_id"]:
-        wanted = TokenRange(
-            token_id=options["token_id"],
-            database_id=options["database"],
-            since=options["since"],
-            until=options["until"] or datetime.now(UTC),
-        )
-        return _Chosen(
-            name=f"undo of token {wanted.token_id}",
-            what={"token": wanted.token_id, "since": f"{wanted.since}"}
-            | {"until": f"{wanted.until}"},
-            database_id=wanted.database_id,
-            targets=read_token(wanted),
-            find_all=_find_among(connection, wanted),
-            total=count_targets(connection, wanted),
-        )
-    return _choose_list(connection, options["import_ids"])
-
-
-def _choose_job(connection: Connection, job_id: UUID) -> _Chosen:
-    job = find_job(connection, job_id)
-    if job is None:
-        raise _Failed(f"No job {job_id}. The ID is wrong, or the job has expired")
-    if job.state is JobState.RUNNING and not job.cancelled_at:
-        raise _Failed(f"Job {job_id} is still running. Cancel it, or wait for its end")
-    wanted = job_range(job_id)
-    return _Chosen(
-        name=f"undo of {job.name}",
-        what={"undoes": str(job_id)},
-        database_id=job.database_id,
-        targets=read_job(job_id),
-        find_all=_find_among(connection, wanted),
-        total=count_targets(connection, wanted),
-    )
-
-
-def _choose_list(connection: Connection, import_ids: Sequence[UUID]) -> _Chosen:
-    targets = find_listed(connection, import_ids)
-    missing = {*import_ids} - {target.import_id for target in targets}
-    if missing:
-        raise _Failed(
-            f"No receipt with a profile for import {min(missing)}. The ID is wrong, "
-            "the import is waiting or was rejected, or its receipt has expired"
-        )
-    databases = {target.database_id for target in targets}
-    if len(databases) > 1:
-        raise _Failed("The imports are of several databases. Undo them one by one")
-    return _Chosen(
-        name=f"undo of {count(len(targets), 'import')}",
-        what={"undoes": [str(target.import_id) for target in targets]},
-        database_id=targets[0].database_id,
-        targets=read_list([target.import_id for target in targets]),
-        find_all=find_all_listed(targets),
-        total=len(targets),
-    )
-
-
-def _find_among(connection: Connection, wanted: JobRange | TokenRange) -> FindAll:
-    def find(page: Sequence[UndoTarget]) -> Sequence[UndoTarget]:
-        owners = dict.fromkeys((one.database_id, one.profile_id) for one in page)
-        return list_of_profiles(connection, [*owners], wanted)
-
-    return find
-
-
 def _run(
     settings: Settings,
     connection: Connection,
-    chosen: _Chosen,
+    chosen: UndoChoice,
     request: UndoRequest,
     options: dict[str, Any],
 ) -> int:
@@ -288,7 +193,7 @@ def _listen(stop: Event, give_up: Event) -> None:
 
 def _preview(
     connection: Connection,
-    chosen: _Chosen,
+    chosen: UndoChoice,
     request: UndoRequest,
     schemas: ProfileSchemas,
     options: dict[str, Any],
@@ -356,7 +261,7 @@ def _write(file: Any, lines: Iterator[object] | Sequence[object]) -> None:
 
 
 def _tell(
-    chosen: _Chosen, totals: UndoTotals, options: dict[str, Any], job: Job | None
+    chosen: UndoChoice, totals: UndoTotals, options: dict[str, Any], job: Job | None
 ) -> None:
     if options["as_json"]:
         state = "dry_run" if job is None else job.state.value

@@ -12,7 +12,6 @@ import redis
 
 from ingest.domain.tokens import Scope
 from ingest.settings import Settings
-from ingest.store.tokens import create_token
 from ingest.streams.queues import DRY_RUNS_KEY, dry_run_key, stream_key
 from ingest.wire.bodies import Format
 from tests.conftest import Connection
@@ -36,15 +35,6 @@ def penstock(settings: Settings) -> Iterator[ServedIntake]:
     """An intake with a worker that applies, and one that answers dry runs."""
     with served(settings) as intake, draining(settings), trying(settings):
         yield intake
-
-
-@pytest.fixture
-def narrow(request: pytest.FixtureRequest, connection: Connection) -> str:
-    """A token of one right; made before the intake looks for tokens."""
-    _, secret = create_token(
-        connection, name="narrow", database_ids=[1], actions=[request.param]
-    )
-    return secret
 
 
 def request(token: str, /, **more: Any) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from ingest.domain.tokens import Scope
 from ingest.settings import Settings
 from ingest.store.catalog.load import load_declared
 from ingest.store.catalog.save import save_catalog
-from ingest.store.tokens import create_token
 from ingest.wire.bodies import Format
 from tests.conftest import Connection
 from tests.declared import make_endpoint, make_trigger
@@ -30,15 +29,6 @@ CODE = {"matching": "custom", "field_name": "code", "field_value": 5}
 def penstock(settings: Settings) -> Iterator[ServedIntake]:
     with served(settings) as intake, draining(settings), trying(settings):
         yield intake
-
-
-@pytest.fixture
-def narrow(request: pytest.FixtureRequest, connection: Connection) -> str:
-    """A token of one right; made before the intake looks for tokens."""
-    _, secret = create_token(
-        connection, name="narrow", database_ids=[1], actions=[request.param]
-    )
-    return secret
 
 
 def send(penstock: ServedIntake, token: str, /, **data: Any) -> str:

@@ -20,7 +20,6 @@ from ingest.domain.tokens import Scope
 from ingest.settings import Settings
 from ingest.store.database import connect
 from ingest.store.profiles.exports import export_profiles
-from ingest.store.tokens import create_token
 from tests.conftest import Connection
 from tests.drains import draining
 from tests.factories import make_import
@@ -35,15 +34,6 @@ EXPORT = "/api/v1.1/profiles/export"
 def penstock(settings: Settings) -> Iterator[ServedIntake]:
     with served(settings) as intake, draining(settings):
         yield intake
-
-
-@pytest.fixture
-def narrow(request: pytest.FixtureRequest, connection: Connection) -> str:
-    """A token of one right; made before the intake looks for tokens."""
-    _, secret = create_token(
-        connection, name="narrow", database_ids=[1], actions=[request.param]
-    )
-    return secret
 
 
 def fill(connection: Connection, count: int, **data: Any) -> None:

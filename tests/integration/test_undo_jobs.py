@@ -128,6 +128,7 @@ def test_the_command_previews_and_undoes_a_job(
     # And back again.
     redone = answer(settings, "--job", done["job_id"])
     assert redone["reversed"] == 3
+    assert (done["name"], redone["name"]) == ("undo of upload", "redo of upload")
     assert read(connection) == before
 
 

@@ -12,7 +12,12 @@ from ingest.domain.answers import NAME_TAKEN
 from ingest.domain.errors import NameTaken, Rejected
 from ingest.domain.jobs import JobState
 from ingest.domain.tokens import Token
-from ingest.doors.files.jobs.undo_jobs import UndoRun, make_job, read_job
+from ingest.doors.files.jobs.undo_jobs import (
+    UndoRun,
+    make_job,
+    name_undo,
+    read_job,
+)
 from ingest.doors.http.calls import Call
 from ingest.doors.http.idempotency import HEADER, mark_replayed, parse_key
 from ingest.doors.http.intake import Intake
@@ -62,7 +67,7 @@ class UndoJobResource:
         job = make_job(
             told,
             {"undoes": str(of.id)},
-            name=f"undo of {of.name}",
+            name=name_undo(of),
             database_id=of.database_id,
             token_id=token.id,
         )

@@ -9,7 +9,7 @@ from psycopg.rows import dict_row
 
 from ingest.domain.histories import PastImport
 from ingest.domain.imports import State
-from ingest.domain.undoing import CHANGED_SINCE, MAX_IMPORTS
+from ingest.domain.reversals import CHANGED_SINCE, MAX_IMPORTS
 from ingest.store.database import Connection
 from ingest.store.rows import Id, dump_array
 

@@ -133,6 +133,16 @@ class UndoValidator:
         return RowResult(row=row, accepted=accepted)
 
 
+def name_undo(job: Job) -> str:
+    """Return the name of a job that undoes another: the undo of an undo is a redo."""
+    undo, redo = "undo of ", "redo of "
+    if job.parameters.get("operation") != Operation.UNDO:
+        return undo + job.name
+    if job.name.startswith(undo):
+        return redo + job.name.removeprefix(undo)
+    return undo + job.name.removeprefix(redo)
+
+
 def make_job(
     request: UndoRequest,
     what: dict[str, Any],
