@@ -200,7 +200,8 @@ def _preview(
 ) -> int:
     """Print what would come of it, computed in one snapshot."""
     counts: Counter[str] = Counter()
-    profiles: set[str] = set()
+    # They come one after another: a job may have millions.
+    profiles, last = 0, ""
     with (
         connection.transaction(),
         UndoDisplay(chosen.total, quiet=not sys.stderr.isatty()) as display,
@@ -212,7 +213,8 @@ def _preview(
             preview_undo(connection, targets, chosen.find_all, request, schemas), 1
         ):
             counts[_sort(outcome)] += 1
-            profiles.add(target.profile_id)
+            profiles += target.profile_id != last
+            last = target.profile_id
             if outcome.kept or outcome.faults:
                 left.append(_describe(target, outcome))
             display.advance(number)
@@ -225,7 +227,7 @@ def _preview(
         partly=counts["partly"],
         kept=counts["kept"],
         cannot=counts["cannot"],
-        profiles=len(profiles),
+        profiles=profiles,
     )
     _tell(chosen, totals, options, None)
     return _REVERSED if totals.is_all else _NOT_ALL

@@ -404,3 +404,23 @@ def test_an_undo_tells_of_itself_and_withdraws_what_nobody_has_heard(
     # Somebody may know of these.
     attempted = "SELECT count(*) FROM deliveries WHERE attempts = 1"
     assert connection.execute(attempted).fetchone() == (1,)
+
+
+@pytest.mark.fact("U.9-deleted")
+def test_a_deletion_leaves_nothing_of_a_person_in_receipts_of_undos(
+    penstock: ServedIntake, connection: Connection, token: str
+) -> None:
+    subscription = {"resource_id": 1, "channel": "email", "email": EMAIL}
+    send(penstock, token, subscriptions=[subscription])
+    wrong = send(
+        penstock, token, subscriptions=[{**subscription, "status": "unsubscribed"}]
+    )
+    kept = undo(penstock, token, wrong).json()["kept"]
+    assert EMAIL in kept[0]["path"]
+    penstock.post(
+        {"token": token, "db_id": 1, "email": EMAIL}, path="/api/v1.1/profiles/delete"
+    )
+
+    rows = connection.execute("SELECT imports::text FROM imports").fetchall()
+    assert len(rows) == 3
+    assert EMAIL not in str(rows)

@@ -84,7 +84,7 @@ _STATEMENTS = (
     """,
     """
     UPDATE imports
-       SET changes = '{}', skipped = '[]', warnings = NULL
+       SET changes = '{}', skipped = '[]', warnings = NULL, claims = NULL, kept = NULL
      WHERE database_id = %(database_id)s
        AND profile_id = %(profile_id)s
     """,
