@@ -49,6 +49,12 @@ def show_receipt(
     _show_faults(console, "Errors", record.faults)
     _show_faults(console, "Skipped", record.skipped)
     _show_faults(console, "Warnings", record.warnings)
+    if record.candidates:
+        table = make_table("profile", "found by", title="Candidates")
+        for one in record.candidates:
+            keys = ", ".join(f"{key['kind']} ({key['path']})" for key in one["keys"])
+            table.add_row(one["profile_id"], keys)
+        console.print(table)
     if record.kept:
         table = make_table("field", "reason", "import", title="Kept")
         for one in record.kept:

@@ -3,18 +3,22 @@
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ingest.domain import events, fields, merge, undoing
 from ingest.domain.assertions import Claims, list_claims, list_operators
+from ingest.domain.candidates import list_candidates
 from ingest.domain.catalog import Catalog, Database
 from ingest.domain.contacts import email_key, phone_key
 from ingest.domain.drafts import Draft
 from ingest.domain.errors import (
+    AmbiguousMatch,
     Fault,
     InvalidRequest,
     InvalidValue,
     NotFound,
     Rejected,
+    ValueTaken,
 )
 from ingest.domain.events import Event
 from ingest.domain.histories import History
@@ -113,6 +117,12 @@ def apply_import(
             told = events.derive_undo(undone, import_, catalog)
             return AppliedImport(outcome=undone, events=tuple(told))
         return _apply(workspace, prepared, catalog, new_id)
+    except (AmbiguousMatch, ValueTaken) as error:
+        outcome = reject(import_, error.faults, prepared.warnings)
+        region = catalog.databases[import_.database_id].phone_region
+        taken = isinstance(error, ValueTaken)
+        named = list_candidates(error.held, import_, region, taken=taken)
+        return AppliedImport(outcome=replace(outcome, candidates=named))
     except Rejected as error:
         return AppliedImport(outcome=reject(import_, error.faults, prepared.warnings))
 

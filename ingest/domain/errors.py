@@ -23,8 +23,9 @@ PenstockError
 The codes are contract section 14, point 2.
 """
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
@@ -89,12 +90,16 @@ class AmbiguousMatch(Rejected):
     """More than one profile matches."""
 
     code = 409
+    #: The keys that led to each, by profile id.
+    held: Mapping[str, Sequence[Any]] = MappingProxyType({})
 
 
 class ValueTaken(Rejected):
     """Another profile holds a value that must be unique."""
 
     code = 409
+    #: The keys that each holds, by profile id.
+    held: Mapping[str, Sequence[Any]] = MappingProxyType({})
 
 
 class NameTaken(Rejected):

@@ -273,6 +273,20 @@ class Import(Order, frozen=True, kw_only=True, tag_field="v", tag=FORM):
         return ImportName(import_id=self.import_id, fingerprint=self.fingerprint)
 
 
+class CandidateKey(Struct, frozen=True, kw_only=True):
+    """A key that leads to a candidate."""
+
+    kind: str
+    path: str
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    """A profile that an import may be about."""
+
+    profile_id: str
+    keys: list[CandidateKey]
+
+
 class Outcome(Struct, frozen=True, kw_only=True):
     """The outcome of one import, for its receipt and its caller."""
 
@@ -294,6 +308,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     operators: Mapping[str, object] = field(default_factory=dict)
     #: Path → what it named of elements some of which were so already; None for a value.
     claims: Mapping[str, Sequence[object] | None] = field(default_factory=dict)
+    #: The profiles that an ambiguous or conflicting import named.
+    candidates: tuple[Candidate, ...] = ()
     #: What an undo left as it was, and why.
     kept: tuple[Kept, ...] = ()
     #: The import that was taken back.

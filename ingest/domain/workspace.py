@@ -82,7 +82,16 @@ class Workspace:
                 for profile_id in hits:
                     found.setdefault(profile_id, lookup.kind)
         if len(found) > 1:
-            raise AmbiguousMatch(_name_candidates(found))
+            error = AmbiguousMatch(_name_candidates(found))
+            error.held = {
+                id_: [
+                    lookup
+                    for lookup in search.lookups
+                    if id_ in self._hits(database_id, lookup, search)
+                ]
+                for id_ in found
+            }
+            raise error
         for profile_id, kind in found.items():
             return self.current[database_id, profile_id], kind
         return None
@@ -102,7 +111,9 @@ class Workspace:
             and (fault := self._conflict(profile, lookup))
         ]
         if faults:
-            raise ValueTaken(sorted(faults, key=lambda fault: fault.path))
+            error = ValueTaken(sorted(faults, key=lambda fault: fault.path))
+            error.held = self._find_rivals(profile, keys - held)
+            raise error
         for lookup in held - keys:
             self._holders[profile.database_id, lookup].pop(profile.id, None)
         self._index(profile, keys, keys - held)
@@ -195,6 +206,19 @@ class Workspace:
         self._held[profile.database_id, profile.id] = keys
         for lookup in fresh:
             self._holders[profile.database_id, lookup][profile.id] = None
+
+    def _find_rivals(
+        self, profile: Profile, fresh: Iterable[Lookup]
+    ) -> dict[str, list[Lookup]]:
+        """Return who else holds those of `fresh` that one alone may, by id."""
+        database = self.catalog.databases[profile.database_id]
+        rivals: dict[str, list[Lookup]] = defaultdict(list)
+        for lookup in sorted(fresh, key=lambda lookup: lookup.kind):
+            if is_exclusive(database, lookup):
+                for id_ in self.find_holders(profile.database_id, lookup):
+                    if id_ != profile.id:
+                        rivals[id_].append(lookup)
+        return dict(rivals)
 
     def _conflict(self, profile: Profile, lookup: Lookup) -> Fault | None:
         """Return the fault if another profile holds `lookup`, which one alone may."""

@@ -6,7 +6,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, convert
 from msgspec.structs import replace
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
@@ -14,6 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from ingest.domain.answers import Answer
 from ingest.domain.errors import Unavailable
+from ingest.domain.imports import Candidate
 from ingest.domain.remedies.table import explain_fault, load_fault
 from ingest.store.database import PLANNING
 from ingest.wire.reply_types import ChangeView, KeptView, ReceiptReply, WaitingReply
@@ -42,10 +43,11 @@ class StoredReceipt:
         if stored or isinstance(self.reply, WaitingReply):
             return self.reply
         paths = [ChangeView(path=change.path) for change in self.reply.changes]
-        return replace(self.reply, changes=paths)
+        return replace(self.reply, changes=paths, candidates=UNSET)
 
 
-_OF_UNDO = frozenset({"kept", "undoes"})
+#: Of few receipts.
+_RARE = frozenset({"kept", "undoes", "candidates"})
 
 
 def _build_reply(row: Mapping[str, Any]) -> ReceiptReply:
@@ -58,15 +60,17 @@ def _build_reply(row: Mapping[str, Any]) -> ReceiptReply:
         ChangeView(path=path, old=old, new=new)
         for path, (old, new) in row["changes"].items()
     ]
-    undo = {}
+    rare: dict[str, Any] = {}
     if row["undoes"] is not None:
         kept = [
             KeptView(path=one["path"], reason=one["reason"], by=one.get("by", UNSET))
             for one in row["kept"] or ()
         ]
-        undo = {"kept": kept, "undoes": row["undoes"]}
-    own = {name: value for name, value in row.items() if name not in _OF_UNDO}
-    return ReceiptReply(**{**own, **faults, **undo, "changes": changes})
+        rare = {"kept": kept, "undoes": row["undoes"]}
+    if row["candidates"] is not None:
+        rare["candidates"] = convert(row["candidates"], list[Candidate])
+    own = {name: value for name, value in row.items() if name not in _RARE}
+    return ReceiptReply(**{**own, **faults, **rare, "changes": changes})
 
 
 class ReceiptSummary(Struct, frozen=True, kw_only=True):
@@ -140,7 +144,8 @@ class Receipts:
             SELECT import_id, database_id AS db_id, door, operation, matching,
                    matched_by, state, error, error_text, faults, profile_id, changes,
                    skipped, coalesce(warnings, '[]') AS warnings, skip_triggers,
-                   accepted_at, started_at, applied_at, token_id, undoes, kept
+                   accepted_at, started_at, applied_at, token_id, undoes, kept,
+                   candidates
               FROM imports
              WHERE import_id = %(import_id)s
             """,

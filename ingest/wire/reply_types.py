@@ -11,7 +11,13 @@ from uuid import UUID
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ingest.domain.catalog_views import DatabaseView, FieldView, ResourceView
-from ingest.domain.imports import SUCCESS_TEXT, Matching, Operation, State
+from ingest.domain.imports import (
+    SUCCESS_TEXT,
+    Candidate,
+    Matching,
+    Operation,
+    State,
+)
 from ingest.domain.remedies.codes import ERRORS
 from ingest.domain.remedies.table import FaultView
 from ingest.domain.views import FlatSubscription, ProfileId, SubscriptionView
@@ -46,6 +52,10 @@ class ErrorReply(Reply, frozen=True, kw_only=True):
     profile_id: Annotated[
         ProfileId | UnsetType,
         Meta(description="Profile that was saved although its trigger did not start"),
+    ] = UNSET
+    candidates: Annotated[
+        list[Candidate] | UnsetType,
+        Meta(description="Profiles of a conflict (409); requires the scope `read`"),
     ] = UNSET
 
 
@@ -132,6 +142,12 @@ class ReversedView(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     to: Any = UNSET
 
 
+_Candidates = Annotated[
+    list[Candidate] | UnsetType,
+    Meta(description="Profiles of a conflict (409); requires the scope `read`"),
+]
+
+
 class ReceiptReply(Struct, frozen=True, kw_only=True):
     """The receipt of an import."""
 
@@ -156,6 +172,7 @@ class ReceiptReply(Struct, frozen=True, kw_only=True):
     kept: Annotated[
         list[KeptView] | UnsetType, Meta(description="Values that an undo left")
     ] = UNSET
+    candidates: _Candidates = UNSET
     accepted_at: Timestamp
     started_at: Timestamp
     applied_at: Timestamp
@@ -170,6 +187,7 @@ class DryRunReceipt(Struct, frozen=True, kw_only=True):
     faults: list[FaultView]
     skipped: list[FaultView]
     warnings: list[FaultView]
+    candidates: _Candidates = UNSET
 
 
 class DryRunElementReply(Reply, frozen=True, kw_only=True):

@@ -88,4 +88,5 @@ def _view(outcome: Outcome, *, reads: bool) -> DryRunReceipt:
         faults=[explain_fault(fault) for fault in outcome.faults],
         skipped=[explain_fault(fault) for fault in outcome.skipped],
         warnings=[explain_fault(fault) for fault in outcome.warnings],
+        candidates=list(outcome.candidates) if reads and outcome.candidates else UNSET,
     )

@@ -1,12 +1,14 @@
 """Replies over HTTP: statuses, headers and faults, in one place."""
 
 import logging
+from collections.abc import Sequence
 from http import HTTPStatus
 from uuid import UUID, uuid4
 
 from falcon import HTTPError
 from falcon.asgi import Response
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from ingest.domain.answers import Answer
 from ingest.domain.errors import (
@@ -16,6 +18,7 @@ from ingest.domain.errors import (
     Rejected,
     Unavailable,
 )
+from ingest.domain.imports import Candidate
 from ingest.doors.http.calls import Call
 from ingest.doors.http.intake import Intake
 from ingest.settings import Settings
@@ -53,10 +56,20 @@ def describe(answer: Answer) -> Reply:
     return ErrorReply(error=error, error_text=text, profile_id=profile_id or UNSET)
 
 
-def reply_answer(req: Call, resp: Response, answer: Answer, *, mirror: bool) -> None:
-    """Answer with the outcome of an import."""
+def reply_answer(
+    req: Call,
+    resp: Response,
+    answer: Answer,
+    *,
+    mirror: bool,
+    candidates: Sequence[Candidate] = (),
+) -> None:
+    """Answer with the outcome of an import, and the profiles of a conflict."""
     status = answer.error if mirror and answer.error else 200
-    reply(req, resp, status, describe(answer))
+    said = describe(answer)
+    if candidates and isinstance(said, ErrorReply):
+        said = replace(said, candidates=list(candidates))
+    reply(req, resp, status, said)
 
 
 def reply_accepted(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -65,6 +66,8 @@ class ImportRecord:
     #: The import that it took back, and what that left: `path`, `reason`, `by`.
     undoes: UUID | None
     kept: Sequence[Mapping[str, str]]
+    #: The profiles of a conflict: `profile_id`, and `keys` of `kind` and `path`.
+    candidates: Sequence[Mapping[str, Any]]
     accepted_at: datetime
     started_at: datetime
     applied_at: datetime
@@ -127,7 +130,9 @@ def find_import(connection: Connection, import_id: UUID) -> ImportRecord | None:
                    tokens.name AS token, operation, matching, matched_by, state, error,
                    error_text, faults, profile_id, changes, skipped,
                    coalesce(warnings, '[]') AS warnings, skip_triggers, undoes,
-                   coalesce(kept, '[]') AS kept, accepted_at, started_at, applied_at
+                   coalesce(kept, '[]') AS kept,
+                   coalesce(candidates, '[]') AS candidates, accepted_at, started_at,
+                   applied_at
               FROM imports
               LEFT JOIN databases ON databases.id = imports.database_id
               LEFT JOIN tokens ON tokens.id = imports.token_id

@@ -68,11 +68,13 @@ def insert_receipts(
                (import_id, database_id, door, token_id, operation, matching,
                 matched_by, state, error, error_text, faults, profile_id, changes,
                 skipped, skip_triggers, accepted_at, started_at, applied_at,
-                fingerprint, warnings, operators, claims, kept, undoes)
+                fingerprint, warnings, operators, claims, kept, undoes,
+                candidates)
         SELECT import_id, database_id, door, token_id, operation, matching,
                matched_by, state, error, error_text, faults, profile_id, changes,
                skipped, skip_triggers, accepted_at, started_at, %(now)s,
-               fingerprint, warnings, operators, claims, kept, undoes
+               fingerprint, warnings, operators, claims, kept, undoes,
+               candidates
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS fresh (import_id uuid, database_id integer, door text,
                          token_id integer, operation text, matching text,
@@ -81,7 +83,7 @@ def insert_receipts(
                          skip_triggers boolean, accepted_at timestamptz,
                          started_at timestamptz, fingerprint text,
                          warnings jsonb, operators jsonb, claims jsonb,
-                         kept jsonb, undoes uuid)
+                         kept jsonb, undoes uuid, candidates jsonb)
         """,
         receipts,
         now,
@@ -104,11 +106,11 @@ def copy_receipts(connection: Connection, imports: Iterable[Import]) -> None:
                (import_id, database_id, door, token_id, operation, matching,
                 matched_by, state, error, error_text, faults, profile_id, changes,
                 skipped, skip_triggers, accepted_at, started_at, applied_at,
-                fingerprint, turn, operators, claims, kept, undoes)
+                fingerprint, turn, operators, claims, kept, undoes, candidates)
         SELECT wanted.import_id, database_id, door, token_id, operation, matching,
                matched_by, state, error, error_text, faults, profile_id, changes,
                skipped, skip_triggers, accepted_at, started_at, applied_at,
-               fingerprint, turn, operators, claims, kept, undoes
+               fingerprint, turn, operators, claims, kept, undoes, candidates
           FROM unnest(%(ids)s::uuid[], %(others)s::uuid[])
                AS wanted (import_id, other_id)
          -- Probes of the primary key: as joins they could begin with all receipts.
@@ -181,6 +183,8 @@ def _row(receipt: Receipt) -> dict[str, object]:
         row["operators"] = outcome.operators
     if outcome.claims:
         row["claims"] = outcome.claims
+    if outcome.candidates:
+        row["candidates"] = to_builtins(outcome.candidates)
     if outcome.undoes is not None:
         row["undoes"] = outcome.undoes
         row["kept"] = to_builtins(outcome.kept)

@@ -1,0 +1,87 @@
+"""Candidates: the profiles that an ambiguous or conflicting import names (A2, A8).
+
+By the paths of the request that lead to each, and never by the values there.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from msgspec import Struct
+
+from ingest.domain.contacts import normalize_phone, phone_key
+from ingest.domain.errors import InvalidValue
+from ingest.domain.imports import Candidate, CandidateKey, Import
+from ingest.domain.lookups import EMAIL, FIELD_PREFIX, PHONE, PROFILE_ID, Lookup
+from ingest.domain.matching_keys import plain
+
+#: Where each kind of key is sent at top level.
+_TOP: Mapping[str, str] = {
+    EMAIL: "email",
+    "email_sub": "email",
+    PHONE: "phone",
+    "phone_sub": "phone",
+    "push_sub": "subscription_id",
+    PROFILE_ID: "profile_id",
+}
+
+
+def list_candidates(
+    held: Mapping[str, Sequence[Lookup]],
+    import_: Import,
+    region: str | None,
+    *,
+    taken: bool = False,
+) -> tuple[Candidate, ...]:
+    """Return the profiles that hold keys of `import_`, by id; each key once.
+
+    Numbers without a country code are of `region`. `taken`: what they hold is what the
+    import would write, and not what it is matched by.
+    """
+    places = _Places(import_, region, taken)
+    return tuple(
+        Candidate(
+            profile_id=profile_id,
+            keys=[
+                CandidateKey(kind=kind, path=path)
+                for kind, path in dict.fromkeys(
+                    (lookup.kind, places.find(lookup)) for lookup in lookups
+                )
+            ],
+        )
+        for profile_id, lookups in sorted(held.items())
+    )
+
+
+class _Places(Struct, frozen=True):
+    """Knows where in its request an import has a key."""
+
+    import_: Import
+    region: str | None
+    taken: bool
+
+    def find(self, lookup: Lookup) -> str:
+        """Return the path of a key."""
+        kind, key, data = lookup.kind, self.import_.key, self.import_.data
+        if kind.startswith(FIELD_PREFIX):
+            by_value = key.field_value is not None and not self.taken
+            name = kind.removeprefix(FIELD_PREFIX)
+            return "field_value" if by_value else f"data.{name}"
+        top = _TOP.get(kind, "field_value")
+        if not self.taken and getattr(key, top) is not None:
+            return top
+        if kind in (PHONE, "phone_sub"):
+            return self._find_phone(lookup)
+        in_subscription = kind.endswith("_sub") and data.get(top) is None
+        return "data.subscriptions" if in_subscription else f"data.{top}"
+
+    def _find_phone(self, lookup: Lookup) -> str:
+        listed = plain(self.import_.data.get("phones"))
+        if listed is None:
+            return "data.subscriptions"
+        if not isinstance(listed, list):
+            return "data.phones"
+        for index, phone in enumerate(listed):
+            with suppress(InvalidValue):
+                if phone_key(normalize_phone(phone, self.region)) == lookup.value:
+                    return f"data.phones[{index}]"
+        return "data.phones"
