@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from ingest.domain import events, fields, merge, undoing
 from ingest.domain.assertions import Claims, list_claims, list_operators
-from ingest.domain.candidates import list_candidates
+from ingest.domain.candidates import choose_first, list_candidates
 from ingest.domain.catalog import Catalog, Database
 from ingest.domain.contacts import email_key, phone_key
 from ingest.domain.drafts import Draft
@@ -22,7 +22,15 @@ from ingest.domain.errors import (
 )
 from ingest.domain.events import Event
 from ingest.domain.histories import History
-from ingest.domain.imports import Import, Matching, Operation, Outcome, State
+from ingest.domain.imports import (
+    Candidate,
+    Import,
+    Matching,
+    OnAmbiguous,
+    Operation,
+    Outcome,
+    State,
+)
 from ingest.domain.limits import shorten
 from ingest.domain.lookups import (
     EMAIL,
@@ -143,8 +151,7 @@ def _apply(
     workspace: Workspace, prepared: Prepared, catalog: Catalog, new_id: str
 ) -> AppliedImport:
     import_, draft = prepared.import_, prepared.draft
-    found = workspace.find(import_.database_id, prepared.search)
-    before, matched_by = found or (None, None)
+    before, matched_by, candidates = _find(workspace, prepared)
     if before is None:
         _refuse_create(import_)
         merged = merge.create(new_id, import_, draft, prepared.search, catalog)
@@ -169,11 +176,35 @@ def _apply(
         changes=merged.changes,
         skipped=merged.skipped,
         warnings=prepared.warnings,
+        candidates=candidates,
         operators=list_operators(draft, merged.changes, claims),
         claims=claims,
     )
     caused = events.derive(before, merged, import_, catalog)
     return AppliedImport(outcome=outcome, events=tuple(caused))
+
+
+def _find(
+    workspace: Workspace, prepared: Prepared
+) -> tuple[Profile | None, str | None, tuple[Candidate, ...]]:
+    """Return the profile of an import, by what it was found, and who else matched.
+
+    Raises AmbiguousMatch if several match and the policy does not decide (A1).
+    """
+    import_, search = prepared.import_, prepared.search
+    try:
+        found = workspace.find(import_.database_id, search)
+    except AmbiguousMatch as error:
+        database = workspace.catalog.databases[import_.database_id]
+        policy = import_.on_ambiguous or database.on_ambiguous
+        is_first = policy is OnAmbiguous.FIRST and not search.every
+        chosen = choose_first(search, error.held) if is_first else None
+        if chosen is None:
+            raise
+        profile_id, kind = chosen
+        named = list_candidates(error.held, import_, database.phone_region)
+        return workspace.current[import_.database_id, profile_id], kind, named
+    return (*found, ()) if found else (None, None, ())
 
 
 #: Modes that find a profile by its subscriptions only, and the key that each names.

@@ -11,7 +11,14 @@ from msgspec import Struct
 from ingest.domain.contacts import normalize_phone, phone_key
 from ingest.domain.errors import InvalidValue
 from ingest.domain.imports import Candidate, CandidateKey, Import
-from ingest.domain.lookups import EMAIL, FIELD_PREFIX, PHONE, PROFILE_ID, Lookup
+from ingest.domain.lookups import (
+    EMAIL,
+    FIELD_PREFIX,
+    PHONE,
+    PROFILE_ID,
+    Lookup,
+    Search,
+)
 from ingest.domain.matching_keys import plain
 
 #: Where each kind of key is sent at top level.
@@ -23,6 +30,25 @@ _TOP: Mapping[str, str] = {
     "push_sub": "subscription_id",
     PROFILE_ID: "profile_id",
 }
+
+
+def choose_first(
+    search: Search, held: Mapping[str, Sequence[Lookup]]
+) -> tuple[str, str] | None:
+    """Return the profile that the first kind of key finds, and that kind (A3).
+
+    The kinds are in the order in which the mode searches. None if the first that finds
+    any finds several: then the key does not decide.
+    """
+    for kind in dict.fromkeys(lookup.kind for lookup in search.lookups):
+        found = [
+            profile_id
+            for profile_id, lookups in held.items()
+            if any(lookup.kind == kind for lookup in lookups)
+        ]
+        if found:
+            return (found[0], kind) if len(found) == 1 else None
+    return None
 
 
 def list_candidates(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ingest.domain.imports import OnAmbiguous
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 
 
@@ -169,6 +170,8 @@ class Database:
     ignore_unknown_fields: bool = False
     #: Where a phone without a country code is (ISO 3166); None: it is international.
     phone_region: str | None = None
+    #: What becomes of an import that several profiles match, unless it says.
+    on_ambiguous: OnAmbiguous = OnAmbiguous.REJECT
     #: Receipts record what was sent and was so already, for undo.
     claims: bool = False
     #: Fields by name, system ones included; not `email`, `phones`, `subscriptions`.

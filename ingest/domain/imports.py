@@ -39,6 +39,15 @@ class Matching(StrEnum):
     EMAIL_PHONE_SUB = "email_phone_sub"
 
 
+class OnAmbiguous(StrEnum):
+    """The policies for an import that several profiles match."""
+
+    #: It is a conflict.
+    REJECT = "reject"
+    #: The first kind of key, in the order of the mode, decides if it finds one profile.
+    FIRST = "first"
+
+
 class Operation(StrEnum):
     """The operations on a profile; only `IMPORT` may both create and update."""
 
@@ -212,6 +221,11 @@ class Order(
     resource_id: Annotated[
         int | None,
         _ask("Search subscriptions of this resource only", option="--resource"),
+    ] = None
+    #: None for the policy of the database.
+    on_ambiguous: Annotated[
+        OnAmbiguous | None,
+        _ask("If several profiles match: `reject` (409), or `first`"),
     ] = None
     skip_triggers: Annotated[
         bool, _ask("Do not fire triggers", _EVERYWHERE | Level.FORM)

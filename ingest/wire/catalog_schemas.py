@@ -16,6 +16,7 @@ from ingest.domain.catalog import (
     Novelty,
     SegmentKind,
 )
+from ingest.domain.imports import OnAmbiguous
 from ingest.domain.phones import REGIONS
 from ingest.domain.plans import FILE_NAMES
 
@@ -166,6 +167,9 @@ class DatabaseSchema(_OwnerSchema):
     ignore_unknown_fields = _flag()
     phone_region = fields.String(load_default=None, validate=_REGION)
     claims = _flag()
+    on_ambiguous = fields.Enum(
+        OnAmbiguous, by_value=True, load_default=OnAmbiguous.REJECT
+    )
     own_fields = _own_fields(fields.Nested(DatabaseFieldSchema))
 
 

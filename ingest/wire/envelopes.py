@@ -18,6 +18,7 @@ from ingest.domain.imports import (
     Import,
     Key,
     Matching,
+    OnAmbiguous,
     Operation,
     Order,
 )
@@ -35,6 +36,7 @@ from ingest.wire.parameters import (
     parse_ids,
     parse_lane,
     parse_mode,
+    parse_policy,
     parse_scalar,
     parse_text,
 )
@@ -96,6 +98,7 @@ _PLAIN_FORMS: Mapping[Callable[[object], object], Any] = {
     parse_flag: bool,
     parse_mode: Matching,
     parse_lane: Lane,
+    parse_policy: OnAmbiguous,
     parse_scalar: _PLAIN_TEXT | int | float | bool,
     parse_document: dict,
 }

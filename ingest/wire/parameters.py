@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from marshmallow import ValidationError, fields
 
 from ingest.domain.errors import InvalidRequest
-from ingest.domain.imports import Digits, Matching, Scalar
+from ingest.domain.imports import Digits, Matching, OnAmbiguous, Scalar
 from ingest.domain.lanes import Lane
 from ingest.domain.names import one_of
 
@@ -82,6 +82,14 @@ def parse_mode(value: object) -> Matching:
         raise ValidationError(f"Unknown matching mode{one_of(Matching)}") from error
 
 
+def parse_policy(value: object) -> OnAmbiguous:
+    """Take the name of a policy for several matches."""
+    try:
+        return OnAmbiguous(parse_text(value))
+    except ValueError as error:
+        raise ValidationError(f"Unknown policy{one_of(OnAmbiguous)}") from error
+
+
 def parse_lane(value: object) -> Lane:
     """Take the name of a lane."""
     try:
@@ -122,6 +130,7 @@ PARSERS_BY_KIND: Mapping[Any, Callable[[object], object]] = {
     tuple[int, ...]: parse_ids,
     bool: parse_flag,
     Matching: parse_mode,
+    OnAmbiguous: parse_policy,
     Scalar: parse_scalar,
     Mapping[str, object]: parse_document,
 }

@@ -15,6 +15,7 @@ from tests.pages import ROOT, Command, read_blocks, read_commands
 #: Pages whose commands have a test of their own.
 FOLLOWED = {
     "docs/files.md": "test_files_docs.py",
+    "docs/identity.md": "test_identity_page.py",
     "docs/requests.md": "test_requests.py",
     "docs/tutorial.md": "test_tutorial.py",
 }

@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 
 from ingest.domain.tokens import Scope
-from tests.intakes import ServedIntake
+from ingest.settings import Settings
+from tests.conftest import Connection
+from tests.drains import draining
+from tests.intakes import ServedIntake, served
 
 IMPORT = "/api/v1.1/profiles/import"
 
@@ -113,3 +116,64 @@ def test_no_other_answer_has_them(penstock: ServedIntake, token: str) -> None:
 
     assert set(applied.json()) == {"error", "error_text", "profile_id"}
     assert "candidates" not in receipt
+
+
+@pytest.mark.fact("A.1-policy", "A.3-first")
+def test_the_first_kind_of_key_decides_where_that_is_asked_for(
+    penstock: ServedIntake, two: tuple[str, str], token: str
+) -> None:
+    ann, bob = two
+    told = sorted(expect(ann, bob), key=lambda one: one["profile_id"])
+    answer = penstock.post(ask(token, on_ambiguous="first"))
+    element = {**ask(token), "on_ambiguous": "first"}
+    batch = penstock.post(
+        {
+            "token": token,
+            "db_id": 1,
+            "matching": "email_phone",
+            "data": [element, {**element, "on_ambiguous": "reject"}],
+        },
+        path=f"{IMPORT}_batch",
+    ).json()
+
+    assert set(answer.json()) == {"error", "error_text", "profile_id"}
+    assert answer.json()["profile_id"] == ann
+    import_id = answer.headers["Import-Id"]
+    receipt = penstock.get(f"/api/v1.1/imports/{import_id}?token={token}").json()
+    assert (receipt["matched_by"], receipt["candidates"]) == ("email", told)
+    assert [one["error"] for one in batch["result"]] == [0, 409]
+
+
+@pytest.mark.fact("A.3-first")
+def test_a_kind_that_finds_several_does_not_decide(
+    penstock: ServedIntake, two: tuple[str, str], token: str
+) -> None:
+    asked = {"token": token, "db_id": 1, "matching": "phone", "phone": "+442079460011"}
+    answer = penstock.post({**asked, "on_ambiguous": "first", "data": {}}).json()
+
+    assert answer["error"] == 409
+    assert [one["profile_id"] for one in answer["candidates"]] == sorted(two)
+
+
+@pytest.mark.fact("A.1-policy")
+def test_a_database_may_set_the_policy_and_an_import_another(
+    connection: Connection, token: str, settings: Settings
+) -> None:
+    connection.execute("UPDATE databases SET on_ambiguous = 'first' WHERE id = 1")
+    with served(settings) as intake, draining(settings):
+        ann = add(intake, token, email="ann@example.com", phones=["+442079460011"])
+        add(intake, token, phones=["+442079460011", "+442079460012"])
+        chosen = intake.post(ask(token)).json()
+        rejected = intake.post(ask(token, on_ambiguous="reject")).json()
+        reading = intake.post(
+            ask(token, phone="+442079460012"), path="/api/v1.1/profiles/get"
+        ).json()
+        unknown = intake.post(ask(token, on_ambiguous="guess")).json()
+
+    assert chosen["profile_id"] == ann
+    assert rejected["error"] == 409
+    # Reading never guesses.
+    assert reading["error"] == 409
+    assert unknown["error_text"] == (
+        "Unknown policy (one of reject, first): on_ambiguous"
+    )

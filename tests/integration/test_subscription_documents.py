@@ -140,10 +140,12 @@ def save_demo_catalog(connection: Connection) -> None:
     file = resources.files("ingest.local") / "demo.toml"
     with connection.transaction():
         lock_catalog(connection)
-        # As this release saves it, which knows a column more.
-        connection.execute("ALTER TABLE databases ADD COLUMN claims boolean")
+        # As this release saves it, which knows some columns more.
+        connection.execute(
+            "ALTER TABLE databases ADD claims boolean, ADD on_ambiguous text"
+        )
         save_catalog(connection, load_catalog_file(file.read_bytes()))
-        connection.execute("ALTER TABLE databases DROP COLUMN claims")
+        connection.execute("ALTER TABLE databases DROP claims, DROP on_ambiguous")
 
 
 def sms(number: int, **changes: object) -> dict[str, object]:

@@ -98,7 +98,7 @@ queue = "crm-events"
         pytest.param(
             'event = "birthday"',
             "event: Must be one of: import, profile_created, profile_updated, "
-            "subscription, segment_entered, segment_left, api_call.",
+            "subscription, segment_entered, segment_left, api_call, import_undone.",
             id="unknown event",
         ),
         pytest.param(

@@ -8,7 +8,7 @@ import click
 
 from ingest.domain.declarations import PARAMETERS, Declared, is_list
 from ingest.domain.errors import InvalidValue
-from ingest.domain.imports import Level, Matching
+from ingest.domain.imports import Level, Matching, OnAmbiguous
 from ingest.wire.dialect_parameters import read_mark
 
 
@@ -42,8 +42,8 @@ def _make_row_option(declared: Declared) -> _Option:
     options: dict[str, Any] = {"help": f"{declared.meaning}."}
     if declared.kind is bool:
         options["is_flag"] = True
-    elif declared.kind is Matching:
-        options["type"] = click.Choice(Matching, case_sensitive=False)
+    elif declared.kind in (Matching, OnAmbiguous):
+        options["type"] = click.Choice(declared.kind, case_sensitive=False)
     elif declared.kind is str:
         options["metavar"] = "NAME"
     else:

@@ -33,6 +33,7 @@ PARAMETERS: tuple[ErrorKind, ...] = (
         "Must be one of {}",
         "Unknown format",
         "Unknown lane",
+        "Unknown policy",
         "Unknown operation",
         remedy="Use one of the words that the message gives.",
     ),

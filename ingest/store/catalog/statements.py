@@ -36,20 +36,22 @@ def save_databases(connection: Connection, declared: DeclaredCatalog) -> None:
         connection,
         """
         INSERT INTO databases (id, account_id, name, default_resource_id,
-                               ignore_unknown_fields, phone_region, claims)
+                               ignore_unknown_fields, phone_region, claims,
+                               on_ambiguous)
         SELECT id, account_id, name, default_resource_id, ignore_unknown_fields,
-               phone_region, claims
+               phone_region, claims, on_ambiguous
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS declared (id integer, account_id integer, name text,
                             default_resource_id integer, ignore_unknown_fields boolean,
-                            phone_region text, claims boolean)
+                            phone_region text, claims boolean, on_ambiguous text)
             ON CONFLICT (id) DO UPDATE
            SET account_id = excluded.account_id,
                name = excluded.name,
                default_resource_id = excluded.default_resource_id,
                ignore_unknown_fields = excluded.ignore_unknown_fields,
                phone_region = excluded.phone_region,
-               claims = excluded.claims
+               claims = excluded.claims,
+               on_ambiguous = excluded.on_ambiguous
         """,
         [to_row(each) for each in declared.databases.values()],
     )

@@ -1,0 +1,71 @@
+"""The commands of docs/identity.md, typed one after another into one shell."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.pages import ROOT, read_blocks, read_commands
+from tests.programs import find_program
+
+PAGE = ROOT / "docs" / "identity.md"
+END = "---end of command---"
+#: Somebody who was there before.
+FIRST = """curl -sS "$URL/api/v1.1/profiles/import" -H "Authorization: Bearer $TOKEN" \\
+  -d '{"db_id": 1, "email": "ada@example.com", "data": {"_fname": "Ada", "points": 10}}'
+"""
+
+
+def test_an_operator_is_led_through(running: dict[str, Any], tmp_path: Path) -> None:
+    find_program("curl")
+    people = "email,_fname\nada@example.com,Ida\nnobody@example.com,Nobody\n"
+    (tmp_path / "people.csv").write_text(people)
+    commands = [
+        command.text
+        for block in read_blocks(PAGE)
+        if block.kind == "console"
+        for command in read_commands(block)
+    ]
+    done = subprocess.run(
+        ["bash", "-eu", "-o", "pipefail"],
+        input=f"\necho '{END}'\n".join([FIRST, *commands]),
+        cwd=tmp_path,
+        env=os.environ
+        | {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "DATABASE_URL": running["database"],
+            "REDIS_URL": running["redis"],
+            "URL": running["http"],
+            "TOKEN": running["token"],
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    _, tried, _, undo, _, preview, undone, exported, downloaded = (
+        answer.strip() for answer in done.stdout.split(END)
+    )
+    assert json.loads(tried)["receipt"]["changes"] == [
+        {"path": "points", "old": 10, "new": 15}
+    ]
+    assert json.loads(undo)["reversed"] == [
+        {"path": "_fname", "from": "Augusta", "to": "Ada"}
+    ]
+    result = "2 reversed, 0 partly, 0 kept, 0 cannot be reversed; 2 profiles"
+    assert f"dry run; nothing was written. Result: {result}" in preview
+    assert result in undone
+    assert exported == ""
+    assert "Exported" in done.stderr
+    last, end = map(json.loads, downloaded.splitlines())
+    assert last["matching"] == "profile_id"
+    assert end["penstock"]["end"] is True
+    with subprocess.Popen(
+        ["gzip", "-dc", str(tmp_path / "people.ndjson.gz")], stdout=subprocess.PIPE
+    ) as packed:
+        assert packed.stdout is not None
+        assert b"nobody@example.com" not in packed.stdout.read()
