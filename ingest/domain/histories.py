@@ -226,7 +226,8 @@ def _change_elements(past: PastImport, path: str, old: object, new: object) -> E
     known = _keys(before)
     gone = known - _keys(after) | _keys(absent)
     added = [one for one in after if json_key(one) not in known]
-    if claimed and path != SEGMENTS:
+    if operator == Action.ADD and claimed:
+        # All that it named, in the order in which that would be added.
         added = [*claimed]
     added += [one for one in claimed if json_key(one) not in _keys(added)]
 

@@ -94,7 +94,7 @@ def _store(
         if taken := _find_taken(workspace, before, after, restored):
             faults += taken
             for fault in taken:
-                values.pop(fault.path)
+                del values[fault.path]
             continue
         workspace.put(after)
         return after, tuple(faults)
@@ -120,19 +120,20 @@ def _find_taken(
     """Return a fault for each value that comes back and that one profile may hold."""
     database = workspace.catalog.databases[after.database_id]
     fresh = search_keys(after, database) - search_keys(before, database)
-    faults = []
-    for lookup in fresh:
+    # One for each path, of which a value may have several keys.
+    faults: dict[str, Fault] = {}
+    for lookup in sorted(fresh, key=lambda lookup: (lookup.kind, lookup.value)):
         if not is_exclusive(database, lookup):
             continue
         holders = workspace.find_holders(after.database_id, lookup) - {after.id}
         if not holders and lookup in restored:
             continue
-        message = "Changed during the undo; try it again"
+        message = "Changed during the undo (try it again)"
         if holders:
             message = f"Taken by profile {min(holders)}"
         path = lookup.kind.removeprefix(FIELD_PREFIX)
-        faults.append(Fault(code=409, message=message, path=path))
-    return sorted(faults, key=lambda fault: fault.path)
+        faults[path] = Fault(code=409, message=message, path=path)
+    return list(faults.values())
 
 
 def remember(import_: Import, outcome: Outcome) -> PastImport:

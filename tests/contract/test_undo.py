@@ -424,3 +424,22 @@ def test_a_deletion_leaves_nothing_of_a_person_in_receipts_of_undos(
     rows = connection.execute("SELECT imports::text FROM imports").fetchall()
     assert len(rows) == 3
     assert EMAIL not in str(rows)
+
+
+@pytest.mark.fact("U.9-deleted")
+def test_a_profile_that_an_undo_removed_can_still_be_deleted(
+    penstock: ServedIntake, connection: Connection, token: str
+) -> None:
+    created = send(penstock, token, _fname="Ann")
+    gone = undo(penstock, token, created).json()
+    asked = {"token": token, "db_id": 1, "matching": "profile_id"}
+    asked["profile_id"] = gone["profile_id"]
+    path = "/api/v1.1/profiles/delete"
+    deleted = penstock.post(asked, path=path).json()
+
+    assert deleted["data"] == {"profile_id": gone["profile_id"]}
+    rows = connection.execute("SELECT imports::text FROM imports").fetchall()
+    assert EMAIL not in str(rows)
+    assert undo(penstock, token, gone["import_id"]).json()["state"] == "unchanged"
+    assert penstock.post(asked, path=path).json()["error"] == 404
+    assert connection.execute("SELECT * FROM profiles").fetchall() == []

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ingest.domain.catalog import Catalog, Database, FieldType
 from ingest.domain.errors import NotFound
-from ingest.domain.lookups import Lookup, Search, stored_keys
+from ingest.domain.lookups import PROFILE_ID, Lookup, Search, stored_keys
 from ingest.domain.profiles import Profile
 from ingest.store.database import Connection
 from ingest.store.profiles.keys import delete_keys
@@ -26,12 +26,37 @@ def delete_profile(
     """
     workspace = lock_workspace(connection, catalog, want(database_id, search))
     found = workspace.find(database_id, search)
-    if found is None:
+    profile = found[0] if found else _find_removed(connection, database_id, search)
+    if profile is None:
         raise NotFound("No matching profile")
-    profile, _ = found
     with connection.pipeline():
         _delete(connection, profile, catalog.databases[database_id])
     return profile.id
+
+
+def _find_removed(
+    connection: Connection, database_id: int, search: Search
+) -> Profile | None:
+    """Return what is left of a profile that an undo removed, if it is named by its id.
+
+    Its receipts still say what was in it, so that it can be brought back.
+    """
+    ids = [one.value for one in search.lookups if one.kind == PROFILE_ID]
+    if not ids:
+        return None
+    removed = connection.execute(
+        """
+        SELECT true
+          FROM imports
+         WHERE database_id = %(database_id)s
+           AND profile_id = %(profile_id)s
+           AND undoes IS NOT NULL
+           AND changes <> '{}'
+         LIMIT 1
+        """,
+        {"database_id": database_id, "profile_id": ids[0]},
+    ).fetchone()
+    return Profile(id=ids[0], database_id=database_id) if removed else None
 
 
 def _delete(connection: Connection, profile: Profile, database: Database) -> None:
