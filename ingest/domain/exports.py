@@ -3,14 +3,16 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
 from ingest.domain.profiles import Profile
-from ingest.domain.views import view_profile
+from ingest.domain.views import view_profile, view_subscription
 
 #: Profiles of one page.
 PAGE = 1000
+#: The member of a line that only a restore reads.
+DELETED = "deleted_subscriptions"
 
 
 class ExportRequest(Struct, frozen=True, kw_only=True):
@@ -30,9 +32,10 @@ class ExportRequest(Struct, frozen=True, kw_only=True):
 def show_profile(profile: Profile, fields: Collection[str]) -> Mapping[str, object]:
     """Return a profile as the element of a batch: importing it changes nothing.
 
-    Deleted subscriptions are left out, for an import would restore them.
+    Deleted subscriptions stand apart, for an import would restore them.
     """
     live = {key: one for key, one in profile.subscriptions.items() if not one.deleted}
+    gone = [one for one in profile.subscriptions.values() if one.deleted]
     data = view_profile(replace(profile, subscriptions=live))
     if fields:
         data = {name: value for name, value in data.items() if name in fields}
@@ -43,6 +46,8 @@ def show_profile(profile: Profile, fields: Collection[str]) -> Mapping[str, obje
     }
     if profile.segments:
         line["add_to_segments"] = sorted(profile.segments)
+    if gone and not fields:
+        line[DELETED] = [to_builtins(view_subscription(profile, one)) for one in gone]
     return line
 
 

@@ -9,13 +9,15 @@ from typing import Any
 
 import httpx
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from ingest.cli import main
+from ingest.commands.files.restore import restore_file
 from ingest.domain.exports import ExportRequest
+from ingest.domain.imports import SubscriptionChange
 from ingest.domain.tokens import Scope
 from ingest.settings import Settings
 from ingest.store.database import connect
@@ -231,7 +233,7 @@ def test_importing_an_export_changes_nothing(
     segments: list[int],
     deletes: bool,
 ) -> None:
-    connection.execute("TRUNCATE profiles, match_keys, segment_members, imports")
+    empty(connection)
     pipeline = Pipeline(connection)
     (created,) = pipeline.apply(
         make_import(
@@ -293,3 +295,125 @@ def test_the_command_writes_a_file_when_it_is_whole(
     unknown = CliRunner().invoke(main, ["export", "--database", "99"], env=environ)
     assert unknown.exit_code == 1
     assert "No database 99" in unknown.stderr
+
+
+def export(connection: Connection) -> list[bytes]:
+    """Return the lines of an export, without the moment of the last."""
+    pages = export_profiles(connection, ExportRequest(database_id=1))
+    *lines, end = b"".join(pages).splitlines()
+    return [*lines, end.partition(b',"snapshot_at"')[0]]
+
+
+def empty(connection: Connection) -> None:
+    connection.execute("TRUNCATE profiles, match_keys, segment_members, imports")
+
+
+def restore(settings: Settings, file: Path) -> Result:
+    arguments = ["import", str(file), "--database", "1", "--restore"]
+    environ = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
+    return CliRunner().invoke(main, arguments, env=environ)
+
+
+@pytest.mark.fact("E.3-restore")
+@examples(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    st.tuples(
+        DATA,
+        st.lists(SUBSCRIPTION, max_size=4),
+        st.lists(st.sampled_from([1, 2, 3]), max_size=2, unique=True),
+        st.integers(0, 4),
+    )
+)
+def test_an_export_is_restored_byte_for_byte(
+    connection: Connection, settings: Settings, tmp_path: Path, sent: tuple[Any, ...]
+) -> None:
+    data, subscriptions, segments, deleted = sent
+    empty(connection)
+    pipeline = Pipeline(connection)
+    ann = {"email": "ann@example.com", **data, "subscriptions": subscriptions}
+    (created,) = pipeline.apply(
+        make_import("email", ann, add_to_segments=tuple(segments))
+    )
+    for one in subscriptions[:deleted]:
+        pipeline.apply(
+            make_import(
+                "profile_id",
+                one,
+                key={"profile_id": created.profile_id},
+                subscription_change=SubscriptionChange.DELETE,
+            )
+        )
+    # A default that was not there stays away.
+    connection.execute("UPDATE profiles SET fields = fields - 'plan'")
+    before = export(connection)
+    file = tmp_path / "people.ndjson"
+    file.write_bytes(
+        b"".join(export_profiles(connection, ExportRequest(database_id=1)))
+    )
+    empty(connection)
+    assert restore_file(settings, file, 1) == 1
+
+    assert export(connection) == before
+    # Each of its keys finds it again.
+    (again,) = pipeline.apply(make_import("email", {"email": "ann@example.com"}))
+    assert again.profile_id == created.profile_id
+
+
+@pytest.mark.fact("E.3-restore")
+def test_the_command_restores_a_packed_export_into_an_empty_database(
+    connection: Connection, settings: Settings, tmp_path: Path
+) -> None:
+    fill(connection, 1200, _fname="Ann")
+    before = export(connection)
+    pages = b"".join(export_profiles(connection, ExportRequest(database_id=1)))
+    file = tmp_path / "people.ndjson.gz"
+    file.write_bytes(gzip.compress(pages))
+    refused = restore(settings, file)
+    assert refused.exit_code == 2
+    assert "Database 1 has profiles" in refused.output
+
+    empty(connection)
+    done = restore(settings, file)
+
+    assert done.exit_code == 0, done.output
+    assert "1,200 profiles restored" in done.output
+    assert export(connection) == before
+
+
+@pytest.mark.fact("E.3-restore")
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda lines: lines[:-1], "not complete (2 profiles, no last line)"),
+        (lambda lines: lines[1:], "not complete (1 profile, 2 profiles expected)"),
+        (
+            lambda lines: [lines[0].replace(b'"_fname"', b'"_fnam"'), *lines[1:]],
+            "Line 1: Unknown field",
+        ),
+        (lambda lines: [b"[]", *lines], "Line 1: Must be an object"),
+        (lambda lines: [lines[0], *lines], "the same ID"),
+    ],
+    ids=["cut", "a line is missing", "unknown field", "no line of an export", "twice"],
+)
+def test_what_is_no_whole_export_is_not_restored_at_all(
+    connection: Connection,
+    settings: Settings,
+    tmp_path: Path,
+    change: Any,
+    text: str,
+) -> None:
+    fill(connection, 2, _fname="Ann")
+    pages = b"".join(export_profiles(connection, ExportRequest(database_id=1)))
+    file = tmp_path / "people.ndjson"
+    file.write_bytes(b"\n".join(change(pages.splitlines())) + b"\n")
+    empty(connection)
+    refused = restore(settings, file)
+
+    assert refused.exit_code == 2
+    assert text in refused.output
+    assert connection.execute("SELECT * FROM profiles").fetchall() == []
+    assert connection.execute("SELECT * FROM match_keys").fetchall() == []

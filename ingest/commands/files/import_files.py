@@ -15,6 +15,9 @@ from ingest.commands.files.dry_runs import dry_run_files
 from ingest.commands.files.imports import Ended, Importer, Refused, StartMode
 from ingest.commands.files.options import file_options, row_options
 from ingest.commands.files.request import FileRequest, load_request
+from ingest.commands.files.restore import restore_file
+from ingest.commands.outputs import print_json
+from ingest.domain.counts import count
 from ingest.domain.errors import PenstockError, Rejected
 from ingest.domain.jobs import JobState
 from ingest.garbage import collect_rarely
@@ -51,6 +54,11 @@ class _Failed(click.ClickException):
 @file_options
 @click.option("--resume", is_flag=True, help="Continue an interrupted import.")
 @click.option("--restart", is_flag=True, help="Start again from the first row.")
+@click.option(
+    "--restore",
+    is_flag=True,
+    help="Restore an export into an empty database, as it was.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the changes without writing them.")
 @click.option(
     "--show",
@@ -103,12 +111,31 @@ def _run(
     asked: FileRequest,
     options: Mapping[str, Any],
 ) -> int:
-    """Import the files, or run them dry; return the exit status."""
+    """Import the files, restore them, or run them dry; return the exit status."""
+    if options["restore"]:
+        return _restore(settings, files, asked, options)
     if options["dry_run"]:
         return dry_run_files(
             settings, files, asked, show=options["show"], as_json=options["as_json"]
         )
     return _import_all(settings, files, asked, options)
+
+
+def _restore(
+    settings: Settings,
+    files: tuple[str, ...],
+    asked: FileRequest,
+    options: Mapping[str, Any],
+) -> int:
+    """Restore one export; return the exit status."""
+    if len(files) != 1 or options["dry_run"]:
+        raise click.UsageError("--restore needs exactly one file, and no --dry-run")
+    restored = restore_file(settings, Path(files[0]), asked.parameters["db_id"])
+    if options["as_json"]:
+        print_json({"name": files[0], "state": "done", "restored": restored})
+    else:
+        click.echo(f"{files[0]}: {count(restored, 'profile')} restored")
+    return _APPLIED
 
 
 def _import_all(

@@ -166,12 +166,12 @@ def insert_profiles(
                (database_id, id, email, phones, fields, subscriptions, version,
                 created_at, updated_at)
         SELECT database_id, id, email, phones, fields, subscriptions::json, 1,
-               %(now)s, %(now)s
+               coalesce(created_at, %(now)s), %(now)s
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS fresh (database_id integer, id text, email text, phones text[],
-                         fields jsonb, subscriptions text)
+                         fields jsonb, subscriptions text, created_at timestamptz)
         """,
-        [_profile_row(profile, None, now) for profile in profiles],
+        [_new_row(profile, now) for profile in profiles],
         now,
     )
 
@@ -227,6 +227,14 @@ def replace_subscriptions(connection: Connection, profiles: Iterable[Profile]) -
             for profile in profiles
         ],
     )
+
+
+def _new_row(profile: Profile, now: datetime) -> dict[str, object]:
+    """Return what is written of a new profile; one that is restored has its time."""
+    row = _profile_row(profile, None, now)
+    if profile.created_at is not None:
+        row["created_at"] = profile.created_at
+    return row
 
 
 def _profile_row(

@@ -1,0 +1,211 @@
+"""`penstock import --restore`: an export, put back into an empty database (E3, P2).
+
+All of it in one transaction, or nothing. Profiles keep their ids, their times of
+creation, and their deleted subscriptions; nothing is added to them.
+"""
+
+import gzip
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import orjson
+import psycopg
+from msgspec.structs import replace
+from uuid_utils.compat import uuid7
+
+from ingest.domain import merge
+from ingest.domain.catalog import Catalog
+from ingest.domain.counts import count
+from ingest.domain.dates import parse_date
+from ingest.domain.errors import InvalidRequest, InvalidValue
+from ingest.domain.exports import DELETED
+from ingest.domain.imports import Import, Key, Matching
+from ingest.domain.lookups import stored_keys
+from ingest.domain.profiles import Profile, SubscriptionKey
+from ingest.settings import Settings
+from ingest.store.catalog.load import hold_catalog, load_catalog
+from ingest.store.database import Connection, connect
+from ingest.store.profiles.keys import insert_keys
+from ingest.store.profiles.profile_rows import insert_profiles
+from ingest.store.profiles.segments import add_members
+from ingest.wire.profile_schemas import ProfileSchemas
+
+#: Profiles written at once.
+_CHUNK = 500
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The last line of an export."""
+
+    profiles: int
+
+
+def restore_file(settings: Settings, path: Path, database_id: int) -> int:
+    """Restore the export at `path`; return how many profiles it held.
+
+    Raises InvalidRequest, and writes nothing, if the database has profiles or does not
+    exist, if the file is not a whole export, or if a line does not fit the catalog.
+    """
+    with (
+        _open(path) as file,
+        connect(
+            settings.database_url, application_name="penstock-restore"
+        ) as connection,
+        connection.transaction(),
+    ):
+        hold_catalog(connection)
+        catalog = load_catalog(connection, settings.profile_limits)
+        _check_database(connection, catalog, database_id)
+        try:
+            return _restore(connection, catalog, database_id, file)
+        except psycopg.errors.UniqueViolation as error:
+            raise InvalidRequest(
+                "Two lines have the same ID, or the same unique value; nothing was "
+                "restored"
+            ) from error
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[BinaryIO]:
+    with path.open("rb") as file:
+        is_packed = file.read(2) == _GZIP_MAGIC
+        file.seek(0)
+        if not is_packed:
+            yield file
+            return
+        with gzip.open(file, "rb") as unpacked:
+            yield cast(BinaryIO, unpacked)
+
+
+def _check_database(connection: Connection, catalog: Catalog, number: int) -> None:
+    if number not in catalog.databases:
+        raise InvalidRequest(f"No database {number}")
+    row = connection.execute(
+        "SELECT true FROM profiles WHERE database_id = %(id)s LIMIT 1", {"id": number}
+    ).fetchone()
+    if row is not None:
+        raise InvalidRequest(
+            f"Database {number} has profiles; an export is restored into an empty one"
+        )
+
+
+def _restore(
+    connection: Connection, catalog: Catalog, database_id: int, file: BinaryIO
+) -> int:
+    now, done = datetime.now(UTC), 0
+    end: _End | None = None
+    reader = _Reader(ProfileSchemas(catalog), database_id)
+    lines = reader.read(file)
+    while chunk := list(islice(lines, _CHUNK)):
+        profiles = [one for one in chunk if isinstance(one, Profile)]
+        end = next((one for one in chunk if isinstance(one, _End)), end)
+        _insert(connection, catalog, profiles, now)
+        done += len(profiles)
+    if end is None or end.profiles != done:
+        told = "no last line" if end is None else f"{end.profiles} profiles expected"
+        raise InvalidRequest(
+            f"The export is not complete ({count(done, 'profile')}, {told}); nothing "
+            "was restored"
+        )
+    return done
+
+
+def _insert(
+    connection: Connection, catalog: Catalog, profiles: list[Profile], now: datetime
+) -> None:
+    insert_profiles(connection, profiles, now)
+    owned = [((one.database_id, one.id), one) for one in profiles]
+    keys = [
+        (owner, key)
+        for owner, one in owned
+        for key in stored_keys(one, catalog.databases[one.database_id])
+    ]
+    insert_keys(connection, catalog, keys)
+    members = [(owner, number) for owner, one in owned for number in one.segments]
+    add_members(connection, members, now)
+
+
+class _Reader:
+    """Makes profiles of lines, with all that an import would find wrong with them."""
+
+    def __init__(self, schemas: ProfileSchemas, database_id: int) -> None:
+        self._schemas = schemas
+        self._database_id = database_id
+
+    def read(self, file: BinaryIO) -> Iterator[Profile | _End]:
+        """Yield a profile for each line, and the end; raise InvalidRequest."""
+        limit = 4 * self._schemas.catalog.limits.profile_bytes
+        number = 0
+        while line := file.readline(limit):
+            number += 1
+            try:
+                yield self._read(line)
+            except (InvalidRequest, InvalidValue, ValueError) as error:
+                message = f"Line {number}: {error}; nothing was restored"
+                raise InvalidRequest(message) from error
+
+    def _read(self, line: bytes) -> Profile | _End:
+        document = orjson.loads(line)
+        if not isinstance(document, dict):
+            raise InvalidRequest("Must be an object")
+        own = document.get("penstock")
+        if isinstance(own, dict) and own.get("end") is True:
+            return _End(int(own["profiles"]))
+        data = document.get("data")
+        if not isinstance(data, dict):
+            raise InvalidRequest("Must be a line of an export")
+        return self._make(document, data)
+
+    def _make(
+        self, document: Mapping[str, object], data: Mapping[str, object]
+    ) -> Profile:
+        deleted = document.get(DELETED)
+        # Read like the others, and marked when they are.
+        gone = [
+            {**one, "is_delete": False}
+            for one in (deleted if isinstance(deleted, list) else ())
+            if isinstance(one, dict)
+        ]
+        live = data.get("subscriptions")
+        listed = [*(live if isinstance(live, list) else []), *gone]
+        segments = document.get("add_to_segments")
+        profile_id = str(document.get("profile_id"))
+        import_ = Import(
+            import_id=uuid7(),
+            accepted_at=datetime.now(UTC),
+            door="file",
+            token_id=None,
+            database_id=self._database_id,
+            matching=Matching.PROFILE_ID,
+            key=Key(profile_id=profile_id),
+            data={**data, "subscriptions": listed} if listed else data,
+            add_to_segments=tuple(segments) if isinstance(segments, list) else (),
+        )
+        prepared = self._schemas.prepare(import_)
+        if prepared.faults:
+            raise InvalidRequest(prepared.faults)
+        created = data.get("_createtime")
+        empty = Profile(
+            id=profile_id,
+            database_id=self._database_id,
+            created_at=None
+            if created is None
+            else datetime.fromisoformat(parse_date(created)),
+        )
+        merged = merge.update(empty, import_, prepared.draft, self._schemas.catalog)
+        # They were put behind the others.
+        drafts = prepared.draft.subscriptions[len(listed) - len(gone) :]
+        return _mark_deleted(merged.profile, {one.key for one in drafts})
+
+
+def _mark_deleted(profile: Profile, keys: Set[SubscriptionKey]) -> Profile:
+    """Mark the subscriptions as deleted that the export tells of apart."""
+    marked = {key: replace(profile.subscriptions[key], deleted=True) for key in keys}
+    return replace(profile, subscriptions={**profile.subscriptions, **marked})
