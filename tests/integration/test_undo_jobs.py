@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ingest.cli import main
+from ingest.doors.files.jobs.undo_jobs import make_job
 from ingest.settings import Settings
+from ingest.store.jobs.progress import find_job, insert_job
+from ingest.wire.undo import UndoRequest
 from tests.conftest import Connection
 from tests.drains import draining
 from tests.intakes import ServedIntake, served, wait_until
@@ -95,6 +99,35 @@ def test_a_job_is_undone_by_a_job(
     assert again.headers["Idempotent-Replayed"] == "true"
     taken = penstock.post({"token": token, "reason": "another"}, headers, path)
     assert taken.json()["error"] == 409
+
+
+@pytest.mark.fact("U.1-job")
+@pytest.mark.parametrize("state", ["running", "interrupted"])
+def test_an_undo_whose_intake_was_killed_is_resumed(
+    penstock: ServedIntake, connection: Connection, wrong: str, token: str, state: str
+) -> None:
+    left = find_job(connection, UUID(wrong))
+    assert left is not None
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    job = make_job(
+        UndoRequest(),
+        {"undoes": wrong},
+        name="undo of upload",
+        database_id=1,
+        token_id=left.token_id,
+    )
+    killed = replace(job, idempotency_key="again", created_at=long_ago)
+    assert insert_job(connection, killed)
+    connection.execute(
+        "UPDATE jobs SET state = %s WHERE idempotency_key = 'again'", (state,)
+    )
+
+    path, headers = f"/api/v1.1/jobs/{wrong}/undo", {"Idempotency-Key": "again"}
+    begun = penstock.post({"token": token}, headers, path)
+
+    assert begun.json()["job_id"] == str(killed.id)
+    wait_until(lambda: ask(penstock, token, str(killed.id)).json()["state"] == "done")
+    assert read(connection) == {"ada@example.com": {"_fname": "Ada", "points": 1}}
 
 
 @pytest.mark.fact("U.1-job")
