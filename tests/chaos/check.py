@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from tests.chaos.asks import Ask, Kind
 from tests.chaos.ledger import Event, Ledger, Receipt
+from tests.chaos.rounds import Round, find_doubled, find_lost, find_wrong
 from tests.chaos.sizes import measure_large
 from tests.chaos.workload import email
 
@@ -37,7 +38,9 @@ class Finding:
     text: str
 
 
-def find_breaches(asks: Sequence[Ask], ledger: Ledger) -> list[Finding]:
+def find_breaches(
+    asks: Sequence[Ask], ledger: Ledger, rounds: Sequence[Round] = ()
+) -> list[Finding]:
     """Return every broken promise; empty if all were kept."""
     chains = {
         profile_id: _chain(receipts)
@@ -52,6 +55,7 @@ def find_breaches(asks: Sequence[Ask], ledger: Ledger) -> list[Finding]:
         *_check_persons(asks, ledger),
         *_check_events(asks, ledger),
         *_check_event_order(ledger),
+        *_check_rounds(rounds, ledger),
         *(
             Finding(Breach.WRONG, f"{count} {name}")
             for name, count in ledger.orphans.items()
@@ -234,6 +238,16 @@ def _check_events(asks: Iterable[Ask], ledger: Ledger) -> Iterator[Finding]:
     unknown = ledger.received.keys() - {event.event_id for event in ledger.events}
     if unknown:
         yield Finding(Breach.WRONG, f"{len(unknown)} deliveries of no event")
+
+
+def _check_rounds(rounds: Sequence[Round], ledger: Ledger) -> Iterator[Finding]:
+    """What was undone is as if it had never come, and was undone once."""
+    for breach, find in (
+        (Breach.LOST, find_lost),
+        (Breach.DOUBLED, find_doubled),
+        (Breach.WRONG, find_wrong),
+    ):
+        yield from (Finding(breach, text) for text in find(rounds, ledger.left))
 
 
 def _check_event_order(ledger: Ledger) -> Iterator[Finding]:

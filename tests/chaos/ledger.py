@@ -8,6 +8,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import TupleRow
 
+from tests.chaos.rounds import DATABASE, Left
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
@@ -73,6 +75,8 @@ class Ledger:
     orphans: Mapping[str, int] = field(default_factory=dict)
     #: Imports that are still in a stream.
     waiting: frozenset[str] = frozenset()
+    #: What is left of the rounds, which are in none of the above.
+    left: Left = field(default_factory=Left)
 
 
 #: Its name is one that nobody resolves.
@@ -143,9 +147,13 @@ def load_ledger(
                     ELSE '{}'
                END
           FROM imports
-        """
+         WHERE database_id <> %s
+        """,
+        (DATABASE,),
     )
-    profiles = connection.execute("SELECT id, email, fields FROM profiles")
+    profiles = connection.execute(
+        "SELECT id, email, fields FROM profiles WHERE database_id <> %s", (DATABASE,)
+    )
     events = connection.execute(
         """
         SELECT events.id::text, import_id::text, kind,
@@ -156,9 +164,10 @@ def load_ledger(
                events.profile_id, events.profile_sequence
           FROM events
           LEFT JOIN deliveries ON deliveries.event_id = events.id
+         WHERE events.database_id <> %s
          GROUP BY events.id
         """,
-        (HUNG_ENDPOINT,),
+        (HUNG_ENDPOINT, DATABASE),
     )
     names = ("import_id", "state", "error", "profile_id", "changes")
     return Ledger(
@@ -171,6 +180,26 @@ def load_ledger(
         received=received,
         orphans={name: _count(connection, sql) for name, sql in _ORPHANS.items()},
         waiting=waiting,
+        left=_load_left(connection),
+    )
+
+
+def _load_left(connection: psycopg.Connection[TupleRow]) -> Left:
+    people = connection.execute(
+        "SELECT email, fields FROM profiles WHERE database_id = %s", (DATABASE,)
+    )
+    counted = connection.execute(
+        """
+        SELECT import_id::text, undoes::text
+          FROM imports
+         WHERE database_id = %s
+        """,
+        (DATABASE,),
+    ).fetchall()
+    return Left(
+        people=dict(people.fetchall()),
+        receipts=Counter(import_id for import_id, _ in counted),
+        undos=Counter(undoes for _, undoes in counted if undoes),
     )
 
 

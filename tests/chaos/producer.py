@@ -62,14 +62,23 @@ class Sender:
             return None
         return _read_ids(status, answer, len(request.asks))
 
-    def upload(self, key: str, body: bytes) -> tuple[int, dict[str, Any]]:
+    def upload(
+        self, key: str, body: bytes, database_id: int = 1
+    ) -> tuple[int, dict[str, Any]]:
         """Send a file under `key`; return the status and the job, or why not."""
-        query = {"db_id": 1, "matching": "email", "name": key}
+        query = {"db_id": database_id, "matching": "email", "name": key}
         path = f"{_UPLOAD}?{urlencode(query)}"
         headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": key}
         status, answer = self._post(path, body, **headers)
         # Uploads end their connection.
         self.close()
+        _refuse_busy(status)
+        return status, orjson.loads(answer)
+
+    def undo(self, key: str, job_id: str) -> tuple[int, dict[str, Any]]:
+        """Ask under `key` for the undo of a job; return its status and job."""
+        path = f"/api/v1.1/jobs/{job_id}/undo"
+        status, answer = self._post(path, b"{}", **{"Idempotency-Key": key})
         _refuse_busy(status)
         return status, orjson.loads(answer)
 

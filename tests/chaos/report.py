@@ -45,6 +45,8 @@ class Report:
     #: Of these, how many were applied all the same.
     in_doubt_applied: int
     events_delivered: int
+    #: Imports of wrong files that were undone.
+    undone: int = 0
     #: Imports beyond a limit, and rows of other files under a key.
     refused: int = 0
     #: Until everything was settled, after the end of the load.
@@ -71,6 +73,7 @@ class Report:
             "in_doubt_applied": self.in_doubt_applied,
             "events_delivered": self.events_delivered,
             "refused": self.refused,
+            "undone": self.undone,
             "settled_after_seconds": round(self.settled_after_seconds, 1),
             "held_at_faults": sum(each.held for each in self.faults),
             **{breach.name.lower(): self.counts[breach] for breach in Breach},
@@ -108,7 +111,7 @@ class Report:
             f"imports accepted {self.accepted}, in doubt {self.in_doubt} "
             f"(applied {self.in_doubt_applied}), "
             f"events delivered {self.events_delivered}, "
-            f"refused beyond a limit {self.refused}",
+            f"refused beyond a limit {self.refused}, undone {self.undone}",
             "everything accepted was settled "
             f"{self.settled_after_seconds:.1f} s after the end of the load"
             if not self.counts[Breach.UNSETTLED]

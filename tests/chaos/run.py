@@ -166,8 +166,8 @@ def run(directory: Path, options: Options, tell: Tell) -> Report:
         tell("the load ends; waiting until everything is applied and delivered")
         scene.stop_producers()
         settled_after = scene.settle()
-        asks = scene.read_asks()
-        tell(f"checking {len(asks)} imports")
+        asks, rounds = scene.read_asks(), scene.read_rounds()
+        tell(f"checking {len(asks)} imports, and {len(rounds)} files that were undone")
         with scene.connect() as connection:
             ledger = load_ledger(
                 connection, scene.read_received(), scene.read_waiting()
@@ -185,7 +185,8 @@ def run(directory: Path, options: Options, tell: Tell) -> Report:
         in_doubt=in_doubt,
         in_doubt_applied=in_doubt_applied,
         events_delivered=len(ledger.received),
-        findings=find_breaches(asks, ledger),
+        undone=sum(ledger.left.undos.values()),
+        findings=find_breaches(asks, ledger, rounds),
     )
 
 

@@ -30,6 +30,8 @@ from tests.chaos.asks import Ask, read_asks
 from tests.chaos.ledger import HUNG_ENDPOINT
 from tests.chaos.mounts import Disk, hung_names, small_disk
 from tests.chaos.network import Network, network_to
+from tests.chaos.rounds import DATABASE as ROUNDS
+from tests.chaos.rounds import Round, read_rounds
 from tests.chaos.workload import HUNG_TRIGGER, START_TRIGGER
 from tests.declared import make_endpoint, make_trigger
 from tests.groups import Group
@@ -109,8 +111,18 @@ class Scene:
         ]
         with self.connect() as connection, connection.transaction():
             lock_catalog(connection)
+            declared = load_declared(connection)
+            # Where what was confirmed is recorded, undo is exact.
+            apart = replace(
+                declared.databases[1],
+                id=ROUNDS,
+                name="Rounds",
+                default_resource_id=None,
+                claims=True,
+            )
             declared = replace(
-                load_declared(connection),
+                declared,
+                databases={**declared.databases, ROUNDS: apart},
                 endpoints={1: endpoint, HUNG_ENDPOINT: hung},
                 triggers={each.id: each for each in triggers},
             )
@@ -131,6 +143,7 @@ class Scene:
             argv += [f"--{name}={value}" for name, value in options.items()]
             self._producers.append(subprocess.Popen(argv, start_new_session=True))
         self._start_importers()
+        self._start_undoers()
 
     def _start_importers(self) -> None:
         """Import files twice at once, over the network that is cut."""
@@ -146,6 +159,21 @@ class Scene:
         self._producers.append(
             subprocess.Popen(argv, start_new_session=True, env=environ)
         )
+
+    def _start_undoers(self) -> None:
+        """Import wrong files and undo them, in a database for that."""
+        argv = [sys.executable, "-m", "tests.chaos.undoers"]
+        argv += [f"--url={self.answer['http']}", f"--token={self.answer['token']}"]
+        argv += [f"--seed={self.seed}", f"--log={self._rounds}"]
+        self._producers.append(subprocess.Popen(argv, start_new_session=True))
+
+    @property
+    def _rounds(self) -> Path:
+        return self.directory / "rounds.jsonl"
+
+    def read_rounds(self) -> list[Round]:
+        """Read the rounds that were played to their end."""
+        return read_rounds(self._rounds)
 
     def stop_producers(self) -> None:
         """End the load; raise if a producer was answered what it must not be."""

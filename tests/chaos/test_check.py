@@ -9,6 +9,7 @@ from tests.chaos.asks import Ask, Kind
 from tests.chaos.check import Breach, find_breaches
 from tests.chaos.ledger import Event, Ledger, Profile, Receipt
 from tests.chaos.render import render
+from tests.chaos.rounds import Left, Part, Round
 from tests.chaos.sizes import make_large
 from tests.chaos.workload import email
 
@@ -369,3 +370,49 @@ def test_a_report_is_shown_with_all_that_it_found() -> None:
 
     assert "| 1 | 2 | 7 | 100 | 1,234 | 8 (7) | 7 | 5 | 7 | 7 | 7 | 7 | 7 |\n" in shown
     assert "| kill -9 Redis | 2 | 3.6 s | 3.6 s |\n" in shown
+
+
+ROUND = Round(name="round-1", job_id="01a22b10-8c23-7234-9e9e-000000000000")
+UNDONE = Left(
+    people=ROUND.expect(),
+    receipts=Counter(ROUND.import_ids()),
+    undos=Counter(ROUND.import_ids()),
+)
+
+
+def breaches_of_round(left: Left) -> set[Breach]:
+    findings = find_breaches(ASKS, replace(KEPT, left=left), [ROUND])
+    return {finding.breach for finding in findings}
+
+
+def test_nothing_is_found_where_a_wrong_file_is_undone() -> None:
+    assert breaches_of_round(UNDONE) == set()
+    emails = [row["email"] for row in ROUND.rows(Part.WRONG)]
+    # Some of them were there before, some came later, some are nobody any more.
+    assert 0 < sum(email in UNDONE.people for email in emails) < len(emails)
+
+
+@pytest.mark.parametrize("times", [0, 2])
+def test_undos_that_never_came_or_came_twice_are_found(times: int) -> None:
+    one = ROUND.import_ids()[7]
+    undos = Counter({**UNDONE.undos, one: times})
+
+    assert breaches_of_round(replace(UNDONE, undos=undos)) == {
+        Breach.DOUBLED if times else Breach.LOST
+    }
+
+
+@pytest.mark.parametrize("person", [0, 25, 35, 45])
+def test_who_is_not_as_without_the_wrong_file_is_found(person: int) -> None:
+    email = ROUND.email(person)
+    fields = {**UNDONE.people[email], "points": 0}
+    rest = {name: one for name, one in UNDONE.people.items() if name != email}
+
+    for people in (rest, {**rest, email: fields}):
+        assert breaches_of_round(replace(UNDONE, people=people)) == {Breach.WRONG}
+
+
+def test_who_should_be_nobody_any_more_is_found() -> None:
+    people = {**UNDONE.people, ROUND.email(59): {"points": 1}}
+
+    assert breaches_of_round(replace(UNDONE, people=people)) == {Breach.WRONG}
