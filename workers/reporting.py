@@ -117,6 +117,8 @@ def count_batch(
         alike[_key(import_, outcome)] += 1
         if outcome.undoes is not None:
             _count_undo(outcome)
+        if outcome.candidates and not outcome.error:
+            metrics.AMBIGUOUS_CHOSEN.labels(import_.matching).inc()
         age = now - import_.accepted_at
         metrics.ACCEPTED_TO_PROCESSED_SECONDS.observe(max(0.0, age.total_seconds()))
     for key, count in alike.items():

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from ingest.domain import events, fields, merge, undoing
 from ingest.domain.assertions import Claims, list_claims, list_operators
-from ingest.domain.candidates import choose_first, list_candidates
+from ingest.domain.candidates import choose, list_candidates
 from ingest.domain.catalog import Catalog, Database
 from ingest.domain.contacts import email_key, phone_key
 from ingest.domain.drafts import Draft
@@ -26,7 +26,6 @@ from ingest.domain.imports import (
     Candidate,
     Import,
     Matching,
-    OnAmbiguous,
     Operation,
     Outcome,
     State,
@@ -197,8 +196,7 @@ def _find(
     except AmbiguousMatch as error:
         database = workspace.catalog.databases[import_.database_id]
         policy = import_.on_ambiguous or database.on_ambiguous
-        is_first = policy is OnAmbiguous.FIRST and not search.every
-        chosen = choose_first(search, error.held) if is_first else None
+        chosen = choose(policy, search, error.held)
         if chosen is None:
             raise
         profile_id, kind = chosen

@@ -10,12 +10,15 @@ from msgspec import Struct
 
 from ingest.domain.contacts import normalize_phone, phone_key
 from ingest.domain.errors import InvalidValue
-from ingest.domain.imports import Candidate, CandidateKey, Import
+from ingest.domain.imports import Candidate, CandidateKey, Import, OnAmbiguous
 from ingest.domain.lookups import (
+    CANDIDATES,
     EMAIL,
     FIELD_PREFIX,
+    FIELD_SCAN,
     PHONE,
     PROFILE_ID,
+    SUBSCRIPTION_SCAN,
     Lookup,
     Search,
 )
@@ -30,12 +33,43 @@ _TOP: Mapping[str, str] = {
     "push_sub": "subscription_id",
     PROFILE_ID: "profile_id",
 }
+_SCANS = (FIELD_SCAN, SUBSCRIPTION_SCAN)
 
 
-def choose_first(
+def choose(
+    policy: OnAmbiguous, search: Search, held: Mapping[str, Sequence[Lookup]]
+) -> tuple[str, str] | None:
+    """Return the profile that a policy chooses, and the kind of key that finds it.
+
+    None if the policy does not decide (A1). `held` is each candidate's keys, in the
+    order of the search.
+    """
+    if policy is OnAmbiguous.FIRST and not search.every:
+        return _choose_first(search, held)
+    if policy is OnAmbiguous.OLDEST:
+        return _choose_oldest(search, held)
+    return None
+
+
+def _choose_oldest(
     search: Search, held: Mapping[str, Sequence[Lookup]]
 ) -> tuple[str, str] | None:
-    """Return the profile that the first kind of key finds, and that kind (A3).
+    """Choose the lowest id, for ids sort by the second of creation (A4).
+
+    Keys are read in this order, scans in any: where one ends at its limit, an older
+    profile may be left, and none is chosen.
+    """
+    is_scanned = any(lookup.kind in _SCANS for lookup in search.lookups)
+    if is_scanned and len(held) >= CANDIDATES:
+        return None
+    oldest = min(held)
+    return oldest, held[oldest][0].kind
+
+
+def _choose_first(
+    search: Search, held: Mapping[str, Sequence[Lookup]]
+) -> tuple[str, str] | None:
+    """Choose the profile that the first kind of key finds (A3).
 
     The kinds are in the order in which the mode searches. None if the first that finds
     any finds several: then the key does not decide.

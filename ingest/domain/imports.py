@@ -46,6 +46,8 @@ class OnAmbiguous(StrEnum):
     REJECT = "reject"
     #: The first kind of key, in the order of the mode, decides if it finds one profile.
     FIRST = "first"
+    #: The profile that was created first.
+    OLDEST = "oldest"
 
 
 class Operation(StrEnum):

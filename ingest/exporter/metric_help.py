@@ -60,6 +60,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "matched.",
         "penstock_conflicts_total": "If it rises, a database has duplicates. Match by "
         "a better key, or declare the field unique.",
+        "penstock_ambiguous_chosen_total": "If it rises, a database has duplicates. "
+        "`penstock imports show` lists the candidates of an import.",
         "penstock_accepted_to_processed_seconds": "It is the time in the stream and "
         "in a batch. `penstock_stage_seconds` has the time in the batch.",
         "penstock_orphan_keys_total": "Match keys do not fit their profiles, after a "

@@ -118,6 +118,12 @@ DRAIN_SECONDS = Histogram(
     "Seconds per transaction batch, from reading the stream to publishing outcomes.",
     buckets=_SECONDS,
 )
+AMBIGUOUS_CHOSEN = Counter(
+    "penstock_ambiguous_chosen_total",
+    "Imports that several profiles matched, of which `on_ambiguous` chose one, by "
+    "`matching`.",
+    ["matching"],
+)
 STAGE_SECONDS = Histogram(
     "penstock_stage_seconds",
     "Seconds per batch and stage: read (lease, stream, catalog), load (decode, find, "
@@ -228,6 +234,7 @@ _begin(PROCESSED, ("dead",), (500,))
 _begin(PROCESSED_BY_DOOR, DOORS, _STATES)
 _begin(PROCESSED_BY_MATCHING, [matching.value for matching in Matching], _STATES)
 _begin(CONFLICTS, [matching.value for matching in Matching])
+_begin(AMBIGUOUS_CHOSEN, [matching.value for matching in Matching])
 _begin(STAGE_SECONDS, STAGES)
 _begin(BATCHES_REPEATED, ("unique value", "failed", "halved", "held"))
 _begin(IMPORTS_HELD, ("key", "profile"))

@@ -155,6 +155,37 @@ def test_a_kind_that_finds_several_does_not_decide(
     assert [one["profile_id"] for one in answer["candidates"]] == sorted(two)
 
 
+@pytest.mark.fact("A.4-oldest")
+def test_the_oldest_of_many_is_chosen_where_that_is_asked_for(
+    penstock: ServedIntake, token: str
+) -> None:
+    phone = "+442079460013"
+    ids = [add(penstock, token, phones=[phone]) for _ in range(7)]
+    key = {"matching": "phone", "phone": phone}
+    asked = {"token": token, "db_id": 1, **key, "on_ambiguous": "oldest"}
+    answer = penstock.post({**asked, "data": {"_fname": "Ann"}})
+
+    assert answer.json()["profile_id"] == min(ids)
+    import_id = answer.headers["Import-Id"]
+    receipt = penstock.get(f"/api/v1.1/imports/{import_id}?token={token}").json()
+    assert receipt["matched_by"] == "phone"
+    assert [one["profile_id"] for one in receipt["candidates"]] == sorted(ids)[:5]
+
+
+@pytest.mark.fact("A.4-oldest")
+@pytest.mark.parametrize(("count", "error"), [(4, 0), (5, 409)])
+def test_a_scan_that_ends_at_its_limit_does_not_decide(
+    penstock: ServedIntake, token: str, count: int, error: int
+) -> None:
+    ids = [add(penstock, token, _lname="Smith") for _ in range(count)]
+    key = {"matching": "custom", "field_name": "_lname", "field_value": "Smith"}
+    asked = {"token": token, "db_id": 1, **key, "on_ambiguous": "oldest"}
+    answer = penstock.post({**asked, "data": {"_fname": "Ann"}}).json()
+
+    assert answer["error"] == error
+    assert answer.get("profile_id") == (None if error else min(ids))
+
+
 @pytest.mark.fact("A.1-policy")
 def test_a_database_may_set_the_policy_and_an_import_another(
     connection: Connection, token: str, settings: Settings
@@ -175,5 +206,5 @@ def test_a_database_may_set_the_policy_and_an_import_another(
     # Reading never guesses.
     assert reading["error"] == 409
     assert unknown["error_text"] == (
-        "Unknown policy (one of reject, first): on_ambiguous"
+        "Unknown policy (one of reject, first, oldest): on_ambiguous"
     )

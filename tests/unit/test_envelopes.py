@@ -235,7 +235,9 @@ SENT: Mapping[str, st.SearchStrategy[object]] = {
     ),
     "sync": st.sampled_from([True, False, "0", 0.0, None]),
     "lane": st.sampled_from(["live", "bulk", "Bulk", "", None, 1]),
-    "on_ambiguous": st.sampled_from(["first", "reject", "First", "", None, 1]),
+    "on_ambiguous": st.sampled_from(
+        ["first", "oldest", "reject", "First", "", None, 1]
+    ),
     "db_id": st.sampled_from([1, 2**31 - 1, 2**31, 0, "1", 1.0, True, None]),
     "resource_id": st.sampled_from([1, 0, -1, "7", None, ""]),
     "matching": st.sampled_from(["email", "custom", "EMAIL", "", None, 1]),

@@ -78,6 +78,7 @@ def find_holders_of_all(
                OFFSET 0) AS holders
          GROUP BY profile_id
         HAVING count(*) = cardinality(%(values)s::text[])
+         ORDER BY profile_id
          LIMIT %(candidates)s
         """,
         {
@@ -134,8 +135,9 @@ def _find_by_keys(
         return []
     rows = connection.execute(
         """
-        -- One probe of the primary key for each wanted key. Of a subscription on one
-        -- resource, also one of each profile that is found, which must have it there.
+        -- One probe of the primary key for each wanted key, which finds the oldest
+        -- profiles first. Of a subscription on one resource, also one of each profile
+        -- that is found, which must have it there.
         SELECT wanted.number, found.profile_id
           FROM unnest(%(databases)s::integer[], %(kinds)s::text[], %(values)s::text[],
                       %(channels)s::text[], %(resources)s::integer[])
@@ -154,6 +156,7 @@ def _find_by_keys(
                              FROM profiles
                             WHERE profiles.database_id = match_keys.database_id
                               AND profiles.id = match_keys.profile_id))
+                ORDER BY profile_id
                 LIMIT %(candidates)s) AS found
         """,
         {
