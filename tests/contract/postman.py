@@ -10,16 +10,21 @@ from pathlib import Path
 
 import orjson
 
-from tests.contract.requests import PROFILE_ID, Example, list_examples
+from tests.contract.requests import IMPORT_ID, PROFILE_ID, Example, list_examples
 
 COLLECTION = Path(__file__).parents[2] / "docs" / "penstock.postman_collection.json"
 _SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
-_PLAIN = "/api/integrations/any/profile_import"
+#: What does not answer in the kind that it is asked in.
+_ANSWERS = {
+    "/api/integrations/any/profile_import": "plain",
+    "/api/v1.1/profiles/export": "lines",
+}
 
 _SUCCEEDED = {
     "json": "pm.expect(pm.response.json().error).to.eql(0);",
     "xml": "pm.expect(pm.response.text()).to.include('<error>0</error>');",
     "plain": "pm.expect(pm.response.text()).to.eql('Successful operation');",
+    "lines": "pm.expect(pm.response.text()).to.include('\"end\":true');",
 }
 #: Others need the id of the profile that the first request made.
 _REMEMBER = (
@@ -46,13 +51,11 @@ def _url(path: str) -> dict[str, object]:
 def _make_item(example: Example, kind: str, *lines: str) -> dict[str, object]:
     return {
         "name": f"{example.summary} ({kind.upper()})",
-        "event": _script(
-            _SUCCEEDED["plain" if example.path == _PLAIN else kind], *lines
-        ),
+        "event": _script(_SUCCEEDED[_ANSWERS.get(example.path, kind)], *lines),
         "request": {
             "method": "POST",
             "header": [{"key": "Content-Type", "value": f"application/{kind}"}],
-            "url": _url(example.path),
+            "url": _url(example.path.replace(IMPORT_ID, "{{import_id}}")),
             "body": {
                 "mode": "raw",
                 "raw": example.bodies[kind].replace(PROFILE_ID, "{{profile_id}}"),

@@ -18,6 +18,9 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "requests.md"
 #: Stands in the examples for the id of a profile that exists.
 PROFILE_ID = "6b04f28ad691ecc2e1a166f2"
 #: Shown in XML too; the others differ from their JSON in the same way.
+#: Stands in the paths for the id of an import.
+IMPORT_ID = "{import_id}"
+_OF_JOBS = "/api/v1.1/jobs/"
 _IN_XML = {"/api/v1.1/profiles/import", "/api/v1.1/profiles/import_batch"}
 _LAST = "/api/v1.1/profiles/delete"
 
@@ -35,12 +38,16 @@ TOKEN=abcdefghijklmnqrstuvwxyz
 ```
 """
 _FIND = """\
-Some need the id of a profile, which the first request answered:
+Some need the ID of a profile, which the first request answered, or that of an import,
+which is in a header of each answer:
 
 ```sh
 PROFILE_ID=$(curl -sS "$URL/api/v1.1/profiles/get?token=$TOKEN" \\
   -d '{"db_id": 1, "email": "ada@example.com"}' |
   sed 's/.*"id":"\\([0-9a-f]*\\)".*/\\1/')
+IMPORT_ID=$(curl -sS -o /dev/null -D - "$URL/api/v1.1/profiles/import?token=$TOKEN" \\
+  -d '{"db_id": 1, "email": "ada@example.com", "data": {"_fname": "Ada"}}' |
+  tr -d '\\r' | sed -n 's/^[Ii]mport-[Ii]d: //p')
 ```
 """
 
@@ -66,6 +73,7 @@ def list_examples() -> list[Example]:
         (path, paths[path]["post"])
         for path in paths
         if "application/json" in _content(paths[path].get("post", {}))
+        and not path.startswith(_OF_JOBS)
     ]
     operations.sort(key=lambda operation: operation[0] == _LAST)
     return [_make_example(path, operation) for path, operation in operations]
@@ -101,6 +109,7 @@ def _dump(example: Any) -> str:
 
 def _block(path: str, kind: str, body: str) -> str:
     quoted = body.replace("'", "'\\''").replace(PROFILE_ID, "'$PROFILE_ID'")
+    path = path.replace(IMPORT_ID, "$IMPORT_ID")
     return (
         f'```sh\ncurl -sS "$URL{path}" -H "Authorization: Bearer $TOKEN" \\\n'
         f"  -H 'Content-Type: application/{kind}' -d '{quoted}'\n```\n"

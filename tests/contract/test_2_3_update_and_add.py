@@ -98,6 +98,8 @@ def test_add_refuses_a_duplicate_of_a_unique_value(
 
     said = add(penstock, token, data)
 
+    (holder,) = said.pop("candidates")
+    assert [key["path"] for key in holder["keys"]] == [path]
     assert said == {
         "error": 409,
         "error_text": f"Another profile holds this value: {path}",
