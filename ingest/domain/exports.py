@@ -11,8 +11,6 @@ from ingest.domain.views import view_profile, view_subscription
 
 #: Profiles of one page.
 PAGE = 1000
-#: The member of a line that only a restore reads.
-DELETED = "deleted_subscriptions"
 
 
 class ExportRequest(Struct, frozen=True, kw_only=True):
@@ -47,7 +45,9 @@ def show_profile(profile: Profile, fields: Collection[str]) -> Mapping[str, obje
     if profile.segments:
         line["add_to_segments"] = sorted(profile.segments)
     if gone and not fields:
-        line[DELETED] = [to_builtins(view_subscription(profile, one)) for one in gone]
+        shown = [to_builtins(view_subscription(profile, one)) for one in gone]
+        # Only a restore reads it.
+        line["deleted_subscriptions"] = shown
     return line
 
 

@@ -395,9 +395,42 @@ def test_the_command_restores_a_packed_export_into_an_empty_database(
             "Line 1: Unknown field",
         ),
         (lambda lines: [b"[]", *lines], "Line 1: Must be an object"),
+        (lambda lines: [b"{", *lines], "Line 1: "),
+        (
+            lambda lines: [*lines[:2], b'{"penstock":{"end":true}}'],
+            "Line 3: Object miss",
+        ),
+        (lambda lines: [b'{"profile_id":"7","data":{}}', *lines], "Line 1: Expected"),
+        (lambda lines: [b'{"data":{}}', *lines], "Line 1: Object missing"),
+        (
+            lambda lines: [lines[0][:-1] + b',"add_to_segments":["1"]}', *lines[1:]],
+            "Line 1: Expected `int`",
+        ),
+        (
+            lambda lines: [lines[0][:-1] + b',"add_to_segments":[77]}', *lines[1:]],
+            "Line 1: Segment not found",
+        ),
+        (
+            lambda lines: [
+                lines[0][:-1] + b',"deleted_subscriptions":[1]}',
+                *lines[1:],
+            ],
+            "Line 1: Expected `object`",
+        ),
+        (
+            lambda lines: [
+                lines[0].replace(b'_createtime":', b'_createtime":7'),
+                *lines[1:],
+            ],
+            "Line 1: ",
+        ),
         (lambda lines: [lines[0], *lines], "the same ID"),
     ],
-    ids=["cut", "a line is missing", "unknown field", "no line of an export", "twice"],
+    ids=[
+        *("cut", "a line is missing", "unknown field", "no line of an export"),
+        *("no JSON", "no count", "no id of a profile", "no id", "text as a segment"),
+        *("unknown segment", "no subscription", "no time", "twice"),
+    ],
 )
 def test_what_is_no_whole_export_is_not_restored_at_all(
     connection: Connection,
@@ -417,3 +450,21 @@ def test_what_is_no_whole_export_is_not_restored_at_all(
     assert text in refused.output
     assert connection.execute("SELECT * FROM profiles").fetchall() == []
     assert connection.execute("SELECT * FROM match_keys").fetchall() == []
+
+
+@pytest.mark.fact("E.3-restore")
+def test_a_packed_export_that_is_cut_or_broken_is_not_restored(
+    connection: Connection, settings: Settings, tmp_path: Path
+) -> None:
+    fill(connection, 2, _fname="Ann")
+    pages = b"".join(export_profiles(connection, ExportRequest(database_id=1)))
+    packed = gzip.compress(pages)
+    empty(connection)
+    file = tmp_path / "people.ndjson.gz"
+    for broken in (packed[:-20], packed[:12], packed[:30] + b"\0" * 30 + packed[60:]):
+        file.write_bytes(broken)
+        refused = restore(settings, file)
+
+        assert refused.exit_code == 2
+        assert "cannot be unpacked" in refused.output
+        assert connection.execute("SELECT * FROM profiles").fetchall() == []

@@ -5,16 +5,17 @@ creation, and their deleted subscriptions; nothing is added to them.
 """
 
 import gzip
-from collections.abc import Iterator, Mapping, Set
+import zlib
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Annotated, BinaryIO, cast
 
 import orjson
 import psycopg
+from msgspec import Meta, Struct, ValidationError, convert
 from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
@@ -23,7 +24,6 @@ from ingest.domain.catalog import Catalog
 from ingest.domain.counts import count
 from ingest.domain.dates import parse_date
 from ingest.domain.errors import InvalidRequest, InvalidValue
-from ingest.domain.exports import DELETED
 from ingest.domain.imports import Import, Key, Matching
 from ingest.domain.lookups import stored_keys
 from ingest.domain.profiles import Profile, SubscriptionKey
@@ -40,8 +40,16 @@ _CHUNK = 500
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
+class _Line(Struct, frozen=True):
+    """A line of an export; of its subscriptions those that are not deleted."""
+
+    profile_id: Annotated[str, Meta(pattern="^[0-9a-f]{24}$")]
+    data: dict[str, object]
+    add_to_segments: tuple[int, ...] = ()
+    deleted_subscriptions: list[dict[str, object]] = []
+
+
+class _End(Struct, frozen=True):
     """The last line of an export."""
 
     profiles: int
@@ -143,11 +151,16 @@ class _Reader:
         """Yield a profile for each line, and the end; raise InvalidRequest."""
         limit = 4 * self._schemas.catalog.limits.profile_bytes
         number = 0
-        while line := file.readline(limit):
+        while line := _read_line(file, limit, number):
             number += 1
             try:
                 yield self._read(line)
-            except (InvalidRequest, InvalidValue, ValueError) as error:
+            except (
+                InvalidRequest,
+                InvalidValue,
+                ValueError,
+                ValidationError,
+            ) as error:
                 message = f"Line {number}: {error}; nothing was restored"
                 raise InvalidRequest(message) from error
 
@@ -155,28 +168,15 @@ class _Reader:
         document = orjson.loads(line)
         if not isinstance(document, dict):
             raise InvalidRequest("Must be an object")
-        own = document.get("penstock")
-        if isinstance(own, dict) and own.get("end") is True:
-            return _End(int(own["profiles"]))
-        data = document.get("data")
-        if not isinstance(data, dict):
-            raise InvalidRequest("Must be a line of an export")
-        return self._make(document, data)
+        if "penstock" in document:
+            return convert(document["penstock"], _End)
+        return self._make(convert(document, _Line))
 
-    def _make(
-        self, document: Mapping[str, object], data: Mapping[str, object]
-    ) -> Profile:
-        deleted = document.get(DELETED)
+    def _make(self, line: _Line) -> Profile:
         # Read like the others, and marked when they are.
-        gone = [
-            {**one, "is_delete": False}
-            for one in (deleted if isinstance(deleted, list) else ())
-            if isinstance(one, dict)
-        ]
-        live = data.get("subscriptions")
+        gone = [{**one, "is_delete": False} for one in line.deleted_subscriptions]
+        live = line.data.get("subscriptions")
         listed = [*(live if isinstance(live, list) else []), *gone]
-        segments = document.get("add_to_segments")
-        profile_id = str(document.get("profile_id"))
         import_ = Import(
             import_id=uuid7(),
             accepted_at=datetime.now(UTC),
@@ -184,16 +184,16 @@ class _Reader:
             token_id=None,
             database_id=self._database_id,
             matching=Matching.PROFILE_ID,
-            key=Key(profile_id=profile_id),
-            data={**data, "subscriptions": listed} if listed else data,
-            add_to_segments=tuple(segments) if isinstance(segments, list) else (),
+            key=Key(profile_id=line.profile_id),
+            data={**line.data, "subscriptions": listed} if listed else line.data,
+            add_to_segments=line.add_to_segments,
         )
         prepared = self._schemas.prepare(import_)
         if prepared.faults:
             raise InvalidRequest(prepared.faults)
-        created = data.get("_createtime")
+        created = line.data.get("_createtime")
         empty = Profile(
-            id=profile_id,
+            id=line.profile_id,
             database_id=self._database_id,
             created_at=None
             if created is None
@@ -203,6 +203,16 @@ class _Reader:
         # They were put behind the others.
         drafts = prepared.draft.subscriptions[len(listed) - len(gone) :]
         return _mark_deleted(merged.profile, {one.key for one in drafts})
+
+
+def _read_line(file: BinaryIO, limit: int, number: int) -> bytes:
+    try:
+        return file.readline(limit)
+    except (EOFError, OSError, zlib.error) as error:
+        raise InvalidRequest(
+            f"The file cannot be unpacked after line {number} ({error}); nothing was "
+            "restored"
+        ) from error
 
 
 def _mark_deleted(profile: Profile, keys: Set[SubscriptionKey]) -> Profile:
