@@ -308,8 +308,8 @@ def empty(connection: Connection) -> None:
     connection.execute("TRUNCATE profiles, match_keys, segment_members, imports")
 
 
-def restore(settings: Settings, file: Path) -> Result:
-    arguments = ["import", str(file), "--database", "1", "--restore"]
+def restore(settings: Settings, file: Path, *more: str) -> Result:
+    arguments = ["import", str(file), "--database", "1", "--restore", *more]
     environ = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
     return CliRunner().invoke(main, arguments, env=environ)
 
@@ -468,3 +468,29 @@ def test_a_packed_export_that_is_cut_or_broken_is_not_restored(
         assert refused.exit_code == 2
         assert "cannot be unpacked" in refused.output
         assert connection.execute("SELECT * FROM profiles").fetchall() == []
+
+
+@pytest.mark.fact("E.3-restore")
+@pytest.mark.parametrize(
+    "more",
+    [
+        *(["--dry-run"], ["--resume"], ["--matching", "phone"], ["--segment", "1"]),
+        *(["--format", "ndjson"], ["--map", "a=b"], ["other.ndjson"]),
+    ],
+    ids=" ".join,
+)
+def test_a_restore_refuses_what_it_would_ignore(
+    settings: Settings, tmp_path: Path, more: list[str]
+) -> None:
+    refused = restore(settings, tmp_path / "people.ndjson", *more)
+
+    assert refused.exit_code == 2
+    assert "--restore needs exactly one file" in refused.output
+
+
+@pytest.mark.fact("E.3-restore")
+def test_a_file_that_is_not_there_is_named(settings: Settings, tmp_path: Path) -> None:
+    refused = restore(settings, tmp_path / "people.ndjson")
+
+    assert refused.exit_code == 2
+    assert "people.ndjson: No such file or directory" in refused.output

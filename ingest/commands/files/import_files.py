@@ -121,15 +121,22 @@ def _run(
     return _import_all(settings, files, asked, options)
 
 
+_NOT_OF_RESTORE = ("resume", "restart", "dry_run", "rejects", "format_")
+
+
 def _restore(
     settings: Settings,
     files: tuple[str, ...],
     asked: FileRequest,
     options: Mapping[str, Any],
 ) -> int:
-    """Restore one export; return the exit status."""
-    if len(files) != 1 or options["dry_run"]:
-        raise click.UsageError("--restore needs exactly one file, and no --dry-run")
+    """Restore one export, which says all there is to say; return the exit status."""
+    others = any(options[name] for name in _NOT_OF_RESTORE)
+    if len(files) != 1 or others or asked.parameters.keys() != {"db_id"}:
+        raise click.UsageError(
+            "--restore needs exactly one file, and only --database, --json, or "
+            "--state-dir besides"
+        )
     restored = restore_file(settings, Path(files[0]), asked.parameters["db_id"])
     if options["as_json"]:
         print_json({"name": files[0], "state": "done", "restored": restored})

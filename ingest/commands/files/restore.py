@@ -82,7 +82,11 @@ def restore_file(settings: Settings, path: Path, database_id: int) -> int:
 
 @contextmanager
 def _open(path: Path) -> Iterator[BinaryIO]:
-    with path.open("rb") as file:
+    try:
+        opened = path.open("rb")
+    except OSError as error:
+        raise InvalidRequest(f"{path}: {error.strerror}") from error
+    with opened as file:
         is_packed = file.read(2) == _GZIP_MAGIC
         file.seek(0)
         if not is_packed:
