@@ -137,6 +137,29 @@ class Receipts:
         )
         return {row["import_id"]: ReceiptSummary(**row) for row in rows}
 
+    async def find_candidates(
+        self, texts: Mapping[UUID, str]
+    ) -> dict[UUID, list[Candidate]]:
+        """Return the candidates of imports, by their ids, where one has some.
+
+        `texts` is what each was answered: another request under the name of an import
+        was answered something else, and is not told of its candidates.
+        """
+        rows = await self._fetch(
+            """
+            SELECT import_id, error_text, candidates
+              FROM imports
+             WHERE import_id = ANY(%(ids)s::uuid[])
+               AND candidates IS NOT NULL
+            """,
+            {"ids": list(texts)},
+        )
+        return {
+            row["import_id"]: convert(row["candidates"], list[Candidate])
+            for row in rows
+            if row["error_text"] == texts[row["import_id"]]
+        }
+
     async def find_receipt(self, import_id: UUID) -> StoredReceipt | None:
         """Return the receipt; None when there is none (yet)."""
         rows = await self._fetch(

@@ -70,6 +70,9 @@ def test_an_ambiguous_import_lists_who_matches_and_by_what(
     assert "+4420" not in str(receipt["candidates"])
     xml = penstock.post(ask(token, format="xml")).text
     assert xml.count("<candidates>") == 2
+    batch = {"token": token, "db_id": 1, "data": [ask(token)]}
+    (element,) = penstock.post(batch, path=f"{IMPORT}_batch").json()["result"]
+    assert (element["error"], element["candidates"]) == (409, told)
 
 
 @pytest.mark.fact("A.8-answer")
@@ -83,6 +86,9 @@ def test_one_who_may_not_read_is_told_of_the_conflict_only(
     import_id = answer.headers["Import-Id"]
     receipt = penstock.get(f"/api/v1.1/imports/{import_id}?token={narrow}").json()
     assert "candidates" not in receipt
+    batch = {"token": narrow, "db_id": 1, "data": [ask(narrow)]}
+    (element,) = penstock.post(batch, path=f"{IMPORT}_batch").json()["result"]
+    assert (element["error"], set(element)) == (409, {"error", "error_text"})
 
 
 @pytest.mark.fact("A.6-taken")

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -13,6 +13,7 @@ from falcon.asgi import Response
 from ingest.domain.answers import Answer
 from ingest.domain.errors import NotFound, Rejected
 from ingest.domain.identities import ImportName, Namer
+from ingest.domain.imports import Candidate
 from ingest.domain.jobs import new_job_id, row_import_id
 from ingest.domain.lanes import Lane
 from ingest.domain.tokens import Scope, Token
@@ -25,6 +26,7 @@ from ingest.doors.accept import (
 )
 from ingest.doors.http.bodies import release
 from ingest.doors.http.calls import Call, Decoded
+from ingest.doors.http.conflicts import find_candidates
 from ingest.doors.http.dry_runs import check_count, describe_dry_batch
 from ingest.doors.http.idempotency import RequestKey, find_key
 from ingest.doors.http.intake import Intake
@@ -141,6 +143,7 @@ class BatchResource:
         )
         if key:
             await submission.claim(key.name())
+        database_id = batch.shared.database_id
         lane = batch.shared.lane or self._choose_lane(count, submission.wait_seconds)
         places: list[ElementPlace] = []
         names = BatchNames(key, new_job_id(datetime.now(UTC)))
@@ -159,7 +162,10 @@ class BatchResource:
         if late:
             resp.set_header("Location", names.locate(count))
         retry = asks_retry(self._intake.settings, req, resp) if late else None
-        said = _say(places, answers, ids if late else None, retry)
+        named = await find_candidates(
+            self._intake, token, database_id, answers.values()
+        )
+        said = _say(places, answers, named, ids if late else None, retry)
         status = retry[0] if retry else 202 if late else 200
         # Ten thousand elements of XML take a while to write.
         await asyncio.to_thread(reply, req, resp, status, said)
@@ -244,16 +250,18 @@ _ACCEPTED = (0, ACCEPTED_TEXT)
 def _say(
     places: Iterable[ElementPlace],
     answers: Mapping[UUID, Answer],
+    named: Mapping[UUID, Sequence[Candidate]],
     late: list[UUID] | None,
     retry: tuple[int, str] | None = None,
 ) -> SuccessReply:
     """Say what came of all elements; `late` are the imports to ask for, if any is.
 
+    `named` are the profiles of conflicts.
     `retry` is what is said of those that are not applied yet, if they are to be
     repeated.
     """
     error, text = waiting = retry or _ACCEPTED
-    result = [_describe(place, answers, waiting) for place in places]
+    result = [_describe(place, answers, named, waiting) for place in places]
     if late is None:
         return ImportedBatchReply(result=result)
     return AcceptedBatchReply(
@@ -262,7 +270,10 @@ def _say(
 
 
 def _describe(
-    place: ElementPlace, answers: Mapping[UUID, Answer], waiting: tuple[int, str]
+    place: ElementPlace,
+    answers: Mapping[UUID, Answer],
+    named: Mapping[UUID, Sequence[Candidate]],
+    waiting: tuple[int, str],
 ) -> Reply:
     """Say what came of one element, or that it waits and where to ask."""
     if isinstance(place, Rejected):
@@ -271,4 +282,4 @@ def _describe(
     if answer is None:
         error, text = waiting
         return AcceptedReply(error=error, error_text=text, import_id=place)
-    return describe(answer)
+    return describe(answer, named.get(place, ()))

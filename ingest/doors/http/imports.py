@@ -1,17 +1,16 @@
 """The endpoints of one import each, and the receipts of all."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from uuid import UUID
 
 from falcon.asgi import Response
 
 from ingest.domain.answers import Answer
-from ingest.domain.errors import AmbiguousMatch, NotFound, Unavailable
-from ingest.domain.imports import Candidate
+from ingest.domain.errors import NotFound
 from ingest.domain.tokens import Scope, Token
 from ingest.doors.accept import Accepted, accept, check_reader
 from ingest.doors.http.calls import Call, Decoded
+from ingest.doors.http.conflicts import find_candidates
 from ingest.doors.http.dry_runs import reply_dry_run
 from ingest.doors.http.idempotency import find_key, mark_replayed
 from ingest.doors.http.intake import Intake
@@ -21,7 +20,6 @@ from ingest.doors.http.submissions import Submission
 from ingest.doors.http.tracing import traced
 from ingest.doors.receipts import StoredReceipt
 from ingest.wire.envelopes import Envelope
-from ingest.wire.reply_types import ReceiptReply
 
 #: Reads the parameters of a request; raises InvalidRequest.
 ImportLoader = Callable[[Mapping[str, object]], Envelope]
@@ -52,27 +50,11 @@ class ImportResource:
             import_id = accepted.import_.import_id
             reply_accepted(req, resp, import_id, self._intake.settings)
         else:
-            named = await self._find_candidates(answer, accepted, token)
+            database_id = accepted.import_.database_id
+            named = await find_candidates(self._intake, token, database_id, [answer])
             mirror = self._intake.settings.mirror_errors
-            reply_answer(req, resp, answer, mirror=mirror, candidates=named)
-
-    async def _find_candidates(
-        self, answer: Answer, accepted: Accepted, token: Token
-    ) -> Sequence[Candidate]:
-        """Return the profiles of a conflict, to those who may read them (A8)."""
-        if answer.error != AmbiguousMatch.code:
-            return ()
-        if not token.allows(Scope.READ, accepted.import_.database_id):
-            return ()
-        stored = None
-        # Who is told of the conflict need not wait for Postgres to hear more.
-        with suppress(Unavailable):
-            stored = await self._intake.receipts.find_receipt(answer.import_id)
-        if stored is None or not isinstance(stored.reply, ReceiptReply):
-            return ()
-        # What is said of another request under its name has no candidates.
-        is_said = stored.reply.error_text == answer.error_text
-        return (stored.reply.candidates or ()) if is_said else ()
+            told = named.get(answer.import_id, ())
+            reply_answer(req, resp, answer, mirror=mirror, candidates=told)
 
     async def _try(
         self, req: Call, resp: Response, accepted: Accepted, token: Token

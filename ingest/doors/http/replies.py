@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 from falcon import HTTPError
 from falcon.asgi import Response
 from msgspec import UNSET, Struct
-from msgspec.structs import replace
 
 from ingest.domain.answers import Answer
 from ingest.domain.errors import (
@@ -45,15 +44,20 @@ def reply(req: Call, resp: Response, status: int, said: Struct) -> None:
     resp.data = dump(said, format_)
 
 
-def describe(answer: Answer) -> Reply:
-    """Say what came of an import (contract 2.2).
+def describe(answer: Answer, candidates: Sequence[Candidate] = ()) -> Reply:
+    """Say what came of an import (contract 2.2), and the profiles of a conflict.
 
     An error names a profile only where one was saved all the same (14, point 72).
     """
     error, text, profile_id = answer.error, answer.error_text, answer.profile_id
     if not error and profile_id is not None:
         return ImportedReply(error_text=text, profile_id=profile_id)
-    return ErrorReply(error=error, error_text=text, profile_id=profile_id or UNSET)
+    return ErrorReply(
+        error=error,
+        error_text=text,
+        profile_id=profile_id or UNSET,
+        candidates=list(candidates) or UNSET,
+    )
 
 
 def reply_answer(
@@ -66,10 +70,7 @@ def reply_answer(
 ) -> None:
     """Answer with the outcome of an import, and the profiles of a conflict."""
     status = answer.error if mirror and answer.error else 200
-    said = describe(answer)
-    if candidates and isinstance(said, ErrorReply):
-        said = replace(said, candidates=list(candidates))
-    reply(req, resp, status, said)
+    reply(req, resp, status, describe(answer, candidates))
 
 
 def reply_accepted(
