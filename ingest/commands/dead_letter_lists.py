@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from ingest.commands.databases import database_options
+from ingest.commands.outputs import ask
 from ingest.commands.selections import filtered, selected
 from ingest.domain.counts import count
 from ingest.store.database import connect
@@ -150,15 +151,6 @@ def show(number: str, reveal: bool, as_json: bool, database_url: str) -> None:
     click.echo("\npayload")
     click.echo(payload if reveal else json.dumps(payload, indent=2, ensure_ascii=False))
     click.echo(f"\ntraceback\n{traceback}")
-
-
-def ask(question: str, *, is_sure: bool, as_json: bool) -> None:
-    """Prompt before a change; abort if the answer is no."""
-    if is_sure:
-        return
-    if as_json:
-        raise click.UsageError("--json does not prompt; add --yes.")
-    click.confirm(question, abort=True, err=True)
 
 
 @click.command(

@@ -15,13 +15,13 @@ from rich.table import Table
 from ingest.commands.aliases import aliased
 from ingest.commands.databases import database_options, redis_options
 from ingest.commands.dead_letter_lists import (
-    ask,
     discard,
     echo_json,
     list_,
     show,
     whoami,
 )
+from ingest.commands.outputs import ask
 from ingest.commands.selections import selected
 from ingest.domain.counts import count
 from ingest.settings import read_profile_limits

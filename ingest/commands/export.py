@@ -9,15 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import click
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
+from ingest.commands.count_display import CountDisplay
 from ingest.commands.databases import database_options
 from ingest.commands.filters import Moment
 from ingest.domain.counts import count
@@ -106,20 +99,12 @@ def _write(connection: Connection, wanted: ExportRequest, output: Path | None) -
     done = 0
     with (
         _open(output) as file,
-        Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            disable=not sys.stderr.isatty(),
-        ) as progress,
+        CountDisplay("Export", total) as display,
     ):
-        task = progress.add_task("Export", total=total)
         for page in export_profiles(connection, wanted):
             file.write(page)
             done += page.count(b"\n")
-            progress.update(task, completed=done)
+            display.show(done)
     # Without the line that ends it.
     click.echo(f"Exported {count(done - 1, 'profile')}", err=True)
 

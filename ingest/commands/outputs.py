@@ -1,4 +1,4 @@
-"""Output of commands: JSON for machines, tables for people."""
+"""Output of commands: JSON for machines, tables and questions for people."""
 
 import sys
 from collections.abc import Iterable, Mapping
@@ -22,6 +22,15 @@ _COLORS: Mapping[str, str] = {
     "pending": "cyan",
     "failed": "bold red",
 }
+
+
+def ask(question: str, *, is_sure: bool, as_json: bool) -> None:
+    """Prompt before a change; abort if the answer is no."""
+    if is_sure:
+        return
+    if as_json:
+        raise click.UsageError("--json does not prompt; add --yes.")
+    click.confirm(question, abort=True, err=True)
 
 
 def print_json(document: object, *, indent: bool = True) -> None:

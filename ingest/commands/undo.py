@@ -1,6 +1,5 @@
 """`penstock undo`: take back imports, those of a job, or those of a token."""
 
-import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,12 +12,12 @@ import click
 import orjson
 from msgspec import to_builtins
 
+from ingest.commands.count_display import CountDisplay
 from ingest.commands.databases import find_settings
-from ingest.commands.dead_letter_lists import ask
 from ingest.commands.filters import Moment
-from ingest.commands.outputs import print_json
+from ingest.commands.interrupts import stop_on_signals
+from ingest.commands.outputs import ask, print_json
 from ingest.commands.undo_choices import UndoChoice, choose
-from ingest.commands.undo_display import UndoDisplay
 from ingest.domain.counts import count
 from ingest.domain.errors import PenstockError
 from ingest.domain.imports import Outcome
@@ -31,7 +30,7 @@ from ingest.doors.files.jobs.undo_jobs import (
 from ingest.geo import open_locator
 from ingest.settings import Settings
 from ingest.store.catalog.load import load_catalog
-from ingest.store.database import Connection, connect
+from ingest.store.database import Connection, connect, snapshot
 from ingest.store.faults import unavailable_while_away
 from ingest.store.jobs.progress import Job, insert_job
 from ingest.store.receipts.undo_totals import (
@@ -159,8 +158,8 @@ def _run(
     )
     insert_job(connection, job)
     stop, give_up = Event(), Event()
-    _listen(stop, give_up)
-    with UndoDisplay(chosen.total, quiet=not sys.stderr.isatty()) as display:
+    stop_on_signals(stop, give_up)
+    with CountDisplay("Undo", chosen.total) as display:
         run = UndoRun(
             job=job,
             request=request,
@@ -168,7 +167,7 @@ def _run(
             schemas=schemas,
             stop=stop,
             give_up=give_up,
-            watch=display.show,
+            watch=lambda progress: display.show(progress.settled),
         )
         job = run_undo(settings, run)
     totals = load_totals(connection, job.id)
@@ -177,18 +176,6 @@ def _run(
     if job.state is not JobState.DONE:
         return _INTERRUPTED if stop.is_set() else _FAILED
     return _REVERSED if totals.is_all else _NOT_ALL
-
-
-def _listen(stop: Event, give_up: Event) -> None:
-    """Stop at the first signal, and stop waiting at the second."""
-
-    def interrupt(*_: object) -> None:
-        if stop.is_set():
-            give_up.set()
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
 
 
 def _preview(
@@ -203,10 +190,9 @@ def _preview(
     # They come one after another: a job may have millions.
     profiles, last = 0, ""
     with (
-        connection.transaction(),
-        UndoDisplay(chosen.total, quiet=not sys.stderr.isatty()) as display,
+        snapshot(connection),
+        CountDisplay("Undo", chosen.total) as display,
     ):
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         targets = chosen.targets(connection)
         left: list[dict[str, object]] = []
         for number, (target, outcome) in enumerate(
@@ -217,7 +203,7 @@ def _preview(
             last = target.profile_id
             if outcome.kept or outcome.faults:
                 left.append(_describe(target, outcome))
-            display.advance(number)
+            display.show(number)
             if len(left) >= _PAGE:
                 _write(options["not_reversed"], left)
                 left = []

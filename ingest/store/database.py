@@ -149,6 +149,14 @@ def transaction_in_pipeline(
 
 
 @contextmanager
+def snapshot(connection: Connection) -> Iterator[None]:
+    """Read in one transaction, which sees one moment and writes nothing."""
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        yield
+
+
+@contextmanager
 def savepoint(connection: Connection, *, keep: bool = True) -> Iterator[None]:
     """Run the block as a part of the open transaction; on an error, take it back.
 

@@ -1,6 +1,5 @@
 """`penstock import`: import files of profiles."""
 
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from ingest.commands.files.imports import Ended, Importer, Refused, StartMode
 from ingest.commands.files.options import file_options, row_options
 from ingest.commands.files.request import FileRequest, load_request
 from ingest.commands.files.restore import restore_file
+from ingest.commands.interrupts import stop_on_signals
 from ingest.commands.outputs import print_json
 from ingest.domain.counts import count
 from ingest.domain.errors import PenstockError, Rejected
@@ -157,7 +157,7 @@ def _import_all(
     if options["resume"] or options["restart"]:
         start = StartMode.RESUME if options["resume"] else StartMode.ANEW
     stop, give_up = Event(), Event()
-    _listen(stop, give_up)
+    stop_on_signals(stop, give_up)
     ended: list[Ended | Refused] = []
     with Display(quiet=not sys.stderr.isatty()) as display:
         importer = Importer(settings, asked, start, display, stop, give_up)
@@ -175,23 +175,6 @@ def _import_all(
         as_json=options["as_json"],
     )
     return _choose_status(ended, stop)
-
-
-def _listen(stop: Event, give_up: Event) -> None:
-    """Stop reading at the first signal, and stop waiting at the second."""
-
-    def interrupt(*_: object) -> None:
-        if stop.is_set():
-            give_up.set()
-        else:
-            click.echo(
-                "Stopping after the rows in flight. Press Ctrl-C again to stop now.",
-                err=True,
-            )
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
 
 
 def _choose_status(ended: list[Ended | Refused], stop: Event) -> int:

@@ -7,10 +7,9 @@ from typing import LiteralString
 import orjson
 
 from ingest.domain.exports import PAGE, ExportRequest, show_end, show_profile
-from ingest.store.database import Connection
+from ingest.store.database import Connection, snapshot
 from ingest.store.profiles.profile_rows import load_profiles
 
-_BEGIN = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 #: By the primary key, whatever else is asked for.
 _OF_DATABASE = """
     SELECT id
@@ -38,8 +37,7 @@ def export_profiles(connection: Connection, wanted: ExportRequest) -> Iterator[b
 
     All of them show one moment. The connection is in a transaction until the end.
     """
-    with connection.transaction():
-        connection.execute(_BEGIN)
+    with snapshot(connection):
         row = connection.execute("SELECT now()").fetchone()
         snapshot_at = row[0] if row else datetime.now(UTC)
         after, count = wanted.after, 0

@@ -9,7 +9,7 @@ from ingest.domain.lookups import Lookup, lock_name, stored_keys
 from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
 from ingest.domain.subscription_contacts import recompute_contact
 from ingest.store.catalog.load import hold_catalog, load_catalog
-from ingest.store.database import Connection
+from ingest.store.database import Connection, snapshot
 from ingest.store.profiles.key_makers import (
     Makers,
     begin_step,
@@ -101,8 +101,7 @@ def sample(connection: Connection) -> tuple[int, int, int]:
     Returns how many profiles lack keys, how many keys are orphans, and how many
     profiles were looked at.
     """
-    with connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    with snapshot(connection):
         catalog = load_catalog(connection)
         profiles = load_profiles(connection, sample_ids(connection))
         lacking = find_lacking(connection, catalog, profiles)

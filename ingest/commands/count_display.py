@@ -1,4 +1,6 @@
-"""The progress of `penstock undo` on a terminal."""
+"""Progress of a command that knows how much there is to do."""
+
+import sys
 
 from rich.console import Console
 from rich.progress import (
@@ -9,24 +11,22 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ingest.store.jobs.progress import JobProgress
 
+class CountDisplay:
+    """Progress bar on standard error, if that is a terminal."""
 
-class UndoDisplay:
-    """Progress bar on standard error, by imports."""
-
-    def __init__(self, total: int, *, quiet: bool) -> None:
+    def __init__(self, name: str, total: int) -> None:
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             console=Console(stderr=True),
-            disable=quiet,
+            disable=not sys.stderr.isatty(),
         )
-        self._task = self._progress.add_task("Undo", total=total)
+        self._task = self._progress.add_task(name, total=total)
 
-    def __enter__(self) -> "UndoDisplay":
+    def __enter__(self) -> "CountDisplay":
         """Show the bar."""
         self._progress.start()
         return self
@@ -35,10 +35,6 @@ class UndoDisplay:
         """Stop the bar, and leave its last state on the terminal."""
         self._progress.stop()
 
-    def show(self, progress: JobProgress) -> None:
-        """Show how far the job is."""
-        self.advance(progress.settled)
-
-    def advance(self, done: int) -> None:
-        """Show how many imports are done."""
+    def show(self, done: int) -> None:
+        """Show how much is done."""
         self._progress.update(self._task, completed=done)
