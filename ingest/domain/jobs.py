@@ -86,6 +86,11 @@ def row_import_id(job_id: UUID, row: int) -> UUID:
     return UUID(int=job_id.int + row)
 
 
+def row_range(job_id: UUID, first: int = 1, last: int = MAX_ROWS) -> dict[str, UUID]:
+    """Return the ids of the first and last of some rows, both included."""
+    return {"first": row_import_id(job_id, first), "last": row_import_id(job_id, last)}
+
+
 def row_number(import_id: UUID) -> int:
     """Return the row of its job that an import is."""
     return import_id.int & MAX_ROWS

@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from ingest.domain.errors import Fault
 from ingest.domain.imports import SUCCESS_TEXT, State
-from ingest.domain.jobs import MAX_ROWS, JobCounts, row_import_id, row_number
+from ingest.domain.jobs import JobCounts, row_import_id, row_number, row_range
 from ingest.store.database import Connection
 
 
@@ -68,7 +68,7 @@ def find_applied(
           FROM imports
          WHERE import_id BETWEEN %(first)s AND %(last)s
         """,
-        _range(job_id, first, last),
+        row_range(job_id, first, last),
     )
     return {
         row_number(import_id): RowReceipt(State(state), fingerprint)
@@ -87,7 +87,7 @@ def find_dropped(
          WHERE import_id BETWEEN %(first)s AND %(last)s
            AND jsonb_path_exists(skipped, %(fields)s::jsonpath)
         """,
-        {**_range(job_id, first, last), "fields": _FIELDS},
+        {**row_range(job_id, first, last), "fields": _FIELDS},
     )
     return {row_number(import_id) for (import_id,) in rows}
 
@@ -109,7 +109,7 @@ def count_states(
                    AND faults IS NOT NULL) AS known
          GROUP BY state
         """,
-        _range(job_id, first, last),
+        row_range(job_id, first, last),
     )
     counts = JobCounts()
     for state, count in rows:
@@ -171,7 +171,7 @@ def find_kept(
           FROM job_rows
          WHERE import_id BETWEEN %(first)s AND %(last)s
         """,
-        _range(job_id, first, last),
+        row_range(job_id, first, last),
     )
     return {row_number(import_id): bytes(content) for import_id, content in rows}
 
@@ -220,7 +220,7 @@ def list_results(
     rows = connection.execute(
         _RESULTS,
         {
-            **_range(job_id, after + 1, None),
+            **row_range(job_id, after + 1),
             "limit": limit,
             "success": SUCCESS_TEXT,
         },
@@ -262,7 +262,7 @@ def list_rejects(
          ORDER BY job_rows.import_id
          LIMIT %(limit)s
         """,
-        {**_range(job_id, after + 1, None), "limit": limit, "fields": _FIELDS},
+        {**row_range(job_id, after + 1), "limit": limit, "fields": _FIELDS},
     )
     return [
         KeptRow(
@@ -273,13 +273,6 @@ def list_rejects(
         )
         for import_id, content, faults, profile_id in rows
     ]
-
-
-def _range(job_id: UUID, first: int, last: int | None) -> dict[str, Any]:
-    return {
-        "first": row_import_id(job_id, first),
-        "last": row_import_id(job_id, MAX_ROWS if last is None else last),
-    }
 
 
 def _dump(faults: Sequence[Fault] | None) -> str | None:

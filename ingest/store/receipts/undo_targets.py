@@ -12,7 +12,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from ingest.domain.jobs import MAX_ROWS, row_import_id
+from ingest.domain.jobs import row_range
 from ingest.store.database import Connection
 from ingest.store.rows import Id, dump_array
 from ingest.wire.undo import UndoTarget
@@ -38,15 +38,14 @@ class JobRange:
 
 def job_range(job_id: UUID) -> JobRange:
     """Return the imports of a job."""
-    return JobRange(
-        first=row_import_id(job_id, 1), last=row_import_id(job_id, MAX_ROWS)
-    )
+    return JobRange(**row_range(job_id))
 
 
 def list_of_job(
     connection: Connection, job_id: UUID, before: UUID | None, limit: int
 ) -> list[UndoTarget]:
     """Return the last `limit` targets of a job whose ids are less than `before`."""
+    all_ = job_range(job_id)
     with connection.cursor(row_factory=class_row(UndoTarget)) as cursor:
         return cursor.execute(
             """
@@ -60,8 +59,8 @@ def list_of_job(
              LIMIT %(limit)s
             """,
             {
-                "first": row_import_id(job_id, 1),
-                "before": before or UUID(int=row_import_id(job_id, MAX_ROWS).int + 1),
+                "first": all_.first,
+                "before": before or UUID(int=all_.last.int + 1),
                 "limit": limit,
             },
         ).fetchall()

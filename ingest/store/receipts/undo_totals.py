@@ -6,7 +6,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row, dict_row
 
-from ingest.domain.jobs import MAX_ROWS, row_import_id
+from ingest.domain.jobs import row_number, row_range
 from ingest.store.database import Connection
 
 #: Receipts read at once.
@@ -48,10 +48,7 @@ def load_totals(connection: Connection, job_id: UUID) -> UndoTotals:
                       FROM imports
                      WHERE import_id BETWEEN %(first)s AND %(last)s) AS undos
             """,
-            {
-                "first": row_import_id(job_id, 1),
-                "last": row_import_id(job_id, MAX_ROWS),
-            },
+            row_range(job_id),
         ).fetchone()
     if found is None:
         raise LookupError("an aggregate returns one row")
@@ -62,7 +59,7 @@ def list_not_reversed(
     connection: Connection, job_id: UUID
 ) -> Iterator[dict[str, object]]:
     """Yield what was kept or cannot be reversed, import by import."""
-    after = row_import_id(job_id, 0)
+    wanted = row_range(job_id)
     while True:
         with connection.cursor(row_factory=dict_row) as cursor:
             page = cursor.execute(
@@ -70,19 +67,14 @@ def list_not_reversed(
                 SELECT import_id, undoes, profile_id, coalesce(kept, '[]') AS kept,
                        faults AS cannot
                   FROM imports
-                 WHERE import_id > %(after)s
-                   AND import_id <= %(last)s
+                 WHERE import_id BETWEEN %(first)s AND %(last)s
                    AND (kept <> '[]' OR faults <> '[]')
                  ORDER BY import_id
                  LIMIT %(limit)s
                 """,
-                {
-                    "after": after,
-                    "last": row_import_id(job_id, MAX_ROWS),
-                    "limit": _PAGE,
-                },
+                {**wanted, "limit": _PAGE},
             ).fetchall()
         if not page:
             return
         yield from page
-        after = page[-1]["import_id"]
+        wanted = row_range(job_id, row_number(page[-1]["import_id"]) + 1)
