@@ -148,7 +148,7 @@ def follow(history: History, path: str) -> PathHistory | None:
 def close(path: str, value: object) -> object:
     """Return a value of `path` in the form in which receipts show it."""
     if path == SEGMENTS:
-        return sorted(one for one in _list(value) if isinstance(one, int))
+        return sorted(one for one in list_of(value) if isinstance(one, int))
     if not path.startswith(SUBSCRIPTION):
         return value
     return _unflatten(value) if isinstance(value, Mapping) and value else None
@@ -164,6 +164,16 @@ def agree(told: object, stored: object) -> bool:
     return same(stored, told)
 
 
+def list_of(value: object) -> list[object]:
+    """Return a value that is a list; an empty one for any other."""
+    return value if isinstance(value, list) else []
+
+
+def read_status(subscription: object) -> object:
+    """Return the status of a subscription in the form of receipts."""
+    return subscription.get("status") if isinstance(subscription, Mapping) else None
+
+
 def _open(path: str, value: object) -> object:
     """Return a value of `path` in the form that effects work on."""
     if not path.startswith(SUBSCRIPTION):
@@ -174,13 +184,9 @@ def _open(path: str, value: object) -> object:
 def _make_step(past: PastImport, path: str, old: object, new: object) -> Step:
     effect, of_status = _find_effect(past, path, old, new), None
     if path.startswith(SUBSCRIPTION) and old is not None:
-        of_status = _change_members(_select_status(old), _select_status(new))
+        before, after = ({"status": read_status(one)} for one in (old, new))
+        of_status = _change_members(before, after)
     return Step(past=past, effect=effect, status_effect=of_status)
-
-
-def _select_status(subscription: object) -> dict[str, object]:
-    status = subscription.get("status") if isinstance(subscription, Mapping) else None
-    return {"status": status}
 
 
 def _find_effect(past: PastImport, path: str, old: object, new: object) -> Effect:
@@ -197,7 +203,7 @@ def _find_effect(past: PastImport, path: str, old: object, new: object) -> Effec
 
 
 def _holds_objects(value: object) -> bool:
-    return any(isinstance(one, Mapping) for one in _list(value))
+    return any(isinstance(one, Mapping) for one in list_of(value))
 
 
 def _add_difference(old: object, new: object) -> Effect:
@@ -222,7 +228,7 @@ def _change_elements(past: PastImport, path: str, old: object, new: object) -> E
     absent = past.claims.get(SEGMENTS_REMOVED) or () if path == SEGMENTS else ()
     if operator == Action.DELETE:
         claimed, absent = (), claimed
-    before, after = _list(old), _list(new)
+    before, after = list_of(old), list_of(new)
     known = _keys(before)
     gone = known - _keys(after) | _keys(absent)
     added = [one for one in after if json_key(one) not in known]
@@ -236,7 +242,7 @@ def _change_elements(past: PastImport, path: str, old: object, new: object) -> E
             return new
         if value is None and not added:
             return None
-        kept = [one for one in _list(value) if json_key(one) not in gone]
+        kept = [one for one in list_of(value) if json_key(one) not in gone]
         there = _keys(kept)
         return kept + [one for one in added if json_key(one) not in there]
 
@@ -245,12 +251,8 @@ def _change_elements(past: PastImport, path: str, old: object, new: object) -> E
 
 def _append_objects(old: object, new: object) -> Effect:
     """Return what adds objects to a list, which may hold equal ones."""
-    added = _list(new)[len(_list(old)) :]
-    return lambda value: [*_list(value), *added]
-
-
-def _list(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
+    added = list_of(new)[len(list_of(old)) :]
+    return lambda value: [*list_of(value), *added]
 
 
 def _keys(values: Sequence[object]) -> set[object]:
@@ -315,8 +317,8 @@ def _change_members(old: object, new: object) -> Effect:
     }
     gathered = [
         one
-        for one in _list(after.get(_CATEGORIES))
-        if one not in _list(before.get(_CATEGORIES))
+        for one in list_of(after.get(_CATEGORIES))
+        if one not in list_of(before.get(_CATEGORIES))
     ]
 
     def change(value: object) -> object:
@@ -324,7 +326,7 @@ def _change_members(old: object, new: object) -> Effect:
         if not members and before:
             # It was not there: the import would have made it.
             return dict(after)
-        categories = {*_list(members.get(_CATEGORIES)), *gathered}
+        categories = {*list_of(members.get(_CATEGORIES)), *gathered}
         members |= told
         if _CATEGORIES in told:
             members[_CATEGORIES] = sorted(map(str, categories))

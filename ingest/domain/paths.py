@@ -38,9 +38,11 @@ def write(profile: Profile, values: Mapping[str, object]) -> Profile:
         if path == "email":
             email = None if value is None else str(value)
         elif path == "phones":
-            phones = tuple(map(str, list_of(value)))
+            phones = tuple(map(str, histories.list_of(value)))
         elif path == histories.SEGMENTS:
-            segments = frozenset(one for one in list_of(value) if isinstance(one, int))
+            segments = frozenset(
+                one for one in histories.list_of(value) if isinstance(one, int)
+            )
         elif path.startswith(histories.SUBSCRIPTION):
             key = _parse_key(path)
             subscriptions[key] = _make(key, subscriptions.get(key), value)
@@ -60,11 +62,6 @@ def write(profile: Profile, values: Mapping[str, object]) -> Profile:
 
 def _empty(profile: Profile) -> Profile:
     return Profile(id=profile.id, database_id=profile.database_id)
-
-
-def list_of(value: object) -> list[object]:
-    """Return a value that is a list; an empty one for any other."""
-    return value if isinstance(value, list) else []
 
 
 def _parse_key(path: str) -> SubscriptionKey:
@@ -91,7 +88,7 @@ def _make(
         status=str(shown.get("status")),
         priority=priority if isinstance(priority, int) else 0,
         custom_fields=dict(custom) if isinstance(custom, Mapping) else {},
-        categories=tuple(map(str, list_of(shown.get("cats")))),
+        categories=tuple(map(str, histories.list_of(shown.get("cats")))),
         deleted=bool(shown.get("is_delete")),
     )
     if stored is None:

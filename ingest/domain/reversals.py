@@ -156,7 +156,7 @@ class _Reading(Struct, frozen=True):
             return _Value(path, current, Kept(path=path, reason=CONSENT, by=by))
         kept = Kept(path=histories.name_status(path), reason=CONSENT, by=by)
         shown = value if isinstance(value, Mapping) else {}
-        return _Value(path, {**shown, "status": _status(current)}, kept)
+        return _Value(path, {**shown, "status": histories.read_status(current)}, kept)
 
     def _tell(self, path: str, current: object) -> tuple[bool, object]:
         """Return whether receipts tell of a value, and what it would be without."""
@@ -189,7 +189,10 @@ class _Reading(Struct, frozen=True):
         """Say whether `value` allows more than `current` does."""
         declared = self.database.fields.get(path)
         if path.startswith(histories.SUBSCRIPTION):
-            current, value = _status(current), _status(value)
+            current, value = (
+                histories.read_status(current),
+                histories.read_status(value),
+            )
         elif declared is None or declared.type is not FieldType.STATUS:
             return False
         return _rank(value) < _rank(current)
@@ -198,10 +201,6 @@ class _Reading(Struct, frozen=True):
 def _rank(status: object) -> int:
     """Return how much a status forbids; an absent one forbids nothing."""
     return PROHIBITION.get(str(status), 0)
-
-
-def _status(subscription: object) -> object:
-    return subscription.get("status") if isinstance(subscription, Mapping) else None
 
 
 def _delete(subscription: object) -> object:

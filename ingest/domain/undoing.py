@@ -18,7 +18,7 @@ from ingest.domain.lookups import (
     search_keys,
 )
 from ingest.domain.merge import Changes
-from ingest.domain.paths import list_changes, list_of, write
+from ingest.domain.paths import list_changes, write
 from ingest.domain.profiles import Profile
 from ingest.domain.reversals import CHANGED_SINCE, Reversal, take_back
 from ingest.domain.workspace import Workspace
@@ -106,7 +106,7 @@ def _without_unknown_segments(
 ) -> dict[str, object]:
     """Return `values` with the segments that there are; add to `faults` for others."""
     kept = dict(values)
-    listed = list_of(kept.get(histories.SEGMENTS))
+    listed = histories.list_of(kept.get(histories.SEGMENTS))
     if any(one not in catalog.segments for one in listed):
         message = "A segment is no longer in the catalog"
         faults.append(Fault(code=404, message=message, path=histories.SEGMENTS))
