@@ -79,7 +79,9 @@ class UndoJobResource:
         )
         if not await self._intake.readers.write(partial(insert_job, job=job)):
             job = await self._find_earlier(resp, job)
-            if not await self._is_interrupted(job):
+            seen = Seen(job=job, counts=job.counts)
+            # A killed intake has not written it down.
+            if tell_state(seen, datetime.now(UTC)) is not JobState.INTERRUPTED:
                 return job
         run = UndoRun(
             job=job,
@@ -91,11 +93,6 @@ class UndoJobResource:
         )
         self._intake.uploads.start_undo(run)
         return job
-
-    async def _is_interrupted(self, job: Job) -> bool:
-        """Tell whether nobody reads a job, also where that was never written down."""
-        seen = await find_seen(self._intake, str(job.id))
-        return tell_state(seen, datetime.now(UTC)) is JobState.INTERRUPTED
 
     async def _find_earlier(self, resp: Response, job: Job) -> Job:
         """Return the job of the same key; raise NameTaken for another's."""
