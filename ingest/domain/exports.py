@@ -11,6 +11,8 @@ from ingest.domain.views import view_profile, view_subscription
 
 #: Profiles of one page.
 PAGE = 1000
+#: Where a line says what is no import: how an export ends, what is wrong with a reject.
+OWN_MEMBER = "penstock"
 
 
 class ExportRequest(Struct, frozen=True, kw_only=True):
@@ -57,4 +59,4 @@ def show_end(profiles: int, snapshot_at: datetime) -> Mapping[str, object]:
     Imports pass it over.
     """
     end = {"end": True, "profiles": profiles, "snapshot_at": snapshot_at}
-    return {"penstock": end}
+    return {OWN_MEMBER: end}

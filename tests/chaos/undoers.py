@@ -24,7 +24,7 @@ _LINES = 3
 _PAUSE_SECONDS = 3.0
 _RETRY_SECONDS = 0.3
 _SAFE = ("applying", "done")
-Send = Callable[[], tuple[int, dict[str, Any]]]
+_Send = Callable[[], tuple[int, dict[str, Any]]]
 #: What passes: somebody reads the job, or has just been killed.
 _PASSING = ("Another process is reading this job", "The job is still running")
 
@@ -62,7 +62,7 @@ class Undoer:
         """Ask for the undo of a job, which the same request also resumes."""
         return self._press(lambda: self._sender.undo(f"{planned.name}-undo", job_id))
 
-    def _press(self, send: Send) -> dict[str, Any]:
+    def _press(self, send: _Send) -> dict[str, Any]:
         """Send until there is an answer that says more than to wait."""
         while True:
             try:

@@ -24,6 +24,7 @@ from ingest.domain.catalog import Catalog
 from ingest.domain.counts import count
 from ingest.domain.dates import parse_date
 from ingest.domain.errors import InvalidRequest, InvalidValue
+from ingest.domain.exports import OWN_MEMBER
 from ingest.domain.imports import Import, Key, Matching
 from ingest.domain.lookups import stored_keys
 from ingest.domain.profiles import Profile, SubscriptionKey
@@ -172,8 +173,8 @@ class _Reader:
         document = orjson.loads(line)
         if not isinstance(document, dict):
             raise InvalidRequest("Must be an object")
-        if "penstock" in document:
-            return convert(document["penstock"], _End)
+        if OWN_MEMBER in document:
+            return convert(document[OWN_MEMBER], _End)
         return self._make(convert(document, _Line))
 
     def _make(self, line: _Line) -> Profile:

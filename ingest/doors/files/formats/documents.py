@@ -5,14 +5,12 @@ import re
 from collections.abc import Iterator
 
 from ingest.domain.errors import InvalidRequest
+from ingest.domain.exports import OWN_MEMBER
 from ingest.doors.files.encodings.decoding import Text
 from ingest.doors.files.formats.archives import UnreadableFile
 from ingest.doors.files.rows import FileForm, FileRow, Reading
 from ingest.doors.files.streams import BUFFER_BYTES
 from ingest.wire.json_bodies import decode
-
-#: The member by which a reject says what was wrong with it; passed over.
-OWN_MEMBER = "penstock"
 
 #: A whole text, what changes the depth or ends an element, the start of a cut text.
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},]|"', re.DOTALL)

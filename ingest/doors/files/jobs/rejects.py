@@ -15,9 +15,9 @@ from uuid import UUID
 import orjson
 
 from ingest.domain.errors import Fault
+from ingest.domain.exports import OWN_MEMBER
 from ingest.domain.remedies.table import find_reason, find_remedy
 from ingest.doors.files.formats.dialects import Dialect
-from ingest.doors.files.formats.documents import OWN_MEMBER
 from ingest.doors.files.rows import FileForm, load_cells
 from ingest.store.jobs.progress import Job
 from ingest.store.jobs.rows import KeptRow
