@@ -494,3 +494,17 @@ def test_a_file_that_is_not_there_is_named(settings: Settings, tmp_path: Path) -
 
     assert refused.exit_code == 2
     assert "people.ndjson: No such file or directory" in refused.output
+
+
+@pytest.mark.fact("E.3-restore")
+def test_a_restore_into_an_unknown_database_says_how_to_find_one(
+    settings: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "people.ndjson"
+    file.write_bytes(b"")
+    arguments = ["import", str(file), "--database", "99", "--restore"]
+    environ = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
+    refused = CliRunner().invoke(main, arguments, env=environ)
+
+    assert refused.exit_code == 2
+    assert "No database 99. To list databases: penstock catalog show" in refused.output

@@ -99,7 +99,9 @@ def _open(path: Path) -> Iterator[BinaryIO]:
 
 def _check_database(connection: Connection, catalog: Catalog, number: int) -> None:
     if number not in catalog.databases:
-        raise InvalidRequest(f"No database {number}")
+        raise InvalidRequest(
+            f"No database {number}. To list databases: penstock catalog show"
+        )
     row = connection.execute(
         "SELECT true FROM profiles WHERE database_id = %(id)s LIMIT 1", {"id": number}
     ).fetchone()
