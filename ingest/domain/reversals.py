@@ -18,7 +18,7 @@ from ingest.domain.lookups import EMAIL, FIELD_PREFIX, PHONE
 from ingest.domain.merge import same
 from ingest.domain.paths import show
 from ingest.domain.profiles import Profile
-from ingest.domain.statuses import PROHIBITION
+from ingest.domain.statuses import rank_prohibition
 
 #: Why a value is as it was before the undo.
 CHANGED_SINCE = "changed since"
@@ -195,12 +195,7 @@ class _Reading(Struct, frozen=True):
             )
         elif declared is None or declared.type is not FieldType.STATUS:
             return False
-        return _rank(value) < _rank(current)
-
-
-def _rank(status: object) -> int:
-    """Return how much a status forbids; an absent one forbids nothing."""
-    return PROHIBITION.get(str(status), 0)
+        return rank_prohibition(value) < rank_prohibition(current)
 
 
 def _delete(subscription: object) -> object:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import cast
 
 from ingest.domain.errors import InvalidValue
 from ingest.domain.names import one_of
@@ -41,6 +42,12 @@ _WORDS: Mapping[str | int, str | None] = {
     **{number: word for word, number in STATUSES.items()},
     **{str(number): word for word, number in STATUSES.items()},
 }
+
+
+def rank_prohibition(status: object) -> int:
+    """Return how much a status, a word or a number, forbids; an absent one nothing."""
+    word = None if isinstance(status, bool) else _WORDS.get(cast(str | int, status))
+    return PROHIBITION.get(word or "", 0)
 
 
 def parse_status(raw: object) -> str | None:
