@@ -41,7 +41,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "profiles": (
         "ingest.commands.profiles",
         "profiles",
-        "Show a profile and its import history.",
+        "Show, merge, and part profiles.",
     ),
     "events": ("ingest.commands.events", "events", "Show events and deliveries."),
     "audit": (

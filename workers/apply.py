@@ -13,12 +13,13 @@ import psycopg
 from msgspec import Struct, field
 
 from ingest.domain.answers import Answer
-from ingest.domain.batches import AppliedImport, Prepared, apply_import
+from ingest.domain.batches import AppliedImport, Past, Prepared, apply_import
 from ingest.domain.entry_ids import entry_order
 from ingest.domain.errors import Fault
 from ingest.domain.holds import Held, Queued
 from ingest.domain.identities import new_profile_id
 from ingest.domain.imports import Import, Outcome, State
+from ingest.domain.profile_merges import ChangedAt
 from ingest.domain.ranks import Rank
 from ingest.domain.workspace import Workspace
 from ingest.store.database import Connection, savepoint
@@ -35,6 +36,7 @@ from ingest.telemetry import metrics
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.dead_letters import describe_error, describe_traceback
 from workers.load import gather, load_workspace
+from workers.merges import load_dates, save_merges
 from workers.retries import is_transient
 from workers.save import save_workspace
 from workers.undos import Undos
@@ -181,7 +183,8 @@ def apply_whole(
     watch(workspace, prepared)
     stages.end("load")
     undos.load(prepared)
-    steps = [_apply_one(workspace, one, undos, started_at) for one in prepared]
+    dated = load_dates(connection, workspace, prepared)
+    steps = [_apply_one(workspace, one, undos, dated, started_at) for one in prepared]
     now = datetime.now(UTC)
     receipts = [
         Receipt(import_=one.import_, outcome=step.outcome, started_at=started_at)
@@ -190,6 +193,7 @@ def apply_whole(
     events = [event for step in steps for event in step.events]
     stages.end("merge")
     save_workspace(connection, workspace, now)
+    save_merges(connection, steps, now)
     insert_receipts(connection, receipts, now)
     copy_receipts(connection, again)
     undone = [one.outcome.undoes for one in steps if one.outcome.undoes is not None]
@@ -223,11 +227,17 @@ def _split_repeated(
 
 
 def _apply_one(
-    workspace: Workspace, one: Prepared, undos: Undos, started_at: datetime
+    workspace: Workspace,
+    one: Prepared,
+    undos: Undos,
+    dated: ChangedAt,
+    started_at: datetime,
 ) -> AppliedImport:
-    new_id, history = new_profile_id(started_at), undos.find_history(one.import_)
-    step = apply_import(workspace, one, workspace.catalog, new_id, history)
-    undos.note(one.import_, step.outcome)
+    new_id, past = new_profile_id(started_at), undos.find_past(one.import_)
+    if one.import_.merge is not None:
+        past = Past(changed_at=dated)
+    step = apply_import(workspace, one, workspace.catalog, new_id, past)
+    undos.note(one.import_, step)
     return step
 
 

@@ -12,14 +12,15 @@ from itertools import islice
 from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
-from ingest.domain.batches import apply_import
+from ingest.domain.batches import Past, apply_import
 from ingest.domain.histories import History
 from ingest.domain.identities import ImportName
 from ingest.domain.imports import Outcome
 from ingest.domain.lookups import PROFILE_ID, Lookup, Search
-from ingest.domain.undoing import list_restored, remember
+from ingest.domain.undoing import find_merges, list_restored, remember
 from ingest.domain.workspace import Workspace
 from ingest.store.database import Connection
+from ingest.store.profiles.merges import load_merges
 from ingest.store.profiles.workspaces import SearchPlan, read_workspace
 from ingest.store.receipts.histories import load_histories
 from ingest.store.rows import Id
@@ -69,6 +70,8 @@ def _preview(
         (owner, target.import_id) for owner, found in chosen.items() for target in found
     ]
     histories = load_histories(connection, named)
+    targets = {import_id for _, import_id in named}
+    merges = load_merges(connection, find_merges(histories.values(), targets))
     wanted = SearchPlan()
     for owner, history in histories.items():
         database_id, profile_id = owner
@@ -77,18 +80,23 @@ def _preview(
         database = catalog.databases[database_id]
         for lookup in list_restored(history, database):
             wanted.add_written(database, lookup)
+    for merge in merges.values():
+        database = catalog.databases[merge.database_id]
+        for lookup in list_restored((), database, merge):
+            wanted.add_written(database, lookup)
     workspace = read_workspace(connection, catalog, wanted)
     for owner, found in chosen.items():
         told: History = histories.get(owner, ())
         for target in found:
-            outcome, told = _undo(workspace, target, told, request, schemas)
+            past = Past(history=told, merge=merges.get(target.import_id))
+            outcome, told = _undo(workspace, target, past, request, schemas)
             yield target, outcome
 
 
 def _undo(
     workspace: Workspace,
     target: UndoTarget,
-    history: History,
+    past: Past,
     request: UndoRequest,
     schemas: ProfileSchemas,
 ) -> tuple[Outcome, History]:
@@ -103,12 +111,11 @@ def _undo(
     )
     database = schemas.catalog.databases[target.database_id]
     prepared = replace(
-        schemas.prepare(import_), restored=list_restored(history, database)
+        schemas.prepare(import_),
+        restored=list_restored(past.history, database, past.merge),
     )
-    step = apply_import(
-        workspace, prepared, schemas.catalog, target.profile_id, history
-    )
-    return step.outcome, (*history, remember(import_, step.outcome))
+    step = apply_import(workspace, prepared, schemas.catalog, target.profile_id, past)
+    return step.outcome, (*past.history, remember(import_, step.outcome))
 
 
 def find_all_listed(targets: Sequence[UndoTarget]) -> FindAll:

@@ -13,6 +13,7 @@ from ingest.store.database import Connection, connect
 from ingest.store.dead_letters.write import drop_resolved_dead_letters
 from ingest.store.events.outbox import drop_events
 from ingest.store.jobs.progress import drop_jobs
+from ingest.store.profiles.merges import drop_merges
 from ingest.store.receipts.days import (
     create_daily_partitions,
     drop_receipts,
@@ -86,6 +87,7 @@ def partition_receipts(settings: Settings) -> None:
         drop_events(opened, before)
         drop_resolved_dead_letters(opened, before)
         drop_jobs(opened, before)
+        drop_merges(opened, before)
         _drop_old_days(opened, before.date())
 
 

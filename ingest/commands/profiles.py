@@ -1,4 +1,4 @@
-"""`penstock profiles`: show a profile and its import history."""
+"""`penstock profiles`: show a profile and its import history; merge profiles."""
 
 from collections.abc import Iterator
 
@@ -8,24 +8,27 @@ from rich.console import Console
 from ingest.commands.databases import database_options
 from ingest.commands.imports import lines_table
 from ingest.commands.outputs import make_console, make_table, moment, print_json
+from ingest.commands.profile_merges import merge, unmerge
 from ingest.commands.profile_phones import phones
+from ingest.commands.profile_terms import find_profile
 from ingest.commands.receipts import show_value
+from ingest.domain.former_keys import name_former
 from ingest.domain.profiles import Profile
-from ingest.domain.terms import read_term
 from ingest.domain.views import view_profile
-from ingest.store.database import Connection, connect
-from ingest.store.profiles.profile_rows import load_profiles
+from ingest.store.database import connect
+from ingest.store.profiles.aliases import list_former_ids
 from ingest.store.receipts.pages import ImportPage, list_history
 from ingest.store.receipts.read import parse_cursor
-from ingest.store.searches import search
 
 
 @click.group(epilog="\b\nExample:\n  penstock profiles show ada@example.com")
 def profiles() -> None:
-    """Show a profile and its import history."""
+    """Show and merge profiles."""
 
 
 profiles.add_command(phones)
+profiles.add_command(merge)
+profiles.add_command(unmerge)
 
 
 @profiles.command(
@@ -74,17 +77,21 @@ def show(
     """
     cursor = parse_cursor(before) if before else None
     with connect(database_url) as connection:
-        profile = _find(connection, term, database_id)
+        profile = find_profile(connection, term, database_id)
         page = list_history(
             connection, profile.database_id, profile.id, cursor, max(count, 1)
         )
+        former = list_former_ids(connection, profile.database_id, [profile.id])
+    former_ids = former.get(profile.id, [])
     if as_json:
         document = view_profile(profile)
+        if former_ids:
+            document |= {"former_ids": former_ids, "former_keys": profile.former_keys}
         history = page.imports if count else []
         print_json({"profile": document, "imports": history, "next": _next(page)})
         return
     console = make_console()
-    _show_profile(console, profile)
+    _show_profile(console, profile, former_ids)
     if count:
         console.print(lines_table(page.imports))
         if page.next is not None:
@@ -95,34 +102,9 @@ def _next(page: ImportPage) -> str | None:
     return None if page.next is None else str(page.next)
 
 
-def _find(connection: Connection, term: str, database_id: int | None) -> Profile:
-    hits = [
-        hit
-        for hit in search(connection, read_term(term)).profiles
-        if database_id in (None, hit.database_id)
-    ]
-    if not hits:
-        raise click.ClickException(
-            "No profile has this ID, email, or phone. Emails and phones are compared "
-            "as in `matching` email and phone."
-        )
-    if len(hits) > 1:
-        commands = "\n".join(
-            f"  penstock profiles show {hit.profile_id} --database {hit.database_id}"
-            for hit in hits
-        )
-        raise click.ClickException(
-            f"{len(hits)} profiles found. To show one of them:\n{commands}"
-        )
-    found = load_profiles(connection, [(hits[0].database_id, hits[0].profile_id)])
-    if not found:
-        raise click.ClickException("The profile was deleted while the command ran.")
-    return found[0]
-
-
-def _show_profile(console: Console, profile: Profile) -> None:
+def _show_profile(console: Console, profile: Profile, former_ids: list[str]) -> None:
     table = make_table("field", "value", title=f"Profile {profile.id}")
-    for name, value in _facts(profile):
+    for name, value in _facts(profile, former_ids):
         table.add_row(name, value)
     console.print(table)
     if profile.subscriptions:
@@ -139,13 +121,17 @@ def _show_profile(console: Console, profile: Profile) -> None:
         console.print(listed)
 
 
-def _facts(profile: Profile) -> Iterator[tuple[str, str]]:
+def _facts(profile: Profile, former_ids: list[str]) -> Iterator[tuple[str, str]]:
     yield "database", str(profile.database_id)
     yield "email", show_value(profile.email)
     yield "phones", show_value(list(profile.phones))
     for name, value in sorted(profile.fields.items()):
         yield name, show_value(value)
     yield "segments", show_value(sorted(profile.segments))
+    if former_ids:
+        yield "former ids", show_value(former_ids)
+    for path, former in sorted(profile.former_keys.items()):
+        yield name_former(path), show_value(list(former))
     yield "created", moment(profile.created_at)
     yield "updated", moment(profile.updated_at)
     yield "version", str(profile.version)

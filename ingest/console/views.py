@@ -14,6 +14,7 @@ from ingest.store.catalog.load import load_catalog
 from ingest.store.dead_letters.read import find_letter_of_import
 from ingest.store.events.delivery_pages import list_deliveries, parse_delivery_cursor
 from ingest.store.events.read import find_event, list_events
+from ingest.store.profiles.aliases import list_former_ids, load_aliases
 from ingest.store.profiles.profile_rows import load_profiles
 from ingest.store.receipts.pages import ImportFilter, list_history, list_imports
 from ingest.store.receipts.read import find_import, parse_cursor
@@ -141,14 +142,20 @@ async def show_import(request: PageRequest) -> Page:
     return Page(template="import.html", values=values)
 
 
-async def show_profile(request: PageRequest) -> Page:
+async def show_profile(request: PageRequest) -> Page | Redirect:
     """Show a profile with the imports that made it what it is."""
     database_id, profile_id = request.number("database_id"), request.names["profile_id"]
     if not _PROFILE_ID.fullmatch(profile_id):
         raise NotFound("Page not found")
     before = request.find_parameter("before")
-    found = await request.services.read(
-        partial(load_profiles, ids=[(database_id, profile_id)])
+    owner = (database_id, profile_id)
+    found = await request.services.read(partial(load_profiles, ids=[owner]))
+    if not found:
+        aliases = await request.services.read(partial(load_aliases, ids=[owner]))
+        if alias := aliases.get(owner):
+            return Redirect(f"/profiles/{database_id}/{alias.profile_id}")
+    former = await request.services.read(
+        partial(list_former_ids, database_id=database_id, profile_ids=[profile_id])
     )
     page = await request.services.read(
         partial(
@@ -168,6 +175,7 @@ async def show_profile(request: PageRequest) -> Page:
         "page": page,
         "catalog": catalog,
         "is_first": before is None,
+        "former_ids": former.get(profile_id, ()),
     }
     return Page(template="profile.html", values=values)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ingest.domain import events, fields, merge, undoing
+from ingest.domain import events, fields, merge, merging, undoing
 from ingest.domain.assertions import Claims, list_claims, list_operators
 from ingest.domain.candidates import choose, list_candidates
 from ingest.domain.catalog import Catalog, Database
@@ -41,6 +41,8 @@ from ingest.domain.lookups import (
     Lookup,
     Search,
 )
+from ingest.domain.merging import StoredMerge
+from ingest.domain.profile_merges import ChangedAt
 from ingest.domain.profiles import Profile
 from ingest.domain.updates import Action
 from ingest.domain.workspace import Workspace, holds_any
@@ -66,6 +68,22 @@ class AppliedImport(Struct, frozen=True, kw_only=True):
     outcome: Outcome
     #: For the triggers that listen, in the order to deliver (contract 14, point 56).
     events: tuple[Event, ...] = ()
+    #: What a merge is kept by, so that it can be undone; it was, if there is `undoes`.
+    merge: StoredMerge | None = None
+
+
+class Past(Struct, frozen=True, kw_only=True):
+    """The past of the profiles of an import, as far as it needs it; most do not."""
+
+    #: Of an undo, the history of its profile.
+    history: History = ()
+    #: Of the undo of a merge, what that kept.
+    merge: StoredMerge | None = None
+    #: Of a merge, when values changed.
+    changed_at: ChangedAt = {}
+
+
+NO_PAST = Past()
 
 
 def written_keys(prepared: Prepared, catalog: Catalog) -> Iterable[Lookup]:
@@ -106,12 +124,12 @@ def apply_import(
     prepared: Prepared,
     catalog: Catalog,
     new_id: str,
-    history: History = (),
+    past: Past = NO_PAST,
 ) -> AppliedImport:
     """Apply one import to `workspace` and return what came of it.
 
     A rejected import leaves the workspace as it was. `new_id` is the id of the
-    profile, should one be created; `history` is that of the profile of an undo.
+    profile, should one be created.
     """
     import_ = prepared.import_
     if prepared.faults:
@@ -119,11 +137,7 @@ def apply_import(
             outcome=reject(import_, prepared.faults, prepared.warnings)
         )
     try:
-        if import_.undo is not None:
-            undone = undoing.apply(workspace, import_, history, prepared.restored)
-            told = events.derive_undo(undone, import_, catalog)
-            return AppliedImport(outcome=undone, events=tuple(told))
-        return _apply(workspace, prepared, catalog, new_id)
+        return _operate(workspace, prepared, catalog, new_id, past)
     except (AmbiguousMatch, ValueTaken) as error:
         outcome = reject(import_, error.faults, prepared.warnings)
         region = catalog.databases[import_.database_id].phone_region
@@ -132,6 +146,35 @@ def apply_import(
         return AppliedImport(outcome=replace(outcome, candidates=named))
     except Rejected as error:
         return AppliedImport(outcome=reject(import_, error.faults, prepared.warnings))
+
+
+def _operate(
+    workspace: Workspace, prepared: Prepared, catalog: Catalog, new_id: str, past: Past
+) -> AppliedImport:
+    if prepared.import_.undo is not None:
+        return _undo(workspace, prepared, catalog, past)
+    if prepared.import_.merge is not None:
+        return _merge(workspace, prepared, catalog, past)
+    return _apply(workspace, prepared, catalog, new_id)
+
+
+def _undo(
+    workspace: Workspace, prepared: Prepared, catalog: Catalog, past: Past
+) -> AppliedImport:
+    import_, restored = prepared.import_, prepared.restored
+    outcome = undoing.apply(workspace, import_, past.history, restored, past.merge)
+    told = events.derive_undo(outcome, import_, catalog)
+    merge = past.merge if outcome.profiles else None
+    return AppliedImport(outcome=outcome, events=tuple(told), merge=merge)
+
+
+def _merge(
+    workspace: Workspace, prepared: Prepared, catalog: Catalog, past: Past
+) -> AppliedImport:
+    import_ = prepared.import_
+    outcome, merge = merging.apply(workspace, import_, past.changed_at, catalog.limits)
+    told = events.derive_merge(outcome, import_, catalog)
+    return AppliedImport(outcome=outcome, events=tuple(told), merge=merge)
 
 
 def reject(

@@ -71,6 +71,10 @@ class EventKind(StrEnum):
     API_CALL = "api_call"
     #: What an import did was taken back.
     IMPORT_UNDONE = "import_undone"
+    #: Several profiles became one.
+    PROFILES_MERGED = "profiles_merged"
+    #: And were parted again: that merge was undone.
+    PROFILES_UNMERGED = "profiles_unmerged"
 
 
 class Novelty(StrEnum):
@@ -102,6 +106,8 @@ class Field:
     match: bool = False
     #: No two profiles of the database may hold the same value; implies `match`.
     unique: bool = False
+    #: The rule for merged profiles (M4); empty for the default of the type.
+    merge: str = ""
     #: Subscription fields: the channels it exists on; empty for all.
     channels: frozenset[Channel] = frozenset()
     #: Defined by Penstock rather than by the catalog.

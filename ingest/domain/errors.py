@@ -114,6 +114,12 @@ class AlreadyUndone(Rejected):
     code = 409
 
 
+class MergedSince(Rejected):
+    """The profile was merged since: that is to be undone first."""
+
+    code = 409
+
+
 class Gone(Rejected):
     """The import to undo is no longer known."""
 

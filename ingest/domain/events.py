@@ -105,14 +105,35 @@ def derive_undo(outcome: Outcome, import_: Import, catalog: Catalog) -> Iterator
     What it changes in subscriptions and segments causes nothing else: no mail is sent
     to welcome somebody by a correction.
     """
-    if outcome.undoes is None or outcome.profile_id is None or not outcome.changes:
+    if outcome.undoes is None or outcome.profile_id is None:
         return
-    detail = {
+    if not outcome.changes and not outcome.profiles:
+        return
+    detail: dict[str, object] = {
         "undoes": str(outcome.undoes),
         "state": outcome.state.value,
         "changes": _show(outcome.changes),
     }
-    facts = [_Fact(kind=EventKind.IMPORT_UNDONE, detail=detail)]
+    kind = EventKind.IMPORT_UNDONE
+    if outcome.profiles:
+        kind, detail["profiles"] = EventKind.PROFILES_UNMERGED, list(outcome.profiles)
+    triggers = _list_triggers(import_, catalog)
+    facts = [_Fact(kind=kind, detail=detail)]
+    yield from _tell(facts, triggers, import_, outcome.profile_id)
+
+
+def derive_merge(
+    outcome: Outcome, import_: Import, catalog: Catalog
+) -> Iterator[Event]:
+    """Return the one event of a merge, where a trigger listens (M2)."""
+    if outcome.profile_id is None:
+        return
+    detail = {
+        "profiles": list(outcome.profiles),
+        "merge_id": str(outcome.import_id),
+        "changes": _show(outcome.changes),
+    }
+    facts = [_Fact(kind=EventKind.PROFILES_MERGED, detail=detail)]
     triggers = _list_triggers(import_, catalog)
     yield from _tell(facts, triggers, import_, outcome.profile_id)
 

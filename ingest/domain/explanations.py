@@ -27,6 +27,7 @@ _KEYS: Mapping[str, str] = {
     "phone_sub": "the phone of one of its sms subscriptions",
     "push_sub": "one of its push subscriptions",
     "profile_id": "its id",
+    "former_id": "the id of a profile that was merged into it",
     "scan": "a field that is not indexed",
     "scan_sub": "a field of one of its subscriptions",
 }
@@ -35,6 +36,7 @@ _KEYS: Mapping[str, str] = {
 #: Of operations that do not match.
 _UNMATCHED: Mapping[str, str] = {
     Operation.ADD: "`add` does not match: it always creates a profile.",
+    Operation.MERGE: "A merge belongs to the profile that survives.",
     Operation.UNDO: "An undo belongs to the profile of the import that it undoes.",
 }
 

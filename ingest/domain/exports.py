@@ -1,6 +1,6 @@
 """Exports: profiles as lines that an import takes back as they are (E3)."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct, to_builtins
@@ -29,10 +29,13 @@ class ExportRequest(Struct, frozen=True, kw_only=True):
     fields: tuple[str, ...] = ()
 
 
-def show_profile(profile: Profile, fields: Collection[str]) -> Mapping[str, object]:
+def show_profile(
+    profile: Profile, fields: Collection[str], former_ids: Sequence[str] = ()
+) -> Mapping[str, object]:
     """Return a profile as the element of a batch: importing it changes nothing.
 
-    Deleted subscriptions stand apart, for an import would restore them.
+    Deleted subscriptions stand apart, for an import would restore them, and so do the
+    ids and keys of profiles that were merged into it.
     """
     live = {key: one for key, one in profile.subscriptions.items() if not one.deleted}
     gone = [one for one in profile.subscriptions.values() if one.deleted]
@@ -46,10 +49,16 @@ def show_profile(profile: Profile, fields: Collection[str]) -> Mapping[str, obje
     }
     if profile.segments:
         line["add_to_segments"] = sorted(profile.segments)
-    if gone and not fields:
+    if fields:
+        return line
+    # Only a restore reads these.
+    if gone:
         shown = [to_builtins(view_subscription(profile, one)) for one in gone]
-        # Only a restore reads it.
         line["deleted_subscriptions"] = shown
+    if former_ids:
+        line["former_ids"] = former_ids
+    if profile.former_keys:
+        line["former_keys"] = profile.former_keys
     return line
 
 

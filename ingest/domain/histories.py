@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from ingest.domain.documents import json_key
 from ingest.domain.errors import InvalidValue
+from ingest.domain.former_keys import FORMER
 from ingest.domain.imports import State
 from ingest.domain.merge import same
 from ingest.domain.updates import Action, with_property
@@ -45,6 +46,8 @@ class PastImport(Struct, frozen=True, kw_only=True):
     undoes: UUID | None = None
     #: Paths that it should have taken back, and did not for a reason of its own.
     unreversed: frozenset[str] = frozenset()
+    #: The profiles that a merge ended, or that its undo brought back.
+    profiles: tuple[str, ...] = ()
 
 
 #: The imports of a profile, in the order applied.
@@ -147,6 +150,8 @@ def follow(history: History, path: str) -> PathHistory | None:
 
 def close(path: str, value: object) -> object:
     """Return a value of `path` in the form in which receipts show it."""
+    if path.startswith(FORMER):
+        return value or None
     if path == SEGMENTS:
         return sorted(one for one in list_of(value) if isinstance(one, int))
     if not path.startswith(SUBSCRIPTION):
@@ -197,7 +202,8 @@ def _find_effect(past: PastImport, path: str, old: object, new: object) -> Effec
         return _put_property(old, new, str(operator[Action.UPSERT.value]))
     if operator == Action.INCR:
         return _add_difference(old, new)
-    if operator in (Action.ADD, Action.DELETE) or path == SEGMENTS:
+    listed = path == SEGMENTS or path.startswith(FORMER)
+    if listed or operator in (Action.ADD, Action.DELETE):
         return _change_elements(past, path, old, new)
     return lambda _: new
 

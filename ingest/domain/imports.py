@@ -58,6 +58,8 @@ class Operation(StrEnum):
     ADD = "add"
     #: Takes back what another did; no producer's, but an operator's.
     UNDO = "undo"
+    #: Makes one profile of several; an operator's.
+    MERGE = "merge"
 
 
 #: What a producer may ask for.
@@ -187,6 +189,20 @@ class Undo(
     reason: str = ""
 
 
+class ProfileMerge(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """The profiles that are to become one."""
+
+    #: Their ids, or former ones.
+    profiles: tuple[str, ...]
+    #: The id of the one that stays, or how it is chosen: `oldest`, `newest`, `latest`.
+    survivor: str = "oldest"
+    #: Path → whose value stays: a rule (M4), or an id. Others go by the catalog.
+    fields: Mapping[str, str] = {}
+    reason: str = ""
+
+
 class Kept(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A value that an import left as it was."""
 
@@ -282,6 +298,8 @@ class Import(Order, frozen=True, kw_only=True, tag_field="v", tag=FORM):
     other_id: UUID | None = None
     #: What is taken back, by the operation `undo`.
     undo: Undo | None = None
+    #: What becomes one, by the operation `merge`.
+    merge: ProfileMerge | None = None
 
     @property
     def name(self) -> ImportName:
@@ -330,6 +348,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     kept: tuple[Kept, ...] = ()
     #: The import that was taken back.
     undoes: UUID | None = None
+    #: The profiles that a merge ended, or that its undo brought back.
+    profiles: tuple[str, ...] = ()
 
     @property
     def error(self) -> int:

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from ingest.domain import fields
-from ingest.domain.catalog import Channel, Database
+from ingest.domain.catalog import Channel, Database, Field
 from ingest.domain.contacts import email_key, phone_key
+from ingest.domain.errors import InvalidValue
 from ingest.domain.profiles import Profile
 
 #: Kinds of key held by a profile itself; a matched custom field is `field:NAME`.
@@ -22,6 +23,8 @@ SUBSCRIPTION_CHANNELS: Mapping[str, Channel] = {
 SUBSCRIPTION_KINDS = {channel: kind for kind, channel in SUBSCRIPTION_CHANNELS.items()}
 #: The profile's own id.
 PROFILE_ID = "profile_id"
+#: The id of a profile that was merged into it.
+FORMER_ID = "former_id"
 #: Searches without an index: a field that is not `match`, a subscription's field.
 FIELD_SCAN = "scan"
 SUBSCRIPTION_SCAN = "scan_sub"
@@ -82,6 +85,14 @@ def is_exclusive(database: Database, lookup: Lookup) -> bool:
 
 def search_keys(profile: Profile, database: Database) -> set[Lookup]:
     """Return every key under which a search finds `profile`, but its id."""
+    keys = own_keys(profile, database)
+    if profile.former_keys:
+        keys |= former_keys(profile, database)
+    return keys
+
+
+def own_keys(profile: Profile, database: Database) -> set[Lookup]:
+    """Return the keys of what `profile` has: contacts and fields."""
     keys = subscription_keys(profile)
     keys.update(Lookup(PHONE, phone_key(phone)) for phone in profile.phones)
     if profile.email is not None:
@@ -91,6 +102,37 @@ def search_keys(profile: Profile, database: Database) -> set[Lookup]:
             values = fields.match_value(field, profile.fields[field.name])
             keys.update(Lookup(FIELD_PREFIX + field.name, value) for value in values)
     return keys
+
+
+def former_keys(profile: Profile, database: Database) -> set[Lookup]:
+    """Return the keys of what merged profiles had, and `profile` has not."""
+    return {
+        key
+        for path, values in profile.former_keys.items()
+        for value in values
+        for key in value_keys(path, value, database)
+    }
+
+
+def value_keys(path: str, value: object, database: Database) -> list[Lookup]:
+    """Return the keys of a value of the email, a phone, or a field; perhaps none."""
+    if path == "email":
+        return [Lookup(EMAIL, email_key(str(value)))]
+    if path == "phones":
+        return [Lookup(PHONE, phone_key(str(value)))]
+    declared = database.fields.get(path)
+    if declared is None or not declared.match:
+        return []
+    return field_keys(declared, value)
+
+
+def field_keys(field: Field, value: object) -> list[Lookup]:
+    """Return the keys of a value of `field`; none if it is of a type that it had."""
+    try:
+        texts = fields.match_value(field, value)
+    except InvalidValue:
+        return []
+    return [Lookup(FIELD_PREFIX + field.name, text) for text in texts]
 
 
 def stored_keys(profile: Profile, database: Database) -> set[Lookup]:

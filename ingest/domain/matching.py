@@ -38,6 +38,9 @@ def build_search(import_: Import, catalog: Catalog) -> Search:
     """Return what finds the profile of `import_`; InvalidRequest without a key."""
     if import_.operation is Operation.ADD:
         return NO_SEARCH
+    if import_.merge is not None:
+        ids = dict.fromkeys(import_.merge.profiles)
+        return Search(lookups=tuple(Lookup(PROFILE_ID, one) for one in ids))
     return _BUILDERS[import_.matching](import_, catalog)
 
 

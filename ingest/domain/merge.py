@@ -10,6 +10,7 @@ from ingest.domain.catalog import Catalog, Database, SegmentKind
 from ingest.domain.documents import json_key
 from ingest.domain.drafts import Draft, apply_phones
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
+from ingest.domain.former_keys import FormerKeys, drop_regained, name_former
 from ingest.domain.imports import Import
 from ingest.domain.limits import (
     ProfileLimits,
@@ -107,13 +108,16 @@ def update(profile: Profile, import_: Import, draft: Draft, catalog: Catalog) ->
         fields=fields,
         subscriptions=merged_subscriptions,
         segments=_segments(profile, import_),
+        former_keys=profile.former_keys,
         version=profile.version,
         created_at=profile.created_at,
         updated_at=profile.updated_at,
     )
+    if after.former_keys:
+        after = drop_regained(after, database)
     changes = compare(profile, after)
     if changes:
-        _check_size(profile, after, catalog.limits)
+        check_size(profile, after, catalog.limits)
     return Merged(
         profile=after if changes else profile,
         changes=changes,
@@ -121,7 +125,7 @@ def update(profile: Profile, import_: Import, draft: Draft, catalog: Catalog) ->
     )
 
 
-def _check_size(before: Profile, after: Profile, limits: ProfileLimits) -> None:
+def check_size(before: Profile, after: Profile, limits: ProfileLimits) -> None:
     """Refuse what makes a profile larger than it may be; it may always shrink."""
     size = _size(after)
     if size > limits.profile_bytes and size > _size(before):
@@ -161,6 +165,8 @@ def compare(before: Profile, after: Profile) -> Changes:
             )
     if before.segments != after.segments:
         changes["segments"] = (sorted(before.segments), sorted(after.segments))
+    if before.former_keys or after.former_keys:
+        changes |= _compare_former(before.former_keys, after.former_keys)
     return changes
 
 
@@ -172,6 +178,15 @@ def _compare_fields(
     names = {**before, **after}
     pairs = ((name, before.get(name), after.get(name)) for name in names)
     return {name: (old, new) for name, old, new in pairs if not same(old, new)}
+
+
+def _compare_former(before: FormerKeys, after: FormerKeys) -> Changes:
+    pairs = ((path, before.get(path), after.get(path)) for path in {**before, **after})
+    return {
+        name_former(path): (old and list(old), new and list(new))
+        for path, old, new in pairs
+        if not same(old and list(old), new and list(new))
+    }
 
 
 def same(old: object, new: object) -> bool:

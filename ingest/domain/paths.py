@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from ingest.domain import histories
 from ingest.domain.catalog import Channel
+from ingest.domain.former_keys import read_former
 from ingest.domain.merge import Changes, compare
 from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
 
@@ -33,6 +34,7 @@ def write(profile: Profile, values: Mapping[str, object]) -> Profile:
     """Return `profile` with `values` by path, in the form of receipts."""
     fields = dict(profile.fields)
     subscriptions = dict(profile.subscriptions)
+    former = dict(profile.former_keys)
     email, phones, segments = profile.email, profile.phones, profile.segments
     for path, value in values.items():
         if path == "email":
@@ -46,6 +48,8 @@ def write(profile: Profile, values: Mapping[str, object]) -> Profile:
         elif path.startswith(histories.SUBSCRIPTION):
             key = _parse_key(path)
             subscriptions[key] = _make(key, subscriptions.get(key), value)
+        elif (of := read_former(path)) is not None:
+            former[of] = histories.list_of(value)
         elif value is None:
             fields.pop(path, None)
         else:
@@ -57,6 +61,7 @@ def write(profile: Profile, values: Mapping[str, object]) -> Profile:
         fields=fields,
         subscriptions=subscriptions,
         segments=segments,
+        former_keys={path: listed for path, listed in former.items() if listed},
     )
 
 

@@ -1,6 +1,6 @@
 """A profile as stored: contacts, fields, subscriptions and segments."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct, field
@@ -58,6 +58,9 @@ class Profile(Struct, frozen=True, kw_only=True):
     subscriptions: Mapping[SubscriptionKey, Subscription] = field(default_factory=dict)
     #: Ids of the static segments it is in.
     segments: frozenset[int] = frozenset()
+    #: Values that find it and that it does not have, by the path where merged profiles
+    #: had them: M6. None is shown as a contact.
+    former_keys: Mapping[str, Sequence[object]] = field(default_factory=dict)
     #: 0 before it is first stored; each stored change adds one.
     version: int = 0
     created_at: datetime | None = None

@@ -17,6 +17,8 @@ class Scope(StrEnum):
     READ = "read"
     #: Delete profiles; never granted by default (contract 12.3).
     DELETE = "delete"
+    #: Merge profiles, and part them; never granted by default (D4).
+    MERGE = "merge"
     #: See and operate everything in the console; never granted by default.
     ADMIN = "admin"
 

@@ -1,23 +1,26 @@
 """Undo: the reversal of an import, put into the profiles that a batch works on."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from uuid import UUID
 
-from ingest.domain import histories
+from msgspec.structs import replace
+
+from ingest.domain import histories, merging
 from ingest.domain.catalog import Catalog, Database
-from ingest.domain.contacts import email_key
-from ingest.domain.errors import AlreadyUndone, Fault, InvalidValue
-from ingest.domain.fields import match_value
+from ingest.domain.errors import AlreadyUndone, Fault, Gone, MergedSince
+from ingest.domain.former_keys import read_former
 from ingest.domain.histories import History, PastImport
-from ingest.domain.imports import Import, Outcome, State
+from ingest.domain.imports import Import, Outcome, State, Undo
 from ingest.domain.lookups import (
-    EMAIL,
     FIELD_PREFIX,
     PROFILE_ID,
     Lookup,
     is_exclusive,
     search_keys,
+    value_keys,
 )
 from ingest.domain.merge import Changes
+from ingest.domain.merging import StoredMerge
 from ingest.domain.paths import list_changes, write
 from ingest.domain.profiles import Profile
 from ingest.domain.reversals import CHANGED_SINCE, Reversal, take_back
@@ -29,17 +32,21 @@ def apply(
     import_: Import,
     history: History,
     restored: Collection[Lookup],
+    merge: StoredMerge | None = None,
 ) -> Outcome:
     """Take back in `workspace` what the undo `import_` names.
 
-    `restored` are the unique values that may come back, which are locked. Raises what
-    `take_back` does but AlreadyUndone: to undo twice is to have undone.
+    `restored` are the unique values that may come back, which are locked. Of a merge,
+    `merge` is what it kept. Raises what `take_back` does but AlreadyUndone: to undo
+    twice is to have undone; and MergedSince.
     """
     undo, database_id = import_.undo, import_.database_id
     if undo is None:
         raise ValueError("not an undo")
     profile_id = import_.key.profile_id or ""
     profile = workspace.current.get((database_id, profile_id))
+    if profile is None:
+        _refuse_merged(workspace, database_id, profile_id)
     matched_by = None if profile is None else PROFILE_ID
     database = workspace.catalog.databases[database_id]
     try:
@@ -52,10 +59,11 @@ def apply(
             matched_by=matched_by,
             warnings=(Fault(code=0, message=str(error)),),
         )
+    since = _check_merge(history, undo, merge)
     before = profile or Profile(id=profile_id, database_id=database_id)
     after, faults = _store(workspace, before, reversal, restored)
     changes = list_changes(profile, after)
-    return Outcome(
+    outcome = Outcome(
         import_id=import_.import_id,
         state=_find_state(profile, after, changes),
         profile_id=profile_id,
@@ -65,6 +73,59 @@ def apply(
         faults=faults,
         undoes=undo.import_id,
     )
+    if since is None or merge is None:
+        return outcome
+    # All that the merged profile forbids stays forbidden, unless consent is restored:
+    # then what was forbidden since.
+    touched = {path for past in since for path in histories.list_paths(past)}
+    everything = merging.list_statuses(before)
+    paths = touched if undo.restore_consent else everything
+    return replace(
+        outcome,
+        state=State.UPDATED,
+        kept=(*outcome.kept, *merging.part(workspace, merge, before, paths)),
+        profiles=tuple(one.id for one in merge.absorbed),
+        warnings=_warn_of_imports(since),
+    )
+
+
+def _refuse_merged(workspace: Workspace, database_id: int, profile_id: str) -> None:
+    """Raise MergedSince if the profile is part of another now (U11)."""
+    alias = workspace.aliases.get((database_id, profile_id))
+    if alias is not None:
+        named = alias.merge_id or f"into {alias.profile_id}"
+        raise MergedSince(f"The profile was merged: undo the merge {named} first")
+
+
+def _check_merge(
+    history: History, undo: Undo, merge: StoredMerge | None
+) -> list[PastImport] | None:
+    """Return the imports since the merge that is to be undone; None if it is none.
+
+    Raises MergedSince unless it is the last of its profile (X1), and Gone if what it
+    ended is no longer known (M10), or if it is the undo of one.
+    """
+    target = next(one for one in history if one.import_id == undo.import_id)
+    if not target.profiles:
+        return None
+    if target.undoes is not None:
+        raise Gone("The undo of a merge cannot be undone (merge the profiles again)")
+    undone = histories.find_undone(history)
+    later = list(histories.iterate_later(history, target.import_id, undone))
+    merges = [one.import_id for one in later if one.profiles]
+    if merges:
+        raise MergedSince(f"The profile was merged: undo the merge {merges[-1]} first")
+    if merge is None:
+        raise Gone("The receipt is no longer kept")
+    return later
+
+
+def _warn_of_imports(since: list[PastImport]) -> tuple[Fault, ...]:
+    """Say how many imports stay with the survivor, for nobody knows whose they are."""
+    if not since:
+        return ()
+    message = f"The imports since the merge stay with this profile ({len(since)})"
+    return (Fault(code=0, message=message),)
 
 
 def _find_state(
@@ -149,29 +210,45 @@ def remember(import_: Import, outcome: Outcome) -> PastImport:
         claims=outcome.claims,
         undoes=outcome.undoes,
         unreversed=frozenset(unreversed) if outcome.undoes else frozenset(),
+        profiles=outcome.profiles,
     )
 
 
-def list_restored(history: History, database: Database) -> tuple[Lookup, ...]:
-    """Return the unique values that a profile of this history ever had."""
+def find_merges(known: Iterable[History], targets: Collection[UUID]) -> set[UUID]:
+    """Return those of `targets` that merged profiles, as the histories tell."""
+    return {
+        past.import_id
+        for history in known
+        for past in history
+        if past.profiles and past.import_id in targets
+    }
+
+
+def list_restored(
+    history: History, database: Database, merge: StoredMerge | None = None
+) -> tuple[Lookup, ...]:
+    """Return the unique values that a profile of this history ever had.
+
+    And those of the profiles that `merge` ended.
+    """
     found: dict[Lookup, None] = {}
+    for profile in merge.absorbed if merge else ():
+        found |= dict.fromkeys(
+            key for key in search_keys(profile, database) if is_exclusive(database, key)
+        )
     for past in history:
         for path, values in past.changes.items():
             for value in values:
-                found |= dict.fromkeys(_list_lookups(path, value, database))
+                found |= dict.fromkeys(_list_unique(path, value, database))
     return tuple(found)
 
 
-def _list_lookups(path: str, value: object, database: Database) -> list[Lookup]:
-    if value is None:
+def _list_unique(path: str, value: object, database: Database) -> list[Lookup]:
+    if value is None or path == "phones":
         return []
-    if path == "email":
-        return [Lookup(EMAIL, email_key(str(value)))]
-    declared = database.fields.get(path)
-    if declared is None or not declared.unique:
-        return []
-    try:
-        texts = match_value(declared, value)
-    except InvalidValue:
-        return []  # of a type that the field no longer has
-    return [Lookup(FIELD_PREFIX + path, text) for text in texts]
+    former = read_former(path)
+    if former is not None:
+        listed = histories.list_of(value)
+        return [key for one in listed for key in _list_unique(former, one, database)]
+    keys = value_keys(path, value, database)
+    return [key for key in keys if is_exclusive(database, key)]

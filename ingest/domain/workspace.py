@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from typing import NamedTuple
+from uuid import UUID
 
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import AmbiguousMatch, Fault, InvalidRequest, ValueTaken
@@ -10,6 +12,7 @@ from ingest.domain.lookups import (
     EMAIL,
     FIELD_PREFIX,
     FIELD_SCAN,
+    FORMER_ID,
     PROFILE_ID,
     SUBSCRIPTION_SCAN,
     Lookup,
@@ -20,6 +23,15 @@ from ingest.domain.lookups import (
     subscription_keys,
 )
 from ingest.domain.profiles import Profile
+
+
+class Alias(NamedTuple):
+    """The profile that the id of a merged one leads to."""
+
+    profile_id: str
+    #: The merge that ended it; None where nobody knows.
+    merge_id: UUID | None
+
 
 #: A lookup in its database.
 Address = tuple[int, Lookup]
@@ -51,12 +63,15 @@ class Workspace:
         catalog: Catalog,
         profiles: Iterable[Profile],
         scans: Scans,
+        aliases: Mapping[tuple[int, str], Alias] | None = None,
     ) -> None:
         self.catalog = catalog
         self.loaded = {
             (profile.database_id, profile.id): profile for profile in profiles
         }
         self.current = dict(self.loaded)
+        #: Of merged profiles that are looked for by their ids.
+        self.aliases = dict(aliases or {})
         self._held: dict[tuple[int, str], Set[Lookup]] = {}
         self._holders: dict[Address, dict[str, None]] = defaultdict(dict)
         self._scans = scans
@@ -80,7 +95,7 @@ class Workspace:
                 found = {id_: kind for id_, kind in found.items() if id_ in hits}
             else:
                 for profile_id in hits:
-                    found.setdefault(profile_id, lookup.kind)
+                    found.setdefault(profile_id, _name_kind(lookup, profile_id))
         if len(found) > 1:
             error = AmbiguousMatch(_name_candidates(found))
             error.held = {
@@ -94,6 +109,16 @@ class Workspace:
             raise error
         for profile_id, kind in found.items():
             return self.current[database_id, profile_id], kind
+        return None
+
+    def resolve(self, database_id: int, profile_id: str) -> Profile | None:
+        """Return the profile that has or had an id (M7); None if none did."""
+        for _ in range(len(self.aliases) + 1):
+            profile = self.current.get((database_id, profile_id))
+            alias = self.aliases.get((database_id, profile_id))
+            if profile is not None or alias is None:
+                return profile
+            profile_id = alias.profile_id
         return None
 
     def put(self, profile: Profile) -> None:
@@ -172,8 +197,8 @@ class Workspace:
 
     def _hits(self, database_id: int, lookup: Lookup, search: Search) -> list[str]:
         if lookup.kind == PROFILE_ID:
-            known = (database_id, lookup.value) in self.current
-            return [lookup.value] if known else []
+            known = self.resolve(database_id, lookup.value)
+            return [] if known is None else [known.id]
         if search.document is None:
             return list(self._holders.get((database_id, lookup), ()))
         if (database_id, lookup) in self._scans.given_up:
@@ -230,6 +255,13 @@ class Workspace:
         )
         message = "Another profile holds this value"
         return Fault(code=ValueTaken.code, message=message, path=f"data.{name}")
+
+
+def _name_kind(lookup: Lookup, profile_id: str) -> str:
+    """Return the kind of key that found a profile."""
+    if lookup.kind == PROFILE_ID and lookup.value != profile_id:
+        return FORMER_ID
+    return lookup.kind
 
 
 def _too_long(document: Mapping[str, object]) -> InvalidRequest:

@@ -47,7 +47,7 @@ class StoredReceipt:
 
 
 #: Of few receipts.
-_RARE = frozenset({"kept", "undoes", "candidates"})
+_RARE = frozenset({"kept", "undoes", "candidates", "profiles"})
 
 
 def _build_reply(row: Mapping[str, Any]) -> ReceiptReply:
@@ -69,6 +69,8 @@ def _build_reply(row: Mapping[str, Any]) -> ReceiptReply:
         rare = {"kept": kept, "undoes": row["undoes"]}
     if row["candidates"] is not None:
         rare["candidates"] = convert(row["candidates"], list[Candidate])
+    if row["profiles"] is not None:
+        rare["profiles"] = row["profiles"]
     own = {name: value for name, value in row.items() if name not in _RARE}
     return ReceiptReply(**{**own, **faults, **rare, "changes": changes})
 
@@ -168,7 +170,7 @@ class Receipts:
                    matched_by, state, error, error_text, faults, profile_id, changes,
                    skipped, coalesce(warnings, '[]') AS warnings, skip_triggers,
                    accepted_at, started_at, applied_at, token_id, undoes, kept,
-                   candidates
+                   candidates, profiles
               FROM imports
              WHERE import_id = %(import_id)s
             """,

@@ -8,10 +8,11 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from ingest.domain.identities import Namer
-from ingest.domain.lookups import PROFILE_ID
+from ingest.domain.lookups import FORMER_ID, PROFILE_ID
 from ingest.domain.terms import Term
 from ingest.store.database import Connection
 from ingest.store.installation import load_namer
+from ingest.store.profiles.aliases import load_aliases
 from ingest.store.profiles.lookups import find_profiles
 from ingest.store.receipts.read import ImportLine, load_lines
 from ingest.store.rows import Id
@@ -83,8 +84,10 @@ def _find_profiles(
     """Return the profiles that `term` names; `regions` are of phones, by database."""
     found: dict[Id, dict[str, None]] = {}
     if term.profile_id:
-        for database_id in regions:
-            found[database_id, term.profile_id] = {PROFILE_ID: None}
+        ids = [(database_id, term.profile_id) for database_id in regions]
+        found |= {owner: {PROFILE_ID: None} for owner in ids}
+        for (database_id, _), alias in load_aliases(connection, ids).items():
+            found[database_id, alias.profile_id] = {FORMER_ID: None}
     keys = [
         (database_id, lookup)
         for database_id, region in regions.items()

@@ -105,7 +105,8 @@ def _make_token(
     rate = Rate(per_second=rate_per_second, burst=burst) if rate_per_second else None
     return Token(
         database_ids=frozenset(database_ids),
-        actions=frozenset(map(Scope, actions)),
+        # A later release may know more.
+        actions=frozenset(Scope(one) for one in actions if one in list(Scope)),
         rate=rate,
         **columns,
     )

@@ -12,6 +12,7 @@ from ingest.domain import fields
 from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import Fault, InvalidValue
 from ingest.domain.plans import FILE_NAMES, DeclaredCatalog
+from ingest.domain.profile_merges import list_rules
 from ingest.wire.trigger_rules import endpoint_faults, trigger_faults
 
 #: One table of the file, as far as it is well shaped; its keys are the record's.
@@ -66,10 +67,19 @@ def _default_fits_type(table: TomlTable) -> Iterator[tuple[str, str]]:
             yield "default", "Must not be empty."
 
 
+def _merge_fits_type(table: TomlTable) -> Iterator[tuple[str, str]]:
+    if table.get("merge") and "type" in table:
+        field = Field(name="", type=FieldType(table["type"]))
+        allowed = list_rules(field)
+        if table["merge"] not in allowed:
+            yield "merge", f"Must be one of: {', '.join(allowed)}."
+
+
 _FIELD_RULES: tuple[Callable[[TomlTable], Iterator[tuple[str, str]]], ...] = (
     _enum_needs_options,
     _match_needs_text,
     _default_fits_type,
+    _merge_fits_type,
 )
 
 

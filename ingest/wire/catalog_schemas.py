@@ -155,6 +155,7 @@ class DatabaseFieldSchema(_TableSchema):
     options = _list(fields.String(validate=_TEXT))
     match = _flag()
     unique = _flag()
+    merge = fields.String(load_default="", validate=_STORABLE)
 
 
 class DatabaseSchema(_OwnerSchema):

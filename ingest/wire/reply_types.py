@@ -127,7 +127,10 @@ class KeptView(Struct, frozen=True, kw_only=True):
     path: str
     reason: Annotated[
         str,
-        Meta(description="`changed since`, `needed` (it found the profile), `consent`"),
+        Meta(
+            description="`changed since`, `needed` (it found the profile), `consent`,"
+            " `taken` (another profile holds it)"
+        ),
     ]
     by: Annotated[UUID | UnsetType, Meta(description="Import that keeps the value")] = (
         UNSET
@@ -145,6 +148,12 @@ class ReversedView(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
 _Candidates = Annotated[
     list[Candidate] | UnsetType,
     Meta(description="Profiles of a conflict (409); requires the scope `read`"),
+]
+
+
+_Profiles = Annotated[
+    list[ProfileId] | UnsetType,
+    Meta(description="Profiles that a merge ended, or that its undo restored"),
 ]
 
 
@@ -173,6 +182,7 @@ class ReceiptReply(Struct, frozen=True, kw_only=True):
         list[KeptView] | UnsetType, Meta(description="Values that an undo left")
     ] = UNSET
     candidates: _Candidates = UNSET
+    profiles: _Profiles = UNSET
     accepted_at: Timestamp
     started_at: Timestamp
     applied_at: Timestamp
@@ -238,12 +248,34 @@ class UndoReply(Reply, frozen=True, kw_only=True):
     undoes: UUID | UnsetType = UNSET
     state: State
     profile_id: ProfileId | UnsetType = UNSET
+    profiles: _Profiles = UNSET
     reversed: list[ReversedView]
     kept: list[KeptView]
     cannot: Annotated[
         list[FaultView], Meta(description="Values that could not be reversed")
     ]
     warnings: list[FaultView]
+
+
+class MergeReply(Reply, frozen=True, kw_only=True):
+    """The result of a merge."""
+
+    dry_run: Literal[True] | UnsetType = UNSET
+    behind: _Behind | UnsetType = UNSET
+    import_id: Annotated[
+        UUID | UnsetType, Meta(description="The merge; to part the profiles, undo it")
+    ] = UNSET
+    state: State
+    profile_id: Annotated[
+        ProfileId | UnsetType, Meta(description="Profile that survives")
+    ] = UNSET
+    profiles: Annotated[
+        list[ProfileId], Meta(description="Profiles that were merged into it")
+    ]
+    changes: Annotated[
+        list[ChangeView], Meta(description="Changes of the surviving profile")
+    ]
+    faults: list[FaultView]
 
 
 class WaitingReply(Struct, frozen=True, kw_only=True):
@@ -303,6 +335,10 @@ class DeletedView(Struct, frozen=True, kw_only=True):
     """A deleted profile."""
 
     profile_id: ProfileId
+    former_ids: Annotated[
+        list[ProfileId] | UnsetType,
+        Meta(description="IDs of the profiles that were merged into it"),
+    ] = UNSET
 
 
 class DeletionReply(SuccessReply, frozen=True, kw_only=True):

@@ -47,9 +47,8 @@ def test_an_operator_is_led_through(running: dict[str, Any], tmp_path: Path) -> 
     )
 
     assert done.returncode == 0, done.stderr
-    _, tried, _, undo, _, preview, undone, exported, downloaded = (
-        answer.strip() for answer in done.stdout.split(END)
-    )
+    answers = [answer.strip() for answer in done.stdout.split(END)]
+    _, tried, _, undo, _, preview, undone, *merges, exported, downloaded = answers
     assert json.loads(tried)["receipt"]["changes"] == [
         {"path": "points", "old": 10, "new": 15}
     ]
@@ -59,6 +58,12 @@ def test_an_operator_is_led_through(running: dict[str, Any], tmp_path: Path) -> 
     result = "2 reversed, 0 partly, 0 kept, 0 cannot be reversed; 2 profiles"
     assert f"dry run; nothing was written. Result: {result}" in preview
     assert result in undone
+    _, foreseen, merged, parted = merges
+    assert merged == ""
+    for table, name in ((foreseen, "Profile"), (parted, "Parted from profile")):
+        assert table.startswith(name)
+        paths = [line.split()[0] for line in table.splitlines() if line]
+        assert paths[-3:] == ["_lname", "former_keys[email]", "phones"]
     assert exported == ""
     assert "Exported" in done.stderr
     last, end = map(json.loads, downloaded.splitlines())

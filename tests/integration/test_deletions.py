@@ -25,7 +25,7 @@ def profile_id(pipeline: Pipeline) -> str:
 
 def delete(connection: Connection, search: Search) -> str:
     with connection.transaction():
-        return delete_profile(connection, load_catalog(connection), 1, search)
+        return delete_profile(connection, load_catalog(connection), 1, search)[0]
 
 
 def is_waited_for(connection: Connection) -> bool:

@@ -153,7 +153,7 @@ def test_a_deletion_passes_an_orphan_over(pipeline: Pipeline) -> None:
     with pipeline.connection.transaction():
         deleted = delete_profile(pipeline.connection, catalog, 1, search)
 
-    assert deleted == holder
+    assert deleted == [holder]
     assert pipeline.profile(other)["phones"] == ["+79000000001"]
 
 

@@ -220,6 +220,11 @@ def fill(connection: Connection, count: int) -> None:
         INSERT INTO dead_letters
                (import_id, partition, entry_id, payload, error, traceback, created_at)
         SELECT import_id, 0, import_id::text, '', 'KeyError', '', now() FROM imports;
+        INSERT INTO profile_aliases
+        SELECT database_id, reverse(id), id, NULL FROM profiles;
+        INSERT INTO merges (merge_id, database_id, survivor_id, before, merged_at)
+        SELECT import_id, 1, profile_id, '[]', now() FROM imports;
+        INSERT INTO merged_profiles SELECT 1, survivor_id, merge_id FROM merges;
         INSERT INTO missing_imports SELECT import_id, 1, 0, now() FROM imports
         """
     )

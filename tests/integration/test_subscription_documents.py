@@ -144,8 +144,12 @@ def save_demo_catalog(connection: Connection) -> None:
         connection.execute(
             "ALTER TABLE databases ADD claims boolean, ADD on_ambiguous text"
         )
+        connection.execute("ALTER TABLE fields ADD merge text")
+        connection.execute("ALTER TABLE profiles ADD former_keys jsonb")
         save_catalog(connection, load_catalog_file(file.read_bytes()))
         connection.execute("ALTER TABLE databases DROP claims, DROP on_ambiguous")
+        connection.execute("ALTER TABLE fields DROP merge")
+        connection.execute("ALTER TABLE profiles DROP former_keys")
 
 
 def sms(number: int, **changes: object) -> dict[str, object]:

@@ -194,6 +194,11 @@ def test_a_default_is_parsed_by_its_type(lines: str, default: object) -> None:
             id="unique tags",
         ),
         pytest.param(
+            'name = "x"\ntype = "unicode"\nmerge = "sum"',
+            "merge: Must be one of: keep, latest, earliest, longest.",
+            id="a rule for merges that does not fit",
+        ),
+        pytest.param(
             'name = "x"\ntype = "object"\nunique = true',
             "unique: A field of type object cannot be unique.",
             id="a unique object",

@@ -98,7 +98,8 @@ queue = "crm-events"
         pytest.param(
             'event = "birthday"',
             "event: Must be one of: import, profile_created, profile_updated, "
-            "subscription, segment_entered, segment_left, api_call, import_undone.",
+            "subscription, segment_entered, segment_left, api_call, import_undone, "
+            "profiles_merged, profiles_unmerged.",
             id="unknown event",
         ),
         pytest.param(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ingest.domain.batches import apply_import
+from ingest.domain.batches import Past, apply_import
 from ingest.domain.catalog import Catalog, Field, FieldType
 from ingest.domain.errors import Fault
 from ingest.domain.histories import PastImport
@@ -47,7 +47,11 @@ class World:
             restored = list_restored(self.history, self.catalog.databases[1])
             prepared = replace(prepared, restored=restored)
         step = apply_import(
-            self.workspace, prepared, self.catalog, ID, tuple(self.history)
+            self.workspace,
+            prepared,
+            self.catalog,
+            ID,
+            Past(history=tuple(self.history)),
         )
         if step.outcome.state is not State.REJECTED:
             self.history.append(remember(import_, step.outcome))
@@ -396,6 +400,24 @@ def test_no_undo_ever_raises_a_status(
         before = read_status(world)
         world.undo(world.history[1 + number % (len(world.history) - 1)].import_id)
         assert PROHIBITION[read_status(world)] >= PROHIBITION[before]
+
+
+@pytest.mark.fact("U.5-consent")
+@pytest.mark.parametrize(
+    ("options", "left"), [({}, 1), ({"restore_consent": True, "reason": "a test"}, 0)]
+)
+def test_the_status_of_a_profile_is_consent_too(
+    options: dict[str, Any], left: int
+) -> None:
+    world = World()
+    world.send({"_status": "subscribed"})
+    wrong = world.send({"_status": "unsubscribed", "note": "a"})
+    undone = world.undo(wrong.import_id, **options)
+
+    assert world.show()["_status"] == left
+    reasons = {one.path: one.reason for one in undone.kept}
+    assert reasons == ({"_status": "consent"} if left else {})
+    assert "note" not in world.show()
 
 
 def read_status(world: World) -> str:

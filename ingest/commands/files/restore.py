@@ -25,12 +25,14 @@ from ingest.domain.counts import count
 from ingest.domain.dates import parse_date
 from ingest.domain.errors import InvalidRequest, InvalidValue
 from ingest.domain.exports import OWN_MEMBER
+from ingest.domain.former_keys import keep_former
 from ingest.domain.imports import Import, Key, Matching
 from ingest.domain.lookups import stored_keys
 from ingest.domain.profiles import Profile, SubscriptionKey
 from ingest.settings import Settings
 from ingest.store.catalog.load import hold_catalog, load_catalog
 from ingest.store.database import Connection, connect
+from ingest.store.profiles.aliases import insert_aliases
 from ingest.store.profiles.keys import insert_keys
 from ingest.store.profiles.profile_rows import insert_profiles
 from ingest.store.profiles.segments import add_members
@@ -41,13 +43,26 @@ _CHUNK = 500
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
+_ProfileId = Annotated[str, Meta(pattern="^[0-9a-f]{24}$")]
+
+
 class _Line(Struct, frozen=True):
     """A line of an export; of its subscriptions those that are not deleted."""
 
-    profile_id: Annotated[str, Meta(pattern="^[0-9a-f]{24}$")]
+    profile_id: _ProfileId
     data: dict[str, object]
     add_to_segments: tuple[int, ...] = ()
     deleted_subscriptions: list[dict[str, object]] = []
+    #: Of the profiles that were merged into it.
+    former_ids: tuple[_ProfileId, ...] = ()
+    former_keys: dict[str, list[object]] = {}
+
+
+class _Restored(Struct, frozen=True):
+    """A profile of an export, and the ids of those that were merged into it."""
+
+    profile: Profile
+    former_ids: tuple[str, ...]
 
 
 class _End(Struct, frozen=True):
@@ -119,7 +134,7 @@ def _restore(
     reader = _Reader(ProfileSchemas(catalog), database_id)
     lines = reader.read(file)
     while chunk := list(islice(lines, _CHUNK)):
-        profiles = [one for one in chunk if isinstance(one, Profile)]
+        profiles = [one for one in chunk if isinstance(one, _Restored)]
         end = next((one for one in chunk if isinstance(one, _End)), end)
         _insert(connection, catalog, profiles, now)
         done += len(profiles)
@@ -133,8 +148,9 @@ def _restore(
 
 
 def _insert(
-    connection: Connection, catalog: Catalog, profiles: list[Profile], now: datetime
+    connection: Connection, catalog: Catalog, restored: list[_Restored], now: datetime
 ) -> None:
+    profiles = [one.profile for one in restored]
     insert_profiles(connection, profiles, now)
     owned = [((one.database_id, one.id), one) for one in profiles]
     keys = [
@@ -145,6 +161,12 @@ def _insert(
     insert_keys(connection, catalog, keys)
     members = [(owner, number) for owner, one in owned for number in one.segments]
     add_members(connection, members, now)
+    leading = {
+        (one.profile.database_id, id_): one.profile.id
+        for one in restored
+        for id_ in one.former_ids
+    }
+    insert_aliases(connection, leading)
 
 
 class _Reader:
@@ -154,7 +176,7 @@ class _Reader:
         self._schemas = schemas
         self._database_id = database_id
 
-    def read(self, file: BinaryIO) -> Iterator[Profile | _End]:
+    def read(self, file: BinaryIO) -> Iterator[_Restored | _End]:
         """Yield a profile for each line, and the end; raise InvalidRequest."""
         limit = 4 * self._schemas.catalog.limits.profile_bytes
         number = 0
@@ -171,7 +193,7 @@ class _Reader:
                 message = f"Line {number}: {error}; nothing was restored"
                 raise InvalidRequest(message) from error
 
-    def _read(self, line: bytes) -> Profile | _End:
+    def _read(self, line: bytes) -> _Restored | _End:
         document = orjson.loads(line)
         if not isinstance(document, dict):
             raise InvalidRequest("Must be an object")
@@ -179,7 +201,7 @@ class _Reader:
             return convert(document[OWN_MEMBER], _End)
         return self._make(convert(document, _Line))
 
-    def _make(self, line: _Line) -> Profile:
+    def _make(self, line: _Line) -> _Restored:
         # Read like the others, and marked when they are.
         gone = [{**one, "is_delete": False} for one in line.deleted_subscriptions]
         live = line.data.get("subscriptions")
@@ -209,7 +231,11 @@ class _Reader:
         merged = merge.update(empty, import_, prepared.draft, self._schemas.catalog)
         # They were put behind the others.
         drafts = prepared.draft.subscriptions[len(listed) - len(gone) :]
-        return _mark_deleted(merged.profile, {one.key for one in drafts})
+        whole = _mark_deleted(merged.profile, {one.key for one in drafts})
+        if line.former_keys:
+            database = self._schemas.catalog.databases[self._database_id]
+            whole = keep_former(whole, [line.former_keys], database)
+        return _Restored(profile=whole, former_ids=line.former_ids)
 
 
 def _read_line(file: BinaryIO, limit: int, number: int) -> bytes:

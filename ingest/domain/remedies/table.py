@@ -9,6 +9,7 @@ from ingest.domain.errors import Fault
 from ingest.domain.remedies.codes import ERRORS
 from ingest.domain.remedies.files import FILES
 from ingest.domain.remedies.kinds import ErrorKind
+from ingest.domain.remedies.merging import MERGES
 from ingest.domain.remedies.requests import (
     BODIES,
     MATCHING,
@@ -33,6 +34,7 @@ SECTIONS: dict[str, tuple[ErrorKind, ...]] = {
     "API tokens": TOKENS,
     "State": STATES,
     "Undo": UNDO,
+    "Merges": MERGES,
     "Files": FILES,
 }
 #: Of an error that no kind describes, by its code.

@@ -23,6 +23,7 @@ from ingest.doors.http.imports import ImportLoader, ImportResource, ReceiptResou
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.job_faults import FaultsResource
 from ingest.doors.http.job_undo import UndoJobResource
+from ingest.doors.http.merges import MergeResource, UnmergeResource
 from ingest.doors.http.queries import QueryHandler, QueryResource
 from ingest.doors.http.quick import QuickResource
 from ingest.doors.http.replies import Faults, serialize_http_error
@@ -173,6 +174,8 @@ def _add_routes(app: falcon.asgi.App[Call, Response], intake: Intake) -> None:
         app.add_route(f"{path}/import_and_start", ImportResource(intake, one))
         app.add_route(f"{path}/import_and_start_batch", BatchResource(intake, many))
     app.add_route("/api/v1.1/profiles/export", ExportResource(intake))
+    app.add_route("/api/v1.1/profiles/merge", MergeResource(intake))
+    app.add_route("/api/v1.1/profiles/unmerge", UnmergeResource(intake))
     app.add_route(_QUICK, QuickResource(intake))
     app.add_route(f"{PATH}/{{batch}}", BatchReceiptsResource(intake))
     app.add_route("/api/v1.1/imports/{import_id}", ReceiptResource(intake))

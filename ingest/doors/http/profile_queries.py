@@ -44,7 +44,7 @@ from ingest.wire.reply_types import (
 
 async def get_profile(asked: Query) -> ProfileReply:
     """Answer `profiles/get`: the one profile that matches."""
-    profile = await _find_profile(asked, load_match(asked.document))
+    profile = await find_profile(asked, load_match(asked.document))
     return ProfileReply(data=view_profile(profile))
 
 
@@ -62,7 +62,7 @@ async def delete(asked: Query) -> DeletionReply:
     envelope = load_deletion(asked.document)
     check_database(asked, envelope.database_id, Scope.DELETE)
     search = _build_search(asked, envelope)
-    profile_id = await asked.readers.write(
+    profile_id, *former_ids = await asked.readers.write(
         partial(
             delete_profile,
             catalog=asked.catalog,
@@ -70,7 +70,8 @@ async def delete(asked: Query) -> DeletionReply:
             search=search,
         )
     )
-    return DeletionReply(data=DeletedView(profile_id=profile_id))
+    deleted = DeletedView(profile_id=profile_id, former_ids=former_ids or UNSET)
+    return DeletionReply(data=deleted)
 
 
 async def get_subscription(asked: Query) -> SubscriptionReply:
@@ -79,7 +80,7 @@ async def get_subscription(asked: Query) -> SubscriptionReply:
     database = asked.catalog.databases.get(envelope.database_id)
     region = None if database is None else database.phone_region
     key = load_subscription_key(asked.document, region)
-    profile = await _find_profile(asked, envelope)
+    profile = await find_profile(asked, envelope)
     subscription = profile.subscriptions.get(key)
     if subscription is None:
         raise NotFound("Subscription not found")
@@ -88,7 +89,7 @@ async def get_subscription(asked: Query) -> SubscriptionReply:
 
 async def list_subscriptions(asked: Query) -> SubscriptionsReply:
     """Answer `subscriptions/list`: those of a profile that are not deleted."""
-    profile = await _find_profile(asked, _load_owner(asked))
+    profile = await find_profile(asked, _load_owner(asked))
     return SubscriptionsReply(
         data=[
             view_flat_subscription(subscription)
@@ -112,7 +113,8 @@ def _load_owner(asked: Query) -> Envelope:
     return load_match({**sent, "matching": Matching.PROFILE_ID.value})
 
 
-async def _find_profile(asked: Query, envelope: Envelope) -> Profile:
+async def find_profile(asked: Query, envelope: Envelope) -> Profile:
+    """Return the one profile that matches; raise Rejected."""
     check_database(asked, envelope.database_id, Scope.READ)
     search = _build_search(asked, envelope)
     found = await asked.readers.read(

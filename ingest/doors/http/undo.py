@@ -1,33 +1,24 @@
-"""The endpoint that takes one import back."""
+"""The endpoint that takes one import back, and what parting two profiles shares."""
 
-from datetime import UTC, datetime
-from uuid import UUID
+from datetime import datetime
+from functools import partial
 
 from falcon.asgi import Response
 from msgspec import UNSET
-from msgspec.structs import replace
-from uuid_utils.compat import uuid7
 
 from ingest.domain.errors import Forbidden, Gone
 from ingest.domain.identities import ImportName
-from ingest.domain.imports import Outcome
+from ingest.domain.imports import Import, Outcome
 from ingest.domain.remedies.table import explain_fault
 from ingest.domain.tokens import Scope, Token
-from ingest.doors.accept import Accepted, check_right, place
-from ingest.doors.http.calls import Call, Decoded
-from ingest.doors.http.idempotency import find_key
-from ingest.doors.http.imports import find_stored, submit
+from ingest.doors.accept import check_right
+from ingest.doors.http.calls import Call
+from ingest.doors.http.imports import find_stored
 from ingest.doors.http.intake import Intake
-from ingest.doors.http.replies import reply, reply_accepted, reply_answer
+from ingest.doors.http.operator_requests import OperatorRequest, Shown, apply_request
 from ingest.doors.http.requests import read_request
-from ingest.doors.http.tracing import traced
 from ingest.doors.receipts import StoredReceipt
-from ingest.wire.reply_types import (
-    KeptView,
-    ReceiptReply,
-    ReversedView,
-    UndoReply,
-)
+from ingest.wire.reply_types import KeptView, ReceiptReply, ReversedView, UndoReply
 from ingest.wire.undo import UndoRequest, UndoTarget, load_undo, make_undo
 
 
@@ -46,67 +37,13 @@ class UndoResource:
         told = load_undo(request.document)
         target = await find_stored(self._intake, import_id)
         check_undo(token, target.reply.db_id, target.token_id)
-        accepted = await self._accept(req, request, token, told, target)
-        reads = token.allows(Scope.READ, target.reply.db_id)
-        if request.dry_run:
-            await self._try(req, resp, accepted, reads=reads)
-            return
-        answer = await submit(
-            self._intake, req, resp, accepted, synchronous=told.synchronous
+        asked = OperatorRequest(
+            request=request,
+            token=token,
+            make=partial(make_undo_of, told, find_target(target), token),
+            synchronous=told.synchronous,
         )
-        if answer is None:
-            reply_accepted(req, resp, accepted.import_.import_id, self._intake.settings)
-            return
-        done = await self._intake.receipts.find_receipt(answer.import_id)
-        if done is None or not isinstance(done.reply, ReceiptReply):
-            reply_answer(req, resp, answer, mirror=self._mirrors)
-            return
-        shown = done.show(stored=reads)
-        if isinstance(shown, ReceiptReply):
-            self._reply(req, resp, _describe(shown))
-
-    @property
-    def _mirrors(self) -> bool:
-        return self._intake.settings.mirror_errors
-
-    async def _accept(
-        self,
-        req: Call,
-        request: Decoded,
-        token: Token,
-        told: UndoRequest,
-        target: StoredReceipt,
-    ) -> Accepted:
-        """Give the undo its id and its place in the order."""
-        namer = self._intake.catalog.get_namer()
-        key = None
-        if not request.dry_run:
-            key = await find_key(req, request, token.id, namer)
-        import_ = make_undo(
-            told,
-            _find_target(target),
-            key.name() if key else ImportName(import_id=uuid7()),
-            accepted_at=datetime.now(UTC),
-            door="http",
-            token_id=token.id,
-        )
-        catalog = self._intake.catalog.get_catalog()
-        partitions = self._intake.settings.partitions
-        return traced(req, place(import_, catalog, partitions))
-
-    async def _try(
-        self, req: Call, resp: Response, accepted: Accepted, *, reads: bool
-    ) -> None:
-        """Reply with what an undo would take back; nothing is written."""
-        tried = await self._intake.dry_runs.run([accepted])
-        (outcome,) = tried.outcomes
-        said = _foresee(outcome, accepted.import_.import_id, reads=reads)
-        said = replace(said, dry_run=True, behind=tried.behind, import_id=UNSET)
-        self._reply(req, resp, said)
-
-    def _reply(self, req: Call, resp: Response, said: UndoReply) -> None:
-        status = said.error if self._mirrors and said.error else 200
-        reply(req, resp, status, said)
+        await apply_request(self._intake, req, resp, asked, UNDO)
 
 
 def check_undo(token: Token, database_id: int, sender_id: int | None) -> None:
@@ -121,7 +58,20 @@ def check_undo(token: Token, database_id: int, sender_id: int | None) -> None:
         )
 
 
-def _find_target(target: StoredReceipt) -> UndoTarget:
+def make_undo_of(
+    told: UndoRequest,
+    target: UndoTarget,
+    token: Token,
+    name: ImportName,
+    accepted_at: datetime,
+) -> Import:
+    """Return the import that takes back `target`, as `token` asked over HTTP."""
+    return make_undo(
+        told, target, name, accepted_at=accepted_at, door="http", token_id=token.id
+    )
+
+
+def find_target(target: StoredReceipt) -> UndoTarget:
     """Return what is to be undone; raise Gone if it changed nothing."""
     receipt = target.reply
     profile_id = receipt.profile_id if isinstance(receipt, ReceiptReply) else None
@@ -140,6 +90,7 @@ def _describe(receipt: ReceiptReply) -> UndoReply:
         undoes=receipt.undoes,
         state=receipt.state,
         profile_id=receipt.profile_id or UNSET,
+        profiles=receipt.profiles,
         reversed=[
             ReversedView(path=one.path, from_=one.old, to=one.new)
             for one in receipt.changes
@@ -150,14 +101,16 @@ def _describe(receipt: ReceiptReply) -> UndoReply:
     )
 
 
-def _foresee(outcome: Outcome, import_id: UUID, *, reads: bool) -> UndoReply:
+def _foresee(outcome: Outcome, reads: bool, behind: int) -> UndoReply:
     return UndoReply(
+        dry_run=True,
+        behind=behind,
         error=outcome.error,
         error_text=outcome.error_text,
-        import_id=import_id,
         undoes=outcome.undoes or UNSET,
         state=outcome.state,
         profile_id=outcome.profile_id or UNSET,
+        profiles=list(outcome.profiles) or UNSET,
         reversed=[
             ReversedView(path=path, from_=old, to=new)
             if reads
@@ -171,3 +124,7 @@ def _foresee(outcome: Outcome, import_id: UUID, *, reads: bool) -> UndoReply:
         cannot=[explain_fault(fault) for fault in outcome.faults],
         warnings=[explain_fault(fault) for fault in outcome.warnings],
     )
+
+
+#: How an undo is shown.
+UNDO = Shown(describe=_describe, foresee=_foresee)

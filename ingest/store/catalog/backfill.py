@@ -1,6 +1,7 @@
 """Backfill of stored values and match keys after a field has changed."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import orjson
 from psycopg.rows import TupleRow
@@ -8,7 +9,7 @@ from psycopg.rows import TupleRow
 from ingest.domain import fields
 from ingest.domain.catalog import Field
 from ingest.domain.errors import InvalidValue, PenstockError
-from ingest.domain.lookups import FIELD_PREFIX
+from ingest.domain.lookups import FIELD_PREFIX, field_keys
 from ingest.domain.plans import FieldChange
 from ingest.store.database import Connection
 from ingest.store.rows import execute_rows
@@ -32,6 +33,26 @@ def _stored_values(
               FROM profiles
              WHERE database_id = %(database_id)s
                AND fields ? %(name)s::text
+            """,
+            {"database_id": change.database_id, "name": change.name},
+        )
+        while rows := cursor.fetchmany(_CHUNK):
+            yield rows
+
+
+def _former_values(
+    connection: Connection, change: FieldChange
+) -> Iterator[Sequence[TupleRow]]:
+    """Read (profile id, value) of every former value of the field, in chunks."""
+    with connection.cursor(name="former_values") as cursor:
+        cursor.execute(
+            """
+            SELECT id, value
+              FROM profiles
+             CROSS JOIN LATERAL jsonb_array_elements(former_keys -> %(name)s::text)
+                   AS former (value)
+             WHERE database_id = %(database_id)s
+               AND former_keys ? %(name)s::text
             """,
             {"database_id": change.database_id, "name": change.name},
         )
@@ -126,11 +147,12 @@ def _find_clash(connection: Connection, parameters: dict[str, object]) -> str:
 
 def _build_keys(connection: Connection, change: FieldChange, field: Field) -> None:
     duplicates, example = 0, ""
-    for rows in _stored_values(connection, change):
+    own, former = _stored_values(connection, change), _former_values(connection, change)
+    for rows in chain(own, former):
         keys = {
-            (text, id_)
+            (lookup.value, id_)
             for id_, value in rows
-            for text in fields.match_value(field, value)
+            for lookup in field_keys(field, value)
         }
         parameters: dict[str, object] = {
             "database_id": change.database_id,
@@ -141,9 +163,10 @@ def _build_keys(connection: Connection, change: FieldChange, field: Field) -> No
             ).decode(),
         }
         refused = len(keys) - _insert_keys(connection, parameters)
-        if refused and not example:
-            example = _find_clash(connection, parameters)
-        duplicates += refused
+        # A former value may have the key of the profile's own.
+        if refused and (clash := _find_clash(connection, parameters)):
+            example = example or clash
+            duplicates += refused
     if duplicates:
         raise ValuesNotUnique(
             f"{change.path} cannot be unique. Profiles with the same value as another"

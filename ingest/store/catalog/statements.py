@@ -108,13 +108,13 @@ def save_fields(connection: Connection, declared: DeclaredCatalog) -> None:
         connection,
         """
         INSERT INTO fields (database_id, name, type, title, required, default_value,
-                            options, match, is_unique)
+                            options, match, is_unique, merge)
         SELECT owner_id, name, type, title, required, "default",
-               options, match, "unique"
+               options, match, "unique", merge
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS declared (owner_id integer, name text, type text, title text,
                             required boolean, "default" jsonb, options text[],
-                            match boolean, "unique" boolean)
+                            match boolean, "unique" boolean, merge text)
         """,
         [
             {"owner_id": database.id, **to_row(field)}

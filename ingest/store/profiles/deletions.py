@@ -7,6 +7,7 @@ from ingest.domain.errors import NotFound
 from ingest.domain.lookups import PROFILE_ID, Lookup, Search, stored_keys
 from ingest.domain.profiles import Profile
 from ingest.store.database import Connection
+from ingest.store.profiles.aliases import list_former_ids
 from ingest.store.profiles.keys import delete_keys
 from ingest.store.profiles.workspaces import lock_workspace, want
 
@@ -16,8 +17,8 @@ def delete_profile(
     catalog: Catalog,
     database_id: int,
     search: Search,
-) -> str:
-    """Delete the one profile that `search` finds and return its id.
+) -> list[str]:
+    """Delete the one profile that `search` finds; return its id, and former ones.
 
     Raises NotFound or AmbiguousMatch. Must run inside a transaction (READ COMMITTED),
     which the caller commits. It takes the locks that an import with the same key takes,
@@ -29,9 +30,12 @@ def delete_profile(
     profile = found[0] if found else _find_removed(connection, database_id, search)
     if profile is None:
         raise NotFound("No matching profile")
+    # Its row is locked, so no merge adds to them.
+    former = list_former_ids(connection, database_id, [profile.id])
+    ids = [profile.id, *former.get(profile.id, ())]
     with connection.pipeline():
-        _delete(connection, profile, catalog.databases[database_id])
-    return profile.id
+        _delete(connection, profile, ids, catalog.databases[database_id])
+    return ids
 
 
 def _find_removed(
@@ -59,15 +63,18 @@ def _find_removed(
     return Profile(id=ids[0], database_id=database_id) if removed else None
 
 
-def _delete(connection: Connection, profile: Profile, database: Database) -> None:
+def _delete(
+    connection: Connection, profile: Profile, ids: list[str], database: Database
+) -> None:
     """Delete a profile, whose row the caller has locked, and all that hangs on it.
 
-    Its receipts stay, for they prove that their imports were applied, but no longer
-    say what was in them; the id in them leads nowhere. Deliveries go with their events.
+    `ids` are those that it has and had (M9). Its receipts stay, for they prove that
+    their imports were applied, but no longer say what was in them; the ids in them lead
+    nowhere. Deliveries go with their events.
     """
     owner = (profile.database_id, profile.id)
     delete_keys(connection, [(owner, key) for key in _possible_keys(profile, database)])
-    parameters = {"database_id": profile.database_id, "profile_id": profile.id}
+    parameters = {"database_id": profile.database_id, "profile_ids": ids}
     for statement in _STATEMENTS:
         connection.execute(statement, parameters)
 
@@ -90,12 +97,12 @@ _STATEMENTS = (
     """
     DELETE FROM segment_members
      WHERE database_id = %(database_id)s
-       AND profile_id = %(profile_id)s
+       AND profile_id = ANY(%(profile_ids)s::text[])
     """,
     """
     DELETE FROM events
      WHERE database_id = %(database_id)s
-       AND profile_id = %(profile_id)s
+       AND profile_id = ANY(%(profile_ids)s::text[])
     """,
     """
     -- Rows of files, kept because nobody waited to hear what came of them. An array:
@@ -105,17 +112,43 @@ _STATEMENTS = (
            SELECT import_id
              FROM imports
             WHERE database_id = %(database_id)s
-              AND profile_id = %(profile_id)s))
+              AND profile_id = ANY(%(profile_ids)s::text[])))
+    """,
+    """
+    -- Of merges that were undone, the receipts belong to another profile.
+    UPDATE imports
+       SET changes = '{}', operators = NULL, kept = NULL
+     WHERE import_id = ANY(ARRAY(
+           SELECT unnest(ARRAY[merges.merge_id, undone_by])
+             FROM merges
+            WHERE merge_id = ANY(ARRAY(
+                  SELECT merge_id
+                    FROM merged_profiles
+                   WHERE database_id = %(database_id)s
+                     AND profile_id = ANY(%(profile_ids)s::text[])))))
+    """,
+    """
+    DELETE FROM merges
+     WHERE merge_id = ANY(ARRAY(
+           SELECT merge_id
+             FROM merged_profiles
+            WHERE database_id = %(database_id)s
+              AND profile_id = ANY(%(profile_ids)s::text[])))
+    """,
+    """
+    DELETE FROM profile_aliases
+     WHERE database_id = %(database_id)s
+       AND profile_id = ANY(%(profile_ids)s::text[])
     """,
     """
     UPDATE imports
        SET changes = '{}', skipped = '[]', warnings = NULL, claims = NULL, kept = NULL
      WHERE database_id = %(database_id)s
-       AND profile_id = %(profile_id)s
+       AND profile_id = ANY(%(profile_ids)s::text[])
     """,
     """
     DELETE FROM profiles
      WHERE database_id = %(database_id)s
-       AND id = %(profile_id)s
+       AND id = ANY(%(profile_ids)s::text[])
     """,
 )

@@ -8,6 +8,7 @@ import orjson
 
 from ingest.domain.exports import PAGE, ExportRequest, show_end, show_profile
 from ingest.store.database import Connection, snapshot
+from ingest.store.profiles.aliases import list_former_ids
 from ingest.store.profiles.profile_rows import load_profiles
 
 #: By the primary key, whatever else is asked for.
@@ -44,8 +45,9 @@ def export_profiles(connection: Connection, wanted: ExportRequest) -> Iterator[b
         while ids := _list_ids(connection, wanted, after):
             owners = [(wanted.database_id, id_) for id_ in ids]
             since = wanted.updated_since or _EVER
+            former = list_former_ids(connection, wanted.database_id, ids)
             shown = [
-                _dump(show_profile(profile, wanted.fields))
+                _dump(show_profile(profile, wanted.fields, former.get(profile.id, ())))
                 for profile in load_profiles(connection, owners)
                 if profile.updated_at is None or profile.updated_at >= since
             ]

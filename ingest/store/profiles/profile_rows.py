@@ -27,7 +27,7 @@ def lock_profiles(connection: Connection, ids: Iterable[Id]) -> list[Profile]:
         """
         -- FOR NO KEY UPDATE: nothing refers to a profile by a foreign key.
         SELECT profiles.database_id, profiles.id, email, phones, fields,
-               subscriptions::text, version, created_at, updated_at
+               subscriptions::text, version, created_at, updated_at, former_keys
           FROM profiles
           JOIN unnest(%(databases)s::integer[], %(profiles)s::text[])
                AS wanted (database_id, id)
@@ -50,7 +50,7 @@ def load_profiles(connection: Connection, ids: Iterable[Id]) -> list[Profile]:
     rows = connection.execute(
         """
         SELECT profiles.database_id, profiles.id, email, phones, fields,
-               subscriptions::text, version, created_at, updated_at
+               subscriptions::text, version, created_at, updated_at, former_keys
           FROM profiles
           JOIN unnest(%(databases)s::integer[], %(profiles)s::text[])
                AS wanted (database_id, id)
@@ -139,6 +139,7 @@ def _complete(
             version=version,
             created_at=created_at,
             updated_at=updated_at,
+            former_keys=former_keys or {},
         )
         for (
             database_id,
@@ -150,6 +151,7 @@ def _complete(
             version,
             created_at,
             updated_at,
+            former_keys,
         ) in rows
     ]
 
@@ -164,12 +166,13 @@ def insert_profiles(
         -- The document of subscriptions comes as a text, which is stored as it is.
         INSERT INTO profiles
                (database_id, id, email, phones, fields, subscriptions, version,
-                created_at, updated_at)
+                created_at, updated_at, former_keys)
         SELECT database_id, id, email, phones, fields, subscriptions::json, 1,
-               coalesce(created_at, %(now)s), %(now)s
+               coalesce(created_at, %(now)s), %(now)s, former_keys
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS fresh (database_id integer, id text, email text, phones text[],
-                         fields jsonb, subscriptions text, created_at timestamptz)
+                         fields jsonb, subscriptions text, created_at timestamptz,
+                         former_keys jsonb)
         """,
         [_new_row(profile, now) for profile in profiles],
         now,
@@ -193,11 +196,12 @@ def update_profiles(
                fields = changed.fields,
                subscriptions = coalesce(changed.subscriptions::json,
                                         profiles.subscriptions),
+               former_keys = changed.former_keys,
                version = profiles.version + 1,
                updated_at = %(now)s
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS changed (database_id integer, id text, email text, phones text[],
-                           fields jsonb, subscriptions text)
+                           fields jsonb, subscriptions text, former_keys jsonb)
          WHERE profiles.database_id = changed.database_id
            AND profiles.id = changed.id
         """,
@@ -241,7 +245,7 @@ def _profile_row(
     profile: Profile, before: Profile | None, now: datetime
 ) -> dict[str, object]:
     """Return what is written of `profile`."""
-    return {
+    row: dict[str, object] = {
         "database_id": profile.database_id,
         "id": profile.id,
         "email": profile.email,
@@ -251,3 +255,6 @@ def _profile_row(
             profile.subscriptions, before.subscriptions if before else {}, now
         ),
     }
+    if profile.former_keys:
+        row["former_keys"] = profile.former_keys
+    return row

@@ -56,14 +56,15 @@ def dump_changed(
 ) -> str | None:
     """Return the document to store, or None where it is the one that is stored.
 
-    Each that is not the object that it was `before` has changed `now`.
+    Each that is not the object that it was `before` has changed `now`; of one that was
+    not there and comes back, it says when.
     """
     if len(subscriptions) == len(before) and all(
         before.get(key) is one for key, one in subscriptions.items()
     ):
         return None
     return _dump(
-        (one, one.updated_at if before.get(key) is one else now)
+        (one, (one.updated_at or now) if before.get(key, one) is one else now)
         for key, one in subscriptions.items()
     )
 

@@ -15,8 +15,9 @@ from ingest.domain.lookups import (
     lock_name,
 )
 from ingest.domain.profiles import Profile
-from ingest.domain.workspace import Address, Hit, Workspace
+from ingest.domain.workspace import Address, Alias, Hit, Workspace
 from ingest.store.database import Connection
+from ingest.store.profiles.aliases import load_aliases
 from ingest.store.profiles.keys import delete_keys
 from ingest.store.profiles.locks import lock_names
 from ingest.store.profiles.lookups import (
@@ -34,6 +35,9 @@ logger = logging.getLogger(__name__)
 #: How many candidates of a key are read, look by look, when some of the first turn out
 #: not to hold it. More orphans of one key than the last may hide who does.
 _MORE_CANDIDATES = tuple(CANDIDATES * 4**look for look in range(1, 5))
+
+#: How often the survivor of a merge is looked for that others merge or part meanwhile.
+_ALIAS_LOOKS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +155,41 @@ def _look(
 ) -> tuple[Workspace, Set[Hit]]:
     hits = _find(connection, wanted, candidates)
     scans = scan_profiles(connection, wanted.scanned, catalog.limits.scan_seconds)
-    workspace = Workspace(catalog, take(connection, _ids(hits, scans)), scans)
+    ids = _ids(hits, scans)
+    profiles, aliases = take(connection, ids), dict[Id, Alias]()
+    if any(lookup.kind == PROFILE_ID for _, lookup in wanted.searched):
+        profiles, aliases = _follow_aliases(connection, wanted, take, ids, profiles)
+    workspace = Workspace(catalog, profiles, scans, aliases)
     return workspace, workspace.stale(_indexed(hits))
+
+
+def _follow_aliases(
+    connection: Connection,
+    wanted: SearchPlan,
+    take: _Take,
+    ids: Set[Id],
+    profiles: list[Profile],
+) -> tuple[list[Profile], dict[Id, Alias]]:
+    """Take the survivors of merged profiles that are wanted by their ids too (M7).
+
+    They are asked for only where an id is no profile's, and again once their rows are
+    locked: meanwhile others may have merged them, or taken the merge back.
+    """
+    named = {
+        (database_id, lookup.value)
+        for database_id, lookup in wanted.searched
+        if lookup.kind == PROFILE_ID
+    }
+    aliases: dict[Id, Alias] = {}
+    for _ in range(_ALIAS_LOOKS):
+        missing = named - {(one.database_id, one.id) for one in profiles}
+        found = load_aliases(connection, missing)
+        if found == aliases:
+            break
+        aliases = found
+        survivors = {(at[0], alias.profile_id) for at, alias in aliases.items()}
+        profiles = take(connection, ids | survivors)
+    return profiles, aliases
 
 
 def _note(orphans: Set[Hit]) -> None:

@@ -58,7 +58,7 @@ def load_histories(
           FROM starts
          CROSS JOIN LATERAL (
                SELECT import_id, state, matched_by, changes, operators, claims, undoes,
-                      kept, faults
+                      kept, faults, profiles
                  FROM imports
                 WHERE imports.database_id = starts.database_id
                   AND imports.profile_id = starts.profile_id
@@ -88,6 +88,7 @@ def _make(row: Mapping[str, Any]) -> PastImport:
         claims=row["claims"] or {},
         undoes=row["undoes"],
         unreversed=_list_unreversed(row) if row["undoes"] else frozenset(),
+        profiles=tuple(row["profiles"] or ()),
     )
 
 

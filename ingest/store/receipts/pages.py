@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from ingest.store.database import Connection
+from ingest.store.profiles.aliases import list_former_ids
 from ingest.store.receipts.read import MAX_TURN, Cursor, ImportLine, load_lines
 
 #: Imports that one page with filters looks at, at most.
@@ -97,24 +98,33 @@ def list_history(
 ) -> ImportPage:
     """Return a page of the imports that a profile was found, made or changed by.
 
-    The last one that was applied is the first.
+    Those of the profiles that were merged into it are among them (M8). The last one
+    that was applied is the first.
     """
     begin = before or _END
+    former = list_former_ids(connection, database_id, [profile_id])
     rows = connection.execute(
         """
-        -- Receipts of releases without turns are the oldest.
-        SELECT applied_at, import_id, coalesce(turn, 0)
-          FROM imports
-         WHERE database_id = %(database_id)s
-           AND profile_id = %(profile_id)s
-           AND (coalesce(turn, 0), applied_at, import_id)
-             < (%(turn)s, %(applied_at)s, %(import_id)s)
-         ORDER BY coalesce(turn, 0) DESC, applied_at DESC, import_id DESC
+        -- A page of each id, by the index. Receipts of releases without turns are the
+        -- oldest.
+        SELECT applied_at, import_id, turn
+          FROM unnest(%(profiles)s::text[]) AS owner (profile_id)
+         CROSS JOIN LATERAL (
+               SELECT applied_at, import_id, coalesce(turn, 0) AS turn
+                 FROM imports
+                WHERE imports.database_id = %(database_id)s
+                  AND imports.profile_id = owner.profile_id
+                  AND (coalesce(imports.turn, 0), applied_at, import_id)
+                    < (%(turn)s, %(applied_at)s, %(import_id)s)
+                ORDER BY coalesce(imports.turn, 0) DESC, applied_at DESC,
+                         import_id DESC
+                LIMIT %(limit)s) AS past
+         ORDER BY turn DESC, applied_at DESC, import_id DESC
          LIMIT %(limit)s
         """,
         {
             "database_id": database_id,
-            "profile_id": profile_id,
+            "profiles": [profile_id, *former.get(profile_id, ())],
             "turn": begin.turn,
             "applied_at": begin.applied_at,
             "import_id": begin.import_id,

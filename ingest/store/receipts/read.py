@@ -68,6 +68,8 @@ class ImportRecord:
     kept: Sequence[Mapping[str, str]]
     #: The profiles of a conflict: `profile_id`, and `keys` of `kind` and `path`.
     candidates: Sequence[Mapping[str, Any]]
+    #: The profiles that a merge ended, or that its undo brought back.
+    profiles: Sequence[str]
     accepted_at: datetime
     started_at: datetime
     applied_at: datetime
@@ -131,7 +133,8 @@ def find_import(connection: Connection, import_id: UUID) -> ImportRecord | None:
                    error_text, faults, profile_id, changes, skipped,
                    coalesce(warnings, '[]') AS warnings, skip_triggers, undoes,
                    coalesce(kept, '[]') AS kept,
-                   coalesce(candidates, '[]') AS candidates, accepted_at, started_at,
+                   coalesce(candidates, '[]') AS candidates,
+                   coalesce(profiles, '{}') AS profiles, accepted_at, started_at,
                    applied_at
               FROM imports
               LEFT JOIN databases ON databases.id = imports.database_id

@@ -69,12 +69,12 @@ def insert_receipts(
                 matched_by, state, error, error_text, faults, profile_id, changes,
                 skipped, skip_triggers, accepted_at, started_at, applied_at,
                 fingerprint, warnings, operators, claims, kept, undoes,
-                candidates)
+                candidates, profiles)
         SELECT import_id, database_id, door, token_id, operation, matching,
                matched_by, state, error, error_text, faults, profile_id, changes,
                skipped, skip_triggers, accepted_at, started_at, %(now)s,
                fingerprint, warnings, operators, claims, kept, undoes,
-               candidates
+               candidates, profiles
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS fresh (import_id uuid, database_id integer, door text,
                          token_id integer, operation text, matching text,
@@ -83,7 +83,8 @@ def insert_receipts(
                          skip_triggers boolean, accepted_at timestamptz,
                          started_at timestamptz, fingerprint text,
                          warnings jsonb, operators jsonb, claims jsonb,
-                         kept jsonb, undoes uuid, candidates jsonb)
+                         kept jsonb, undoes uuid, candidates jsonb,
+                         profiles text[])
         """,
         receipts,
         now,
@@ -106,11 +107,13 @@ def copy_receipts(connection: Connection, imports: Iterable[Import]) -> None:
                (import_id, database_id, door, token_id, operation, matching,
                 matched_by, state, error, error_text, faults, profile_id, changes,
                 skipped, skip_triggers, accepted_at, started_at, applied_at,
-                fingerprint, turn, operators, claims, kept, undoes, candidates)
+                fingerprint, turn, operators, claims, kept, undoes, candidates,
+                profiles)
         SELECT wanted.import_id, database_id, door, token_id, operation, matching,
                matched_by, state, error, error_text, faults, profile_id, changes,
                skipped, skip_triggers, accepted_at, started_at, applied_at,
-               fingerprint, turn, operators, claims, kept, undoes, candidates
+               fingerprint, turn, operators, claims, kept, undoes, candidates,
+               profiles
           FROM unnest(%(ids)s::uuid[], %(others)s::uuid[])
                AS wanted (import_id, other_id)
          -- Probes of the primary key: as joins they could begin with all receipts.
@@ -185,6 +188,8 @@ def _row(receipt: Receipt) -> dict[str, object]:
         row["claims"] = outcome.claims
     if outcome.candidates:
         row["candidates"] = to_builtins(outcome.candidates)
+    if outcome.profiles:
+        row["profiles"] = outcome.profiles
     if outcome.undoes is not None:
         row["undoes"] = outcome.undoes
         row["kept"] = to_builtins(outcome.kept)

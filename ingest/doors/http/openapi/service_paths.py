@@ -2,6 +2,7 @@
 
 from ingest.domain.remedies.codes import ERRORS
 from ingest.doors.http.openapi.answers import refer
+from ingest.doors.http.openapi.merges import build_merge, build_unmerge
 from ingest.doors.http.openapi.responses import (
     describe_answers,
     describe_faults,
@@ -26,6 +27,8 @@ def build_other_paths() -> dict[str, object]:
     return {
         "/api/integrations/any/profile_import": {"post": _build_quick()},
         "/api/v1.1/profiles/export": {"post": _build_export()},
+        "/api/v1.1/profiles/merge": {"post": build_merge()},
+        "/api/v1.1/profiles/unmerge": {"post": build_unmerge()},
         "/api/v1.1/batches/{batch}": {"get": _build_batch_receipts()},
         "/api/v1.1/imports/{import_id}": {"get": _build_receipt()},
         "/api/v1.1/imports/{import_id}/undo": {

@@ -9,10 +9,9 @@ from ingest.wire.reply_types import AcceptedReply, ErrorReply, UndoReply
 from ingest.wire.undo import MAX_REASON
 
 
-def build_undo(place: JsonSchema, *, of_job: bool) -> JsonSchema:
-    """Describe the undo of one import, or of all of a job."""
-    names = ("token", "format", "sync", DRY_RUN)[: 2 if of_job else None]
-    own: JsonSchema = {
+def describe_undo() -> JsonSchema:
+    """Return the parameters of every undo."""
+    return {
         "reason": {
             "type": "string",
             "maxLength": MAX_REASON,
@@ -23,9 +22,15 @@ def build_undo(place: JsonSchema, *, of_job: bool) -> JsonSchema:
             "description": "Also restore statuses that allow more; needs `reason`",
         },
     }
+
+
+def build_undo(place: JsonSchema, *, of_job: bool) -> JsonSchema:
+    """Describe the undo of one import, or of all of a job."""
+    names = ("token", "format", "sync", DRY_RUN)[: 2 if of_job else None]
     body: JsonSchema = {
         "type": "object",
-        "properties": {name: describe_parameter(name) for name in names} | own,
+        "properties": {name: describe_parameter(name) for name in names}
+        | describe_undo(),
         "xml": {"name": "xml"},
     }
     preview = {} if of_job else {"dry_run": True}

@@ -1,0 +1,195 @@
+"""Merges of profiles, put into the workspace of a batch, and taken back there."""
+
+from collections.abc import Container, Iterable, Mapping
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ingest.domain.errors import Fault, InvalidRequest, NotFound, ValueTaken
+from ingest.domain.imports import Import, Kept, Outcome, State
+from ingest.domain.limits import ProfileLimits
+from ingest.domain.lookups import PROFILE_ID
+from ingest.domain.merge import name_subscription
+from ingest.domain.names import one_of
+from ingest.domain.paths import list_changes
+from ingest.domain.profile_merges import (
+    ChangedAt,
+    Survivor,
+    check_rules,
+    choose_survivor,
+    merge_profiles,
+)
+from ingest.domain.profiles import Profile
+from ingest.domain.statuses import rank_prohibition
+from ingest.domain.workspace import Alias, Workspace
+
+#: Why a value of a profile that comes back is not with it.
+TAKEN = "taken"
+
+
+class StoredMerge(Struct, frozen=True, kw_only=True):
+    """A merge as it is kept, so that it can be taken back."""
+
+    #: The import that merged.
+    merge_id: UUID
+    database_id: int
+    survivor_id: str
+    #: The profiles that it ended, as they were.
+    absorbed: tuple[Profile, ...]
+    #: Former ids of those, and whose they were.
+    aliases: Mapping[str, str] = {}
+
+
+def apply(
+    workspace: Workspace, import_: Import, changed_at: ChangedAt, limits: ProfileLimits
+) -> tuple[Outcome, StoredMerge]:
+    """Make one profile of those that `import_` names; raise Rejected (M1, M2).
+
+    `changed_at` is needed where a rule asks for the latest value, or the earliest.
+    """
+    told, database_id = import_.merge, import_.database_id
+    if told is None:
+        raise ValueError("no merge")
+    database = workspace.catalog.databases[database_id]
+    profiles = _find(workspace, database_id, told.profiles)
+    survivor = _choose(workspace, database_id, profiles, told.survivor)
+    rules = {
+        path: _resolve_rule(workspace, database_id, rule)
+        for path, rule in told.fields.items()
+    }
+    faults = check_rules(rules, (one.id for one in profiles), database)
+    if faults:
+        raise InvalidRequest(faults)
+    others = [one for one in profiles if one.id != survivor.id]
+    made = merge_profiles(survivor, others, rules, database, limits, changed_at)
+    changes = list_changes(survivor, made.survivor)
+    for one in made.absorbed:
+        workspace.remove(one)
+        alias = Alias(survivor.id, import_.import_id)
+        workspace.aliases[database_id, one.id] = alias
+    workspace.put(made.survivor)
+    outcome = Outcome(
+        import_id=import_.import_id,
+        state=State.UPDATED,
+        profile_id=survivor.id,
+        matched_by=PROFILE_ID,
+        changes=changes,
+        operators={
+            path: operator
+            for path, operator in made.operators.items()
+            if path in changes
+        },
+        profiles=tuple(one.id for one in made.absorbed),
+    )
+    stored = StoredMerge(
+        merge_id=import_.import_id,
+        database_id=database_id,
+        survivor_id=survivor.id,
+        absorbed=made.absorbed,
+    )
+    return outcome, stored
+
+
+def _find(workspace: Workspace, database_id: int, ids: Iterable[str]) -> list[Profile]:
+    """Return the profiles of `ids`, each once; raise Rejected."""
+    found: dict[str, Profile] = {}
+    faults = []
+    for index, id_ in enumerate(ids):
+        profile = workspace.resolve(database_id, id_)
+        if profile is None:
+            path = f"profiles[{index}]"
+            faults.append(Fault(code=404, message="Profile not found", path=path))
+        else:
+            found[profile.id] = profile
+    if faults:
+        raise NotFound(faults)
+    if len(found) < 2:
+        (only,) = found
+        raise InvalidRequest(f"These are one profile already ({only})", "profiles")
+    return list(found.values())
+
+
+def _choose(
+    workspace: Workspace, database_id: int, profiles: list[Profile], survivor: str
+) -> Profile:
+    resolved = workspace.resolve(database_id, survivor)
+    chosen = choose_survivor(profiles, resolved.id if resolved else survivor)
+    if chosen is None:
+        allowed = one_of([*Survivor, "the ID of one of the profiles"])
+        raise InvalidRequest(f"Unknown survivor{allowed}", "survivor")
+    return chosen
+
+
+def _resolve_rule(workspace: Workspace, database_id: int, rule: str) -> str:
+    """Return a rule; of the former id of a profile, the one that it has."""
+    profile = workspace.resolve(database_id, rule)
+    return profile.id if profile else rule
+
+
+def part(
+    workspace: Workspace,
+    merge: StoredMerge,
+    together: Profile,
+    touched: Container[str],
+) -> tuple[Kept, ...]:
+    """Bring back the profiles that a merge ended; return what stays away (X2 to X5).
+
+    The survivor has been put as it is without them, and `together` is what it was until
+    then: what it forbids at the paths that are `touched` is forbidden to all.
+    """
+    for alias_id, profile_id in merge.aliases.items():
+        alias = Alias(profile_id, None)
+        workspace.aliases[merge.database_id, alias_id] = alias
+    kept: list[Kept] = []
+    for absorbed in merge.absorbed:
+        workspace.aliases.pop((merge.database_id, absorbed.id), None)
+        kept += _bring_back(workspace, _forbid(absorbed, together, touched))
+    return tuple(kept)
+
+
+def _bring_back(workspace: Workspace, profile: Profile) -> list[Kept]:
+    """Put a profile without what others have that one alone may; return that."""
+    try:
+        workspace.put(profile)
+    except ValueTaken as error:
+        paths = {fault.path.removeprefix("data.") for fault in error.faults}
+    else:
+        return []
+    former = {
+        path: values
+        for path, values in profile.former_keys.items()
+        if path not in paths
+    }
+    fields = {
+        name: value for name, value in profile.fields.items() if name not in paths
+    }
+    email = None if "email" in paths else profile.email
+    workspace.put(replace(profile, email=email, fields=fields, former_keys=former))
+    named = (f"profiles[{profile.id}].{path}" for path in sorted(paths))
+    return [Kept(path=path, reason=TAKEN) for path in named]
+
+
+def list_statuses(profile: Profile) -> list[str]:
+    """Return the paths where `profile` has a status."""
+    return [_STATUS, *map(name_subscription, profile.subscriptions)]
+
+
+def _forbid(profile: Profile, together: Profile, touched: Container[str]) -> Profile:
+    """Return a profile that allows no more than the merged one did (X4, U5)."""
+    subscriptions = dict(profile.subscriptions)
+    for key, one in subscriptions.items():
+        since = together.subscriptions.get(key)
+        if since is not None and name_subscription(key) in touched:
+            status = max(one.status, since.status, key=rank_prohibition)
+            if status != one.status:
+                subscriptions[key] = replace(one, status=status, updated_at=None)
+    fields = dict(profile.fields)
+    now, then = together.fields.get(_STATUS), fields.get(_STATUS)
+    if _STATUS in touched and rank_prohibition(now) > rank_prohibition(then):
+        fields[_STATUS] = now
+    return replace(profile, subscriptions=subscriptions, fields=fields)
+
+
+#: The status of a profile as a whole.
+_STATUS = "_status"

@@ -1,0 +1,185 @@
+"""The endpoints that make one profile of several, and part them again."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+
+from falcon.asgi import Response
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from ingest.domain.errors import InvalidRequest, NotFound, Rejected
+from ingest.domain.identities import ImportName
+from ingest.domain.imports import Import, Operation, Outcome
+from ingest.domain.remedies.table import explain_fault
+from ingest.domain.tokens import Scope, Token
+from ingest.doors.accept import check_right
+from ingest.doors.http.calls import Call, Decoded
+from ingest.doors.http.imports import find_stored
+from ingest.doors.http.intake import Intake
+from ingest.doors.http.operator_requests import OperatorRequest, Shown, apply_request
+from ingest.doors.http.profile_queries import find_profile
+from ingest.doors.http.queries import Query
+from ingest.doors.http.requests import read_request
+from ingest.doors.http.undo import UNDO, find_target, make_undo_of
+from ingest.store.profiles.merges import find_merge
+from ingest.wire.merges import (
+    MergeRequest,
+    UnmergeRequest,
+    load_merge,
+    load_unmerge,
+    make_merge,
+)
+from ingest.wire.queries import load_match
+from ingest.wire.reply_types import ChangeView, MergeReply, ReceiptReply
+from ingest.wire.undo import load_undo
+
+
+class MergeResource:
+    """POST of profiles that are one person; the merge is an import, with a receipt."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    async def on_post(self, req: Call, resp: Response) -> None:
+        """Check who asks, find the profiles, queue the merge, wait, reply."""
+        await self._intake.admission.admit()
+        request = await read_request(req, self._intake, may_be_dry=True)
+        token = await self._intake.catalog.get_token(request.secret)
+        await self._intake.rates.spend(token, resp)
+        told = load_merge(request.document)
+        _check_right(self._intake, token, told.database_id)
+        ids = await _find_ids(self._intake, request, token, told)
+        asked = OperatorRequest(
+            request=request,
+            token=token,
+            make=partial(_make_merge, told, ids, token),
+            synchronous=told.synchronous,
+        )
+        await apply_request(self._intake, req, resp, asked, _MERGE)
+
+
+class UnmergeResource:
+    """POST to part profiles that were merged: the undo of that merge."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    async def on_post(self, req: Call, resp: Response) -> None:
+        """Check who asks, find the merge, queue its undo, wait, reply."""
+        await self._intake.admission.admit()
+        request = await read_request(req, self._intake, may_be_dry=True)
+        token = await self._intake.catalog.get_token(request.secret)
+        await self._intake.rates.spend(token, resp)
+        named, told = load_unmerge(request.document), load_undo(request.document)
+        _check_right(self._intake, token, named.database_id)
+        target = await find_stored(
+            self._intake, await _find_merge_id(self._intake, named)
+        )
+        receipt = target.reply
+        if (
+            receipt.db_id != named.database_id
+            or not isinstance(receipt, ReceiptReply)
+            or receipt.operation != Operation.MERGE
+        ):
+            raise InvalidRequest("This import is not a merge", "merge_id")
+        asked = OperatorRequest(
+            request=request,
+            token=token,
+            make=partial(make_undo_of, told, find_target(target), token),
+            synchronous=told.synchronous,
+        )
+        await apply_request(self._intake, req, resp, asked, UNDO)
+
+
+def _check_right(intake: Intake, token: Token, database_id: int) -> None:
+    check_right(token, database_id, Scope.MERGE, Scope.ADMIN)
+    if database_id not in intake.catalog.get_catalog().databases:
+        raise NotFound("Database not found", "db_id")
+
+
+async def _find_ids(
+    intake: Intake, request: Decoded, token: Token, told: MergeRequest
+) -> tuple[str, ...]:
+    """Return the ids of the profiles, of which some are named by their keys."""
+    asked = Query(
+        document=request.document,
+        token=token,
+        catalog=intake.catalog.get_catalog(),
+        readers=intake.readers,
+    )
+    ids = []
+    for index, named in enumerate(told.profiles):
+        if isinstance(named, Mapping):
+            try:
+                envelope = load_match({**named, "db_id": told.database_id})
+                ids.append((await find_profile(asked, envelope)).id)
+            except Rejected as error:
+                error.faults = tuple(
+                    replace(fault, path=f"profiles[{index}].{fault.path}".rstrip("."))
+                    for fault in error.faults
+                )
+                raise
+        else:
+            ids.append(named)
+    return tuple(ids)
+
+
+async def _find_merge_id(intake: Intake, named: UnmergeRequest) -> str:
+    if named.merge_id is not None:
+        return str(named.merge_id)
+    found = await intake.readers.read(
+        partial(
+            find_merge,
+            database_id=named.database_id,
+            alias_id=named.profile_id or "",
+        )
+    )
+    if found is None:
+        raise NotFound("No merge of this profile is known", "profile_id")
+    return str(found)
+
+
+def _make_merge(
+    told: MergeRequest,
+    ids: tuple[str, ...],
+    token: Token,
+    name: ImportName,
+    accepted_at: datetime,
+) -> Import:
+    return make_merge(
+        told, ids, name, accepted_at=accepted_at, door="http", token_id=token.id
+    )
+
+
+def _describe(receipt: ReceiptReply) -> MergeReply:
+    return MergeReply(
+        error=receipt.error,
+        error_text=receipt.error_text,
+        import_id=receipt.import_id,
+        state=receipt.state,
+        profile_id=receipt.profile_id or UNSET,
+        profiles=receipt.profiles or [],
+        changes=receipt.changes,
+        faults=receipt.faults,
+    )
+
+
+def _foresee(outcome: Outcome, reads: bool, behind: int) -> MergeReply:
+    return MergeReply(
+        dry_run=True,
+        behind=behind,
+        error=outcome.error,
+        error_text=outcome.error_text,
+        state=outcome.state,
+        profile_id=outcome.profile_id or UNSET,
+        profiles=list(outcome.profiles),
+        changes=[
+            ChangeView(path=path, old=old, new=new) if reads else ChangeView(path=path)
+            for path, (old, new) in outcome.changes.items()
+        ],
+        faults=[explain_fault(fault) for fault in outcome.faults],
+    )
+
+
+_MERGE = Shown(describe=_describe, foresee=_foresee)

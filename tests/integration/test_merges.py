@@ -1,0 +1,241 @@
+"""Merges beside imports, their history, and what is kept of them: M3, M8, M10."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from ingest.domain.imports import Import, Operation, Outcome, ProfileMerge, Undo
+from ingest.domain.terms import read_term
+from ingest.settings import Settings
+from ingest.store.catalog.load import load_catalog
+from ingest.store.database import connect
+from ingest.store.profiles.merges import drop_merges
+from ingest.store.receipts.pages import list_history
+from ingest.store.searches import search
+from ingest.wire.profile_schemas import ProfileSchemas
+from tests.conftest import Connection
+from tests.factories import by_email, make_import
+from tests.pipeline import Pipeline
+
+ANN, BOB = "ann@example.com", "bob@example.com"
+PHONE = "+442079460011"
+ROUNDS = 40
+
+
+def merge(*ids: str, **more: Any) -> Import:
+    return make_import(
+        "profile_id",
+        key={"profile_id": ids[0]},
+        operation=Operation.MERGE,
+        merge=ProfileMerge(profiles=ids, **more),
+    )
+
+
+def undo(merged: Outcome, **more: Any) -> Import:
+    return make_import(
+        "profile_id",
+        key={"profile_id": merged.profile_id},
+        operation=Operation.UNDO,
+        undo=Undo(import_id=merged.import_id, **more),
+    )
+
+
+def increase(matching: str, key: dict[str, Any]) -> Import:
+    points = {"points": {"action": "incr", "value": 1}}
+    return make_import(matching, points, key=key)
+
+
+def apply(pipeline: Pipeline, import_: Import) -> Outcome:
+    """Apply an import as a worker does, which tries again after a deadlock."""
+    while True:
+        try:
+            (outcome,) = pipeline.apply(import_)
+        except psycopg.errors.DeadlockDetected:
+            continue
+        return outcome
+
+
+def count_points(connection: Connection) -> int:
+    row = connection.execute(
+        "SELECT sum((fields ->> 'points')::integer) FROM profiles"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@contextmanager
+def working(*jobs: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Do `jobs` beside what the block does, until it ends; raise what they raise."""
+    ended, errors = threading.Event(), list[BaseException]()
+
+    def work(job: Callable[[threading.Event], None]) -> None:
+        try:
+            job(ended)
+        # Whatever it is, the test is to say it.
+        except Exception as error:  # noqa: BLE001
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(job,)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join(60)
+    assert errors == []
+
+
+@pytest.mark.fact("M.3-races")
+def test_imports_by_every_key_find_the_profile_that_there_is(
+    settings: Settings, connection: Connection
+) -> None:
+    pipeline = Pipeline(connection)
+    ann = pipeline.create({"email": ANN, "points": 0})
+    bob = pipeline.create({"email": BOB, "phones": [PHONE], "points": 0})
+    schemas = ProfileSchemas(load_catalog(connection))
+    keys: list[tuple[str, dict[str, Any]]] = [
+        ("email", {"email": ANN}),
+        ("email", {"email": BOB}),
+        ("phone", {"phone": PHONE}),
+        ("profile_id", {"profile_id": ann}),
+        ("profile_id", {"profile_id": bob}),
+    ]
+    applied: list[str] = []
+
+    def import_by(matching: str, key: dict[str, Any]) -> Callable[..., None]:
+        def work(ended: threading.Event) -> None:
+            with connect(settings.database_url) as own:
+                importer = Pipeline(own, schemas)
+                while not ended.is_set():
+                    outcome = apply(importer, increase(matching, key))
+                    assert outcome.error == 0, outcome.error_text
+                    applied.append(outcome.profile_id or "")
+
+        return work
+
+    with working(*(import_by(*key) for key in keys)):
+        for _ in range(ROUNDS):
+            merged = apply(pipeline, merge(ann, bob, fields={"points": "sum"}))
+            assert (merged.error, merged.profile_id) == (0, ann), merged.error_text
+            parted = apply(pipeline, undo(merged))
+            assert parted.error == 0, parted.error_text
+
+    assert set(applied) == {ann, bob}
+    assert pipeline.count("profiles") == 2
+    assert count_points(connection) == len(applied)
+
+
+@pytest.mark.fact("M.3-races")
+def test_a_merge_and_imports_of_all_fit_into_one_batch(connection: Connection) -> None:
+    pipeline = Pipeline(connection)
+    ann = pipeline.create({"email": ANN, "points": 1})
+    bob = pipeline.create({"email": BOB, "phones": [PHONE], "points": 1})
+    merging = merge(ann, bob, fields={"points": "sum"})
+    outcomes = pipeline.apply(
+        increase("email", {"email": BOB}),
+        merging,
+        increase("email", {"email": BOB}),
+        increase("phone", {"phone": PHONE}),
+        increase("profile_id", {"profile_id": bob}),
+        increase("email", {"email": ANN}),
+    )
+    outcomes += pipeline.apply(
+        increase("profile_id", {"profile_id": bob}),
+        undo(outcomes[1]),
+        increase("profile_id", {"profile_id": bob}),
+        increase("email", {"email": BOB}),
+    )
+
+    assert [one.error_text for one in outcomes if one.error] == []
+    assert [one.profile_id for one in outcomes] == [bob, *[ann] * 7, bob, bob]
+    assert outcomes[4].matched_by == outcomes[6].matched_by == "former_id"
+    rows = connection.execute(
+        "SELECT id, fields -> 'points' FROM profiles ORDER BY id"
+    ).fetchall()
+    # What came for him while they were one stays with her: 1 + 5, and 2 + 2.
+    assert dict(rows) == {ann: 6, bob: 4}
+
+
+@pytest.mark.fact("M.8-history")
+def test_the_history_shows_the_imports_of_all(connection: Connection) -> None:
+    pipeline = Pipeline(connection)
+    ann, bob = (pipeline.create({"email": one}) for one in (ANN, BOB))
+    imports = [
+        by_email(email, {"points": number})
+        for number, email in enumerate([ANN, BOB, BOB, ANN])
+    ]
+    for one in imports:
+        pipeline.apply(one)
+    (merged,) = pipeline.apply(merge(ann, bob))
+
+    page = list_history(connection, 1, ann, limit=3)
+    assert [one.import_id for one in page.imports] == [
+        merged.import_id,
+        imports[3].import_id,
+        imports[2].import_id,
+    ]
+    rest = list_history(connection, 1, ann, page.next, limit=9)
+    assert [one.profile_id for one in rest.imports] == [bob, ann, bob, ann]
+    # It is found by any key that it ever had.
+    for term, kind in ((bob, "former_id"), (BOB, "email"), (ann, "profile_id")):
+        (hit,) = search(connection, read_term(term)).profiles
+        assert (hit.profile_id, hit.found_by) == (ann, (kind,))
+
+
+@pytest.mark.fact("M.10-retention")
+def test_past_retention_profiles_cannot_be_parted(connection: Connection) -> None:
+    pipeline = Pipeline(connection)
+    ann, bob = (pipeline.create({"email": one}) for one in (ANN, BOB))
+    (merged,) = pipeline.apply(merge(ann, bob))
+    assert drop_merges(connection, datetime.now(UTC) - timedelta(days=1)) == 0
+    assert drop_merges(connection, datetime.now(UTC) + timedelta(days=1)) == 1
+    (refused,) = pipeline.apply(undo(merged))
+
+    assert (refused.error, refused.error_text) == (410, "The receipt is no longer kept")
+    # What finds the profile still does.
+    for key in ({"email": BOB}, {"email": ANN}):
+        (found,) = pipeline.apply(make_import("email", {"points": 1}, key=key))
+        assert found.profile_id == ann
+    for table in ("merges", "merged_profiles"):
+        assert pipeline.count(table) == 0
+
+
+@pytest.mark.fact("M.4-latest")
+def test_receipts_tell_which_value_is_the_latest(connection: Connection) -> None:
+    pipeline = Pipeline(connection)
+    ann = pipeline.create({"email": ANN, "_fname": "Ann"})
+    bob = pipeline.create({"email": BOB, "_fname": "Bob"})
+    # Hers is the profile that changed last, and his the name.
+    pipeline.apply(by_email(ANN, {"points": 1}))
+    rules = {"_fname": "latest", "_lname": "latest"}
+    (merged,) = pipeline.apply(merge(ann, bob, fields=rules))
+
+    assert merged.changes["_fname"] == ("Ann", "Bob")
+
+
+@pytest.mark.fact("M.6-former-keys")
+def test_a_match_field_that_is_declared_later_finds_by_former_values(
+    connection: Connection,
+) -> None:
+    pipeline = Pipeline(connection)
+    ann = pipeline.create({"email": ANN, "code": 1})
+    bob = pipeline.create({"email": BOB, "code": 2})
+    pipeline.apply(merge(ann, bob))
+    row = connection.execute("SELECT former_keys FROM profiles").fetchone()
+
+    assert row == ({"email": [BOB], "code": [2]},)
+    with pytest.raises(psycopg.errors.UniqueViolation), connection.transaction():
+        connection.execute(
+            """
+            INSERT INTO match_keys (database_id, kind, value, profile_id, exclusive)
+            VALUES (1, 'field:code', '2', %s, true)
+            """,
+            (bob,),
+        )
