@@ -17,7 +17,15 @@ from ingest.domain.catalog import (
     SegmentKind,
 )
 from ingest.domain.fields import SYSTEM_FIELDS
-from ingest.domain.imports import Import, Key, Matching
+from ingest.domain.imports import (
+    Import,
+    Key,
+    Matching,
+    Operation,
+    Outcome,
+    ProfileMerge,
+    Undo,
+)
 from ingest.domain.subscription_fields import SYSTEM_SUBSCRIPTION_FIELDS
 
 CUSTOM_FIELDS = (
@@ -90,6 +98,26 @@ def make_import(
         key=Key(**(key or {})),
         data=data or {},
         **changes,
+    )
+
+
+def make_merge(*profile_ids: str, **more: Any) -> Import:
+    """Return a merge of the profiles of these ids."""
+    return make_import(
+        "profile_id",
+        key={"profile_id": profile_ids[0]},
+        operation=Operation.MERGE,
+        merge=ProfileMerge(profiles=profile_ids, **more),
+    )
+
+
+def make_undo(outcome: Outcome, **more: Any) -> Import:
+    """Return the undo of an import that was applied."""
+    return make_import(
+        "profile_id",
+        key={"profile_id": outcome.profile_id},
+        operation=Operation.UNDO,
+        undo=Undo(import_id=outcome.import_id, **more),
     )
 
 

@@ -117,6 +117,9 @@ def count_batch(
         alike[_key(import_, outcome)] += 1
         if outcome.undoes is not None:
             _count_undo(outcome)
+        if outcome.profiles:
+            result = "merged" if outcome.undoes is None else "undone"
+            metrics.MERGES.labels(result).inc()
         if outcome.candidates and not outcome.error:
             metrics.AMBIGUOUS_CHOSEN.labels(import_.matching).inc()
         age = now - import_.accepted_at

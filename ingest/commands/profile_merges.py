@@ -290,7 +290,8 @@ def _print(
     changes: Mapping[str, Any],
     lines: Iterable[str],
 ) -> None:
-    table = make_table("field", "old", "new", title=f"{title}: {', '.join(profiles)}")
+    console.print(f"{title}: {', '.join(profiles)}")
+    table = make_table("field", "old", "new")
     for path, (old, new) in sorted(changes.items()):
         table.add_row(path, show_value(old), show_value(new))
     console.print(table)

@@ -194,6 +194,11 @@ UNDONE_PATHS = Counter(
     "Values of undone imports, by result: reversed, kept, cannot.",
     ["result"],
 )
+MERGES = Counter(
+    "penstock_merges_total",
+    "Merges of profiles, by result: merged, undone.",
+    ["result"],
+)
 DELIVERY_SECONDS = Histogram(
     "penstock_delivery_seconds",
     "Seconds per delivery attempt, including timeouts.",
@@ -243,6 +248,7 @@ _begin(ORPHAN_KEYS, ("email", "phone", "field", *SUBSCRIPTION_CHANNELS))
 _begin(GEO_LOOKUPS, ("found", "unknown", "failed"))
 _begin(DRY_RUNS, _STATES)
 _begin(UNDONE_PATHS, ("reversed", "kept", "cannot"))
+_begin(MERGES, ("merged", "undone"))
 _begin(DELIVERIES, ("delivered", "pending", "failed"))
 
 

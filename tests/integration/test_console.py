@@ -343,3 +343,69 @@ def test_what_cannot_be_undone_says_so_on_a_page(
     assert "The import changed nothing (it is rejected)" in rejected.text
     assert "Preview undo" not in served.get(f"/imports/{filled.rejected}").text
     assert served.get(f"/imports/{filled.waiting}/undo").status_code == 404
+
+
+@pytest.fixture
+def people(connection: Connection) -> tuple[str, str]:
+    pipeline = Pipeline(connection)
+    ann = pipeline.create({"email": "ann@example.com", "_fname": "Ann"})
+    bob = {"email": "bob@example.com", "_fname": "Bob", "code": 5}
+    return ann, pipeline.create(bob)
+
+
+def test_two_profiles_are_compared_before_they_are_merged(
+    served: Console, people: tuple[str, str], connection: Connection
+) -> None:
+    ann, bob = people
+    path = f"/profiles/1/{ann}/merge"
+    assert f'href="{path}">Merge with' in served.get(path.removesuffix("/merge")).text
+    assert "Find the other profile" in served.get(path).text
+    assert served.post(path, term="nobody@example.com").status_code == 404
+    found = served.post(path, term="bob@example.com")
+    # No email is in an address, which is logged.
+    assert found.headers["Location"] == f"{path}?with={bob}"
+
+    page = served.get(found.headers["Location"]).text
+    assert f'<span class="id">{ann}</span> would be kept, and 2 values' in page
+    chosen = served.get(f"{path}?with={bob}&survivor=newest&field._fname={ann}").text
+    assert f'<span class="id">{bob}</span> would be kept' in chosen
+    row = chosen.partition('scope="row">_fname')[2].partition("</tr>")[0]
+    assert row.count("Ann") == 2
+    assert served.get(f"{path}?with=x").status_code == 400
+    assert served.get(f"{path}?with={'0' * 24}").status_code == 404
+    assert "one profile already" in served.get(f"{path}?with={ann}").text
+    assert served.post(path, **{"with": bob}, reason=" ").status_code == 400
+    assert connection.execute("SELECT * FROM merges").fetchall() == []
+
+
+def test_profiles_are_merged_and_parted_with_a_reason(
+    settings: Settings,
+    served: Console,
+    people: tuple[str, str],
+    connection: Connection,
+) -> None:
+    ann, bob = people
+    form = {"with": bob, "field._fname": bob, "reason": "same person"}
+    merged = served.post(f"/profiles/1/{ann}/merge", **form).headers["Location"]
+
+    def find(text: str, page: str) -> str:
+        shown = served.get(page).text
+        return shown if text in shown else ""
+
+    with draining(settings):
+        receipt = wait_until(lambda: find("Merged", merged))
+        assert f"/profiles/1/{bob}" in receipt
+        # The page of a profile that was merged is that of the survivor.
+        moved = served.get(f"/profiles/1/{bob}")
+        assert moved.headers["Location"] == f"/profiles/1/{ann}"
+        survivor = served.get(f"/profiles/1/{ann}").text
+        for told in ("Former IDs", bob, "Former email", "bob@example.com", "Bob"):
+            assert told in survivor
+        preview = served.get(f"{merged}/undo").text
+        assert "The merge would be undone: 1 profile would be restored." in preview
+        parted = served.post(f"{merged}/undo", reason="two people")
+        wait_until(lambda: find("Restored", parted.headers["Location"]))
+    rows = connection.execute(
+        "SELECT id, fields ->> '_fname' FROM profiles ORDER BY 2"
+    ).fetchall()
+    assert rows == [(ann, "Ann"), (bob, "Bob")]

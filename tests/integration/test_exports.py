@@ -24,7 +24,7 @@ from ingest.store.database import connect
 from ingest.store.profiles.exports import export_profiles
 from tests.conftest import Connection
 from tests.drains import draining
-from tests.factories import make_import
+from tests.factories import make_import, make_merge
 from tests.intakes import ServedIntake, served
 from tests.pipeline import Pipeline
 from tests.uploads import send
@@ -305,7 +305,10 @@ def export(connection: Connection) -> list[bytes]:
 
 
 def empty(connection: Connection) -> None:
-    connection.execute("TRUNCATE profiles, match_keys, segment_members, imports")
+    connection.execute(
+        "TRUNCATE profiles, match_keys, segment_members, imports, profile_aliases,"
+        " merges CASCADE"
+    )
 
 
 def restore(settings: Settings, file: Path, *more: str) -> Result:
@@ -361,6 +364,38 @@ def test_an_export_is_restored_byte_for_byte(
     # Each of its keys finds it again.
     (again,) = pipeline.apply(make_import("email", {"email": "ann@example.com"}))
     assert again.profile_id == created.profile_id
+
+
+@pytest.mark.fact("E.3-restore", "M.6-former-keys", "M.7-aliases")
+def test_what_merged_profiles_were_found_by_is_restored(
+    connection: Connection, settings: Settings, tmp_path: Path
+) -> None:
+    pipeline = Pipeline(connection)
+    ann = pipeline.create({"email": "ann@example.com", "code": 1})
+    bob = pipeline.create({"email": "bob@example.com", "code": 2})
+    pipeline.apply(make_merge(ann, bob))
+    before = export(connection)
+    told = json.loads(before[0])
+    assert told["former_ids"] == [bob]
+    assert told["former_keys"] == {"email": ["bob@example.com"], "code": [2]}
+    pages = b"".join(export_profiles(connection, ExportRequest(database_id=1)))
+    file = tmp_path / "people.ndjson"
+    file.write_bytes(pages)
+    # An import passes them over.
+    (again,) = pipeline.apply(make_import("profile_id", key={"profile_id": bob}))
+    assert (again.state, again.profile_id) == ("unchanged", ann)
+    empty(connection)
+    assert restore_file(settings, file, 1) == 1
+
+    assert export(connection) == before
+    keys: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("email", {"email": "bob@example.com"}),
+        ("custom", {"field_name": "code", "field_value": 2}),
+        ("profile_id", {"profile_id": bob}),
+    )
+    for matching, key in keys:
+        (found,) = pipeline.apply(make_import(matching, {"points": 1}, key=key))
+        assert found.profile_id == ann
 
 
 @pytest.mark.fact("E.3-restore")

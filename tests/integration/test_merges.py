@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from ingest.domain.imports import Import, Operation, Outcome, ProfileMerge, Undo
+from ingest.domain.imports import Import, Outcome
 from ingest.domain.terms import read_term
 from ingest.settings import Settings
 from ingest.store.catalog.load import load_catalog
@@ -19,30 +19,12 @@ from ingest.store.receipts.pages import list_history
 from ingest.store.searches import search
 from ingest.wire.profile_schemas import ProfileSchemas
 from tests.conftest import Connection
-from tests.factories import by_email, make_import
+from tests.factories import by_email, make_import, make_merge, make_undo
 from tests.pipeline import Pipeline
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 PHONE = "+442079460011"
 ROUNDS = 40
-
-
-def merge(*ids: str, **more: Any) -> Import:
-    return make_import(
-        "profile_id",
-        key={"profile_id": ids[0]},
-        operation=Operation.MERGE,
-        merge=ProfileMerge(profiles=ids, **more),
-    )
-
-
-def undo(merged: Outcome, **more: Any) -> Import:
-    return make_import(
-        "profile_id",
-        key={"profile_id": merged.profile_id},
-        operation=Operation.UNDO,
-        undo=Undo(import_id=merged.import_id, **more),
-    )
 
 
 def increase(matching: str, key: dict[str, Any]) -> Import:
@@ -122,9 +104,9 @@ def test_imports_by_every_key_find_the_profile_that_there_is(
 
     with working(*(import_by(*key) for key in keys)):
         for _ in range(ROUNDS):
-            merged = apply(pipeline, merge(ann, bob, fields={"points": "sum"}))
+            merged = apply(pipeline, make_merge(ann, bob, fields={"points": "sum"}))
             assert (merged.error, merged.profile_id) == (0, ann), merged.error_text
-            parted = apply(pipeline, undo(merged))
+            parted = apply(pipeline, make_undo(merged))
             assert parted.error == 0, parted.error_text
 
     assert set(applied) == {ann, bob}
@@ -137,7 +119,7 @@ def test_a_merge_and_imports_of_all_fit_into_one_batch(connection: Connection) -
     pipeline = Pipeline(connection)
     ann = pipeline.create({"email": ANN, "points": 1})
     bob = pipeline.create({"email": BOB, "phones": [PHONE], "points": 1})
-    merging = merge(ann, bob, fields={"points": "sum"})
+    merging = make_merge(ann, bob, fields={"points": "sum"})
     outcomes = pipeline.apply(
         increase("email", {"email": BOB}),
         merging,
@@ -148,7 +130,7 @@ def test_a_merge_and_imports_of_all_fit_into_one_batch(connection: Connection) -
     )
     outcomes += pipeline.apply(
         increase("profile_id", {"profile_id": bob}),
-        undo(outcomes[1]),
+        make_undo(outcomes[1]),
         increase("profile_id", {"profile_id": bob}),
         increase("email", {"email": BOB}),
     )
@@ -173,7 +155,7 @@ def test_the_history_shows_the_imports_of_all(connection: Connection) -> None:
     ]
     for one in imports:
         pipeline.apply(one)
-    (merged,) = pipeline.apply(merge(ann, bob))
+    (merged,) = pipeline.apply(make_merge(ann, bob))
 
     page = list_history(connection, 1, ann, limit=3)
     assert [one.import_id for one in page.imports] == [
@@ -193,10 +175,10 @@ def test_the_history_shows_the_imports_of_all(connection: Connection) -> None:
 def test_past_retention_profiles_cannot_be_parted(connection: Connection) -> None:
     pipeline = Pipeline(connection)
     ann, bob = (pipeline.create({"email": one}) for one in (ANN, BOB))
-    (merged,) = pipeline.apply(merge(ann, bob))
+    (merged,) = pipeline.apply(make_merge(ann, bob))
     assert drop_merges(connection, datetime.now(UTC) - timedelta(days=1)) == 0
     assert drop_merges(connection, datetime.now(UTC) + timedelta(days=1)) == 1
-    (refused,) = pipeline.apply(undo(merged))
+    (refused,) = pipeline.apply(make_undo(merged))
 
     assert (refused.error, refused.error_text) == (410, "The receipt is no longer kept")
     # What finds the profile still does.
@@ -215,7 +197,7 @@ def test_receipts_tell_which_value_is_the_latest(connection: Connection) -> None
     # Hers is the profile that changed last, and his the name.
     pipeline.apply(by_email(ANN, {"points": 1}))
     rules = {"_fname": "latest", "_lname": "latest"}
-    (merged,) = pipeline.apply(merge(ann, bob, fields=rules))
+    (merged,) = pipeline.apply(make_merge(ann, bob, fields=rules))
 
     assert merged.changes["_fname"] == ("Ann", "Bob")
 
@@ -227,7 +209,7 @@ def test_a_match_field_that_is_declared_later_finds_by_former_values(
     pipeline = Pipeline(connection)
     ann = pipeline.create({"email": ANN, "code": 1})
     bob = pipeline.create({"email": BOB, "code": 2})
-    pipeline.apply(merge(ann, bob))
+    pipeline.apply(make_merge(ann, bob))
     row = connection.execute("SELECT former_keys FROM profiles").fetchone()
 
     assert row == ({"email": [BOB], "code": [2]},)

@@ -14,7 +14,7 @@ from ingest.domain.batches import AppliedImport, Past, apply_import
 from ingest.domain.catalog import Channel, Field, FieldType
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.histories import PastImport
-from ingest.domain.imports import Import, Operation, ProfileMerge, Undo
+from ingest.domain.imports import Import
 from ingest.domain.limits import DEFAULT_LIMITS
 from ingest.domain.lookups import search_keys
 from ingest.domain.merging import StoredMerge
@@ -30,7 +30,7 @@ from ingest.domain.statuses import PROHIBITION, STATUSES, rank_prohibition
 from ingest.domain.undoing import list_restored, remember
 from ingest.domain.workspace import Scans, Workspace
 from ingest.wire.profile_schemas import ProfileSchemas
-from tests.factories import make_catalog, make_import
+from tests.factories import make_catalog, make_import, make_merge, make_undo
 
 CATALOG = make_catalog(
     Field(name="extra", type=FieldType.OBJECT),
@@ -299,25 +299,10 @@ class World:
         return step
 
     def merge(self, *ids: str, **more: Any) -> AppliedImport:
-        return self.apply(
-            make_import(
-                "profile_id",
-                key={"profile_id": ids[0]},
-                operation=Operation.MERGE,
-                merge=ProfileMerge(profiles=ids, **more),
-            )
-        )
+        return self.apply(make_merge(*ids, **more))
 
     def undo(self, step: AppliedImport, **more: Any) -> AppliedImport:
-        undo = Undo(import_id=step.outcome.import_id, **more)
-        return self.apply(
-            make_import(
-                "profile_id",
-                key={"profile_id": step.outcome.profile_id},
-                operation=Operation.UNDO,
-                undo=undo,
-            )
-        )
+        return self.apply(make_undo(step.outcome, **more))
 
     def profile(self, profile_id: str) -> Profile:
         return self.workspace.current[1, profile_id]
