@@ -13,6 +13,12 @@ from enum import StrEnum
 
 from tests.chaos.asks import Ask, Kind
 from tests.chaos.ledger import Event, Ledger, Receipt
+from tests.chaos.pairs import (
+    Pair,
+    find_doubled_points,
+    find_lost_points,
+    find_unmerged,
+)
 from tests.chaos.rounds import Round, find_doubled, find_lost, find_wrong
 from tests.chaos.sizes import measure_large
 from tests.chaos.workload import email
@@ -39,7 +45,10 @@ class Finding:
 
 
 def find_breaches(
-    asks: Sequence[Ask], ledger: Ledger, rounds: Sequence[Round] = ()
+    asks: Sequence[Ask],
+    ledger: Ledger,
+    rounds: Sequence[Round] = (),
+    pairs: Sequence[Pair] = (),
 ) -> list[Finding]:
     """Return every broken promise; empty if all were kept."""
     chains = {
@@ -56,6 +65,7 @@ def find_breaches(
         *_check_events(asks, ledger),
         *_check_event_order(ledger),
         *_check_rounds(rounds, ledger),
+        *_check_pairs(pairs, ledger),
         *(
             Finding(Breach.WRONG, f"{count} {name}")
             for name, count in ledger.orphans.items()
@@ -248,6 +258,16 @@ def _check_rounds(rounds: Sequence[Round], ledger: Ledger) -> Iterator[Finding]:
         (Breach.WRONG, find_wrong),
     ):
         yield from (Finding(breach, text) for text in find(rounds, ledger.left))
+
+
+def _check_pairs(pairs: Sequence[Pair], ledger: Ledger) -> Iterator[Finding]:
+    """Who was merged and parted is one in the end, and nothing of either is lost."""
+    for breach, find in (
+        (Breach.LOST, find_lost_points),
+        (Breach.DOUBLED, find_doubled_points),
+        (Breach.WRONG, find_unmerged),
+    ):
+        yield from (Finding(breach, text) for text in find(pairs, ledger.pairs))
 
 
 def _check_event_order(ledger: Ledger) -> Iterator[Finding]:

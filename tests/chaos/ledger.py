@@ -8,6 +8,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import TupleRow
 
+from tests.chaos import pairs
+from tests.chaos.pairs import Pairs, Survivor
 from tests.chaos.rounds import DATABASE, Left
 
 
@@ -77,8 +79,12 @@ class Ledger:
     waiting: frozenset[str] = frozenset()
     #: What is left of the rounds, which are in none of the above.
     left: Left = field(default_factory=Left)
+    #: And of the pairs, likewise.
+    pairs: Pairs = field(default_factory=Pairs)
 
 
+#: Databases of which nothing is in the rest.
+_APART = [DATABASE, pairs.DATABASE]
 #: Its name is one that nobody resolves.
 HUNG_ENDPOINT = 2
 _EVENT_NAMES = (
@@ -147,12 +153,13 @@ def load_ledger(
                     ELSE '{}'
                END
           FROM imports
-         WHERE database_id <> %s
+         WHERE database_id <> ALL(%s)
         """,
-        (DATABASE,),
+        (_APART,),
     )
     profiles = connection.execute(
-        "SELECT id, email, fields FROM profiles WHERE database_id <> %s", (DATABASE,)
+        "SELECT id, email, fields FROM profiles WHERE database_id <> ALL(%s)",
+        (_APART,),
     )
     events = connection.execute(
         """
@@ -164,10 +171,10 @@ def load_ledger(
                events.profile_id, events.profile_sequence
           FROM events
           LEFT JOIN deliveries ON deliveries.event_id = events.id
-         WHERE events.database_id <> %s
+         WHERE events.database_id <> ALL(%s)
          GROUP BY events.id
         """,
-        (HUNG_ENDPOINT, DATABASE),
+        (HUNG_ENDPOINT, _APART),
     )
     names = ("import_id", "state", "error", "profile_id", "changes")
     return Ledger(
@@ -181,6 +188,7 @@ def load_ledger(
         orphans={name: _count(connection, sql) for name, sql in _ORPHANS.items()},
         waiting=waiting,
         left=_load_left(connection),
+        pairs=_load_pairs(connection),
     )
 
 
@@ -200,6 +208,28 @@ def _load_left(connection: psycopg.Connection[TupleRow]) -> Left:
         people=dict(people.fetchall()),
         receipts=Counter(import_id for import_id, _ in counted),
         undos=Counter(undoes for _, undoes in counted if undoes),
+    )
+
+
+def _load_pairs(connection: psycopg.Connection[TupleRow]) -> Pairs:
+    profiles = connection.execute(
+        """
+        SELECT email, former_keys -> 'email', (fields ->> 'points')::integer
+          FROM profiles
+         WHERE database_id = %s
+        """,
+        (pairs.DATABASE,),
+    )
+    states = connection.execute(
+        "SELECT state, count(*) FROM imports WHERE database_id = %s GROUP BY state",
+        (pairs.DATABASE,),
+    )
+    return Pairs(
+        profiles=[
+            Survivor(email=email, former_emails=former or (), points=points)
+            for email, former, points in profiles
+        ],
+        states=dict(states.fetchall()),
     )
 
 

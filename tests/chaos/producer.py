@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,18 @@ class Sender:
 
     def undo(self, key: str, job_id: str) -> tuple[int, dict[str, Any]]:
         """Ask under `key` for the undo of a job; return its status and job."""
-        path = f"/api/v1.1/jobs/{job_id}/undo"
-        status, answer = self._post(path, b"{}", **{"Idempotency-Key": key})
+        return self.ask(key, f"/api/v1.1/jobs/{job_id}/undo", {})
+
+    def ask(
+        self,
+        key: str,
+        path: str,
+        document: Mapping[str, Any],
+        prefer: str = "respond-async",
+    ) -> tuple[int, dict[str, Any]]:
+        """Send `document` under `key`; return the status and the answer."""
+        headers = {"Idempotency-Key": key, "Prefer": prefer}
+        status, answer = self._post(path, orjson.dumps(document), **headers)
         _refuse_busy(status)
         return status, orjson.loads(answer)
 

@@ -47,6 +47,8 @@ class Report:
     events_delivered: int
     #: Imports of wrong files that were undone.
     undone: int = 0
+    #: Pairs of profiles that were merged and parted.
+    pairs: int = 0
     #: Imports beyond a limit, and rows of other files under a key.
     refused: int = 0
     #: Until everything was settled, after the end of the load.
@@ -74,6 +76,7 @@ class Report:
             "events_delivered": self.events_delivered,
             "refused": self.refused,
             "undone": self.undone,
+            "pairs": self.pairs,
             "settled_after_seconds": round(self.settled_after_seconds, 1),
             "held_at_faults": sum(each.held for each in self.faults),
             **{breach.name.lower(): self.counts[breach] for breach in Breach},
@@ -111,7 +114,8 @@ class Report:
             f"imports accepted {self.accepted}, in doubt {self.in_doubt} "
             f"(applied {self.in_doubt_applied}), "
             f"events delivered {self.events_delivered}, "
-            f"refused beyond a limit {self.refused}, undone {self.undone}",
+            f"refused beyond a limit {self.refused}, undone {self.undone}, "
+            f"pairs merged {self.pairs}",
             "everything accepted was settled "
             f"{self.settled_after_seconds:.1f} s after the end of the load"
             if not self.counts[Breach.UNSETTLED]

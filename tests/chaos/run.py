@@ -167,7 +167,11 @@ def run(directory: Path, options: Options, tell: Tell) -> Report:
         scene.stop_producers()
         settled_after = scene.settle()
         asks, rounds = scene.read_asks(), scene.read_rounds()
-        tell(f"checking {len(asks)} imports, and {len(rounds)} files that were undone")
+        pairs = scene.read_pairs()
+        tell(
+            f"checking {len(asks)} imports, {len(rounds)} files that were undone, and "
+            f"{len(pairs)} pairs that were merged"
+        )
         with scene.connect() as connection:
             ledger = load_ledger(
                 connection, scene.read_received(), scene.read_waiting()
@@ -186,7 +190,8 @@ def run(directory: Path, options: Options, tell: Tell) -> Report:
         in_doubt_applied=in_doubt_applied,
         events_delivered=len(ledger.received),
         undone=sum(ledger.left.undos.values()),
-        findings=find_breaches(asks, ledger, rounds),
+        pairs=len(pairs),
+        findings=find_breaches(asks, ledger, rounds, pairs),
     )
 
 

@@ -30,6 +30,8 @@ from tests.chaos.asks import Ask, read_asks
 from tests.chaos.ledger import HUNG_ENDPOINT
 from tests.chaos.mounts import Disk, hung_names, small_disk
 from tests.chaos.network import Network, network_to
+from tests.chaos.pairs import DATABASE as PAIRS
+from tests.chaos.pairs import Pair, read_pairs
 from tests.chaos.rounds import DATABASE as ROUNDS
 from tests.chaos.rounds import Round, read_rounds
 from tests.chaos.workload import HUNG_TRIGGER, START_TRIGGER
@@ -120,9 +122,10 @@ class Scene:
                 default_resource_id=None,
                 claims=True,
             )
+            couples = replace(apart, id=PAIRS, name="Pairs", claims=False)
             declared = replace(
                 declared,
-                databases={**declared.databases, ROUNDS: apart},
+                databases={**declared.databases, ROUNDS: apart, PAIRS: couples},
                 endpoints={1: endpoint, HUNG_ENDPOINT: hung},
                 triggers={each.id: each for each in triggers},
             )
@@ -143,7 +146,8 @@ class Scene:
             argv += [f"--{name}={value}" for name, value in options.items()]
             self._producers.append(subprocess.Popen(argv, start_new_session=True))
         self._start_importers()
-        self._start_undoers()
+        self._start_operators("undoers", self._rounds)
+        self._start_operators("mergers", self._pairs)
 
     def _start_importers(self) -> None:
         """Import files twice at once, over the network that is cut."""
@@ -160,16 +164,24 @@ class Scene:
             subprocess.Popen(argv, start_new_session=True, env=environ)
         )
 
-    def _start_undoers(self) -> None:
-        """Import wrong files and undo them, in a database for that."""
-        argv = [sys.executable, "-m", "tests.chaos.undoers"]
+    def _start_operators(self, module: str, log: Path) -> None:
+        """Undo wrong files, or merge profiles, in a database for that."""
+        argv = [sys.executable, "-m", f"tests.chaos.{module}"]
         argv += [f"--url={self.answer['http']}", f"--token={self.answer['token']}"]
-        argv += [f"--seed={self.seed}", f"--log={self._rounds}"]
+        argv += [f"--seed={self.seed}", f"--log={log}"]
         self._producers.append(subprocess.Popen(argv, start_new_session=True))
 
     @property
     def _rounds(self) -> Path:
         return self.directory / "rounds.jsonl"
+
+    @property
+    def _pairs(self) -> Path:
+        return self.directory / "pairs.jsonl"
+
+    def read_pairs(self) -> list[Pair]:
+        """Read the pairs that were played to their end."""
+        return read_pairs(self._pairs)
 
     def read_rounds(self) -> list[Round]:
         """Read the rounds that were played to their end."""

@@ -8,6 +8,7 @@ import pytest
 from tests.chaos.asks import Ask, Kind
 from tests.chaos.check import Breach, find_breaches
 from tests.chaos.ledger import Event, Ledger, Profile, Receipt
+from tests.chaos.pairs import Pair, Pairs, Survivor
 from tests.chaos.render import render
 from tests.chaos.rounds import Left, Part, Round
 from tests.chaos.sizes import make_large
@@ -416,3 +417,46 @@ def test_who_should_be_nobody_any_more_is_found() -> None:
     people = {**UNDONE.people, ROUND.email(59): {"points": 1}}
 
     assert breaches_of_round(replace(UNDONE, people=people)) == {Breach.WRONG}
+
+
+PAIR = Pair(name="pair-1", increments=20)
+FIRST, SECOND = PAIR.emails
+ONE = Survivor(email=FIRST, former_emails=[SECOND], points=20)
+MERGED = Pairs(profiles=[ONE], states={"updated": 24})
+
+
+def breaches_of_pair(left: Pairs) -> set[Breach]:
+    findings = find_breaches(ASKS, replace(KEPT, pairs=left), [], [PAIR])
+    return {finding.breach for finding in findings}
+
+
+def test_nothing_is_found_where_a_pair_is_one_in_the_end() -> None:
+    assert breaches_of_pair(MERGED) == set()
+    other = Survivor(email=SECOND, former_emails=[FIRST], points=20)
+    assert breaches_of_pair(replace(MERGED, profiles=[other])) == set()
+
+
+@pytest.mark.parametrize(
+    ("profiles", "breach"),
+    [
+        ([replace(ONE, points=19)], Breach.LOST),
+        ([replace(ONE, points=21)], Breach.DOUBLED),
+        ([replace(ONE, former_emails=())], Breach.WRONG),
+        (
+            [
+                replace(ONE, points=10),
+                Survivor(email=SECOND, former_emails=(), points=10),
+            ],
+            Breach.WRONG,
+        ),
+    ],
+)
+def test_a_pair_that_lost_something_is_found(
+    profiles: list[Survivor], breach: Breach
+) -> None:
+    assert breaches_of_pair(replace(MERGED, profiles=profiles)) == {breach}
+
+
+@pytest.mark.parametrize("state", ["rejected", "dead"])
+def test_an_import_of_a_pair_that_fails_is_found(state: str) -> None:
+    assert breaches_of_pair(replace(MERGED, states={state: 1})) == {Breach.WRONG}

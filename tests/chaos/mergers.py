@@ -1,0 +1,141 @@
+"""Who merges two profiles and parts them again: lines of pairs, one after another.
+
+Run as a process of its own, `python -m tests.chaos.mergers`, until SIGTERM; pairs that
+are under way are finished. It ends with status 1 if it is answered what it must not.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from tests.chaos.pairs import DATABASE, Pair, dump_pair
+from tests.chaos.producer import InDoubt, Refused, Sender, UnexpectedAnswer
+
+#: Pairs played at once, and how often each is merged and parted.
+_LINES = 3
+_CYCLES = 3
+#: Increments by each email while a merge, or its undo, is under way.
+_INCREMENTS = 3
+_PAUSE_SECONDS = 1.0
+_RETRY_SECONDS = 0.2
+#: What a request waits for: to be accepted, or its outcome, for so many seconds.
+_ACCEPTED, _WAITS = "respond-async", "wait=5"
+_PROFILES = "/api/v1.1/profiles/"
+
+
+@dataclass
+class Merger:
+    """Plays one pair: all that it sends is accepted at the end, and merges applied."""
+
+    sender: Sender
+    name: str
+    _increments: int = 0
+    _pause: threading.Event = field(default_factory=threading.Event)
+
+    def play(self) -> Pair:
+        """Merge and part the two, and merge them in the end."""
+        emails = Pair(name=self.name).emails
+        ids = [self._create(email) for email in emails]
+        for cycle in range(_CYCLES):
+            merged = self._merge(f"merge-{cycle}", ids)
+            named = {"merge_id": merged["import_id"]}
+            self._operate(f"part-{cycle}", "unmerge", named)
+        self._merge("last", ids)
+        return Pair(name=self.name, increments=self._increments)
+
+    def _create(self, email: str) -> str:
+        """Create a profile; return its id, once that is known."""
+        key = f"create-{email}"
+        while "profile_id" not in (answer := self._increase(email, key, _WAITS)):
+            self._pause.wait(_RETRY_SECONDS)
+        self._increments += 1
+        return str(answer["profile_id"])
+
+    def _merge(self, key: str, ids: list[str]) -> dict[str, Any]:
+        more = {"profiles": ids, "fields": {"points": "sum"}}
+        return self._operate(key, "merge", more)
+
+    def _operate(
+        self, key: str, operation: str, more: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Ask for a merge or its undo, import beside it, and wait for what comes of it.
+
+        The same request, sent again under its key, says what.
+        """
+        document = {"db_id": DATABASE, **more}
+        self._send(key, _PROFILES + operation, document)
+        for number in range(_INCREMENTS):
+            for email in Pair(name=self.name).emails:
+                self._increase(email, f"{key}-{number}-{email}")
+                self._increments += 1
+        while True:
+            answer = self._send(key, _PROFILES + operation, document, _WAITS)
+            if "state" in answer:
+                break
+            self._pause.wait(_RETRY_SECONDS)
+        if answer["error"] or answer["state"] != "updated":
+            raise UnexpectedAnswer(f"{self.name} {key}: {answer}")
+        return answer
+
+    def _increase(
+        self, email: str, key: str, prefer: str = _ACCEPTED
+    ) -> dict[str, Any]:
+        points = {"points": {"action": "incr", "value": 1}}
+        document = {"db_id": DATABASE, "email": email, "data": points}
+        return self._send(key, _PROFILES + "import", document, prefer)
+
+    def _send(
+        self,
+        key: str,
+        path: str,
+        document: Mapping[str, Any],
+        prefer: str = _ACCEPTED,
+    ) -> dict[str, Any]:
+        """Send until it is certain to come; return the answer."""
+        while True:
+            try:
+                named = f"{self.name}-{key}"
+                status, answer = self.sender.ask(named, path, document, prefer)
+            except (Refused, InDoubt):
+                self._pause.wait(_RETRY_SECONDS)
+                continue
+            if status not in (200, 202) or answer["error"]:
+                told = orjson.dumps(answer).decode()
+                raise UnexpectedAnswer(f"{self.name} {key}: {status} {told}")
+            return answer
+
+
+@click.command()
+@click.option("--url", required=True)
+@click.option("--token", required=True)
+@click.option("--seed", type=int, required=True)
+@click.option("--log", type=click.Path(path_type=Path), required=True)
+def main(url: str, token: str, seed: int, log: Path) -> None:
+    """Play pairs until SIGTERM."""
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    opened = os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+
+    def play(line: int) -> int:
+        sender, number = Sender(url, token), 0
+        while not ended.wait(_PAUSE_SECONDS):
+            number += 1
+            pair = Merger(sender, f"pair-{seed}-{line}-{number}").play()
+            os.write(opened, dump_pair(pair))
+        return number
+
+    with ThreadPoolExecutor(_LINES) as pool:
+        pairs = sum(pool.map(play, range(_LINES)))
+    click.echo(f"pairs merged and parted {pairs}")
+
+
+if __name__ == "__main__":
+    main()
