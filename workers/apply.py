@@ -19,7 +19,6 @@ from ingest.domain.errors import Fault
 from ingest.domain.holds import Held, Queued
 from ingest.domain.identities import new_profile_id
 from ingest.domain.imports import Import, Outcome, State
-from ingest.domain.profile_merges import ChangedAt
 from ingest.domain.ranks import Rank
 from ingest.domain.workspace import Workspace
 from ingest.store.database import Connection, savepoint
@@ -36,7 +35,7 @@ from ingest.telemetry import metrics
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.dead_letters import describe_error, describe_traceback
 from workers.load import gather, load_workspace
-from workers.merges import load_dates, save_merges
+from workers.merges import load_absorbed, load_dates, save_merges
 from workers.retries import is_transient
 from workers.save import save_workspace
 from workers.undos import Undos
@@ -183,8 +182,11 @@ def apply_whole(
     watch(workspace, prepared)
     stages.end("load")
     undos.load(prepared)
-    dated = load_dates(connection, workspace, prepared)
-    steps = [_apply_one(workspace, one, undos, dated, started_at) for one in prepared]
+    general = Past(
+        changed_at=load_dates(connection, workspace, prepared),
+        absorbed=load_absorbed(connection, workspace, prepared),
+    )
+    steps = [_apply_one(workspace, one, undos, general, started_at) for one in prepared]
     now = datetime.now(UTC)
     receipts = [
         Receipt(import_=one.import_, outcome=step.outcome, started_at=started_at)
@@ -230,12 +232,10 @@ def _apply_one(
     workspace: Workspace,
     one: Prepared,
     undos: Undos,
-    dated: ChangedAt,
+    general: Past,
     started_at: datetime,
 ) -> AppliedImport:
-    new_id, past = new_profile_id(started_at), undos.find_past(one.import_)
-    if one.import_.merge is not None:
-        past = Past(changed_at=dated)
+    new_id, past = new_profile_id(started_at), undos.find_past(one.import_) or general
     step = apply_import(workspace, one, workspace.catalog, new_id, past)
     undos.note(one.import_, step)
     return step

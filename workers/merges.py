@@ -3,11 +3,19 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from ingest.domain.automatic_merges import AbsorbedCounts
 from ingest.domain.batches import AppliedImport, Prepared
+from ingest.domain.catalog import Catalog
+from ingest.domain.imports import OnAmbiguous
 from ingest.domain.profile_merges import ChangedAt, list_dated
 from ingest.domain.workspace import Workspace
 from ingest.store.database import Connection
-from ingest.store.profiles.merges import end_merge, insert_merge, load_changes
+from ingest.store.profiles.merges import (
+    count_absorbed,
+    end_merge,
+    insert_merge,
+    load_changes,
+)
 from ingest.store.rows import Id
 
 
@@ -26,6 +34,26 @@ def load_dates(
                 for path in list_dated(merge.fields, database):
                     wanted[(database_id, profile.id), path] = None
     return load_changes(connection, list(wanted))
+
+
+def load_absorbed(
+    connection: Connection, workspace: Workspace, batch: Sequence[Prepared]
+) -> AbsorbedCounts:
+    """Return how many profiles others took over lately, if the batch may merge more."""
+    databases = {
+        one.import_.database_id
+        for one in batch
+        if not one.faults and _find_policy(one, workspace.catalog) is OnAmbiguous.MERGE
+    }
+    if not databases:
+        return {}
+    owners = [owner for owner in workspace.loaded if owner[0] in databases]
+    return count_absorbed(connection, owners)
+
+
+def _find_policy(one: Prepared, catalog: Catalog) -> OnAmbiguous:
+    import_ = one.import_
+    return import_.on_ambiguous or catalog.databases[import_.database_id].on_ambiguous
 
 
 def save_merges(

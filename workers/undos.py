@@ -55,10 +55,10 @@ class Undos:
         merges = find_merges(self._histories.values(), undone)
         self._merges = load_merges(self._connection, merges)
 
-    def find_past(self, import_: Import) -> Past:
-        """Return what an undo needs to know; of other imports, nothing."""
+    def find_past(self, import_: Import) -> Past | None:
+        """Return what an undo needs to know; of other imports, None."""
         if import_.undo is None:
-            return NO_PAST
+            return None
         return Past(
             # As long as this import lasts: what the batch adds comes behind.
             history=tuple(self._histories.get(_find_profile(import_), ())),
@@ -79,7 +79,7 @@ class Undos:
         if one.import_.undo is None or one.faults:
             return one
         database = self._catalog.databases[one.import_.database_id]
-        past = self.find_past(one.import_)
+        past = self.find_past(one.import_) or NO_PAST
         restored = list_restored(past.history, database, past.merge)
         return replace(one, restored=restored)
 

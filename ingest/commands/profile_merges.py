@@ -181,7 +181,7 @@ def _find_merge(
         found = (find_merge(connection, id_, named.strip().lower()) for id_ in ids)
         merge_id = next((one for one in found if one is not None), None)
     record = find_import(connection, merge_id) if merge_id else None
-    if record is None or record.operation != Operation.MERGE:
+    if record is None or not record.profiles or record.undoes:
         raise click.ClickException(
             f"No merge {named}. The ID is wrong, the merge was undone, or its receipt "
             "has expired. To see the history of a profile: penstock profiles show ID"

@@ -7,6 +7,14 @@ from msgspec.structs import replace
 
 from ingest.domain import events, fields, merge, merging, undoing
 from ingest.domain.assertions import Claims, list_claims, list_operators
+from ingest.domain.automatic_merges import (
+    AbsorbedCounts,
+    AutomaticMerge,
+    Candidates,
+    explain_obstacle,
+    find_obstacle,
+    unite,
+)
 from ingest.domain.candidates import choose, list_candidates
 from ingest.domain.catalog import Catalog, Database
 from ingest.domain.contacts import email_key, phone_key
@@ -26,6 +34,7 @@ from ingest.domain.imports import (
     Candidate,
     Import,
     Matching,
+    OnAmbiguous,
     Operation,
     Outcome,
     State,
@@ -81,6 +90,8 @@ class Past(Struct, frozen=True, kw_only=True):
     merge: StoredMerge | None = None
     #: Of a merge, when values changed.
     changed_at: ChangedAt = {}
+    #: How many profiles others have taken over lately, by id, where that matters.
+    absorbed: AbsorbedCounts = {}
 
 
 NO_PAST = Past()
@@ -155,7 +166,7 @@ def _operate(
         return _undo(workspace, prepared, catalog, past)
     if prepared.import_.merge is not None:
         return _merge(workspace, prepared, catalog, past)
-    return _apply(workspace, prepared, catalog, new_id)
+    return _apply(workspace, prepared, catalog, new_id, past)
 
 
 def _undo(
@@ -190,10 +201,11 @@ def reject(
 
 
 def _apply(
-    workspace: Workspace, prepared: Prepared, catalog: Catalog, new_id: str
+    workspace: Workspace, prepared: Prepared, catalog: Catalog, new_id: str, past: Past
 ) -> AppliedImport:
     import_, draft = prepared.import_, prepared.draft
-    before, matched_by, candidates = _find(workspace, prepared)
+    found = _find(workspace, prepared, past)
+    before, union = found.profile, found.union
     if before is None:
         _refuse_create(import_)
         merged = merge.create(new_id, import_, draft, prepared.search, catalog)
@@ -202,8 +214,10 @@ def _apply(
         state = State.CREATED
     else:
         merged = merge.update(before, import_, draft, catalog)
-        state = State.UPDATED if merged.changes else State.UNCHANGED
-    if state is not State.UNCHANGED:
+        state = State.UPDATED if merged.changes or union else State.UNCHANGED
+    if union is not None:
+        workspace.absorb(merged.profile, union.made.absorbed, import_.import_id)
+    elif state is not State.UNCHANGED:
         workspace.put(merged.profile)
     claims: Claims = {}
     if catalog.databases[import_.database_id].claims:
@@ -214,21 +228,37 @@ def _apply(
         profile_id=merged.profile.id,
         # The profile is saved; only its trigger could not be started (14, point 72).
         faults=events.start_faults(import_, catalog),
-        matched_by=matched_by,
+        matched_by=found.matched_by,
         changes=merged.changes,
         skipped=merged.skipped,
         warnings=prepared.warnings,
-        candidates=candidates,
+        candidates=found.candidates,
         operators=list_operators(draft, merged.changes, claims),
         claims=claims,
     )
-    caused = events.derive(before, merged, import_, catalog)
-    return AppliedImport(outcome=outcome, events=tuple(caused))
+    if union is None:
+        caused = events.derive(before, merged, import_, catalog)
+        return AppliedImport(outcome=outcome, events=tuple(caused))
+    caused = events.derive(before, merged, import_, catalog, union.describe())
+    return AppliedImport(
+        outcome=union.join(outcome, merged.profile),
+        events=tuple(caused),
+        merge=union.stored,
+    )
 
 
-def _find(
-    workspace: Workspace, prepared: Prepared
-) -> tuple[Profile | None, str | None, tuple[Candidate, ...]]:
+class _Found(Struct, frozen=True, kw_only=True):
+    """The profile of an import."""
+
+    #: None if there is none; of several that become one, that one.
+    profile: Profile | None = None
+    matched_by: str | None = None
+    #: The profiles that matched, if there were several.
+    candidates: tuple[Candidate, ...] = ()
+    union: AutomaticMerge | None = None
+
+
+def _find(workspace: Workspace, prepared: Prepared, past: Past) -> _Found:
     """Return the profile of an import, by what it was found, and who else matched.
 
     Raises AmbiguousMatch if several match and the policy does not decide (A1).
@@ -239,13 +269,41 @@ def _find(
     except AmbiguousMatch as error:
         database = workspace.catalog.databases[import_.database_id]
         policy = import_.on_ambiguous or database.on_ambiguous
+        named = list_candidates(error.held, import_, database.phone_region)
+        if policy is OnAmbiguous.MERGE:
+            union = _unite(workspace, import_, error, past)
+            return _Found(
+                profile=union.made.survivor,
+                matched_by=error.held[union.before.id][0].kind,
+                candidates=named,
+                union=union,
+            )
         chosen = choose(policy, search, error.held)
         if chosen is None:
             raise
         profile_id, kind = chosen
-        named = list_candidates(error.held, import_, database.phone_region)
-        return workspace.current[import_.database_id, profile_id], kind, named
-    return (*found, ()) if found else (None, None, ())
+        profile = workspace.current[import_.database_id, profile_id]
+        return _Found(profile=profile, matched_by=kind, candidates=named)
+    return _Found(profile=found[0], matched_by=found[1]) if found else _Found()
+
+
+def _unite(
+    workspace: Workspace, import_: Import, error: AmbiguousMatch, past: Past
+) -> AutomaticMerge:
+    """Return the merge of those that match; raise AmbiguousMatch if it may not be."""
+    database = workspace.catalog.databases[import_.database_id]
+    profiles = [workspace.current[database.id, id_] for id_ in error.held]
+    found = Candidates(profiles, error.held)
+    absorbed = sum(
+        past.absorbed.get(id_, 0) + workspace.absorbed[database.id, id_]
+        for id_ in error.held
+    )
+    obstacle = find_obstacle(found, database, absorbed)
+    if obstacle is not None:
+        refused = AmbiguousMatch(explain_obstacle(str(error), obstacle))
+        refused.held = error.held
+        raise refused from error
+    return unite(found, import_, database, workspace.catalog.limits)
 
 
 #: Modes that find a profile by its subscriptions only, and the key that each names.

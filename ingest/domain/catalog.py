@@ -178,6 +178,12 @@ class Database:
     phone_region: str | None = None
     #: What becomes of an import that several profiles match, unless it says.
     on_ambiguous: OnAmbiguous = OnAmbiguous.REJECT
+    #: What proves that profiles are one person: `email`, `phone`, or match fields.
+    merge_keys: tuple[str, ...] = ("email",)
+    #: Values that prove nothing, such as an address of the company itself.
+    merge_blocked: tuple[str, ...] = ()
+    #: Profiles that one may take over in 30 days without being asked for.
+    merge_limit: int = 5
     #: Receipts record what was sent and was so already, for undo.
     claims: bool = False
     #: Fields by name, system ones included; not `email`, `phones`, `subscriptions`.

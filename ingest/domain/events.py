@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from uuid import UUID, uuid5
 
 from ingest.domain.catalog import Catalog, EventKind, Novelty, Trigger, Workflow
@@ -84,18 +85,25 @@ def _find_workflow(import_: Import, catalog: Catalog) -> Workflow | None:
 
 
 def derive(
-    before: Profile | None, merged: Merged, import_: Import, catalog: Catalog
+    before: Profile | None,
+    merged: Merged,
+    import_: Import,
+    catalog: Catalog,
+    union: Outcome | None = None,
 ) -> Iterator[Event]:
     """Return what `import_` caused where a trigger listens, in contract order.
 
     That is the import, then subscriptions, then segments (contract 14, point 56).
     `skip_triggers` silences all of it but what the import itself starts (contract 7.2).
+    Of an import that merged profiles (`union`), `before` is what it made of them.
     """
     triggers = _list_triggers(import_, catalog)
     workflow = _find_workflow(import_, catalog)
     if not triggers and workflow is None:
         return
     facts = _facts(before, merged, import_, workflow)
+    if union is not None:
+        facts = chain([_tell_merge(union)], facts)
     yield from _tell(facts, triggers, import_, merged.profile.id)
 
 
@@ -128,14 +136,17 @@ def derive_merge(
     """Return the one event of a merge, where a trigger listens (M2)."""
     if outcome.profile_id is None:
         return
+    triggers = _list_triggers(import_, catalog)
+    yield from _tell([_tell_merge(outcome)], triggers, import_, outcome.profile_id)
+
+
+def _tell_merge(outcome: Outcome) -> _Fact:
     detail = {
         "profiles": list(outcome.profiles),
         "merge_id": str(outcome.import_id),
         "changes": _show(outcome.changes),
     }
-    facts = [_Fact(kind=EventKind.PROFILES_MERGED, detail=detail)]
-    triggers = _list_triggers(import_, catalog)
-    yield from _tell(facts, triggers, import_, outcome.profile_id)
+    return _Fact(kind=EventKind.PROFILES_MERGED, detail=detail)
 
 
 def _list_triggers(import_: Import, catalog: Catalog) -> list[Trigger]:

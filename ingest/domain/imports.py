@@ -48,6 +48,8 @@ class OnAmbiguous(StrEnum):
     FIRST = "first"
     #: The profile that was created first.
     OLDEST = "oldest"
+    #: They become one, if nothing speaks against it.
+    MERGE = "merge"
 
 
 class Operation(StrEnum):
@@ -243,7 +245,9 @@ class Order(
     #: None for the policy of the database.
     on_ambiguous: Annotated[
         OnAmbiguous | None,
-        _ask("If several profiles match: `reject` (409), or `first`"),
+        _ask(
+            "If several profiles match: `reject` (409), `first`, `oldest`, or `merge`"
+        ),
     ] = None
     skip_triggers: Annotated[
         bool, _ask("Do not fire triggers", _EVERYWHERE | Level.FORM)

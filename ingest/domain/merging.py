@@ -64,11 +64,7 @@ def apply(
     others = [one for one in profiles if one.id != survivor.id]
     made = merge_profiles(survivor, others, rules, database, limits, changed_at)
     changes = list_changes(survivor, made.survivor)
-    for one in made.absorbed:
-        workspace.remove(one)
-        alias = Alias(survivor.id, import_.import_id)
-        workspace.aliases[database_id, one.id] = alias
-    workspace.put(made.survivor)
+    workspace.absorb(made.survivor, made.absorbed, import_.import_id)
     outcome = Outcome(
         import_id=import_.import_id,
         state=State.UPDATED,

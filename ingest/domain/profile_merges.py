@@ -96,7 +96,7 @@ def list_rules(field: Field) -> tuple[Rule, ...]:
 
 def choose_survivor(profiles: Iterable[Profile], survivor: str) -> Profile | None:
     """Return the profile that stays; None if the id is none of theirs (M1)."""
-    aged = sorted(profiles, key=_age)
+    aged = sorted(profiles, key=age)
     if survivor == Survivor.OLDEST:
         return aged[0]
     if survivor == Survivor.NEWEST:
@@ -145,7 +145,7 @@ def merge_profiles(
     `rules` are of this merge, and right; other fields go by the catalog, or by their
     type.
     """
-    others = sorted(absorbed, key=_age)
+    others = sorted(absorbed, key=age)
     everyone = [survivor, *others]
     choice = _Choice(everyone, rules, changed_at, limits)
     fields: dict[str, object] = {}
@@ -190,8 +190,8 @@ def _declare(name: str, database: Database) -> Field:
     return database.fields.get(name) or Field(name=name, type=FieldType.IP)
 
 
-def _age(profile: Profile) -> tuple[bool, str, str]:
-    """Return what profiles sort by, the oldest first."""
+def age(profile: Profile) -> tuple[bool, str, str]:
+    """Return the key by which profiles sort, the oldest first."""
     created = profile.created_at
     return created is None, created.isoformat() if created else "", profile.id
 

@@ -1,6 +1,6 @@
 """The profiles that one batch works on, findable as the batch changes them."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 from uuid import UUID
@@ -72,6 +72,8 @@ class Workspace:
         self.current = dict(self.loaded)
         #: Of merged profiles that are looked for by their ids.
         self.aliases = dict(aliases or {})
+        #: How many others each has taken over here.
+        self.absorbed: Counter[tuple[int, str]] = Counter()
         self._held: dict[tuple[int, str], Set[Lookup]] = {}
         self._holders: dict[Address, dict[str, None]] = defaultdict(dict)
         self._scans = scans
@@ -152,6 +154,26 @@ class Workspace:
             self._holders[profile.database_id, lookup].pop(profile.id, None)
         del self.current[address]
         self._removed.add(address)
+
+    def absorb(
+        self, survivor: Profile, absorbed: Sequence[Profile], merge_id: UUID
+    ) -> None:
+        """Hold `survivor`, with what it took over, instead of those `absorbed`.
+
+        Their ids lead to it. Raises ValueTaken, changing nothing.
+        """
+        for one in absorbed:
+            self.remove(one)
+        try:
+            self.put(survivor)
+        except ValueTaken:
+            for one in absorbed:
+                self.put(one)
+            raise
+        self.absorbed[survivor.database_id, survivor.id] += len(absorbed)
+        for one in absorbed:
+            alias = Alias(survivor.id, merge_id)
+            self.aliases[one.database_id, one.id] = alias
 
     def find_holders(self, database_id: int, lookup: Lookup) -> Set[str]:
         """Return the ids of the profiles that hold `lookup`."""

@@ -11,7 +11,7 @@ from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Forbidden, NotFound
 from ingest.domain.excess import refuse_excess
 from ingest.domain.identities import ImportName
-from ingest.domain.imports import Import
+from ingest.domain.imports import Import, OnAmbiguous
 from ingest.domain.lanes import Lane
 from ingest.domain.lookups import Search
 from ingest.domain.matching import build_route_search, route, route_key
@@ -83,6 +83,14 @@ def check_access(token: Token, database_id: int, catalog: Catalog) -> None:
         raise NotFound("Database not found", "db_id")
 
 
+def check_policy(
+    token: Token, database_id: int, on_ambiguous: OnAmbiguous | None
+) -> None:
+    """Raise Forbidden unless `token` may ask for what merges profiles (D4)."""
+    if on_ambiguous is OnAmbiguous.MERGE:
+        check_right(token, database_id, Scope.MERGE, Scope.ADMIN)
+
+
 def accept(
     envelope: Envelope,
     *,
@@ -99,6 +107,7 @@ def accept(
     key is missing or malformed: without one there is no place.
     """
     check_access(token, envelope.database_id, catalog)
+    check_policy(token, envelope.database_id, envelope.on_ambiguous)
     import_ = to_import(
         envelope,
         import_id=name.import_id if name else uuid7(),

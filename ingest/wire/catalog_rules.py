@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ingest.domain import fields
+from ingest.domain.automatic_merges import MERGE_CONTACTS
 from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import Fault, InvalidValue
 from ingest.domain.plans import FILE_NAMES, DeclaredCatalog
@@ -131,6 +132,21 @@ def _default_resource_faults(
         )
 
 
+def _merge_key_faults(path: str, database: TomlTable) -> Iterator[Fault]:
+    known = [
+        *MERGE_CONTACTS,
+        *(one["name"] for one in database.get("fields", []) if _is_matched(one)),
+    ]
+    for index, name in enumerate(database.get("merge_keys", ())):
+        if name not in known:
+            message = f"Must be one of: {', '.join(known)}."
+            yield _fault(f"{path}.merge_keys[{index}]", message)
+
+
+def _is_matched(field: TomlTable) -> bool:
+    return "name" in field and bool(field.get("match") or field.get("unique"))
+
+
 def _binding_faults(
     path: str, resource: TomlTable, databases: Mapping[object, TomlTable]
 ) -> Iterator[Fault]:
@@ -170,6 +186,7 @@ def find_faults(document: TomlTable) -> Iterator[Fault]:
         yield from _unknown(path, database, "account_id", accounts)
         yield from _default_resource_faults(path, database, resources)
         yield from _field_faults(f"{path}.fields", database.get("fields", []))
+        yield from _merge_key_faults(path, database)
     for index, resource in enumerate(tables["resources"]):
         path = f"resources[{index}]"
         yield from _unknown(path, resource, "account_id", accounts)

@@ -171,6 +171,13 @@ class DatabaseSchema(_OwnerSchema):
     on_ambiguous = fields.Enum(
         OnAmbiguous, by_value=True, load_default=OnAmbiguous.REJECT
     )
+    merge_keys = fields.List(
+        fields.String(validate=_TEXT), load_default=lambda: ["email"]
+    )
+    merge_blocked = _list(fields.String(validate=_TEXT))
+    merge_limit = fields.Integer(
+        strict=True, validate=validate.Range(min=1, max=100), load_default=5
+    )
     own_fields = _own_fields(fields.Nested(DatabaseFieldSchema))
 
 

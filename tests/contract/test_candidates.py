@@ -67,6 +67,7 @@ def test_an_ambiguous_import_lists_who_matches_and_by_what(
     import_id = answer.headers["Import-Id"]
     receipt = penstock.get(f"/api/v1.1/imports/{import_id}?token={token}").json()
     assert receipt["candidates"] == told
+    assert [one["reason"] for one in receipt["faults"]] == ["ambiguous_match"]
     assert "+4420" not in str(receipt["candidates"])
     xml = penstock.post(ask(token, format="xml")).text
     assert xml.count("<candidates>") == 2
@@ -212,5 +213,5 @@ def test_a_database_may_set_the_policy_and_an_import_another(
     # Reading never guesses.
     assert reading["error"] == 409
     assert unknown["error_text"] == (
-        "Unknown policy (one of reject, first, oldest): on_ambiguous"
+        "Unknown policy (one of reject, first, oldest, merge): on_ambiguous"
     )

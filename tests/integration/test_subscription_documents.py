@@ -142,12 +142,16 @@ def save_demo_catalog(connection: Connection) -> None:
         lock_catalog(connection)
         # As this release saves it, which knows some columns more.
         connection.execute(
-            "ALTER TABLE databases ADD claims boolean, ADD on_ambiguous text"
+            "ALTER TABLE databases ADD claims boolean, ADD on_ambiguous text,"
+            " ADD merge_keys text[], ADD merge_blocked text[], ADD merge_limit integer"
         )
         connection.execute("ALTER TABLE fields ADD merge text")
         connection.execute("ALTER TABLE profiles ADD former_keys jsonb")
         save_catalog(connection, load_catalog_file(file.read_bytes()))
-        connection.execute("ALTER TABLE databases DROP claims, DROP on_ambiguous")
+        connection.execute(
+            "ALTER TABLE databases DROP claims, DROP on_ambiguous, DROP merge_keys,"
+            " DROP merge_blocked, DROP merge_limit"
+        )
         connection.execute("ALTER TABLE fields DROP merge")
         connection.execute("ALTER TABLE profiles DROP former_keys")
 

@@ -294,6 +294,18 @@ def test_a_bad_field_is_refused_with_its_path(lines: str, fault: str) -> None:
             id="a default resource of other databases",
         ),
         pytest.param(
+            HEAD + 'merge_keys = ["email", "code"]\n[[databases.fields]]\n'
+            'name = "code"\ntype = "int"\n',
+            "databases[0].merge_keys[1]: Must be one of: email, phone, push.",
+            id="a field that is not matched as a proof for merges",
+        ),
+        pytest.param(
+            HEAD + "merge_limit = 0",
+            "databases[0].merge_limit: Must be greater than or equal to 1 and less "
+            "than or equal to 100.",
+            id="a limit of no merges",
+        ),
+        pytest.param(
             HEAD + '[[databases]]\nid = 2\naccount = 3\nname = "d"',
             "databases[1].account: 3 is not declared.",
             id="a database of no account",

@@ -24,6 +24,12 @@ MERGES: tuple[ErrorKind, ...] = (
         " profiles, or omit the field.",
     ),
     kind(
+        "row_cannot_merge",
+        "A row cannot merge profiles",
+        code=403,
+        remedy="Omit on_ambiguous in the row, and send it with the upload.",
+    ),
+    kind(
         "merged_since",
         "The profile was merged: undo the merge {} first",
         code=409,

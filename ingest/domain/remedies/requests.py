@@ -93,7 +93,8 @@ MATCHING: tuple[ErrorKind, ...] = (
     ),
     kind(
         "ambiguous_match",
-        "{} profiles match",
+        "{} profiles match: {}",
+        "{} profiles match (not merged, {}): {}",
         "Several profiles match",
         code=409,
         remedy="Match by a key that only one profile has; nothing was written.",

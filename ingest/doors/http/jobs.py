@@ -13,7 +13,7 @@ from ingest.domain.errors import BodyTooLarge, NotFound, Rejected
 from ingest.domain.imports import SUCCESS_TEXT
 from ingest.domain.jobs import JobState
 from ingest.domain.tokens import Scope
-from ingest.doors.accept import check_access, check_reader, check_right
+from ingest.doors.accept import check_access, check_policy, check_reader, check_right
 from ingest.doors.files.jobs.creation import load_shared
 from ingest.doors.files.jobs.rejects import (
     RejectsWriter,
@@ -79,6 +79,7 @@ class UploadResource:
         schemas = ProfileSchemas(self._intake.catalog.get_catalog())
         shared = load_shared(told.parameters, schemas)
         check_access(token, shared.database_id, schemas.catalog)
+        check_policy(token, shared.database_id, shared.on_ambiguous)
         limit = self._intake.settings.max_file_bytes
         if (req.content_length or 0) > limit:
             raise BodyTooLarge(

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ingest.domain.errors import InvalidRequest, NotFound, Rejected
 from ingest.domain.identities import ImportName
-from ingest.domain.imports import Import, Operation, Outcome
+from ingest.domain.imports import Import, Outcome
 from ingest.domain.remedies.table import explain_fault
 from ingest.domain.tokens import Scope, Token
 from ingest.doors.accept import check_right
@@ -80,7 +80,9 @@ class UnmergeResource:
         if (
             receipt.db_id != named.database_id
             or not isinstance(receipt, ReceiptReply)
-            or receipt.operation != Operation.MERGE
+            # Of an import that merged too, but not of what undid one.
+            or receipt.profiles is UNSET
+            or receipt.undoes is not UNSET
         ):
             raise InvalidRequest("This import is not a merge", "merge_id")
         asked = OperatorRequest(

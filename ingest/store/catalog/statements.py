@@ -37,13 +37,16 @@ def save_databases(connection: Connection, declared: DeclaredCatalog) -> None:
         """
         INSERT INTO databases (id, account_id, name, default_resource_id,
                                ignore_unknown_fields, phone_region, claims,
-                               on_ambiguous)
+                               on_ambiguous, merge_keys, merge_blocked, merge_limit)
         SELECT id, account_id, name, default_resource_id, ignore_unknown_fields,
-               phone_region, claims, on_ambiguous
+               phone_region, claims, on_ambiguous, merge_keys, merge_blocked,
+               merge_limit
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS declared (id integer, account_id integer, name text,
                             default_resource_id integer, ignore_unknown_fields boolean,
-                            phone_region text, claims boolean, on_ambiguous text)
+                            phone_region text, claims boolean, on_ambiguous text,
+                            merge_keys text[], merge_blocked text[],
+                            merge_limit integer)
             ON CONFLICT (id) DO UPDATE
            SET account_id = excluded.account_id,
                name = excluded.name,
@@ -51,7 +54,10 @@ def save_databases(connection: Connection, declared: DeclaredCatalog) -> None:
                ignore_unknown_fields = excluded.ignore_unknown_fields,
                phone_region = excluded.phone_region,
                claims = excluded.claims,
-               on_ambiguous = excluded.on_ambiguous
+               on_ambiguous = excluded.on_ambiguous,
+               merge_keys = excluded.merge_keys,
+               merge_blocked = excluded.merge_blocked,
+               merge_limit = excluded.merge_limit
         """,
         [to_row(each) for each in declared.databases.values()],
     )

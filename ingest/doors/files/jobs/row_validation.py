@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
 
-from ingest.domain.errors import Fault, Rejected
-from ingest.domain.imports import Import
+from ingest.domain.errors import Fault, Forbidden, Rejected
+from ingest.domain.imports import Import, OnAmbiguous
 from ingest.domain.jobs import row_import_id
 from ingest.doors.accept import Accepted, new_ranking, place, ranked
 from ingest.doors.files.rows import FileRow
@@ -74,8 +74,16 @@ class RowValidator:
 
     def _make(self, row: FileRow) -> Import:
         """Return the import that a row is; raise Rejected."""
+        envelope = load_element(self._shared, row.element)
+        # Of an upload, its token's right was checked for what holds for every row.
+        merges = envelope.on_ambiguous is OnAmbiguous.MERGE
+        if merges and self._shared.on_ambiguous is not OnAmbiguous.MERGE:
+            raise Forbidden(
+                "A row cannot merge profiles (set on_ambiguous for the whole file)",
+                "on_ambiguous",
+            )
         return to_import(
-            load_element(self._shared, row.element),
+            envelope,
             import_id=row_import_id(self._job_id, row.number),
             accepted_at=datetime.now(UTC),
             door=DOOR,

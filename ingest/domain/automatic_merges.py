@@ -1,0 +1,145 @@
+"""Automatic merges: an import that several profiles match makes one of them (A7, M11).
+
+It cannot be asked whether they are one person. So a database says what is proof enough,
+and whatever speaks against it leaves the profiles as they are.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ingest.domain.catalog import Database
+from ingest.domain.imports import Import, Outcome, State
+from ingest.domain.limits import ProfileLimits
+from ingest.domain.lookups import (
+    CANDIDATES,
+    FIELD_PREFIX,
+    LOCK_CLASSES,
+    Lookup,
+    is_exclusive,
+    own_keys,
+)
+from ingest.domain.merging import StoredMerge
+from ingest.domain.paths import list_changes
+from ingest.domain.profile_merges import MergedProfiles, age, merge_profiles
+from ingest.domain.profiles import Profile
+
+#: Contacts that may prove that profiles are one person; fields may too.
+MERGE_CONTACTS = ("email", "phone", "push")
+#: How many profiles each has taken over lately, by id.
+AbsorbedCounts = Mapping[str, int]
+
+
+class Candidates(Struct, frozen=True):
+    """The profiles that an import matches, and the keys that lead to each."""
+
+    profiles: Sequence[Profile]
+    held: Mapping[str, Sequence[Lookup]]
+
+
+def find_obstacle(found: Candidates, database: Database, absorbed: int) -> str | None:
+    """Return what speaks against merging the candidates; None if nothing does (M11).
+
+    `absorbed` is how many profiles they have taken over lately.
+    """
+    held = found.held.values()
+    unproven = [
+        lookups[0]
+        for lookups in held
+        if not any(_is_proof(lookup, database) for lookup in lookups)
+    ]
+    values = {lookup.value for lookups in held for lookup in lookups}
+    differing = _find_difference(found.profiles, database)
+    obstacles = {
+        "there may be more": len(found.held) >= CANDIDATES,
+        f"{_name(unproven[0])} is no proof" if unproven else "": bool(unproven),
+        "the value is blocked": not values.isdisjoint(database.merge_blocked),
+        f"{differing} differs": differing is not None,
+        f"at most {database.merge_limit} profiles in 30 days": (
+            absorbed + len(found.profiles) - 1 > database.merge_limit
+        ),
+    }
+    return next((text for text, is_there in obstacles.items() if is_there), None)
+
+
+def explain_obstacle(matches: str, obstacle: str) -> str:
+    """Return the error of profiles that match, with what speaks against a merge."""
+    counted, _, named = matches.partition(": ")
+    return f"{counted} (not merged, {obstacle}): {named}"
+
+
+class AutomaticMerge(Struct, frozen=True):
+    """The merge that an import brings about, before it is applied itself."""
+
+    #: The survivor, as it was.
+    before: Profile
+    made: MergedProfiles
+    stored: StoredMerge
+
+    def describe(self) -> Outcome:
+        """Return what the merge alone has done."""
+        return Outcome(
+            import_id=self.stored.merge_id,
+            state=State.UPDATED,
+            profile_id=self.before.id,
+            changes=list_changes(self.before, self.made.survivor),
+            operators=self.made.operators,
+            profiles=tuple(one.id for one in self.made.absorbed),
+        )
+
+    def join(self, outcome: Outcome, after: Profile) -> Outcome:
+        """Return what the merge and its import have done, for one receipt (A7)."""
+        merge, operators = self.describe(), dict[str, object]()
+        changes = list_changes(self.before, after)
+        for path in changes:
+            steps = [
+                one.operators.get(path)
+                for one in (merge, outcome)
+                if path in one.changes
+            ]
+            # Of different functions nobody can tell which changed what: it was set.
+            if steps and steps[0] is not None and len({*map(str, steps)}) == 1:
+                operators[path] = steps[0]
+        return replace(
+            outcome, changes=changes, operators=operators, profiles=merge.profiles
+        )
+
+
+def unite(
+    found: Candidates, import_: Import, database: Database, limits: ProfileLimits
+) -> AutomaticMerge:
+    """Return the oldest candidate with the others in it; raise InvalidRequest."""
+    survivor, *others = sorted(found.profiles, key=age)
+    # Receipts are not looked at for when values changed: that is for operators.
+    made = merge_profiles(survivor, others, {}, database, limits, {})
+    stored = StoredMerge(
+        merge_id=import_.import_id,
+        database_id=import_.database_id,
+        survivor_id=survivor.id,
+        absorbed=made.absorbed,
+    )
+    return AutomaticMerge(survivor, made, stored)
+
+
+def _is_proof(lookup: Lookup, database: Database) -> bool:
+    return is_exclusive(database, lookup) or _name(lookup) in database.merge_keys
+
+
+def _name(lookup: Lookup) -> str:
+    """Return what a key is of, as the catalog names it: `email`, `phone`, a field."""
+    kind = LOCK_CLASSES.get(lookup.kind, lookup.kind)
+    return kind.removeprefix(FIELD_PREFIX).removesuffix("_sub")
+
+
+def _find_difference(profiles: Sequence[Profile], database: Database) -> str | None:
+    """Return the name of a unique field of which profiles have several values."""
+    keys: dict[str, str] = {}
+    for profile in profiles:
+        for lookup in own_keys(profile, database):
+            if not lookup.kind.startswith(FIELD_PREFIX):
+                continue
+            known = keys.setdefault(lookup.kind, lookup.value)
+            if known != lookup.value and is_exclusive(database, lookup):
+                return _name(lookup)
+    return None

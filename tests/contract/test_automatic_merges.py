@@ -1,0 +1,312 @@
+"""Imports that merge the profiles they match: A7, M11, D4."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ingest.domain.catalog import EventKind
+from ingest.domain.imports import OnAmbiguous
+from ingest.domain.tokens import Scope
+from ingest.settings import Settings
+from ingest.store.catalog.load import load_declared
+from ingest.store.catalog.save import save_catalog
+from tests.conftest import Connection
+from tests.declared import make_endpoint, make_trigger
+from tests.drains import draining, trying
+from tests.intakes import ServedIntake, served
+from tests.uploads import ask
+from tests.uploads import send as upload
+
+ANN, BOB = "ann@example.com", "bob@example.com"
+PHONE = "+442079460011"
+
+
+@pytest.fixture
+def penstock(settings: Settings) -> Iterator[ServedIntake]:
+    with served(settings) as intake, draining(settings), trying(settings):
+        yield intake
+
+
+def declare(connection: Connection, **changes: Any) -> None:
+    """Change the database's rules of identity."""
+    with connection.transaction():
+        declared = load_declared(connection)
+        databases = {1: replace(declared.databases[1], **changes)}
+        save_catalog(
+            connection,
+            replace(declared, databases={**declared.databases, **databases}),
+        )
+
+
+def add(penstock: ServedIntake, token: str, **data: Any) -> str:
+    answer = penstock.post(
+        {"token": token, "db_id": 1, "data": data}, path="/api/v1.1/profiles/add"
+    ).json()
+    assert answer["error"] == 0, answer
+    return str(answer["profile_id"])
+
+
+@pytest.fixture
+def two(penstock: ServedIntake, token: str) -> tuple[str, str]:
+    """A profile with an email, and one that has it as a subscription only."""
+    mail = {"resource_id": 1, "channel": "email", "email": ANN}
+    first = add(
+        penstock, token, phones=[PHONE], subscriptions=[mail], interests=["x"], points=1
+    )
+    return first, add(penstock, token, email=ANN, interests=["y"], points=5, code=7)
+
+
+def send(penstock: ServedIntake, token: str, /, **more: Any) -> dict[str, Any]:
+    """Import by email, and return the answer with the id of the import."""
+    asked = {"token": token, "db_id": 1, "email": ANN, "data": {}} | more
+    asked.setdefault("on_ambiguous", "merge")
+    response = penstock.post(asked)
+    return {**response.json(), "import_id": response.headers.get("Import-Id")}
+
+
+def count_profiles(connection: Connection) -> int:
+    row = connection.execute("SELECT count(*) FROM profiles").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@pytest.mark.fact("A.7-merge")
+def test_the_profiles_that_match_become_one(
+    penstock: ServedIntake, connection: Connection, two: tuple[str, str], token: str
+) -> None:
+    first, second = two
+    data = {
+        "_fname": "Ann",
+        "interests": {"action": "add", "value": ["z"]},
+        "points": {"action": "incr", "value": 2},
+    }
+    answer = send(penstock, token, data=data)
+
+    assert (answer["error"], answer["profile_id"]) == (0, first), answer
+    receipt = penstock.get(f"/api/v1.1/imports/{answer['import_id']}?token={token}")
+    shown = receipt.json()
+    assert [shown[name] for name in ("operation", "state", "matched_by")] == [
+        *("import", "updated", "email_sub")
+    ]
+    assert shown["profiles"] == [second]
+    assert {one["profile_id"] for one in shown["candidates"]} == {first, second}
+    changes = {one["path"]: (one["old"], one["new"]) for one in shown["changes"]}
+    assert changes == {
+        "_fname": (None, "Ann"),
+        "code": (None, 7),
+        "email": (None, ANN),
+        "interests": (["x"], ["x", "y", "z"]),
+        "points": (1, 3),
+    }
+    assert count_profiles(connection) == 1
+    by_id = {"matching": "profile_id", "profile_id": second}
+    asked = {"token": token, "db_id": 1, **by_id}
+    found = penstock.post(asked, path="/api/v1.1/profiles/get").json()
+    assert found["data"]["id"] == first
+
+
+@pytest.mark.fact("A.7-undo")
+@pytest.mark.parametrize("path", ["imports/{}/undo", "profiles/unmerge"])
+def test_the_undo_parts_them_and_takes_the_import_back(
+    penstock: ServedIntake,
+    connection: Connection,
+    two: tuple[str, str],
+    token: str,
+    path: str,
+) -> None:
+    rows = "SELECT id, email, fields, phones FROM profiles ORDER BY id"
+    before = connection.execute(rows).fetchall()
+    data = {
+        "_fname": "Ann",
+        "interests": {"action": "add", "value": ["z"]},
+        "points": {"action": "incr", "value": 2},
+    }
+    import_id = send(penstock, token, data=data)["import_id"]
+    undone = penstock.post(
+        {"token": token, "db_id": 1, "merge_id": import_id},
+        path="/api/v1.1/" + path.format(import_id),
+    ).json()
+
+    assert (undone["error"], undone["profiles"]) == (0, [two[1]])
+    assert connection.execute(rows).fetchall() == before
+
+
+@pytest.mark.fact("A.7-merge")
+def test_an_import_that_is_rejected_merges_nothing(
+    penstock: ServedIntake, connection: Connection, two: tuple[str, str], token: str
+) -> None:
+    add(penstock, token, email=BOB)
+    for data in ({"email": BOB}, {"code": 8, "points": "many"}):
+        answer = send(penstock, token, data=data)
+        assert answer["error"] in (400, 409)
+    assert count_profiles(connection) == 3
+    assert connection.execute("SELECT * FROM merges").fetchall() == []
+    assert send(penstock, token, data={"_fname": "Ann"})["error"] == 0
+
+
+@pytest.mark.fact("A.7-merge")
+def test_a_dry_run_merges_nothing(
+    penstock: ServedIntake, connection: Connection, two: tuple[str, str], token: str
+) -> None:
+    tried = send(penstock, token, data={"_fname": "Ann"}, dry_run=True)
+
+    assert (tried["error"], tried["profile_id"]) == (0, two[0])
+    assert count_profiles(connection) == 2
+
+
+@pytest.mark.fact("A.7-merge")
+def test_the_policy_of_the_database_merges_for_every_token(
+    penstock: ServedIntake, connection: Connection, two: tuple[str, str], token: str
+) -> None:
+    declare(connection, on_ambiguous=OnAmbiguous.MERGE)
+    answer = send(penstock, token, on_ambiguous=None)
+
+    assert (answer["error"], answer["profile_id"]) == (0, two[0])
+    assert count_profiles(connection) == 1
+
+
+@pytest.mark.fact("M.11-guards")
+@pytest.mark.parametrize(
+    ("rules", "why"),
+    [
+        ({"merge_keys": ("phone",)}, "email is no proof"),
+        ({"merge_blocked": (ANN,)}, "the value is blocked"),
+    ],
+)
+def test_what_is_no_proof_merges_nobody(
+    penstock: ServedIntake,
+    connection: Connection,
+    two: tuple[str, str],
+    token: str,
+    rules: dict[str, Any],
+    why: str,
+) -> None:
+    declare(connection, **rules)
+    answer = send(penstock, token)
+
+    assert answer["error"] == 409
+    assert f"2 profiles match (not merged, {why}): " in answer["error_text"]
+    assert {one["profile_id"] for one in answer["candidates"]} == set(two)
+    path = f"/api/v1.1/imports/{answer['import_id']}?token={token}"
+    (fault,) = penstock.get(path).json()["faults"]
+    assert fault["reason"] == "ambiguous_match"
+    assert count_profiles(connection) == 2
+
+
+@pytest.mark.fact("M.11-guards")
+def test_a_phone_proves_nothing_unless_the_catalog_says_so(
+    penstock: ServedIntake, connection: Connection, token: str
+) -> None:
+    one = add(penstock, token, email=ANN)
+    add(penstock, token, phones=[PHONE])
+    asked = {"matching": "email_phone", "phone": PHONE}
+    refused = send(penstock, token, **asked)
+    assert "(not merged, phone is no proof)" in refused["error_text"]
+    declare(connection, merge_keys=("email", "phone"))
+
+    assert send(penstock, token, **asked)["profile_id"] == one
+
+
+@pytest.mark.fact("M.11-guards")
+def test_two_values_of_a_unique_field_are_two_persons(
+    penstock: ServedIntake, connection: Connection, two: tuple[str, str], token: str
+) -> None:
+    by_id = {"matching": "profile_id", "profile_id": two[0]}
+    penstock.post({"token": token, "db_id": 1, **by_id, "data": {"code": 8}})
+    answer = send(penstock, token)
+
+    assert "(not merged, code differs)" in answer["error_text"]
+    assert count_profiles(connection) == 2
+
+
+@pytest.mark.fact("M.11-guards")
+def test_one_profile_does_not_take_over_everybody(
+    penstock: ServedIntake, connection: Connection, token: str
+) -> None:
+    declare(connection, merge_limit=2)
+    mail = {"resource_id": 1, "channel": "email", "email": ANN}
+    first = add(penstock, token, email=ANN)
+    answers = []
+    for _ in range(3):
+        add(penstock, token, subscriptions=[mail])
+        answers.append(send(penstock, token))
+
+    assert [one["error"] for one in answers] == [0, 0, 409]
+    why = "(not merged, at most 2 profiles in 30 days)"
+    assert why in answers[2]["error_text"]
+    assert {one["profile_id"] for one in answers[:2]} == {first}
+    connection.execute("UPDATE merges SET merged_at = now() - interval '31 days'")
+    assert send(penstock, token)["error"] == 0
+
+
+@pytest.mark.fact("M.11-guards")
+def test_of_more_than_can_be_read_nobody_is_merged(
+    penstock: ServedIntake, connection: Connection, token: str
+) -> None:
+    mail = {"resource_id": 1, "channel": "email", "email": ANN}
+    for _ in range(6):
+        add(penstock, token, subscriptions=[mail])
+    declare(connection, merge_limit=100)
+    answer = send(penstock, token)
+
+    assert "(not merged, there may be more)" in answer["error_text"]
+    assert count_profiles(connection) == 6
+
+
+@pytest.mark.fact("D.4-merge")
+@pytest.mark.parametrize("narrow", [Scope.IMPORT], indirect=True)
+def test_who_asks_for_it_needs_the_right(
+    narrow: str,
+    penstock: ServedIntake,
+    connection: Connection,
+    two: tuple[str, str],
+    token: str,
+) -> None:
+    one = send(penstock, narrow)
+    assert (one["error"], one["error_text"]) == (
+        403,
+        "The API token lacks the merge or admin scope: token",
+    )
+    element = {"email": ANN, "on_ambiguous": "merge", "data": {}}
+    batch = penstock.post(
+        {"token": narrow, "db_id": 1, "data": [element]},
+        path="/api/v1.1/profiles/import_batch",
+    ).json()
+    assert [each["error"] for each in batch["result"]] == [403]
+    whole = upload(penstock, narrow, b'{"email":"x@x.ru"}\n', on_ambiguous="merge")
+    assert whole.json()["error"] == 403
+    line = b'{"email":"ann@example.com","on_ambiguous":"merge","data":{"points":1}}\n'
+    for secret in (narrow, token):
+        rows = upload(penstock, secret, line, "application/x-ndjson").json()
+        told = ask(penstock, secret, rows["job_id"], "/rejects").text
+        assert "A row cannot merge profiles" in told
+    assert count_profiles(connection) == 2
+
+
+@pytest.mark.fact("A.7-merge")
+def test_it_tells_of_the_merge_and_of_the_import(
+    penstock: ServedIntake, connection: Connection, two: tuple[str, str], token: str
+) -> None:
+    kinds = (EventKind.PROFILES_MERGED, EventKind.PROFILE_UPDATED, EventKind.IMPORT)
+    with connection.transaction():
+        declared = replace(
+            load_declared(connection),
+            endpoints={1: make_endpoint()},
+            triggers={
+                number: make_trigger(id=number, event=kind)
+                for number, kind in enumerate(kinds, start=1)
+            },
+        )
+        save_catalog(connection, declared)
+    send(penstock, token, data={"_fname": "Ann"})
+
+    rows = connection.execute(
+        "SELECT kind, detail -> 'changes' ? '_fname' FROM events ORDER BY sequence"
+    ).fetchall()
+    assert rows == [
+        ("profiles_merged", False),
+        ("import", None),
+        ("profile_updated", True),
+    ]
