@@ -108,6 +108,8 @@ class Filled:
     """What there is to see."""
 
     profile_id: str
+    #: Another person.
+    other_id: str
     created: UUID
     updated: UUID
     rejected: UUID
@@ -162,7 +164,7 @@ def fill(settings: Settings) -> Filled:
         outcome = [pipeline.apply(each)[0] for each in imports][-1]
         rejected = make_update({"points": "many", "phones": ["12"]})
         others = [make_update({"points": n}, f"p{n}@example.com") for n in range(30)]
-        pipeline.apply(*others[:20], rejected)
+        other, *_ = pipeline.apply(*others[:20], rejected)
         pipeline.apply(*others[20:])
         pipeline.apply(make_update({"_fname": "Ada"}))
         _attempt(connection)
@@ -174,6 +176,7 @@ def fill(settings: Settings) -> Filled:
     assert outcome.profile_id is not None
     return Filled(
         profile_id=outcome.profile_id,
+        other_id=other.profile_id or "",
         created=imports[0].import_id,
         updated=imports[-1].import_id,
         rejected=rejected.import_id,

@@ -23,6 +23,7 @@ PAGES = (
     "/imports",
     "/imports/01a20b4f-1cd3-744b-9db7-53600be31cb2",
     "/profiles/1/54759eb3c090d83494e2d804",
+    "/profiles/1/54759eb3c090d83494e2d804/merge",
     "/dead-letters",
     "/dead-letters/1",
     "/deliveries",

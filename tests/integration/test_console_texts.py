@@ -37,6 +37,10 @@ PATHS = (
     "/profiles/1/{}",
     "/profiles/{}/54759eb3c090d83494e2d804",
     "/profiles/1/54759eb3c090d83494e2d804?before={}",
+    "/profiles/1/54759eb3c090d83494e2d804/merge?with={}",
+    "/profiles/1/54759eb3c090d83494e2d804/merge?with=54759eb3c090d83494e2d805&{}=1",
+    "/profiles/1/54759eb3c090d83494e2d804/merge?with=54759eb3c090d83494e2d805&"
+    "survivor={}",
     "/dead-letters?all={}",
     "/dead-letters/{}",
     "/dead-letters/1?reveal={}",
@@ -49,6 +53,8 @@ PATHS = (
 )
 FORMS = (
     ("/search", "term"),
+    ("/profiles/1/54759eb3c090d83494e2d804/merge", "term"),
+    ("/profiles/1/54759eb3c090d83494e2d804/merge", "with"),
     ("/dead-letters", "letter_id"),
     ("/dead-letters", "fingerprint"),
     ("/dead-letters", "action"),
