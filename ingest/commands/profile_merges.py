@@ -1,4 +1,4 @@
-"""`penstock profiles merge`, and `unmerge`, which parts the profiles again."""
+"""`penstock profiles merge`, `unmerge`, and `forget-key`."""
 
 import sys
 import time
@@ -18,7 +18,14 @@ from ingest.commands.profile_terms import find_profile
 from ingest.commands.receipts import show_value
 from ingest.domain.errors import PenstockError, Rejected
 from ingest.domain.identities import ImportName
-from ingest.domain.imports import Import, Operation, Outcome
+from ingest.domain.imports import (
+    FormerKey,
+    Import,
+    Key,
+    Matching,
+    Operation,
+    Outcome,
+)
 from ingest.domain.lanes import Lane
 from ingest.doors.accept import place
 from ingest.doors.appends import BlockingAppends
@@ -156,6 +163,48 @@ def unmerge(named: str, **options: Any) -> None:
         _run(settings, connection, import_, f"Part {count} profiles?", options)
 
 
+@click.command(
+    "forget-key",
+    epilog="""\b
+Example:
+  penstock profiles forget-key ada@example.com email info@example.com
+
+\b
+Exit status:
+  0  removed
+  1  nothing was removed; the last line gives the reason
+  2  usage error""",
+)
+@click.argument("term", metavar="PROFILE")
+@click.argument("path", metavar="FIELD")
+@click.argument("value", metavar="VALUE")
+@click.option("--database", type=int, metavar="ID", help="Profile database.")
+@click.option("--dry-run", is_flag=True, help="Show the result; write nothing.")
+@click.option("--yes", "is_sure", is_flag=True, help="Do not prompt.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_STATE_DIR
+def forget_key(term: str, path: str, value: str, **options: Any) -> None:
+    """Remove a former key of a merged profile.
+
+    Afterward, imports no longer find the profile by it, and another profile can have
+    it. FIELD is email, phones, or the name of a field.
+    """
+    settings = find_settings(options["state_dir"])
+    with _connect(settings) as connection:
+        profile = find_profile(connection, term, options["database"])
+        import_ = Import(
+            import_id=uuid7(),
+            **_as_operator(),
+            database_id=profile.database_id,
+            matching=Matching.PROFILE_ID,
+            key=Key(profile_id=profile.id),
+            data={},
+            operation=Operation.FORGET_KEY,
+            forget=FormerKey(path=path, value=value),
+        )
+        _run(settings, connection, import_, "Remove this former key?", options)
+
+
 def _connect(settings: Settings) -> Any:
     return connect(settings.database_url, application_name="penstock-merge")
 
@@ -267,12 +316,19 @@ def _show(outcome: Outcome, *, as_json: bool, is_tried: bool) -> None:
     )
 
 
+#: What was done, by the operation.
+_DONE: Mapping[str, str] = {
+    Operation.MERGE: "Merged into profile",
+    Operation.UNDO: "Parted from profile",
+}
+
+
 def _show_record(record: ImportRecord, *, as_json: bool) -> None:
     if as_json:
         print_json(record)
         return
     is_merge = record.operation == Operation.MERGE
-    title = "Merged into profile" if is_merge else "Parted from profile"
+    title = _DONE.get(record.operation, "Changed profile")
     lines = [f"{one['path']}: {one['reason']}" for one in record.kept]
     told = (*record.faults, *record.warnings)
     lines += [str(one["message"]) for one in told]
@@ -290,7 +346,8 @@ def _print(
     changes: Mapping[str, Any],
     lines: Iterable[str],
 ) -> None:
-    console.print(f"{title}: {', '.join(profiles)}")
+    named = ", ".join(profiles)
+    console.print(f"{title}: {named}" if named else title)
     table = make_table("field", "old", "new")
     for path, (old, new) in sorted(changes.items()):
         table.add_row(path, show_value(old), show_value(new))

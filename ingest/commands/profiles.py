@@ -8,7 +8,7 @@ from rich.console import Console
 from ingest.commands.databases import database_options
 from ingest.commands.imports import lines_table
 from ingest.commands.outputs import make_console, make_table, moment, print_json
-from ingest.commands.profile_merges import merge, unmerge
+from ingest.commands.profile_merges import forget_key, merge, unmerge
 from ingest.commands.profile_phones import phones
 from ingest.commands.profile_terms import find_profile
 from ingest.commands.receipts import show_value
@@ -29,6 +29,7 @@ def profiles() -> None:
 profiles.add_command(phones)
 profiles.add_command(merge)
 profiles.add_command(unmerge)
+profiles.add_command(forget_key)
 
 
 @profiles.command(

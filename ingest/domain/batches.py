@@ -166,6 +166,9 @@ def _operate(
         return _undo(workspace, prepared, catalog, past)
     if prepared.import_.merge is not None:
         return _merge(workspace, prepared, catalog, past)
+    if prepared.import_.forget is not None:
+        outcome = merging.forget_key(workspace, prepared.import_)
+        return AppliedImport(outcome=outcome)
     return _apply(workspace, prepared, catalog, new_id, past)
 
 

@@ -36,6 +36,7 @@ _KEYS: Mapping[str, str] = {
 #: Of operations that do not match.
 _UNMATCHED: Mapping[str, str] = {
     Operation.ADD: "`add` does not match: it always creates a profile.",
+    Operation.FORGET_KEY: "A former key of the profile was removed.",
     Operation.MERGE: "A merge belongs to the profile that survives.",
     Operation.UNDO: "An undo belongs to the profile of the import that it undoes.",
 }

@@ -75,3 +75,18 @@ def _is_own(path: str, value: object, own: Set[Lookup], database: Database) -> b
     keys = value_keys(path, value, database)
     # Of a field that is not matched any more nobody knows.
     return bool(keys) and own >= set(keys)
+
+
+def forget(
+    profile: Profile, path: str, value: object, database: Database
+) -> Profile | None:
+    """Return `profile` without a former value; None if it has no such."""
+    keys = set(value_keys(path, value, database))
+    listed = profile.former_keys.get(path, ())
+    left = [one for one in listed if keys.isdisjoint(value_keys(path, one, database))]
+    if len(left) == len(listed):
+        return None
+    kept = {**profile.former_keys, path: left}
+    return replace(
+        profile, former_keys={name: values for name, values in kept.items() if values}
+    )

@@ -62,6 +62,8 @@ class Operation(StrEnum):
     UNDO = "undo"
     #: Makes one profile of several; an operator's.
     MERGE = "merge"
+    #: Removes a former key of a profile; an operator's.
+    FORGET_KEY = "forget_key"
 
 
 #: What a producer may ask for.
@@ -205,6 +207,16 @@ class ProfileMerge(
     reason: str = ""
 
 
+class FormerKey(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """A value by which a profile is found, and which it does not have."""
+
+    #: `email`, `phones`, or the name of a field.
+    path: str
+    value: Scalar
+
+
 class Kept(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A value that an import left as it was."""
 
@@ -304,6 +316,8 @@ class Import(Order, frozen=True, kw_only=True, tag_field="v", tag=FORM):
     undo: Undo | None = None
     #: What becomes one, by the operation `merge`.
     merge: ProfileMerge | None = None
+    #: What finds the profile no more, by the operation `forget_key`.
+    forget: FormerKey | None = None
 
     @property
     def name(self) -> ImportName:

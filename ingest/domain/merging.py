@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ingest.domain.errors import Fault, InvalidRequest, NotFound, ValueTaken
+from ingest.domain.former_keys import forget, name_former
 from ingest.domain.imports import Import, Kept, Outcome, State
 from ingest.domain.limits import ProfileLimits
 from ingest.domain.lookups import PROFILE_ID
@@ -121,6 +122,28 @@ def _resolve_rule(workspace: Workspace, database_id: int, rule: str) -> str:
     """Return a rule; of the former id of a profile, the one that it has."""
     profile = workspace.resolve(database_id, rule)
     return profile.id if profile else rule
+
+
+def forget_key(workspace: Workspace, import_: Import) -> Outcome:
+    """Remove the former key that `import_` names; raise NotFound for none (M6)."""
+    former, database_id = import_.forget, import_.database_id
+    if former is None:
+        raise ValueError("no former key")
+    profile = workspace.resolve(database_id, import_.key.profile_id or "")
+    if profile is None:
+        raise NotFound("No matching profile")
+    database = workspace.catalog.databases[database_id]
+    after = forget(profile, former.path, former.value, database)
+    if after is None:
+        raise NotFound("The profile has no such former key", name_former(former.path))
+    workspace.put(after)
+    return Outcome(
+        import_id=import_.import_id,
+        state=State.UPDATED,
+        profile_id=profile.id,
+        matched_by=PROFILE_ID,
+        changes=list_changes(profile, after),
+    )
 
 
 def part(

@@ -13,6 +13,7 @@ from ingest.cli import main
 from ingest.settings import Settings
 from tests.conftest import Connection
 from tests.drains import draining
+from tests.factories import make_import
 from tests.pipeline import Pipeline
 
 ANN, BOB = "ann@example.com", "bob@example.com"
@@ -119,3 +120,38 @@ def test_consent_is_restored_with_a_reason(run: Any, people: tuple[str, str]) ->
     assert refused.exit_code == 2
     assert "restore_consent needs it" in refused.output
     assert run("unmerge", bob, "--yes").exit_code == 0
+
+
+@pytest.mark.fact("M.6-former-keys")
+@pytest.mark.parametrize(
+    ("field", "value"), [("email", "BOB@example.com"), ("code", "5")]
+)
+def test_a_former_key_is_forgotten(
+    run: Any,
+    people: tuple[str, str],
+    connection: Connection,
+    field: str,
+    value: str,
+) -> None:
+    ann, _ = people
+    connection.execute("""UPDATE profiles SET fields = fields || '{"code": 6}'
+                           WHERE email = 'ann@example.com'""")
+    run("merge", *people, "--yes")
+    before = json.loads(run("show", ann, "--json").stdout)["profile"]["former_keys"]
+    assert set(before) == {"email", "code"}
+    tried = run("forget-key", ann, field, value, "--dry-run")
+    assert (tried.exit_code, f"former_keys[{field}]" in tried.stdout) == (0, True)
+    assert run("forget-key", ann, field, value, "--yes").exit_code == 0
+
+    after = json.loads(run("show", ann, "--json").stdout)["profile"]["former_keys"]
+    assert after == {path: one for path, one in before.items() if path != field}
+    again = run("forget-key", ann, field, value, "--yes")
+    assert again.exit_code == 1
+    assert f"no such former key: former_keys[{field}]" in again.stdout
+    # Somebody else may have it now.
+    other = Pipeline(connection).create({"email": "cat@example.com"})
+    free = {field: 5 if field == "code" else value}
+    (taken,) = Pipeline(connection).apply(
+        make_import("profile_id", free, key={"profile_id": other})
+    )
+    assert taken.error == 0

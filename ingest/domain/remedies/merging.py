@@ -49,6 +49,12 @@ MERGES: tuple[ErrorKind, ...] = (
         " undo it and send it again.",
     ),
     kind(
+        "former_key_not_found",
+        "The profile has no such former key",
+        code=404,
+        remedy="List the former keys with: penstock profiles show.",
+    ),
+    kind(
         "not_a_merge",
         "This import is not a merge",
         "Must be the ID of a merge",
