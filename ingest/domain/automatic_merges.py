@@ -20,7 +20,7 @@ from ingest.domain.lookups import (
     is_exclusive,
     own_keys,
 )
-from ingest.domain.merging import StoredMerge
+from ingest.domain.merging import StoredMerge, make_stored
 from ingest.domain.paths import list_changes
 from ingest.domain.profile_merges import MergedProfiles, age, merge_profiles
 from ingest.domain.profiles import Profile
@@ -49,12 +49,14 @@ def find_obstacle(found: Candidates, database: Database, absorbed: int) -> str |
         for lookups in held
         if not any(_is_proof(lookup, database) for lookup in lookups)
     ]
-    values = {lookup.value for lookups in held for lookup in lookups}
+    values = {_plain(lookup.value) for lookups in held for lookup in lookups}
     differing = _find_difference(found.profiles, database)
     obstacles = {
         "there may be more": len(found.held) >= CANDIDATES,
         f"{_name(unproven[0])} is no proof" if unproven else "": bool(unproven),
-        "the value is blocked": not values.isdisjoint(database.merge_blocked),
+        "the value is blocked": not values.isdisjoint(
+            map(_plain, database.merge_blocked)
+        ),
         f"{differing} differs": differing is not None,
         f"at most {database.merge_limit} profiles in 30 days": (
             absorbed + len(found.profiles) - 1 > database.merge_limit
@@ -113,13 +115,7 @@ def unite(
     survivor, *others = sorted(found.profiles, key=age)
     # Receipts are not looked at for when values changed: that is for operators.
     made = merge_profiles(survivor, others, {}, database, limits, {})
-    stored = StoredMerge(
-        merge_id=import_.import_id,
-        database_id=import_.database_id,
-        survivor_id=survivor.id,
-        absorbed=made.absorbed,
-    )
-    return AutomaticMerge(survivor, made, stored)
+    return AutomaticMerge(survivor, made, make_stored(import_, made))
 
 
 def _is_proof(lookup: Lookup, database: Database) -> bool:
@@ -130,6 +126,11 @@ def _name(lookup: Lookup) -> str:
     """Return what a key is of, as the catalog names it: `email`, `phone`, a field."""
     kind = LOCK_CLASSES.get(lookup.kind, lookup.kind)
     return kind.removeprefix(FIELD_PREFIX).removesuffix("_sub")
+
+
+def _plain(value: str) -> str:
+    """Return a value as it is compared with what is blocked."""
+    return value.strip().lower().lstrip("+")
 
 
 def _find_difference(profiles: Sequence[Profile], database: Database) -> str | None:

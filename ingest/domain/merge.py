@@ -127,13 +127,13 @@ def update(profile: Profile, import_: Import, draft: Draft, catalog: Catalog) ->
 
 def check_size(before: Profile, after: Profile, limits: ProfileLimits) -> None:
     """Refuse what makes a profile larger than it may be; it may always shrink."""
-    size = _size(after)
-    if size > limits.profile_bytes and size > _size(before):
+    size = size_of(after)
+    if size > limits.profile_bytes and size > size_of(before):
         message = too_large(limits.profile_bytes, "A profile")
         raise InvalidRequest(message, "data")
 
 
-def _size(profile: Profile) -> int:
+def size_of(profile: Profile) -> int:
     """Return the bytes of all that a profile's fields and subscriptions hold."""
     held = [
         one.custom_fields for one in profile.subscriptions.values() if one.custom_fields

@@ -16,6 +16,7 @@ from ingest.domain.names import one_of
 from ingest.domain.paths import list_changes
 from ingest.domain.profile_merges import (
     ChangedAt,
+    MergedProfiles,
     Survivor,
     check_rules,
     choose_survivor,
@@ -79,13 +80,17 @@ def apply(
         },
         profiles=tuple(one.id for one in made.absorbed),
     )
-    stored = StoredMerge(
+    return outcome, make_stored(import_, made)
+
+
+def make_stored(import_: Import, made: MergedProfiles) -> StoredMerge:
+    """Return what is kept of a merge."""
+    return StoredMerge(
         merge_id=import_.import_id,
-        database_id=database_id,
-        survivor_id=survivor.id,
+        database_id=import_.database_id,
+        survivor_id=made.survivor.id,
         absorbed=made.absorbed,
     )
-    return outcome, stored
 
 
 def _find(workspace: Workspace, database_id: int, ids: Iterable[str]) -> list[Profile]:

@@ -19,7 +19,7 @@ from ingest.domain.former_keys import keep_former, list_values
 from ingest.domain.histories import list_of
 from ingest.domain.limits import ProfileLimits, excess, too_many
 from ingest.domain.lookups import search_keys
-from ingest.domain.merge import check_size
+from ingest.domain.merge import check_size, size_of
 from ingest.domain.names import listed
 from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
 from ingest.domain.statuses import rank_prohibition
@@ -338,17 +338,20 @@ def _check_limits(
     database: Database,
     limits: ProfileLimits,
 ) -> None:
-    """Raise InvalidRequest for a profile with more than one may have."""
-    counts = (
-        (len(merged.phones), limits.phones, "phones"),
-        (len(merged.subscriptions), limits.subscriptions, "subscriptions"),
-        (len(search_keys(merged, database)), limits.profile_keys, "keys"),
+    """Raise InvalidRequest for a profile with more than one may have.
+
+    What one of them has already, it may have.
+    """
+    counts: tuple[tuple[Callable[[Profile], int], int, str], ...] = (
+        (lambda one: len(one.phones), limits.phones, "phones"),
+        (lambda one: len(one.subscriptions), limits.subscriptions, "subscriptions"),
+        (lambda one: len(search_keys(one, database)), limits.profile_keys, "keys"),
     )
     faults = [
         excess(too_many(most, f"{what} in a profile"), "profiles")
         for count, most, what in counts
-        if count > most
+        if count(merged) > max(most, *map(count, profiles))
     ]
     if faults:
         raise InvalidRequest(faults)
-    check_size(profiles[0], merged, limits)
+    check_size(max(profiles, key=size_of), merged, limits)

@@ -267,6 +267,14 @@ def test_a_profile_is_not_merged_beyond_its_limits() -> None:
         )
 
 
+@pytest.mark.fact("M.1-limits")
+def test_what_a_profile_has_already_is_not_too_much() -> None:
+    phones = tuple(f"+7916000000{number}" for number in range(3))
+    made = merge(make(phones=phones), make(B), limits=replace_limits(phones=2))
+
+    assert made.survivor.phones == phones
+
+
 def replace_limits(**changes: Any) -> Any:
     return type(DEFAULT_LIMITS)(**changes)
 
