@@ -345,6 +345,22 @@ def test_what_cannot_be_undone_says_so_on_a_page(
     assert served.get(f"/imports/{filled.waiting}/undo").status_code == 404
 
 
+def test_the_candidates_of_a_conflict_can_be_compared(
+    served: Console, connection: Connection
+) -> None:
+    pipeline = Pipeline(connection)
+    ann = pipeline.create({"email": "ann@example.com"})
+    bob = pipeline.create({"email": "bob@example.com", "phones": ["+442079460011"]})
+    key = {"email": "ann@example.com", "phone": "+442079460011"}
+    (refused,) = pipeline.apply(make_import("email_phone", {}, key=key))
+    page = served.get(f"/imports/{refused.import_id}").text
+
+    first, second = sorted([ann, bob])
+    link = f"/profiles/1/{first}/merge?with={second}"
+    assert f'href="{link}">Compare these profiles' in page
+    assert "would be kept" in served.get(link).text
+
+
 @pytest.fixture
 def people(connection: Connection) -> tuple[str, str]:
     pipeline = Pipeline(connection)

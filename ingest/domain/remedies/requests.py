@@ -97,7 +97,8 @@ MATCHING: tuple[ErrorKind, ...] = (
         "{} profiles match (not merged, {}): {}",
         "Several profiles match",
         code=409,
-        remedy="Match by a key that only one profile has; nothing was written.",
+        remedy="Match by a key that only one profile has, or merge the profiles."
+        " Nothing was written.",
     ),
     kind(
         "no_matching_profile",
