@@ -28,6 +28,8 @@ _PAUSE_SECONDS = 1.0
 _RETRY_SECONDS = 0.2
 #: What a request waits for: to be accepted, or its outcome, for so many seconds.
 _ACCEPTED, _WAITS = "respond-async", "wait=5"
+#: An intake has not read yet that there is a database for pairs.
+_PASSING = "Database not found: db_id"
 _PROFILES = "/api/v1.1/profiles/"
 
 
@@ -105,6 +107,9 @@ class Merger:
                 named = f"{self.name}-{key}"
                 status, answer = self.sender.ask(named, path, document, prefer)
             except (Refused, InDoubt):
+                self._pause.wait(_RETRY_SECONDS)
+                continue
+            if answer["error_text"] == _PASSING:
                 self._pause.wait(_RETRY_SECONDS)
                 continue
             if status not in (200, 202) or answer["error"]:

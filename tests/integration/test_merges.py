@@ -8,8 +8,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, assume, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
-from ingest.domain.imports import Import, Outcome
+from ingest.domain.imports import Import, Operation, Outcome
+from ingest.domain.statuses import STATUSES
 from ingest.domain.terms import read_term
 from ingest.settings import Settings
 from ingest.store.catalog.load import load_catalog
@@ -221,3 +225,83 @@ def test_a_match_field_that_is_declared_later_finds_by_former_values(
             """,
             (bob,),
         )
+
+
+EMAILS = ["a@example.com", "b@example.com"]
+PERSON = st.fixed_dictionaries(
+    {"code": st.none() | st.integers(1, 10**6)},
+    optional={
+        "_fname": st.text("Az\u0431'", min_size=1, max_size=8).filter(str.strip),
+        "points": st.integers(-5, 5),
+        "interests": st.lists(st.sampled_from("xyz"), min_size=1, unique=True),
+        "_status": st.sampled_from(sorted(STATUSES)),
+        "phones": st.lists(
+            st.sampled_from([PHONE, "+442079460012"]), min_size=1, unique=True
+        ),
+        "subscriptions": st.lists(
+            st.fixed_dictionaries({
+                "resource_id": st.just(1),
+                "channel": st.just("email"),
+                "email": st.sampled_from(EMAILS),
+                "status": st.sampled_from(sorted(STATUSES)),
+            }),
+            max_size=2,
+            unique_by=lambda one: str(one["email"]),
+        ),
+    },
+)  # fmt: skip
+#: Every table that is about profiles, but when they were written.
+_TABLES = """
+    SELECT (SELECT jsonb_agg(to_jsonb(it) - '{version,updated_at,subscriptions}'::text[]
+                             ORDER BY id) FROM profiles AS it),
+           (SELECT jsonb_agg(to_jsonb(it) - '{updated_at,created_at,priority}'::text[]
+                             ORDER BY profile_id, contact)
+              FROM subscriptions AS it WHERE NOT is_deleted),
+           (SELECT jsonb_agg(to_jsonb(it) ORDER BY kind, value, profile_id)
+              FROM match_keys AS it),
+           (SELECT jsonb_agg(to_jsonb(it) - 'added_at' ORDER BY profile_id, segment_id)
+              FROM segment_members AS it),
+           (SELECT jsonb_agg(to_jsonb(it)) FROM profile_aliases AS it)
+    """
+
+
+@pytest.mark.fact("X.2-parted", "M.6-former-keys")
+@examples(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(PERSON, PERSON, st.sets(st.sampled_from([1, 2])), st.booleans())
+def test_a_merge_and_its_undo_leave_every_table_as_it_was(
+    connection: Connection,
+    one: dict[str, Any],
+    other: dict[str, Any],
+    segments: set[int],
+    newest: bool,
+) -> None:
+    connection.execute(
+        "TRUNCATE profiles, match_keys, segment_members, imports, profile_aliases,"
+        " merges CASCADE"
+    )
+    assume(one["code"] is None or one["code"] != other["code"])
+    pipeline = Pipeline(connection)
+    # Without a search: one may be subscribed by the email of the other.
+    new = {"operation": Operation.ADD}
+    first = {"email": EMAILS[0], **one}
+    ann = pipeline.create(first, add_to_segments=tuple(segments), **new)
+    bob = pipeline.create({"email": EMAILS[1], **other}, **new)
+    before = connection.execute(_TABLES).fetchone()
+    survivor = "newest" if newest else "oldest"
+    (merged,) = pipeline.apply(make_merge(ann, bob, survivor=survivor))
+    assert merged.profile_id == (bob if newest else ann), merged.error_text
+    for person in (one, other):
+        if person["code"] is not None:
+            key = {"field_name": "code", "field_value": person["code"]}
+            (found,) = pipeline.apply(make_import("custom", {}, key=key))
+            assert (found.state, found.profile_id) == ("unchanged", merged.profile_id)
+    (parted,) = pipeline.apply(
+        make_undo(merged, restore_consent=True, reason="a mistake")
+    )
+
+    assert (parted.error, parted.kept) == (0, ()), parted.error_text
+    assert connection.execute(_TABLES).fetchone() == before
