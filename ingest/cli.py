@@ -43,6 +43,11 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
         "profiles",
         "Show, merge, and part profiles.",
     ),
+    "held": (
+        "ingest.commands.held",
+        "held",
+        "List and decide imports that wait for a decision.",
+    ),
     "events": ("ingest.commands.events", "events", "Show events and deliveries."),
     "audit": (
         "ingest.commands.audit",

@@ -20,10 +20,12 @@ from ingest.domain.holds import Held, Queued
 from ingest.domain.identities import new_profile_id
 from ingest.domain.imports import Import, Outcome, State
 from ingest.domain.ranks import Rank
+from ingest.domain.releases import name_case
 from ingest.domain.workspace import Workspace
 from ingest.store.database import Connection, savepoint
 from ingest.store.dead_letters.write import DeadLetter, insert_dead_letter
 from ingest.store.events.outbox import insert_events, withdraw_deliveries
+from ingest.store.held import HeldImport, insert_held
 from ingest.store.receipts.write import (
     Receipt,
     ask_answers,
@@ -187,29 +189,65 @@ def apply_whole(
         absorbed=load_absorbed(connection, workspace, prepared),
     )
     steps = [_apply_one(workspace, one, undos, general, started_at) for one in prepared]
-    now = datetime.now(UTC)
+    outcomes, now = [step.outcome for step in steps], datetime.now(UTC)
     receipts = [
-        Receipt(import_=one.import_, outcome=step.outcome, started_at=started_at)
-        for one, step in zip(prepared, steps, strict=True)
+        Receipt(import_=one.import_, outcome=outcome, started_at=started_at)
+        for one, outcome in zip(prepared, outcomes, strict=True)
     ]
-    events = [event for step in steps for event in step.events]
     stages.end("merge")
     save_workspace(connection, workspace, now)
     save_merges(connection, steps, now)
     insert_receipts(connection, receipts, now)
+    _hold_imports(connection, batch, outcomes, now)
     copy_receipts(connection, again)
-    undone = [one.outcome.undoes for one in steps if one.outcome.undoes is not None]
-    withdrawn = withdraw_deliveries(connection, undone)
+    withdrawn = withdraw_deliveries(
+        connection, [one.undoes for one in outcomes if one.undoes is not None]
+    )
+    events = [event for step in steps for event in step.events]
     insert_events(connection, events, now)
     stages.end("write")
     return AppliedBatch(
         taken=_count_taken(batch, fresh[len(prepared) :]),
         keys=gathered.wanted.size,
-        outcomes=[step.outcome for step in steps],
+        outcomes=outcomes,
         repeated=[*known.values(), *_answer_again(connection, again)],
         events=len(events),
         withdrawn=withdrawn,
     )
+
+
+def _hold_imports(
+    connection: Connection,
+    batch: Iterable[ReadImport],
+    outcomes: Iterable[Outcome],
+    now: datetime,
+) -> None:
+    """Keep those imports of a batch that wait for an operator (H1)."""
+    waiting = {one.import_id: one for one in outcomes if one.state is State.HELD}
+    if not waiting:
+        return
+    held = []
+    for read in batch:
+        import_ = read.import_
+        # Of entries with one id the first counts.
+        outcome = waiting.pop(import_.import_id, None)
+        if outcome is None:
+            continue
+        candidates = [one.profile_id for one in outcome.candidates]
+        held.append(
+            HeldImport(
+                import_id=import_.import_id,
+                database_id=import_.database_id,
+                case_id=name_case(import_.database_id, candidates),
+                partition=read.partition,
+                entry_id=read.entry_id,
+                payload=read.payload,
+                accepted_at=import_.accepted_at,
+                held_at=now,
+                candidates=candidates,
+            )
+        )
+    insert_held(connection, held)
 
 
 def _split_repeated(

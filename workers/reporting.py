@@ -120,7 +120,7 @@ def count_batch(
         if outcome.profiles:
             result = "merged" if outcome.undoes is None else "undone"
             metrics.MERGES.labels(result).inc()
-        if outcome.candidates and not outcome.error:
+        if outcome.candidates and outcome.profile_id is not None:
             metrics.AMBIGUOUS_CHOSEN.labels(import_.matching).inc()
         age = now - import_.accepted_at
         metrics.ACCEPTED_TO_PROCESSED_SECONDS.observe(max(0.0, age.total_seconds()))

@@ -23,6 +23,7 @@ from ingest.streams.acceptance_log import Journal
 from ingest.streams.connections import connect_blocking
 from ingest.streams.stream import Stream
 from ingest.telemetry import metrics
+from workers.held import reject_expired
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +84,12 @@ def partition_receipts(settings: Settings) -> None:
             metrics.RETENTION_REFUSED.inc()
             logger.error("retention paused, clocks differ", extra={"reason": apart})
             return
+        # Before their receipts go.
+        rejected = reject_expired(
+            opened, settings.receipt_days, settings.profile_limits
+        )
+        if rejected:
+            logger.warning("held imports rejected", extra={"imports": rejected})
         before = clocks.postgres - timedelta(days=settings.receipt_days)
         drop_events(opened, before)
         drop_resolved_dead_letters(opened, before)

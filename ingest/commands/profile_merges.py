@@ -108,7 +108,7 @@ def merge(terms: tuple[str, ...], **options: Any) -> None:
             reason=options["reason"],
         )
         import_ = make_merge(
-            request, ids, ImportName(import_id=uuid7()), **_as_operator()
+            request, ids, ImportName(import_id=uuid7()), **as_operator()
         )
         _run(settings, connection, import_, f"Merge {len(ids)} profiles?", options)
 
@@ -158,7 +158,7 @@ def unmerge(named: str, **options: Any) -> None:
         except Rejected as error:
             raise click.UsageError(str(error)) from error
         name = ImportName(import_id=uuid7())
-        import_ = make_undo(request, target, name, **_as_operator())
+        import_ = make_undo(request, target, name, **as_operator())
         count = len(record.profiles) + 1
         _run(settings, connection, import_, f"Part {count} profiles?", options)
 
@@ -194,7 +194,7 @@ def forget_key(term: str, path: str, value: str, **options: Any) -> None:
         profile = find_profile(connection, term, options["database"])
         import_ = Import(
             import_id=uuid7(),
-            **_as_operator(),
+            **as_operator(),
             database_id=profile.database_id,
             matching=Matching.PROFILE_ID,
             key=Key(profile_id=profile.id),
@@ -209,7 +209,8 @@ def _connect(settings: Settings) -> Any:
     return connect(settings.database_url, application_name="penstock-merge")
 
 
-def _as_operator() -> dict[str, Any]:
+def as_operator() -> dict[str, Any]:
+    """Return the members of an import that a command sends."""
     return {"accepted_at": datetime.now(UTC), "door": "file", "token_id": None}
 
 
@@ -263,7 +264,7 @@ def _run(
             if not options["is_sure"] and not as_json:
                 _show(tried, as_json=False, is_tried=True)
             ask(question, is_sure=options["is_sure"], as_json=as_json)
-            record = _apply(settings, connection, import_)
+            record = apply_import(settings, connection, import_)
     except PenstockError as error:
         raise click.ClickException(str(error)) from error
     _show_record(record, as_json=as_json)
@@ -277,7 +278,9 @@ def _try(settings: Settings, connection: Connection, import_: Import) -> Outcome
     return outcome
 
 
-def _apply(settings: Settings, connection: Connection, import_: Import) -> ImportRecord:
+def apply_import(
+    settings: Settings, connection: Connection, import_: Import
+) -> ImportRecord:
     """Queue an import and wait for its receipt; raise ClickException after a while."""
     catalog = load_catalog(connection, settings.profile_limits)
     appends = BlockingAppends(settings, client_name="penstock-merge", lane=Lane.LIVE)

@@ -25,6 +25,7 @@ def status_document(status: PipelineStatus, now: datetime) -> dict[str, object]:
         "oldest_age_seconds": None if oldest is None else age_seconds(oldest, now),
         "outcomes": [asdict(each) for each in status.outcomes],
         "dead_letters": status.store.dead_letters,
+        "held": status.store.held.count,
         "partitions": [
             {**asdict(each), "drained_at": status.store.find_drained_at(each.partition)}
             for each in status.streams.streams
@@ -61,6 +62,8 @@ def _facts(
     if status.store.dead_letters:
         letters.stylize("bold red")
     yield "dead letters", letters
+    if status.store.held.count:
+        yield "held", f"{status.store.held.count:,}  to decide: penstock held list"
 
 
 def _rate(per_minute: float | None) -> str:

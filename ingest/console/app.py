@@ -6,7 +6,7 @@ import falcon.asgi
 from falcon.asgi import Response
 
 from ingest.console import dead_letters as letters
-from ingest.console import merges, views
+from ingest.console import held, merges, views
 from ingest.console import undo as undoing
 from ingest.console.rendering import read_asset
 from ingest.console.requests import View
@@ -34,6 +34,8 @@ _VIEWS: Mapping[str, tuple[View, View | None]] = {
     "/imports/{import_id}/undo": (undoing.show_undo, undoing.undo),
     "/profiles/{database_id}/{profile_id}": (views.show_profile, None),
     "/profiles/{database_id}/{profile_id}/merge": (merges.show_merge, merges.merge),
+    "/held": (held.show_cases, None),
+    "/held/{case_id}": (held.show_case, held.decide),
     "/dead-letters": (letters.show_dead_letters, letters.resolve),
     "/dead-letters/{letter_id}": (letters.show_dead_letter, None),
     "/deliveries": (views.show_deliveries, None),

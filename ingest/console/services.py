@@ -85,21 +85,29 @@ class Services:
     ) -> Sequence[Replayed]:
         """Replay dead letters; return the outcome of each."""
 
-        def replay() -> Sequence[Replayed]:
+        def work(connection: Connection) -> Sequence[Replayed]:
+            worker = Replay(
+                connection,
+                by=by,
+                geoip_database=self.settings.geoip_database,
+                limits=self.settings.profile_limits,
+            )
+            return worker.run(letter_ids, dry_run=dry_run)
+
+        return await self.apply(work)
+
+    async def apply(self, work: Callable[[Connection], _T]) -> _T:
+        """Return what `work` applies, in transactions of its own."""
+
+        def connect_and_work() -> _T:
             with connect(
                 self.settings.database_url, application_name=_APPLICATION
             ) as connection:
-                worker = Replay(
-                    connection,
-                    by=by,
-                    geoip_database=self.settings.geoip_database,
-                    limits=self.settings.profile_limits,
-                )
-                return worker.run(letter_ids, dry_run=dry_run)
+                return work(connection)
 
         with unavailable_while_away():
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._replay_thread, replay)
+            return await loop.run_in_executor(self._replay_thread, connect_and_work)
 
     async def append(self, accepted: Accepted) -> None:
         """Queue an import of an operator; raise Unavailable without Redis."""

@@ -23,6 +23,11 @@ class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     accepted_at: datetime | None = None
     fingerprint: str | None = None
 
+    @property
+    def is_held(self) -> bool:
+        """Whether the import waits for an operator (H2)."""
+        return not self.error and self.profile_id is None
+
     def for_request(self, name: ImportName, parameter: str) -> "Answer":
         """Return what the request of this `name` is told: its import's outcome.
 

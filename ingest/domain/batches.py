@@ -21,6 +21,7 @@ from ingest.domain.contacts import email_key, phone_key
 from ingest.domain.drafts import Draft
 from ingest.domain.errors import (
     AmbiguousMatch,
+    Conflict,
     Fault,
     InvalidRequest,
     InvalidValue,
@@ -33,6 +34,7 @@ from ingest.domain.histories import History
 from ingest.domain.imports import (
     Candidate,
     Import,
+    Kept,
     Matching,
     OnAmbiguous,
     Operation,
@@ -53,6 +55,7 @@ from ingest.domain.lookups import (
 from ingest.domain.merging import StoredMerge
 from ingest.domain.profile_merges import ChangedAt
 from ingest.domain.profiles import Profile
+from ingest.domain.releases import drop_newer
 from ingest.domain.updates import Action
 from ingest.domain.workspace import Workspace, holds_any
 
@@ -150,6 +153,8 @@ def apply_import(
     try:
         return _operate(workspace, prepared, catalog, new_id, past)
     except (AmbiguousMatch, ValueTaken) as error:
+        if isinstance(error, AmbiguousMatch) and _holds(import_, catalog):
+            return AppliedImport(outcome=_hold(prepared, error, catalog))
         outcome = reject(import_, error.faults, prepared.warnings)
         region = catalog.databases[import_.database_id].phone_region
         taken = isinstance(error, ValueTaken)
@@ -157,6 +162,23 @@ def apply_import(
         return AppliedImport(outcome=replace(outcome, candidates=named))
     except Rejected as error:
         return AppliedImport(outcome=reject(import_, error.faults, prepared.warnings))
+
+
+def _holds(import_: Import, catalog: Catalog) -> bool:
+    database = catalog.databases[import_.database_id]
+    return (import_.on_ambiguous or database.on_ambiguous) is OnAmbiguous.HOLD
+
+
+def _hold(prepared: Prepared, error: AmbiguousMatch, catalog: Catalog) -> Outcome:
+    """Return the outcome of an import that waits for an operator (H1)."""
+    import_ = prepared.import_
+    region = catalog.databases[import_.database_id].phone_region
+    return Outcome(
+        import_id=import_.import_id,
+        state=State.HELD,
+        warnings=prepared.warnings,
+        candidates=list_candidates(error.held, import_, region),
+    )
 
 
 def _operate(
@@ -169,6 +191,9 @@ def _operate(
     if prepared.import_.forget is not None:
         outcome = merging.forget_key(workspace, prepared.import_)
         return AppliedImport(outcome=outcome)
+    release = prepared.import_.release
+    if release is not None and release.rejection:
+        raise Conflict(release.rejection)
     return _apply(workspace, prepared, catalog, new_id, past)
 
 
@@ -206,9 +231,10 @@ def reject(
 def _apply(
     workspace: Workspace, prepared: Prepared, catalog: Catalog, new_id: str, past: Past
 ) -> AppliedImport:
-    import_, draft = prepared.import_, prepared.draft
+    import_ = prepared.import_
     found = _find(workspace, prepared, past)
     before, union = found.profile, found.union
+    draft, kept = _leave_newer(prepared, before)
     if before is None:
         _refuse_create(import_)
         merged = merge.create(new_id, import_, draft, prepared.search, catalog)
@@ -238,6 +264,7 @@ def _apply(
         candidates=found.candidates,
         operators=list_operators(draft, merged.changes, claims),
         claims=claims,
+        kept=kept,
     )
     if union is None:
         caused = events.derive(before, merged, import_, catalog)
@@ -248,6 +275,16 @@ def _apply(
         events=tuple(caused),
         merge=union.stored,
     )
+
+
+def _leave_newer(
+    prepared: Prepared, before: Profile | None
+) -> tuple[Draft, tuple[Kept, ...]]:
+    """Return what is applied of an import; less, if it was held (H5)."""
+    release = prepared.import_.release
+    if release is None or before is None:
+        return prepared.draft, ()
+    return drop_newer(prepared.draft, release.newer.get(before.id, {}))
 
 
 class _Found(Struct, frozen=True, kw_only=True):

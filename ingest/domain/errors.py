@@ -102,6 +102,12 @@ class ValueTaken(Rejected):
     held: Mapping[str, Sequence[Any]] = MappingProxyType({})
 
 
+class Conflict(Rejected):
+    """A held import that an operator, or the time, has decided against."""
+
+    code = 409
+
+
 class NameTaken(Rejected):
     """Another request has been sent under the same idempotency key or feedback_id."""
 

@@ -12,6 +12,7 @@ from ingest.domain.errors import Fault
 from ingest.domain.identities import ImportName
 
 SUCCESS_TEXT = "Successful operation"
+HELD_TEXT = "Held until an operator decides"
 #: The form in which an import is written to its stream.
 FORM = 1
 
@@ -50,6 +51,8 @@ class OnAmbiguous(StrEnum):
     OLDEST = "oldest"
     #: They become one, if nothing speaks against it.
     MERGE = "merge"
+    #: The import waits until an operator decides.
+    HOLD = "hold"
 
 
 class Operation(StrEnum):
@@ -94,6 +97,8 @@ class State(StrEnum):
     DEAD = "dead"
     #: The profile was taken back, with the import that had created it.
     REMOVED = "removed"
+    #: Several profiles match, and an operator is to decide.
+    HELD = "held"
 
 
 class Level(Flag):
@@ -217,6 +222,17 @@ class FormerKey(
     value: Scalar
 
 
+class Release(Struct, frozen=True, kw_only=True):
+    """The decision on a held import; it is never sent."""
+
+    #: The profile that was picked; None to search again.
+    profile_id: str | None = None
+    #: Why the import is rejected; empty to apply it.
+    rejection: str = ""
+    #: Of each profile that it may be about, what was written since (H5).
+    newer: Mapping[str, Mapping[str, UUID]] = {}
+
+
 class Kept(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A value that an import left as it was."""
 
@@ -318,6 +334,8 @@ class Import(Order, frozen=True, kw_only=True, tag_field="v", tag=FORM):
     merge: ProfileMerge | None = None
     #: What finds the profile no more, by the operation `forget_key`.
     forget: FormerKey | None = None
+    #: What was decided, of one that was held.
+    release: Release | None = None
 
     @property
     def name(self) -> ImportName:
@@ -377,4 +395,6 @@ class Outcome(Struct, frozen=True, kw_only=True):
     @property
     def error_text(self) -> str:
         """The contract's `error_text`: the first fault, with its path."""
-        return self.faults[0].text if self.faults else SUCCESS_TEXT
+        if self.faults:
+            return self.faults[0].text
+        return HELD_TEXT if self.state is State.HELD else SUCCESS_TEXT

@@ -9,6 +9,7 @@ from uuid import UUID
 from ingest.domain.imports import State
 
 _ROW_BITS = 40
+_RARE = frozenset({State.REMOVED, State.HELD})
 #: The most rows that one job may have.
 MAX_ROWS = (1 << _ROW_BITS) - 1
 
@@ -40,6 +41,8 @@ class JobCounts:
     dead: int = 0
     #: Profiles that an undo took back.
     removed: int = 0
+    #: Waiting for an operator, as far as the job is concerned.
+    held: int = 0
 
     @property
     def total(self) -> int:
@@ -47,11 +50,13 @@ class JobCounts:
         return sum(asdict(self).values())
 
     def show(self) -> dict[str, int]:
-        """Return the counts by state; without `removed` where nothing was."""
+        """Return the counts by state; without those of rare ones where none is."""
         counts = asdict(self)
-        if not self.removed:
-            del counts[State.REMOVED]
-        return counts
+        return {
+            state: count
+            for state, count in counts.items()
+            if count or state not in _RARE
+        }
 
     def merge(self, other: "JobCounts") -> "JobCounts":
         """Return the counts of both."""

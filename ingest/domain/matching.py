@@ -41,6 +41,8 @@ def build_search(import_: Import, catalog: Catalog) -> Search:
     if import_.merge is not None:
         ids = dict.fromkeys(import_.merge.profiles)
         return Search(lookups=tuple(Lookup(PROFILE_ID, one) for one in ids))
+    if import_.release is not None and import_.release.profile_id is not None:
+        return Search(lookups=(Lookup(PROFILE_ID, import_.release.profile_id),))
     return _BUILDERS[import_.matching](import_, catalog)
 
 

@@ -154,6 +154,11 @@ LEDGER_IMBALANCE = _family(
     "database",
 )
 LETTERS_OPEN = _family("dead_letters_open", "Open dead letters.")
+HELD = _family("held", "Imports held until an operator decides.")
+OLDEST_HELD = _family(
+    "oldest_held_accepted_timestamp_seconds",
+    "Time at which the oldest held import was accepted; absent if none.",
+)
 UNDELIVERED = _family("undelivered", "Pending deliveries, by endpoint.", "endpoint")
 OLDEST_UNDELIVERED = _family(
     "oldest_undelivered_timestamp_seconds",

@@ -78,6 +78,10 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "class. `penstock dead-letters show` prints the traceback and the payload.",
         "penstock_ledger_imbalance": "More than 0: imports are lost. `penstock audit` "
         "lists them; their producers must send them again.",
+        "penstock_held": "Run `penstock held list`, or open *Held* in the console, and "
+        "decide.",
+        "penstock_oldest_held_accepted_timestamp_seconds": "No decision: two days "
+        "before its receipt expires, a held import is rejected.",
         "penstock_dead_letters_open": "These imports were accepted and are not "
         "applied. Run `penstock dead-letters list`, then replay or discard them.",
     },

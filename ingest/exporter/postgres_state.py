@@ -59,6 +59,9 @@ class PostgresState:
         yield from _describe_server(load_server_state(connection))
         store = StoreState.read(connection)
         yield families.LETTERS_OPEN.one(store.dead_letters)
+        yield families.HELD.one(store.held.count)
+        if store.held.oldest_accepted_at is not None:
+            yield families.OLDEST_HELD.one(store.held.oldest_accepted_at.timestamp())
         yield from _describe_partitions(list(store.partitions.values()))
         yield from _describe_endpoints(store.endpoints)
 

@@ -52,6 +52,8 @@ class Balance:
     dead: int
     #: Profiles that undos took back.
     removed: int
+    #: Imports that wait for an operator.
+    held: int
     waiting: int
     #: Entries beyond those, whose import had been applied before.
     repeated: int
@@ -60,7 +62,8 @@ class Balance:
     def imbalance(self) -> int:
         """Missing outcomes; negative if there are more than accepted imports."""
         decided = self.created + self.updated + self.unchanged + self.removed
-        return self.accepted - decided - self.rejected - self.dead - self.waiting
+        undecided = self.waiting + self.held
+        return self.accepted - decided - self.rejected - self.dead - undecided
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,10 @@ from ingest.domain.progress import Holder, PartitionProgress
 from ingest.store.database import Connection
 from ingest.store.events.endpoints import EndpointState, select_endpoints
 from ingest.store.overviews import (
+    HeldCount,
     OutcomeCount,
     select_dead_letters,
+    select_held,
     select_outcomes,
 )
 from ingest.store.partitions.states import PartitionState, select_partition_states
@@ -30,6 +32,7 @@ class StoreState:
     endpoints: Sequence[EndpointState]
     #: Open ones.
     dead_letters: int
+    held: HeldCount
 
     @classmethod
     def read(cls, connection: Connection) -> Self:
@@ -38,10 +41,12 @@ class StoreState:
             partitions = select_partition_states(connection)
             endpoints = select_endpoints(connection)
             dead_letters = select_dead_letters(connection)
+            held = select_held(connection)
             return cls(
                 partitions={each.partition: each for each in partitions},
                 endpoints=endpoints.fetchall(),
                 dead_letters=dead_letters.fetchone() or 0,
+                held=held.fetchone() or HeldCount(count=0, oldest_accepted_at=None),
             )
 
     def find_drained_at(self, partition: int) -> datetime | None:

@@ -1,6 +1,7 @@
 """Counts of outcomes and dead letters, each bounded."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from psycopg import Cursor
 from psycopg.rows import class_row, scalar_row
@@ -46,6 +47,28 @@ def select_dead_letters(connection: Connection) -> Cursor[int]:
                   FROM dead_letters
                  WHERE resolved_at IS NULL
                  LIMIT %(counted)s) AS letters
+        """,
+        {"counted": COUNTED},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldCount:
+    """Count of held imports, and when the oldest was accepted; None for none."""
+
+    count: int
+    oldest_accepted_at: datetime | None
+
+
+def select_held(connection: Connection) -> Cursor[HeldCount]:
+    """Count the held imports, COUNTED at most, the oldest first."""
+    return connection.cursor(row_factory=class_row(HeldCount)).execute(
+        """
+        SELECT count(*), min(accepted_at) AS oldest_accepted_at
+          FROM (SELECT accepted_at
+                  FROM held_imports
+                 ORDER BY accepted_at
+                 LIMIT %(counted)s) AS held
         """,
         {"counted": COUNTED},
     )

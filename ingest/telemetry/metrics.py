@@ -233,7 +233,7 @@ def _begin(metric: Counter | Histogram, *labels: Iterable[object]) -> None:
 _STATES = [state.value for state in State]
 _begin(REFUSED, DOORS, (400, 401, 403, 404, 413, 415, 429, 500, 503))
 _begin(DOORBELLS, ("rung", "guarded", "failed"))
-_begin(PROCESSED, ("created", "updated", "unchanged", "removed"), (0,))
+_begin(PROCESSED, ("created", "updated", "unchanged", "removed", "held"), (0,))
 _begin(PROCESSED, ("rejected",), (400, 404, 409))
 _begin(PROCESSED, ("dead",), (500,))
 _begin(PROCESSED_BY_DOOR, DOORS, _STATES)

@@ -62,10 +62,10 @@ class PendingResult(Struct, frozen=True, kw_only=True):
         told = answer.for_request(name, NAMED_BY)
         return MessageResult(
             error=told.error,
-            error_text=told.error_text if told.error else "",
+            error_text=told.error_text if told.error or told.is_held else "",
             feedback_id=self.feedback_id,
             matching_field=self.matching_field,
-            profile_id=UNSET if told.error else told.profile_id,
+            profile_id=UNSET if told.error or told.is_held else told.profile_id,
         )
 
 

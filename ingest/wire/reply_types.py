@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ingest.domain.catalog_views import DatabaseView, FieldView, ResourceView
 from ingest.domain.imports import (
+    HELD_TEXT,
     SUCCESS_TEXT,
     Candidate,
     Matching,
@@ -72,6 +73,18 @@ class ImportedReply(SuccessReply, frozen=True, kw_only=True):
     profile_id: ProfileId
 
 
+class HeldReply(SuccessReply, frozen=True, kw_only=True):
+    """An import that several profiles match, held until an operator decides."""
+
+    error_text: str = HELD_TEXT
+    import_id: UUID
+    state: Literal["held"] = "held"
+    candidates: Annotated[
+        list[Candidate] | UnsetType,
+        Meta(description="Profiles that match; requires the scope `read`"),
+    ] = UNSET
+
+
 class AcceptedReply(SuccessReply, frozen=True, kw_only=True):
     """An accepted import that is not applied yet."""
 
@@ -85,9 +98,9 @@ def _refer(*names: str) -> Meta:
     return Meta(extra_json_schema={"anyOf": shapes})
 
 
-_Element = Annotated[Reply, _refer("ImportedReply", "ErrorReply")]
+_Element = Annotated[Reply, _refer("ImportedReply", "HeldReply", "ErrorReply")]
 _AcceptedElement = Annotated[
-    Reply, _refer("ImportedReply", "AcceptedReply", "ErrorReply")
+    Reply, _refer("ImportedReply", "HeldReply", "AcceptedReply", "ErrorReply")
 ]
 
 

@@ -58,8 +58,12 @@ def test_an_operator_is_led_through(running: dict[str, Any], tmp_path: Path) -> 
     result = "2 reversed, 0 partly, 0 kept, 0 cannot be reversed; 2 profiles"
     assert f"dry run; nothing was written. Result: {result}" in preview
     assert result in undone
-    _, foreseen, merged, parted = merges
-    assert merged == ""
+    _, foreseen, merged, _, held, listed, named, shown, picked, parted = merges
+    assert (merged, held, named) == ("", "", "")
+    case = listed.splitlines()[-1].split()
+    assert (case[1:3], len(case)) == (["1", "1"], 7)
+    assert shown.count("Profile ") == 2
+    assert picked.splitlines()[-1].split()[0::2] == ["points", "50"]
     for table, name in ((foreseen, "Profile"), (parted, "Parted from profile")):
         assert table.startswith(name)
         paths = [line.split()[0] for line in table.splitlines() if line]

@@ -213,5 +213,5 @@ def test_a_database_may_set_the_policy_and_an_import_another(
     # Reading never guesses.
     assert reading["error"] == 409
     assert unknown["error_text"] == (
-        "Unknown policy (one of reject, first, oldest, merge): on_ambiguous"
+        "Unknown policy (one of reject, first, oldest, merge, hold): on_ambiguous"
     )

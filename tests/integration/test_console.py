@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from ingest.domain.imports import OnAmbiguous
 from ingest.settings import Settings
+from ingest.store.held import list_cases
 from tests.conftest import Connection
 from tests.consoles import Console, Filled, console, fill
 from tests.drains import draining
@@ -425,3 +427,49 @@ def test_profiles_are_merged_and_parted_with_a_reason(
         "SELECT id, fields ->> '_fname' FROM profiles ORDER BY 2"
     ).fetchall()
     assert rows == [(ann, "Ann"), (bob, "Bob")]
+
+
+@pytest.fixture
+def held(people: tuple[str, str], connection: Connection) -> tuple[str, str]:
+    """A case, and the import in it."""
+    sent = make_import(
+        "email_phone",
+        {"_lname": "Smith"},
+        key={"email": "ann@example.com", "phone": "+442079460011"},
+        on_ambiguous=OnAmbiguous.HOLD,
+    )
+    pipeline = Pipeline(connection)
+    pipeline.apply(
+        make_import(
+            "email", {"phones": ["+442079460011"]}, key={"email": "bob@example.com"}
+        )
+    )
+    pipeline.apply(sent)
+    (case,) = list_cases(connection)
+    return str(case.case_id), str(sent.import_id)
+
+
+@pytest.mark.fact("H.4-preview", "H.4-pick")
+def test_a_held_case_is_shown_and_decided(
+    served: Console,
+    people: tuple[str, str],
+    held: tuple[str, str],
+    connection: Connection,
+) -> None:
+    case_id, import_id = held
+    path = f"/held/{case_id}"
+    assert path in served.get("/held").text
+    page = served.get(path).text
+    assert "1 import of database 1 match 2 profiles." in page
+    assert page.count("<code>Smith</code>") == 2
+    assert "Held until an operator decides" in served.get(f"/imports/{import_id}").text
+    for form in ({"action": "pick"}, {"action": "x"}, {"action": "reject"}):
+        assert served.post(path, **form).status_code == 400
+    assert served.post(path, action="retry").status_code == 303
+    assert len(list_cases(connection)) == 1
+
+    done = served.post(path, action="pick", profile_id=people[1])
+    assert done.headers["Location"] == f"/imports/{import_id}"
+    assert Pipeline(connection).profile(people[1])["fields"]["_lname"] == "Smith"
+    assert served.get(path).status_code == 404
+    assert "No imports are held." in served.get("/held").text

@@ -90,10 +90,11 @@ def test_everything_that_is_asked_is_told(settings: Settings) -> None:
         families.HEARTBEAT_APPLIED.name,
         families.HEARTBEAT_SECONDS.name,
         families.OLDEST_UNDELIVERED.name,
+        families.OLDEST_HELD.name,
     }
     known = {family.name for family in families.FAMILIES}
     assert told - known == set()
-    assert known - told <= absent | {families.TIME_TO_DRAIN.name}
+    assert known - told <= absent
 
 
 def test_what_waits_for_an_endpoint_is_told_with_the_oldest(
@@ -108,6 +109,25 @@ def test_what_waits_for_an_endpoint_is_told_with_the_oldest(
     oldest = found["penstock_oldest_undelivered_timestamp_seconds"][str(endpoint)]
     assert abs(time.time() - oldest - 3) < 30
     assert found["penstock_endpoint_disabled"][str(endpoint)] == 0
+
+
+def test_held_imports_are_told_with_the_oldest(
+    settings: Settings, connection: Connection
+) -> None:
+    assert ask(settings)["penstock_held"] == {"": 0}
+    connection.execute(
+        """
+        INSERT INTO held_imports
+        SELECT gen_random_uuid(), 1, gen_random_uuid(), 0, '', '',
+               now() - n * interval '1 minute', now()
+          FROM generate_series(1, 3) AS n
+        """
+    )
+    found = ask(settings)
+
+    assert found["penstock_held"] == {"": 3}
+    oldest = found["penstock_oldest_held_accepted_timestamp_seconds"][""]
+    assert abs(time.time() - oldest - 180) < 30
 
 
 def add_deliveries(connection: Connection, endpoint: int, count: int) -> None:

@@ -101,6 +101,7 @@ def test_an_import_waits_then_is_applied_and_the_account_is_balanced(
         rejected=1,
         dead=0,
         removed=0,
+        held=0,
         waiting=1,
         repeated=0,
     )

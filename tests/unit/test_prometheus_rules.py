@@ -107,6 +107,10 @@ CASES = {
         fires={"penstock_dead_letters_total": "0x18 1x40"},
         quiet={"penstock_dead_letters_total": "7x60"},
     ),
+    "PenstockHeldOld": Case(
+        fires={"penstock_oldest_held_accepted_timestamp_seconds": "-90000x60"},
+        quiet={"penstock_oldest_held_accepted_timestamp_seconds": "-80000x60"},
+    ),
     "PenstockRejectsJump": Case(
         fires={
             'penstock_processed_total{state="rejected"}': "0x1440 0+60x30",

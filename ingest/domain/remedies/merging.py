@@ -30,6 +30,32 @@ MERGES: tuple[ErrorKind, ...] = (
         remedy="Omit on_ambiguous in the row, and send it with the upload.",
     ),
     kind(
+        "rejected_by_operator",
+        "Rejected by an operator",
+        code=409,
+        remedy="Send the import again with a key that only one profile has.",
+    ),
+    kind(
+        "not_decided",
+        "Not decided in time",
+        code=409,
+        remedy="Send the import again. Decide held imports with: penstock held list.",
+    ),
+    kind(
+        "candidate_deleted",
+        "A candidate was deleted",
+        code=409,
+        remedy="Send the import again.",
+    ),
+    kind(
+        "not_held",
+        "No imports are held under this ID",
+        "No profile has this ID, email, or phone",
+        "Several profiles found",
+        code=404,
+        remedy="Open the list of held imports, or search for the profile.",
+    ),
+    kind(
         "merged_since",
         "The profile was merged: undo the merge {} first",
         code=409,

@@ -21,7 +21,9 @@ async def find_candidates(
     """Return the profiles that each conflict among `answers` is about."""
     if not token.allows(Scope.READ, database_id):
         return {}
-    conflicts = (one for one in answers if one.error == AmbiguousMatch.code)
+    conflicts = (
+        one for one in answers if one.is_held or one.error == AmbiguousMatch.code
+    )
     texts = {one.import_id: one.error_text for one in islice(conflicts, MAX_CONFLICTS)}
     if not texts:
         return {}

@@ -81,6 +81,9 @@ class JobReply(SuccessReply, frozen=True, kw_only=True):
     removed: Annotated[
         int | UnsetType, Meta(description="Profiles removed by an undo")
     ] = UNSET
+    held: Annotated[
+        int | UnsetType, Meta(description="Imports that wait for an operator")
+    ] = UNSET
     waiting: _Count
     bytes: _Count
     total_bytes: int | None
@@ -123,6 +126,7 @@ def view_job(seen: Seen, now: datetime) -> JobReply:
         rejected=counts.rejected,
         dead=counts.dead,
         removed=counts.removed or UNSET,
+        held=counts.held or UNSET,
         waiting=max(0, job.rows - counts.total),
         bytes=job.bytes,
         total_bytes=job.total_bytes,

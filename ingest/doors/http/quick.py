@@ -71,7 +71,8 @@ class QuickResource:
             late = asks_retry(self._intake.settings, req, resp)
             _say(resp, *(late or (202, "Accepted")))
         else:
-            _say(resp, answer.error or 200, answer.error_text)
+            status = 202 if answer.is_held else 200
+            _say(resp, answer.error or status, answer.error_text)
 
     async def on_options(self, req: Call, resp: Response) -> None:
         """Tell a browser what a page of an allowed origin may send."""

@@ -23,7 +23,13 @@ from ingest.doors.http.intake import Intake
 from ingest.settings import Settings
 from ingest.telemetry import metrics
 from ingest.wire.replies import CONTENT_TYPES, INTERNAL_ERROR, dump, to_reply
-from ingest.wire.reply_types import AcceptedReply, ErrorReply, ImportedReply, Reply
+from ingest.wire.reply_types import (
+    AcceptedReply,
+    ErrorReply,
+    HeldReply,
+    ImportedReply,
+    Reply,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +58,10 @@ def describe(answer: Answer, candidates: Sequence[Candidate] = ()) -> Reply:
     error, text, profile_id = answer.error, answer.error_text, answer.profile_id
     if not error and profile_id is not None:
         return ImportedReply(error_text=text, profile_id=profile_id)
+    if answer.is_held:
+        return HeldReply(
+            import_id=answer.import_id, candidates=list(candidates) or UNSET
+        )
     return ErrorReply(
         error=error,
         error_text=text,
@@ -70,6 +80,9 @@ def reply_answer(
 ) -> None:
     """Answer with the outcome of an import, and the profiles of a conflict."""
     status = answer.error if mirror and answer.error else 200
+    if answer.is_held:
+        status = 202
+        resp.set_header("Location", f"/api/v1.1/imports/{answer.import_id}")
     reply(req, resp, status, describe(answer, candidates))
 
 

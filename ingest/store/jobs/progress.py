@@ -84,7 +84,7 @@ def find_job(connection: Connection, job_id: UUID) -> Job | None:
             SELECT id, name, database_id, token_id, idempotency_key, parameters, form,
                    fingerprint, state, error_text, rows, settled, digest, bytes,
                    total_bytes, created, updated, unchanged, rejected, dead, removed,
-                   cancelled_at, created_at, updated_at, finished_at
+                   held, cancelled_at, created_at, updated_at, finished_at
               FROM jobs
              WHERE id = %(id)s
             """,
@@ -168,6 +168,7 @@ def save_progress(
                digest = %(digest)s, bytes = %(bytes)s, created = %(created)s,
                updated = %(updated)s, unchanged = %(unchanged)s,
                rejected = %(rejected)s, dead = %(dead)s, removed = %(removed)s,
+               held = %(held)s,
                updated_at = %(now)s
          WHERE id = %(id)s
      RETURNING cancelled_at IS NULL
@@ -184,6 +185,7 @@ def save_progress(
             "rejected": counts.rejected,
             "dead": counts.dead,
             "removed": counts.removed,
+            "held": counts.held,
             "now": now,
         },
     ).fetchone()

@@ -1,15 +1,22 @@
 """Deleting a profile with everything that is known of it (contract 12.3)."""
 
+from collections import Counter, defaultdict
 from dataclasses import replace
 
 from ingest.domain.catalog import Catalog, Database, FieldType
 from ingest.domain.errors import NotFound
+from ingest.domain.imports import State
 from ingest.domain.lookups import PROFILE_ID, Lookup, Search, stored_keys
 from ingest.domain.profiles import Profile
 from ingest.store.database import Connection
+from ingest.store.held import delete_held, list_held_of
+from ingest.store.ledger import LedgerCounts, add_counts
 from ingest.store.profiles.aliases import list_former_ids
 from ingest.store.profiles.keys import delete_keys
 from ingest.store.profiles.workspaces import lock_workspace, want
+
+#: Why a held import is rejected when a profile that it may be about goes.
+CANDIDATE_DELETED = "A candidate was deleted"
 
 
 def delete_profile(
@@ -33,9 +40,35 @@ def delete_profile(
     # Its row is locked, so no merge adds to them.
     former = list_former_ids(connection, database_id, [profile.id])
     ids = [profile.id, *former.get(profile.id, ())]
+    _reject_held(connection, database_id, ids)
     with connection.pipeline():
         _delete(connection, profile, ids, catalog.databases[database_id])
     return ids
+
+
+def _reject_held(connection: Connection, database_id: int, ids: list[str]) -> None:
+    """Reject the held imports that may be about a deleted profile (M9)."""
+    held = list_held_of(connection, database_id, ids)
+    if not held:
+        return
+    import_ids = [import_id for import_id, _ in held]
+    connection.execute(
+        """
+        UPDATE imports
+           SET state = 'rejected', error = 409, error_text = %(text)s,
+               faults = jsonb_build_array(jsonb_build_object(
+                   'code', 409, 'message', %(text)s::text, 'path', ''))
+         WHERE import_id = ANY(%(ids)s::uuid[])
+           AND state = 'held'
+        """,
+        {"ids": import_ids, "text": CANDIDATE_DELETED},
+    )
+    delete_held(connection, import_ids)
+    counts: dict[int, LedgerCounts] = defaultdict(Counter)
+    for _, partition in held:
+        counts[partition][database_id, State.HELD] -= 1
+        counts[partition][database_id, State.REJECTED] += 1
+    add_counts(connection, counts)
 
 
 def _find_removed(

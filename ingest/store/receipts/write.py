@@ -158,6 +158,25 @@ def withdraw_dead_receipts(
     return {import_id for (import_id,) in rows}
 
 
+def withdraw_held_receipts(
+    connection: Connection, import_ids: Iterable[UUID]
+) -> set[UUID]:
+    """Take back the receipts of those of `import_ids` that are held; return whose.
+
+    For the transaction that decides on them.
+    """
+    rows = connection.execute(
+        """
+        DELETE FROM imports
+         WHERE import_id = ANY(%(ids)s::uuid[])
+           AND state = 'held'
+     RETURNING import_id
+        """,
+        {"ids": list(import_ids)},
+    )
+    return {import_id for (import_id,) in rows}
+
+
 def _row(receipt: Receipt) -> dict[str, object]:
     import_, outcome = receipt.import_, receipt.outcome
     row: dict[str, object] = {
@@ -192,6 +211,7 @@ def _row(receipt: Receipt) -> dict[str, object]:
         row["profiles"] = outcome.profiles
     if outcome.undoes is not None:
         row["undoes"] = outcome.undoes
+    if outcome.kept or outcome.undoes is not None:
         row["kept"] = to_builtins(outcome.kept)
     return row
 

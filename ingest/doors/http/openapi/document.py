@@ -18,7 +18,7 @@ from ingest.doors.http.openapi.responses import (
 )
 from ingest.doors.http.openapi.schemas import JsonSchema, build_request_schemas
 from ingest.doors.http.openapi.service_paths import build_other_paths
-from ingest.wire.reply_types import ErrorReply
+from ingest.wire.reply_types import ErrorReply, HeldReply
 
 _ABOUT = """\
 Imports are queued. By default the response waits for the outcome. If that takes too
@@ -177,7 +177,10 @@ def _describe_responses(asking: ApiOperation) -> JsonSchema:
     if asking.accepted:
         described["200"]["headers"] = _refer_headers(*_ANSWERED, *RATE_HEADERS)
         described["202"] = {
-            **describe_answers("Accepted, not applied yet", refer(asking.accepted)),
+            **describe_answers(
+                "Accepted, not applied yet, or held until an operator decides",
+                refer(asking.accepted, HeldReply),
+            ),
             "headers": _refer_headers("Location", *_ANSWERED, *RATE_HEADERS),
         }
     else:

@@ -1,0 +1,121 @@
+"""The pages of held imports: the cases, and the decision on one (H8)."""
+
+import logging
+from functools import partial
+from uuid import UUID
+
+from msgspec import Struct
+
+from ingest.console.requests import Page, PageRequest, Redirect
+from ingest.domain.errors import InvalidRequest, NotFound
+from ingest.domain.imports import Outcome
+from ingest.domain.profiles import Profile
+from ingest.settings import Settings
+from ingest.store.database import Connection
+from ingest.store.held import HeldCase, list_cases
+from ingest.store.profiles.profile_rows import load_profiles
+from workers.held import Decision, HeldCases
+
+logger = logging.getLogger(__name__)
+
+#: Cases that a page lists, the oldest first.
+_LISTED = 1000
+
+
+class Choice(Struct, frozen=True, kw_only=True):
+    """A candidate, and what picking it would do."""
+
+    profile: Profile
+    outcomes: list[Outcome]
+
+
+async def show_cases(request: PageRequest) -> Page:
+    """List the cases that wait for a decision."""
+    cases = await request.services.read(partial(list_cases, limit=_LISTED))
+    return Page(template="held.html", values={"cases": cases})
+
+
+async def show_case(request: PageRequest) -> Page:
+    """Show the candidates of a case side by side, and what each choice would change."""
+    case = await _find(request)
+    # What is tried is rolled back; it locks like a batch of imports.
+    choices = await request.services.apply(
+        partial(_try_all, case=case, settings=request.services.settings)
+    )
+    values = {"case": case, "choices": choices}
+    return Page(template="case.html", values=values)
+
+
+async def decide(request: PageRequest) -> Redirect:
+    """Pick a candidate, search again, or reject."""
+    case = await _find(request)
+    action, reason = request.form.get("action", ""), request.form.get("reason", "")
+    decision = _read_decision(case, action, request.form.get("profile_id", ""), reason)
+    outcomes = await request.services.apply(
+        partial(
+            _decide, case=case, decision=decision, settings=request.services.settings
+        )
+    )
+    extra = {"token_id": request.admin.id, "imports": len(outcomes)}
+    logger.info("held imports decided", extra=extra)
+    if len(outcomes) == 1:
+        return Redirect(f"/imports/{outcomes[0].import_id}")
+    return Redirect("/held")
+
+
+def _read_decision(
+    case: HeldCase, action: str, profile_id: str, reason: str
+) -> Decision:
+    if action == "pick":
+        if profile_id not in case.candidates:
+            raise InvalidRequest("Must be one of the candidates", "profile_id")
+        return Decision(profile_id=profile_id)
+    if action == "retry":
+        return Decision()
+    if action != "reject":
+        raise InvalidRequest("Must be one of pick, retry, reject", "action")
+    if not reason.strip():
+        raise InvalidRequest("Missing reason", "reason")
+    return Decision(rejection=f"Rejected by an operator ({reason.strip()[:200]})")
+
+
+async def _find(request: PageRequest) -> HeldCase:
+    case_id = request.uuid("case_id")
+    return await request.services.read(partial(_find_case, case_id=case_id))
+
+
+def _find_case(connection: Connection, case_id: UUID) -> HeldCase:
+    for case in list_cases(connection, limit=_LISTED):
+        if case.case_id == case_id:
+            return case
+    raise NotFound("No imports are held under this ID; they were decided")
+
+
+def _decide(
+    connection: Connection, case: HeldCase, decision: Decision, settings: Settings
+) -> list[Outcome]:
+    return _open(connection, settings).decide(case.case_id, decision)
+
+
+def _try_all(
+    connection: Connection, case: HeldCase, settings: Settings
+) -> list[Choice]:
+    owners = [(case.database_id, id_) for id_ in case.candidates]
+    cases = _open(connection, settings)
+    return [
+        Choice(
+            profile=profile,
+            outcomes=cases.decide(
+                case.case_id, Decision(profile_id=profile.id), dry_run=True
+            ),
+        )
+        for profile in load_profiles(connection, owners)
+    ]
+
+
+def _open(connection: Connection, settings: Settings) -> HeldCases:
+    return HeldCases(
+        connection,
+        geoip_database=settings.geoip_database,
+        limits=settings.profile_limits,
+    )

@@ -1,0 +1,161 @@
+"""Held imports as their callers see them: H2, and the ledger: H1."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ingest.domain.tokens import Scope
+from ingest.ledger.audit import audit
+from ingest.settings import Settings
+from ingest.store.held import list_cases
+from ingest.streams.acceptance_log import Journal
+from tests.conftest import Connection
+from tests.drains import draining, trying
+from tests.intakes import ServedIntake, served, wait_until
+from tests.uploads import ask
+from tests.uploads import send as upload
+from workers.held import Decision, HeldCases
+
+ANN, PHONE = "ann@example.com", "+442079460011"
+HELD = "Held until an operator decides"
+
+
+@pytest.fixture
+def penstock(settings: Settings) -> Iterator[ServedIntake]:
+    with served(settings) as intake, draining(settings), trying(settings):
+        yield intake
+
+
+@pytest.fixture
+def two(penstock: ServedIntake, token: str) -> list[str]:
+    ids = []
+    for data in ({"email": ANN}, {"phones": [PHONE]}):
+        answer = penstock.post(
+            {"token": token, "db_id": 1, "data": data}, path="/api/v1.1/profiles/add"
+        )
+        ids.append(str(answer.json()["profile_id"]))
+    return ids
+
+
+def hold(token: str, **more: Any) -> dict[str, Any]:
+    key = {"matching": "email_phone", "email": ANN, "phone": PHONE}
+    return {
+        "token": token,
+        "db_id": 1,
+        **key,
+        "on_ambiguous": "hold",
+        "data": {"points": 5},
+        **more,
+    }
+
+
+@pytest.mark.fact("H.2-callers")
+def test_a_caller_is_told_that_its_import_is_held(
+    penstock: ServedIntake, two: list[str], token: str
+) -> None:
+    response = penstock.post(hold(token))
+    answer = response.json()
+
+    assert response.status_code == 202
+    assert (answer["error"], answer["error_text"], answer["state"]) == (0, HELD, "held")
+    assert {one["profile_id"] for one in answer["candidates"]} == set(two)
+    assert response.headers["Location"].endswith(answer["import_id"])
+    receipt = penstock.get(f"/api/v1.1/imports/{answer['import_id']}?token={token}")
+    shown = receipt.json()
+    assert (shown["state"], shown["error"], shown["profile_id"]) == ("held", 0, None)
+    xml = penstock.post(hold(token, format="xml"))
+    assert (xml.status_code, "<state>held</state>" in xml.text) == (202, True)
+    tried = penstock.post(hold(token, dry_run=True)).json()
+    assert (tried["error"], tried["receipt"]["state"]) == (0, "held")
+
+
+@pytest.mark.fact("H.2-callers")
+def test_a_repeated_request_hears_the_same(
+    penstock: ServedIntake, connection: Connection, two: list[str], token: str
+) -> None:
+    headers = {"Idempotency-Key": "one"}
+    first, second = (penstock.post(hold(token), headers) for _ in range(2))
+    assert first.json() == second.json()
+    (case,) = list_cases(connection)
+    assert case.imports == 1
+    HeldCases(connection).decide(case.case_id, Decision(profile_id=two[0]))
+    third = penstock.post(hold(token), headers).json()
+    receipt = penstock.get(
+        f"/api/v1.1/imports/{first.json()['import_id']}?token={token}"
+    ).json()
+    assert (receipt["state"], receipt["profile_id"]) == ("updated", two[0])
+    assert third["error"] == 0
+
+
+@pytest.mark.fact("H.2-callers")
+def test_elements_forms_and_files_are_held_too(
+    penstock: ServedIntake, connection: Connection, two: list[str], token: str
+) -> None:
+    element = {name: it for name, it in hold(token).items() if name != "token"}
+    batch = penstock.post(
+        {"token": token, "db_id": 1, "data": [element, {"email": ANN, "data": {}}]},
+        path="/api/v1.1/profiles/import_batch",
+    ).json()
+    assert [one["error_text"] for one in batch["result"]] == [
+        *(HELD, "Successful operation")
+    ]
+    line = f"email,phone,points\n{ANN},{PHONE},5\n".encode()
+    job = upload(
+        penstock, token, line, matching="email_phone", on_ambiguous="hold"
+    ).json()
+    told: dict[str, Any] = wait_until(
+        lambda: (
+            (it := ask(penstock, token, job["job_id"]).json())["state"] == "done" and it
+        )
+    )
+    assert (told["held"], told["updated"], told["waiting"]) == (1, 0, 0)
+    (case,) = list_cases(connection)
+    assert case.imports == 2
+
+
+@pytest.mark.fact("H.1-ledger")
+def test_the_ledger_balances_before_and_after_a_decision(
+    settings: Settings,
+    penstock: ServedIntake,
+    connection: Connection,
+    two: list[str],
+    token: str,
+) -> None:
+    for _ in range(3):
+        penstock.post(hold(token))
+
+    def balance() -> Any:
+        journal = Journal(settings.redis_url, settings.partitions)
+        try:
+            found = audit(connection, journal, settings_now(connection))
+        finally:
+            journal.close()
+        assert found.is_balanced, found
+        (one,) = found.balances
+        assert one.imbalance == 0
+        return one
+
+    before = balance()
+    assert (before.accepted, before.created, before.held) == (5, 2, 3)
+    (case,) = list_cases(connection)
+    HeldCases(connection).decide(case.case_id, Decision(profile_id=two[0]))
+    after = balance()
+    assert (after.held, after.updated, after.unchanged) == (0, 1, 2)
+
+
+def settings_now(connection: Connection) -> Any:
+    row = connection.execute("SELECT now()").fetchone()
+    assert row is not None
+    return row[0]
+
+
+@pytest.mark.fact("H.2-callers")
+@pytest.mark.parametrize("narrow", [Scope.IMPORT], indirect=True)
+def test_one_who_may_not_read_is_not_told_whom_it_matches(
+    narrow: str, penstock: ServedIntake, two: list[str]
+) -> None:
+    answer = penstock.post(hold(narrow)).json()
+
+    assert answer["state"] == "held"
+    assert "candidates" not in answer

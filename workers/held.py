@@ -1,0 +1,206 @@
+"""Decisions on held imports: applied, or rejected, each at most once (H4 to H7).
+
+A held import has a receipt, of state `held`. The transaction that decides takes that
+back first, as a replay does with a dead letter: whoever else decides finds it gone.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import psycopg
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ingest.domain.errors import PenstockError
+from ingest.domain.imports import Outcome, Release, State
+from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
+from ingest.geo import open_locator
+from ingest.store.catalog.load import hold_catalog, load_catalog
+from ingest.store.database import Connection
+from ingest.store.held import (
+    HeldImport,
+    claim_held,
+    delete_held,
+    list_expired,
+    list_written,
+)
+from ingest.store.ledger import LedgerCounts, add_counts
+from ingest.store.profiles.aliases import load_aliases
+from ingest.store.receipts.write import withdraw_held_receipts
+from ingest.wire.entries import decode
+from ingest.wire.profile_schemas import ProfileSchemas
+from workers.apply import ROOM, ReadImport, apply_batch
+
+#: Imports of a case that one transaction decides.
+_PAGE = 50
+_ATTEMPTS = 5
+_COLLISIONS = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+)
+#: Why a held import is rejected in the end.
+UNDECIDED = "Not decided in time"
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """The decision of an operator: to pick, to search again, or to reject."""
+
+    #: The profile to apply the imports to; None to search again.
+    profile_id: str | None = None
+    #: Why they are rejected; empty to apply them.
+    rejection: str = ""
+
+
+class NoRoom(PenstockError):
+    """The imports of a case want more locks than one transaction should take."""
+
+
+class HeldCases:
+    """Decides cases of one Postgres."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        geoip_database: str = "",
+        limits: ProfileLimits = DEFAULT_LIMITS,
+    ) -> None:
+        self._connection = connection
+        self._locate = open_locator(geoip_database)
+        self._limits = limits
+
+    def decide(
+        self,
+        case_id: UUID,
+        decision: Decision,
+        import_ids: Collection[UUID] = (),
+        *,
+        dry_run: bool = False,
+    ) -> list[Outcome]:
+        """Decide a case, or only those of `import_ids`, in the order accepted.
+
+        What is held again, for several profiles match still, ends it. A dry run looks
+        at the first imports only.
+        """
+        outcomes: list[Outcome] = []
+        while True:
+            decided = self._try(case_id, decision, import_ids, dry_run=dry_run)
+            outcomes += decided
+            held = any(one.state is State.HELD for one in decided)
+            if dry_run or held or len(decided) < _PAGE:
+                return outcomes
+
+    def _try(
+        self,
+        case_id: UUID,
+        decision: Decision,
+        import_ids: Collection[UUID],
+        *,
+        dry_run: bool,
+    ) -> list[Outcome]:
+        page = _PAGE
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with self._connection.transaction(force_rollback=dry_run):
+                    return self._decide(case_id, decision, import_ids, page)
+            except NoRoom:
+                page = max(1, page // 8)
+            except _COLLISIONS:
+                if attempt == _ATTEMPTS:
+                    raise
+        return []
+
+    def _decide(
+        self,
+        case_id: UUID,
+        decision: Decision,
+        import_ids: Collection[UUID],
+        page: int,
+    ) -> list[Outcome]:
+        connection = self._connection
+        claimed = claim_held(connection, case_id, import_ids, page)
+        withdrawn = withdraw_held_receipts(
+            connection, [one.import_id for one in claimed]
+        )
+        held = [one for one in claimed if one.import_id in withdrawn]
+        delete_held(connection, [one.import_id for one in claimed])
+        if not held:
+            return []
+        hold_catalog(connection)
+        catalog = load_catalog(connection, self._limits)
+        released = _release(connection, held, decision)
+        schemas = ProfileSchemas(catalog, self._locate)
+        applied = apply_batch(connection, released, schemas, ROOM)
+        if applied.taken < len(released):
+            raise NoRoom
+        add_counts(connection, _count(held, applied.outcomes))
+        return applied.outcomes
+
+
+def _release(
+    connection: Connection, held: Sequence[HeldImport], decision: Decision
+) -> list[ReadImport]:
+    """Return the imports as decided, with what was written since each was accepted."""
+    database_id = held[0].database_id
+    written = _load_written(connection, database_id, held, decision)
+    released = []
+    for one in held:
+        newer: dict[str, dict[str, UUID]] = defaultdict(dict)
+        for profile_id, import_id, accepted_at, paths in written:
+            if accepted_at > one.accepted_at:
+                newer[profile_id].update(dict.fromkeys(paths, import_id))
+        release = Release(
+            profile_id=decision.profile_id, rejection=decision.rejection, newer=newer
+        )
+        released.append(
+            ReadImport(
+                import_=replace(decode(one.payload), release=release),
+                partition=one.partition,
+                entry_id=one.entry_id,
+                payload=one.payload,
+            )
+        )
+    return released
+
+
+def _load_written(
+    connection: Connection,
+    database_id: int,
+    held: Sequence[HeldImport],
+    decision: Decision,
+) -> list[tuple[str, UUID, datetime, list[str]]]:
+    ids = {id_ for one in held for id_ in one.candidates}
+    ids |= {decision.profile_id} if decision.profile_id else set()
+    aliases = load_aliases(connection, [(database_id, id_) for id_ in ids])
+    ids |= {alias.profile_id for alias in aliases.values()}
+    return list_written(connection, database_id, sorted(ids))
+
+
+def _count(
+    held: Iterable[HeldImport], outcomes: Iterable[Outcome]
+) -> dict[int, LedgerCounts]:
+    """Move what was counted as held to what it came to, each in its partition."""
+    states = {one.import_id: one.state for one in outcomes}
+    counts: dict[int, LedgerCounts] = defaultdict(Counter)
+    for one in held:
+        counts[one.partition][one.database_id, State.HELD] -= 1
+        counts[one.partition][one.database_id, states[one.import_id]] += 1
+    return counts
+
+
+def reject_expired(
+    connection: Connection, receipt_days: int, limits: ProfileLimits = DEFAULT_LIMITS
+) -> int:
+    """Reject what nobody decided before its receipt goes; return how many (H7)."""
+    before = datetime.now(UTC) - timedelta(days=max(1, receipt_days - 2))
+    cases, count = HeldCases(connection, limits=limits), 0
+    while expired := list_expired(connection, before, _PAGE):
+        case_id = expired[0][0]
+        ids = [import_id for case, import_id in expired if case == case_id]
+        decided = cases.decide(case_id, Decision(rejection=UNDECIDED), ids)
+        count += len(decided)
+        if not decided:
+            break
+    return count
