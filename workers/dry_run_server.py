@@ -1,7 +1,7 @@
-"""Answers requests for dry runs: a thread of the upkeep worker, one after another.
+"""Answers requests for dry runs, and for decisions on held imports, one by one.
 
-A thread of its own, for a request of a thousand imports takes a second, and the tasks
-of upkeep may not wait. One at a time, so that dry runs take little from imports.
+In a thread of the upkeep worker: a request of a thousand imports takes a second, and
+its tasks may not wait. One at a time, so that requests take little from imports.
 """
 
 import logging
@@ -21,10 +21,16 @@ from ingest.streams.queues import (
     stream_key,
 )
 from ingest.telemetry import metrics
-from ingest.wire.dry_runs import DryRunAnswer, dump_answer, load_request
+from ingest.wire.dry_runs import (
+    DryRunAnswer,
+    HeldDecision,
+    dump_answer,
+    load_request,
+)
 from ingest.wire.entries import decode
 from workers.database_session import DatabaseSession
 from workers.dry_runs import dry_run
+from workers.held import Decision, HeldCases
 from workers.retries import is_transient
 
 logger = logging.getLogger(__name__)
@@ -48,6 +54,7 @@ class DryRunServer:
     ) -> None:
         # How long a stop may take.
         self._listen_seconds = listen_seconds
+        self._settings = settings
         self._batch_size = settings.batch_size
         self._redis = connect_blocking(
             settings.redis_url, client_name="penstock-dry-runs"
@@ -98,6 +105,8 @@ class DryRunServer:
         try:
             request = load_request(payload)
             behind = sum(self._redis.xlen(stream_key(n)) for n in request.partitions)
+            if request.decision is not None:
+                return DryRunAnswer(outcomes=self._decide(request.decision))
             outcomes = self._try([decode(one) for one in request.imports])
         # The thread goes on, whatever a request has in it.
         except Exception as error:
@@ -110,6 +119,16 @@ class DryRunServer:
             metrics.DRY_RUNS.labels(outcome.state).inc()
         metrics.note_memory("upkeep")
         return DryRunAnswer(outcomes=outcomes, behind=behind)
+
+    def _decide(self, told: HeldDecision) -> list[Outcome]:
+        """Decide held imports: that is done here for those who ask over HTTP."""
+        cases = HeldCases(
+            self._session.connect(),
+            geoip_database=self._settings.geoip_database,
+            limits=self._settings.profile_limits,
+        )
+        decision = Decision(profile_id=told.profile_id, rejection=told.rejection)
+        return cases.decide(told.case_id, decision, dry_run=told.dry_run)
 
     def _try(self, imports: Sequence[Import]) -> list[Outcome]:
         """Try `imports`, no more at a time than a batch has: locks are held briefly."""

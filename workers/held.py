@@ -6,7 +6,7 @@ back first, as a replay does with a dead letter: whoever else decides finds it g
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import psycopg
@@ -89,7 +89,7 @@ class HeldCases:
             decided = self._try(case_id, decision, import_ids, dry_run=dry_run)
             outcomes += decided
             held = any(one.state is State.HELD for one in decided)
-            if dry_run or held or len(decided) < _PAGE:
+            if dry_run or held or not decided:
                 return outcomes
 
     def _try(
@@ -105,11 +105,11 @@ class HeldCases:
             try:
                 with self._connection.transaction(force_rollback=dry_run):
                     return self._decide(case_id, decision, import_ids, page)
-            except NoRoom:
-                page = max(1, page // 8)
-            except _COLLISIONS:
+            except (NoRoom, *_COLLISIONS) as error:
                 if attempt == _ATTEMPTS:
                     raise
+                if isinstance(error, NoRoom):
+                    page = max(1, page // 8)
         return []
 
     def _decide(
@@ -191,16 +191,18 @@ def _count(
 
 
 def reject_expired(
-    connection: Connection, receipt_days: int, limits: ProfileLimits = DEFAULT_LIMITS
+    connection: Connection, before: datetime, limits: ProfileLimits = DEFAULT_LIMITS
 ) -> int:
-    """Reject what nobody decided before its receipt goes; return how many (H7)."""
-    before = datetime.now(UTC) - timedelta(days=max(1, receipt_days - 2))
+    """Reject what was accepted before `before` and is not decided (H7).
+
+    Returns how many.
+    """
     cases, count = HeldCases(connection, limits=limits), 0
     while expired := list_expired(connection, before, _PAGE):
         case_id = expired[0][0]
         ids = [import_id for case, import_id in expired if case == case_id]
         decided = cases.decide(case_id, Decision(rejection=UNDECIDED), ids)
-        count += len(decided)
         if not decided:
             break
+        count += len(decided)
     return count

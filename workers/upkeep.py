@@ -85,9 +85,8 @@ def partition_receipts(settings: Settings) -> None:
             logger.error("retention paused, clocks differ", extra={"reason": apart})
             return
         # Before their receipts go.
-        rejected = reject_expired(
-            opened, settings.receipt_days, settings.profile_limits
-        )
+        undecided = clocks.postgres - timedelta(days=max(1, settings.receipt_days - 2))
+        rejected = reject_expired(opened, undecided, settings.profile_limits)
         if rejected:
             logger.warning("held imports rejected", extra={"imports": rejected})
         before = clocks.postgres - timedelta(days=settings.receipt_days)

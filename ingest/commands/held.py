@@ -27,7 +27,6 @@ from ingest.wire.merges import MergeRequest, make_merge
 from workers.held import Decision, HeldCases
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_LISTED = 1000
 _STATE_DIR = click.option(
     "--state-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -86,7 +85,7 @@ def list_command(database_id: int | None, as_json: bool, state_dir: Path) -> Non
     """
     settings = find_settings(state_dir)
     with connect(settings.database_url) as connection:
-        cases = list_cases(connection, database_id, _LISTED)
+        cases = list_cases(connection, database_id)
     if as_json:
         print_json(cases)
         return
@@ -267,10 +266,8 @@ def _cases(settings: Settings, connection: Connection) -> HeldCases:
 
 
 def _find(connection: Connection, case: UUID) -> HeldCase:
-    case_id = find_case(connection, case)
-    for one in list_cases(connection, limit=_LISTED):
-        if one.case_id == case_id:
-            return one
+    if found := find_case(connection, case):
+        return found
     raise click.ClickException(
         f"No held imports of {case}. They were decided, or the ID is wrong. To list "
         "the cases: penstock held list"

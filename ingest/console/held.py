@@ -2,7 +2,6 @@
 
 import logging
 from functools import partial
-from uuid import UUID
 
 from msgspec import Struct
 
@@ -12,14 +11,11 @@ from ingest.domain.imports import Outcome
 from ingest.domain.profiles import Profile
 from ingest.settings import Settings
 from ingest.store.database import Connection
-from ingest.store.held import HeldCase, list_cases
+from ingest.store.held import HeldCase, find_case, list_cases
 from ingest.store.profiles.profile_rows import load_profiles
 from workers.held import Decision, HeldCases
 
 logger = logging.getLogger(__name__)
-
-#: Cases that a page lists, the oldest first.
-_LISTED = 1000
 
 
 class Choice(Struct, frozen=True, kw_only=True):
@@ -31,7 +27,7 @@ class Choice(Struct, frozen=True, kw_only=True):
 
 async def show_cases(request: PageRequest) -> Page:
     """List the cases that wait for a decision."""
-    cases = await request.services.read(partial(list_cases, limit=_LISTED))
+    cases = await request.services.read(list_cases)
     return Page(template="held.html", values={"cases": cases})
 
 
@@ -80,15 +76,12 @@ def _read_decision(
 
 
 async def _find(request: PageRequest) -> HeldCase:
-    case_id = request.uuid("case_id")
-    return await request.services.read(partial(_find_case, case_id=case_id))
-
-
-def _find_case(connection: Connection, case_id: UUID) -> HeldCase:
-    for case in list_cases(connection, limit=_LISTED):
-        if case.case_id == case_id:
-            return case
-    raise NotFound("No imports are held under this ID; they were decided")
+    case = await request.services.read(
+        partial(find_case, named=request.uuid("case_id"))
+    )
+    if case is None:
+        raise NotFound("No imports are held under this ID (they were decided)")
+    return case
 
 
 def _decide(

@@ -21,6 +21,7 @@ from ingest.streams.queues import DRY_RUNS_KEY, dry_run_answer_key, dry_run_key
 from ingest.wire.dry_runs import (
     DryRunAnswer,
     DryRunRequest,
+    HeldDecision,
     dump_request,
     load_answer,
 )
@@ -51,15 +52,30 @@ class DryRuns:
         """
         if not accepted:
             return DryRunAnswer()
+        return _check(await self._run(_write(accepted)))
+
+    async def decide(self, decision: HeldDecision) -> DryRunAnswer:
+        """Let a worker decide held imports; return what came of them.
+
+        Raises what `run` does. After Unavailable nobody knows whether it was decided:
+        a repeat finds that it was.
+        """
+        request = DryRunRequest(imports=[], partitions=[], decision=decision)
+        answer = await self._run(dump_request(request))
+        if answer is None:
+            raise Unavailable("No worker answered in time; read the receipts")
+        return _check(answer)
+
+    async def _run(self, request: bytes) -> DryRunAnswer | None:
+        """Return the answer to a request; None if there was none in time."""
         request_id = token_hex(16)
         try:
-            await self._ask(request_id, _write(accepted))
-            answer = await self._listen(request_id)
+            await self._ask(request_id, request)
+            return await self._listen(request_id)
         except (RedisError, OSError, DecodeError) as error:
             raise Unavailable("The queue is unavailable") from error
         finally:
             await self._forget(request_id)
-        return _check(answer)
 
     async def close(self) -> None:
         """Disconnect."""

@@ -132,7 +132,7 @@ def delete_held(connection: Connection, import_ids: Collection[UUID]) -> None:
 
 
 def list_cases(
-    connection: Connection, database_id: int | None = None, limit: int = 100
+    connection: Connection, database_id: int | None = None, limit: int = 1000
 ) -> list[HeldCase]:
     """Return the cases that wait for a decision, the oldest first."""
     with connection.cursor(row_factory=class_row(HeldCase)) as cursor:
@@ -161,22 +161,33 @@ def list_cases(
         ).fetchall()
 
 
-def find_case(connection: Connection, case_or_import: UUID) -> UUID | None:
+def find_case(connection: Connection, named: UUID) -> HeldCase | None:
     """Return the case of this id, or of a held import of this id."""
-    row = connection.execute(
-        """
-        SELECT case_id
-          FROM held_imports
-         WHERE case_id = %(id)s
-         UNION ALL
-        SELECT case_id
-          FROM held_imports
-         WHERE import_id = %(id)s
-         LIMIT 1
-        """,
-        {"id": case_or_import},
-    ).fetchone()
-    return row[0] if row else None
+    with connection.cursor(row_factory=class_row(HeldCase)) as cursor:
+        return cursor.execute(
+            """
+              WITH wanted AS MATERIALIZED (
+                   SELECT case_id FROM held_imports WHERE case_id = %(id)s
+                    UNION ALL
+                   SELECT case_id FROM held_imports WHERE import_id = %(id)s
+                    LIMIT 1)
+            SELECT held.*,
+                   ARRAY(SELECT profile_id
+                           FROM held_candidates
+                          WHERE held_candidates.import_id = held.first_import_id
+                          ORDER BY profile_id) AS candidates
+              FROM (SELECT case_id, min(database_id) AS database_id,
+                           count(*) AS imports,
+                           (array_agg(import_id ORDER BY accepted_at, import_id))[1]
+                               AS first_import_id,
+                           min(accepted_at) AS first_accepted_at,
+                           max(accepted_at) AS last_accepted_at
+                      FROM held_imports
+                     WHERE case_id = (SELECT case_id FROM wanted)
+                     GROUP BY case_id) AS held
+            """,
+            {"id": named},
+        ).fetchone()
 
 
 def list_expired(

@@ -1,18 +1,32 @@
 """Dry runs as an intake asks for them, and as a worker answers."""
 
+from uuid import UUID
+
 import msgspec
 from msgspec import Struct
 
 from ingest.domain.imports import Outcome
 
 
+class HeldDecision(Struct, frozen=True, kw_only=True):
+    """The decision on a case of held imports."""
+
+    case_id: UUID
+    #: The profile to apply the imports to; None to search again.
+    profile_id: str | None = None
+    #: Why they are rejected; empty to apply them.
+    rejection: str = ""
+    dry_run: bool = False
+
+
 class DryRunRequest(Struct, frozen=True, kw_only=True):
-    """Imports to be tried."""
+    """Imports to be tried, or held ones to be decided."""
 
     #: Each as it would be written to its stream, in the order of the request.
     imports: list[bytes]
     #: Those that the imports belong to, each once.
     partitions: list[int]
+    decision: HeldDecision | None = None
 
 
 class DryRunAnswer(Struct, frozen=True, kw_only=True):

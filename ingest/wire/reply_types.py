@@ -142,7 +142,7 @@ class KeptView(Struct, frozen=True, kw_only=True):
         str,
         Meta(
             description="`changed since`, `needed` (it found the profile), `consent`,"
-            " `taken` (another profile holds it)"
+            " `taken` (another profile holds it), `newer` (written since it was held)"
         ),
     ]
     by: Annotated[UUID | UnsetType, Meta(description="Import that keeps the value")] = (
@@ -289,6 +289,46 @@ class MergeReply(Reply, frozen=True, kw_only=True):
         list[ChangeView], Meta(description="Changes of the surviving profile")
     ]
     faults: list[FaultView]
+
+
+class HeldCaseView(Struct, frozen=True, kw_only=True):
+    """Held imports with the same candidates, which are decided together."""
+
+    case_id: UUID
+    imports: Annotated[int, Meta(description="Number of held imports")]
+    first_import_id: UUID
+    first_accepted_at: Timestamp
+    last_accepted_at: Timestamp
+    candidates: list[ProfileId]
+
+
+class HeldCasesReply(SuccessReply, frozen=True, kw_only=True):
+    """Cases of held imports, the oldest first."""
+
+    data: list[HeldCaseView]
+
+
+class DecidedView(Struct, frozen=True, kw_only=True):
+    """The outcome of a held import; changes require the scope `read`."""
+
+    import_id: UUID
+    state: State
+    error: Code
+    error_text: str
+    profile_id: ProfileId | UnsetType = UNSET
+    changes: list[ChangeView]
+    kept: list[KeptView]
+
+
+class DecidedReply(SuccessReply, frozen=True, kw_only=True):
+    """The decision on a case of held imports."""
+
+    dry_run: Literal[True] | UnsetType = UNSET
+    case_id: UUID
+    result: Annotated[
+        list[DecidedView],
+        Meta(description="One for each import, in the order in which it was accepted"),
+    ]
 
 
 class WaitingReply(Struct, frozen=True, kw_only=True):

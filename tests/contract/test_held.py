@@ -159,3 +159,93 @@ def test_one_who_may_not_read_is_not_told_whom_it_matches(
 
     assert answer["state"] == "held"
     assert "candidates" not in answer
+
+
+def resolve(
+    penstock: ServedIntake, token: str, import_id: str, **told: Any
+) -> dict[str, Any]:
+    path = f"/api/v1.1/imports/{import_id}/resolve"
+    answer: dict[str, Any] = penstock.post({"token": token, **told}, {}, path).json()
+    return answer
+
+
+@pytest.mark.fact("H.8-http", "H.4-preview", "H.4-pick")
+def test_a_case_is_listed_and_decided_over_http(
+    penstock: ServedIntake, two: list[str], token: str
+) -> None:
+    held = penstock.post(hold(token)).json()["import_id"]
+    listed = penstock.post(
+        {"token": token, "db_id": 1}, path="/api/v1.1/imports/held"
+    ).json()
+    (case,) = listed["data"]
+    assert (case["imports"], case["first_import_id"]) == (1, held)
+    assert case["candidates"] == sorted(two)
+
+    picked = {"action": "pick", "profile_id": two[0]}
+    tried = resolve(penstock, token, held, **picked, dry_run=True)
+    assert (tried["error"], tried["dry_run"]) == (0, True)
+    done = resolve(penstock, token, case["case_id"], **picked)
+    assert tried["result"] == done["result"]
+    (one,) = done["result"]
+    assert (one["import_id"], one["state"], one["profile_id"]) == (
+        *(held, "updated"),
+        two[0],
+    )
+    assert one["changes"] == [{"path": "points", "old": None, "new": 5}]
+    again = resolve(penstock, token, held, **picked)
+    assert (again["error"], again["error_text"]) == (
+        404,
+        "No imports are held under this ID (they were decided)",
+    )
+
+
+@pytest.mark.fact("H.8-http", "H.4-reject")
+@pytest.mark.parametrize(
+    ("told", "error", "text"),
+    [
+        ({}, 400, "Missing parameter: action"),
+        ({"action": "x"}, 400, "Unknown action (one of pick, retry, reject): action"),
+        ({"action": "pick"}, 400, "Missing parameter: profile_id"),
+        (
+            {"action": "pick", "profile_id": "0" * 24},
+            400,
+            "Must be one of the candidates: profile_id",
+        ),
+        ({"action": "reject"}, 400, "Missing parameter: reason"),
+        ({"action": "reject", "reason": "x" * 201}, 400, "Too long (at most 200"),
+    ],
+)
+def test_a_decision_that_is_none_is_refused(
+    penstock: ServedIntake,
+    two: list[str],
+    token: str,
+    told: dict[str, Any],
+    error: int,
+    text: str,
+) -> None:
+    held = penstock.post(hold(token)).json()["import_id"]
+    refused = resolve(penstock, token, held, **told)
+
+    assert (refused["error"], refused["error_text"][: len(text)]) == (error, text)
+    assert resolve(penstock, token, "nothing", action="retry")["error"] == 404
+    done = resolve(penstock, token, held, action="reject", reason="a test")
+    assert [(one["state"], one["error_text"]) for one in done["result"]] == [
+        ("rejected", "Rejected by an operator (a test)")
+    ]
+
+
+@pytest.mark.fact("D.4-merge")
+@pytest.mark.parametrize(
+    ("narrow", "error"),
+    [(Scope.MERGE, 0), (Scope.IMPORT, 403), (Scope.READ, 403)],
+    indirect=["narrow"],
+)
+def test_a_decision_needs_the_right_to_merge(
+    narrow: str, penstock: ServedIntake, two: list[str], token: str, error: int
+) -> None:
+    held = penstock.post(hold(token)).json()["import_id"]
+    answer = resolve(penstock, narrow, held, action="pick", profile_id=two[0])
+
+    assert answer["error"] == error
+    if not error:
+        assert answer["result"][0]["changes"] == [{"path": "points"}]

@@ -24,6 +24,8 @@ PAGES = (
     "/imports/01a20b4f-1cd3-744b-9db7-53600be31cb2",
     "/profiles/1/54759eb3c090d83494e2d804",
     "/profiles/1/54759eb3c090d83494e2d804/merge",
+    "/held",
+    "/held/01a20b4f-1cd3-744b-9db7-53600be31cb2",
     "/dead-letters",
     "/dead-letters/1",
     "/deliveries",
@@ -80,6 +82,7 @@ def test_no_page_of_the_console_is_for_others(
         database_id=1,
         profile_id=PAGES[4].rpartition("/")[2],
         letter_id=1,
+        case_id=PAGES[3].rpartition("/")[2],
     )
     rights = {"others": set(Scope) - {Scope.ADMIN}, "of one": {Scope.ADMIN}}
     for name, actions in rights.items():

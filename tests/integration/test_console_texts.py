@@ -41,6 +41,7 @@ PATHS = (
     "/profiles/1/54759eb3c090d83494e2d804/merge?with=54759eb3c090d83494e2d805&{}=1",
     "/profiles/1/54759eb3c090d83494e2d804/merge?with=54759eb3c090d83494e2d805&"
     "survivor={}",
+    "/held/{}",
     "/dead-letters?all={}",
     "/dead-letters/{}",
     "/dead-letters/1?reveal={}",
@@ -55,6 +56,7 @@ FORMS = (
     ("/search", "term"),
     ("/profiles/1/54759eb3c090d83494e2d804/merge", "term"),
     ("/profiles/1/54759eb3c090d83494e2d804/merge", "with"),
+    ("/held/54759eb3-c090-4834-94e2-d80454759eb3", "action"),
     ("/dead-letters", "letter_id"),
     ("/dead-letters", "fingerprint"),
     ("/dead-letters", "action"),

@@ -188,9 +188,10 @@ def test_what_nobody_decides_is_rejected_in_the_end(
 ) -> None:
     pipeline = Pipeline(connection)
     pipeline.apply(hold(), hold())
-    assert reject_expired(connection, 30) == 0
+    before = datetime.now(UTC) - timedelta(days=28)
+    assert reject_expired(connection, before) == 0
     age_all(connection)
-    assert reject_expired(connection, 30) == 2
+    assert reject_expired(connection, before) == 2
 
     rows = connection.execute(
         "SELECT DISTINCT error, error_text FROM imports WHERE state = 'rejected'"

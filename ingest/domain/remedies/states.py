@@ -40,6 +40,7 @@ STATES: tuple[ErrorKind, ...] = (
         "Postgres is read-only; nothing was written",
         "Postgres reported an error: {}",
         "No worker did the dry run in time; nothing was written",
+        "No worker answered in time; read the receipts",
         "The dry run could not be done now; nothing was written",
         "The export took too long",
         code=503,

@@ -19,6 +19,7 @@ from ingest.doors.http.docs import make_docs
 from ingest.doors.http.exports import ExportResource
 from ingest.doors.http.heads import HeadRouter
 from ingest.doors.http.health import LiveResource, ReadyResource
+from ingest.doors.http.held import ResolveResource, list_held
 from ingest.doors.http.imports import ImportLoader, ImportResource, ReceiptResource
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.job_faults import FaultsResource
@@ -64,6 +65,7 @@ _QUERIES: Mapping[str, QueryHandler] = {
     "/api/v1.1/profiles/delete": profile_queries.delete,
     "/api/v1.1/subscriptions/get": profile_queries.get_subscription,
     "/api/v1.1/subscriptions/list": profile_queries.list_subscriptions,
+    "/api/v1.1/imports/held": list_held,
     "/api/v1.1/databases/list": catalog_queries.list_databases,
     "/api/v1.1/databases/fields_get": catalog_queries.list_database_fields,
     "/api/v1.1/resources/list": catalog_queries.list_resources,
@@ -180,6 +182,7 @@ def _add_routes(app: falcon.asgi.App[Call, Response], intake: Intake) -> None:
     app.add_route(f"{PATH}/{{batch}}", BatchReceiptsResource(intake))
     app.add_route("/api/v1.1/imports/{import_id}", ReceiptResource(intake))
     app.add_route("/api/v1.1/imports/{import_id}/undo", UndoResource(intake))
+    app.add_route("/api/v1.1/imports/{import_id}/resolve", ResolveResource(intake))
     app.add_route("/api/v1.1/jobs/{job_id}/undo", UndoJobResource(intake))
     app.add_route(UPLOADS, jobs.UploadResource(intake))
     for path, resource in _JOBS.items():

@@ -1,0 +1,108 @@
+"""The endpoints of held imports: their cases, and the decision on one (H8)."""
+
+from functools import partial
+from uuid import UUID
+
+from falcon.asgi import Response
+from msgspec import UNSET
+from msgspec.structs import asdict
+
+from ingest.domain.errors import InvalidRequest, NotFound
+from ingest.domain.imports import Outcome
+from ingest.domain.tokens import Scope
+from ingest.doors.accept import check_right
+from ingest.doors.http.calls import Call
+from ingest.doors.http.intake import Intake
+from ingest.doors.http.profile_queries import check_database
+from ingest.doors.http.queries import Query
+from ingest.doors.http.replies import reply
+from ingest.doors.http.requests import read_request
+from ingest.store.database import Connection
+from ingest.store.held import HeldCase, find_case, list_cases
+from ingest.wire.held import load_decision
+from ingest.wire.queries import load_id
+from ingest.wire.reply_types import (
+    ChangeView,
+    DecidedReply,
+    DecidedView,
+    HeldCasesReply,
+    HeldCaseView,
+    KeptView,
+)
+
+
+async def list_held(asked: Query) -> HeldCasesReply:
+    """Answer `imports/held`: the cases of a database, the oldest first."""
+    database_id = load_id(asked.document, "db_id")
+    check_database(asked, database_id, Scope.READ)
+    cases = await asked.readers.read(partial(list_cases, database_id=database_id))
+    return HeldCasesReply(data=[_show(case) for case in cases])
+
+
+class ResolveResource:
+    """POST to decide a case, by its id or by that of an import in it."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    async def on_post(self, req: Call, resp: Response, import_id: str) -> None:
+        """Check who asks, let a worker decide, reply."""
+        await self._intake.admission.admit()
+        request = await read_request(req, self._intake, may_be_dry=True)
+        token = await self._intake.catalog.get_token(request.secret)
+        await self._intake.rates.spend(token, resp)
+        case = await self._intake.readers.read(partial(_find, named=import_id))
+        check_right(token, case.database_id, Scope.MERGE, Scope.ADMIN)
+        decision = load_decision(
+            request.document, case.case_id, dry_run=request.dry_run
+        )
+        if decision.profile_id not in (None, *case.candidates):
+            raise InvalidRequest("Must be one of the candidates", "profile_id")
+        decided = await self._intake.dry_runs.decide(decision)
+        if not decided.outcomes:
+            raise _not_held()
+        reads = token.allows(Scope.READ, case.database_id)
+        said = DecidedReply(
+            dry_run=True if request.dry_run else UNSET,
+            case_id=case.case_id,
+            result=[_describe(one, reads=reads) for one in decided.outcomes],
+        )
+        reply(req, resp, 200, said)
+
+
+def _find(connection: Connection, named: str) -> HeldCase:
+    try:
+        case = find_case(connection, UUID(named))
+    except ValueError as error:
+        raise _not_held() from error
+    if case is None:
+        raise _not_held()
+    return case
+
+
+def _not_held() -> NotFound:
+    return NotFound("No imports are held under this ID (they were decided)")
+
+
+def _show(case: HeldCase) -> HeldCaseView:
+    shown = asdict(case)
+    del shown["database_id"]
+    return HeldCaseView(**shown)
+
+
+def _describe(outcome: Outcome, *, reads: bool) -> DecidedView:
+    return DecidedView(
+        import_id=outcome.import_id,
+        state=outcome.state,
+        error=outcome.error,
+        error_text=outcome.error_text,
+        profile_id=outcome.profile_id or UNSET,
+        changes=[
+            ChangeView(path=path, old=old, new=new) if reads else ChangeView(path=path)
+            for path, (old, new) in outcome.changes.items()
+        ],
+        kept=[
+            KeptView(path=one.path, reason=one.reason, by=one.by or UNSET)
+            for one in outcome.kept
+        ],
+    )
