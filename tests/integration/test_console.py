@@ -460,9 +460,12 @@ def test_a_held_case_is_shown_and_decided(
     path = f"/held/{case_id}"
     assert path in served.get("/held").text
     page = served.get(path).text
-    assert "1 import of database 1 match 2 profiles." in page
+    assert "1 import of database 1 matches 2 profiles." in page
     assert page.count("<code>Smith</code>") == 2
-    assert "Held until an operator decides" in served.get(f"/imports/{import_id}").text
+    receipt = served.get(f"/imports/{import_id}").text
+    assert "Held until an operator decides" in receipt
+    assert f'href="/held/{import_id}">Decide' in receipt
+    assert served.get(f"/held/{import_id}").text.count("Pick this profile") == 2
     for form in ({"action": "pick"}, {"action": "x"}, {"action": "reject"}):
         assert served.post(path, **form).status_code == 400
     assert served.post(path, action="retry").status_code == 303
