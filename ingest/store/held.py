@@ -216,10 +216,14 @@ def list_held_of(
         SELECT import_id, partition
           FROM held_imports
          WHERE import_id = ANY(ARRAY(
-               SELECT import_id
-                 FROM held_candidates
-                WHERE database_id = %(database_id)s
-                  AND profile_id = ANY(%(profile_ids)s::text[])))
+               SELECT candidate.import_id
+                 FROM unnest(%(profile_ids)s::text[]) AS wanted (profile_id)
+                CROSS JOIN LATERAL (
+                      SELECT import_id
+                        FROM held_candidates
+                       WHERE held_candidates.database_id = %(database_id)s
+                         AND held_candidates.profile_id = wanted.profile_id
+                      OFFSET 0) AS candidate))
          ORDER BY import_id
            FOR UPDATE
         """,

@@ -126,16 +126,20 @@ def _possible_keys(profile: Profile, database: Database) -> set[Lookup]:
 
 
 _UNMATCHABLE = frozenset({FieldType.OBJECT, FieldType.ARR_OBJECT})
+# The ids are joined. Compared as an array, they let an old PostgreSQL read a small
+# table by the database alone, a plan that it keeps while the table grows.
 _STATEMENTS = (
     """
     DELETE FROM segment_members
-     WHERE database_id = %(database_id)s
-       AND profile_id = ANY(%(profile_ids)s::text[])
+     USING unnest(%(profile_ids)s::text[]) AS gone (profile_id)
+     WHERE segment_members.database_id = %(database_id)s
+       AND segment_members.profile_id = gone.profile_id
     """,
     """
     DELETE FROM events
-     WHERE database_id = %(database_id)s
-       AND profile_id = ANY(%(profile_ids)s::text[])
+     USING unnest(%(profile_ids)s::text[]) AS gone (profile_id)
+     WHERE events.database_id = %(database_id)s
+       AND events.profile_id = gone.profile_id
     """,
     """
     -- Rows of files, kept because nobody waited to hear what came of them. An array:
@@ -155,23 +159,32 @@ _STATEMENTS = (
            SELECT unnest(ARRAY[merges.merge_id, undone_by])
              FROM merges
             WHERE merge_id = ANY(ARRAY(
-                  SELECT merge_id
-                    FROM merged_profiles
-                   WHERE database_id = %(database_id)s
-                     AND profile_id = ANY(%(profile_ids)s::text[])))))
+                  SELECT merged.merge_id
+                    FROM unnest(%(profile_ids)s::text[]) AS gone (profile_id)
+                   CROSS JOIN LATERAL (
+                         SELECT merge_id
+                           FROM merged_profiles
+                          WHERE merged_profiles.database_id = %(database_id)s
+                            AND merged_profiles.profile_id = gone.profile_id
+                         OFFSET 0) AS merged))))
     """,
     """
     DELETE FROM merges
      WHERE merge_id = ANY(ARRAY(
-           SELECT merge_id
-             FROM merged_profiles
-            WHERE database_id = %(database_id)s
-              AND profile_id = ANY(%(profile_ids)s::text[])))
+           SELECT merged.merge_id
+             FROM unnest(%(profile_ids)s::text[]) AS gone (profile_id)
+            CROSS JOIN LATERAL (
+                  SELECT merge_id
+                    FROM merged_profiles
+                   WHERE merged_profiles.database_id = %(database_id)s
+                     AND merged_profiles.profile_id = gone.profile_id
+                  OFFSET 0) AS merged))
     """,
     """
     DELETE FROM profile_aliases
-     WHERE database_id = %(database_id)s
-       AND profile_id = ANY(%(profile_ids)s::text[])
+     USING unnest(%(profile_ids)s::text[]) AS gone (profile_id)
+     WHERE profile_aliases.database_id = %(database_id)s
+       AND profile_aliases.profile_id = gone.profile_id
     """,
     """
     UPDATE imports
@@ -181,7 +194,8 @@ _STATEMENTS = (
     """,
     """
     DELETE FROM profiles
-     WHERE database_id = %(database_id)s
-       AND id = ANY(%(profile_ids)s::text[])
+     USING unnest(%(profile_ids)s::text[]) AS gone (id)
+     WHERE profiles.database_id = %(database_id)s
+       AND profiles.id = gone.id
     """,
 )

@@ -50,10 +50,15 @@ def insert_merge(connection: Connection, merge: StoredMerge, now: datetime) -> N
         INSERT INTO merges (merge_id, database_id, survivor_id, before, aliases,
                             merged_at)
         SELECT %(merge_id)s, %(database_id)s, %(survivor_id)s, %(before)s::jsonb,
-               coalesce(jsonb_object_agg(alias_id, profile_id), '{}'), %(now)s
-          FROM profile_aliases
-         WHERE database_id = %(database_id)s
-           AND profile_id = ANY(%(absorbed)s::text[])
+               coalesce(jsonb_object_agg(alias.alias_id, alias.profile_id), '{}'),
+               %(now)s
+          FROM unnest(%(absorbed)s::text[]) AS owner (profile_id)
+         CROSS JOIN LATERAL (
+               SELECT alias_id, profile_id
+                 FROM profile_aliases
+                WHERE profile_aliases.database_id = %(database_id)s
+                  AND profile_aliases.profile_id = owner.profile_id
+               OFFSET 0) AS alias
         """,
         parameters,
     )
@@ -69,8 +74,9 @@ def insert_merge(connection: Connection, merge: StoredMerge, now: datetime) -> N
         """
         UPDATE profile_aliases
            SET profile_id = %(survivor_id)s
-         WHERE database_id = %(database_id)s
-           AND profile_id = ANY(%(absorbed)s::text[])
+          FROM unnest(%(absorbed)s::text[]) AS owner (profile_id)
+         WHERE profile_aliases.database_id = %(database_id)s
+           AND profile_aliases.profile_id = owner.profile_id
         """,
         parameters,
     )
@@ -105,9 +111,12 @@ def end_merge(connection: Connection, merge: StoredMerge, undone_by: UUID) -> No
     )
     connection.execute(
         """
+        -- As a join, probes of the primary key: as an array, a small table is read by
+        -- whichever index begins with the database.
         DELETE FROM profile_aliases
-         WHERE database_id = %(database_id)s
-           AND alias_id = ANY(%(absorbed)s::text[])
+         USING unnest(%(absorbed)s::text[]) AS gone (alias_id)
+         WHERE profile_aliases.database_id = %(database_id)s
+           AND profile_aliases.alias_id = gone.alias_id
         """,
         parameters,
     )
