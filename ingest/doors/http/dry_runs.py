@@ -10,11 +10,11 @@ from ingest.domain.errors import InvalidRequest, Rejected
 from ingest.domain.imports import Outcome
 from ingest.domain.remedies.table import explain_fault
 from ingest.doors.http.calls import Call
+from ingest.doors.http.outcome_views import view_changes
 from ingest.doors.http.replies import reply
 from ingest.wire.dry_runs import DryRunAnswer
 from ingest.wire.replies import to_reply
 from ingest.wire.reply_types import (
-    ChangeView,
     DryRunBatchReply,
     DryRunElementReply,
     DryRunReceipt,
@@ -77,14 +77,10 @@ def _show_id(outcome: Outcome) -> str | UnsetType:
 
 
 def _view(outcome: Outcome, *, reads: bool) -> DryRunReceipt:
-    changes = [
-        ChangeView(path=path, old=old, new=new) if reads else ChangeView(path=path)
-        for path, (old, new) in outcome.changes.items()
-    ]
     return DryRunReceipt(
         state=outcome.state,
         matched_by=outcome.matched_by,
-        changes=changes,
+        changes=view_changes(outcome, reads=reads),
         faults=[explain_fault(fault) for fault in outcome.faults],
         skipped=[explain_fault(fault) for fault in outcome.skipped],
         warnings=[explain_fault(fault) for fault in outcome.warnings],

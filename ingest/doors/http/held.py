@@ -13,6 +13,7 @@ from ingest.domain.tokens import Scope
 from ingest.doors.accept import check_right
 from ingest.doors.http.calls import Call
 from ingest.doors.http.intake import Intake
+from ingest.doors.http.outcome_views import view_changes, view_kept
 from ingest.doors.http.profile_queries import check_database
 from ingest.doors.http.queries import Query
 from ingest.doors.http.replies import reply
@@ -22,12 +23,10 @@ from ingest.store.held import HeldCase, find_case, list_cases
 from ingest.wire.held import load_decision
 from ingest.wire.queries import load_id
 from ingest.wire.reply_types import (
-    ChangeView,
     DecidedReply,
     DecidedView,
     HeldCasesReply,
     HeldCaseView,
-    KeptView,
 )
 
 
@@ -97,12 +96,6 @@ def _describe(outcome: Outcome, *, reads: bool) -> DecidedView:
         error=outcome.error,
         error_text=outcome.error_text,
         profile_id=outcome.profile_id or UNSET,
-        changes=[
-            ChangeView(path=path, old=old, new=new) if reads else ChangeView(path=path)
-            for path, (old, new) in outcome.changes.items()
-        ],
-        kept=[
-            KeptView(path=one.path, reason=one.reason, by=one.by or UNSET)
-            for one in outcome.kept
-        ],
+        changes=view_changes(outcome, reads=reads),
+        kept=view_kept(outcome),
     )

@@ -1,7 +1,6 @@
 """The endpoints that make one profile of several, and part them again."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from functools import partial
 
 from falcon.asgi import Response
@@ -9,8 +8,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from ingest.domain.errors import InvalidRequest, NotFound, Rejected
-from ingest.domain.identities import ImportName
-from ingest.domain.imports import Import, Outcome
+from ingest.domain.imports import Outcome
 from ingest.domain.remedies.table import explain_fault
 from ingest.domain.tokens import Scope, Token
 from ingest.doors.accept import check_right
@@ -18,10 +16,11 @@ from ingest.doors.http.calls import Call, Decoded
 from ingest.doors.http.imports import find_stored
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.operator_requests import OperatorRequest, Shown, apply_request
+from ingest.doors.http.outcome_views import view_changes
 from ingest.doors.http.profile_queries import find_profile
 from ingest.doors.http.queries import Query
 from ingest.doors.http.requests import read_request
-from ingest.doors.http.undo import UNDO, find_target, make_undo_of
+from ingest.doors.http.undo import UNDO, find_target
 from ingest.store.profiles.merges import find_merge
 from ingest.wire.merges import (
     MergeRequest,
@@ -31,8 +30,8 @@ from ingest.wire.merges import (
     make_merge,
 )
 from ingest.wire.queries import load_match
-from ingest.wire.reply_types import ChangeView, MergeReply, ReceiptReply
-from ingest.wire.undo import load_undo
+from ingest.wire.reply_types import MergeReply, ReceiptReply
+from ingest.wire.undo import load_undo, make_undo
 
 
 class MergeResource:
@@ -53,7 +52,7 @@ class MergeResource:
         asked = OperatorRequest(
             request=request,
             token=token,
-            make=partial(_make_merge, told, ids, token),
+            make=partial(make_merge, told, ids),
             synchronous=told.synchronous,
         )
         await apply_request(self._intake, req, resp, asked, _MERGE)
@@ -88,7 +87,7 @@ class UnmergeResource:
         asked = OperatorRequest(
             request=request,
             token=token,
-            make=partial(make_undo_of, told, find_target(target), token),
+            make=partial(make_undo, told, find_target(target)),
             synchronous=told.synchronous,
         )
         await apply_request(self._intake, req, resp, asked, UNDO)
@@ -142,18 +141,6 @@ async def _find_merge_id(intake: Intake, named: UnmergeRequest) -> str:
     return str(found)
 
 
-def _make_merge(
-    told: MergeRequest,
-    ids: tuple[str, ...],
-    token: Token,
-    name: ImportName,
-    accepted_at: datetime,
-) -> Import:
-    return make_merge(
-        told, ids, name, accepted_at=accepted_at, door="http", token_id=token.id
-    )
-
-
 def _describe(receipt: ReceiptReply) -> MergeReply:
     return MergeReply(
         error=receipt.error,
@@ -176,10 +163,7 @@ def _foresee(outcome: Outcome, reads: bool, behind: int) -> MergeReply:
         state=outcome.state,
         profile_id=outcome.profile_id or UNSET,
         profiles=list(outcome.profiles),
-        changes=[
-            ChangeView(path=path, old=old, new=new) if reads else ChangeView(path=path)
-            for path, (old, new) in outcome.changes.items()
-        ],
+        changes=view_changes(outcome, reads=reads),
         faults=[explain_fault(fault) for fault in outcome.faults],
     )
 

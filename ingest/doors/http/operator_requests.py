@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from falcon.asgi import Response
 from msgspec import Struct
@@ -21,8 +21,20 @@ from ingest.doors.http.tracing import traced
 from ingest.wire.reply_types import ReceiptReply, Reply
 
 _R = TypeVar("_R", bound=Reply)
-#: Makes the import of a name, accepted at a moment.
-MakeImport = Callable[[ImportName, datetime], Import]
+
+
+class MakeImport(Protocol):
+    """Makes the import that is asked for."""
+
+    def __call__(
+        self,
+        name: ImportName,
+        *,
+        accepted_at: datetime,
+        door: str,
+        token_id: int | None,
+    ) -> Import:
+        """Return it, called `name`."""
 
 
 class OperatorRequest(Struct, frozen=True, kw_only=True):
@@ -75,7 +87,9 @@ async def _accept(intake: Intake, req: Call, asked: OperatorRequest) -> Accepted
         namer = intake.catalog.get_namer()
         key = await find_key(req, asked.request, asked.token.id, namer)
     name = key.name() if key else ImportName(import_id=uuid7())
-    import_ = asked.make(name, datetime.now(UTC))
+    import_ = asked.make(
+        name, accepted_at=datetime.now(UTC), door="http", token_id=asked.token.id
+    )
     catalog, partitions = intake.catalog.get_catalog(), intake.settings.partitions
     return traced(req, place(import_, catalog, partitions))
 

@@ -1,14 +1,12 @@
 """The endpoint that takes one import back, and what parting two profiles shares."""
 
-from datetime import datetime
 from functools import partial
 
 from falcon.asgi import Response
 from msgspec import UNSET
 
 from ingest.domain.errors import Forbidden, Gone
-from ingest.domain.identities import ImportName
-from ingest.domain.imports import Import, Outcome
+from ingest.domain.imports import Outcome
 from ingest.domain.remedies.table import explain_fault
 from ingest.domain.tokens import Scope, Token
 from ingest.doors.accept import check_right
@@ -16,10 +14,11 @@ from ingest.doors.http.calls import Call
 from ingest.doors.http.imports import find_stored
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.operator_requests import OperatorRequest, Shown, apply_request
+from ingest.doors.http.outcome_views import view_kept
 from ingest.doors.http.requests import read_request
 from ingest.doors.receipts import StoredReceipt
-from ingest.wire.reply_types import KeptView, ReceiptReply, ReversedView, UndoReply
-from ingest.wire.undo import UndoRequest, UndoTarget, load_undo, make_undo
+from ingest.wire.reply_types import ReceiptReply, ReversedView, UndoReply
+from ingest.wire.undo import UndoTarget, load_undo, make_undo
 
 
 class UndoResource:
@@ -40,7 +39,7 @@ class UndoResource:
         asked = OperatorRequest(
             request=request,
             token=token,
-            make=partial(make_undo_of, told, find_target(target), token),
+            make=partial(make_undo, told, find_target(target)),
             synchronous=told.synchronous,
         )
         await apply_request(self._intake, req, resp, asked, UNDO)
@@ -56,19 +55,6 @@ def check_undo(token: Token, database_id: int, sender_id: int | None) -> None:
             "The API token lacks the admin scope (it can undo only its own imports)",
             "token",
         )
-
-
-def make_undo_of(
-    told: UndoRequest,
-    target: UndoTarget,
-    token: Token,
-    name: ImportName,
-    accepted_at: datetime,
-) -> Import:
-    """Return the import that takes back `target`, as `token` asked over HTTP."""
-    return make_undo(
-        told, target, name, accepted_at=accepted_at, door="http", token_id=token.id
-    )
 
 
 def find_target(target: StoredReceipt) -> UndoTarget:
@@ -117,10 +103,7 @@ def _foresee(outcome: Outcome, reads: bool, behind: int) -> UndoReply:
             else ReversedView(path=path)
             for path, (old, new) in outcome.changes.items()
         ],
-        kept=[
-            KeptView(path=one.path, reason=one.reason, by=one.by or UNSET)
-            for one in outcome.kept
-        ],
+        kept=view_kept(outcome),
         cannot=[explain_fault(fault) for fault in outcome.faults],
         warnings=[explain_fault(fault) for fault in outcome.warnings],
     )

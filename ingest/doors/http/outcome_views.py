@@ -1,0 +1,22 @@
+"""Outcomes of imports as replies show them."""
+
+from msgspec import UNSET
+
+from ingest.domain.imports import Outcome
+from ingest.wire.reply_types import ChangeView, KeptView
+
+
+def view_changes(outcome: Outcome, *, reads: bool) -> list[ChangeView]:
+    """Return the paths that changed; stored values to those who may read them."""
+    return [
+        ChangeView(path=path, old=old, new=new) if reads else ChangeView(path=path)
+        for path, (old, new) in outcome.changes.items()
+    ]
+
+
+def view_kept(outcome: Outcome) -> list[KeptView]:
+    """Return the values that were left as they were."""
+    return [
+        KeptView(path=one.path, reason=one.reason, by=one.by or UNSET)
+        for one in outcome.kept
+    ]
