@@ -15,7 +15,7 @@ from ingest.domain.tokens import Scope, Token
 from ingest.doors.accept import check_right
 from ingest.doors.http.calls import Call
 from ingest.doors.http.intake import Intake
-from ingest.doors.http.requests import read_request
+from ingest.doors.http.requests import authenticate
 from ingest.settings import Settings
 from ingest.store.database import Connection, connect
 from ingest.store.faults import unavailable_while_away
@@ -40,9 +40,7 @@ class ExportResource:
 
     async def on_post(self, req: Call, resp: Response) -> None:
         """Check who asks, then stream; a download that breaks off has no last line."""
-        request = await read_request(req, self._intake)
-        token = await self._intake.catalog.get_token(request.secret)
-        await self._intake.rates.spend(token, resp)
+        request, token = await authenticate(req, resp, self._intake)
         wanted = load_export(request.document)
         check_right(token, wanted.database_id, Scope.READ)
         catalog = self._intake.catalog.get_catalog()

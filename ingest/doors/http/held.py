@@ -17,7 +17,7 @@ from ingest.doors.http.outcome_views import view_changes, view_kept
 from ingest.doors.http.profile_queries import check_database
 from ingest.doors.http.queries import Query
 from ingest.doors.http.replies import reply
-from ingest.doors.http.requests import read_request
+from ingest.doors.http.requests import authenticate
 from ingest.store.database import Connection
 from ingest.store.held import HeldCase, find_case, list_cases
 from ingest.wire.held import load_decision
@@ -47,9 +47,7 @@ class ResolveResource:
     async def on_post(self, req: Call, resp: Response, import_id: str) -> None:
         """Check who asks, let a worker decide, reply."""
         await self._intake.admission.admit()
-        request = await read_request(req, self._intake, may_be_dry=True)
-        token = await self._intake.catalog.get_token(request.secret)
-        await self._intake.rates.spend(token, resp)
+        request, token = await authenticate(req, resp, self._intake, may_be_dry=True)
         case = await self._intake.readers.read(partial(_find, named=import_id))
         check_right(token, case.database_id, Scope.MERGE, Scope.ADMIN)
         decision = load_decision(

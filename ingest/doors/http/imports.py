@@ -15,7 +15,7 @@ from ingest.doors.http.dry_runs import reply_dry_run
 from ingest.doors.http.idempotency import find_key, mark_replayed
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.replies import reply, reply_accepted, reply_answer
-from ingest.doors.http.requests import find_secret, read_request
+from ingest.doors.http.requests import authenticate, find_secret
 from ingest.doors.http.submissions import Submission
 from ingest.doors.http.tracing import traced
 from ingest.doors.receipts import StoredReceipt
@@ -36,9 +36,7 @@ class ImportResource:
         """Decode, accept, wait, reply."""
         # Whoever is refused all the same is refused before the body is read.
         await self._intake.admission.admit()
-        request = await read_request(req, self._intake, may_be_dry=True)
-        token = await self._intake.catalog.get_token(request.secret)
-        await self._intake.rates.spend(token, resp)
+        request, token = await authenticate(req, resp, self._intake, may_be_dry=True)
         envelope, accepted = await self._accept(req, request, token)
         if request.dry_run:
             await self._try(req, resp, accepted, token)

@@ -24,7 +24,7 @@ from ingest.doors.http.intake import Intake
 from ingest.doors.http.job_views import Seen, tell_state, view_job
 from ingest.doors.http.jobs import find_seen
 from ingest.doors.http.replies import reply
-from ingest.doors.http.requests import read_request
+from ingest.doors.http.requests import authenticate
 from ingest.doors.http.undo import check_undo
 from ingest.store.jobs.progress import Job, find_job_of_key, insert_job
 from ingest.wire.profile_schemas import ProfileSchemas
@@ -41,9 +41,7 @@ class UndoJobResource:
     async def on_post(self, req: Call, resp: Response, job_id: str) -> None:
         """Check who asks, begin, reply with the new job."""
         await self._intake.admission.admit()
-        request = await read_request(req, self._intake)
-        token = await self._intake.catalog.get_token(request.secret)
-        await self._intake.rates.spend(token, resp)
+        request, token = await authenticate(req, resp, self._intake)
         told = load_undo(request.document)
         seen = await find_seen(self._intake, job_id)
         check_undo(token, seen.job.database_id, seen.job.token_id)

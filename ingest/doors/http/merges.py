@@ -19,7 +19,7 @@ from ingest.doors.http.operator_requests import OperatorRequest, Shown, apply_re
 from ingest.doors.http.outcome_views import view_changes
 from ingest.doors.http.profile_queries import find_profile
 from ingest.doors.http.queries import Query
-from ingest.doors.http.requests import read_request
+from ingest.doors.http.requests import authenticate
 from ingest.doors.http.undo import UNDO, find_target
 from ingest.store.profiles.merges import find_merge
 from ingest.wire.merges import (
@@ -43,9 +43,7 @@ class MergeResource:
     async def on_post(self, req: Call, resp: Response) -> None:
         """Check who asks, find the profiles, queue the merge, wait, reply."""
         await self._intake.admission.admit()
-        request = await read_request(req, self._intake, may_be_dry=True)
-        token = await self._intake.catalog.get_token(request.secret)
-        await self._intake.rates.spend(token, resp)
+        request, token = await authenticate(req, resp, self._intake, may_be_dry=True)
         told = load_merge(request.document)
         _check_right(self._intake, token, told.database_id)
         ids = await _find_ids(self._intake, request, token, told)
@@ -67,9 +65,7 @@ class UnmergeResource:
     async def on_post(self, req: Call, resp: Response) -> None:
         """Check who asks, find the merge, queue its undo, wait, reply."""
         await self._intake.admission.admit()
-        request = await read_request(req, self._intake, may_be_dry=True)
-        token = await self._intake.catalog.get_token(request.secret)
-        await self._intake.rates.spend(token, resp)
+        request, token = await authenticate(req, resp, self._intake, may_be_dry=True)
         named, told = load_unmerge(request.document), load_undo(request.document)
         _check_right(self._intake, token, named.database_id)
         target = await find_stored(

@@ -11,7 +11,7 @@ from ingest.doors.http.calls import Call
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.readers import Readers
 from ingest.doors.http.replies import reply
-from ingest.doors.http.requests import read_request
+from ingest.doors.http.requests import authenticate
 from ingest.wire.reply_types import SuccessReply
 
 
@@ -37,9 +37,7 @@ class QueryResource:
 
     async def on_post(self, req: Call, resp: Response) -> None:
         """Decode, ask, reply."""
-        request = await read_request(req, self._intake)
-        token = await self._intake.catalog.get_token(request.secret)
-        await self._intake.rates.spend(token, resp)
+        request, token = await authenticate(req, resp, self._intake)
         asked = Query(
             document=request.document,
             token=token,

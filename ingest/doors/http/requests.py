@@ -2,7 +2,10 @@
 
 from functools import partial
 
+from falcon.asgi import Response
+
 from ingest.domain.errors import Forbidden
+from ingest.domain.tokens import Token
 from ingest.doors.http.bodies import LARGE_BYTES, SMALL_BYTES
 from ingest.doors.http.calls import Call, Decoded
 from ingest.doors.http.intake import Intake
@@ -61,6 +64,19 @@ async def read_request(
         is_large=len(body) > LARGE_BYTES,
         dry_run=bool(dry_run),
     )
+
+
+async def authenticate(
+    req: Call, resp: Response, intake: Intake, *, may_be_dry: bool = False
+) -> tuple[Decoded, Token]:
+    """Read a request, find whose token it has, and spend of the rate of that.
+
+    Raises what `read_request` does, Forbidden, and what `Rates.spend` does.
+    """
+    request = await read_request(req, intake, may_be_dry=may_be_dry)
+    token = await intake.catalog.get_token(request.secret)
+    await intake.rates.spend(token, resp)
+    return request, token
 
 
 def find_secret(req: Call) -> str | None:

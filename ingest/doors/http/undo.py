@@ -15,7 +15,7 @@ from ingest.doors.http.imports import find_stored
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.operator_requests import OperatorRequest, Shown, apply_request
 from ingest.doors.http.outcome_views import view_kept
-from ingest.doors.http.requests import read_request
+from ingest.doors.http.requests import authenticate
 from ingest.doors.receipts import StoredReceipt
 from ingest.wire.reply_types import ReceiptReply, ReversedView, UndoReply
 from ingest.wire.undo import UndoTarget, load_undo, make_undo
@@ -30,9 +30,7 @@ class UndoResource:
     async def on_post(self, req: Call, resp: Response, import_id: str) -> None:
         """Check who asks, queue the undo, wait, reply."""
         await self._intake.admission.admit()
-        request = await read_request(req, self._intake, may_be_dry=True)
-        token = await self._intake.catalog.get_token(request.secret)
-        await self._intake.rates.spend(token, resp)
+        request, token = await authenticate(req, resp, self._intake, may_be_dry=True)
         told = load_undo(request.document)
         target = await find_stored(self._intake, import_id)
         check_undo(token, target.reply.db_id, target.token_id)
