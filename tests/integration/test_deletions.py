@@ -1,19 +1,16 @@
 """Deletions between imports of other transactions, and what they leave alone."""
 
-import threading
-from collections.abc import Callable
-
 import pytest
 
 from ingest.domain.errors import NotFound
 from ingest.domain.lookups import EMAIL, FIELD_SCAN, PROFILE_ID, Lookup, Search
 from ingest.store.catalog.load import load_catalog
-from ingest.store.database import connect
 from ingest.store.profiles.deletions import delete_profile
 from tests.conftest import Connection
 from tests.factories import make_import
 from tests.intakes import wait_until
 from tests.pipeline import Pipeline
+from tests.sessions import is_waited_for, meanwhile
 
 JOHN = Search(lookups=(Lookup(EMAIL, "john@example.com"),))
 
@@ -26,32 +23,6 @@ def profile_id(pipeline: Pipeline) -> str:
 def delete(connection: Connection, search: Search) -> str:
     with connection.transaction():
         return delete_profile(connection, load_catalog(connection), 1, search)[0]
-
-
-def is_waited_for(connection: Connection) -> bool:
-    row = connection.execute(
-        """
-        SELECT count(*)
-          FROM pg_locks
-         WHERE NOT granted
-           AND pg_backend_pid() = ANY(pg_blocking_pids(pid))
-        """
-    ).fetchone()
-    return row is not None and row[0] > 0
-
-
-def meanwhile(
-    database_url: str, work: Callable[[Connection], None]
-) -> threading.Thread:
-    """Do `work` on another connection."""
-
-    def run() -> None:
-        with connect(database_url) as other:
-            work(other)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    return thread
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,9 @@ from ingest.store.searches import search
 from ingest.wire.profile_schemas import ProfileSchemas
 from tests.conftest import Connection
 from tests.factories import by_email, make_import, make_merge, make_undo
+from tests.intakes import wait_until
 from tests.pipeline import Pipeline
+from tests.sessions import is_waited_for, meanwhile
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 PHONE = "+442079460011"
@@ -116,6 +118,38 @@ def test_imports_by_every_key_find_the_profile_that_there_is(
     assert set(applied) == {ann, bob}
     assert pipeline.count("profiles") == 2
     assert count_points(connection) == len(applied)
+
+
+@pytest.mark.fact("M.3-races")
+@pytest.mark.parametrize("way", ["merged", "parted"])
+def test_an_id_finds_its_profile_while_it_is_merged_or_parted(
+    way: str, settings: Settings, connection: Connection
+) -> None:
+    pipeline = Pipeline(connection)
+    ann, bob = (pipeline.create({"email": one}) for one in (ANN, BOB))
+    change = make_merge(ann, bob)
+    if way == "parted":
+        (merged,) = pipeline.apply(change)
+        change = make_undo(merged)
+    schemas = ProfileSchemas(load_catalog(connection))
+    outcomes: list[Outcome] = []
+
+    def update_bob(own: Connection) -> None:
+        update = increase("profile_id", {"profile_id": bob})
+        outcomes.extend(Pipeline(own, schemas).apply(update))
+
+    with connection.transaction():
+        # Whoever asks where an id leads waits here until all is committed.
+        connection.execute("LOCK TABLE profile_aliases")
+        (changed,) = pipeline.apply(change)
+        assert changed.error == 0, changed.error_text
+        thread = meanwhile(settings.database_url, update_bob)
+        wait_until(lambda: is_waited_for(connection))
+    thread.join(60)
+
+    (outcome,) = outcomes
+    expected = (0, ann if way == "merged" else bob)
+    assert (outcome.error, outcome.profile_id) == expected, outcome.error_text
 
 
 @pytest.mark.fact("M.3-races")

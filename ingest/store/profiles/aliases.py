@@ -36,6 +36,54 @@ def load_aliases(connection: Connection, ids: Collection[Id]) -> dict[Id, Alias]
     }
 
 
+def locate_ids(
+    connection: Connection, ids: Collection[Id]
+) -> tuple[set[Id], dict[Id, Alias]]:
+    """Return which of `ids` are profiles, and where those lead that are aliases.
+
+    In one snapshot, so that a merge, or its undo, hides none of them. An alias that
+    leads to no profile leads nowhere.
+    """
+    if not ids:
+        return set(), {}
+    wanted = sorted(ids)
+    rows = connection.execute(
+        """
+        -- Probes of primary keys, as in load_aliases. The survivor is asked for by a
+        -- subquery, which unlike EXISTS becomes no join.
+        SELECT wanted.database_id, wanted.id, found.profile_id, found.merge_id
+          FROM unnest(%(databases)s::integer[], %(ids)s::text[])
+               AS wanted (database_id, id)
+         CROSS JOIN LATERAL (
+               SELECT NULL AS profile_id, NULL::uuid AS merge_id
+                 FROM profiles
+                WHERE profiles.database_id = wanted.database_id
+                  AND profiles.id = wanted.id
+                UNION ALL
+               SELECT profile_id, merge_id
+                 FROM profile_aliases
+                WHERE profile_aliases.database_id = wanted.database_id
+                  AND profile_aliases.alias_id = wanted.id
+                  AND (SELECT true
+                         FROM profiles
+                        WHERE profiles.database_id = wanted.database_id
+                          AND profiles.id = profile_aliases.profile_id)
+               OFFSET 0) AS found
+        """,
+        {
+            "databases": dump_array([database_id for database_id, _ in wanted]),
+            "ids": dump_array([id_ for _, id_ in wanted]),
+        },
+    )
+    profiles, aliases = set[Id](), dict[Id, Alias]()
+    for database_id, id_, profile_id, merge_id in rows:
+        if profile_id is None:
+            profiles.add((database_id, id_))
+        else:
+            aliases[database_id, id_] = Alias(profile_id, merge_id)
+    return profiles, aliases
+
+
 def list_former_ids(
     connection: Connection, database_id: int, profile_ids: Collection[str]
 ) -> dict[str, list[str]]:

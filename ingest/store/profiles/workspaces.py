@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
+from psycopg.errors import SerializationFailure
+
 from ingest.domain.catalog import Catalog, Database
 from ingest.domain.lookups import (
     CANDIDATES,
@@ -17,7 +19,7 @@ from ingest.domain.lookups import (
 from ingest.domain.profiles import Profile
 from ingest.domain.workspace import Address, Alias, Hit, Workspace
 from ingest.store.database import Connection
-from ingest.store.profiles.aliases import load_aliases
+from ingest.store.profiles.aliases import locate_ids
 from ingest.store.profiles.keys import delete_keys
 from ingest.store.profiles.locks import lock_names
 from ingest.store.profiles.lookups import (
@@ -36,8 +38,8 @@ logger = logging.getLogger(__name__)
 #: not to hold it. More orphans of one key than the last may hide who does.
 _MORE_CANDIDATES = tuple(CANDIDATES * 4**look for look in range(1, 5))
 
-#: How often the survivor of a merge is looked for that others merge or part meanwhile.
-_ALIAS_LOOKS = 5
+#: How often profiles are looked for by id that others merge or part meanwhile.
+_ID_LOOKS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,26 +172,25 @@ def _follow_aliases(
     ids: Set[Id],
     profiles: list[Profile],
 ) -> tuple[list[Profile], dict[Id, Alias]]:
-    """Take the survivors of merged profiles that are wanted by their ids too (M7).
+    """Take the profiles that are wanted by id, or those that took them over (M7).
 
     They are asked for only where an id is no profile's, and again once their rows are
-    locked: meanwhile others may have merged them, or taken the merge back.
+    locked: meanwhile others may have merged them, or taken the merge back. Raises
+    SerializationFailure, which passes, where that never ends.
     """
     named = {
         (database_id, lookup.value)
         for database_id, lookup in wanted.searched
         if lookup.kind == PROFILE_ID
     }
-    aliases: dict[Id, Alias] = {}
-    for _ in range(_ALIAS_LOOKS):
-        missing = named - {(one.database_id, one.id) for one in profiles}
-        found = load_aliases(connection, missing)
-        if found == aliases:
-            break
-        aliases = found
-        survivors = {(at[0], alias.profile_id) for at, alias in aliases.items()}
-        profiles = take(connection, ids | survivors)
-    return profiles, aliases
+    for _ in range(_ID_LOOKS):
+        taken = {(one.database_id, one.id) for one in profiles}
+        there, aliases = locate_ids(connection, named - taken)
+        there |= {(at[0], alias.profile_id) for at, alias in aliases.items()}
+        if there <= taken:
+            return profiles, aliases
+        profiles = take(connection, ids | there)
+    raise SerializationFailure("others merge and part the profiles time and again")
 
 
 def _note(orphans: Set[Hit]) -> None:
