@@ -50,6 +50,16 @@ def find_settings(state_dir: Path) -> Settings:
     return read_settings()
 
 
+#: For commands that take all of their settings from the environment.
+state_dir_option = click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".state"),
+    show_default=True,
+    help="Directory of `penstock up`, if no servers are set.",
+)
+
+
 def _keep_state_dir(
     context: click.Context, _parameter: click.Parameter, value: Path
 ) -> None:

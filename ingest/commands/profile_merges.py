@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +11,7 @@ import click
 from rich.console import Console
 from uuid_utils.compat import uuid7
 
-from ingest.commands.databases import find_settings
+from ingest.commands.databases import find_settings, state_dir_option
 from ingest.commands.outputs import ask, make_console, make_table, print_json
 from ingest.commands.profile_terms import find_profile
 from ingest.commands.receipts import show_value
@@ -44,13 +43,6 @@ from workers.dry_runs import dry_run
 #: Longest wait for a receipt, and how often it is looked for.
 _WAIT_SECONDS = 60.0
 _POLL_SECONDS = 0.1
-_STATE_DIR = click.option(
-    "--state-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path(".state"),
-    show_default=True,
-    help="Directory of `penstock up`, if no servers are set.",
-)
 
 
 @click.command(
@@ -85,7 +77,7 @@ Exit status:
 @click.option("--dry-run", is_flag=True, help="Show the result; write nothing.")
 @click.option("--yes", "is_sure", is_flag=True, help="Do not prompt.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_STATE_DIR
+@state_dir_option
 def merge(terms: tuple[str, ...], **options: Any) -> None:
     """Merge profiles of one person into one.
 
@@ -136,7 +128,7 @@ Exit status:
 @click.option("--dry-run", is_flag=True, help="Show the result; write nothing.")
 @click.option("--yes", "is_sure", is_flag=True, help="Do not prompt.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_STATE_DIR
+@state_dir_option
 def unmerge(named: str, **options: Any) -> None:
     """Part profiles that were merged: undo the merge.
 
@@ -182,7 +174,7 @@ Exit status:
 @click.option("--dry-run", is_flag=True, help="Show the result; write nothing.")
 @click.option("--yes", "is_sure", is_flag=True, help="Do not prompt.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_STATE_DIR
+@state_dir_option
 def forget_key(term: str, path: str, value: str, **options: Any) -> None:
     """Remove a former key of a merged profile.
 

@@ -4,7 +4,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -13,7 +12,7 @@ import orjson
 from msgspec import to_builtins
 
 from ingest.commands.count_display import CountDisplay
-from ingest.commands.databases import find_settings
+from ingest.commands.databases import find_settings, state_dir_option
 from ingest.commands.filters import Moment
 from ingest.commands.interrupts import stop_on_signals
 from ingest.commands.outputs import ask, print_json
@@ -89,13 +88,7 @@ class _Failed(click.ClickException):
 )
 @click.option("--yes", "is_sure", is_flag=True, help="Do not prompt.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
-@click.option(
-    "--state-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path(".state"),
-    show_default=True,
-    help="Directory of `penstock up`, if no servers are set.",
-)
+@state_dir_option
 def undo(**options: Any) -> None:
     """Undo imports: restore what the profiles would be without them.
 

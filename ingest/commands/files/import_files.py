@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ingest.commands.databases import find_settings
+from ingest.commands.databases import find_settings, state_dir_option
 from ingest.commands.files.display import Display, SkippedFile, summarize
 from ingest.commands.files.dry_runs import dry_run_files
 from ingest.commands.files.imports import Ended, Importer, Refused, StartMode
@@ -73,13 +73,7 @@ class _Failed(click.ClickException):
     help="Rejects file, for one input file.  [default: next to it]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@click.option(
-    "--state-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path(".state"),
-    show_default=True,
-    help="Directory of `penstock up`, if no servers are set.",
-)
+@state_dir_option
 def import_(files: tuple[str, ...], **options: Any) -> None:
     """Import files of profiles.
 
