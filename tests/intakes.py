@@ -120,6 +120,13 @@ class ServedIntake:
         body = document if isinstance(document, bytes) else orjson.dumps(document)
         return self.client.post(path, content=body, headers=headers or None)
 
+    def add(self, token: str, **data: Any) -> str:
+        """Create a profile with `data`; return its id."""
+        document = {"token": token, "db_id": 1, "data": data}
+        answer = self.post(document, path="/api/v1.1/profiles/add").json()
+        assert answer["error"] == 0, answer
+        return str(answer["profile_id"])
+
     def get(self, path: str, **options: Any) -> httpx.Response:
         return self.client.get(path, **options)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from ingest.domain.catalog import EventKind
 from ingest.store.catalog.load import load_declared
 from ingest.store.catalog.save import save_catalog
 from tests.conftest import Connection
@@ -107,5 +108,19 @@ def declare(connection: Connection, *urls: str, **changes: Any) -> None:
             load_declared(connection),
             endpoints={each.id: each for each in endpoints},
             triggers={each.id: each for each in triggers},
+        )
+        save_catalog(connection, declared)
+
+
+def listen(connection: Connection, *kinds: EventKind) -> None:
+    """Have events of these kinds written, for an endpoint that nobody runs."""
+    with connection.transaction():
+        declared = replace(
+            load_declared(connection),
+            endpoints={1: make_endpoint()},
+            triggers={
+                number: make_trigger(id=number, event=kind)
+                for number, kind in enumerate(kinds, start=1)
+            },
         )
         save_catalog(connection, declared)

@@ -30,7 +30,7 @@ from ingest.wire.dry_runs import (
 from ingest.wire.entries import decode
 from workers.database_session import DatabaseSession
 from workers.dry_runs import dry_run
-from workers.held import Decision, HeldCases
+from workers.held import HeldCases
 from workers.retries import is_transient
 
 logger = logging.getLogger(__name__)
@@ -105,8 +105,8 @@ class DryRunServer:
         try:
             request = load_request(payload)
             behind = sum(self._redis.xlen(stream_key(n)) for n in request.partitions)
-            if request.decision is not None:
-                return DryRunAnswer(outcomes=self._decide(request.decision))
+            if request.held is not None:
+                return DryRunAnswer(outcomes=self._decide(request.held))
             outcomes = self._try([decode(one) for one in request.imports])
         # The thread goes on, whatever a request has in it.
         except Exception as error:
@@ -127,8 +127,7 @@ class DryRunServer:
             geoip_database=self._settings.geoip_database,
             limits=self._settings.profile_limits,
         )
-        decision = Decision(profile_id=told.profile_id, rejection=told.rejection)
-        return cases.decide(told.case_id, decision, dry_run=told.dry_run)
+        return cases.decide(told.case_id, told.decision, dry_run=told.dry_run)
 
     def _try(self, imports: Sequence[Import]) -> list[Outcome]:
         """Try `imports`, no more at a time than a batch has: locks are held briefly."""

@@ -10,12 +10,12 @@ from datetime import datetime
 from uuid import UUID
 
 import psycopg
-from msgspec import Struct
 from msgspec.structs import replace
 
 from ingest.domain.errors import PenstockError
 from ingest.domain.imports import Outcome, Release, State
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
+from ingest.domain.releases import Decision
 from ingest.geo import open_locator
 from ingest.store.catalog.load import hold_catalog, load_catalog
 from ingest.store.database import Connection
@@ -28,7 +28,7 @@ from ingest.store.held import (
 )
 from ingest.store.ledger import LedgerCounts, add_counts
 from ingest.store.profiles.aliases import load_aliases
-from ingest.store.receipts.write import withdraw_held_receipts
+from ingest.store.receipts.write import withdraw_receipts
 from ingest.wire.entries import decode
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.apply import ROOM, ReadImport, apply_batch
@@ -42,15 +42,6 @@ _COLLISIONS = (
 )
 #: Why a held import is rejected in the end.
 UNDECIDED = "Not decided in time"
-
-
-class Decision(Struct, frozen=True, kw_only=True):
-    """The decision of an operator: to pick, to search again, or to reject."""
-
-    #: The profile to apply the imports to; None to search again.
-    profile_id: str | None = None
-    #: Why they are rejected; empty to apply them.
-    rejection: str = ""
 
 
 class NoRoom(PenstockError):
@@ -121,8 +112,8 @@ class HeldCases:
     ) -> list[Outcome]:
         connection = self._connection
         claimed = claim_held(connection, case_id, import_ids, page)
-        withdrawn = withdraw_held_receipts(
-            connection, [one.import_id for one in claimed]
+        withdrawn = withdraw_receipts(
+            connection, [one.import_id for one in claimed], State.HELD
         )
         held = [one for one in claimed if one.import_id in withdrawn]
         delete_held(connection, [one.import_id for one in claimed])

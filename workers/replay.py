@@ -32,7 +32,7 @@ from ingest.store.dead_letters.write import (
     resolve_dead_letters,
 )
 from ingest.store.ledger import REPEATED, LedgerCounts, add_counts
-from ingest.store.receipts.write import withdraw_dead_receipts
+from ingest.store.receipts.write import withdraw_receipts
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.apply import ROOM, ReadImport, apply_batch
 from workers.dead_letters import read_entry
@@ -120,8 +120,8 @@ class Replay:
         connection, started_at = self._connection, datetime.now(UTC)
         letters = claim_dead_letters(connection, letter_ids)
         imports = self._read(letters)
-        withdrawn = withdraw_dead_receipts(
-            connection, [one.import_id for one in imports.values()]
+        withdrawn = withdraw_receipts(
+            connection, [one.import_id for one in imports.values()], State.DEAD
         )
         outcomes = self._apply(letters, imports)
         overtaking = count_overtaking(

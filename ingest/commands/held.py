@@ -9,7 +9,7 @@ from uuid import UUID
 import click
 from uuid_utils.compat import uuid7
 
-from ingest.commands.databases import find_settings
+from ingest.commands.databases import find_settings, state_dir_option
 from ingest.commands.outputs import ask, make_console, make_table, moment, print_json
 from ingest.commands.profile_merges import apply_import, as_operator
 from ingest.commands.profile_terms import find_profile
@@ -18,22 +18,17 @@ from ingest.domain.counts import count
 from ingest.domain.errors import PenstockError
 from ingest.domain.identities import ImportName
 from ingest.domain.imports import Outcome, State
+from ingest.domain.releases import Decision
 from ingest.settings import Settings
 from ingest.store.database import Connection, connect
 from ingest.store.faults import unavailable_while_away
 from ingest.store.held import HeldCase, find_case, list_cases
 from ingest.store.profiles.profile_rows import load_profiles
+from ingest.wire.held import HeldAction, load_decision
 from ingest.wire.merges import MergeRequest, make_merge
-from workers.held import Decision, HeldCases
+from workers.held import HeldCases
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_STATE_DIR = click.option(
-    "--state-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path(".state"),
-    show_default=True,
-    help="Directory of `penstock up`, if no servers are set.",
-)
 _DECIDED = """
 \b
 Exit status:
@@ -53,7 +48,7 @@ def held() -> None:
 def _decision(command: _F) -> _F:
     """Give a command the options of every decision."""
     for option in (
-        _STATE_DIR,
+        state_dir_option,
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),
         click.option("--yes", "is_sure", is_flag=True, help="Do not prompt."),
         click.option("--dry-run", is_flag=True, help="Show the result; write nothing."),
@@ -77,7 +72,7 @@ Exit status:
 )
 @click.option("--database", "database_id", type=int, metavar="ID", help="Only this.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_STATE_DIR
+@state_dir_option
 def list_command(database_id: int | None, as_json: bool, state_dir: Path) -> None:
     """List held imports, by case.
 
@@ -117,7 +112,7 @@ Exit status:
 )
 @click.argument("case", metavar="CASE|IMPORT", type=click.UUID)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_STATE_DIR
+@state_dir_option
 def show(case: UUID, as_json: bool, state_dir: Path) -> None:
     """Show a case and its candidates.
 
@@ -194,8 +189,12 @@ Example:
 @click.option("--reason", required=True, metavar="TEXT", help="For the receipts.")
 def reject(case: UUID, reason: str, **options: Any) -> None:
     """Reject the imports of a case (409)."""
-    rejection = f"Rejected by an operator ({reason.strip()[:200]})"
-    _decide(case, options, lambda _connection, _found: Decision(rejection=rejection))
+    told = {"action": HeldAction.REJECT, "reason": reason}
+    _decide(
+        case,
+        options,
+        lambda _connection, found: load_decision(told, found.candidates),
+    )
 
 
 @held.command(

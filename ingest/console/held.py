@@ -6,14 +6,16 @@ from functools import partial
 from msgspec import Struct
 
 from ingest.console.requests import Page, PageRequest, Redirect
-from ingest.domain.errors import InvalidRequest, NotFound
+from ingest.domain.errors import NotFound
 from ingest.domain.imports import Outcome
 from ingest.domain.profiles import Profile
+from ingest.domain.releases import Decision
 from ingest.settings import Settings
 from ingest.store.database import Connection
 from ingest.store.held import HeldCase, find_case, list_cases
 from ingest.store.profiles.profile_rows import load_profiles
-from workers.held import Decision, HeldCases
+from ingest.wire.held import load_decision
+from workers.held import HeldCases
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +47,7 @@ async def show_case(request: PageRequest) -> Page:
 async def decide(request: PageRequest) -> Redirect:
     """Pick a candidate, search again, or reject."""
     case = await _find(request)
-    action, reason = request.form.get("action", ""), request.form.get("reason", "")
-    decision = _read_decision(case, action, request.form.get("profile_id", ""), reason)
+    decision = load_decision(request.form, case.candidates)
     outcomes = await request.services.apply(
         partial(
             _decide, case=case, decision=decision, settings=request.services.settings
@@ -57,22 +58,6 @@ async def decide(request: PageRequest) -> Redirect:
     if len(outcomes) == 1:
         return Redirect(f"/imports/{outcomes[0].import_id}")
     return Redirect("/held")
-
-
-def _read_decision(
-    case: HeldCase, action: str, profile_id: str, reason: str
-) -> Decision:
-    if action == "pick":
-        if profile_id not in case.candidates:
-            raise InvalidRequest("Must be one of the candidates", "profile_id")
-        return Decision(profile_id=profile_id)
-    if action == "retry":
-        return Decision()
-    if action != "reject":
-        raise InvalidRequest("Must be one of pick, retry, reject", "action")
-    if not reason.strip():
-        raise InvalidRequest("Missing reason", "reason")
-    return Decision(rejection=f"Rejected by an operator ({reason.strip()[:200]})")
 
 
 async def _find(request: PageRequest) -> HeldCase:

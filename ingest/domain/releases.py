@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from uuid import UUID, uuid5
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ingest.domain.drafts import Draft
@@ -19,6 +20,15 @@ _CASES = UUID("5d1c1d9e-8d0c-4d39-9a3b-9a2d6f6f1b5e")
 
 #: Path → the last import, accepted later, that changed or confirmed it.
 Newer = Mapping[str, UUID]
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """The decision of an operator: to pick, to search again, or to reject."""
+
+    #: The profile to apply the imports to; None to search again.
+    profile_id: str | None = None
+    #: Why they are rejected; empty to apply them.
+    rejection: str = ""
 
 
 def name_case(database_id: int, candidates: Iterable[str]) -> UUID:

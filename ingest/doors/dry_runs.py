@@ -54,13 +54,13 @@ class DryRuns:
             return DryRunAnswer()
         return _check(await self._run(_write(accepted)))
 
-    async def decide(self, decision: HeldDecision) -> DryRunAnswer:
+    async def decide(self, held: HeldDecision) -> DryRunAnswer:
         """Let a worker decide held imports; return what came of them.
 
         Raises what `run` does. After Unavailable nobody knows whether it was decided:
         a repeat finds that it was.
         """
-        request = DryRunRequest(imports=[], partitions=[], decision=decision)
+        request = DryRunRequest(imports=[], partitions=[], held=held)
         answer = await self._run(dump_request(request))
         if answer is None:
             raise Unavailable("No worker answered in time; read the receipts")

@@ -6,16 +6,14 @@ import msgspec
 from msgspec import Struct
 
 from ingest.domain.imports import Outcome
+from ingest.domain.releases import Decision
 
 
 class HeldDecision(Struct, frozen=True, kw_only=True):
-    """The decision on a case of held imports."""
+    """The case of held imports that is to be decided, and how."""
 
     case_id: UUID
-    #: The profile to apply the imports to; None to search again.
-    profile_id: str | None = None
-    #: Why they are rejected; empty to apply them.
-    rejection: str = ""
+    decision: Decision
     dry_run: bool = False
 
 
@@ -26,7 +24,7 @@ class DryRunRequest(Struct, frozen=True, kw_only=True):
     imports: list[bytes]
     #: Those that the imports belong to, each once.
     partitions: list[int]
-    decision: HeldDecision | None = None
+    held: HeldDecision | None = None
 
 
 class DryRunAnswer(Struct, frozen=True, kw_only=True):

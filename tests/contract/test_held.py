@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ingest.domain.releases import Decision
 from ingest.domain.tokens import Scope
 from ingest.ledger.audit import audit
 from ingest.settings import Settings
@@ -15,7 +16,7 @@ from tests.drains import draining, trying
 from tests.intakes import ServedIntake, served, wait_until
 from tests.uploads import ask
 from tests.uploads import send as upload
-from workers.held import Decision, HeldCases
+from workers.held import HeldCases
 
 ANN, PHONE = "ann@example.com", "+442079460011"
 HELD = "Held until an operator decides"
@@ -29,13 +30,7 @@ def penstock(settings: Settings) -> Iterator[ServedIntake]:
 
 @pytest.fixture
 def two(penstock: ServedIntake, token: str) -> list[str]:
-    ids = []
-    for data in ({"email": ANN}, {"phones": [PHONE]}):
-        answer = penstock.post(
-            {"token": token, "db_id": 1, "data": data}, path="/api/v1.1/profiles/add"
-        )
-        ids.append(str(answer.json()["profile_id"]))
-    return ids
+    return [penstock.add(token, email=ANN), penstock.add(token, phones=[PHONE])]
 
 
 def hold(token: str, **more: Any) -> dict[str, Any]:
@@ -212,6 +207,8 @@ def test_a_case_is_listed_and_decided_over_http(
             "Must be one of the candidates: profile_id",
         ),
         ({"action": "reject"}, 400, "Missing parameter: reason"),
+        # Without a reason it would be no rejection, but another search.
+        ({"action": "reject", "reason": "  "}, 400, "Missing parameter: reason"),
         ({"action": "reject", "reason": "x" * 201}, 400, "Too long (at most 200"),
     ],
 )

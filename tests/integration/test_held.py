@@ -8,14 +8,14 @@ import pytest
 
 from ingest.domain.imports import Import, OnAmbiguous, Outcome, State
 from ingest.domain.lookups import PROFILE_ID, Lookup, Search
-from ingest.domain.releases import name_case
+from ingest.domain.releases import Decision, name_case
 from ingest.store.catalog.load import load_catalog
 from ingest.store.held import HeldCase, list_cases
 from ingest.store.profiles.deletions import delete_profile
 from tests.conftest import Connection
 from tests.factories import by_email, make_import, make_merge, make_undo
 from tests.pipeline import Pipeline
-from workers.held import UNDECIDED, Decision, HeldCases, reject_expired
+from workers.held import UNDECIDED, HeldCases, reject_expired
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 PHONE = "+442079460011"

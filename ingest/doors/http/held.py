@@ -7,7 +7,7 @@ from falcon.asgi import Response
 from msgspec import UNSET
 from msgspec.structs import asdict
 
-from ingest.domain.errors import InvalidRequest, NotFound
+from ingest.domain.errors import NotFound
 from ingest.domain.imports import Outcome
 from ingest.domain.tokens import Scope
 from ingest.doors.accept import check_right
@@ -20,6 +20,7 @@ from ingest.doors.http.replies import reply
 from ingest.doors.http.requests import authenticate
 from ingest.store.database import Connection
 from ingest.store.held import HeldCase, find_case, list_cases
+from ingest.wire.dry_runs import HeldDecision
 from ingest.wire.held import load_decision
 from ingest.wire.queries import load_id
 from ingest.wire.reply_types import (
@@ -50,12 +51,13 @@ class ResolveResource:
         request, token = await authenticate(req, resp, self._intake, may_be_dry=True)
         case = await self._intake.readers.read(partial(_find, named=import_id))
         check_right(token, case.database_id, Scope.MERGE, Scope.ADMIN)
-        decision = load_decision(
-            request.document, case.case_id, dry_run=request.dry_run
+        decided = await self._intake.dry_runs.decide(
+            HeldDecision(
+                case_id=case.case_id,
+                decision=load_decision(request.document, case.candidates),
+                dry_run=request.dry_run,
+            )
         )
-        if decision.profile_id not in (None, *case.candidates):
-            raise InvalidRequest("Must be one of the candidates", "profile_id")
-        decided = await self._intake.dry_runs.decide(decision)
         if not decided.outcomes:
             raise _not_held()
         reads = token.allows(Scope.READ, case.database_id)

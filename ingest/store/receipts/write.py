@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from ingest.domain.answers import Answer
 from ingest.domain.errors import Fault
-from ingest.domain.imports import Import, Outcome
+from ingest.domain.imports import Import, Outcome, State
 from ingest.store.database import Connection
 from ingest.store.rows import dump_array, execute_rows
 
@@ -138,10 +138,10 @@ def _dump(receipts: Sequence[Receipt]) -> bytes:
     return orjson.dumps([_row(receipt) for receipt in receipts])
 
 
-def withdraw_dead_receipts(
-    connection: Connection, import_ids: Iterable[UUID]
+def withdraw_receipts(
+    connection: Connection, import_ids: Iterable[UUID], state: State
 ) -> set[UUID]:
-    """Take back the receipts of those of `import_ids` that are dead; return whose.
+    """Take back the receipts of those of `import_ids` in `state`; return whose.
 
     For the transaction that applies them again and writes their receipts anew: nobody
     else ever sees them without one, and whoever applies them at once waits here.
@@ -150,29 +150,10 @@ def withdraw_dead_receipts(
         """
         DELETE FROM imports
          WHERE import_id = ANY(%(ids)s::uuid[])
-           AND state = 'dead'
+           AND state = %(state)s
      RETURNING import_id
         """,
-        {"ids": list(import_ids)},
-    )
-    return {import_id for (import_id,) in rows}
-
-
-def withdraw_held_receipts(
-    connection: Connection, import_ids: Iterable[UUID]
-) -> set[UUID]:
-    """Take back the receipts of those of `import_ids` that are held; return whose.
-
-    For the transaction that decides on them.
-    """
-    rows = connection.execute(
-        """
-        DELETE FROM imports
-         WHERE import_id = ANY(%(ids)s::uuid[])
-           AND state = 'held'
-     RETURNING import_id
-        """,
-        {"ids": list(import_ids)},
+        {"ids": list(import_ids), "state": state},
     )
     return {import_id for (import_id,) in rows}
 
