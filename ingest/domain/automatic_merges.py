@@ -4,7 +4,7 @@ It cannot be asked whether they are one person. So a database says what is proof
 and whatever speaks against it leaves the profiles as they are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -43,26 +43,26 @@ def find_obstacle(found: Candidates, database: Database, absorbed: int) -> str |
 
     `absorbed` is how many profiles they have taken over lately.
     """
+    return next(_list_obstacles(found, database, absorbed), None)
+
+
+def _list_obstacles(
+    found: Candidates, database: Database, absorbed: int
+) -> Iterator[str]:
     held = found.held.values()
-    unproven = [
-        lookups[0]
-        for lookups in held
-        if not any(_is_proof(lookup, database) for lookup in lookups)
-    ]
+    if len(held) >= CANDIDATES:
+        yield "there may be more"
+    for lookups in held:
+        if not any(_is_proof(lookup, database) for lookup in lookups):
+            yield f"{_name(lookups[0])} is no proof"
     values = {_plain(lookup.value) for lookups in held for lookup in lookups}
+    if not values.isdisjoint(map(_plain, database.merge_blocked)):
+        yield "the value is blocked"
     differing = _find_difference(found.profiles, database)
-    obstacles = {
-        "there may be more": len(found.held) >= CANDIDATES,
-        f"{_name(unproven[0])} is no proof" if unproven else "": bool(unproven),
-        "the value is blocked": not values.isdisjoint(
-            map(_plain, database.merge_blocked)
-        ),
-        f"{differing} differs": differing is not None,
-        f"at most {database.merge_limit} profiles in 30 days": (
-            absorbed + len(found.profiles) - 1 > database.merge_limit
-        ),
-    }
-    return next((text for text, is_there in obstacles.items() if is_there), None)
+    if differing is not None:
+        yield f"{differing} differs"
+    if absorbed + len(found.profiles) - 1 > database.merge_limit:
+        yield f"at most {database.merge_limit} profiles in 30 days"
 
 
 def explain_obstacle(matches: str, obstacle: str) -> str:

@@ -153,32 +153,22 @@ _STATEMENTS = (
     """,
     """
     -- Of merges that were undone, the receipts belong to another profile.
-    UPDATE imports
-       SET changes = '{}', operators = NULL, kept = NULL
-     WHERE import_id = ANY(ARRAY(
-           SELECT unnest(ARRAY[merges.merge_id, undone_by])
-             FROM merges
+      WITH gone AS (
+           DELETE FROM merges
             WHERE merge_id = ANY(ARRAY(
                   SELECT merged.merge_id
-                    FROM unnest(%(profile_ids)s::text[]) AS gone (profile_id)
+                    FROM unnest(%(profile_ids)s::text[]) AS owner (profile_id)
                    CROSS JOIN LATERAL (
                          SELECT merge_id
                            FROM merged_profiles
                           WHERE merged_profiles.database_id = %(database_id)s
-                            AND merged_profiles.profile_id = gone.profile_id
-                         OFFSET 0) AS merged))))
-    """,
-    """
-    DELETE FROM merges
-     WHERE merge_id = ANY(ARRAY(
-           SELECT merged.merge_id
-             FROM unnest(%(profile_ids)s::text[]) AS gone (profile_id)
-            CROSS JOIN LATERAL (
-                  SELECT merge_id
-                    FROM merged_profiles
-                   WHERE merged_profiles.database_id = %(database_id)s
-                     AND merged_profiles.profile_id = gone.profile_id
-                  OFFSET 0) AS merged))
+                            AND merged_profiles.profile_id = owner.profile_id
+                         OFFSET 0) AS merged))
+        RETURNING merge_id, undone_by)
+    UPDATE imports
+       SET changes = '{}', operators = NULL, kept = NULL
+     WHERE import_id = ANY(ARRAY(
+           SELECT unnest(ARRAY[merge_id, undone_by]) FROM gone))
     """,
     """
     DELETE FROM profile_aliases
