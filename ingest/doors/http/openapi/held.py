@@ -1,7 +1,7 @@
 """The paths of held imports."""
 
 from ingest.doors.http.openapi.answers import refer
-from ingest.doors.http.openapi.responses import describe_answers, describe_faults
+from ingest.doors.http.openapi.responses import describe_operation
 from ingest.doors.http.openapi.schemas import JsonSchema, describe_parameter
 from ingest.wire.held import MAX_REASON, HeldAction
 from ingest.wire.promises import DRY_RUN
@@ -62,16 +62,6 @@ def _describe(
 ) -> JsonSchema:
     return {
         "tags": ["Receipts"],
-        "security": [{"bearer": []}, {"query": []}],
         "parameters": [*parameters, {"$ref": "#/components/parameters/Format"}],
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": body, "example": example}},
-        },
-        "responses": {
-            "200": describe_answers(
-                "Success or application error: check `error`", done
-            ),
-            **describe_faults(),
-        },
+        **describe_operation(body, example, done),
     }

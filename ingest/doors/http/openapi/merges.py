@@ -2,7 +2,7 @@
 
 from ingest.domain.profile_merges import Survivor
 from ingest.doors.http.openapi.answers import refer
-from ingest.doors.http.openapi.responses import describe_answers, describe_faults
+from ingest.doors.http.openapi.responses import describe_operation
 from ingest.doors.http.openapi.schemas import JsonSchema, describe_parameter
 from ingest.doors.http.openapi.undo import describe_undo
 from ingest.wire.merges import MAX_PROFILES
@@ -84,17 +84,6 @@ def _describe(
     }
     names = ("Format", "Prefer", "Idempotency-Key")
     return {
-        "security": [{"bearer": []}, {"query": []}],
         "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in names],
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": body, "example": example}},
-        },
-        "responses": {
-            "200": describe_answers(
-                "Success or application error: check `error`", done
-            ),
-            "202": describe_answers("Accepted, not applied yet", refer(AcceptedReply)),
-            **describe_faults(),
-        },
+        **describe_operation(body, example, done, refer(AcceptedReply)),
     }

@@ -69,6 +69,30 @@ def describe_faults() -> JsonSchema:
     }
 
 
+def describe_operation(
+    body: JsonSchema,
+    example: JsonSchema,
+    done: JsonSchema,
+    accepted: JsonSchema | None = None,
+    answered: str = "Success or application error: check `error`",
+) -> JsonSchema:
+    """Return what is sent to change something, and the answers.
+
+    `done` is that of status 200, which is `answered`; `accepted` that of 202, if any.
+    """
+    responses = {"200": describe_answers(answered, done)}
+    if accepted is not None:
+        responses["202"] = describe_answers("Accepted, not applied yet", accepted)
+    return {
+        "security": [{"bearer": []}, {"query": []}],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": body, "example": example}},
+        },
+        "responses": {**responses, **describe_faults()},
+    }
+
+
 def _refer(status: int, description: str) -> JsonSchema:
     name = _SHARED[status]
     return {"$ref": f"#/components/responses/{name}", "description": description}

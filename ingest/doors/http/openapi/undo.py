@@ -2,7 +2,7 @@
 
 from ingest.doors.http.job_views import JobReply
 from ingest.doors.http.openapi.answers import refer
-from ingest.doors.http.openapi.responses import describe_answers, describe_faults
+from ingest.doors.http.openapi.responses import describe_operation
 from ingest.doors.http.openapi.schemas import JsonSchema, describe_parameter
 from ingest.wire.promises import DRY_RUN
 from ingest.wire.reply_types import AcceptedReply, ErrorReply, UndoReply
@@ -37,32 +37,19 @@ def build_undo(place: JsonSchema, *, of_job: bool) -> JsonSchema:
     parameters = ("Format", *(() if of_job else ("Prefer",)), "Idempotency-Key")
     accepted = refer(JobReply if of_job else AcceptedReply)
     done = refer(ErrorReply) if of_job else refer(UndoReply, ErrorReply)
+    example: JsonSchema = {**preview, "reason": "wrong file"}
+    described = (
+        describe_operation(body, example, done, accepted, "Application error")
+        if of_job
+        else describe_operation(body, example, done, accepted)
+    )
     return {
         "operationId": "job_undo" if of_job else "undo",
         "tags": ["Jobs" if of_job else "Receipts"],
         "summary": "Undo all imports of a job" if of_job else "Undo an import",
-        "security": [{"bearer": []}, {"query": []}],
         "parameters": [
             place,
             *({"$ref": f"#/components/parameters/{name}"} for name in parameters),
         ],
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": body,
-                    "example": {**preview, "reason": "wrong file"},
-                }
-            },
-        },
-        "responses": {
-            "200": describe_answers(
-                "Application error"
-                if of_job
-                else "Success or application error: check `error`",
-                done,
-            ),
-            "202": describe_answers("Accepted, not applied yet", accepted),
-            **describe_faults(),
-        },
+        **described,
     }
