@@ -274,7 +274,8 @@ class Order(
     on_ambiguous: Annotated[
         OnAmbiguous | None,
         _ask(
-            "If several profiles match: `reject` (409), `first`, `oldest`, or `merge`"
+            "If several profiles match: `reject` (409), `first`, `oldest`, `merge`, or"
+            " `hold` (until an operator decides)"
         ),
     ] = None
     skip_triggers: Annotated[
