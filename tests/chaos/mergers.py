@@ -4,11 +4,8 @@ Run as a process of its own, `python -m tests.chaos.mergers`, until SIGTERM; pai
 are under way are finished. It ends with status 1 if it is answered what it must not.
 """
 
-import os
-import signal
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +13,9 @@ from typing import Any
 import click
 import orjson
 
+from tests.chaos.lines import Play, insist, play_lines
 from tests.chaos.pairs import DATABASE, Pair, dump_pair
-from tests.chaos.producer import InDoubt, Refused, Sender, UnexpectedAnswer
+from tests.chaos.producer import Sender, UnexpectedAnswer
 
 #: Pairs played at once, and how often each is merged and parted.
 _LINES = 3
@@ -102,20 +100,19 @@ class Merger:
         prefer: str = _ACCEPTED,
     ) -> dict[str, Any]:
         """Send until it is certain to come; return the answer."""
-        while True:
-            try:
-                named = f"{self.name}-{key}"
-                status, answer = self.sender.ask(named, path, document, prefer)
-            except (Refused, InDoubt):
-                self._pause.wait(_RETRY_SECONDS)
-                continue
-            if answer["error_text"] == _PASSING:
-                self._pause.wait(_RETRY_SECONDS)
-                continue
-            if status not in (200, 202) or answer["error"]:
-                told = orjson.dumps(answer).decode()
-                raise UnexpectedAnswer(f"{self.name} {key}: {status} {told}")
-            return answer
+        status, answer = insist(
+            lambda: self.sender.ask(f"{self.name}-{key}", path, document, prefer),
+            lambda answer: answer["error_text"] == _PASSING,
+            _RETRY_SECONDS,
+        )
+        if status not in (200, 202) or answer["error"]:
+            told = orjson.dumps(answer).decode()
+            raise UnexpectedAnswer(f"{self.name} {key}: {status} {told}")
+        return answer
+
+
+def _open_line(sender: Sender) -> Play:
+    return lambda name: dump_pair(Merger(sender, name).play())
 
 
 @click.command()
@@ -125,20 +122,13 @@ class Merger:
 @click.option("--log", type=click.Path(path_type=Path), required=True)
 def main(url: str, token: str, seed: int, log: Path) -> None:
     """Play pairs until SIGTERM."""
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    opened = os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
-
-    def play(line: int) -> int:
-        sender, number = Sender(url, token), 0
-        while not ended.wait(_PAUSE_SECONDS):
-            number += 1
-            pair = Merger(sender, f"pair-{seed}-{line}-{number}").play()
-            os.write(opened, dump_pair(pair))
-        return number
-
-    with ThreadPoolExecutor(_LINES) as pool:
-        pairs = sum(pool.map(play, range(_LINES)))
+    pairs = play_lines(
+        lambda: _open_line(Sender(url, token)),
+        log,
+        lines=_LINES,
+        named=f"pair-{seed}",
+        pause_seconds=_PAUSE_SECONDS,
+    )
     click.echo(f"pairs merged and parted {pairs}")
 
 

@@ -5,18 +5,16 @@ that are under way are finished. It ends with status 1 if it is answered what it
 not.
 """
 
-import os
-import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
-from tests.chaos.producer import InDoubt, Refused, Sender, UnexpectedAnswer
+from tests.chaos.lines import Play, insist, play_lines
+from tests.chaos.producer import Sender, UnexpectedAnswer
 from tests.chaos.rounds import DATABASE, Part, Round, dump_round
 
 #: Rounds played at once.
@@ -64,19 +62,18 @@ class Undoer:
 
     def _press(self, send: _Send) -> dict[str, Any]:
         """Send until there is an answer that says more than to wait."""
-        while True:
-            try:
-                status, answer = send()
-            except (Refused, InDoubt):
-                self._pause.wait(_RETRY_SECONDS)
-                continue
-            said = str(answer.get("error_text"))
-            if said.startswith(_PASSING):
-                self._pause.wait(_RETRY_SECONDS)
-                continue
-            if status not in (200, 202) or "job_id" not in answer:
-                raise UnexpectedAnswer(f"{status} {orjson.dumps(answer).decode()}")
-            return dict(answer)
+        status, answer = insist(
+            send,
+            lambda answer: str(answer.get("error_text")).startswith(_PASSING),
+            _RETRY_SECONDS,
+        )
+        if status not in (200, 202) or "job_id" not in answer:
+            raise UnexpectedAnswer(f"{status} {orjson.dumps(answer).decode()}")
+        return answer
+
+
+def _open_line(undoer: Undoer) -> Play:
+    return lambda name: dump_round(undoer.play(name))
 
 
 @click.command()
@@ -86,20 +83,13 @@ class Undoer:
 @click.option("--log", type=click.Path(path_type=Path), required=True)
 def main(url: str, token: str, seed: int, log: Path) -> None:
     """Play rounds until SIGTERM."""
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    opened = os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
-
-    def play(line: int) -> int:
-        undoer, number = Undoer(Sender(url, token)), 0
-        while not ended.wait(_PAUSE_SECONDS):
-            number += 1
-            name = f"round-{seed}-{line}-{number}"
-            os.write(opened, dump_round(undoer.play(name)))
-        return number
-
-    with ThreadPoolExecutor(_LINES) as pool:
-        rounds = sum(pool.map(play, range(_LINES)))
+    rounds = play_lines(
+        lambda: _open_line(Undoer(Sender(url, token))),
+        log,
+        lines=_LINES,
+        named=f"round-{seed}",
+        pause_seconds=_PAUSE_SECONDS,
+    )
     click.echo(f"wrong files undone {rounds}")
 
 

@@ -13,9 +13,9 @@ from ingest.settings import Settings
 from ingest.store.catalog.load import load_declared
 from ingest.store.catalog.save import save_catalog
 from tests.conftest import Connection
-from tests.declared import make_endpoint, make_trigger
 from tests.drains import draining, trying
 from tests.intakes import ServedIntake, served
+from tests.receivers import listen
 from tests.uploads import ask
 from tests.uploads import send as upload
 
@@ -40,22 +40,14 @@ def declare(connection: Connection, **changes: Any) -> None:
         )
 
 
-def add(penstock: ServedIntake, token: str, **data: Any) -> str:
-    answer = penstock.post(
-        {"token": token, "db_id": 1, "data": data}, path="/api/v1.1/profiles/add"
-    ).json()
-    assert answer["error"] == 0, answer
-    return str(answer["profile_id"])
-
-
 @pytest.fixture
 def two(penstock: ServedIntake, token: str) -> tuple[str, str]:
     """A profile with an email, and one that has it as a subscription only."""
     mail = {"resource_id": 1, "channel": "email", "email": ANN}
-    first = add(
-        penstock, token, phones=[PHONE], subscriptions=[mail], interests=["x"], points=1
+    first = penstock.add(
+        token, phones=[PHONE], subscriptions=[mail], interests=["x"], points=1
     )
-    return first, add(penstock, token, email=ANN, interests=["y"], points=5, code=7)
+    return first, penstock.add(token, email=ANN, interests=["y"], points=5, code=7)
 
 
 def send(penstock: ServedIntake, token: str, /, **more: Any) -> dict[str, Any]:
@@ -137,7 +129,7 @@ def test_the_undo_parts_them_and_takes_the_import_back(
 def test_an_import_that_is_rejected_merges_nothing(
     penstock: ServedIntake, connection: Connection, two: tuple[str, str], token: str
 ) -> None:
-    add(penstock, token, email=BOB)
+    penstock.add(token, email=BOB)
     for data in ({"email": BOB}, {"code": 8, "points": "many"}):
         answer = send(penstock, token, data=data)
         assert answer["error"] in (400, 409)
@@ -199,8 +191,8 @@ def test_what_is_no_proof_merges_nobody(
 def test_a_phone_proves_nothing_unless_the_catalog_says_so(
     penstock: ServedIntake, connection: Connection, token: str
 ) -> None:
-    one = add(penstock, token, email=ANN)
-    add(penstock, token, phones=[PHONE])
+    one = penstock.add(token, email=ANN)
+    penstock.add(token, phones=[PHONE])
     asked = {"matching": "email_phone", "phone": PHONE}
     refused = send(penstock, token, **asked)
     assert "(not merged, phone is no proof)" in refused["error_text"]
@@ -227,10 +219,10 @@ def test_one_profile_does_not_take_over_everybody(
 ) -> None:
     declare(connection, merge_limit=2)
     mail = {"resource_id": 1, "channel": "email", "email": ANN}
-    first = add(penstock, token, email=ANN)
+    first = penstock.add(token, email=ANN)
     answers = []
     for _ in range(3):
-        add(penstock, token, subscriptions=[mail])
+        penstock.add(token, subscriptions=[mail])
         answers.append(send(penstock, token))
 
     assert [one["error"] for one in answers] == [0, 0, 409]
@@ -247,7 +239,7 @@ def test_of_more_than_can_be_read_nobody_is_merged(
 ) -> None:
     mail = {"resource_id": 1, "channel": "email", "email": ANN}
     for _ in range(6):
-        add(penstock, token, subscriptions=[mail])
+        penstock.add(token, subscriptions=[mail])
     declare(connection, merge_limit=100)
     answer = send(penstock, token)
 
@@ -290,16 +282,7 @@ def test_it_tells_of_the_merge_and_of_the_import(
     penstock: ServedIntake, connection: Connection, two: tuple[str, str], token: str
 ) -> None:
     kinds = (EventKind.PROFILES_MERGED, EventKind.PROFILE_UPDATED, EventKind.IMPORT)
-    with connection.transaction():
-        declared = replace(
-            load_declared(connection),
-            endpoints={1: make_endpoint()},
-            triggers={
-                number: make_trigger(id=number, event=kind)
-                for number, kind in enumerate(kinds, start=1)
-            },
-        )
-        save_catalog(connection, declared)
+    listen(connection, *kinds)
     send(penstock, token, data={"_fname": "Ann"})
 
     rows = connection.execute(

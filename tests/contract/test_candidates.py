@@ -13,19 +13,11 @@ from tests.intakes import ServedIntake, served
 IMPORT = "/api/v1.1/profiles/import"
 
 
-def add(penstock: ServedIntake, token: str, **data: Any) -> str:
-    answer = penstock.post(
-        {"token": token, "db_id": 1, "data": data}, path="/api/v1.1/profiles/add"
-    ).json()
-    assert answer["error"] == 0, answer
-    return str(answer["profile_id"])
-
-
 @pytest.fixture
 def two(penstock: ServedIntake, token: str) -> tuple[str, str]:
     """One profile with an email and a phone, and one with that phone."""
-    ann = add(penstock, token, email="ann@example.com", phones=["+442079460011"])
-    bob = add(penstock, token, phones=["+442079460011", "+442079460012"])
+    ann = penstock.add(token, email="ann@example.com", phones=["+442079460011"])
+    bob = penstock.add(token, phones=["+442079460011", "+442079460012"])
     return ann, bob
 
 
@@ -167,7 +159,7 @@ def test_the_oldest_of_many_is_chosen_where_that_is_asked_for(
     penstock: ServedIntake, token: str
 ) -> None:
     phone = "+442079460013"
-    ids = [add(penstock, token, phones=[phone]) for _ in range(7)]
+    ids = [penstock.add(token, phones=[phone]) for _ in range(7)]
     key = {"matching": "phone", "phone": phone}
     asked = {"token": token, "db_id": 1, **key, "on_ambiguous": "oldest"}
     answer = penstock.post({**asked, "data": {"_fname": "Ann"}})
@@ -184,7 +176,7 @@ def test_the_oldest_of_many_is_chosen_where_that_is_asked_for(
 def test_a_scan_that_ends_at_its_limit_does_not_decide(
     penstock: ServedIntake, token: str, count: int, error: int
 ) -> None:
-    ids = [add(penstock, token, _lname="Smith") for _ in range(count)]
+    ids = [penstock.add(token, _lname="Smith") for _ in range(count)]
     key = {"matching": "custom", "field_name": "_lname", "field_value": "Smith"}
     asked = {"token": token, "db_id": 1, **key, "on_ambiguous": "oldest"}
     answer = penstock.post({**asked, "data": {"_fname": "Ann"}}).json()
@@ -199,8 +191,8 @@ def test_a_database_may_set_the_policy_and_an_import_another(
 ) -> None:
     connection.execute("UPDATE databases SET on_ambiguous = 'first' WHERE id = 1")
     with served(settings) as intake, draining(settings):
-        ann = add(intake, token, email="ann@example.com", phones=["+442079460011"])
-        add(intake, token, phones=["+442079460011", "+442079460012"])
+        ann = intake.add(token, email="ann@example.com", phones=["+442079460011"])
+        intake.add(token, phones=["+442079460011", "+442079460012"])
         chosen = intake.post(ask(token)).json()
         rejected = intake.post(ask(token, on_ambiguous="reject")).json()
         reading = intake.post(

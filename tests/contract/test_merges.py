@@ -1,7 +1,6 @@
 """Merges over HTTP, through the real pipeline, and their undo: M1 to M10, X1 to X7."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -11,14 +10,12 @@ import pytest
 from ingest.domain.catalog import EventKind
 from ingest.domain.tokens import Scope
 from ingest.settings import Settings
-from ingest.store.catalog.load import load_declared
-from ingest.store.catalog.save import save_catalog
 from ingest.wire.bodies import Format
 from tests.conftest import Connection
-from tests.declared import make_endpoint, make_trigger
 from tests.documents import write
 from tests.drains import draining, trying
 from tests.intakes import ServedIntake, served
+from tests.receivers import listen
 
 ANN, BOB, CAT = "ann@example.com", "bob@example.com", "cat@example.com"
 NOBODY = "0" * 24
@@ -542,7 +539,8 @@ def test_a_merge_needs_its_own_right(
 @pytest.fixture
 def listeners(connection: Connection) -> None:
     """Triggers for what an import does, and for merges."""
-    kinds = (
+    listen(
+        connection,
         EventKind.IMPORT,
         EventKind.PROFILE_UPDATED,
         EventKind.SUBSCRIPTION,
@@ -550,16 +548,6 @@ def listeners(connection: Connection) -> None:
         EventKind.PROFILES_MERGED,
         EventKind.PROFILES_UNMERGED,
     )
-    with connection.transaction():
-        declared = replace(
-            load_declared(connection),
-            endpoints={1: make_endpoint()},
-            triggers={
-                number: make_trigger(id=number, event=kind)
-                for number, kind in enumerate(kinds, start=1)
-            },
-        )
-        save_catalog(connection, declared)
 
 
 @pytest.mark.fact("M.2-events")

@@ -1,7 +1,6 @@
 """Undo over HTTP, through the real pipeline: U1 to U11."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -11,14 +10,12 @@ import pytest
 from ingest.domain.catalog import EventKind
 from ingest.domain.tokens import Scope
 from ingest.settings import Settings
-from ingest.store.catalog.load import load_declared
-from ingest.store.catalog.save import save_catalog
 from ingest.wire.bodies import Format
 from tests.conftest import Connection
-from tests.declared import make_endpoint, make_trigger
 from tests.documents import write
 from tests.drains import draining, trying
 from tests.intakes import ServedIntake, served
+from tests.receivers import listen
 
 IMPORT = "/api/v1.1/profiles/import"
 EMAIL = "ann@example.com"
@@ -356,24 +353,13 @@ def test_a_receipt_tells_the_functions_and_what_was_so_already(
 @pytest.fixture
 def listeners(connection: Connection) -> None:
     """Triggers for what an import does, and for what an undo does."""
-    with connection.transaction():
-        declared = replace(
-            load_declared(connection),
-            endpoints={1: make_endpoint()},
-            triggers={
-                number: make_trigger(id=number, event=kind)
-                for number, kind in enumerate(
-                    (
-                        EventKind.IMPORT,
-                        EventKind.SUBSCRIPTION,
-                        EventKind.SEGMENT_LEFT,
-                        EventKind.IMPORT_UNDONE,
-                    ),
-                    start=1,
-                )
-            },
-        )
-        save_catalog(connection, declared)
+    listen(
+        connection,
+        EventKind.IMPORT,
+        EventKind.SUBSCRIPTION,
+        EventKind.SEGMENT_LEFT,
+        EventKind.IMPORT_UNDONE,
+    )
 
 
 @pytest.mark.fact("U.12-events")
