@@ -120,7 +120,9 @@ def test_an_upload_that_is_too_long_is_stopped(
 
     def rows() -> Iterator[bytes]:
         nonlocal unread
-        yield b"email\n"
+        yield b"email\nada@example.com\n"
+        # Too long at its first look it would begin no job.
+        wait_until(lambda: emails(connection))
         for _ in range(400):
             yield b"ada@example.com\n" * 4096
             unread += 1
