@@ -1,5 +1,6 @@
 """Declared catalogs for tests: one made by hand, and any that is well-formed."""
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -19,6 +20,9 @@ from ingest.domain.catalog import (
     Workflow,
 )
 from ingest.domain.plans import Account, DeclaredCatalog
+from ingest.store.catalog.load import load_declared
+from ingest.store.catalog.save import save_catalog
+from ingest.store.database import Connection
 
 
 def make_field(name: str = "points", **changes: Any) -> Field:
@@ -54,6 +58,17 @@ def make_declared(
         },
         segments={segment.id: segment for segment in segments},
     )
+
+
+def change_database(connection: Connection, **changes: Any) -> None:
+    """Change what is declared of database 1."""
+    with connection.transaction():
+        declared = load_declared(connection)
+        databases = {1: replace(declared.databases[1], **changes)}
+        save_catalog(
+            connection,
+            replace(declared, databases={**declared.databases, **databases}),
+        )
 
 
 def make_segment(**changes: Any) -> Segment:
@@ -206,6 +221,12 @@ def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
                 default_resource_id=draw(st.sampled_from([None, *resource_ids])),
                 ignore_unknown_fields=draw(st.booleans()),
                 phone_region=draw(st.sampled_from([None, "RU", "GB"])),
+                times=draw(st.booleans()),
+                sources=draw(
+                    st.dictionaries(
+                        st.sampled_from(["crm", "web-1", "a.b_c"]), st.integers(0, 1000)
+                    )
+                ),
                 fields=_by_name(draw(st.lists(database_fields(), max_size=3))),
             )
             for id_ in database_ids

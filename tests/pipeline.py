@@ -32,7 +32,10 @@ class Pipeline:
     def apply_batch(self, imports: Sequence[Import]) -> AppliedBatch:
         batch = [
             ReadImport(
-                import_=one, partition=0, entry_id=f"{number}-0", payload=encode(one)
+                import_=one,
+                partition=0,
+                entry_id=f"{int(one.accepted_at.timestamp() * 1000)}-{number}",
+                payload=encode(one),
             )
             for number, one in enumerate(imports, start=1)
         ]

@@ -11,10 +11,11 @@ from uuid import UUID
 
 import psycopg
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ingest.domain.answers import Answer
 from ingest.domain.batches import AppliedImport, Past, Prepared, apply_import
-from ingest.domain.entry_ids import entry_order
+from ingest.domain.entry_ids import entry_order, entry_time
 from ingest.domain.errors import Fault
 from ingest.domain.holds import Held, Queued
 from ingest.domain.identities import new_profile_id
@@ -60,6 +61,11 @@ class ReadImport(Struct, frozen=True, kw_only=True):
     reply_to: str = ""
     #: Of one of several in a request.
     rank: Rank | None = None
+
+    @property
+    def queued_at(self) -> datetime | None:
+        """When its stream took it; None if it came in none."""
+        return entry_time(self.entry_id) if entry_order(self.entry_id)[0] else None
 
     @property
     def queued(self) -> Queued:
@@ -173,7 +179,7 @@ def apply_whole(
     copy_receipts(connection, imports.values())
     # Postgres looks for receipts while we read what may turn out to be applied.
     answers = ask_answers(connection, imports)
-    read = [schemas.prepare(import_) for import_ in imports.values()]
+    read = _date([schemas.prepare(one) for one in imports.values()], batch, schemas)
     known = {answer.import_id: answer for answer in answers}
     fresh = [one for one in read if one.import_.import_id not in known]
     undos = Undos(connection, fresh, schemas.catalog)
@@ -214,6 +220,19 @@ def apply_whole(
         events=len(events),
         withdrawn=withdrawn,
     )
+
+
+def _date(
+    read: list[Prepared], batch: Sequence[ReadImport], schemas: ProfileSchemas
+) -> list[Prepared]:
+    """Let imports be of when Redis took them, whose clock puts them in order (T2).
+
+    Those of several hosts may differ by more than lies between two imports.
+    """
+    if not any(one.times for one in schemas.catalog.databases.values()):
+        return read
+    taken = {one.import_.import_id: one.queued_at for one in reversed(batch)}
+    return [replace(one, queued_at=taken[one.import_.import_id]) for one in read]
 
 
 def _hold_imports(

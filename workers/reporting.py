@@ -95,6 +95,7 @@ def _answer(outcome: Outcome, import_: Import) -> Answer:
         error=outcome.error,
         error_text=outcome.error_text,
         profile_id=outcome.profile_id,
+        kept=tuple(one.path for one in outcome.kept),
         accepted_at=import_.accepted_at if import_.fingerprint else None,
         fingerprint=import_.fingerprint,
     )
@@ -117,6 +118,8 @@ def count_batch(
         alike[_key(import_, outcome)] += 1
         if outcome.undoes is not None:
             _count_undo(outcome)
+        elif outcome.kept:
+            _count_kept(outcome)
         if outcome.profiles:
             result = "merged" if outcome.undoes is None else "undone"
             metrics.MERGES.labels(result).inc()
@@ -126,6 +129,11 @@ def count_batch(
         metrics.ACCEPTED_TO_PROCESSED_SECONDS.observe(max(0.0, age.total_seconds()))
     for key, count in alike.items():
         _count(*key, count)
+
+
+def _count_kept(outcome: Outcome) -> None:
+    for reason, count in Counter(one.reason for one in outcome.kept).items():
+        metrics.KEPT.labels(reason).inc(count)
 
 
 def _key(import_: Import, outcome: Outcome) -> tuple[str, int, str, State, int]:

@@ -8,6 +8,7 @@ from ingest.domain.workspace import Workspace
 from ingest.store.database import Connection
 from ingest.store.profiles.keys import delete_keys, insert_keys
 from ingest.store.profiles.profile_rows import (
+    date_profiles,
     delete_profiles,
     insert_profiles,
     update_profiles,
@@ -15,6 +16,8 @@ from ingest.store.profiles.profile_rows import (
 from ingest.store.profiles.segments import add_members, remove_members
 from ingest.store.rows import Id
 
+#: What an import may change of a profile.
+_WRITTEN = (*("email", "phones", "fields", "subscriptions", "segments", "former_keys"),)
 #: A profile before the batch (None: it is new) and after it (None: it is gone).
 Pair = tuple[Profile | None, Profile | None]
 
@@ -28,8 +31,9 @@ def save_workspace(connection: Connection, workspace: Workspace, now: datetime) 
     created = [new for old, new in pairs if new and old is None]
     insert_profiles(connection, created, now)
     # A change of its segments alone counts: it moves `version`.
-    updated = [(old, new) for old, new in pairs if old and new]
-    update_profiles(connection, updated, now)
+    kept = [(old, new) for old, new in pairs if old and new]
+    update_profiles(connection, [one for one in kept if not _is_dated(*one)], now)
+    date_profiles(connection, [new for old, new in kept if _is_dated(old, new)])
     delete_profiles(connection, [_id(old) for old, new in pairs if old and not new])
     keys = [
         (_id(either), *workspace.key_changes(either))
@@ -41,6 +45,13 @@ def save_workspace(connection: Connection, workspace: Workspace, now: datetime) 
     insert_keys(connection, workspace.catalog, fresh_keys)
     remove_members(connection, list(_members(pairs, left=True)))
     add_members(connection, list(_members(pairs, left=False)), now)
+
+
+def _is_dated(old: Profile, new: Profile) -> bool:
+    """Tell whether nothing but its stamps sets a profile apart from what it was."""
+    return new.stamps is not old.stamps and all(
+        getattr(new, name) is getattr(old, name) for name in _WRITTEN
+    )
 
 
 def _id(profile: Profile) -> Id:

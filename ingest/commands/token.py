@@ -1,4 +1,4 @@
-"""`penstock token`: create, list, limit, rotate, and revoke API tokens."""
+"""`penstock token`: create, list, limit, name, rotate, and revoke API tokens."""
 
 import json
 import re
@@ -14,12 +14,32 @@ from ingest.commands.aliases import RenamedOption
 from ingest.commands.databases import database_options
 from ingest.commands.outputs import print_json
 from ingest.commands.rates import burst_option, read_rate
-from ingest.domain.tokens import Scope
+from ingest.domain.tokens import SOURCE, SOURCE_TEXT, Scope
 from ingest.store import tokens
 from ingest.store.database import connect
 from ingest.store.tokens import IssuedToken
 
 _MISSING = "Token {} does not exist or was revoked. To list tokens: penstock token list"
+
+
+class _Source(click.ParamType[str]):
+    """The name of a source, as the catalog may rank it."""
+
+    name = "source"
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str:
+        """Read the name; `none` and an empty one are none."""
+        text = str(value)
+        if text in ("", "none"):
+            return ""
+        if re.fullmatch(SOURCE, text) is None:
+            self.fail(f"{text!r}: {SOURCE_TEXT}", param, ctx)
+        return text
 
 
 @click.group(epilog="\b\nExample:\n  penstock token create shop --database 1")
@@ -60,6 +80,12 @@ Examples:
     help="Rate limit, such as 100/s, 600/m, or 1000/h.  [default: unlimited]",
 )
 @burst_option
+@click.option(
+    "--source",
+    type=_Source(),
+    default="",
+    help="Name of what sends, which a database may rank.  [default: none]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @database_options
 def create(
@@ -68,6 +94,7 @@ def create(
     scopes: tuple[Scope, ...],
     database_url: str,
     as_json: bool,
+    source: str,
     **limit: Any,
 ) -> None:
     """Create a token and print its secret.
@@ -80,7 +107,7 @@ def create(
             "a second token."
         )
     rate = read_rate(limit["rate"], limit["burst"])
-    with connect(database_url) as connection:
+    with connect(database_url) as connection, connection.transaction():
         token_id, secret = tokens.create_token(
             connection,
             name=name,
@@ -88,6 +115,8 @@ def create(
             actions=scopes,
             rate=rate,
         )
+        if source:
+            tokens.set_source(connection, token_id, source)
     if as_json:
         print_json({"id": token_id, "name": name, "secret": secret})
         return
@@ -107,6 +136,7 @@ def _document(issued: IssuedToken) -> dict[str, object]:
         "databases": sorted(issued.token.database_ids),
         "scopes": sorted(issued.token.actions),
         "rate": issued.token.rate and asdict(issued.token.rate),
+        "source": issued.token.source,
         "created_at": issued.created_at.isoformat(),
         "revoked_at": issued.revoked_at and issued.revoked_at.isoformat(),
     }
@@ -120,6 +150,7 @@ def _row(issued: IssuedToken) -> tuple[str, ...]:
         ", ".join(map(str, sorted(issued.token.database_ids))) or "all",
         ", ".join(sorted(issued.token.actions)),
         str(issued.token.rate or ""),
+        issued.token.source,
         f"{issued.created_at:%Y-%m-%d %H:%M}",
         f"{revoked_at:%Y-%m-%d %H:%M}" if revoked_at else "",
     )
@@ -136,7 +167,8 @@ def list_(as_json: bool, database_url: str) -> None:
         click.echo(json.dumps([_document(each) for each in issued], indent=2))
         return
 
-    table = Table("id", "name", "databases", "scopes", "rate", "created", "revoked")
+    columns = ("id", "name", "databases", "scopes", "rate", "source")
+    table = Table(*columns, "created", "revoked")
     for each in issued:
         table.add_row(*_row(each))
     Console(markup=False).print(table)
@@ -228,6 +260,29 @@ def rate(
         print_json({"id": token_id, "rate": limit and asdict(limit)})
     else:
         click.echo(f"Token {token_id}: {limit or 'unlimited'}")
+
+
+@token.command(
+    epilog="\b\nExamples:\n  penstock token source 3 crm\n"
+    "  penstock token source 3 none"
+)
+@click.argument("token_id", metavar="ID", type=int)
+@click.argument("source", metavar="NAME", type=_Source())
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@database_options
+def source(token_id: int, source: str, as_json: bool, database_url: str) -> None:
+    """Name what sends with a token, or `none`.
+
+    Databases that keep times may rank sources in the catalog. Workers apply the name
+    within about a second, to waiting imports too.
+    """
+    with connect(database_url) as connection:
+        if not tokens.set_source(connection, token_id, source):
+            raise click.ClickException(_MISSING.format(token_id))
+    if as_json:
+        print_json({"id": token_id, "source": source})
+    else:
+        click.echo(f"Token {token_id}: {source or 'no source'}")
 
 
 @token.command(epilog="\b\nExample:\n  penstock token revoke 3")

@@ -19,6 +19,8 @@ class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: int
     error_text: str
     profile_id: str | None
+    #: The paths of values that were left as they were (T6).
+    kept: tuple[str, ...] = ()
     #: When the import was accepted, and of which request; where that has a name.
     accepted_at: datetime | None = None
     fingerprint: str | None = None

@@ -1,6 +1,7 @@
 """One import after another, applied to a workspace: the pipeline's pure heart."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -52,10 +53,13 @@ from ingest.domain.lookups import (
     Lookup,
     Search,
 )
+from ingest.domain.merge import Merged
 from ingest.domain.merging import StoredMerge
+from ingest.domain.precedence import Dated, leave_older
 from ingest.domain.profile_merges import ChangedAt
-from ingest.domain.profiles import Profile
+from ingest.domain.profiles import Profile, Stamps
 from ingest.domain.releases import drop_newer
+from ingest.domain.stamps import NO_STAMPS, advance
 from ingest.domain.updates import Action
 from ingest.domain.workspace import Workspace, holds_any
 
@@ -72,6 +76,8 @@ class Prepared(Struct, frozen=True, kw_only=True):
     warnings: tuple[Fault, ...] = ()
     #: What an undo may bring back: locked, and looked up, like what others bring.
     restored: tuple[Lookup, ...] = ()
+    #: When its stream took it, by the one clock of that; None: when it was accepted.
+    queued_at: datetime | None = None
 
 
 class AppliedImport(Struct, frozen=True, kw_only=True):
@@ -231,22 +237,17 @@ def reject(
 def _apply(
     workspace: Workspace, prepared: Prepared, catalog: Catalog, new_id: str, past: Past
 ) -> AppliedImport:
-    import_ = prepared.import_
     found = _find(workspace, prepared, past)
     before, union = found.profile, found.union
-    draft, kept = _leave_newer(prepared, before)
-    if before is None:
-        _refuse_create(import_)
-        merged = merge.create(new_id, import_, draft, prepared.search, catalog)
-        if import_.matching in _SUBSCRIPTION_MODES:
-            _refuse_lost(prepared, merged.profile)
-        state = State.CREATED
-    else:
-        merged = merge.update(before, import_, draft, catalog)
+    dated = _leave_newer(prepared, before, catalog)
+    import_, draft = dated.import_, dated.draft
+    merged = _lay_over(before, dated, prepared.search, catalog, new_id)
+    state = State.CREATED
+    if before is not None:
         state = State.UPDATED if merged.changes or union else State.UNCHANGED
     if union is not None:
         workspace.absorb(merged.profile, union.made.absorbed, import_.import_id)
-    elif state is not State.UNCHANGED:
+    elif merged.profile is not before:
         workspace.put(merged.profile)
     claims: Claims = {}
     if catalog.databases[import_.database_id].claims:
@@ -264,7 +265,7 @@ def _apply(
         candidates=found.candidates,
         operators=list_operators(draft, merged.changes, claims),
         claims=claims,
-        kept=kept,
+        kept=dated.kept,
     )
     if union is None:
         caused = events.derive(before, merged, import_, catalog)
@@ -277,14 +278,39 @@ def _apply(
     )
 
 
-def _leave_newer(
-    prepared: Prepared, before: Profile | None
-) -> tuple[Draft, tuple[Kept, ...]]:
-    """Return what is applied of an import; less, if it was held (H5)."""
-    release = prepared.import_.release
-    if release is None or before is None:
-        return prepared.draft, ()
-    return drop_newer(prepared.draft, release.newer.get(before.id, {}))
+def _leave_newer(prepared: Prepared, before: Profile | None, catalog: Catalog) -> Dated:
+    """Return what is applied of an import: less, if it was held (H5) or is dated."""
+    import_, draft, kept = prepared.import_, prepared.draft, tuple[Kept, ...]()
+    release = import_.release
+    if release is not None and before is not None:
+        draft, kept = drop_newer(draft, release.newer.get(before.id, {}))
+    if not catalog.databases[import_.database_id].times:
+        return Dated(import_=import_, draft=draft, kept=kept)
+    moment = prepared.queued_at or import_.accepted_at
+    dated = leave_older(before, import_, draft, moment, catalog)
+    return replace(dated, kept=kept + dated.kept) if kept else dated
+
+
+def _lay_over(
+    before: Profile | None, dated: Dated, search: Search, catalog: Catalog, new_id: str
+) -> Merged:
+    """Return the profile after an import; raise if there can be none."""
+    import_, draft = dated.import_, dated.draft
+    if before is None:
+        _refuse_create(import_)
+        merged = merge.create(new_id, import_, draft, search, catalog)
+        if import_.matching in _SUBSCRIPTION_MODES:
+            _refuse_lost(import_, search, merged.profile)
+    else:
+        merged = merge.update(before, import_, draft, catalog)
+    if dated.stamp is None:
+        return merged
+    # What a new profile is found by came with the import.
+    stamps = before.stamps if before else Stamps(default=dated.stamp)
+    after = advance(stamps or NO_STAMPS, merged.profile, dated.written)
+    if after == merged.profile.stamps:
+        return merged
+    return replace(merged, profile=replace(merged.profile, stamps=after))
 
 
 class _Found(Struct, frozen=True, kw_only=True):
@@ -356,12 +382,11 @@ _SUBSCRIPTION_MODES: Mapping[Matching, str] = {
 }
 
 
-def _refuse_lost(prepared: Prepared, profile: Profile) -> None:
+def _refuse_lost(import_: Import, search: Search, profile: Profile) -> None:
     """Refuse a profile that its own key would not find again (contract 16.4).
 
     Each repeat would make one more; a key alone subscribes nobody.
     """
-    import_, search = prepared.import_, prepared.search
     if import_.operation is Operation.ADD or holds_any(profile, search):
         return
     key = _SUBSCRIPTION_MODES[import_.matching]

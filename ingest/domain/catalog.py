@@ -186,6 +186,10 @@ class Database:
     merge_limit: int = 5
     #: Receipts record what was sent and was so already, for undo.
     claims: bool = False
+    #: Values are dated, and older ones replace no newer ones (T1).
+    times: bool = False
+    #: The ranks of the sources of imports; 0 for those that are not named (T4).
+    sources: Mapping[str, int] = field(default_factory=dict)
     #: Fields by name, system ones included; not `email`, `phones`, `subscriptions`.
     fields: Mapping[str, Field] = field(default_factory=dict)
     #: Those of `fields` that a new profile must have, that it gets unless it has them,
@@ -256,3 +260,5 @@ class Catalog:
     workflows: Mapping[int, Workflow] = field(default_factory=dict)
     #: How much a profile may hold; by the settings, not declared.
     limits: ProfileLimits = DEFAULT_LIMITS
+    #: The sources of tokens that have one (T4).
+    sources: Mapping[int, str] = field(default_factory=dict)

@@ -76,6 +76,11 @@ def _from_text(raw: str) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def parse_moment(raw: object) -> datetime:
+    """Return a date as `parse_date` reads it, as a moment in UTC."""
+    return datetime.fromisoformat(parse_date(raw))
+
+
 def dump_date(moment: datetime) -> str:
     """Write a moment in UTC as RFC 3339, a fraction only when it is not zero."""
     text = moment.replace(tzinfo=None).isoformat()

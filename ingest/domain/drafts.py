@@ -1,6 +1,7 @@
 """Drafts: updates of a profile whose values are read and checked."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from msgspec import Struct, field
 
@@ -9,7 +10,7 @@ from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
 from ingest.domain.names import one_of
 from ingest.domain.subscription_changes import SelectedChange
 from ingest.domain.subscriptions import SubscriptionDraft
-from ingest.domain.updates import Action, Update
+from ingest.domain.updates import Action, Update, parse_as_of
 
 #: What `phones` may be told (contract 14, point 29).
 _PHONE_ACTIONS = (Action.SET, Action.UNSET, Action.ADD, Action.DELETE)
@@ -53,12 +54,13 @@ def read_phones(
 
     None when no number is right. Raises InvalidRequest for an unknown action.
     """
-    action = Action.SET
+    action, as_of = Action.SET, None
     if isinstance(raw, Mapping):
         action = _phone_action(raw.get("action"))
+        as_of = _parse_as_of(raw)
         raw = raw.get("value")
     if action is Action.UNSET:
-        return Update(action=action), []
+        return Update(action=action, as_of=as_of), []
     listed = raw if isinstance(raw, list) else [raw]
     phones: dict[str, None] = {}
     faults: list[Fault] = []
@@ -70,7 +72,14 @@ def read_phones(
             faults.append(Fault(code=400, message=str(error), path=path))
     if faults and not phones:
         return None, faults
-    return Update(action=action, value=list(phones)), faults
+    return Update(action=action, value=list(phones), as_of=as_of), faults
+
+
+def _parse_as_of(raw: Mapping[str, object]) -> datetime | None:
+    try:
+        return parse_as_of(raw)
+    except InvalidValue as error:
+        raise InvalidRequest(str(error)) from error
 
 
 def _phone_action(word: object) -> Action:

@@ -40,6 +40,10 @@ class Matching(StrEnum):
     EMAIL_PHONE_SUB = "email_phone_sub"
 
 
+#: A moment, with its time zone.
+Timestamp = Annotated[datetime, Meta(tz=True)]
+
+
 class OnAmbiguous(StrEnum):
     """The policies for an import that several profiles match."""
 
@@ -240,6 +244,10 @@ class Kept(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str
     #: The import that keeps it so.
     by: UUID | None = None
+    #: The value that was not written (T6).
+    sent: object = None
+    #: When that which stays was written.
+    since: datetime | None = None
 
 
 class Order(
@@ -287,6 +295,14 @@ class Order(
     skip_invalid_fields: Annotated[
         bool, _ask("Skip invalid optional fields instead of rejecting the import")
     ] = False
+    #: None for the moment when it was accepted.
+    as_of: Annotated[
+        Timestamp | None,
+        _ask(
+            "When the values were true (RFC 3339, or Unix time): they replace nothing"
+            " newer"
+        ),
+    ] = None
     detect_geo: Annotated[bool, _ask("Derive the location from `_ip` or `_regip`")] = (
         False
     )

@@ -109,6 +109,7 @@ def update(profile: Profile, import_: Import, draft: Draft, catalog: Catalog) ->
         subscriptions=merged_subscriptions,
         segments=_segments(profile, import_),
         former_keys=profile.former_keys,
+        stamps=profile.stamps,
         version=profile.version,
         created_at=profile.created_at,
         updated_at=profile.updated_at,

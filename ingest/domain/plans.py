@@ -167,12 +167,22 @@ def _text(value: object) -> str:
             return "none"
         case bool():
             return str(value).lower()
-        case tuple():
-            return ", ".join(map(str, value)) or "none"
-        case frozenset():
-            return ", ".join(map(str, sorted(value))) or "none"
+        case tuple() | frozenset() | Mapping():
+            return ", ".join(_list_texts(value)) or "none"
         case _:
             return str(value)
+
+
+def _list_texts(
+    value: tuple[object, ...] | frozenset[object] | Mapping[object, object],
+) -> list[str]:
+    match value:
+        case Mapping():
+            return [f"{name} = {each}" for name, each in value.items()]
+        case frozenset():
+            return list(map(str, sorted(value, key=str)))
+        case _:
+            return list(map(str, value))
 
 
 def _changes_of(path: str, old: Thing, new: Thing) -> Iterator[Change]:

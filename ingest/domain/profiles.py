@@ -43,6 +43,28 @@ class Subscription(Struct, frozen=True, kw_only=True):
     updated_at: datetime | None = None
 
 
+class Stamp(Struct, frozen=True, kw_only=True):
+    """When a value was set, and by a source of which rank (T5); moments are in µs."""
+
+    rank: int
+    #: Microseconds since 1970, UTC.
+    at: int
+    #: When something was last added to it, or taken from it, since; None for never.
+    last: int | None = None
+    #: Of a number, when it was first increased since, and by how much in all.
+    first: int | None = None
+    total: int | float | None = None
+
+
+class Stamps(Struct, frozen=True, kw_only=True):
+    """The stamps of a profile; what none of them is of is older than everything."""
+
+    #: Of all that the profile has and `paths` does not name.
+    default: Stamp | None = None
+    #: By path; of what the profile no longer has too.
+    paths: Mapping[str, Stamp] = field(default_factory=dict)
+
+
 class Profile(Struct, frozen=True, kw_only=True):
     """A customer, as one database knows them."""
 
@@ -61,6 +83,8 @@ class Profile(Struct, frozen=True, kw_only=True):
     #: Values that find it and that it does not have, by the path where merged profiles
     #: had them: M6. None is shown as a contact.
     former_keys: Mapping[str, Sequence[object]] = field(default_factory=dict)
+    #: None while its database keeps no times.
+    stamps: Stamps | None = None
     #: 0 before it is first stored; each stored change adds one.
     version: int = 0
     created_at: datetime | None = None

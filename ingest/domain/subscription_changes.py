@@ -29,6 +29,13 @@ class SelectedChange(Struct, frozen=True, kw_only=True):
     channel: Channel | None = None
     #: The canonical contact of the one; None for all that are not deleted.
     contact: str | None = None
+    #: Those that others have changed since (T10).
+    passed_over: frozenset[SubscriptionKey] = frozenset()
+
+    @property
+    def effect(self) -> tuple[str, object, object]:
+        """The member that it changes, from what to what."""
+        return _EFFECTS[self.change]
 
     @property
     def lookups(self) -> Iterator[Lookup]:
@@ -58,10 +65,10 @@ def change_subscriptions(
     chosen = [one for one in existing.values() if selected.selects(one)]
     if selected.contact is not None and not chosen:
         raise NotFound("Subscription not found")
-    name, before, after = _EFFECTS[selected.change]
+    name, before, after = selected.effect
     changed = {
         one.key: replace(one, **{name: after})
         for one in chosen
-        if getattr(one, name) == before
+        if getattr(one, name) == before and one.key not in selected.passed_over
     }
     return {**existing, **changed}

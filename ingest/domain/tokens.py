@@ -6,6 +6,10 @@ from enum import StrEnum
 
 from ingest.domain.rates import Rate
 
+#: What a source may be called.
+SOURCE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+SOURCE_TEXT = "Must be letters, digits, '.', '_', or '-' (at most 64)."
+
 
 class Scope(StrEnum):
     """A right that a token carries."""
@@ -36,6 +40,8 @@ class Token:
     good_until: datetime | None = None
     #: How much it may ask; None for any amount.
     rate: Rate | None = None
+    #: What its imports are known as; empty for nothing (T4).
+    source: str = ""
 
     def is_good(self, now: datetime) -> bool:
         """Say whether the secret it was found by is still good."""

@@ -1,16 +1,22 @@
 """Functional updates: what an import asks of one field (contract 9)."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.domain import documents, fields, values
 from ingest.domain.catalog import Field, FieldType
+from ingest.domain.dates import parse_moment
 from ingest.domain.errors import InvalidValue
 from ingest.domain.limits import ProfileLimits, measure, too_deep, too_large, too_many
 from ingest.domain.names import one_of
+
+#: Of what is no moment.
+INCORRECT_AS_OF = "Incorrect as_of (use RFC 3339, or Unix time)"
 
 
 class Action(StrEnum):
@@ -40,6 +46,8 @@ class Update(Struct, frozen=True, kw_only=True):
     value: object = None
     #: `upsert` only: the dotted path of a property.
     submatch: str | None = None
+    #: Of when it is; None for the moment of its import.
+    as_of: datetime | None = None
 
 
 def _path(update: Update) -> list[str]:
@@ -183,8 +191,9 @@ def parse(field: Field, raw: object) -> Update:
     action = _find_action(field, raw) if isinstance(raw, dict) else None
     if action is None or not isinstance(raw, dict):
         return Update(action=Action.SET, value=fields.parse(field, raw))
+    as_of = parse_as_of(raw)
     if action is Action.UNSET:
-        return Update(action=action)
+        return Update(action=action, as_of=as_of)
     if action is not Action.SET and (field.type, action) not in _EFFECTS:
         fitting = one_of(_ACTIONS_OF[field.type])
         raise InvalidValue(f"Action {action} does not apply to this field{fitting}")
@@ -193,8 +202,20 @@ def parse(field: Field, raw: object) -> Update:
         raise InvalidValue("Missing value for this action")
 
     if action is Action.UPSERT:
-        return _parse_upsert(field, value, raw.get("submatch"))
-    return Update(action=action, value=fields.parse(field, value))
+        update = _parse_upsert(field, value, raw.get("submatch"))
+        return replace(update, as_of=as_of) if as_of else update
+    return Update(action=action, value=fields.parse(field, value), as_of=as_of)
+
+
+def parse_as_of(raw: Mapping[str, object]) -> datetime | None:
+    """Return the moment that a function says it is of; None for none (T2)."""
+    sent = raw.get("as_of")
+    if sent is None:
+        return None
+    try:
+        return parse_moment(sent)
+    except InvalidValue as error:
+        raise InvalidValue(INCORRECT_AS_OF) from error
 
 
 def make_parser(field: Field) -> Callable[[object], Update]:

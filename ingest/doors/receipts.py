@@ -62,11 +62,9 @@ def _build_reply(row: Mapping[str, Any]) -> ReceiptReply:
     ]
     rare: dict[str, Any] = {}
     if row["undoes"] is not None:
-        kept = [
-            KeptView(path=one["path"], reason=one["reason"], by=one.get("by", UNSET))
-            for one in row["kept"] or ()
-        ]
-        rare = {"kept": kept, "undoes": row["undoes"]}
+        rare["undoes"] = row["undoes"]
+    if row["kept"] is not None:
+        rare["kept"] = convert(row["kept"], list[KeptView])
     if row["candidates"] is not None:
         rare["candidates"] = convert(row["candidates"], list[Candidate])
     if row["profiles"] is not None:
@@ -116,13 +114,18 @@ class Receipts:
         """Return the answers of those of `import_ids` that have been applied."""
         rows = await self._fetch(
             """
-            SELECT import_id, error, error_text, profile_id, accepted_at, fingerprint
+            SELECT import_id, error, error_text, profile_id, accepted_at, fingerprint,
+                   ARRAY(SELECT value ->> 'path'
+                           FROM jsonb_array_elements(kept)) AS kept
               FROM imports
              WHERE import_id = ANY(%(ids)s::uuid[])
             """,
             {"ids": list(import_ids)},
         )
-        return {row["import_id"]: Answer(**row) for row in rows}
+        return {
+            row["import_id"]: Answer(**{**row, "kept": tuple(row["kept"])})
+            for row in rows
+        }
 
     async def find_applied(
         self, import_ids: Sequence[UUID]

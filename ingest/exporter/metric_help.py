@@ -69,6 +69,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "rebuild`.",
         "penstock_undone_paths_total": "Imports are undone. `penstock imports show` "
         "lists the kept values of an undo and why.",
+        "penstock_kept_total": "Older data arrives late, or a source of lower rank "
+        "sends. `penstock imports show` lists what an import did not write.",
         "penstock_merges_total": "Operators merge profiles, or part them. `penstock "
         "profiles show` lists the former IDs of a profile.",
         "penstock_deliveries_withdrawn_total": "Imports were undone before their "

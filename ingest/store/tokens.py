@@ -126,7 +126,7 @@ def list_tokens(connection: Connection) -> list[IssuedToken]:
         return cursor.execute(
             """
             SELECT id, name, database_ids, actions, rate_per_second, burst,
-                   created_at, revoked_at
+                   source, created_at, revoked_at
               FROM tokens
              ORDER BY id
             """
@@ -148,12 +148,12 @@ def load_tokens(connection: Connection) -> Mapping[bytes, Token]:
             cursor.execute(
                 """
                 SELECT secret_hash, NULL::timestamptz AS good_until, id, name,
-                       database_ids, actions, rate_per_second, burst
+                       database_ids, actions, rate_per_second, burst, source
                   FROM tokens
                  WHERE revoked_at IS NULL
                  UNION ALL
                 SELECT retired.secret_hash, good_until, tokens.id, name,
-                       database_ids, actions, rate_per_second, burst
+                       database_ids, actions, rate_per_second, burst, source
                   FROM retired_secrets AS retired
                   JOIN tokens ON tokens.id = retired.token_id
                  WHERE revoked_at IS NULL
@@ -178,6 +178,26 @@ def set_rate(connection: Connection, token_id: int, rate: Rate | None) -> bool:
                 "per_second": rate and rate.per_second,
                 "burst": rate and rate.burst,
             },
+        ).rowcount
+        if changed:
+            bump_version(connection)
+    return bool(changed)
+
+
+def set_source(connection: Connection, token_id: int, source: str) -> bool:
+    """Name what the imports of a token are known as; say whether there is a good one.
+
+    Of imports that wait, too: they are judged as they are applied (T4).
+    """
+    with connection.transaction():
+        changed = connection.execute(
+            """
+            UPDATE tokens
+               SET source = %(source)s
+             WHERE id = %(id)s
+               AND revoked_at IS NULL
+            """,
+            {"id": token_id, "source": source},
         ).rowcount
         if changed:
             bump_version(connection)

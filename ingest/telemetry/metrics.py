@@ -194,6 +194,11 @@ UNDONE_PATHS = Counter(
     "Values of undone imports, by result: reversed, kept, cannot.",
     ["result"],
 )
+KEPT = Counter(
+    "penstock_kept_total",
+    "Values of imports that were left as they were, by reason: newer, ranked, between.",
+    ["reason"],
+)
 MERGES = Counter(
     "penstock_merges_total",
     "Merges of profiles, by result: merged, undone.",
@@ -248,6 +253,7 @@ _begin(ORPHAN_KEYS, ("email", "phone", "field", *SUBSCRIPTION_CHANNELS))
 _begin(GEO_LOOKUPS, ("found", "unknown", "failed"))
 _begin(DRY_RUNS, _STATES)
 _begin(UNDONE_PATHS, ("reversed", "kept", "cannot"))
+_begin(KEPT, ("newer", "ranked", "between"))
 _begin(MERGES, ("merged", "undone"))
 _begin(DELIVERIES, ("delivered", "pending", "failed"))
 

@@ -19,6 +19,7 @@ from ingest.domain.catalog import (
 from ingest.domain.imports import OnAmbiguous
 from ingest.domain.phones import REGIONS
 from ingest.domain.plans import FILE_NAMES
+from ingest.domain.tokens import SOURCE, SOURCE_TEXT
 
 #: Contract section 5; the other types belong to fields of the system's own.
 DATABASE_FIELD_TYPES = (
@@ -57,6 +58,7 @@ _QUEUE = validate.Regexp(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z",
     error="Must be letters, digits, '.', '_', or '-' (at most 100).",
 )
+_SOURCE = validate.Regexp(rf"{SOURCE}\Z", error=SOURCE_TEXT)
 _REGION = validate.OneOf(
     REGIONS, error="Must be a two-letter country code (ISO 3166), such as RU."
 )
@@ -113,7 +115,7 @@ class _TableSchema(Schema):
         return {
             key: value
             for key, value in table.items()
-            if value is not None and value != [] and value != defaults[key]
+            if value not in (None, [], {}) and value != defaults[key]
         }
 
 
@@ -123,7 +125,11 @@ class _OwnerSchema(_TableSchema):
     def get_attribute(self, obj: object, attr: str, default: object) -> object:
         """Return what is written of a record, those that it holds as a list."""
         value = super().get_attribute(obj, attr, default)
-        return [*value.values()] if isinstance(value, Mapping) else value
+        return (
+            [*value.values()]
+            if isinstance(value, Mapping) and attr != "sources"
+            else value
+        )
 
 
 class AccountSchema(_TableSchema):
@@ -168,6 +174,12 @@ class DatabaseSchema(_OwnerSchema):
     ignore_unknown_fields = _flag()
     phone_region = fields.String(load_default=None, validate=_REGION)
     claims = _flag()
+    times = _flag()
+    sources = fields.Dict(
+        keys=fields.String(validate=_SOURCE),
+        values=fields.Integer(strict=True, validate=validate.Range(min=0, max=1000)),
+        load_default=dict,
+    )
     on_ambiguous = fields.Enum(
         OnAmbiguous, by_value=True, load_default=OnAmbiguous.REJECT
     )

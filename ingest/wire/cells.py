@@ -9,7 +9,7 @@ import orjson
 from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import InvalidValue
 from ingest.domain.notations import Notation
-from ingest.wire.headers import KEYS, SUBSCRIPTION
+from ingest.wire.headers import AS_OF, KEYS, SUBSCRIPTION
 
 _CHANNELS = {"email_sub": ("email", "email"), "phone_sub": ("sms", "phone")}
 #: What separates tags separates phones too (contract section 5), and so does a line
@@ -80,7 +80,7 @@ def make_put(
 
 
 def _make_plain(target: str, declared: Field | None) -> Put:
-    if target in KEYS:
+    if target in KEYS or (target == AS_OF and declared is None):
         return lambda element, _, cell: element.update({target: cell})
     if declared is not None and declared.type in _JSON_TYPES:
         return lambda _, data, cell: data.update({target: _parse_json(cell)})

@@ -32,6 +32,8 @@ def _parse_email(value: object) -> str:
     if isinstance(value, dict):
         if value.get("action") != "set":
             raise InvalidValue("An email can only be set")
+        if value.get("as_of") is not None:
+            raise InvalidValue("An email has the as_of of its import")
         value = value.get("value")
     return normalize_email(value)
 

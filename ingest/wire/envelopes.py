@@ -29,6 +29,7 @@ from ingest.wire.parameters import (
     MAX_ID,
     PARSERS_BY_KIND,
     Parameter,
+    parse_as_of,
     parse_digits_or_text,
     parse_document,
     parse_flag,
@@ -99,6 +100,8 @@ _PLAIN_FORMS: Mapping[Callable[[object], object], Any] = {
     parse_mode: Matching,
     parse_lane: Lane,
     parse_policy: OnAmbiguous,
+    # None is: moments are of one zone once they are read.
+    parse_as_of: Annotated[int, Meta(ge=1, le=0)],
     parse_scalar: _PLAIN_TEXT | int | float | bool,
     parse_document: dict,
 }

@@ -14,6 +14,8 @@ OWN_PREFIX = "penstock_"
 _ALIASES = {"phone": "phones", "id": "profile_id"}
 #: Matching keys that are no fields.
 KEYS = ("profile_id", "provider", "subscription_id")
+#: When the values of a row were true, unless a field is called so (T2).
+AS_OF = "as_of"
 #: `email_sub` subscribes the address it holds, `email_sub:3` on resource 3.
 SUBSCRIPTION = re.compile(r"(email_sub|phone_sub)(?::([1-9][0-9]{0,9}))?")
 _SEPARATORS = re.compile(r"[\W_]+")
@@ -83,7 +85,7 @@ def know(name: str, database: Database) -> str:
     It may be called by its name, in any case, or by its title. Raises InvalidValue
     with a hint, if there is one: a field that people call so, or one letter away.
     """
-    known = [*database.fields, "email", "phones", *KEYS]
+    known = [*database.fields, "email", "phones", *KEYS, AS_OF]
     name = _ALIASES.get(name.lower(), name)
     if name in known:
         return name

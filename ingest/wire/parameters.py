@@ -6,14 +6,17 @@ Each parser takes the text form too, since every leaf of an XML body is text
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 from marshmallow import ValidationError, fields
 
-from ingest.domain.errors import InvalidRequest
-from ingest.domain.imports import Digits, Matching, OnAmbiguous, Scalar
+from ingest.domain.dates import parse_moment
+from ingest.domain.errors import InvalidRequest, InvalidValue
+from ingest.domain.imports import Digits, Matching, OnAmbiguous, Scalar, Timestamp
 from ingest.domain.lanes import Lane
 from ingest.domain.names import one_of
+from ingest.domain.updates import INCORRECT_AS_OF
 
 _T = TypeVar("_T")
 
@@ -90,6 +93,14 @@ def parse_policy(value: object) -> OnAmbiguous:
         raise ValidationError(f"Unknown policy{one_of(OnAmbiguous)}") from error
 
 
+def parse_as_of(value: object) -> datetime:
+    """Take a moment: RFC 3339, or Unix time in seconds or milliseconds."""
+    try:
+        return parse_moment(value)
+    except InvalidValue as error:
+        raise ValidationError(INCORRECT_AS_OF) from error
+
+
 def parse_lane(value: object) -> Lane:
     """Take the name of a lane."""
     try:
@@ -131,6 +142,7 @@ PARSERS_BY_KIND: Mapping[Any, Callable[[object], object]] = {
     bool: parse_flag,
     Matching: parse_mode,
     OnAmbiguous: parse_policy,
+    Timestamp: parse_as_of,
     Scalar: parse_scalar,
     Mapping[str, object]: parse_document,
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ingest.domain import geo, matching, merge, subscriptions
+from ingest.domain import geo, matching, merge, precedence, subscriptions
 from ingest.domain.batches import Prepared
 from ingest.domain.catalog import Catalog, Database
 from ingest.domain.drafts import Draft, read_phones
@@ -53,6 +53,7 @@ class ProfileSchemas:
             draft = self._load(import_, database, faults, dropped)
         else:
             draft = self._load_change(change, import_.data, database, faults)
+        faults.extend(precedence.check_moments(import_, draft, database))
         faults.extend(merge.check_segments(import_, self.catalog))
         search = NO_SEARCH
         try:

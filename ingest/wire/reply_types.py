@@ -4,7 +4,6 @@ A member with a default that is UNSET is absent if it has no value; all others a
 always written.
 """
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from ingest.domain.imports import (
     Matching,
     Operation,
     State,
+    Timestamp,
 )
 from ingest.domain.remedies.codes import ERRORS
 from ingest.domain.remedies.table import FaultView
@@ -28,8 +28,6 @@ _CODES = [row.code for row in ERRORS]
 Code = Annotated[int, Meta(extra_json_schema={"enum": _CODES})]
 _NonZero = Annotated[int, Meta(extra_json_schema={"enum": [*filter(None, _CODES)]})]
 _Zero = Annotated[int, Meta(extra_json_schema={"enum": [0]})]
-#: A moment, with its time zone.
-Timestamp = Annotated[datetime, Meta(tz=True)]
 _ErrorText = Annotated[
     str, Meta(examples=["Incorrect phone: data.subscriptions[1].phone"])
 ]
@@ -71,6 +69,10 @@ class ImportedReply(SuccessReply, frozen=True, kw_only=True):
     """An applied import."""
 
     profile_id: ProfileId
+    kept: Annotated[
+        list[str] | UnsetType,
+        Meta(description="Paths of values for which a newer one is stored"),
+    ] = UNSET
 
 
 class HeldReply(SuccessReply, frozen=True, kw_only=True):
@@ -141,13 +143,19 @@ class KeptView(Struct, frozen=True, kw_only=True):
     reason: Annotated[
         str,
         Meta(
-            description="`changed since`, `needed` (it found the profile), `consent`,"
-            " `taken` (another profile holds it), `newer` (written since it was held)"
+            description="Of an undo: `changed since`, `needed` (it found the profile),"
+            " `consent`, or `taken` (another profile holds it). Of an import: `newer`"
+            " or `ranked` (what is stored is newer, or of a source of higher rank), or"
+            " `between` (the number was increased before and after)"
         ),
     ]
     by: Annotated[UUID | UnsetType, Meta(description="Import that keeps the value")] = (
         UNSET
     )
+    sent: Annotated[Any, Meta(description="Value that was not written")] = UNSET
+    since: Annotated[
+        Timestamp | UnsetType, Meta(description="When the stored value was written")
+    ] = UNSET
 
 
 class ReversedView(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
@@ -192,7 +200,8 @@ class ReceiptReply(Struct, frozen=True, kw_only=True):
         UNSET
     )
     kept: Annotated[
-        list[KeptView] | UnsetType, Meta(description="Values that an undo left")
+        list[KeptView] | UnsetType,
+        Meta(description="Values that were left as they were"),
     ] = UNSET
     candidates: _Candidates = UNSET
     profiles: _Profiles = UNSET
@@ -210,6 +219,7 @@ class DryRunReceipt(Struct, frozen=True, kw_only=True):
     faults: list[FaultView]
     skipped: list[FaultView]
     warnings: list[FaultView]
+    kept: list[KeptView] | UnsetType = UNSET
     candidates: _Candidates = UNSET
 
 

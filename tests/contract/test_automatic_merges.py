@@ -1,7 +1,6 @@
 """Imports that merge the profiles they match: A7, M11, D4."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +9,8 @@ from ingest.domain.catalog import EventKind
 from ingest.domain.imports import OnAmbiguous
 from ingest.domain.tokens import Scope
 from ingest.settings import Settings
-from ingest.store.catalog.load import load_declared
-from ingest.store.catalog.save import save_catalog
 from tests.conftest import Connection
+from tests.declared import change_database
 from tests.drains import draining, trying
 from tests.intakes import ServedIntake, served
 from tests.receivers import listen
@@ -27,17 +25,6 @@ PHONE = "+442079460011"
 def penstock(settings: Settings) -> Iterator[ServedIntake]:
     with served(settings) as intake, draining(settings), trying(settings):
         yield intake
-
-
-def declare(connection: Connection, **changes: Any) -> None:
-    """Change the database's rules of identity."""
-    with connection.transaction():
-        declared = load_declared(connection)
-        databases = {1: replace(declared.databases[1], **changes)}
-        save_catalog(
-            connection,
-            replace(declared, databases={**declared.databases, **databases}),
-        )
 
 
 @pytest.fixture
@@ -152,7 +139,7 @@ def test_a_dry_run_merges_nothing(
 def test_the_policy_of_the_database_merges_for_every_token(
     penstock: ServedIntake, connection: Connection, two: tuple[str, str], token: str
 ) -> None:
-    declare(connection, on_ambiguous=OnAmbiguous.MERGE)
+    change_database(connection, on_ambiguous=OnAmbiguous.MERGE)
     answer = send(penstock, token, on_ambiguous=None)
 
     assert (answer["error"], answer["profile_id"]) == (0, two[0])
@@ -175,7 +162,7 @@ def test_what_is_no_proof_merges_nobody(
     rules: dict[str, Any],
     why: str,
 ) -> None:
-    declare(connection, **rules)
+    change_database(connection, **rules)
     answer = send(penstock, token)
 
     assert answer["error"] == 409
@@ -196,7 +183,7 @@ def test_a_phone_proves_nothing_unless_the_catalog_says_so(
     asked = {"matching": "email_phone", "phone": PHONE}
     refused = send(penstock, token, **asked)
     assert "(not merged, phone is no proof)" in refused["error_text"]
-    declare(connection, merge_keys=("email", "phone"))
+    change_database(connection, merge_keys=("email", "phone"))
 
     assert send(penstock, token, **asked)["profile_id"] == one
 
@@ -217,7 +204,7 @@ def test_two_values_of_a_unique_field_are_two_persons(
 def test_one_profile_does_not_take_over_everybody(
     penstock: ServedIntake, connection: Connection, token: str
 ) -> None:
-    declare(connection, merge_limit=2)
+    change_database(connection, merge_limit=2)
     mail = {"resource_id": 1, "channel": "email", "email": ANN}
     first = penstock.add(token, email=ANN)
     answers = []
@@ -240,7 +227,7 @@ def test_of_more_than_can_be_read_nobody_is_merged(
     mail = {"resource_id": 1, "channel": "email", "email": ANN}
     for _ in range(6):
         penstock.add(token, subscriptions=[mail])
-    declare(connection, merge_limit=100)
+    change_database(connection, merge_limit=100)
     answer = send(penstock, token)
 
     assert "(not merged, there may be more)" in answer["error_text"]

@@ -143,17 +143,22 @@ def save_demo_catalog(connection: Connection) -> None:
         # As this release saves it, which knows some columns more.
         connection.execute(
             "ALTER TABLE databases ADD claims boolean, ADD on_ambiguous text,"
-            " ADD merge_keys text[], ADD merge_blocked text[], ADD merge_limit integer"
+            " ADD merge_keys text[], ADD merge_blocked text[], ADD merge_limit integer,"
+            " ADD times boolean, ADD sources jsonb"
         )
+        connection.execute("ALTER TABLE tokens ADD source text")
         connection.execute("ALTER TABLE fields ADD merge text")
-        connection.execute("ALTER TABLE profiles ADD former_keys jsonb")
+        connection.execute(
+            "ALTER TABLE profiles ADD former_keys jsonb, ADD stamps jsonb"
+        )
         save_catalog(connection, load_catalog_file(file.read_bytes()))
         connection.execute(
             "ALTER TABLE databases DROP claims, DROP on_ambiguous, DROP merge_keys,"
-            " DROP merge_blocked, DROP merge_limit"
+            " DROP merge_blocked, DROP merge_limit, DROP times, DROP sources"
         )
         connection.execute("ALTER TABLE fields DROP merge")
-        connection.execute("ALTER TABLE profiles DROP former_keys")
+        connection.execute("ALTER TABLE profiles DROP former_keys, DROP stamps")
+        connection.execute("ALTER TABLE tokens DROP source")
 
 
 def sms(number: int, **changes: object) -> dict[str, object]:

@@ -8,7 +8,7 @@ import click
 
 from ingest.domain.declarations import PARAMETERS, Declared, is_list
 from ingest.domain.errors import InvalidValue
-from ingest.domain.imports import Level, Matching, OnAmbiguous
+from ingest.domain.imports import Level, Matching, OnAmbiguous, Timestamp
 from ingest.wire.dialect_parameters import read_mark
 
 
@@ -44,6 +44,8 @@ def _make_row_option(declared: Declared) -> _Option:
         options["is_flag"] = True
     elif declared.kind in (Matching, OnAmbiguous):
         options["type"] = click.Choice(declared.kind, case_sensitive=False)
+    elif declared.kind is Timestamp:
+        options["metavar"] = "TIME"
     elif declared.kind is str:
         options["metavar"] = "NAME"
     else:

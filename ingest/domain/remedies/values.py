@@ -24,6 +24,26 @@ VALUES: tuple[ErrorKind, ...] = (
         remedy="Use 2001-12-31 or 2001-12-31T18:30:00Z.",
     ),
     kind(
+        "invalid_as_of",
+        "Incorrect as_of",
+        remedy="Use RFC 3339, such as 2026-11-20T10:00:00Z, or Unix time.",
+    ),
+    kind(
+        "future_as_of",
+        "In the future",
+        remedy="Send the time at which the values were true; check the sender's clock.",
+    ),
+    kind(
+        "times_not_kept",
+        "The database does not keep times",
+        remedy="Omit as_of, or set times = true for the database in the catalog.",
+    ),
+    kind(
+        "email_as_of",
+        "An email has the as_of of its import",
+        remedy="Send as_of as a parameter of the import.",
+    ),
+    kind(
         "invalid_ip",
         "Incorrect ip",
         remedy="Use an IP address, such as 192.0.2.1, or omit it.",

@@ -10,7 +10,7 @@ from ingest.domain.errors import InvalidRequest, Rejected
 from ingest.domain.imports import Outcome
 from ingest.domain.remedies.table import explain_fault
 from ingest.doors.http.calls import Call
-from ingest.doors.http.outcome_views import view_changes
+from ingest.doors.http.outcome_views import view_changes, view_kept
 from ingest.doors.http.replies import reply
 from ingest.wire.dry_runs import DryRunAnswer
 from ingest.wire.replies import to_reply
@@ -84,5 +84,6 @@ def _view(outcome: Outcome, *, reads: bool) -> DryRunReceipt:
         faults=[explain_fault(fault) for fault in outcome.faults],
         skipped=[explain_fault(fault) for fault in outcome.skipped],
         warnings=[explain_fault(fault) for fault in outcome.warnings],
+        kept=view_kept(outcome) or UNSET,
         candidates=list(outcome.candidates) if reads and outcome.candidates else UNSET,
     )

@@ -11,13 +11,14 @@ from uuid import UUID
 import orjson
 from msgspec import UNSET, Meta, UnsetType
 
+from ingest.domain.imports import Timestamp
 from ingest.domain.jobs import JobCounts, JobState
 from ingest.doors.files.encodings.decoding import EncodingSource
 from ingest.store.database import Connection
 from ingest.store.jobs.progress import Job, find_job
 from ingest.store.jobs.rows import RowOutcome, count_states
 from ingest.wire.promises import DRY_RUN
-from ingest.wire.reply_types import Code, SuccessReply, Timestamp
+from ingest.wire.reply_types import Code, SuccessReply
 
 #: A job that is read is saved more often: its process is gone.
 _STALE_SECONDS = 60.0

@@ -1,6 +1,6 @@
 """Outcomes of imports as replies show them."""
 
-from msgspec import UNSET
+from msgspec import convert, to_builtins
 
 from ingest.domain.imports import Outcome
 from ingest.wire.reply_types import ChangeView, KeptView
@@ -16,7 +16,4 @@ def view_changes(outcome: Outcome, *, reads: bool) -> list[ChangeView]:
 
 def view_kept(outcome: Outcome) -> list[KeptView]:
     """Return the values that were left as they were."""
-    return [
-        KeptView(path=one.path, reason=one.reason, by=one.by or UNSET)
-        for one in outcome.kept
-    ]
+    return convert(to_builtins(outcome.kept), list[KeptView])

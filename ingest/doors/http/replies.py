@@ -57,7 +57,8 @@ def describe(answer: Answer, candidates: Sequence[Candidate] = ()) -> Reply:
     """
     error, text, profile_id = answer.error, answer.error_text, answer.profile_id
     if not error and profile_id is not None:
-        return ImportedReply(error_text=text, profile_id=profile_id)
+        kept = list(answer.kept) or UNSET
+        return ImportedReply(error_text=text, profile_id=profile_id, kept=kept)
     if answer.is_held:
         return HeldReply(
             import_id=answer.import_id, candidates=list(candidates) or UNSET

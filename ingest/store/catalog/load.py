@@ -1,8 +1,9 @@
 """The catalog in Postgres: what is declared, and at which version."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from msgspec import json
+from msgspec import Struct, json
 
 from ingest.domain.catalog import Catalog
 from ingest.domain.fields import SYSTEM_FIELDS
@@ -69,6 +70,10 @@ _CATALOG = """
     SELECT (SELECT version FROM catalog_version) AS version,
            ARRAY(SELECT id FROM endpoints WHERE disabled_at IS NOT NULL)
                AS disabled_ids,
+           -- Of revoked tokens too: what they sent may be waiting.
+           (SELECT coalesce(json_object_agg(id, source), '{}')
+              FROM tokens
+             WHERE source <> '')::text AS sources,
            json_build_object(
                'accounts',
                (SELECT coalesce(json_object_agg(id, account ORDER BY id), '{}')
@@ -94,24 +99,38 @@ _CATALOG = """
     """
 
 
-def _load(connection: Connection) -> tuple[int, DeclaredCatalog, set[int]]:
-    """Load the version, the catalog, and the ids of the disabled endpoints."""
-    ((version, disabled_ids, declared),) = connection.execute(_CATALOG)
-    return version, json.decode(declared, type=DeclaredCatalog), set(disabled_ids)
+class _Loaded(Struct, frozen=True, kw_only=True):
+    """The catalog, and what is known of tokens and endpoints that imports go by."""
+
+    version: int
+    declared: DeclaredCatalog
+    disabled: set[int]
+    sources: Mapping[int, str]
+
+
+def _load(connection: Connection) -> _Loaded:
+    ((version, disabled_ids, sources, declared),) = connection.execute(_CATALOG)
+    return _Loaded(
+        version=version,
+        declared=json.decode(declared, type=DeclaredCatalog),
+        disabled=set(disabled_ids),
+        sources=json.decode(sources, type=dict[int, str]),
+    )
 
 
 def load_declared(connection: Connection) -> DeclaredCatalog:
     """Load the catalog as an operator would declare it."""
-    return _load(connection)[1]
+    return _load(connection).declared
 
 
 def load_catalog(
     connection: Connection, limits: ProfileLimits = DEFAULT_LIMITS
 ) -> Catalog:
     """Load the catalog as an import sees it: with system fields, and `limits`."""
-    version, declared, disabled = _load(connection)
+    loaded = _load(connection)
+    declared, disabled = loaded.declared, loaded.disabled
     return Catalog(
-        version=version,
+        version=loaded.version,
         databases={
             each.id: replace(each, fields={**SYSTEM_FIELDS, **each.fields})
             for each in declared.databases.values()
@@ -132,4 +151,5 @@ def load_catalog(
             if each.endpoint_id not in disabled
         },
         limits=limits,
+        sources=loaded.sources,
     )

@@ -37,16 +37,17 @@ def save_databases(connection: Connection, declared: DeclaredCatalog) -> None:
         """
         INSERT INTO databases (id, account_id, name, default_resource_id,
                                ignore_unknown_fields, phone_region, claims,
-                               on_ambiguous, merge_keys, merge_blocked, merge_limit)
+                               on_ambiguous, merge_keys, merge_blocked, merge_limit,
+                               times, sources)
         SELECT id, account_id, name, default_resource_id, ignore_unknown_fields,
                phone_region, claims, on_ambiguous, merge_keys, merge_blocked,
-               merge_limit
+               merge_limit, times, sources
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS declared (id integer, account_id integer, name text,
                             default_resource_id integer, ignore_unknown_fields boolean,
                             phone_region text, claims boolean, on_ambiguous text,
                             merge_keys text[], merge_blocked text[],
-                            merge_limit integer)
+                            merge_limit integer, times boolean, sources jsonb)
             ON CONFLICT (id) DO UPDATE
            SET account_id = excluded.account_id,
                name = excluded.name,
@@ -57,7 +58,9 @@ def save_databases(connection: Connection, declared: DeclaredCatalog) -> None:
                on_ambiguous = excluded.on_ambiguous,
                merge_keys = excluded.merge_keys,
                merge_blocked = excluded.merge_blocked,
-               merge_limit = excluded.merge_limit
+               merge_limit = excluded.merge_limit,
+               times = excluded.times,
+               sources = excluded.sources
         """,
         [to_row(each) for each in declared.databases.values()],
     )

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from psycopg.rows import TupleRow
 
-from ingest.domain.profiles import Profile
+from ingest.domain.profiles import Profile, Stamps
 from ingest.store.database import Connection
 from ingest.store.profiles.segments import load_segments
+from ingest.store.profiles.stamps import dump_stamps, load_stamps
 from ingest.store.profiles.subscriptions import (
     dump_changed,
     dump_subscriptions,
@@ -27,7 +28,8 @@ def lock_profiles(connection: Connection, ids: Iterable[Id]) -> list[Profile]:
         """
         -- FOR NO KEY UPDATE: nothing refers to a profile by a foreign key.
         SELECT profiles.database_id, profiles.id, email, phones, fields,
-               subscriptions::text, version, created_at, updated_at, former_keys
+               subscriptions::text, version, created_at, updated_at, former_keys,
+               stamps
           FROM profiles
           JOIN unnest(%(databases)s::integer[], %(profiles)s::text[])
                AS wanted (database_id, id)
@@ -50,7 +52,8 @@ def load_profiles(connection: Connection, ids: Iterable[Id]) -> list[Profile]:
     rows = connection.execute(
         """
         SELECT profiles.database_id, profiles.id, email, phones, fields,
-               subscriptions::text, version, created_at, updated_at, former_keys
+               subscriptions::text, version, created_at, updated_at, former_keys,
+               stamps
           FROM profiles
           JOIN unnest(%(databases)s::integer[], %(profiles)s::text[])
                AS wanted (database_id, id)
@@ -140,6 +143,7 @@ def _complete(
             created_at=created_at,
             updated_at=updated_at,
             former_keys=former_keys or {},
+            stamps=load_stamps(stamps) if stamps else None,
         )
         for (
             database_id,
@@ -152,6 +156,7 @@ def _complete(
             created_at,
             updated_at,
             former_keys,
+            stamps,
         ) in rows
     ]
 
@@ -166,13 +171,13 @@ def insert_profiles(
         -- The document of subscriptions comes as a text, which is stored as it is.
         INSERT INTO profiles
                (database_id, id, email, phones, fields, subscriptions, version,
-                created_at, updated_at, former_keys)
+                created_at, updated_at, former_keys, stamps)
         SELECT database_id, id, email, phones, fields, subscriptions::json, 1,
-               coalesce(created_at, %(now)s), %(now)s, former_keys
+               coalesce(created_at, %(now)s), %(now)s, former_keys, stamps
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS fresh (database_id integer, id text, email text, phones text[],
                          fields jsonb, subscriptions text, created_at timestamptz,
-                         former_keys jsonb)
+                         former_keys jsonb, stamps jsonb)
         """,
         [_new_row(profile, now) for profile in profiles],
         now,
@@ -197,16 +202,41 @@ def update_profiles(
                subscriptions = coalesce(changed.subscriptions::json,
                                         profiles.subscriptions),
                former_keys = changed.former_keys,
+               stamps = coalesce(changed.stamps, profiles.stamps),
                version = profiles.version + 1,
                updated_at = %(now)s
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS changed (database_id integer, id text, email text, phones text[],
-                           fields jsonb, subscriptions text, former_keys jsonb)
+                           fields jsonb, subscriptions text, former_keys jsonb,
+                           stamps jsonb)
          WHERE profiles.database_id = changed.database_id
            AND profiles.id = changed.id
         """,
         [_profile_row(profile, before, now) for before, profile in changed],
         now,
+    )
+
+
+def date_profiles(connection: Connection, profiles: Iterable[Profile]) -> None:
+    """Write the stamps of `profiles`, which are as they were otherwise."""
+    execute_rows(
+        connection,
+        """
+        UPDATE profiles
+           SET stamps = dated.stamps
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS dated (database_id integer, id text, stamps jsonb)
+         WHERE profiles.database_id = dated.database_id
+           AND profiles.id = dated.id
+        """,
+        [
+            {
+                "database_id": profile.database_id,
+                "id": profile.id,
+                "stamps": dump_stamps(profile.stamps or Stamps()),
+            }
+            for profile in profiles
+        ],
     )
 
 
@@ -257,4 +287,6 @@ def _profile_row(
     }
     if profile.former_keys:
         row["former_keys"] = profile.former_keys
+    if profile.stamps is not None:
+        row["stamps"] = dump_stamps(profile.stamps)
     return row

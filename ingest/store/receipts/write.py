@@ -34,7 +34,8 @@ def ask_answers(connection: Connection, import_ids: Iterable[UUID]) -> Iterator[
     """Do as `find_answers`, but send the question only: the answers come when read."""
     rows = connection.execute(
         """
-        SELECT import_id, error, error_text, profile_id, accepted_at, fingerprint
+        SELECT import_id, error, error_text, profile_id, accepted_at, fingerprint,
+               kept
           FROM imports
          WHERE import_id = ANY(%(ids)s::uuid[])
         """,
@@ -48,8 +49,9 @@ def ask_answers(connection: Connection, import_ids: Iterable[UUID]) -> Iterator[
             profile_id=profile_id,
             accepted_at=accepted_at,
             fingerprint=fingerprint,
+            kept=tuple(one["path"] for one in kept or ()),
         )
-        for import_id, error, text, profile_id, accepted_at, fingerprint in rows
+        for import_id, error, text, profile_id, accepted_at, fingerprint, kept in rows
     )
 
 

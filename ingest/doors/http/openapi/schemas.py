@@ -45,6 +45,7 @@ _BY_PARSER: Mapping[Callable[[object], object], JsonSchema] = {
     parameters.parse_flag: {"type": "boolean"},
     parameters.parse_mode: {"type": "string", "enum": [*Matching]},
     parameters.parse_policy: {"type": "string", "enum": [*OnAmbiguous]},
+    parameters.parse_as_of: {"type": "string", "format": "date-time"},
     parameters.parse_lane: {"type": "string", "enum": [*Lane]},
     parameters.parse_scalar: {"type": ["string", "number", "boolean"]},
     parameters.parse_document: {"type": "object"},

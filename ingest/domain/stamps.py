@@ -1,0 +1,134 @@
+"""Stamps: when each value of a profile was written, and by a source of which rank.
+
+Only databases with `times` have any (T1).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+from ingest.domain.merge import name_subscription, same
+from ingest.domain.profiles import Profile, Stamp, Stamps, Subscription
+
+#: What is older than everything: of values that no import has dated.
+UNDATED = Stamp(rank=0, at=0)
+NO_STAMPS = Stamps()
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+#: Path → its new stamp; None to have none any more.
+Written = Mapping[str, Stamp | None]
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Return a moment as stamps hold it: microseconds since 1970, UTC."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def to_datetime(microseconds: int) -> datetime:
+    """Return the moment of a stamp, in UTC."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def name_segment(segment_id: int) -> str:
+    """Return the path of a membership."""
+    return f"segments[{segment_id}]"
+
+
+def name_status(subscription: str) -> str:
+    """Return the path of the status of a subscription, of which this is the path."""
+    return f"{subscription}.status"
+
+
+def name_priority(subscription: str) -> str:
+    """Return the path of a priority."""
+    return f"{subscription}.priority"
+
+
+def name_deleted(subscription: str) -> str:
+    """Return the path of whether a subscription is deleted."""
+    return f"{subscription}.is_delete"
+
+
+def name_custom(subscription: str, name: str) -> str:
+    """Return the path of a field of a subscription."""
+    return f"{subscription}.custom_fields.{name}"
+
+
+def find(stamps: Stamps, path: str, *, is_there: bool) -> Stamp:
+    """Return the stamp of a path, which the profile has a value at if `is_there`."""
+    stamp = stamps.paths.get(path)
+    if stamp is None and is_there:
+        stamp = stamps.default
+    return stamp or UNDATED
+
+
+def advance(stamps: Stamps, after: Profile, written: Written) -> Stamps | None:
+    """Return the stamps of a profile after what was `written`; None if there are none.
+
+    They are short where most values are of one moment, as those of one import (T12).
+    """
+    paths = {**stamps.paths, **written}
+    undated = stamps.default or UNDATED
+    there = {path: paths.pop(path, None) or undated for path in show_paths(after)}
+    default = _choose_default(there.values())
+    implied = default or UNDATED
+    rest = {path: stamp for path, stamp in there.items() if stamp != implied}
+    rest |= {path: one for path, one in paths.items() if one and one != UNDATED}
+    if default is None and not rest:
+        return None
+    return Stamps(default=default, paths=rest)
+
+
+def _choose_default(stamps: Iterable[Stamp]) -> Stamp | None:
+    """Return the most frequent of `stamps`; None if that is of undated values."""
+    # What was added to since has a stamp of its own.
+    plain = Counter(stamp for stamp in stamps if stamp.last is None)
+    ((default, _),) = plain.most_common(1) or [(UNDATED, 0)]
+    return None if default == UNDATED else default
+
+
+def restamp(before: Profile, after: Profile, stamp: Stamp) -> Stamps | None:
+    """Return the stamps of `after`, in which all that differs from `before` has one.
+
+    For what is no import: the undo of one, for example.
+    """
+    old, new = show_paths(before), show_paths(after)
+    differing = [
+        path for path in {**old, **new} if not same(old.get(path), new.get(path))
+    ]
+    stamps = before.stamps or NO_STAMPS
+    written: dict[str, Stamp | None] = dict.fromkeys(differing, stamp)
+    # Whatever was known of the properties of an object that was replaced.
+    for path in list_within(stamps.paths, differing):
+        written.setdefault(path, None)
+    return advance(stamps, after, written)
+
+
+def list_within(paths: Iterable[str], outer: Iterable[str]) -> Iterator[str]:
+    """Return those of `paths` that are of a property within one of `outer`."""
+    starts = tuple(f"{path}." for path in outer)
+    return (path for path in paths if path.startswith(starts))
+
+
+def show_paths(profile: Profile) -> dict[str, object]:
+    """Return all that a profile has and that may be dated, by path."""
+    shown: dict[str, object] = dict(profile.fields)
+    if profile.email is not None:
+        shown["email"] = profile.email
+    if profile.phones:
+        shown["phones"] = list(profile.phones)
+    shown |= {name_segment(one): True for one in profile.segments}
+    for one in profile.subscriptions.values():
+        shown |= _show_subscription(one)
+    return shown
+
+
+def _show_subscription(one: Subscription) -> dict[str, object]:
+    path = name_subscription(one.key)
+    return {
+        name_status(path): one.status,
+        name_priority(path): one.priority,
+        name_deleted(path): one.deleted,
+        **{name_custom(path, name): value for name, value in one.custom_fields.items()},
+    }
