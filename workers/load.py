@@ -6,8 +6,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ingest.domain.batches import Prepared, written_keys
+from ingest.domain.candidates import find_policy
 from ingest.domain.catalog import Catalog
 from ingest.domain.errors import Fault
+from ingest.domain.imports import OnAmbiguous
 from ingest.domain.limits import excess, too_many
 from ingest.domain.workspace import Workspace
 from ingest.store.database import Connection
@@ -43,7 +45,8 @@ def gather(prepared: Sequence[Prepared], catalog: Catalog, room: int) -> Gathere
         if most > room and wanted.size and wanted.size + count > room:
             break
         database = catalog.databases[one.import_.database_id]
-        wanted.add_search(database.id, one.search)
+        by_newest = find_policy(one.import_, database) is OnAmbiguous.NEWEST
+        wanted.add_search(database.id, one.search, newest=by_newest)
         for lookup in keys:
             wanted.add_written(database, lookup)
         taken.append(one)

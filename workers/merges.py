@@ -5,6 +5,7 @@ from datetime import datetime
 
 from ingest.domain.automatic_merges import AbsorbedCounts
 from ingest.domain.batches import AppliedImport, Prepared
+from ingest.domain.candidates import find_policy
 from ingest.domain.catalog import Catalog
 from ingest.domain.imports import OnAmbiguous
 from ingest.domain.profile_merges import ChangedAt, list_dated
@@ -43,7 +44,7 @@ def load_absorbed(
     databases = {
         one.import_.database_id
         for one in batch
-        if not one.faults and _find_policy(one, workspace.catalog) is OnAmbiguous.MERGE
+        if not one.faults and _merges(one, workspace.catalog)
     }
     if not databases:
         return {}
@@ -51,9 +52,9 @@ def load_absorbed(
     return count_absorbed(connection, owners)
 
 
-def _find_policy(one: Prepared, catalog: Catalog) -> OnAmbiguous:
-    import_ = one.import_
-    return import_.on_ambiguous or catalog.databases[import_.database_id].on_ambiguous
+def _merges(one: Prepared, catalog: Catalog) -> bool:
+    database = catalog.databases[one.import_.database_id]
+    return find_policy(one.import_, database) is OnAmbiguous.MERGE
 
 
 def save_merges(

@@ -16,7 +16,7 @@ from ingest.domain.automatic_merges import (
     find_obstacle,
     unite,
 )
-from ingest.domain.candidates import choose, list_candidates
+from ingest.domain.candidates import choose, find_policy, list_candidates
 from ingest.domain.catalog import Catalog, Database
 from ingest.domain.contacts import email_key, phone_key
 from ingest.domain.drafts import Draft
@@ -172,7 +172,7 @@ def apply_import(
 
 def _holds(import_: Import, catalog: Catalog) -> bool:
     database = catalog.databases[import_.database_id]
-    return (import_.on_ambiguous or database.on_ambiguous) is OnAmbiguous.HOLD
+    return find_policy(import_, database) is OnAmbiguous.HOLD
 
 
 def _hold(prepared: Prepared, error: AmbiguousMatch, catalog: Catalog) -> Outcome:
@@ -334,7 +334,7 @@ def _find(workspace: Workspace, prepared: Prepared, past: Past) -> _Found:
         found = workspace.find(import_.database_id, search)
     except AmbiguousMatch as error:
         database = workspace.catalog.databases[import_.database_id]
-        policy = import_.on_ambiguous or database.on_ambiguous
+        policy = find_policy(import_, database)
         named = list_candidates(error.held, import_, database.phone_region)
         if policy is OnAmbiguous.MERGE:
             union = _unite(workspace, import_, error, past)
@@ -348,6 +348,8 @@ def _find(workspace: Workspace, prepared: Prepared, past: Past) -> _Found:
         if chosen is None:
             raise
         profile_id, kind = chosen
+        if not workspace.reads.reach(policy, database.id, search, profile_id):
+            raise
         profile = workspace.current[import_.database_id, profile_id]
         return _Found(profile=profile, matched_by=kind, candidates=named)
     return _Found(profile=found[0], matched_by=found[1]) if found else _Found()

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from msgspec import Struct
 
+from ingest.domain.catalog import Database
 from ingest.domain.contacts import normalize_phone, phone_key
 from ingest.domain.errors import InvalidValue
 from ingest.domain.imports import Candidate, CandidateKey, Import, OnAmbiguous
@@ -46,24 +47,29 @@ def choose(
     """
     if policy is OnAmbiguous.FIRST and not search.every:
         return _choose_first(search, held)
-    if policy is OnAmbiguous.OLDEST:
-        return _choose_oldest(search, held)
+    if policy in (OnAmbiguous.OLDEST, OnAmbiguous.NEWEST):
+        return _choose_by_age(policy, search, held)
     return None
 
 
-def _choose_oldest(
-    search: Search, held: Mapping[str, Sequence[Lookup]]
-) -> tuple[str, str] | None:
-    """Choose the lowest id, for ids sort by the second of creation (A4).
+def find_policy(import_: Import, database: Database) -> OnAmbiguous:
+    """Return what becomes of an import that several profiles match (A1)."""
+    return import_.on_ambiguous or database.on_ambiguous
 
-    Keys are read in this order, scans in any: where one ends at its limit, an older
-    profile may be left, and none is chosen.
+
+def _choose_by_age(
+    policy: OnAmbiguous, search: Search, held: Mapping[str, Sequence[Lookup]]
+) -> tuple[str, str] | None:
+    """Choose the lowest id or the highest, for ids sort by creation (A4).
+
+    Of one second, any order is as good. Keys are read in the order that is asked for,
+    scans in one: where a scan ends at its limit, none is chosen.
     """
     is_scanned = any(lookup.kind in _SCANS for lookup in search.lookups)
     if is_scanned and len(held) >= CANDIDATES:
         return None
-    oldest = min(held)
-    return oldest, held[oldest][0].kind
+    chosen = min(held) if policy is OnAmbiguous.OLDEST else max(held)
+    return chosen, held[chosen][0].kind
 
 
 def _choose_first(

@@ -53,6 +53,8 @@ class OnAmbiguous(StrEnum):
     FIRST = "first"
     #: The profile that was created first.
     OLDEST = "oldest"
+    #: The profile that was created last.
+    NEWEST = "newest"
     #: They become one, if nothing speaks against it.
     MERGE = "merge"
     #: The import waits until an operator decides.
@@ -282,8 +284,8 @@ class Order(
     on_ambiguous: Annotated[
         OnAmbiguous | None,
         _ask(
-            "If several profiles match: `reject` (409), `first`, `oldest`, `merge`, or"
-            " `hold` (until an operator decides)"
+            "If several profiles match: `reject` (409), `first`, `oldest`, `newest`,"
+            " `merge`, or `hold` (until an operator decides)"
         ),
     ] = None
     skip_triggers: Annotated[

@@ -23,6 +23,7 @@ from ingest.domain.lookups import (
     subscription_keys,
 )
 from ingest.domain.profiles import Profile
+from ingest.domain.reads import NOTHING_READ, Address, Hit, Reads, Scans
 
 
 class Alias(NamedTuple):
@@ -31,24 +32,6 @@ class Alias(NamedTuple):
     profile_id: str
     #: The merge that ended it; None where nobody knows.
     merge_id: UUID | None
-
-
-#: A lookup in its database.
-Address = tuple[int, Lookup]
-#: An address, and the id of a profile that is found by it.
-Hit = tuple[Address, str]
-
-
-class Scans(dict[Address, list[str]]):
-    """Profiles found by scans, as far as these got."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        #: What is not known, for looking for it took too long.
-        self.given_up: set[Address] = set()
-
-    def __missing__(self, address: Address) -> list[str]:
-        return self.setdefault(address, [])
 
 
 class Workspace:
@@ -64,8 +47,11 @@ class Workspace:
         profiles: Iterable[Profile],
         scans: Scans,
         aliases: Mapping[tuple[int, str], Alias] | None = None,
+        reads: Reads = NOTHING_READ,
     ) -> None:
         self.catalog = catalog
+        #: How far the holders of keys were read.
+        self.reads = reads
         self.loaded = {
             (profile.database_id, profile.id): profile for profile in profiles
         }
@@ -205,14 +191,14 @@ class Workspace:
             if database == database_id:
                 yield keys
 
-    def stale(self, hits: Mapping[Address, Sequence[str]]) -> set[Hit]:
+    def stale(self, hits: Iterable[tuple[Address, Sequence[str]]]) -> set[Hit]:
         """Return those of `hits` whose profile does not hold the key that found it.
 
         Between finding and loading, somebody else may have changed or deleted it.
         """
         return {
             ((database_id, lookup), id_)
-            for (database_id, lookup), ids in hits.items()
+            for (database_id, lookup), ids in hits
             for id_ in ids
             if lookup not in self._held.get((database_id, id_), ())
         }

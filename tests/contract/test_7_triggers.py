@@ -11,7 +11,8 @@ from ingest.domain.batches import AppliedImport, Prepared, apply_import
 from ingest.domain.catalog import Catalog, Channel, EventKind, Novelty, Trigger
 from ingest.domain.imports import Start, State
 from ingest.domain.profiles import Profile
-from ingest.domain.workspace import Scans, Workspace
+from ingest.domain.reads import Scans
+from ingest.domain.workspace import Workspace
 from ingest.wire.profile_schemas import ProfileSchemas
 from tests.declared import make_trigger
 from tests.factories import make_catalog, make_import

@@ -154,35 +154,39 @@ def test_a_kind_that_finds_several_does_not_decide(
     assert [one["profile_id"] for one in answer["candidates"]] == sorted(two)
 
 
-@pytest.mark.fact("A.4-oldest")
-def test_the_oldest_of_many_is_chosen_where_that_is_asked_for(
-    penstock: ServedIntake, token: str
+@pytest.mark.fact("A.4-oldest", "A.4-newest")
+@pytest.mark.parametrize("policy", ["oldest", "newest"])
+def test_the_oldest_or_newest_of_many_is_chosen_where_that_is_asked_for(
+    penstock: ServedIntake, token: str, policy: str
 ) -> None:
     phone = "+442079460013"
-    ids = [penstock.add(token, phones=[phone]) for _ in range(7)]
+    ids = sorted(penstock.add(token, phones=[phone]) for _ in range(7))
     key = {"matching": "phone", "phone": phone}
-    asked = {"token": token, "db_id": 1, **key, "on_ambiguous": "oldest"}
+    asked = {"token": token, "db_id": 1, **key, "on_ambiguous": policy}
     answer = penstock.post({**asked, "data": {"_fname": "Ann"}})
 
-    assert answer.json()["profile_id"] == min(ids)
+    assert answer.json()["profile_id"] == ids[0 if policy == "oldest" else -1]
     import_id = answer.headers["Import-Id"]
     receipt = penstock.get(f"/api/v1.1/imports/{import_id}?token={token}").json()
     assert receipt["matched_by"] == "phone"
-    assert [one["profile_id"] for one in receipt["candidates"]] == sorted(ids)[:5]
+    read = ids[:5] if policy == "oldest" else ids[-5:]
+    assert [one["profile_id"] for one in receipt["candidates"]] == read
 
 
-@pytest.mark.fact("A.4-oldest")
+@pytest.mark.fact("A.4-oldest", "A.4-newest")
 @pytest.mark.parametrize(("count", "error"), [(4, 0), (5, 409)])
+@pytest.mark.parametrize("policy", ["oldest", "newest"])
 def test_a_scan_that_ends_at_its_limit_does_not_decide(
-    penstock: ServedIntake, token: str, count: int, error: int
+    penstock: ServedIntake, token: str, policy: str, count: int, error: int
 ) -> None:
     ids = [penstock.add(token, _lname="Smith") for _ in range(count)]
     key = {"matching": "custom", "field_name": "_lname", "field_value": "Smith"}
-    asked = {"token": token, "db_id": 1, **key, "on_ambiguous": "oldest"}
+    asked = {"token": token, "db_id": 1, **key, "on_ambiguous": policy}
     answer = penstock.post({**asked, "data": {"_fname": "Ann"}}).json()
 
+    chosen = min(ids) if policy == "oldest" else max(ids)
     assert answer["error"] == error
-    assert answer.get("profile_id") == (None if error else min(ids))
+    assert answer.get("profile_id") == (None if error else chosen)
 
 
 @pytest.mark.fact("A.1-policy")
@@ -205,5 +209,6 @@ def test_a_database_may_set_the_policy_and_an_import_another(
     # Reading never guesses.
     assert reading["error"] == 409
     assert unknown["error_text"] == (
-        "Unknown policy (one of reject, first, oldest, merge, hold): on_ambiguous"
+        "Unknown policy (one of reject, first, oldest, newest, merge, hold):"
+        " on_ambiguous"
     )

@@ -10,7 +10,7 @@ import pytest
 from ingest.domain.imports import Import, State
 from ingest.domain.limits import ProfileLimits
 from ingest.domain.lookups import CANDIDATES, FIELD_SCAN, SUBSCRIPTION_SCAN, Lookup
-from ingest.domain.workspace import Address, Scans
+from ingest.domain.reads import Address, Scans
 from ingest.store.catalog.load import load_catalog
 from ingest.store.profiles.lookups import scan_profiles
 from ingest.wire.profile_schemas import ProfileSchemas

@@ -236,7 +236,7 @@ SENT: Mapping[str, st.SearchStrategy[object]] = {
     "sync": st.sampled_from([True, False, "0", 0.0, None]),
     "lane": st.sampled_from(["live", "bulk", "Bulk", "", None, 1]),
     "on_ambiguous": st.sampled_from(
-        ["first", "oldest", "reject", "First", "", None, 1]
+        ["first", "newest", "reject", "First", "", None, 1]
     ),
     "as_of": st.sampled_from(
         ["2026-11-20T10:00:00Z", "2026-11-20T12:00+02:00", 1763632800, "", "soon", None]

@@ -13,7 +13,8 @@ from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Matching, State
 from ingest.domain.profiles import Profile
-from ingest.domain.workspace import Scans, Workspace
+from ingest.domain.reads import Scans
+from ingest.domain.workspace import Workspace
 from ingest.wire.profile_schemas import ProfileSchemas
 from tests import said
 from tests.factories import make_catalog, make_import

@@ -26,9 +26,10 @@ from ingest.domain.profile_merges import (
     merge_profiles,
 )
 from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
+from ingest.domain.reads import Scans
 from ingest.domain.statuses import PROHIBITION, STATUSES, rank_prohibition
 from ingest.domain.undoing import list_restored, remember
-from ingest.domain.workspace import Scans, Workspace
+from ingest.domain.workspace import Workspace
 from ingest.wire.profile_schemas import ProfileSchemas
 from tests.factories import make_catalog, make_import, make_merge, make_undo
 

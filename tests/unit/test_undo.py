@@ -16,9 +16,10 @@ from ingest.domain.errors import Fault
 from ingest.domain.histories import PastImport
 from ingest.domain.imports import Import, Kept, Operation, Outcome, State, Undo
 from ingest.domain.profiles import Profile
+from ingest.domain.reads import Scans
 from ingest.domain.statuses import PROHIBITION, STATUSES
 from ingest.domain.undoing import list_restored, remember
-from ingest.domain.workspace import Scans, Workspace
+from ingest.domain.workspace import Workspace
 from ingest.wire.profile_schemas import ProfileSchemas
 from tests.factories import make_catalog, make_import
 

@@ -4,6 +4,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import orjson
 from msgspec import Struct
@@ -16,11 +17,11 @@ from ingest.domain.lookups import (
     SUBSCRIPTION_CHANNELS,
     SUBSCRIPTION_SCAN,
 )
-from ingest.domain.workspace import Address, Scans
+from ingest.domain.reads import Address, Scans
 from ingest.store.database import Connection, savepoint
 from ingest.store.rows import dump_array
 
-LookupHits = dict[Address, list[str]]
+LookupHits = Mapping[Address, Sequence[str]]
 
 
 class _Scan(Struct, frozen=True):
@@ -43,16 +44,14 @@ def find_profiles(
     At most `candidates` for each.
     Ids of profiles that are looked for by id are returned unchecked.
     """
-    keys = []
-    hits: LookupHits = defaultdict(list)
+    keys, named = [], []
     for address in wanted:
         _, lookup = address
         if lookup.kind == PROFILE_ID:
-            hits[address].append(lookup.value)
+            named.append((address, lookup.value))
         else:
             keys.append(address)
-    _collect(hits, _find_by_keys(connection, keys, candidates))
-    return hits
+    return collect_hits((*named, *_find_by_keys(connection, keys, candidates)))
 
 
 def find_holders_of_all(
@@ -60,9 +59,8 @@ def find_holders_of_all(
 ) -> list[str]:
     """Return the ids of the profiles that hold every key of `addresses`.
 
-    At most `candidates`. They are keys of one kind in one database.
+    At most `candidates`, the oldest. They are keys of one kind in one database.
     """
-    database_id, first = addresses[0]
     rows = connection.execute(
         """
         -- One probe of the primary key a value; a profile holds a value once. OFFSET 0
@@ -81,14 +79,19 @@ def find_holders_of_all(
          ORDER BY profile_id
          LIMIT %(candidates)s
         """,
-        {
-            "database_id": database_id,
-            "kind": first.kind,
-            "values": [lookup.value for _, lookup in addresses],
-            "candidates": candidates,
-        },
+        {**dump_group(addresses), "candidates": candidates},
     )
     return [str(profile_id) for (profile_id,) in rows]
+
+
+def dump_group(addresses: Sequence[Address]) -> dict[str, Any]:
+    """Return parameters for keys of one kind in one database."""
+    database_id, first = addresses[0]
+    return {
+        "database_id": database_id,
+        "kind": first.kind,
+        "values": [lookup.value for _, lookup in addresses],
+    }
 
 
 def scan_profiles(
@@ -119,13 +122,30 @@ def scan_profiles(
         except QueryCanceled:
             scans.given_up.update(address for address, _ in sought)
         else:
-            _collect(scans, found)
+            for address, profile_id in found:
+                scans[address].append(profile_id)
     return scans
 
 
-def _collect(hits: LookupHits, found: Iterable[tuple[Address, str]]) -> None:
+def collect_hits(found: Iterable[tuple[Address, str]]) -> LookupHits:
+    """Return the profiles that were found by each key."""
+    hits: dict[Address, list[str]] = defaultdict(list)
     for address, profile_id in found:
         hits[address].append(profile_id)
+    return hits
+
+
+def dump_addresses(addresses: Sequence[Address]) -> dict[str, Any]:
+    """Return parameters for keys of any kinds and databases."""
+    return {
+        "databases": dump_array([database_id for database_id, _ in addresses]),
+        "kinds": dump_array([lookup.kind for _, lookup in addresses]),
+        "values": dump_array([lookup.value for _, lookup in addresses]),
+        "channels": dump_array(
+            [SUBSCRIPTION_CHANNELS.get(lookup.kind) for _, lookup in addresses]
+        ),
+        "resources": dump_array([lookup.resource_id for _, lookup in addresses]),
+    }
 
 
 def _find_by_keys(
@@ -159,16 +179,7 @@ def _find_by_keys(
                 ORDER BY profile_id
                 LIMIT %(candidates)s) AS found
         """,
-        {
-            "databases": dump_array([database_id for database_id, _ in addresses]),
-            "kinds": dump_array([lookup.kind for _, lookup in addresses]),
-            "values": dump_array([lookup.value for _, lookup in addresses]),
-            "channels": dump_array(
-                [SUBSCRIPTION_CHANNELS.get(lookup.kind) for _, lookup in addresses]
-            ),
-            "resources": dump_array([lookup.resource_id for _, lookup in addresses]),
-            "candidates": candidates,
-        },
+        {**dump_addresses(addresses), "candidates": candidates},
     )
     return ((addresses[number - 1], profile_id) for number, profile_id in rows)
 

@@ -17,17 +17,18 @@ from ingest.domain.lookups import (
     lock_name,
 )
 from ingest.domain.profiles import Profile
-from ingest.domain.workspace import Address, Alias, Hit, Workspace
+from ingest.domain.reads import Address, Hit, Holders, Reads, is_together
+from ingest.domain.workspace import Alias, Workspace
 from ingest.store.database import Connection
 from ingest.store.profiles.aliases import locate_ids
 from ingest.store.profiles.keys import delete_keys
 from ingest.store.profiles.locks import lock_names
 from ingest.store.profiles.lookups import (
-    LookupHits,
     find_holders_of_all,
     find_profiles,
     scan_profiles,
 )
+from ingest.store.profiles.newest import find_newest, find_newest_of_all
 from ingest.store.profiles.profile_rows import load_profiles, lock_profiles
 from ingest.store.rows import Id
 from ingest.telemetry import metrics
@@ -54,16 +55,25 @@ class SearchPlan:
     scanned: dict[Address, Mapping[str, object]] = field(default_factory=dict)
     #: Keys that are only locked: whoever brings them next waits.
     brought: dict[Address, None] = field(default_factory=dict)
+    #: As `searched` and `together`, where the newest are wanted instead of the oldest.
+    newest: dict[Address, None] = field(default_factory=dict)
+    newest_together: dict[tuple[Address, ...], None] = field(default_factory=dict)
 
-    def add_search(self, database_id: int, search: Search) -> None:
-        """Look for what `search` finds."""
+    def add_search(
+        self, database_id: int, search: Search, *, newest: bool = False
+    ) -> None:
+        """Look for what `search` finds: the oldest profiles, or the `newest`."""
         addresses = [(database_id, lookup) for lookup in search.lookups]
         if search.document is not None:
             self.scanned.update(dict.fromkeys(addresses, search.document))
-        elif search.every and len(addresses) > 1:
-            self.together[tuple(addresses)] = None
+        elif is_together(search):
+            groups = self.newest_together if newest else self.together
+            groups[tuple(addresses)] = None
         else:
-            self.searched.update(dict.fromkeys(addresses))
+            # An id has one profile, which is neither.
+            by_id = any(lookup.kind == PROFILE_ID for lookup in search.lookups)
+            keys = self.newest if newest and not by_id else self.searched
+            keys.update(dict.fromkeys(addresses))
 
     def add_written(self, database: Database, lookup: Lookup) -> None:
         """Bring `lookup`; who holds it matters only where one profile may."""
@@ -74,12 +84,15 @@ class SearchPlan:
     def size(self) -> int:
         """The most locks that guard it."""
         single = len(self.searched) + len(self.scanned) + len(self.brought)
-        return single + sum(map(len, self.together))
+        groups = (*self.together, *self.newest_together)
+        return single + len(self.newest) + sum(map(len, groups))
 
     def names(self) -> Iterator[str]:
         """Return the names of the locks that guard all of it."""
-        joined = (address for group in self.together for address in group)
-        for address in (*self.searched, *joined, *self.scanned, *self.brought):
+        groups = (*self.together, *self.newest_together)
+        joined = (address for group in groups for address in group)
+        single = (*self.searched, *self.newest, *self.scanned, *self.brought)
+        for address in (*single, *joined):
             yield lock_name(*address)
 
 
@@ -155,14 +168,20 @@ def _look(
     take: _Take,
     candidates: int,
 ) -> tuple[Workspace, Set[Hit]]:
-    hits = _find(connection, wanted, candidates)
+    reads = _read(connection, wanted, candidates)
     scans = scan_profiles(connection, wanted.scanned, catalog.limits.scan_seconds)
-    ids = _ids(hits, scans)
+    ids = {
+        (address[0], profile_id)
+        for address, found in (*reads.list_hits(), *scans.items())
+        for profile_id in found
+    }
     profiles, aliases = take(connection, ids), dict[Id, Alias]()
     if any(lookup.kind == PROFILE_ID for _, lookup in wanted.searched):
         profiles, aliases = _follow_aliases(connection, wanted, take, ids, profiles)
-    workspace = Workspace(catalog, profiles, scans, aliases)
-    return workspace, workspace.stale(_indexed(hits))
+    workspace = Workspace(catalog, profiles, scans, aliases, reads)
+    # An id that is sent by a caller may not exist.
+    by_key = (hit for hit in reads.list_hits() if hit[0][1].kind != PROFILE_ID)
+    return workspace, workspace.stale(by_key)
 
 
 def _follow_aliases(
@@ -201,26 +220,24 @@ def _note(orphans: Set[Hit]) -> None:
         logger.warning("orphan keys", extra={"kind": kind, "keys": keys})
 
 
-def _find(connection: Connection, wanted: SearchPlan, candidates: int) -> LookupHits:
-    hits = find_profiles(connection, wanted.searched, candidates)
-    for group in wanted.together:
-        found = find_holders_of_all(connection, group, candidates)
-        for address in group:
-            hits[address] = [*hits.get(address, ()), *found]
-    return hits
-
-
-def _ids(*found: LookupHits) -> set[Id]:
-    return {
-        (database_id, profile_id)
-        for hits in found
-        for (database_id, _), ids in hits.items()
-        for profile_id in ids
-    }
-
-
-def _indexed(hits: LookupHits) -> LookupHits:
-    """Return the hits that came from a key; an id sent by a caller may not exist."""
-    return {
-        address: ids for address, ids in hits.items() if address[1].kind != PROFILE_ID
-    }
+def _read(connection: Connection, wanted: SearchPlan, candidates: int) -> Reads:
+    """Read up to `candidates` holders of each key, and of each group of keys."""
+    oldest = Holders(
+        by_key=find_profiles(connection, wanted.searched, candidates),
+        by_keys={
+            group: find_holders_of_all(connection, group, candidates)
+            for group in wanted.together
+        },
+        most=candidates,
+    )
+    if not (wanted.newest or wanted.newest_together):
+        return Reads(oldest)
+    newest = Holders(
+        by_key=find_newest(connection, wanted.newest, candidates),
+        by_keys={
+            group: find_newest_of_all(connection, group, candidates)
+            for group in wanted.newest_together
+        },
+        most=candidates,
+    )
+    return Reads(oldest, newest)
