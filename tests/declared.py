@@ -19,6 +19,7 @@ from ingest.domain.catalog import (
     Trigger,
     Workflow,
 )
+from ingest.domain.imports import OnAmbiguous, Otherwise
 from ingest.domain.plans import Account, DeclaredCatalog
 from ingest.store.catalog.load import load_declared
 from ingest.store.catalog.save import save_catalog
@@ -227,6 +228,8 @@ def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
                         st.sampled_from(["crm", "web-1", "a.b_c"]), st.integers(0, 1000)
                     )
                 ),
+                on_ambiguous=draw(st.sampled_from(OnAmbiguous)),
+                otherwise=draw(st.sampled_from(Otherwise)),
                 fields=_by_name(draw(st.lists(database_fields(), max_size=3))),
             )
             for id_ in database_ids

@@ -15,7 +15,9 @@ from ingest.domain.limits import ProfileLimits
 from ingest.domain.lookups import (
     CANDIDATES,
     FIELD_PREFIX,
+    FIELD_SCAN,
     LOCK_CLASSES,
+    SUBSCRIPTION_SCAN,
     Lookup,
     is_exclusive,
     own_keys,
@@ -27,6 +29,11 @@ from ingest.domain.profiles import Profile
 
 #: Contacts that may prove that profiles are one person; fields may too.
 MERGE_CONTACTS = ("email", "phone", "push")
+#: What cannot be named in the catalog, and so proves nothing.
+_SCANNED: Mapping[str, str] = {
+    FIELD_SCAN: "a field without match",
+    SUBSCRIPTION_SCAN: "a field of subscriptions",
+}
 #: How many profiles each has taken over lately, by id.
 AbsorbedCounts = Mapping[str, int]
 
@@ -124,6 +131,8 @@ def _is_proof(lookup: Lookup, database: Database) -> bool:
 
 def _name(lookup: Lookup) -> str:
     """Return what a key is of, as the catalog names it: `email`, `phone`, a field."""
+    if lookup.kind in _SCANNED:
+        return _SCANNED[lookup.kind]
     kind = LOCK_CLASSES.get(lookup.kind, lookup.kind)
     return kind.removeprefix(FIELD_PREFIX).removesuffix("_sub")
 

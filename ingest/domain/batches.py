@@ -16,7 +16,13 @@ from ingest.domain.automatic_merges import (
     find_obstacle,
     unite,
 )
-from ingest.domain.candidates import choose, find_policy, list_candidates
+from ingest.domain.candidates import (
+    choose,
+    explain_hold,
+    find_policy,
+    is_held,
+    list_candidates,
+)
 from ingest.domain.catalog import Catalog, Database
 from ingest.domain.contacts import email_key, phone_key
 from ingest.domain.drafts import Draft
@@ -159,31 +165,26 @@ def apply_import(
     try:
         return _operate(workspace, prepared, catalog, new_id, past)
     except (AmbiguousMatch, ValueTaken) as error:
-        if isinstance(error, AmbiguousMatch) and _holds(import_, catalog):
-            return AppliedImport(outcome=_hold(prepared, error, catalog))
+        database = catalog.databases[import_.database_id]
+        if isinstance(error, AmbiguousMatch) and is_held(import_, database):
+            return AppliedImport(outcome=_hold(prepared, error, database))
         outcome = reject(import_, error.faults, prepared.warnings)
-        region = catalog.databases[import_.database_id].phone_region
-        taken = isinstance(error, ValueTaken)
+        region, taken = database.phone_region, isinstance(error, ValueTaken)
         named = list_candidates(error.held, import_, region, taken=taken)
         return AppliedImport(outcome=replace(outcome, candidates=named))
     except Rejected as error:
         return AppliedImport(outcome=reject(import_, error.faults, prepared.warnings))
 
 
-def _holds(import_: Import, catalog: Catalog) -> bool:
-    database = catalog.databases[import_.database_id]
-    return find_policy(import_, database) is OnAmbiguous.HOLD
-
-
-def _hold(prepared: Prepared, error: AmbiguousMatch, catalog: Catalog) -> Outcome:
+def _hold(prepared: Prepared, error: AmbiguousMatch, database: Database) -> Outcome:
     """Return the outcome of an import that waits for an operator (H1)."""
     import_ = prepared.import_
-    region = catalog.databases[import_.database_id].phone_region
+    why = explain_hold(find_policy(import_, database), error)
     return Outcome(
         import_id=import_.import_id,
         state=State.HELD,
-        warnings=prepared.warnings,
-        candidates=list_candidates(error.held, import_, region),
+        warnings=(*prepared.warnings, *why),
+        candidates=list_candidates(error.held, import_, database.phone_region),
     )
 
 
@@ -369,7 +370,7 @@ def _unite(
     obstacle = find_obstacle(found, database, absorbed)
     if obstacle is not None:
         refused = AmbiguousMatch(explain_obstacle(str(error), obstacle))
-        refused.held = error.held
+        refused.held, refused.obstacle = error.held, obstacle
         raise refused from error
     return unite(found, import_, database, workspace.catalog.limits)
 

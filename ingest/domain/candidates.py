@@ -10,8 +10,14 @@ from msgspec import Struct
 
 from ingest.domain.catalog import Database
 from ingest.domain.contacts import normalize_phone, phone_key
-from ingest.domain.errors import InvalidValue
-from ingest.domain.imports import Candidate, CandidateKey, Import, OnAmbiguous
+from ingest.domain.errors import AmbiguousMatch, Fault, InvalidValue
+from ingest.domain.imports import (
+    Candidate,
+    CandidateKey,
+    Import,
+    OnAmbiguous,
+    Otherwise,
+)
 from ingest.domain.lookups import (
     CANDIDATES,
     EMAIL,
@@ -55,6 +61,25 @@ def choose(
 def find_policy(import_: Import, database: Database) -> OnAmbiguous:
     """Return what becomes of an import that several profiles match (A1)."""
     return import_.on_ambiguous or database.on_ambiguous
+
+
+def is_held(import_: Import, database: Database) -> bool:
+    """Tell whether an import waits that several profiles match (A1, H1).
+
+    Its policy chose none, or says so itself.
+    """
+    policy = find_policy(import_, database)
+    if policy in (OnAmbiguous.REJECT, OnAmbiguous.HOLD):
+        return policy is OnAmbiguous.HOLD
+    return (import_.otherwise or database.otherwise) is Otherwise.HOLD
+
+
+def explain_hold(policy: OnAmbiguous, error: AmbiguousMatch) -> tuple[Fault, ...]:
+    """Return the warning of a held import: why its policy did not decide (M11)."""
+    if policy is OnAmbiguous.HOLD:
+        return ()
+    why = f" ({error.obstacle})" if error.obstacle else ""
+    return (Fault(code=0, message=f"Not decided by the policy {policy}{why}"),)
 
 
 def _choose_by_age(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ingest.domain.imports import OnAmbiguous
+from ingest.domain.imports import OnAmbiguous, Otherwise
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 
 
@@ -178,6 +178,8 @@ class Database:
     phone_region: str | None = None
     #: What becomes of an import that several profiles match, unless it says.
     on_ambiguous: OnAmbiguous = OnAmbiguous.REJECT
+    #: What becomes of it if that does not decide, unless it says.
+    otherwise: Otherwise = Otherwise.REJECT
     #: What proves that profiles are one person: `email`, `phone`, or match fields.
     merge_keys: tuple[str, ...] = ("email",)
     #: Values that prove nothing, such as an address of the company itself.

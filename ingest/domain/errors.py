@@ -92,6 +92,8 @@ class AmbiguousMatch(Rejected):
     code = 409
     #: The keys that led to each, by profile id.
     held: Mapping[str, Sequence[Any]] = MappingProxyType({})
+    #: What spoke against merging them, if that was asked for.
+    obstacle: str = ""
 
 
 class ValueTaken(Rejected):

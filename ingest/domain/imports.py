@@ -61,6 +61,14 @@ class OnAmbiguous(StrEnum):
     HOLD = "hold"
 
 
+class Otherwise(StrEnum):
+    """What becomes of an import for which its policy does not decide."""
+
+    REJECT = "reject"
+    #: It waits until an operator decides.
+    HOLD = "hold"
+
+
 class Operation(StrEnum):
     """The operations on a profile; only `IMPORT` may both create and update."""
 
@@ -287,6 +295,11 @@ class Order(
             "If several profiles match: `reject` (409), `first`, `oldest`, `newest`,"
             " `merge`, or `hold` (until an operator decides)"
         ),
+    ] = None
+    #: None for that of the database.
+    otherwise: Annotated[
+        Otherwise | None,
+        _ask("If `on_ambiguous` does not decide: `reject` (409) or `hold`"),
     ] = None
     skip_triggers: Annotated[
         bool, _ask("Do not fire triggers", _EVERYWHERE | Level.FORM)

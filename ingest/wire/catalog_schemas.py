@@ -16,7 +16,7 @@ from ingest.domain.catalog import (
     Novelty,
     SegmentKind,
 )
-from ingest.domain.imports import OnAmbiguous
+from ingest.domain.imports import OnAmbiguous, Otherwise
 from ingest.domain.phones import REGIONS
 from ingest.domain.plans import FILE_NAMES
 from ingest.domain.tokens import SOURCE, SOURCE_TEXT
@@ -183,6 +183,7 @@ class DatabaseSchema(_OwnerSchema):
     on_ambiguous = fields.Enum(
         OnAmbiguous, by_value=True, load_default=OnAmbiguous.REJECT
     )
+    otherwise = fields.Enum(Otherwise, by_value=True, load_default=Otherwise.REJECT)
     merge_keys = fields.List(
         fields.String(validate=_TEXT), load_default=lambda: ["email"]
     )

@@ -21,6 +21,7 @@ from ingest.domain.imports import (
     OnAmbiguous,
     Operation,
     Order,
+    Otherwise,
 )
 from ingest.domain.lanes import Lane
 from ingest.domain.matching_keys import plain
@@ -37,6 +38,7 @@ from ingest.wire.parameters import (
     parse_ids,
     parse_lane,
     parse_mode,
+    parse_otherwise,
     parse_policy,
     parse_scalar,
     parse_text,
@@ -102,6 +104,7 @@ _PLAIN_FORMS: Mapping[Callable[[object], object], Any] = {
     parse_policy: OnAmbiguous,
     # None is: moments are of one zone once they are read.
     parse_as_of: Annotated[int, Meta(ge=1, le=0)],
+    parse_otherwise: Otherwise,
     parse_scalar: _PLAIN_TEXT | int | float | bool,
     parse_document: dict,
 }

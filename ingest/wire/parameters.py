@@ -13,7 +13,14 @@ from marshmallow import ValidationError, fields
 
 from ingest.domain.dates import parse_moment
 from ingest.domain.errors import InvalidRequest, InvalidValue
-from ingest.domain.imports import Digits, Matching, OnAmbiguous, Scalar, Timestamp
+from ingest.domain.imports import (
+    Digits,
+    Matching,
+    OnAmbiguous,
+    Otherwise,
+    Scalar,
+    Timestamp,
+)
 from ingest.domain.lanes import Lane
 from ingest.domain.names import one_of
 from ingest.domain.updates import INCORRECT_AS_OF
@@ -101,6 +108,14 @@ def parse_as_of(value: object) -> datetime:
         raise ValidationError(INCORRECT_AS_OF) from error
 
 
+def parse_otherwise(value: object) -> Otherwise:
+    """Take the name of what follows if a policy does not decide."""
+    try:
+        return Otherwise(parse_text(value))
+    except ValueError as error:
+        raise ValidationError(f"Unknown policy{one_of(Otherwise)}") from error
+
+
 def parse_lane(value: object) -> Lane:
     """Take the name of a lane."""
     try:
@@ -143,6 +158,7 @@ PARSERS_BY_KIND: Mapping[Any, Callable[[object], object]] = {
     Matching: parse_mode,
     OnAmbiguous: parse_policy,
     Timestamp: parse_as_of,
+    Otherwise: parse_otherwise,
     Scalar: parse_scalar,
     Mapping[str, object]: parse_document,
 }

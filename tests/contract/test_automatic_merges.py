@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ingest.domain.catalog import EventKind
-from ingest.domain.imports import OnAmbiguous
+from ingest.domain.imports import OnAmbiguous, Otherwise
 from ingest.domain.tokens import Scope
 from ingest.settings import Settings
 from tests.conftest import Connection
@@ -172,6 +172,59 @@ def test_what_is_no_proof_merges_nobody(
     (fault,) = penstock.get(path).json()["faults"]
     assert fault["reason"] == "ambiguous_match"
     assert count_profiles(connection) == 2
+
+
+@pytest.mark.fact("M.11-guards", "A.1-otherwise")
+@pytest.mark.parametrize("by", ["the import", "the database"])
+def test_what_a_guard_stops_is_held_where_that_is_asked_for(
+    penstock: ServedIntake,
+    connection: Connection,
+    two: tuple[str, str],
+    token: str,
+    by: str,
+) -> None:
+    rules: dict[str, Any] = {"merge_keys": ("phone",)}
+    asked: dict[str, Any] = {"data": {"_fname": "Ann"}}
+    if by == "the import":
+        asked["otherwise"] = "hold"
+    else:
+        rules["otherwise"] = Otherwise.HOLD
+    declare(connection, **rules)
+    answer = send(penstock, token, **asked)
+
+    assert (answer["error"], answer["state"]) == (0, "held")
+    assert {one["profile_id"] for one in answer["candidates"]} == set(two)
+    path = f"/api/v1.1/imports/{answer['import_id']}?token={token}"
+    receipt = penstock.get(path).json()
+    (warning,) = receipt["warnings"]
+    assert (receipt["state"], receipt["faults"]) == ("held", [])
+    assert (warning["reason"], warning["message"]) == (
+        "policy_undecided",
+        "Not decided by the policy merge (email is no proof)",
+    )
+    assert count_profiles(connection) == 2
+    # Whoever sends it may want it otherwise than the database.
+    rejected = send(penstock, token, **asked | {"otherwise": "reject"})
+    assert rejected["error"] == 409
+    assert "(not merged, email is no proof)" in rejected["error_text"]
+
+
+@pytest.mark.fact("A.1-otherwise", "H.6-again")
+def test_what_a_guard_stopped_is_merged_once_it_may_be(
+    penstock: ServedIntake, connection: Connection, two: tuple[str, str], token: str
+) -> None:
+    declare(connection, merge_keys=("phone",))
+    held = send(penstock, token, data={"points": 9}, otherwise="hold")["import_id"]
+    path = f"/api/v1.1/imports/{held}/resolve"
+    asked = {"token": token, "action": "retry"}
+    (again,) = penstock.post(asked, path=path).json()["result"]
+    declare(connection, merge_keys=("email",))
+    (done,) = penstock.post(asked, path=path).json()["result"]
+
+    assert (again["state"], count_profiles(connection)) == ("held", 1)
+    assert (done["state"], done["profile_id"]) == ("updated", two[0])
+    receipt = penstock.get(f"/api/v1.1/imports/{held}?token={token}").json()
+    assert (receipt["state"], receipt["warnings"]) == ("updated", [])
 
 
 @pytest.mark.fact("M.11-guards")

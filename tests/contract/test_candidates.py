@@ -154,6 +154,35 @@ def test_a_kind_that_finds_several_does_not_decide(
     assert [one["profile_id"] for one in answer["candidates"]] == sorted(two)
 
 
+@pytest.mark.fact("A.1-otherwise")
+@pytest.mark.parametrize("policy", ["first", "reject"])
+def test_what_a_policy_does_not_decide_is_held_where_that_is_asked_for(
+    penstock: ServedIntake, two: tuple[str, str], token: str, policy: str
+) -> None:
+    asked = {"token": token, "db_id": 1, "matching": "phone", "otherwise": "hold"}
+    element = {"phone": "+442079460011", "on_ambiguous": policy, "data": {}}
+    answer = penstock.post({**asked, **element})
+    batch = penstock.post(
+        {**asked, "data": [element, {**element, "otherwise": "reject"}]},
+        path=f"{IMPORT}_batch",
+    ).json()
+
+    if policy == "reject":
+        # That is a decision.
+        assert answer.json()["error"] == 409
+        assert [one["error"] for one in batch["result"]] == [409, 409]
+        return
+    assert (answer.status_code, answer.json()["state"]) == (202, "held")
+    assert [one["error"] for one in batch["result"]] == [0, 409]
+    import_id = answer.headers["Import-Id"]
+    receipt = penstock.get(f"/api/v1.1/imports/{import_id}?token={token}").json()
+    assert [one["message"] for one in receipt["warnings"]] == [
+        "Not decided by the policy first"
+    ]
+    unknown = penstock.post({**asked, **element, "otherwise": "guess"}).json()
+    assert unknown["error_text"] == "Unknown policy (one of reject, hold): otherwise"
+
+
 @pytest.mark.fact("A.4-oldest", "A.4-newest")
 @pytest.mark.parametrize("policy", ["oldest", "newest"])
 def test_the_oldest_or_newest_of_many_is_chosen_where_that_is_asked_for(

@@ -143,8 +143,8 @@ def save_demo_catalog(connection: Connection) -> None:
         # As this release saves it, which knows some columns more.
         connection.execute(
             "ALTER TABLE databases ADD claims boolean, ADD on_ambiguous text,"
-            " ADD merge_keys text[], ADD merge_blocked text[], ADD merge_limit integer,"
-            " ADD times boolean, ADD sources jsonb"
+            " ADD otherwise text, ADD merge_keys text[], ADD merge_blocked text[],"
+            " ADD merge_limit integer, ADD times boolean, ADD sources jsonb"
         )
         connection.execute("ALTER TABLE tokens ADD source text")
         connection.execute("ALTER TABLE fields ADD merge text")
@@ -154,7 +154,8 @@ def save_demo_catalog(connection: Connection) -> None:
         save_catalog(connection, load_catalog_file(file.read_bytes()))
         connection.execute(
             "ALTER TABLE databases DROP claims, DROP on_ambiguous, DROP merge_keys,"
-            " DROP merge_blocked, DROP merge_limit, DROP times, DROP sources"
+            " DROP merge_blocked, DROP merge_limit, DROP times, DROP sources,"
+            " DROP otherwise"
         )
         connection.execute("ALTER TABLE fields DROP merge")
         connection.execute("ALTER TABLE profiles DROP former_keys, DROP stamps")

@@ -300,6 +300,11 @@ def test_a_bad_field_is_refused_with_its_path(lines: str, fault: str) -> None:
             id="a field that is not matched as a proof for merges",
         ),
         pytest.param(
+            HEAD + 'otherwise = "merge"',
+            "databases[0].otherwise: Must be one of: reject, hold.",
+            id="an unknown policy for what another does not decide",
+        ),
+        pytest.param(
             HEAD + "merge_limit = 0",
             "databases[0].merge_limit: Must be greater than or equal to 1 and less "
             "than or equal to 100.",

@@ -8,7 +8,13 @@ import click
 
 from ingest.domain.declarations import PARAMETERS, Declared, is_list
 from ingest.domain.errors import InvalidValue
-from ingest.domain.imports import Level, Matching, OnAmbiguous, Timestamp
+from ingest.domain.imports import (
+    Level,
+    Matching,
+    OnAmbiguous,
+    Otherwise,
+    Timestamp,
+)
 from ingest.wire.dialect_parameters import read_mark
 
 
@@ -42,7 +48,7 @@ def _make_row_option(declared: Declared) -> _Option:
     options: dict[str, Any] = {"help": f"{declared.meaning}."}
     if declared.kind is bool:
         options["is_flag"] = True
-    elif declared.kind in (Matching, OnAmbiguous):
+    elif declared.kind in (Matching, OnAmbiguous, Otherwise):
         options["type"] = click.Choice(declared.kind, case_sensitive=False)
     elif declared.kind is Timestamp:
         options["metavar"] = "TIME"

@@ -42,6 +42,13 @@ MERGES: tuple[ErrorKind, ...] = (
         remedy="Send the import again. Decide held imports with: penstock held list.",
     ),
     kind(
+        "policy_undecided",
+        "Not decided by the policy {}",
+        code=0,
+        remedy="Decide the import with: penstock held list. What an automatic merge"
+        " needs is set by merge_keys, merge_blocked, and merge_limit of the database.",
+    ),
+    kind(
         "candidate_deleted",
         "A candidate was deleted",
         code=409,

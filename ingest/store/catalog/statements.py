@@ -37,16 +37,16 @@ def save_databases(connection: Connection, declared: DeclaredCatalog) -> None:
         """
         INSERT INTO databases (id, account_id, name, default_resource_id,
                                ignore_unknown_fields, phone_region, claims,
-                               on_ambiguous, merge_keys, merge_blocked, merge_limit,
-                               times, sources)
+                               on_ambiguous, otherwise, merge_keys, merge_blocked,
+                               merge_limit, times, sources)
         SELECT id, account_id, name, default_resource_id, ignore_unknown_fields,
-               phone_region, claims, on_ambiguous, merge_keys, merge_blocked,
-               merge_limit, times, sources
+               phone_region, claims, on_ambiguous, otherwise, merge_keys,
+               merge_blocked, merge_limit, times, sources
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS declared (id integer, account_id integer, name text,
                             default_resource_id integer, ignore_unknown_fields boolean,
                             phone_region text, claims boolean, on_ambiguous text,
-                            merge_keys text[], merge_blocked text[],
+                            otherwise text, merge_keys text[], merge_blocked text[],
                             merge_limit integer, times boolean, sources jsonb)
             ON CONFLICT (id) DO UPDATE
            SET account_id = excluded.account_id,
@@ -56,6 +56,7 @@ def save_databases(connection: Connection, declared: DeclaredCatalog) -> None:
                phone_region = excluded.phone_region,
                claims = excluded.claims,
                on_ambiguous = excluded.on_ambiguous,
+               otherwise = excluded.otherwise,
                merge_keys = excluded.merge_keys,
                merge_blocked = excluded.merge_blocked,
                merge_limit = excluded.merge_limit,

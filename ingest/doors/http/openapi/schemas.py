@@ -10,7 +10,7 @@ import msgspec
 from ingest.domain.catalog import Channel, Field, FieldType
 from ingest.domain.declarations import PARAMETERS, list_names
 from ingest.domain.fields import SYSTEM_FIELDS
-from ingest.domain.imports import Level, Matching, OnAmbiguous
+from ingest.domain.imports import Level, Matching, OnAmbiguous, Otherwise
 from ingest.domain.lanes import Lane
 from ingest.domain.statuses import STATUSES
 from ingest.domain.subscription_drafts import MAX_PRIORITY
@@ -46,6 +46,7 @@ _BY_PARSER: Mapping[Callable[[object], object], JsonSchema] = {
     parameters.parse_mode: {"type": "string", "enum": [*Matching]},
     parameters.parse_policy: {"type": "string", "enum": [*OnAmbiguous]},
     parameters.parse_as_of: {"type": "string", "format": "date-time"},
+    parameters.parse_otherwise: {"type": "string", "enum": [*Otherwise]},
     parameters.parse_lane: {"type": "string", "enum": [*Lane]},
     parameters.parse_scalar: {"type": ["string", "number", "boolean"]},
     parameters.parse_document: {"type": "object"},
