@@ -12,11 +12,11 @@ from ingest.domain.profile_merges import ChangedAt, list_dated
 from ingest.domain.workspace import Workspace
 from ingest.store.database import Connection
 from ingest.store.profiles.merges import (
-    count_absorbed,
     end_merge,
     insert_merge,
     load_changes,
 )
+from ingest.store.profiles.survivors import count_absorbed
 from ingest.store.rows import Id
 
 

@@ -159,6 +159,11 @@ OLDEST_HELD = _family(
     "oldest_held_accepted_timestamp_seconds",
     "Time at which the oldest held import was accepted; absent if none.",
 )
+LARGEST_SURVIVOR = _family(
+    "largest_survivor_profiles",
+    "Most profiles that one profile took over in 30 days, of the last 10,000 merges.",
+    "database",
+)
 UNDELIVERED = _family("undelivered", "Pending deliveries, by endpoint.", "endpoint")
 OLDEST_UNDELIVERED = _family(
     "oldest_undelivered_timestamp_seconds",

@@ -73,6 +73,9 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "sends. `penstock imports show` lists what an import did not write.",
         "penstock_merges_total": "Operators merge profiles, or part them. `penstock "
         "profiles show` lists the former IDs of a profile.",
+        "penstock_largest_survivor_profiles": "If it rises, one profile takes over "
+        "many others, likely by a value that several people share. List that value in "
+        "`merge_blocked` of the database, and undo the wrong merges.",
         "penstock_deliveries_withdrawn_total": "Imports were undone before their "
         "events were sent: their receivers never see them.",
         "penstock_dry_runs_total": "Producers test their requests. No profile changes.",

@@ -12,6 +12,7 @@ from ingest.store.database import Connection, LateConnection
 from ingest.store.events.endpoints import EndpointState
 from ingest.store.ledger import count_missing
 from ingest.store.partitions.states import PartitionState
+from ingest.store.profiles.survivors import count_most_absorbed
 from ingest.store.server_state import (
     ServerState,
     count_connections,
@@ -55,6 +56,10 @@ class PostgresState:
         yield families.LEDGER_IMBALANCE.many(
             ((database,), missing)
             for database, missing in count_missing(connection).items()
+        )
+        yield families.LARGEST_SURVIVOR.many(
+            ((database,), most)
+            for database, most in count_most_absorbed(connection).items()
         )
         yield from _describe_server(load_server_state(connection))
         store = StoreState.read(connection)

@@ -1,12 +1,13 @@
 """What Prometheus scrapes: the servers' state as they know it, and their absence."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -21,10 +22,12 @@ from ingest.exporter import families
 from ingest.exporter.states import DEADLINE_SECONDS, States
 from ingest.settings import Settings
 from ingest.store.events.endpoints import MAX_COUNTED, select_endpoints
+from ingest.store.profiles.survivors import LATEST_MERGES, count_most_absorbed
 from ingest.streams.queues import stream_key
 from tests.conftest import Connection
 from tests.groups import STOP_SECONDS
 from tests.intakes import wait_until
+from tests.plans import watching
 from tests.scrapes import ask, scrape
 
 
@@ -128,6 +131,66 @@ def test_held_imports_are_told_with_the_oldest(
     assert found["penstock_held"] == {"": 3}
     oldest = found["penstock_oldest_held_accepted_timestamp_seconds"][""]
     assert abs(time.time() - oldest - 180) < 30
+
+
+def add_merges(
+    connection: Connection, survivor: str, absorbed: Sequence[int], days: int = 0
+) -> None:
+    """Let a profile have taken over as many others in each of several merges."""
+    connection.execute(
+        """
+        INSERT INTO merges (merge_id, database_id, survivor_id, absorbed, merged_at)
+        SELECT gen_random_uuid(), 1, %s, absorbed, now() - %s * interval '1 day'
+          FROM unnest(%s::integer[]) AS absorbed
+        """,
+        (survivor, days, list(absorbed)),
+    )
+
+
+@pytest.mark.fact("M.11-largest")
+def test_the_largest_survivor_of_each_database_is_told(
+    settings: Settings, connection: Connection
+) -> None:
+    name = "penstock_largest_survivor_profiles"
+    databases = {
+        str(id_) for (id_,) in connection.execute("SELECT id FROM databases").fetchall()
+    }
+    assert ask(settings)[name] == dict.fromkeys(databases, 0)
+    add_merges(connection, "a", [1, 4, 1])
+    add_merges(connection, "b", [5])
+    # Those of long ago, and those that were undone, do not count.
+    add_merges(connection, "b", [9], days=31)
+    add_merges(connection, "c", [9])
+    connection.execute("UPDATE merges SET undone_by = merge_id WHERE survivor_id = 'c'")
+
+    assert ask(settings)[name] == {**dict.fromkeys(databases, 0), "1": 6}
+
+
+@pytest.mark.fact("M.11-largest")
+def test_of_many_merges_the_last_are_read_by_their_index(
+    connection: Connection,
+) -> None:
+    # A survivor of a hundred, whose merges nobody needs to read again.
+    add_merges(connection, "z", [1] * 100, days=2)
+    connection.execute(
+        """
+        INSERT INTO merges (merge_id, database_id, survivor_id, before, merged_at)
+        SELECT gen_random_uuid(), 1, (n % 40000)::text,
+               jsonb_build_array(repeat(md5(n::text), 20)),
+               now() - n * interval '1 s'
+          FROM generate_series(1, 100000) AS n
+        """
+    )
+    for is_analyzed in (False, True):
+        if is_analyzed:
+            connection.execute("VACUUM ANALYZE merges")
+        with watching(connection) as seen:
+            most = count_most_absorbed(connection)
+        (plan,) = seen
+        assert "Index Only Scan Backward using merges_survivors" in plan
+        assert "Seq Scan on merges" not in plan
+        assert re.search(rf"rows={LATEST_MERGES}(\.0+)? loops=1", plan)
+        assert most[1] == 1
 
 
 def add_deliveries(connection: Connection, endpoint: int, count: int) -> None:

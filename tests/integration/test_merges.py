@@ -19,6 +19,7 @@ from ingest.settings import Settings
 from ingest.store.catalog.load import load_catalog
 from ingest.store.database import connect
 from ingest.store.profiles.merges import drop_merges
+from ingest.store.profiles.survivors import count_absorbed, count_most_absorbed
 from ingest.store.receipts.pages import list_history
 from ingest.store.searches import search
 from ingest.wire.profile_schemas import ProfileSchemas
@@ -225,6 +226,27 @@ def test_past_retention_profiles_cannot_be_parted(connection: Connection) -> Non
         assert found.profile_id == ann
     for table in ("merges", "merged_profiles"):
         assert pipeline.count(table) == 0
+
+
+@pytest.mark.fact("M.11-largest", "M.11-guards")
+def test_what_a_survivor_took_over_is_counted_until_it_is_undone(
+    connection: Connection,
+) -> None:
+    pipeline = Pipeline(connection)
+    ids = [pipeline.create({"email": f"n{number}@example.com"}) for number in range(5)]
+    first = apply(pipeline, make_merge(*ids[:3], survivor=ids[0]))
+    second = apply(pipeline, make_merge(ids[0], *ids[3:], survivor=ids[3]))
+    everyone = [(1, id_) for id_ in ids]
+
+    # A survivor that is taken over counts as one profile.
+    assert [len(one.profiles) for one in (first, second)] == [2, 2]
+    assert count_absorbed(connection, everyone) == {ids[0]: 2, ids[3]: 2}
+    assert count_most_absorbed(connection)[1] == 2
+    assert apply(pipeline, make_undo(second)).error == 0
+    assert count_absorbed(connection, everyone) == {ids[0]: 2}
+    assert apply(pipeline, make_undo(first)).error == 0
+    assert count_absorbed(connection, everyone) == {}
+    assert count_most_absorbed(connection)[1] == 0
 
 
 @pytest.mark.fact("M.4-latest")

@@ -7,3 +7,18 @@ ALTER TABLE databases
     ADD CONSTRAINT on_ambiguous_is_known
         CHECK (on_ambiguous IN ('reject', 'first', 'oldest', 'newest', 'merge',
                                 'hold'));
+
+-- How many profiles a merge ended: what guards against merging everybody counts it.
+ALTER TABLE merges ADD COLUMN absorbed integer NOT NULL DEFAULT 1;
+UPDATE merges
+   SET absorbed = counted.profiles - 1
+  FROM (SELECT merge_id, count(*) AS profiles
+          FROM merged_profiles
+         GROUP BY merge_id) AS counted
+ WHERE merges.merge_id = counted.merge_id
+   AND counted.profiles > 2;
+-- For what is past retention, as before, and for the survivors that took over most
+-- lately, without reading the profiles that are kept.
+CREATE INDEX merges_survivors
+    ON merges (merged_at) INCLUDE (database_id, survivor_id, absorbed, undone_by);
+DROP INDEX merges_merged_at;

@@ -1,6 +1,6 @@
 """Merges of profiles, kept so that they can be taken back."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -47,9 +47,10 @@ def insert_merge(connection: Connection, merge: StoredMerge, now: datetime) -> N
     }
     connection.execute(
         """
-        INSERT INTO merges (merge_id, database_id, survivor_id, before, aliases,
-                            merged_at)
-        SELECT %(merge_id)s, %(database_id)s, %(survivor_id)s, %(before)s::jsonb,
+        INSERT INTO merges (merge_id, database_id, survivor_id, absorbed, before,
+                            aliases, merged_at)
+        SELECT %(merge_id)s, %(database_id)s, %(survivor_id)s,
+               cardinality(%(absorbed)s::text[]), %(before)s::jsonb,
                coalesce(jsonb_object_agg(alias.alias_id, alias.profile_id), '{}'),
                %(now)s
           FROM unnest(%(absorbed)s::text[]) AS owner (profile_id)
@@ -160,46 +161,6 @@ def load_merges(
         )
         for merge_id, database_id, survivor_id, before, aliases in rows
     }
-
-
-def count_absorbed(connection: Connection, owners: Sequence[Id]) -> dict[str, int]:
-    """Return how many profiles each of `owners` took over in 30 days, where any (M11).
-
-    Merges that were undone do not count.
-    """
-    rows = connection.execute(
-        """
-        SELECT wanted.profile_id, count(*)
-          FROM unnest(%(databases)s::integer[], %(profiles)s::text[])
-               AS wanted (database_id, profile_id)
-         CROSS JOIN LATERAL (
-               SELECT merge_id
-                 FROM merged_profiles
-                WHERE merged_profiles.database_id = wanted.database_id
-                  AND merged_profiles.profile_id = wanted.profile_id
-               OFFSET 0) AS merged
-         CROSS JOIN LATERAL (
-               SELECT merge_id
-                 FROM merges
-                WHERE merges.merge_id = merged.merge_id
-                  AND survivor_id = wanted.profile_id
-                  AND undone_by IS NULL
-                  AND merged_at > now() - interval '30 days'
-               OFFSET 0) AS lately
-         CROSS JOIN LATERAL (
-               SELECT true
-                 FROM merged_profiles AS absorbed
-                WHERE absorbed.merge_id = lately.merge_id
-                  AND absorbed.profile_id <> wanted.profile_id
-               OFFSET 0) AS others
-         GROUP BY wanted.profile_id
-        """,
-        {
-            "databases": dump_array([database_id for database_id, _ in owners]),
-            "profiles": dump_array([profile_id for _, profile_id in owners]),
-        },
-    )
-    return dict(rows.fetchall())
 
 
 def find_merge(connection: Connection, database_id: int, alias_id: str) -> UUID | None:
