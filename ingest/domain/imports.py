@@ -62,7 +62,7 @@ class OnAmbiguous(StrEnum):
 
 
 class Otherwise(StrEnum):
-    """What becomes of an import for which its policy does not decide."""
+    """The fate of an import for which its policy does not decide."""
 
     REJECT = "reject"
     #: It waits until an operator decides.

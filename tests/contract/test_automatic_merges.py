@@ -189,7 +189,7 @@ def test_what_a_guard_stops_is_held_where_that_is_asked_for(
         asked["otherwise"] = "hold"
     else:
         rules["otherwise"] = Otherwise.HOLD
-    declare(connection, **rules)
+    change_database(connection, **rules)
     answer = send(penstock, token, **asked)
 
     assert (answer["error"], answer["state"]) == (0, "held")
@@ -213,12 +213,12 @@ def test_what_a_guard_stops_is_held_where_that_is_asked_for(
 def test_what_a_guard_stopped_is_merged_once_it_may_be(
     penstock: ServedIntake, connection: Connection, two: tuple[str, str], token: str
 ) -> None:
-    declare(connection, merge_keys=("phone",))
+    change_database(connection, merge_keys=("phone",))
     held = send(penstock, token, data={"points": 9}, otherwise="hold")["import_id"]
     path = f"/api/v1.1/imports/{held}/resolve"
     asked = {"token": token, "action": "retry"}
     (again,) = penstock.post(asked, path=path).json()["result"]
-    declare(connection, merge_keys=("email",))
+    change_database(connection, merge_keys=("email",))
     (done,) = penstock.post(asked, path=path).json()["result"]
 
     assert (again["state"], count_profiles(connection)) == ("held", 1)
