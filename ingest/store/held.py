@@ -207,6 +207,27 @@ def list_expired(
     return [(case_id, import_id) for case_id, import_id in rows]
 
 
+def find_undecided(connection: Connection, import_ids: Collection[UUID]) -> set[UUID]:
+    """Return those of `import_ids` that are held still."""
+    rows = connection.execute(
+        "SELECT import_id FROM held_imports WHERE import_id = ANY(%(ids)s::uuid[])",
+        {"ids": dump_array(list(import_ids))},
+    )
+    return {import_id for (import_id,) in rows}
+
+
+def claim_results(connection: Connection, door: str) -> bool:
+    """Become the only one who publishes what was decided of imports of `door`.
+
+    Until the transaction ends; False while another does.
+    """
+    held = connection.execute(
+        "SELECT pg_try_advisory_xact_lock(hashtextextended(%(name)s, 0))",
+        {"name": f"held results of {door}"},
+    ).fetchone()
+    return held == (True,)
+
+
 def list_held_of(
     connection: Connection, database_id: int, profile_ids: Sequence[str]
 ) -> list[tuple[UUID, int]]:

@@ -144,6 +144,11 @@ def pending_results_key(door: str) -> str:
     return f"penstock:pending-results:{door}"
 
 
+def held_results_key(door: str) -> str:
+    """Name the hash of the held imports whose second results `door` owes."""
+    return f"penstock:held-results:{door}"
+
+
 def pending_result(import_id: UUID, fingerprint: str | None) -> str:
     """Name what is owed of an import to the messages of one `fingerprint`."""
     return f"{import_id}:{fingerprint}" if fingerprint else str(import_id)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from marshmallow import EXCLUDE, Schema, ValidationError
@@ -12,7 +13,7 @@ from ingest.domain.answers import Answer
 from ingest.domain.declarations import KEY_PARTS
 from ingest.domain.errors import Fault, Forbidden, InvalidRequest
 from ingest.domain.identities import ImportName
-from ingest.domain.imports import Operation
+from ingest.domain.imports import Operation, State
 from ingest.wire.envelopes import Envelope, choose_matching, load_envelope
 from ingest.wire.fingerprints import make_fingerprint
 from ingest.wire.parameters import Parameter, parse_digits_or_text, parse_flag, parse_id
@@ -45,6 +46,11 @@ class MessageResult(Struct, frozen=True, kw_only=True):
     matching_field: str
     #: On success only (contract 14, point 69).
     profile_id: str | UnsetType | None = UNSET
+    #: Of an import that is held, or was: this result is followed by another, or follows
+    #: one (H2).
+    import_id: UUID | UnsetType = UNSET
+    #: `held`, or absent.
+    state: State | UnsetType = UNSET
 
 
 class PendingResult(Struct, frozen=True, kw_only=True):
@@ -56,8 +62,11 @@ class PendingResult(Struct, frozen=True, kw_only=True):
     #: The time of acceptance, in seconds since 1970.
     at: float
 
-    def of(self, answer: Answer) -> MessageResult:
-        """Return the result; an import that another message named is not told of."""
+    def of(self, answer: Answer, *, was_held: bool = False) -> MessageResult:
+        """Return the result; an import that another message named is not told of.
+
+        `was_held` for the second result, of one that was decided.
+        """
         name = ImportName(import_id=answer.import_id, fingerprint=self.fingerprint)
         told = answer.for_request(name, NAMED_BY)
         return MessageResult(
@@ -66,6 +75,8 @@ class PendingResult(Struct, frozen=True, kw_only=True):
             feedback_id=self.feedback_id,
             matching_field=self.matching_field,
             profile_id=UNSET if told.error or told.is_held else told.profile_id,
+            import_id=answer.import_id if told.is_held or was_held else UNSET,
+            state=State.HELD if told.is_held else UNSET,
         )
 
 

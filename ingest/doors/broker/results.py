@@ -3,11 +3,13 @@
 What is owed stands in a hash in Redis, written with the acceptance and removed when
 the result has been published: at least once, whatever is killed meanwhile. Outcomes
 are heard over pub/sub; those that are lost are found by their receipts.
+
+A held import is owed a second one, when it is decided: see `held_results`.
 """
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from threading import Event, Thread
 from typing import Any
 from uuid import UUID
@@ -18,6 +20,7 @@ from redis.exceptions import RedisError
 
 from ingest.domain.answers import Answer
 from ingest.domain.errors import Unavailable
+from ingest.doors.broker.held_results import HeldResults
 from ingest.doors.broker.sources import Outlet
 from ingest.settings import Settings
 from ingest.store.database import LateConnection
@@ -30,7 +33,7 @@ from ingest.streams.queues import (
     pending_results_key,
 )
 from ingest.wire.answers import load_answers
-from ingest.wire.messages import load_pending
+from ingest.wire.messages import MessageResult, load_pending
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +46,13 @@ _PAGE = 1000
 #: Removes each field that still has the value told with it: since that was read, an
 #: equal message may have come, which is owed a result of its own.
 _SETTLE = """
-for at = 1, #ARGV, 2 do
+for at = 1, #ARGV, 3 do
     if redis.call('HGET', KEYS[1], ARGV[at]) == ARGV[at + 1] then
         redis.call('HDEL', KEYS[1], ARGV[at])
+        -- It is owed a second one.
+        if ARGV[at + 2] == 'held' then
+            redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1])
+        end
     end
 end
 """
@@ -72,6 +79,9 @@ class Reporter:
             settings.redis_url, client_name="penstock-results"
         )
         self._pending = pending_results_key(door)
+        self._held = HeldResults(
+            self._redis, self._send, door=door, receipt_days=settings.receipt_days
+        )
         self._settle = self._redis.register_script(_SETTLE)
         self._channel = outcomes_channel(reply_to)
         self._database = LateConnection(
@@ -148,6 +158,7 @@ class Reporter:
         if time.monotonic() >= self._sweeps_at:
             started_at = time.monotonic()
             self._sweep()
+            self._held.sweep(self._database)
             self._outlet.expire()
             now = time.monotonic()
             pause = max(_OVERDUE_SECONDS, (now - started_at) / _SWEEP_SHARE)
@@ -208,8 +219,19 @@ class Reporter:
         ]
         if not results:
             return
+        self._send(results)
+        told = zip(owed.items(), results, strict=True)
+        self._settle(
+            [self._pending, self._held.key],
+            [
+                part
+                for (field, value), result in told
+                for part in (field, value, result.state or "")
+            ],
+        )
+
+    def _send(self, results: Sequence[MessageResult]) -> None:
         self._outlet.publish(results)
-        self._settle([self._pending], [part for pair in owed.items() for part in pair])
         for result in results:
             if result.error:
                 logger.warning(
