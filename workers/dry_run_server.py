@@ -127,6 +127,10 @@ class DryRunServer:
             geoip_database=self._settings.geoip_database,
             limits=self._settings.profile_limits,
         )
+        if told.case_id is None:
+            return cases.decide_listed(
+                told.import_ids, told.decision, dry_run=told.dry_run
+            )
         return cases.decide(told.case_id, told.decision, dry_run=told.dry_run)
 
     def _try(self, imports: Sequence[Import]) -> list[Outcome]:

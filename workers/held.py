@@ -23,6 +23,7 @@ from ingest.store.held import (
     HeldImport,
     claim_held,
     delete_held,
+    group_by_case,
     list_expired,
     list_written,
 )
@@ -82,6 +83,19 @@ class HeldCases:
             held = any(one.state is State.HELD for one in decided)
             if dry_run or held or not decided:
                 return outcomes
+
+    def decide_listed(
+        self,
+        import_ids: Collection[UUID],
+        decision: Decision,
+        *,
+        dry_run: bool = False,
+    ) -> list[Outcome]:
+        """Decide those of `import_ids` that are held, whatever their cases."""
+        outcomes: list[Outcome] = []
+        for case_id, ids in group_by_case(self._connection, import_ids).items():
+            outcomes += self.decide(case_id, decision, ids, dry_run=dry_run)
+        return outcomes
 
     def _try(
         self,
@@ -190,9 +204,7 @@ def reject_expired(
     """
     cases, count = HeldCases(connection, limits=limits), 0
     while expired := list_expired(connection, before, _PAGE):
-        case_id = expired[0][0]
-        ids = [import_id for case, import_id in expired if case == case_id]
-        decided = cases.decide(case_id, Decision(rejection=UNDECIDED), ids)
+        decided = cases.decide_listed(expired, Decision(rejection=UNDECIDED))
         if not decided:
             break
         count += len(decided)

@@ -21,6 +21,7 @@ from ingest.domain.counts import count
 from ingest.domain.errors import PenstockError
 from ingest.domain.imports import Outcome
 from ingest.domain.jobs import JobState
+from ingest.domain.releases import withdraw
 from ingest.doors.files.jobs.undo_jobs import (
     UndoRun,
     make_job,
@@ -39,6 +40,7 @@ from ingest.store.receipts.undo_totals import (
 )
 from ingest.wire.profile_schemas import ProfileSchemas
 from ingest.wire.undo import MAX_REASON, UndoRequest, UndoTarget
+from workers.held import HeldCases
 from workers.undo_previews import preview_undo
 
 _REVERSED, _NOT_ALL, _FAILED, _INTERRUPTED = 0, 1, 2, 130
@@ -140,8 +142,9 @@ def _run(
     )
     if options["dry_run"]:
         return _preview(connection, chosen, request, schemas, options)
-    question = f"Undo {count(chosen.total, 'import')}?"
+    question = f"Undo {count(chosen.total + len(chosen.held), 'import')}?"
     ask(question, is_sure=options["is_sure"], as_json=options["as_json"])
+    rejected = _reject(settings, connection, chosen, request)
     job = make_job(
         request,
         chosen.what,
@@ -165,10 +168,25 @@ def _run(
         job = run_undo(settings, run)
     totals = load_totals(connection, job.id)
     _write(options["not_reversed"], list_not_reversed(connection, job.id))
-    _tell(chosen, totals, options, job)
+    _tell(chosen, totals, rejected, options, job)
     if job.state is not JobState.DONE:
         return _INTERRUPTED if stop.is_set() else _FAILED
     return _REVERSED if totals.is_all else _NOT_ALL
+
+
+def _reject(
+    settings: Settings,
+    connection: Connection,
+    chosen: UndoChoice,
+    request: UndoRequest,
+) -> int:
+    """Reject those that are held (U11); return how many."""
+    cases = HeldCases(connection, limits=settings.profile_limits)
+    decision, rejected = withdraw(request.reason), 0
+    for start in range(0, len(chosen.held), _PAGE):
+        page = chosen.held[start : start + _PAGE]
+        rejected += len(cases.decide_listed(page, decision))
+    return rejected
 
 
 def _preview(
@@ -208,7 +226,7 @@ def _preview(
         cannot=counts["cannot"],
         profiles=profiles,
     )
-    _tell(chosen, totals, options, None)
+    _tell(chosen, totals, len(chosen.held), options, None)
     return _REVERSED if totals.is_all else _NOT_ALL
 
 
@@ -242,17 +260,24 @@ def _write(file: Any, lines: Iterator[object] | Sequence[object]) -> None:
 
 
 def _tell(
-    chosen: UndoChoice, totals: UndoTotals, options: dict[str, Any], job: Job | None
+    chosen: UndoChoice,
+    totals: UndoTotals,
+    rejected: int,
+    options: dict[str, Any],
+    job: Job | None,
 ) -> None:
     if options["as_json"]:
         state = "dry_run" if job is None else job.state.value
         own = {} if job is None else {"job_id": str(job.id)}
-        print_json({**own, "name": chosen.name, "state": state, **asdict(totals)})
+        counts = {**asdict(totals), "rejected": rejected}
+        print_json({**own, "name": chosen.name, "state": state, **counts})
         return
     told = (
         f"{totals.reversed:,} reversed, {totals.partly:,} partly, {totals.kept:,} kept,"
         f" {totals.cannot:,} cannot be reversed; {count(totals.profiles, 'profile')}"
     )
+    if rejected:
+        told += f"; {count(rejected, 'held import')} rejected"
     if job is None:
         click.echo(f"{chosen.name}: dry run; nothing was written. Result: {told}")
     else:

@@ -18,6 +18,7 @@ from ingest.doors.files.jobs.undo_jobs import (
     read_token,
 )
 from ingest.store.database import Connection
+from ingest.store.held import list_databases
 from ingest.store.jobs.progress import find_job
 from ingest.store.receipts.undo_targets import (
     JobRange,
@@ -25,6 +26,7 @@ from ingest.store.receipts.undo_targets import (
     count_targets,
     find_listed,
     job_range,
+    list_held,
     list_of_profiles,
 )
 from ingest.wire.undo import UndoTarget
@@ -48,6 +50,8 @@ class UndoChoice:
     targets: Targets
     find_all: FindAll
     total: int
+    #: Those that are held: they are rejected, for nothing of them is applied (U11).
+    held: Sequence[UUID] = ()
 
 
 def choose(connection: Connection, options: Mapping[str, Any]) -> UndoChoice:
@@ -69,6 +73,7 @@ def choose(connection: Connection, options: Mapping[str, Any]) -> UndoChoice:
             targets=read_token(wanted),
             find_all=_find_among(connection, wanted),
             total=count_targets(connection, wanted),
+            held=list_held(connection, wanted),
         )
     return _choose_list(connection, options["import_ids"])
 
@@ -89,29 +94,32 @@ def _choose_job(connection: Connection, job_id: UUID) -> UndoChoice:
         targets=read_job(job_id),
         find_all=_find_among(connection, wanted),
         total=count_targets(connection, wanted),
+        held=list_held(connection, wanted),
     )
 
 
 def _choose_list(connection: Connection, import_ids: Sequence[UUID]) -> UndoChoice:
     targets = find_listed(connection, import_ids)
-    missing = {*import_ids} - {target.import_id for target in targets}
+    held = list_databases(connection, import_ids)
+    missing = {*import_ids} - {target.import_id for target in targets} - {*held}
     if missing:
         raise NothingToUndo(
             f"No receipt with a profile for import {min(missing)}. The ID is wrong, "
             "the import is waiting or was rejected, or its receipt has expired"
         )
-    databases = {target.database_id for target in targets}
+    databases = {*(target.database_id for target in targets), *held.values()}
     if len(databases) > 1:
         raise NothingToUndo(
             "The imports are of several databases. Undo them one by one"
         )
     return UndoChoice(
-        name=f"undo of {count(len(targets), 'import')}",
+        name=f"undo of {count(len(targets) + len(held), 'import')}",
         what={"undoes": [str(target.import_id) for target in targets]},
-        database_id=targets[0].database_id,
+        database_id=databases.pop(),
         targets=read_list([target.import_id for target in targets]),
         find_all=find_all_listed(targets),
         total=len(targets),
+        held=[*held],
     )
 
 

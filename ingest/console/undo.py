@@ -11,15 +11,18 @@ from uuid_utils.compat import uuid7
 from ingest.console.requests import Page, PageRequest, Redirect
 from ingest.domain.errors import Gone, InvalidRequest, NotFound
 from ingest.domain.identities import ImportName
-from ingest.domain.imports import Outcome
+from ingest.domain.imports import Outcome, State
+from ingest.domain.releases import withdraw
 from ingest.doors.accept import place
 from ingest.settings import Settings
 from ingest.store.catalog.load import load_catalog
 from ingest.store.database import Connection
+from ingest.store.held import list_databases
 from ingest.store.receipts.read import ImportRecord, find_import
 from ingest.store.receipts.undo_targets import find_listed
 from ingest.wire.profile_schemas import ProfileSchemas
 from ingest.wire.undo import UndoRequest, UndoTarget, load_undo, make_undo
+from workers.held import HeldCases
 from workers.undo_previews import find_all_listed, preview_undo
 
 logger = logging.getLogger(__name__)
@@ -45,8 +48,13 @@ async def undo(request: PageRequest) -> Redirect:
     if not told.reason:
         raise InvalidRequest("Missing reason", "reason")
     import_id = request.uuid("import_id")
-    target = await request.services.read(partial(_find_target, import_id=import_id))
     settings = request.services.settings
+    if await request.services.read(partial(list_databases, import_ids=[import_id])):
+        reject = partial(_reject, import_id=import_id, told=told, settings=settings)
+        await request.services.apply(reject)
+        logger.info("held import undone", extra={"token_id": request.admin.id})
+        return Redirect(f"/imports/{import_id}")
+    target = await request.services.read(partial(_find_target, import_id=import_id))
     catalog = await request.services.read(
         partial(load_catalog, limits=settings.profile_limits)
     )
@@ -68,6 +76,14 @@ def _select(form: Mapping[str, str]) -> dict[str, object]:
     return {name: form[name].strip() for name in names if name in form}
 
 
+def _reject(
+    connection: Connection, import_id: UUID, told: UndoRequest, settings: Settings
+) -> None:
+    """Reject an import that is held: nothing else is to be taken back (U11)."""
+    cases = HeldCases(connection, limits=settings.profile_limits)
+    cases.decide_listed([import_id], withdraw(told.reason))
+
+
 def _find_target(connection: Connection, import_id: UUID) -> UndoTarget:
     found = find_listed(connection, [import_id])
     if not found:
@@ -81,6 +97,8 @@ def _preview(
     record = find_import(connection, import_id)
     if record is None:
         raise NotFound("Import not found, or its receipt has expired")
+    if record.state == State.HELD:
+        return record, Outcome(import_id=import_id, state=State.HELD)
     if record.profile_id is None:
         raise Gone(f"The import changed nothing (it is {record.state})")
     targets = [_find_target(connection, import_id)]

@@ -31,6 +31,11 @@ class Decision(Struct, frozen=True, kw_only=True):
     rejection: str = ""
 
 
+def withdraw(reason: str = "") -> Decision:
+    """Return the decision that undoes an import before it is applied (U11)."""
+    return Decision(rejection=f"Undone ({reason})" if reason else "Undone")
+
+
 def name_case(database_id: int, candidates: Iterable[str]) -> UUID:
     """Return the case of an import with these candidates (H3)."""
     return uuid5(_CASES, " ".join([str(database_id), *sorted(candidates)]))

@@ -190,13 +190,11 @@ def find_case(connection: Connection, named: UUID) -> HeldCase | None:
         ).fetchone()
 
 
-def list_expired(
-    connection: Connection, before: datetime, limit: int
-) -> list[tuple[UUID, UUID]]:
-    """Return imports accepted before `before`, the case and the id of each (H7)."""
+def list_expired(connection: Connection, before: datetime, limit: int) -> list[UUID]:
+    """Return imports accepted before `before` (H7)."""
     rows = connection.execute(
         """
-        SELECT case_id, import_id
+        SELECT import_id
           FROM held_imports
          WHERE accepted_at < %(before)s
          ORDER BY accepted_at
@@ -204,16 +202,41 @@ def list_expired(
         """,
         {"before": before, "limit": limit},
     )
-    return [(case_id, import_id) for case_id, import_id in rows]
+    return [import_id for (import_id,) in rows]
 
 
-def find_undecided(connection: Connection, import_ids: Collection[UUID]) -> set[UUID]:
-    """Return those of `import_ids` that are held still."""
+def group_by_case(
+    connection: Connection, import_ids: Collection[UUID]
+) -> dict[UUID, list[UUID]]:
+    """Return those of `import_ids` that are held, by case."""
     rows = connection.execute(
-        "SELECT import_id FROM held_imports WHERE import_id = ANY(%(ids)s::uuid[])",
+        """
+        SELECT case_id, import_id
+          FROM held_imports
+         WHERE import_id = ANY(%(ids)s::uuid[])
+         ORDER BY import_id
+        """,
         {"ids": dump_array(list(import_ids))},
     )
-    return {import_id for (import_id,) in rows}
+    cases: dict[UUID, list[UUID]] = {}
+    for case_id, import_id in rows:
+        cases.setdefault(case_id, []).append(import_id)
+    return cases
+
+
+def list_databases(
+    connection: Connection, import_ids: Collection[UUID]
+) -> dict[UUID, int]:
+    """Return the database of each of `import_ids` that is held."""
+    rows = connection.execute(
+        """
+        SELECT import_id, database_id
+          FROM held_imports
+         WHERE import_id = ANY(%(ids)s::uuid[])
+        """,
+        {"ids": dump_array(list(import_ids))},
+    )
+    return dict(rows.fetchall())
 
 
 def claim_results(connection: Connection, door: str) -> bool:

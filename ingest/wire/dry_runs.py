@@ -10,9 +10,11 @@ from ingest.domain.releases import Decision
 
 
 class HeldDecision(Struct, frozen=True, kw_only=True):
-    """The case of held imports that is to be decided, and how."""
+    """The held imports that are to be decided, and how."""
 
-    case_id: UUID
+    #: All of this case; or those listed, of whatever case.
+    case_id: UUID | None = None
+    import_ids: list[UUID] = []
     decision: Decision
     dry_run: bool = False
 

@@ -246,3 +246,85 @@ def test_a_decision_needs_the_right_to_merge(
     assert answer["error"] == error
     if not error:
         assert answer["result"][0]["changes"] == [{"path": "points"}]
+
+
+def undo(
+    penstock: ServedIntake, token: str, import_id: str, **told: Any
+) -> dict[str, Any]:
+    path = f"/api/v1.1/imports/{import_id}/undo"
+    answer: dict[str, Any] = penstock.post({"token": token, **told}, {}, path).json()
+    return answer
+
+
+def read_receipt(penstock: ServedIntake, token: str, import_id: str) -> dict[str, Any]:
+    path = f"/api/v1.1/imports/{import_id}?token={token}"
+    receipt: dict[str, Any] = penstock.get(path).json()
+    return receipt
+
+
+@pytest.mark.fact("U.11-held")
+def test_the_undo_of_a_held_import_rejects_it_and_no_other(
+    penstock: ServedIntake, connection: Connection, two: list[str], token: str
+) -> None:
+    one, other = (penstock.post(hold(token)).json()["import_id"] for _ in range(2))
+    tried = undo(penstock, token, one, reason="a test", dry_run=True)
+    assert tried.pop("dry_run")
+    assert read_receipt(penstock, token, one)["state"] == "held"
+    done = undo(penstock, token, one, reason="a test")
+
+    assert done == tried
+    assert (done["error"], done["state"], done["undoes"]) == (0, "rejected", one)
+    receipt = read_receipt(penstock, token, one)
+    assert (receipt["state"], receipt["error"], receipt["error_text"]) == (
+        *("rejected", 409),
+        "Undone (a test)",
+    )
+    assert receipt["faults"][0]["reason"] == "undone_while_held"
+    assert read_receipt(penstock, token, other)["state"] == "held"
+    (case,) = list_cases(connection)
+    assert case.imports == 1
+    # There is nothing left to undo.
+    again = undo(penstock, token, one)
+    assert (again["error"], again["error_text"]) == (
+        410,
+        "The import changed nothing (it is rejected)",
+    )
+    assert undo(penstock, token, other)["state"] == "rejected"
+    assert read_receipt(penstock, token, other)["error_text"] == "Undone"
+
+
+@pytest.mark.fact("U.11-held")
+@pytest.mark.parametrize(
+    ("narrow", "error"),
+    [(Scope.MERGE, 403), (Scope.IMPORT, 403), (Scope.ADMIN, 0)],
+    indirect=["narrow"],
+)
+def test_a_held_import_is_undone_by_its_token_or_an_admin(
+    narrow: str, penstock: ServedIntake, two: list[str], token: str, error: int
+) -> None:
+    held = penstock.post(hold(token)).json()["import_id"]
+    assert undo(penstock, narrow, held)["error"] == error
+    assert undo(penstock, token, held)["error"] == (0 if error else 410)
+
+
+@pytest.mark.fact("U.11-held")
+def test_the_undo_of_a_job_rejects_its_held_rows(
+    penstock: ServedIntake, connection: Connection, two: list[str], token: str
+) -> None:
+    rows = f"email,phone,points\n{ANN},{PHONE},5\n{ANN},,7\n".encode()
+    job = upload(
+        penstock, token, rows, matching="email_phone", on_ambiguous="hold"
+    ).json()["job_id"]
+    wait_until(lambda: ask(penstock, token, job).json()["state"] == "done")
+    penstock.post(hold(token))
+    path = f"/api/v1.1/jobs/{job}/undo"
+    done = penstock.post({"token": token, "reason": "wrong file"}, {}, path).json()
+    wait_until(lambda: ask(penstock, token, done["job_id"]).json()["state"] == "done")
+
+    (rejected,) = connection.execute(
+        "SELECT error_text FROM imports WHERE state = 'rejected'"
+    ).fetchall()
+    assert rejected == ("Undone (wrong file)",)
+    # One that is of no job waits on.
+    (case,) = list_cases(connection)
+    assert case.imports == 1

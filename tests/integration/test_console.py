@@ -449,6 +449,22 @@ def held(people: tuple[str, str], connection: Connection) -> tuple[str, str]:
     return str(case.case_id), str(sent.import_id)
 
 
+@pytest.mark.fact("U.11-held")
+def test_the_undo_of_a_held_import_rejects_it(
+    served: Console, held: tuple[str, str], connection: Connection
+) -> None:
+    path = f"/imports/{held[1]}"
+    assert "Preview undo" in served.get(path).text
+    assert "The import would be rejected: it is held" in served.get(f"{path}/undo").text
+    assert served.post(f"{path}/undo", reason="").status_code == 400
+    done = served.post(f"{path}/undo", reason="a test")
+
+    assert done.headers["Location"] == path
+    assert "Undone (a test)" in served.get(path).text
+    assert list_cases(connection) == []
+    assert "Preview undo" not in served.get(path).text
+
+
 @pytest.mark.fact("H.4-preview", "H.4-pick")
 def test_a_held_case_is_shown_and_decided(
     served: Console,

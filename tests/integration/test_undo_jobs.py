@@ -223,6 +223,52 @@ def test_the_command_undoes_what_a_token_sent_in_a_time(
     assert emails(connection) == []
 
 
+@pytest.fixture
+def held(penstock: ServedIntake, token: str) -> str:
+    """An import that is held."""
+    penstock.add(token, phones=["+442079460011"])
+    post(penstock, token, "ada@example.com")
+    key = {"matching": "email_phone", "email": "ada@example.com"}
+    told = {"token": token, "db_id": 1, **key, "phone": "+442079460011"}
+    sent = penstock.post({**told, "on_ambiguous": "hold", "data": {"points": 1}})
+    assert sent.json()["state"] == "held"
+    return sent.headers["Import-Id"]
+
+
+@pytest.mark.fact("U.11-held")
+@pytest.mark.parametrize("by", ["list", "token"])
+def test_the_command_rejects_what_is_held(
+    penstock: ServedIntake,
+    held: str,
+    token: str,
+    settings: Settings,
+    connection: Connection,
+    by: str,
+) -> None:
+    since = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M}"
+    named = {
+        "list": [held, post(penstock, token, "ada@example.com", points=3)],
+        "token": ["--token", "1", "--database", "1", "--since", since],
+    }[by]
+    tried = answer(settings, *named, "--dry-run")
+    assert tried["rejected"] == 1
+    assert count_held(connection) == 1
+    done = run(settings, *named, "--reason", "a test", "--yes")
+
+    assert "; 1 held import rejected" in done.stdout
+    assert count_held(connection) == 0
+    row = connection.execute(
+        "SELECT state, error, error_text FROM imports WHERE import_id = %s", (held,)
+    ).fetchone()
+    assert row == ("rejected", 409, "Undone (a test)")
+
+
+def count_held(connection: Connection) -> int:
+    row = connection.execute("SELECT count(*) FROM held_imports").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

@@ -10,6 +10,13 @@ UNDO: tuple[ErrorKind, ...] = (
         remedy="Nothing to do. To apply the import again, undo that undo.",
     ),
     kind(
+        "undone_while_held",
+        "Undone",
+        code=409,
+        remedy="Nothing to do: the import was undone before it was applied. To apply"
+        " it, send it again.",
+    ),
+    kind(
         "receipt_gone",
         "The receipt is no longer kept",
         "The import changed nothing",

@@ -14,7 +14,7 @@ from redis import Redis
 
 from ingest.domain.errors import Unavailable
 from ingest.store.database import Connection, LateConnection
-from ingest.store.held import claim_results, find_undecided
+from ingest.store.held import claim_results, list_databases
 from ingest.store.receipts.write import find_answers
 from ingest.streams.queues import held_results_key, parse_pending_result
 from ingest.wire.messages import MessageResult, PendingResult, load_pending
@@ -66,7 +66,7 @@ class HeldResults:
     def _publish_decided(self, connection: Connection, fields: list[bytes]) -> None:
         owed = self._read(fields)
         ids = {parse_pending_result(field) for field in owed}
-        decided = ids - find_undecided(connection, ids)
+        decided = ids - {*list_databases(connection, ids)}
         if not decided:
             return
         found = find_answers(connection, decided)

@@ -59,7 +59,7 @@ class ResolveResource:
             )
         )
         if not decided.outcomes:
-            raise _not_held()
+            raise not_held()
         reads = token.allows(Scope.READ, case.database_id)
         said = DecidedReply(
             dry_run=True if request.dry_run else UNSET,
@@ -73,13 +73,14 @@ def _find(connection: Connection, named: str) -> HeldCase:
     try:
         case = find_case(connection, UUID(named))
     except ValueError as error:
-        raise _not_held() from error
+        raise not_held() from error
     if case is None:
-        raise _not_held()
+        raise not_held()
     return case
 
 
-def _not_held() -> NotFound:
+def not_held() -> NotFound:
+    """Return the error of what is decided, or was never held."""
     return NotFound("No imports are held under this ID (they were decided)")
 
 

@@ -11,6 +11,7 @@ from msgspec import structs
 from ingest.domain.answers import NAME_TAKEN
 from ingest.domain.errors import NameTaken, Rejected
 from ingest.domain.jobs import JobState
+from ingest.domain.releases import withdraw
 from ingest.domain.tokens import Token
 from ingest.doors.files.jobs.undo_jobs import (
     UndoRun,
@@ -27,9 +28,14 @@ from ingest.doors.http.replies import reply
 from ingest.doors.http.requests import authenticate
 from ingest.doors.http.undo import check_undo
 from ingest.store.jobs.progress import Job, find_job_of_key, insert_job
+from ingest.store.receipts.undo_targets import job_range, list_held
+from ingest.wire.dry_runs import HeldDecision
 from ingest.wire.profile_schemas import ProfileSchemas
 from ingest.wire.reply_types import ACCEPTED_TEXT
 from ingest.wire.undo import UndoRequest, load_undo
+
+#: Held rows that one request rejects.
+_PAGE = 200
 
 
 class UndoJobResource:
@@ -46,11 +52,20 @@ class UndoJobResource:
         seen = await find_seen(self._intake, job_id)
         check_undo(token, seen.job.database_id, seen.job.token_id)
         _check_settled(seen)
+        await self._withdraw_held(seen.job, told)
         job = await self._begin(req, resp, token, told, seen.job)
         resp.set_header("Location", f"/api/v1.1/jobs/{job.id}")
         view = view_job(Seen(job=job, counts=job.counts), datetime.now(UTC))
         said = structs.replace(view, error_text=ACCEPTED_TEXT)
         reply(req, resp, 202, said)
+
+    async def _withdraw_held(self, of: Job, told: UndoRequest) -> None:
+        """Reject the rows that are held: nothing of them is applied (U11)."""
+        find = partial(list_held, wanted=job_range(of.id), limit=_PAGE)
+        while held := await self._intake.readers.read(find):
+            await self._intake.dry_runs.decide(
+                HeldDecision(import_ids=held, decision=withdraw(told.reason))
+            )
 
     async def _begin(
         self, req: Call, resp: Response, token: Token, told: UndoRequest, of: Job

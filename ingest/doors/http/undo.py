@@ -6,17 +6,21 @@ from falcon.asgi import Response
 from msgspec import UNSET
 
 from ingest.domain.errors import Forbidden, Gone
-from ingest.domain.imports import Outcome
+from ingest.domain.imports import SUCCESS_TEXT, Outcome, State
+from ingest.domain.releases import withdraw
 from ingest.domain.remedies.table import explain_fault
 from ingest.domain.tokens import Scope, Token
 from ingest.doors.accept import check_right
 from ingest.doors.http.calls import Call
+from ingest.doors.http.held import not_held
 from ingest.doors.http.imports import find_stored
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.operator_requests import OperatorRequest, Shown, apply_request
 from ingest.doors.http.outcome_views import view_kept
+from ingest.doors.http.replies import reply
 from ingest.doors.http.requests import authenticate
 from ingest.doors.receipts import StoredReceipt
+from ingest.wire.dry_runs import HeldDecision
 from ingest.wire.reply_types import ReceiptReply, ReversedView, UndoReply
 from ingest.wire.undo import UndoTarget, load_undo, make_undo
 
@@ -34,6 +38,14 @@ class UndoResource:
         told = load_undo(request.document)
         target = await find_stored(self._intake, import_id)
         check_undo(token, target.reply.db_id, target.token_id)
+        if target.reply.state == State.HELD:
+            held = HeldDecision(
+                import_ids=[target.reply.import_id],
+                decision=withdraw(told.reason),
+                dry_run=request.dry_run,
+            )
+            reply(req, resp, 200, await self._withdraw(held))
+            return
         asked = OperatorRequest(
             request=request,
             token=token,
@@ -41,6 +53,23 @@ class UndoResource:
             synchronous=told.synchronous,
         )
         await apply_request(self._intake, req, resp, asked, UNDO)
+
+    async def _withdraw(self, held: HeldDecision) -> UndoReply:
+        """Reject an import that is held: nothing else is to be taken back (U11)."""
+        decided = await self._intake.dry_runs.decide(held)
+        if not decided.outcomes:
+            raise not_held()
+        return UndoReply(
+            dry_run=True if held.dry_run else UNSET,
+            error=0,
+            error_text=SUCCESS_TEXT,
+            undoes=decided.outcomes[0].import_id,
+            state=decided.outcomes[0].state,
+            reversed=[],
+            kept=[],
+            cannot=[],
+            warnings=[],
+        )
 
 
 def check_undo(token: Token, database_id: int, sender_id: int | None) -> None:

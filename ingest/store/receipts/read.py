@@ -76,8 +76,11 @@ class ImportRecord:
 
     @property
     def can_be_undone(self) -> bool:
-        """Whether it changed anything."""
-        return self.state in {State.CREATED, State.UPDATED, State.REMOVED}
+        """Whether it changed anything, or may do so yet."""
+        return self.state in {
+            *(State.CREATED, State.UPDATED, State.REMOVED),
+            State.HELD,
+        }
 
     @property
     def match(self) -> str:

@@ -158,6 +158,15 @@ def list_of_profiles(
         ).fetchall()
 
 
+def list_held(
+    connection: Connection, wanted: JobRange | TokenRange, limit: int | None = None
+) -> list[UUID]:
+    """Return the imports among `wanted` that are held: nothing of them is applied."""
+    of = _HELD_OF_JOB if isinstance(wanted, JobRange) else _HELD_OF_TIME
+    rows = connection.execute(of, {**asdict(wanted), "limit": limit})
+    return [import_id for (import_id,) in rows]
+
+
 def count_targets(connection: Connection, wanted: JobRange | TokenRange) -> int:
     """Return how many targets there are."""
     of = _OF_JOB if isinstance(wanted, JobRange) else _OF_TIME
@@ -165,6 +174,24 @@ def count_targets(connection: Connection, wanted: JobRange | TokenRange) -> int:
     return int(row[0]) if row else 0
 
 
+_HELD_OF_JOB = """
+    SELECT import_id
+      FROM held_imports
+     WHERE import_id BETWEEN %(first)s AND %(last)s
+     ORDER BY import_id
+     LIMIT %(limit)s
+    """
+_HELD_OF_TIME = """
+    SELECT import_id
+      FROM imports
+     WHERE applied_at >= %(since)s
+       AND applied_at < %(until)s
+       AND token_id = %(token_id)s
+       AND database_id = %(database_id)s
+       AND state = 'held'
+     ORDER BY applied_at
+     LIMIT %(limit)s
+    """
 _OF_JOB = """
     SELECT count(*)
       FROM imports
