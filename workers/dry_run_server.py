@@ -127,6 +127,8 @@ class DryRunServer:
             geoip_database=self._settings.geoip_database,
             limits=self._settings.profile_limits,
         )
+        if told.case_id is not None and told.merge is not None:
+            return cases.preview_merge(told.case_id, decode(told.merge))
         if told.case_id is None:
             return cases.decide_listed(
                 told.import_ids, told.decision, dry_run=told.dry_run

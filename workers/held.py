@@ -13,7 +13,7 @@ import psycopg
 from msgspec.structs import replace
 
 from ingest.domain.errors import PenstockError
-from ingest.domain.imports import Outcome, Release, State
+from ingest.domain.imports import Import, Outcome, Release, State
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.domain.releases import Decision
 from ingest.geo import open_locator
@@ -37,6 +37,8 @@ from workers.apply import ROOM, ReadImport, apply_batch
 #: Imports of a case that one transaction decides.
 _PAGE = 50
 _ATTEMPTS = 5
+#: No stream has it: a merge that is tried came from none.
+_NO_PARTITION = -1
 _COLLISIONS = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
@@ -96,6 +98,25 @@ class HeldCases:
         for case_id, ids in group_by_case(self._connection, import_ids).items():
             outcomes += self.decide(case_id, decision, ids, dry_run=dry_run)
         return outcomes
+
+    def preview_merge(self, case_id: UUID, merge: Import) -> list[Outcome]:
+        """Return what would come of a merge of the candidates, then of the imports.
+
+        Of the merge alone, where it would fail. Looks at the first imports only.
+        """
+        connection = self._connection
+        read = ReadImport(
+            import_=merge, partition=_NO_PARTITION, entry_id="0-1", payload=b""
+        )
+        with connection.transaction(force_rollback=True):
+            hold_catalog(connection)
+            catalog = load_catalog(connection, self._limits)
+            schemas = ProfileSchemas(catalog, self._locate)
+            (merged,) = apply_batch(connection, [read], schemas, ROOM).outcomes
+            if merged.error:
+                return [merged]
+            decision = Decision(profile_id=merged.profile_id)
+            return [merged, *self._decide(case_id, decision, (), _PAGE)]
 
     def _try(
         self,

@@ -17,14 +17,19 @@ from ingest.commands.receipts import show_value
 from ingest.domain.counts import count
 from ingest.domain.errors import PenstockError
 from ingest.domain.identities import ImportName
-from ingest.domain.imports import Outcome, State
+from ingest.domain.imports import Import, Outcome, State
 from ingest.domain.releases import Decision
 from ingest.settings import Settings
 from ingest.store.database import Connection, connect
 from ingest.store.faults import unavailable_while_away
-from ingest.store.held import HeldCase, find_case, list_cases
+from ingest.store.held import (
+    HeldCase,
+    find_case,
+    list_candidate_ids,
+    list_cases,
+)
 from ingest.store.profiles.profile_rows import load_profiles
-from ingest.wire.held import HeldAction, load_decision
+from ingest.wire.held import HeldAction, load_held_request
 from ingest.wire.merges import MergeRequest, make_merge
 from workers.held import HeldCases
 
@@ -159,9 +164,12 @@ def pick(case: UUID, term: str, **options: Any) -> None:
 
     In the order in which they were accepted. What others have written since is kept.
     """
-    _decide(case, options, lambda connection, found: Decision(
-        profile_id=find_profile(connection, term, found.database_id).id
-    ))  # fmt: skip
+
+    def name(connection: Connection, found: HeldCase) -> Decision:
+        profile_id = find_profile(connection, term, found.database_id).id
+        return _load(connection, found, HeldAction.PICK, profile_id=profile_id)
+
+    _decide(case, options, name)
 
 
 @held.command(
@@ -176,7 +184,11 @@ def retry(case: UUID, **options: Any) -> None:
 
     The imports are applied if one profile matches now.
     """
-    _decide(case, options, lambda _connection, _found: Decision())
+    _decide(
+        case,
+        options,
+        lambda connection, found: _load(connection, found, HeldAction.RETRY),
+    )
 
 
 @held.command(
@@ -189,11 +201,12 @@ Example:
 @click.option("--reason", required=True, metavar="TEXT", help="For the receipts.")
 def reject(case: UUID, reason: str, **options: Any) -> None:
     """Reject the imports of a case (409)."""
-    told = {"action": HeldAction.REJECT, "reason": reason}
     _decide(
         case,
         options,
-        lambda _connection, found: load_decision(told, found.candidates),
+        lambda connection, found: _load(
+            connection, found, HeldAction.REJECT, reason=reason
+        ),
     )
 
 
@@ -211,17 +224,18 @@ def merge(case: UUID, reason: str, **options: Any) -> None:
     The oldest profile is kept. To part the profiles: penstock profiles unmerge.
     """
 
-    def unite(connection: Connection, found: HeldCase) -> Decision:
-        if options["dry_run"]:
-            raise click.UsageError(
-                "To preview the merge: penstock profiles merge --dry-run"
-            )
+    def unite(connection: Connection, found: HeldCase) -> Decision | Import:
+        decision = _load(connection, found, HeldAction.MERGE, reason=reason)
         ids = tuple(found.candidates)
+        if decision.profile_id is not None:
+            return decision
         request = MergeRequest(
             database_id=found.database_id, profiles=ids, reason=reason
         )
         name = ImportName(import_id=uuid7())
         import_ = make_merge(request, ids, name, **as_operator())
+        if options["dry_run"]:
+            return import_
         record = apply_import(find_settings(options["state_dir"]), connection, import_)
         if record.error:
             raise click.ClickException(record.error_text)
@@ -230,12 +244,23 @@ def merge(case: UUID, reason: str, **options: Any) -> None:
     _decide(case, options, unite)
 
 
+def _load(
+    connection: Connection, found: HeldCase, action: HeldAction, **told: str
+) -> Decision:
+    """Read a decision as it is read over HTTP; raise InvalidRequest."""
+    ids = list_candidate_ids(connection, found)
+    return load_held_request({"action": action, **told}, ids).decide()
+
+
 def _decide(
     case: UUID,
     options: Mapping[str, Any],
-    make: Callable[[Connection, HeldCase], Decision],
+    make: Callable[[Connection, HeldCase], Decision | Import],
 ) -> None:
-    """Ask, decide, and say what came of each import."""
+    """Ask, decide, and say what came of each import.
+
+    What `make` returns is a decision, or a merge that is to be tried before.
+    """
     settings, as_json = find_settings(options["state_dir"]), options["as_json"]
     try:
         with unavailable_while_away(), connect(settings.database_url) as connection:
@@ -243,9 +268,13 @@ def _decide(
             if not options["dry_run"]:
                 question = f"Decide {count(found.imports, 'import')}?"
                 ask(question, is_sure=options["is_sure"], as_json=as_json)
-            outcomes = _cases(settings, connection).decide(
-                found.case_id, make(connection, found), dry_run=options["dry_run"]
-            )
+            cases, decision = _cases(settings, connection), make(connection, found)
+            if isinstance(decision, Import):
+                outcomes = cases.preview_merge(found.case_id, decision)
+            else:
+                outcomes = cases.decide(
+                    found.case_id, decision, dry_run=options["dry_run"]
+                )
     except PenstockError as error:
         raise click.ClickException(str(error)) from error
     if as_json:

@@ -6,15 +6,20 @@ from functools import partial
 from msgspec import Struct
 
 from ingest.console.requests import Page, PageRequest, Redirect
-from ingest.domain.errors import NotFound
+from ingest.domain.errors import InvalidRequest, NotFound
 from ingest.domain.imports import Outcome
 from ingest.domain.profiles import Profile
 from ingest.domain.releases import Decision
 from ingest.settings import Settings
 from ingest.store.database import Connection
-from ingest.store.held import HeldCase, find_case, list_cases
+from ingest.store.held import (
+    HeldCase,
+    find_case,
+    list_candidate_ids,
+    list_cases,
+)
 from ingest.store.profiles.profile_rows import load_profiles
-from ingest.wire.held import load_decision
+from ingest.wire.held import HeldAction, load_held_request
 from workers.held import HeldCases
 
 logger = logging.getLogger(__name__)
@@ -47,10 +52,16 @@ async def show_case(request: PageRequest) -> Page:
 async def decide(request: PageRequest) -> Redirect:
     """Pick a candidate, search again, or reject."""
     case = await _find(request)
-    decision = load_decision(request.form, case.candidates)
+    ids = await request.services.read(partial(list_candidate_ids, case=case))
+    told = load_held_request(request.form, ids)
+    if told.action is HeldAction.MERGE:
+        raise InvalidRequest("Compare and merge the profiles, then search again")
     outcomes = await request.services.apply(
         partial(
-            _decide, case=case, decision=decision, settings=request.services.settings
+            _decide,
+            case=case,
+            decision=told.decide(),
+            settings=request.services.settings,
         )
     )
     extra = {"token_id": request.admin.id, "imports": len(outcomes)}

@@ -5,9 +5,11 @@ from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 from psycopg.rows import class_row
 
 from ingest.store.database import Connection
+from ingest.store.profiles.aliases import list_former_ids, load_aliases
 from ingest.store.rows import dump_array, execute_rows
 
 #: Receipts of profiles that are looked at for what was written since.
@@ -39,6 +41,7 @@ class HeldCase(Struct, frozen=True, kw_only=True):
     first_import_id: UUID
     first_accepted_at: datetime
     last_accepted_at: datetime
+    #: The profiles that they match, or those that these were merged into.
     candidates: list[str]
 
 
@@ -136,7 +139,7 @@ def list_cases(
 ) -> list[HeldCase]:
     """Return the cases that wait for a decision, the oldest first."""
     with connection.cursor(row_factory=class_row(HeldCase)) as cursor:
-        return cursor.execute(
+        found = cursor.execute(
             """
             -- Held imports are few: they are read whole.
             SELECT held.*,
@@ -159,12 +162,13 @@ def list_cases(
             """,
             {"database_id": database_id, "limit": limit},
         ).fetchall()
+    return _resolve(connection, found)
 
 
 def find_case(connection: Connection, named: UUID) -> HeldCase | None:
     """Return the case of this id, or of a held import of this id."""
     with connection.cursor(row_factory=class_row(HeldCase)) as cursor:
-        return cursor.execute(
+        found = cursor.execute(
             """
               WITH wanted AS MATERIALIZED (
                    SELECT case_id FROM held_imports WHERE case_id = %(id)s
@@ -187,7 +191,30 @@ def find_case(connection: Connection, named: UUID) -> HeldCase | None:
                      GROUP BY case_id) AS held
             """,
             {"id": named},
-        ).fetchone()
+        ).fetchall()
+    return next(iter(_resolve(connection, found)), None)
+
+
+def _resolve(connection: Connection, cases: Sequence[HeldCase]) -> list[HeldCase]:
+    """Return the cases with the survivors of candidates that were merged (H6)."""
+    ids = {(case.database_id, id_) for case in cases for id_ in case.candidates}
+    aliases = load_aliases(connection, ids)
+    resolved = []
+    for case in cases:
+        found = ((id_, aliases.get((case.database_id, id_))) for id_ in case.candidates)
+        living = {alias.profile_id if alias else id_ for id_, alias in found}
+        resolved.append(replace(case, candidates=sorted(living)))
+    return resolved
+
+
+def list_candidate_ids(connection: Connection, case: HeldCase) -> dict[str, str]:
+    """Return the candidate of a case by each id that it has, and had before a merge."""
+    former = list_former_ids(connection, case.database_id, case.candidates)
+    return {
+        id_: profile_id
+        for profile_id in case.candidates
+        for id_ in (profile_id, *former.get(profile_id, ()))
+    }
 
 
 def list_expired(connection: Connection, before: datetime, limit: int) -> list[UUID]:

@@ -17,6 +17,8 @@ class HeldDecision(Struct, frozen=True, kw_only=True):
     import_ids: list[UUID] = []
     decision: Decision
     dry_run: bool = False
+    #: Of a dry run, the merge that comes first, as it would be written to its stream.
+    merge: bytes | None = None
 
 
 class DryRunRequest(Struct, frozen=True, kw_only=True):

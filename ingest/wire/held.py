@@ -1,9 +1,10 @@
 """Requests for a decision on held imports."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 
 from marshmallow import ValidationError
+from msgspec import Struct
 
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.names import one_of
@@ -18,40 +19,68 @@ class HeldAction(StrEnum):
     """The decisions on a case of held imports."""
 
     PICK = "pick"
+    #: The candidates become one first.
+    MERGE = "merge"
     #: Search again: one profile may match now.
     RETRY = "retry"
     REJECT = "reject"
 
 
-def load_decision(
-    document: Mapping[str, object], candidates: Collection[str]
-) -> Decision:
-    """Read what is decided of a case of these candidates; raise InvalidRequest."""
+class HeldRequest(Struct, frozen=True, kw_only=True):
+    """A request for a decision."""
+
+    action: HeldAction
+    #: The candidate, for `pick`; and for `merge`, if there is one only by now.
+    profile_id: str = ""
+    #: Given for `reject`.
+    reason: str = ""
+
+    def decide(self) -> Decision:
+        """Return the decision; of a merge, what is left to decide when it is done."""
+        if self.action is HeldAction.REJECT:
+            return Decision(rejection=f"Rejected by an operator ({self.reason})")
+        return Decision(profile_id=self.profile_id or None)
+
+
+def load_held_request(
+    document: Mapping[str, object], candidates: Mapping[str, str]
+) -> HeldRequest:
+    """Read what is decided of a case; raise InvalidRequest.
+
+    `candidates` are its profiles, by each id that they have or had.
+    """
     action = _find(document, "action")
     if action not in list(HeldAction):
         raise InvalidRequest(f"Unknown action{one_of(HeldAction)}", "action")
-    if action == HeldAction.REJECT:
-        return _reject(_find(document, "reason"))
-    if action == HeldAction.RETRY:
-        return Decision()
-    profile_id = _find(document, "profile_id").lower()
-    if profile_id not in candidates:
-        raise InvalidRequest("Must be one of the candidates", "profile_id")
-    return Decision(profile_id=profile_id)
-
-
-def _reject(reason: str) -> Decision:
+    reason = _read(document, "reason")
     if len(reason) > MAX_REASON:
         raise InvalidRequest(f"Too long (at most {MAX_REASON} characters)", "reason")
-    return Decision(rejection=f"Rejected by an operator ({reason})")
+    living = sorted({*candidates.values()})
+    profile_id = ""
+    if action == HeldAction.PICK:
+        named = _find(document, "profile_id").lower()
+        if named not in candidates:
+            message = f"Must be one of the candidates ({', '.join(living)})"
+            raise InvalidRequest(message, "profile_id")
+        profile_id = candidates[named]
+    if action == HeldAction.MERGE and len(living) == 1:
+        # They have become one since.
+        profile_id = living[0]
+    if action == HeldAction.REJECT:
+        _find(document, "reason")
+    return HeldRequest(action=HeldAction(action), profile_id=profile_id, reason=reason)
 
 
 def _find(document: Mapping[str, object], name: str) -> str:
-    value = document.get(name)
-    try:
-        text = "" if value is None else parse_text(value).strip()
-    except ValidationError as error:
-        raise InvalidRequest(str(error.messages[0]), name) from error
+    text = _read(document, name)
     if not text:
         raise InvalidRequest("Missing parameter", name)
     return text
+
+
+def _read(document: Mapping[str, object], name: str) -> str:
+    value = document.get(name)
+    try:
+        return "" if value is None else parse_text(value).strip()
+    except ValidationError as error:
+        raise InvalidRequest(str(error.messages[0]), name) from error

@@ -335,6 +335,9 @@ class DecidedReply(SuccessReply, frozen=True, kw_only=True):
 
     dry_run: Literal[True] | UnsetType = UNSET
     case_id: UUID
+    merge_id: Annotated[
+        UUID | UnsetType, Meta(description="Merge of the candidates; to part, undo it")
+    ] = UNSET
     result: Annotated[
         list[DecidedView],
         Meta(description="One for each import, in the order in which it was accepted"),

@@ -1,6 +1,7 @@
 """Held imports as their callers see them: H2, and the ledger: H1."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -199,12 +200,12 @@ def test_a_case_is_listed_and_decided_over_http(
     ("told", "error", "text"),
     [
         ({}, 400, "Missing parameter: action"),
-        ({"action": "x"}, 400, "Unknown action (one of pick, retry, reject): action"),
+        ({"action": "x"}, 400, "Unknown action (one of pick, merge, retry, reject)"),
         ({"action": "pick"}, 400, "Missing parameter: profile_id"),
         (
             {"action": "pick", "profile_id": "0" * 24},
             400,
-            "Must be one of the candidates: profile_id",
+            "Must be one of the candidates (6b",
         ),
         ({"action": "reject"}, 400, "Missing parameter: reason"),
         # Without a reason it would be no rejection, but another search.
@@ -229,6 +230,84 @@ def test_a_decision_that_is_none_is_refused(
     assert [(one["state"], one["error_text"]) for one in done["result"]] == [
         ("rejected", "Rejected by an operator (a test)")
     ]
+
+
+@pytest.mark.fact("H.8-http", "H.4-merge", "H.4-preview")
+def test_the_candidates_are_merged_over_http(
+    penstock: ServedIntake, connection: Connection, two: list[str], token: str
+) -> None:
+    held = penstock.post(hold(token)).json()["import_id"]
+    merge = {"action": "merge", "reason": "same person"}
+    tried = resolve(penstock, token, held, **merge, dry_run=True)
+    assert (tried.pop("dry_run"), "merge_id" in tried) == (True, False)
+    assert count_profiles(connection) == 2
+    done = resolve(penstock, token, held, **merge)
+
+    merged = read_receipt(penstock, token, done.pop("merge_id"))
+    assert (merged["operation"], merged["profiles"]) == ("merge", [two[1]])
+    assert done == tried
+    (one,) = done["result"]
+    assert (one["import_id"], one["state"], one["profile_id"]) == (
+        *(held, "updated"),
+        two[0],
+    )
+    assert count_profiles(connection) == 1
+    assert list_cases(connection) == []
+    # A merge like any other: counted, and undone by its id.
+    assert undo(penstock, token, held)["error"] == 0
+    assert undo(penstock, token, merged["import_id"])["profiles"] == [two[1]]
+
+
+def count_profiles(connection: Connection) -> int:
+    row = connection.execute("SELECT count(*) FROM profiles").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@pytest.mark.fact("H.4-merge")
+def test_a_merge_that_fails_decides_nothing(
+    settings: Settings, connection: Connection, token: str
+) -> None:
+    few = replace(settings, max_phones=1)
+    with served(few) as penstock, draining(few), trying(few):
+        penstock.add(token, email=ANN, phones=["+442079460022"])
+        penstock.add(token, phones=[PHONE])
+        held = penstock.post(hold(token)).json()["import_id"]
+        for dry_run in (True, False):
+            refused = resolve(penstock, token, held, action="merge", dry_run=dry_run)
+            assert (refused["error"], refused["error_text"]) == (
+                400,
+                "At most 1 phones in a profile are allowed: profiles",
+            )
+    (case,) = list_cases(connection)
+    assert (case.imports, len(case.candidates)) == (1, 2)
+
+
+@pytest.mark.fact("H.6-merged", "H.8-http")
+@pytest.mark.parametrize("action", ["pick", "merge"])
+def test_a_candidate_that_was_merged_is_its_survivor(
+    penstock: ServedIntake, two: list[str], token: str, action: str
+) -> None:
+    held = penstock.post(hold(token)).json()["import_id"]
+    other = penstock.add(token, email="cleo@example.com")
+    told = {"token": token, "db_id": 1, "survivor": other}
+    path = "/api/v1.1/profiles/merge"
+    for one in two:
+        done = penstock.post({**told, "profiles": [other, one]}, {}, path).json()
+        assert done["profile_id"] == other
+    listed = penstock.post(
+        {"token": token, "db_id": 1}, path="/api/v1.1/imports/held"
+    ).json()
+    assert listed["data"][0]["candidates"] == [other]
+    refused = resolve(penstock, token, held, action="pick", profile_id="0" * 24)
+    assert refused["error_text"] == (
+        f"Must be one of the candidates ({other}): profile_id"
+    )
+    # By an id that it had before.
+    done = resolve(penstock, token, held, action=action, profile_id=two[1])
+
+    assert "merge_id" not in done
+    assert [one["profile_id"] for one in done["result"]] == [other]
 
 
 @pytest.mark.fact("D.4-merge")

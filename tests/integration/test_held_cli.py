@@ -14,7 +14,7 @@ from ingest.domain.imports import OnAmbiguous
 from ingest.settings import Settings
 from tests.conftest import Connection
 from tests.drains import draining
-from tests.factories import make_import
+from tests.factories import make_import, make_merge
 from tests.pipeline import Pipeline
 
 ANN, PHONE = "ann@example.com", "+442079460011"
@@ -82,6 +82,39 @@ def test_the_candidates_are_merged(
     pipeline = Pipeline(connection)
     assert pipeline.count("profiles") == 1
     assert pipeline.profile(ann)["fields"]["_lname"] == "Smith"
+
+
+@pytest.mark.fact("H.4-preview")
+def test_a_merge_is_previewed(
+    run: Any, case: tuple[str, str, str], connection: Connection
+) -> None:
+    tried = run("merge", case[2], "--dry-run", "--json")
+
+    merged, applied = json.loads(tried.stdout)["outcomes"]
+    assert (merged["profiles"], merged["profile_id"]) == ([case[1]], case[0])
+    assert applied["changes"]["_lname"] == [None, "Smith"]
+    assert Pipeline(connection).count("profiles") == 2
+    assert json.loads(run("list", "--json").stdout)[0]["imports"] == 1
+
+
+@pytest.mark.fact("H.6-merged")
+def test_only_a_candidate_can_be_picked(
+    run: Any, case: tuple[str, str, str], connection: Connection
+) -> None:
+    ann, bob, import_id = case
+    pipeline = Pipeline(connection)
+    other = pipeline.create({"email": "cleo@example.com"})
+    for options in (["--dry-run"], ["--yes"]):
+        refused = run("pick", import_id, "cleo@example.com", *options)
+        assert refused.exit_code == 1
+        for named in (ann, bob):
+            assert named in refused.output
+    assert json.loads(run("list", "--json").stdout)[0]["imports"] == 1
+    # Once it is one with them, it is one of them.
+    pipeline.apply(make_merge(other, bob, survivor=other))
+    done = run("pick", import_id, PHONE, "--yes", "--json")
+    (outcome,) = json.loads(done.stdout)["outcomes"]
+    assert (done.exit_code, outcome["profile_id"]) == (0, other)
 
 
 @pytest.mark.fact("H.4-reject")

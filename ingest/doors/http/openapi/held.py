@@ -36,7 +36,7 @@ def build_resolve(place: JsonSchema) -> JsonSchema:
         "reason": {
             "type": "string",
             "maxLength": MAX_REASON,
-            "description": "Reason for the receipts, for `reject`",
+            "description": "Reason, for the receipts; required for `reject`",
         },
     }
     names = ("token", "format", DRY_RUN)
