@@ -6,7 +6,7 @@ back first, as a replay does with a dead letter: whoever else decides finds it g
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 import psycopg
@@ -171,14 +171,17 @@ def _release(
     """Return the imports as decided, with what was written since each was accepted."""
     database_id = held[0].database_id
     written = _load_written(connection, database_id, held, decision)
-    released = []
+    note, released = decision.note(datetime.now(UTC)), []
     for one in held:
         newer: dict[str, dict[str, UUID]] = defaultdict(dict)
         for profile_id, import_id, accepted_at, paths in written:
             if accepted_at > one.accepted_at:
                 newer[profile_id].update(dict.fromkeys(paths, import_id))
         release = Release(
-            profile_id=decision.profile_id, rejection=decision.rejection, newer=newer
+            profile_id=decision.profile_id,
+            rejection=decision.rejection,
+            newer=newer,
+            note=note,
         )
         released.append(
             ReadImport(

@@ -7,10 +7,18 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import click
+from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
 from ingest.commands.databases import find_settings, state_dir_option
-from ingest.commands.outputs import ask, make_console, make_table, moment, print_json
+from ingest.commands.outputs import (
+    COMMAND_LINE,
+    ask,
+    make_console,
+    make_table,
+    moment,
+    print_json,
+)
 from ingest.commands.profile_merges import apply_import, as_operator
 from ingest.commands.profile_terms import find_profile
 from ingest.commands.receipts import show_value
@@ -239,7 +247,7 @@ def merge(case: UUID, reason: str, **options: Any) -> None:
         record = apply_import(find_settings(options["state_dir"]), connection, import_)
         if record.error:
             raise click.ClickException(record.error_text)
-        return Decision(profile_id=record.profile_id)
+        return replace(decision, profile_id=record.profile_id)
 
     _decide(case, options, unite)
 
@@ -249,7 +257,7 @@ def _load(
 ) -> Decision:
     """Read a decision as it is read over HTTP; raise InvalidRequest."""
     ids = list_candidate_ids(connection, found)
-    return load_held_request({"action": action, **told}, ids).decide()
+    return load_held_request({"action": action, **told}, ids).decide(by=COMMAND_LINE)
 
 
 def _decide(

@@ -10,6 +10,8 @@ from msgspec import to_builtins
 from rich.console import Console
 from rich.table import Table
 
+#: Who decides by a command, in receipts.
+COMMAND_LINE = "command line"
 #: Color of each state.
 _COLORS: Mapping[str, str] = {
     "created": "green",

@@ -88,6 +88,11 @@ def _facts(record: ImportRecord) -> Iterable[tuple[str, str]]:
     token = f"{record.token_id} {record.token or ''}"
     yield "token", token if record.token_id is not None else ""
     yield "undoes", str(record.undoes or "")
+    if record.decision:
+        told = {"reason": "", **record.decision}
+        yield "decision", f"{told['action']} by {told['by']}"
+        yield "decided", moment(record.decided_at)
+        yield "reason", told["reason"]
     yield "triggers", "skipped on request" if record.skip_triggers else ""
     yield "accepted", moment(record.accepted_at)
     yield "started", f"{moment(record.started_at)}  waited {_duration(waited)}"

@@ -15,7 +15,7 @@ from ingest.commands.count_display import CountDisplay
 from ingest.commands.databases import find_settings, state_dir_option
 from ingest.commands.filters import Moment
 from ingest.commands.interrupts import stop_on_signals
-from ingest.commands.outputs import ask, print_json
+from ingest.commands.outputs import COMMAND_LINE, ask, print_json
 from ingest.commands.undo_choices import UndoChoice, choose
 from ingest.domain.counts import count
 from ingest.domain.errors import PenstockError
@@ -182,7 +182,7 @@ def _reject(
 ) -> int:
     """Reject those that are held (U11); return how many."""
     cases = HeldCases(connection, limits=settings.profile_limits)
-    decision, rejected = withdraw(request.reason), 0
+    decision, rejected = withdraw(request.reason, by=COMMAND_LINE), 0
     for start in range(0, len(chosen.held), _PAGE):
         page = chosen.held[start : start + _PAGE]
         rejected += len(cases.decide_listed(page, decision))

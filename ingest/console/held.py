@@ -56,11 +56,12 @@ async def decide(request: PageRequest) -> Redirect:
     told = load_held_request(request.form, ids)
     if told.action is HeldAction.MERGE:
         raise InvalidRequest("Compare and merge the profiles, then search again")
+    decision = told.decide(by=f"console, {request.admin.title}")
     outcomes = await request.services.apply(
         partial(
             _decide,
             case=case,
-            decision=told.decide(),
+            decision=decision,
             settings=request.services.settings,
         )
     )

@@ -12,7 +12,7 @@ from ingest.console.requests import Page, PageRequest, Redirect
 from ingest.domain.errors import Gone, InvalidRequest, NotFound
 from ingest.domain.identities import ImportName
 from ingest.domain.imports import Outcome, State
-from ingest.domain.releases import withdraw
+from ingest.domain.releases import Decision, withdraw
 from ingest.doors.accept import place
 from ingest.settings import Settings
 from ingest.store.catalog.load import load_catalog
@@ -50,7 +50,10 @@ async def undo(request: PageRequest) -> Redirect:
     import_id = request.uuid("import_id")
     settings = request.services.settings
     if await request.services.read(partial(list_databases, import_ids=[import_id])):
-        reject = partial(_reject, import_id=import_id, told=told, settings=settings)
+        decision = withdraw(told.reason, by=f"console, {request.admin.title}")
+        reject = partial(
+            _reject, import_id=import_id, decision=decision, settings=settings
+        )
         await request.services.apply(reject)
         logger.info("held import undone", extra={"token_id": request.admin.id})
         return Redirect(f"/imports/{import_id}")
@@ -77,11 +80,11 @@ def _select(form: Mapping[str, str]) -> dict[str, object]:
 
 
 def _reject(
-    connection: Connection, import_id: UUID, told: UndoRequest, settings: Settings
+    connection: Connection, import_id: UUID, decision: Decision, settings: Settings
 ) -> None:
     """Reject an import that is held: nothing else is to be taken back (U11)."""
     cases = HeldCases(connection, limits=settings.profile_limits)
-    cases.decide_listed([import_id], withdraw(told.reason))
+    cases.decide_listed([import_id], decision)
 
 
 def _find_target(connection: Connection, import_id: UUID) -> UndoTarget:

@@ -236,6 +236,16 @@ class FormerKey(
     value: Scalar
 
 
+class DecisionNote(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The decision on a held import, for its receipt: by whom, when, and why."""
+
+    action: str
+    #: The token, or the program.
+    by: str
+    at: datetime
+    reason: str = ""
+
+
 class Release(Struct, frozen=True, kw_only=True):
     """The decision on a held import; it is never sent."""
 
@@ -245,6 +255,8 @@ class Release(Struct, frozen=True, kw_only=True):
     rejection: str = ""
     #: Of each profile that it may be about, what was written since (H5).
     newer: Mapping[str, Mapping[str, UUID]] = {}
+    #: None where nobody decided, and it is too late to.
+    note: DecisionNote | None = None
 
 
 class Kept(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,13 +1,14 @@
 """Releases of held imports: what an operator decided, and what came since (H4, H5)."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from uuid import UUID, uuid5
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ingest.domain.drafts import Draft
-from ingest.domain.imports import Kept
+from ingest.domain.imports import DecisionNote, Kept, Operation
 from ingest.domain.merge import name_subscription
 from ingest.domain.updates import Action
 
@@ -29,11 +30,24 @@ class Decision(Struct, frozen=True, kw_only=True):
     profile_id: str | None = None
     #: Why they are rejected; empty to apply them.
     rejection: str = ""
+    #: For the receipts: what was decided, by whom, and why; empty if by nobody.
+    action: str = ""
+    by: str = ""
+    reason: str = ""
+
+    def note(self, at: datetime) -> DecisionNote | None:
+        """Return what the receipts keep of it; None if nobody has decided."""
+        if not self.by:
+            return None
+        return DecisionNote(action=self.action, by=self.by, at=at, reason=self.reason)
 
 
-def withdraw(reason: str = "") -> Decision:
+def withdraw(reason: str, *, by: str) -> Decision:
     """Return the decision that undoes an import before it is applied (U11)."""
-    return Decision(rejection=f"Undone ({reason})" if reason else "Undone")
+    rejection = f"Undone ({reason})" if reason else "Undone"
+    return Decision(
+        rejection=rejection, action=Operation.UNDO.value, by=by, reason=reason
+    )
 
 
 def name_case(database_id: int, candidates: Iterable[str]) -> UUID:

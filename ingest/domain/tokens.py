@@ -43,6 +43,11 @@ class Token:
     #: What its imports are known as; empty for nothing (T4).
     source: str = ""
 
+    @property
+    def title(self) -> str:
+        """The name of its holder in receipts."""
+        return f"token {self.id} ({self.name})"
+
     def is_good(self, now: datetime) -> bool:
         """Say whether the secret it was found by is still good."""
         return self.good_until is None or now < self.good_until

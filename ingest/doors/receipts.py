@@ -17,7 +17,13 @@ from ingest.domain.errors import Unavailable
 from ingest.domain.imports import Candidate
 from ingest.domain.remedies.table import explain_fault, load_fault
 from ingest.store.database import PLANNING
-from ingest.wire.reply_types import ChangeView, KeptView, ReceiptReply, WaitingReply
+from ingest.wire.reply_types import (
+    ChangeView,
+    DecisionView,
+    KeptView,
+    ReceiptReply,
+    WaitingReply,
+)
 
 #: Whoever cannot have a connection in this time is told that there is none.
 PATIENCE_SECONDS = 2.0
@@ -43,11 +49,11 @@ class StoredReceipt:
         if stored or isinstance(self.reply, WaitingReply):
             return self.reply
         paths = [ChangeView(path=change.path) for change in self.reply.changes]
-        return replace(self.reply, changes=paths, candidates=UNSET)
+        return replace(self.reply, changes=paths, candidates=UNSET, decision=UNSET)
 
 
 #: Of few receipts.
-_RARE = frozenset({"kept", "undoes", "candidates", "profiles"})
+_RARE = frozenset({"kept", "undoes", "candidates", "profiles", "decision"})
 
 
 def _build_reply(row: Mapping[str, Any]) -> ReceiptReply:
@@ -65,6 +71,8 @@ def _build_reply(row: Mapping[str, Any]) -> ReceiptReply:
         rare["undoes"] = row["undoes"]
     if row["kept"] is not None:
         rare["kept"] = convert(row["kept"], list[KeptView])
+    if row["decision"] is not None:
+        rare["decision"] = convert(row["decision"], DecisionView)
     if row["candidates"] is not None:
         rare["candidates"] = convert(row["candidates"], list[Candidate])
     if row["profiles"] is not None:
@@ -173,7 +181,7 @@ class Receipts:
                    matched_by, state, error, error_text, faults, profile_id, changes,
                    skipped, coalesce(warnings, '[]') AS warnings, skip_triggers,
                    accepted_at, started_at, applied_at, token_id, undoes, kept,
-                   candidates, profiles
+                   candidates, profiles, decision
               FROM imports
              WHERE import_id = %(import_id)s
             """,

@@ -35,11 +35,16 @@ class HeldRequest(Struct, frozen=True, kw_only=True):
     #: Given for `reject`.
     reason: str = ""
 
-    def decide(self) -> Decision:
+    def decide(self, *, by: str) -> Decision:
         """Return the decision; of a merge, what is left to decide when it is done."""
-        if self.action is HeldAction.REJECT:
-            return Decision(rejection=f"Rejected by an operator ({self.reason})")
-        return Decision(profile_id=self.profile_id or None)
+        rejects = self.action is HeldAction.REJECT
+        return Decision(
+            profile_id=self.profile_id or None,
+            rejection=f"Rejected by an operator ({self.reason})" if rejects else "",
+            action=self.action.value,
+            by=by,
+            reason=self.reason,
+        )
 
 
 def load_held_request(

@@ -178,6 +178,17 @@ _Profiles = Annotated[
 ]
 
 
+class DecisionView(Struct, frozen=True, kw_only=True):
+    """The decision on an import that was held."""
+
+    action: Annotated[
+        str, Meta(description="`pick`, `merge`, `retry`, `reject`, or `undo`")
+    ]
+    by: Annotated[str, Meta(description="Token that decided, or the command line")]
+    at: Timestamp
+    reason: str | UnsetType = UNSET
+
+
 class ReceiptReply(Struct, frozen=True, kw_only=True):
     """The receipt of an import."""
 
@@ -205,6 +216,9 @@ class ReceiptReply(Struct, frozen=True, kw_only=True):
     ] = UNSET
     candidates: _Candidates = UNSET
     profiles: _Profiles = UNSET
+    decision: Annotated[
+        DecisionView | UnsetType, Meta(description="If the import was held")
+    ] = UNSET
     accepted_at: Timestamp
     started_at: Timestamp
     applied_at: Timestamp

@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from ingest.domain.lookups import PROFILE_ID, Lookup, Search
 from ingest.domain.releases import Decision
 from ingest.domain.tokens import Scope
 from ingest.ledger.audit import audit
 from ingest.settings import Settings
+from ingest.store.catalog.load import load_catalog
 from ingest.store.held import list_cases
+from ingest.store.profiles.deletions import delete_profile
 from ingest.streams.acceptance_log import Journal
 from tests.conftest import Connection
 from tests.drains import draining, trying
@@ -283,6 +286,72 @@ def test_a_merge_that_fails_decides_nothing(
     assert (case.imports, len(case.candidates)) == (1, 2)
 
 
+@pytest.mark.fact("H.4-receipt")
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({"action": "pick", "reason": "her phone"}, {"reason": "her phone"}),
+        ({"action": "pick"}, {}),
+        ({"action": "merge", "reason": "one person"}, {"reason": "one person"}),
+        ({"action": "reject", "reason": "a test"}, {"reason": "a test"}),
+    ],
+)
+@pytest.mark.parametrize("narrow", [Scope.IMPORT], indirect=True)
+def test_the_receipt_keeps_who_decided_and_why(
+    narrow: str,
+    penstock: ServedIntake,
+    two: list[str],
+    token: str,
+    told: dict[str, str],
+    reason: dict[str, str],
+) -> None:
+    held = penstock.post(hold(narrow)).json()["import_id"]
+    assert "decision" not in read_receipt(penstock, token, held)
+    resolve(penstock, token, held, action="retry")
+    assert "decision" not in read_receipt(penstock, token, held)
+    done = resolve(penstock, token, held, **told, profile_id=two[0])
+    assert done["error"] == 0
+    receipt = read_receipt(penstock, token, held)
+    decision = receipt["decision"]
+
+    assert receipt["accepted_at"] < decision.pop("at") <= receipt["applied_at"]
+    assert decision == {"action": told["action"], "by": "token 1 (demo)", **reason}
+    # Who may not read is told the outcome only.
+    own = read_receipt(penstock, narrow, held)
+    assert (own["state"], "decision" in own) == (receipt["state"], False)
+    path = f"/api/v1.1/imports/{held}?token={token}&format=xml"
+    assert "<by>token 1 (demo)</by>" in penstock.get(path).text
+
+
+@pytest.mark.fact("H.4-receipt", "H.5-newer")
+def test_the_receipt_of_a_released_import_says_what_it_left(
+    penstock: ServedIntake, two: list[str], token: str
+) -> None:
+    held = penstock.post(hold(token)).json()["import_id"]
+    newer = penstock.post(
+        {"token": token, "db_id": 1, "email": ANN, "data": {"points": 9}}
+    ).headers["Import-Id"]
+    resolve(penstock, token, held, action="pick", profile_id=two[0])
+
+    receipt = read_receipt(penstock, token, held)
+    assert receipt["kept"] == [{"path": "points", "reason": "newer", "by": newer}]
+
+
+@pytest.mark.fact("H.4-receipt")
+def test_a_deletion_leaves_no_reason(
+    penstock: ServedIntake, connection: Connection, two: list[str], token: str
+) -> None:
+    held = penstock.post(hold(token)).json()["import_id"]
+    told = {"action": "pick", "profile_id": two[0], "reason": "it is Ann Smith"}
+    resolve(penstock, token, held, **told)
+    search = Search(lookups=(Lookup(PROFILE_ID, two[0]),))
+    with connection.transaction():
+        delete_profile(connection, load_catalog(connection), 1, search)
+
+    decision = read_receipt(penstock, token, held)["decision"]
+    assert (decision["action"], "reason" in decision) == ("pick", False)
+
+
 @pytest.mark.fact("H.6-merged", "H.8-http")
 @pytest.mark.parametrize("action", ["pick", "merge"])
 def test_a_candidate_that_was_merged_is_its_survivor(
@@ -359,6 +428,7 @@ def test_the_undo_of_a_held_import_rejects_it_and_no_other(
         "Undone (a test)",
     )
     assert receipt["faults"][0]["reason"] == "undone_while_held"
+    assert receipt["decision"]["action"] == "undo"
     assert read_receipt(penstock, token, other)["state"] == "held"
     (case,) = list_cases(connection)
     assert case.imports == 1

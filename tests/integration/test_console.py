@@ -1,5 +1,6 @@
 """What the console shows, and what its forms do."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -460,12 +461,14 @@ def test_the_undo_of_a_held_import_rejects_it(
     done = served.post(f"{path}/undo", reason="a test")
 
     assert done.headers["Location"] == path
-    assert "Undone (a test)" in served.get(path).text
+    receipt = served.get(path).text
+    assert "Undone (a test)" in receipt
+    assert re.search(r"<dd>undo by console, token \d+ \(\w+\): a test</dd>", receipt)
     assert list_cases(connection) == []
     assert "Preview undo" not in served.get(path).text
 
 
-@pytest.mark.fact("H.4-preview", "H.4-pick")
+@pytest.mark.fact("H.4-preview", "H.4-pick", "H.4-receipt")
 def test_a_held_case_is_shown_and_decided(
     served: Console,
     people: tuple[str, str],
@@ -488,6 +491,8 @@ def test_a_held_case_is_shown_and_decided(
     assert len(list_cases(connection)) == 1
 
     done = served.post(path, action="pick", profile_id=people[1])
+    receipt = served.get(f"/imports/{import_id}").text
+    assert re.search(r"<dd>pick by console, token \d+ \(\w+\)</dd>", receipt)
     assert done.headers["Location"] == f"/imports/{import_id}"
     assert Pipeline(connection).profile(people[1])["fields"]["_lname"] == "Smith"
     assert served.get(path).status_code == 404

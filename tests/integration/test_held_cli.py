@@ -127,6 +127,21 @@ def test_a_case_is_rejected(run: Any, case: tuple[str, str, str]) -> None:
     assert outcome["faults"][0]["message"] == "Rejected by an operator (test data)"
 
 
+@pytest.mark.fact("H.4-receipt")
+def test_the_receipt_names_the_command_line(
+    run: Any, case: tuple[str, str, str]
+) -> None:
+    assert run("reject", case[2], "--reason", "test data", "--yes").exit_code == 0
+    runner = CliRunner(env=dict(os.environ))
+    show = ["imports", "show", case[2]]
+    told = json.loads(runner.invoke(main, [*show, "--json"]).stdout)
+
+    assert "reject by command line" in runner.invoke(main, show).stdout
+    assert (told["decision"]["by"], told["decision"]["reason"]) == (
+        *("command line", "test data"),
+    )
+
+
 def test_an_unknown_case_is_said_to_be(run: Any) -> None:
     for words in (["show"], ["retry", "--yes"]):
         done = run(words[0], str(uuid4()), *words[1:])

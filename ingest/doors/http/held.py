@@ -12,7 +12,6 @@ from uuid_utils.compat import uuid7
 from ingest.domain.errors import Fault, NotFound, Rejected, Unavailable
 from ingest.domain.identities import ImportName
 from ingest.domain.imports import Outcome
-from ingest.domain.releases import Decision
 from ingest.domain.tokens import Scope, Token
 from ingest.doors.accept import Accepted, check_right, place
 from ingest.doors.http.calls import Call
@@ -66,7 +65,9 @@ class ResolveResource:
         check_right(token, case.database_id, Scope.MERGE, Scope.ADMIN)
         told = load_held_request(request.document, ids)
         held = HeldDecision(
-            case_id=case.case_id, decision=told.decide(), dry_run=request.dry_run
+            case_id=case.case_id,
+            decision=told.decide(by=token.title),
+            dry_run=request.dry_run,
         )
         merge = None
         if told.action is HeldAction.MERGE and not told.profile_id:
@@ -75,7 +76,8 @@ class ResolveResource:
                 held = replace(held, merge=encode(merge.import_))
             else:
                 survivor = await self._merge(req, resp, merge)
-                held = replace(held, decision=Decision(profile_id=survivor))
+                decision = replace(held.decision, profile_id=survivor)
+                held = replace(held, decision=decision)
         outcomes = await self._decide(held)
         reads = token.allows(Scope.READ, case.database_id)
         said = DecidedReply(

@@ -52,19 +52,20 @@ class UndoJobResource:
         seen = await find_seen(self._intake, job_id)
         check_undo(token, seen.job.database_id, seen.job.token_id)
         _check_settled(seen)
-        await self._withdraw_held(seen.job, told)
+        await self._withdraw_held(seen.job, told, token)
         job = await self._begin(req, resp, token, told, seen.job)
         resp.set_header("Location", f"/api/v1.1/jobs/{job.id}")
         view = view_job(Seen(job=job, counts=job.counts), datetime.now(UTC))
         said = structs.replace(view, error_text=ACCEPTED_TEXT)
         reply(req, resp, 202, said)
 
-    async def _withdraw_held(self, of: Job, told: UndoRequest) -> None:
+    async def _withdraw_held(self, of: Job, told: UndoRequest, token: Token) -> None:
         """Reject the rows that are held: nothing of them is applied (U11)."""
         find = partial(list_held, wanted=job_range(of.id), limit=_PAGE)
+        decision = withdraw(told.reason, by=token.title)
         while held := await self._intake.readers.read(find):
             await self._intake.dry_runs.decide(
-                HeldDecision(import_ids=held, decision=withdraw(told.reason))
+                HeldDecision(import_ids=held, decision=decision)
             )
 
     async def _begin(

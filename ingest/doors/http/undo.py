@@ -41,7 +41,7 @@ class UndoResource:
         if target.reply.state == State.HELD:
             held = HeldDecision(
                 import_ids=[target.reply.import_id],
-                decision=withdraw(told.reason),
+                decision=withdraw(told.reason, by=token.title),
                 dry_run=request.dry_run,
             )
             reply(req, resp, 200, await self._withdraw(held))

@@ -178,7 +178,9 @@ _STATEMENTS = (
     """,
     """
     UPDATE imports
-       SET changes = '{}', skipped = '[]', warnings = NULL, claims = NULL, kept = NULL
+       SET changes = '{}', skipped = '[]', warnings = NULL, claims = NULL, kept = NULL,
+           -- What an operator gives as a reason may name a person.
+           decision = decision - 'reason'
      WHERE database_id = %(database_id)s
        AND profile_id = ANY(%(profile_ids)s::text[])
     """,

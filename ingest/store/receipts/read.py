@@ -70,6 +70,8 @@ class ImportRecord:
     candidates: Sequence[Mapping[str, Any]]
     #: The profiles that a merge ended, or that its undo brought back.
     profiles: Sequence[str]
+    #: Of one that was held: `action`, `by`, `at`, and `reason` if one was given.
+    decision: Mapping[str, str] | None
     accepted_at: datetime
     started_at: datetime
     applied_at: datetime
@@ -81,6 +83,12 @@ class ImportRecord:
             *(State.CREATED, State.UPDATED, State.REMOVED),
             State.HELD,
         }
+
+    @property
+    def decided_at(self) -> datetime | None:
+        """When it was decided, if it was held."""
+        told = self.decision
+        return datetime.fromisoformat(told["at"]) if told is not None else None
 
     @property
     def match(self) -> str:
@@ -137,8 +145,8 @@ def find_import(connection: Connection, import_id: UUID) -> ImportRecord | None:
                    coalesce(warnings, '[]') AS warnings, skip_triggers, undoes,
                    coalesce(kept, '[]') AS kept,
                    coalesce(candidates, '[]') AS candidates,
-                   coalesce(profiles, '{}') AS profiles, accepted_at, started_at,
-                   applied_at
+                   coalesce(profiles, '{}') AS profiles, decision, accepted_at,
+                   started_at, applied_at
               FROM imports
               LEFT JOIN databases ON databases.id = imports.database_id
               LEFT JOIN tokens ON tokens.id = imports.token_id

@@ -71,12 +71,12 @@ def insert_receipts(
                 matched_by, state, error, error_text, faults, profile_id, changes,
                 skipped, skip_triggers, accepted_at, started_at, applied_at,
                 fingerprint, warnings, operators, claims, kept, undoes,
-                candidates, profiles)
+                candidates, profiles, decision)
         SELECT import_id, database_id, door, token_id, operation, matching,
                matched_by, state, error, error_text, faults, profile_id, changes,
                skipped, skip_triggers, accepted_at, started_at, %(now)s,
                fingerprint, warnings, operators, claims, kept, undoes,
-               candidates, profiles
+               candidates, profiles, decision
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS fresh (import_id uuid, database_id integer, door text,
                          token_id integer, operation text, matching text,
@@ -86,7 +86,7 @@ def insert_receipts(
                          started_at timestamptz, fingerprint text,
                          warnings jsonb, operators jsonb, claims jsonb,
                          kept jsonb, undoes uuid, candidates jsonb,
-                         profiles text[])
+                         profiles text[], decision jsonb)
         """,
         receipts,
         now,
@@ -110,12 +110,12 @@ def copy_receipts(connection: Connection, imports: Iterable[Import]) -> None:
                 matched_by, state, error, error_text, faults, profile_id, changes,
                 skipped, skip_triggers, accepted_at, started_at, applied_at,
                 fingerprint, turn, operators, claims, kept, undoes, candidates,
-                profiles)
+                profiles, decision)
         SELECT wanted.import_id, database_id, door, token_id, operation, matching,
                matched_by, state, error, error_text, faults, profile_id, changes,
                skipped, skip_triggers, accepted_at, started_at, applied_at,
                fingerprint, turn, operators, claims, kept, undoes, candidates,
-               profiles
+               profiles, decision
           FROM unnest(%(ids)s::uuid[], %(others)s::uuid[])
                AS wanted (import_id, other_id)
          -- Probes of the primary key: as joins they could begin with all receipts.
@@ -137,7 +137,7 @@ def copy_receipts(connection: Connection, imports: Iterable[Import]) -> None:
 
 def _dump(receipts: Sequence[Receipt]) -> bytes:
     # Not all at once: together they may be longer than memory is.
-    return orjson.dumps([_row(receipt) for receipt in receipts])
+    return orjson.dumps([_write_row(receipt) for receipt in receipts])
 
 
 def withdraw_receipts(
@@ -158,6 +158,13 @@ def withdraw_receipts(
         {"ids": list(import_ids), "state": state},
     )
     return {import_id for (import_id,) in rows}
+
+
+def _write_row(receipt: Receipt) -> dict[str, object]:
+    row, release = _row(receipt), receipt.import_.release
+    if release is not None and receipt.outcome.state is not State.HELD:
+        row["decision"] = to_builtins(release.note)
+    return row
 
 
 def _row(receipt: Receipt) -> dict[str, object]:
