@@ -1,9 +1,12 @@
 """The pages of held imports: the cases, and the decision on one (H8)."""
 
 import logging
+from collections.abc import Iterable
+from datetime import datetime
 from functools import partial
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.console.requests import Page, PageRequest, Redirect
 from ingest.domain.errors import InvalidRequest, NotFound
@@ -20,16 +23,30 @@ from ingest.store.held import (
 )
 from ingest.store.profiles.profile_rows import load_profiles
 from ingest.wire.held import HeldAction, load_held_request
+from ingest.wire.redaction import mask_path, mask_value
 from workers.held import HeldCases
 
 logger = logging.getLogger(__name__)
 
 
+class ImportPreview(Struct, frozen=True, kw_only=True):
+    """The effect of an import of a case on a candidate, if it were picked."""
+
+    error_text: str
+    #: Path, old value, and new one.
+    changes: list[tuple[str, object, object]]
+    #: Path, and why it stays.
+    kept: list[tuple[str, str]]
+
+
 class Choice(Struct, frozen=True, kw_only=True):
     """A candidate, and what picking it would do."""
 
-    profile: Profile
-    outcomes: list[Outcome]
+    profile_id: str
+    created_at: datetime | None
+    #: Its contacts and fields.
+    facts: list[tuple[str, object]]
+    imports: list[ImportPreview]
 
 
 async def show_cases(request: PageRequest) -> Page:
@@ -39,13 +56,18 @@ async def show_cases(request: PageRequest) -> Page:
 
 
 async def show_case(request: PageRequest) -> Page:
-    """Show the candidates of a case side by side, and what each choice would change."""
-    case = await _find(request)
+    """Show the candidates of a case side by side, and what each choice would change.
+
+    Values, which may be personal data, only if they are asked for.
+    """
+    case, reveals = await _find(request), request.find_parameter("reveal") is not None
     # What is tried is rolled back; it locks like a batch of imports.
     choices = await request.services.apply(
         partial(_try_all, case=case, settings=request.services.settings)
     )
-    values = {"case": case, "choices": choices}
+    if not reveals:
+        choices = [_mask(choice) for choice in choices]
+    values = {"case": case, "choices": choices, "reveals": reveals}
     return Page(template="case.html", values=values)
 
 
@@ -93,14 +115,51 @@ def _try_all(
     owners = [(case.database_id, id_) for id_ in case.candidates]
     cases = _open(connection, settings)
     return [
-        Choice(
-            profile=profile,
-            outcomes=cases.decide(
-                case.case_id, Decision(profile_id=profile.id), dry_run=True
-            ),
+        _describe(
+            profile,
+            cases.decide(case.case_id, Decision(profile_id=profile.id), dry_run=True),
         )
         for profile in load_profiles(connection, owners)
     ]
+
+
+def _describe(profile: Profile, outcomes: Iterable[Outcome]) -> Choice:
+    return Choice(
+        profile_id=profile.id,
+        created_at=profile.created_at,
+        facts=[
+            ("Email", profile.email),
+            ("Phones", ", ".join(profile.phones) or None),
+            *sorted(profile.fields.items()),
+        ],
+        imports=[
+            ImportPreview(
+                error_text=one.error_text if one.error else "",
+                changes=[(path, *both) for path, both in sorted(one.changes.items())],
+                kept=[(kept.path, kept.reason) for kept in one.kept],
+            )
+            for one in outcomes
+        ],
+    )
+
+
+def _mask(choice: Choice) -> Choice:
+    """Return a choice of which no value tells of a person."""
+    return replace(
+        choice,
+        facts=[(name, mask_value(value)) for name, value in choice.facts],
+        imports=[
+            replace(
+                one,
+                changes=[
+                    (mask_path(path), mask_value(old), mask_value(new))
+                    for path, old, new in one.changes
+                ],
+                kept=[(mask_path(path), reason) for path, reason in one.kept],
+            )
+            for one in choice.imports
+        ],
+    )
 
 
 def _open(connection: Connection, settings: Settings) -> HeldCases:

@@ -31,6 +31,10 @@ _QUOTED = re.compile(
     re.VERBOSE,
 )
 _MASK = "…"
+#: Whose paths name fields.
+_FORMER_KEYS = "former_keys"
+#: How a path names a subscription, up to its contact.
+_SUBSCRIPTION = re.compile(r"\d+/\w+/")
 #: What is nested deeper is not shown.
 _DEPTH = 16
 #: Shorter texts of an entry are everywhere, and give nothing away.
@@ -75,6 +79,24 @@ def _is_open(name: str, value: object) -> bool:
     if not isinstance(value, str | int):
         return False
     return name in _OPEN_BELOW or (name == "action" and value in _ACTIONS)
+
+
+def mask_value(value: object) -> object:
+    """Return the shape of a stored value."""
+    return _mask(value)
+
+
+def mask_path(path: str) -> str:
+    """Return the path of a change without the contact, or the element, that it names.
+
+    Of `subscriptions[1/email/ada@example.com]` the resource and the channel stay.
+    """
+    name, _, rest = path.partition("[")
+    inner, closed, tail = rest.rpartition("]")
+    if not closed or inner.isdecimal() or name == _FORMER_KEYS:
+        return path
+    known = _SUBSCRIPTION.match(inner)
+    return f"{name}[{known[0] if known else ''}{_MASK}]{tail}"
 
 
 def mask_error(error: str, payload: bytes) -> str:

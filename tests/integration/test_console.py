@@ -478,9 +478,15 @@ def test_a_held_case_is_shown_and_decided(
     case_id, import_id = held
     path = f"/held/{case_id}"
     assert path in served.get("/held").text
-    page = served.get(path).text
+    page = served.get(f"{path}?reveal=1").text
     assert "1 import of database 1 matches 2 profiles." in page
     assert page.count("<code>Smith</code>") == 2
+    assert page.count("ann@example.com") == 1
+    masked = served.get(path).text
+    assert "Personal data is masked." in masked
+    assert masked.count("&lt;text, 5&gt;") == 2
+    for told in ("Smith", "Ann", "ann@example.com", "+442079460011"):
+        assert (told in page, told in masked) == (True, False)
     receipt = served.get(f"/imports/{import_id}").text
     assert "Held until an operator decides" in receipt
     assert f'href="/held/{import_id}">Decide' in receipt

@@ -4,7 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.wire.entries import encode
-from ingest.wire.redaction import mask_error, mask_payload, mask_traceback
+from ingest.wire.redaction import (
+    mask_error,
+    mask_path,
+    mask_payload,
+    mask_traceback,
+    mask_value,
+)
 from tests.factories import make_import
 
 IMPORT = make_import(
@@ -96,3 +102,28 @@ def test_a_traceback_says_where_and_not_what() -> None:
     assert mask_traceback(traceback) == (
         '  File "/srv/workers/apply.py", line 63, in _apply'
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("points", "points"),
+        ("phones[1]", "phones[1]"),
+        ("former_keys[email]", "former_keys[email]"),
+        ("subscriptions[1/email/ada@example.com]", "subscriptions[1/email/…]"),
+        ("subscriptions[1/push/a]b[c].status", "subscriptions[1/push/…].status"),
+        ("addresses[Ada]", "addresses[…]"),
+        ("open[", "open["),
+        ("", ""),
+    ],
+)
+def test_a_path_names_nobody(path: str, shown: str) -> None:
+    assert mask_path(path) == shown
+
+
+@given(TEXTS)
+def test_a_value_keeps_its_shape_only(name: str) -> None:
+    assert mask_path(f"subscriptions[7/email/{name}]") == "subscriptions[7/email/…]"
+    assert mask_value({"of": [name, 5, None, True]}) == {
+        "of": [f"<text, {len(name)}>", "<number>", None, True]
+    }
