@@ -15,9 +15,9 @@ from msgspec.structs import replace
 
 from ingest.domain.answers import Answer
 from ingest.domain.batches import AppliedImport, Past, Prepared, apply_import
+from ingest.domain.deferrals import Deferred, Queued
 from ingest.domain.entry_ids import entry_order, entry_time
 from ingest.domain.errors import Fault
-from ingest.domain.holds import Held, Queued
 from ingest.domain.identities import new_profile_id
 from ingest.domain.imports import Import, Outcome, State
 from ingest.domain.ranks import Rank
@@ -90,7 +90,7 @@ class AppliedBatch(Struct, frozen=True, kw_only=True):
     withdrawn: int = 0
 
 
-#: Looks at what was loaded, before anything of it is changed, and raises Held where
+#: Looks at what was loaded, before anything of it is changed, and raises Deferred where
 #: imports have to wait for others that wait elsewhere.
 Watch = Callable[[Workspace, Sequence[Prepared]], None]
 
@@ -110,7 +110,7 @@ def apply_batch(
 
     Must run inside a transaction, which the caller commits. An unexpected error
     halves the batch until the culprit is alone: it becomes a dead letter and the
-    rest are applied. Transient errors are raised, and Held.
+    rest are applied. Transient errors are raised, and Deferred.
     """
     if room <= 0 or not batch:
         return AppliedBatch(taken=0)
@@ -119,7 +119,7 @@ def apply_batch(
     # A bug of ours, or a value Postgres refuses, must not stop the neighbours, and
     # nothing narrower covers a bug.
     except Exception as error:
-        if is_transient(error) or isinstance(error, Held):
+        if is_transient(error) or isinstance(error, Deferred):
             raise
         if len(batch) == 1:
             return dead_letter_import(connection, batch[0], error)

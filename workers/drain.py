@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import redis
 from msgspec import Struct
 
-from ingest.domain.holds import Held
+from ingest.domain.deferrals import Deferred
 from ingest.settings import Settings
 from ingest.store.database import Connection, savepoint, transaction_in_pipeline
 from ingest.store.dead_letters.write import insert_dead_letter
@@ -26,7 +26,7 @@ from ingest.wire.profile_schemas import ProfileSchemas
 from workers.apply import AppliedBatch, ReadImport, Watch, apply_batch, apply_whole
 from workers.batch_sizes import BatchSizes
 from workers.database_session import DatabaseSession
-from workers.holds import Holds, find_held
+from workers.deferrals import Deferrals, find_deferred
 from workers.partition_batches import (
     Batch,
     PartitionBatch,
@@ -78,7 +78,7 @@ class Drain:
         self._linger_seconds = linger_seconds
         self._stream: Stream = open_stream(settings.redis_url, settings.partitions)
         self._session = DatabaseSession(settings, name)
-        self._holds = Holds(self._stream, settings.partitions)
+        self._deferrals = Deferrals(self._stream, settings.partitions)
         self._tracer = tracer or open_tracer("penstock-drain", {})
         self._setbacks = Setbacks()
         self._sizes = BatchSizes()
@@ -114,7 +114,7 @@ class Drain:
         if listens:
             self._stream.leave()
         # Nobody rang for what came while the place was taken: look once more.
-        self._holds.awaited.clear()
+        self._deferrals.awaited.clear()
         if self._drain_each(self._look()) or self._stood_in_the_way():
             ring(0)
 
@@ -129,7 +129,7 @@ class Drain:
         Who has it looks at all partitions after it. Who had it may have looked while
         this drain held the leases of those imports.
         """
-        awaited = self._holds.awaited - self._setbacks.partitions
+        awaited = self._deferrals.awaited - self._setbacks.partitions
         return bool(awaited) and is_any_free(self._session.connect(), awaited)
 
     def _look(self) -> list[list[Waiting]]:
@@ -139,7 +139,7 @@ class Drain:
         ]
         alone = self._setbacks.partitions
         groups = group(waiting, self._settings.batch_size, alone)
-        return self._holds.join(list(groups), alone)
+        return self._deferrals.join(list(groups), alone)
 
     def _call_for_help(
         self, groups: Sequence[Sequence[Waiting]], ring: Callable[[int], None]
@@ -284,7 +284,7 @@ class Drain:
             # Last, so that nobody who waits for a row of the ledger holds another.
             add_counts(connection, count_entries(parts, applied.outcomes))
             advances = [part.advance for part in parts]
-            advances += find_held(leases, entries, parts)
+            advances += find_deferred(leases, entries, parts)
             advance_partitions(connection, advances, now)
         return Batch(parts=parts, applied=applied, started_at=now) if parts else None
 
@@ -304,7 +304,7 @@ class Drain:
         """
         apply = apply_whole if whole else self._apply_by_parts
         while True:
-            entries = self._holds.cut(entries)
+            entries = self._deferrals.cut(entries)
             parts = [
                 make_partition_batch(
                     one.partition, one.position, queue, overtakes=overtakes
@@ -314,9 +314,9 @@ class Drain:
             ]
             if not parts:
                 return [], AppliedBatch(taken=0)
-            watch = self._holds.watch(parts)
+            watch = self._deferrals.watch(parts)
             try:
-                # What it has locked when it is held it needs again, but for some.
+                # What it has locked when it is deferred it needs again, but for some.
                 applied = apply(
                     connection,
                     list_accepted(parts),
@@ -324,8 +324,8 @@ class Drain:
                     self._session.room,
                     watch,
                 )
-            except Held as held:
-                entries = self._holds.cut_held(entries, held)
+            except Deferred as deferred:
+                entries = self._deferrals.cut_deferred(entries, deferred)
             else:
                 return parts, applied
 

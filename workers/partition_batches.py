@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ingest.domain.deferrals import in_turn
 from ingest.domain.entry_ids import entry_order
-from ingest.domain.holds import in_turn
 from ingest.store.dead_letters.write import DeadLetter
 from ingest.store.partitions.leases import Advance
 from ingest.streams.stream import Entry, Waiting

@@ -7,7 +7,8 @@ one, and no drain applies it while that one waits. Ties are of two sorts:
 - what the rows show. Whoever accepts them knows every key that a row searches by or
   brings, and which rows share one, be it by way of others (`Ranking`);
 - what only Postgres shows: a profile holds both keys. Whoever applies a row sees the
-  profile, and asks whether an earlier row that waits touches it too (`workers.holds`).
+  profile, and asks whether an earlier row that waits touches it too
+  (`workers.deferrals`).
 
 So nothing is asked of rows that share nothing.
 """

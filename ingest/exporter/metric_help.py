@@ -100,9 +100,10 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "on the worker's CPU.",
         "penstock_batches_repeated_total": "`unique value`: two partitions wrote the "
         "same key at the same time; harmless if rare. `failed`, `halved`: a failing "
-        "import is being isolated. `held`: see `penstock_imports_held_total`.",
-        "penstock_imports_held_total": "Rows of one request reach the same profiles "
-        "in several partitions. This is harmless, and slower than rows that do not.",
+        "import is being isolated. `deferred`: see `penstock_imports_deferred_total`.",
+        "penstock_imports_deferred_total": "Rows of one request reach the same "
+        "profiles in several partitions. This is harmless, and slower than rows that "
+        "do not.",
         "penstock_tasks_retried_total": "Postgres or Redis was unavailable, or ended "
         "a deadlock; the task runs again. If there are many, check that server.",
         "penstock_retention_refused_total": "The clock of a host is wrong, or nothing "

@@ -12,8 +12,8 @@ import redis
 from msgspec import Struct
 
 from ingest.domain.answers import Answer
+from ingest.domain.deferrals import Queued
 from ingest.domain.entry_ids import entry_order, entry_time
-from ingest.domain.holds import Queued
 from ingest.domain.lanes import Lane
 from ingest.domain.ranks import Rank
 from ingest.streams.connections import REPEATS, connect_blocking

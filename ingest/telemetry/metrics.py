@@ -135,11 +135,11 @@ STAGE_SECONDS = Histogram(
 BATCHES_REPEATED = Counter(
     "penstock_batches_repeated_total",
     "Batches run again, by reason: another batch took a unique value, the batch failed,"
-    " it was halved to isolate a failing import, or imports had to be held.",
+    " it was halved to isolate a failing import, or imports were deferred.",
     ["reason"],
 )
-IMPORTS_HELD = Counter(
-    "penstock_imports_held_total",
+IMPORTS_DEFERRED = Counter(
+    "penstock_imports_deferred_total",
     "Batches that ended before an import that must follow another row of its request, "
     "in another partition: the rows share a `key`, or a `profile` has both keys.",
     ["reason"],
@@ -246,8 +246,8 @@ _begin(PROCESSED_BY_MATCHING, [matching.value for matching in Matching], _STATES
 _begin(CONFLICTS, [matching.value for matching in Matching])
 _begin(AMBIGUOUS_CHOSEN, [matching.value for matching in Matching])
 _begin(STAGE_SECONDS, STAGES)
-_begin(BATCHES_REPEATED, ("unique value", "failed", "halved", "held"))
-_begin(IMPORTS_HELD, ("key", "profile"))
+_begin(BATCHES_REPEATED, ("unique value", "failed", "halved", "deferred"))
+_begin(IMPORTS_DEFERRED, ("key", "profile"))
 _begin(CATALOG_RELOADS, ROLES[:3])
 _begin(ORPHAN_KEYS, ("email", "phone", "field", *SUBSCRIPTION_CHANNELS))
 _begin(GEO_LOOKUPS, ("found", "unknown", "failed"))

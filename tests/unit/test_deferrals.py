@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.domain.holds import Beyond, Hold, Queued, find_holds, in_turn
+from ingest.domain.deferrals import Beyond, Deferral, Queued, find_deferrals, in_turn
 from ingest.domain.ranks import Rank
 
 
@@ -20,7 +20,7 @@ SINGLE = Queued(1)
 
 
 @pytest.mark.parametrize(
-    ("waits", "held"),
+    ("waits", "deferred"),
     [
         pytest.param([row(3)], True, id="the row that goes before"),
         pytest.param([row(2)], True, id="one before that"),
@@ -32,32 +32,36 @@ SINGLE = Queued(1)
         pytest.param([], False, id="nothing"),
     ],
 )
-def test_an_import_is_held_while_a_row_before_it_waits(
-    waits: list[Queued], held: bool
+def test_an_import_is_deferred_while_a_row_before_it_waits(
+    waits: list[Queued], deferred: bool
 ) -> None:
     batch = {1: [SINGLE, row(4, (0, 3)), row(5)]}
 
-    holds = find_holds(batch, {0: Beyond(waits)})
+    deferrals = find_deferrals(batch, {0: Beyond(waits)})
 
-    assert holds == ([Hold(1, 1, 0)] if held else [])
-
-
-@pytest.mark.parametrize(("until", "held"), [(1, True), (2, False), (math.inf, False)])
-def test_what_is_older_than_what_is_known_goes_first(until: float, held: bool) -> None:
-    holds = find_holds({1: [row(4, (0, 3))]}, {0: Beyond((), until)})
-
-    assert bool(holds) is held
+    assert deferrals == ([Deferral(1, 1, 0)] if deferred else [])
 
 
-def test_what_is_in_the_batch_holds_nothing_unless_it_is_held() -> None:
+@pytest.mark.parametrize(
+    ("until", "deferred"), [(1, True), (2, False), (math.inf, False)]
+)
+def test_what_is_older_than_what_is_known_goes_first(
+    until: float, deferred: bool
+) -> None:
+    deferrals = find_deferrals({1: [row(4, (0, 3))]}, {0: Beyond((), until)})
+
+    assert bool(deferrals) is deferred
+
+
+def test_what_is_in_the_batch_defers_nothing_unless_it_is_deferred() -> None:
     batch = {0: [row(1), row(3, (2, 2))], 1: [row(4, (0, 3))]}
 
-    assert find_holds(batch, {2: Beyond()}) == []
-    holds = find_holds(batch, {2: Beyond([row(2)])})
+    assert find_deferrals(batch, {2: Beyond()}) == []
+    deferrals = find_deferrals(batch, {2: Beyond([row(2)])})
 
-    assert sorted(holds, key=lambda hold: hold.partition) == [
-        Hold(0, 1, 2),
-        Hold(1, 0, 0),
+    assert sorted(deferrals, key=lambda deferral: deferral.partition) == [
+        Deferral(0, 1, 2),
+        Deferral(1, 0, 0),
     ]
 
 
@@ -116,25 +120,25 @@ def test_something_can_always_be_applied(
             batch = {partition: queues[partition][:size]}
             beyond = {other: Beyond(queues[other]) for other in range(4)}
             beyond[partition] = Beyond(queues[partition][size:])
-            cut = [hold.index for hold in find_holds(batch, beyond)]
+            cut = [deferral.index for deferral in find_deferrals(batch, beyond)]
             del queues[partition][: min([size, *cut])]
         assert sum(map(len, queues.values())) < left
 
 
-def test_rows_accepted_again_in_one_millisecond_hold_up_nobody() -> None:
+def test_rows_accepted_again_in_one_millisecond_defer_nobody() -> None:
     # Rows 1 and 2 were applied; all were appended twice before the clock went on.
     again = [row(number, (1, 5)) for number in (6, 7)]
     first = [*again, row(1), row(2), *again]
     second = [row(number, (0, 2)) for number in (3, 4, 5)] * 2
 
-    assert find_holds({0: first, 1: second}, {}) == []
-    assert find_holds({0: first}, {1: Beyond(second)}) == [Hold(0, 0, 1)]
-    assert find_holds({1: second}, {0: Beyond(first)}) == []
+    assert find_deferrals({0: first, 1: second}, {}) == []
+    assert find_deferrals({0: first}, {1: Beyond(second)}) == [Deferral(0, 0, 1)]
+    assert find_deferrals({1: second}, {0: Beyond(first)}) == []
 
 
 def test_a_row_behind_those_accepted_again_holds_what_comes_after_it() -> None:
     batch = {0: [row(5), row(6)], 1: [row(8, (0, 7))]}
     again = [row(4), row(5), row(6)]
 
-    assert find_holds(batch, {0: Beyond(again)}) == []
-    assert find_holds(batch, {0: Beyond([*again, row(7)])}) == [Hold(1, 0, 0)]
+    assert find_deferrals(batch, {0: Beyond(again)}) == []
+    assert find_deferrals(batch, {0: Beyond([*again, row(7)])}) == [Deferral(1, 0, 0)]

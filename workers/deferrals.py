@@ -8,17 +8,17 @@ from uuid import UUID
 
 from ingest.domain.batches import Prepared
 from ingest.domain.catalog import Catalog
-from ingest.domain.errors import Rejected
-from ingest.domain.holds import (
+from ingest.domain.deferrals import (
     Beyond,
-    Held,
-    Hold,
+    Deferral,
+    Deferred,
     Queued,
     Suspect,
-    find_holds,
+    find_deferrals,
     find_suspects,
     is_first,
 )
+from ingest.domain.errors import Rejected
 from ingest.domain.matching import build_route_search
 from ingest.domain.ranks import KeyName, find_touched
 from ingest.domain.workspace import Workspace
@@ -38,13 +38,13 @@ _MAX_NAMES = 10_000
 _LOOKS_TOGETHER = 8
 
 
-class Holds:
+class Deferrals:
     """Imports that wait for others, as one drain knows them."""
 
     def __init__(self, stream: Stream, partitions: int) -> None:
         self._stream = stream
         self._partitions = partitions
-        #: What the imports waited for that were held since this was cleared.
+        #: What the imports waited for that were deferred since this was cleared.
         self.awaited: set[int] = set()
         self._together: set[int] = set()
         self._looks = 0
@@ -67,9 +67,9 @@ class Holds:
             behind = queue[-1].id if queue else None
             waiting, known_until = self._scan(partition, behind, milliseconds)
             beyond[partition] = Beyond([one.queued for one in waiting], known_until)
-        for hold in find_holds(batch, beyond):
-            self._note(hold, "key")
-            kept[hold.partition] = kept[hold.partition][: hold.index]
+        for deferral in find_deferrals(batch, beyond):
+            self._note(deferral, "key")
+            kept[deferral.partition] = kept[deferral.partition][: deferral.index]
         return kept
 
     def watch(self, parts: Sequence[PartitionBatch]) -> Watch:
@@ -101,21 +101,21 @@ class Holds:
             self._together.clear()
         return [joined, *apart] if joined else apart
 
-    def cut_held(
-        self, entries: Mapping[int, list[Entry]], held: Held
+    def cut_deferred(
+        self, entries: Mapping[int, list[Entry]], deferred: Deferred
     ) -> dict[int, list[Entry]]:
-        """Return `entries` up to the first of each partition that was `held`."""
+        """Return `entries` up to the first of each partition that was `deferred`."""
         kept = dict(entries)
-        for hold in held.holds:
-            self._note(hold, "profile")
-            kept[hold.partition] = kept[hold.partition][: hold.index]
-        metrics.BATCHES_REPEATED.labels("held").inc()
+        for deferral in deferred.deferrals:
+            self._note(deferral, "profile")
+            kept[deferral.partition] = kept[deferral.partition][: deferral.index]
+        metrics.BATCHES_REPEATED.labels("deferred").inc()
         return kept
 
-    def _note(self, hold: Hold, reason: str) -> None:
-        metrics.IMPORTS_HELD.labels(reason).inc()
-        self.awaited.add(hold.awaited)
-        self._together |= {hold.partition, hold.awaited}
+    def _note(self, deferral: Deferral, reason: str) -> None:
+        metrics.IMPORTS_DEFERRED.labels(reason).inc()
+        self.awaited.add(deferral.awaited)
+        self._together |= {deferral.partition, deferral.awaited}
         self._looks = _LOOKS_TOGETHER
 
     def _look(
@@ -124,7 +124,7 @@ class Holds:
         workspace: Workspace,
         prepared: Sequence[Prepared],
     ) -> None:
-        """Raise Held if what waits elsewhere touches a profile of `workspace` first."""
+        """Raise Deferred if what waits elsewhere touches the profiles first."""
         accepted: dict[UUID, ReadImport] = {}
         for one in (one for part in parts for one in part.accepted):
             accepted.setdefault(one.import_.import_id, one)
@@ -137,15 +137,15 @@ class Holds:
             (accepted[suspect.import_id], suspect)
             for suspect in find_suspects(workspace, ranked)
         ]
-        if asking and (holds := self._ask(parts, asking, workspace.catalog)):
-            raise Held(holds)
+        if asking and (deferrals := self._ask(parts, asking, workspace.catalog)):
+            raise Deferred(deferrals)
 
     def _ask(
         self,
         parts: Sequence[PartitionBatch],
         asking: Sequence[tuple[ReadImport, Suspect]],
         catalog: Catalog,
-    ) -> list[Hold]:
+    ) -> list[Deferral]:
         """Return the first import of each part that others go before."""
         # What overtakes goes before entries that were appended earlier.
         taken = {part.partition: part.entries for part in parts if not part.overtakes}
@@ -156,7 +156,7 @@ class Holds:
         }
         milliseconds = max(one.queued.milliseconds for one, _ in asking)
         kinds = {suspect.rank.request: set(suspect.rank.kinds) for _, suspect in asking}
-        holds: dict[int, Hold] = {}
+        deferrals: dict[int, Deferral] = {}
         for partition in range(self._partitions):
             before = taken.get(partition, ())
             behind = before[-1].id if before else None
@@ -177,10 +177,12 @@ class Holds:
                     one.queued.milliseconds, waiting, known_until
                 ):
                     number = numbers[one.partition, one.entry_id]
-                    hold = Hold(one.partition, number, partition)
-                    first = holds.setdefault(one.partition, hold)
-                    holds[one.partition] = min(first, hold, key=attrgetter("index"))
-        return list(holds.values())
+                    deferral = Deferral(one.partition, number, partition)
+                    first = deferrals.setdefault(one.partition, deferral)
+                    deferrals[one.partition] = min(
+                        first, deferral, key=attrgetter("index")
+                    )
+        return list(deferrals.values())
 
     def _recall(
         self, partition: int, entry: Entry, catalog: Catalog, kinds: Set[str]
@@ -247,7 +249,7 @@ def _find_names(entry: Entry, catalog: Catalog, kinds: Set[str]) -> Set[KeyName]
     return find_touched(import_, search, catalog, kinds)
 
 
-def find_held(
+def find_deferred(
     leases: Iterable[Lease],
     entries: Mapping[int, Sequence[Entry]],
     parts: Iterable[PartitionBatch],

@@ -1,14 +1,14 @@
 """Imports of a batch that wait for others, and the order of the rest.
 
-A *hold* is an import that comes after one of its request (`ranks`), which waits in
-another partition. It holds up what is behind it in its own.
+A *deferral* is of an import that comes after one of its request (`ranks`), which waits
+in another partition. With it is deferred what is behind it in its own.
 
-Nobody waits for ever. An import is held by entries that Redis took in the same
+Nobody waits for ever. An import is deferred by entries that Redis took in the same
 millisecond or before, and stands behind such. In the same millisecond only rows of its
-own request with smaller numbers hold it, which were appended before. A row that stands
+own request with smaller numbers defer it, which were appended before. A row that stands
 behind a later one of its request was accepted again: it was applied before that one,
-and holds nothing. So no chain of holds comes back to where it began, and the entry that
-was appended first of all is never held.
+and defers nothing. So no chain of deferrals comes back to where it began, and the entry
+that was appended first of all is never deferred.
 """
 
 import math
@@ -25,15 +25,15 @@ from ingest.domain.ranks import KeyName, Rank, find_names
 from ingest.domain.workspace import Workspace
 
 
-class Held(PenstockError):
+class Deferred(PenstockError):
     """Imports of a batch come after others that wait: it is to be cut before them."""
 
-    def __init__(self, holds: Iterable["Hold"]) -> None:
+    def __init__(self, deferrals: Iterable["Deferral"]) -> None:
         super().__init__("Imports come after others that wait")
-        self.holds = list(holds)
+        self.deferrals = list(deferrals)
 
 
-class Hold(Struct, frozen=True):
+class Deferral(Struct, frozen=True):
     """The first import of a partition that has to wait, and for which partition."""
 
     partition: int
@@ -87,13 +87,15 @@ def is_first(entries: Iterable[Queued]) -> list[bool]:
     return told
 
 
-def find_holds(batch: WaitingEntries, beyond: Mapping[int, Beyond]) -> list[Hold]:
+def find_deferrals(
+    batch: WaitingEntries, beyond: Mapping[int, Beyond]
+) -> list[Deferral]:
     """Return the first import that has to wait, of each partition that has one.
 
     `batch` holds entries by partition, and `beyond` what waits behind them, and in
     partitions that the batch is not of.
     """
-    holds: dict[int, Hold] = {}
+    deferrals: dict[int, Deferral] = {}
     ends = {partition: len(queue) for partition, queue in batch.items()}
     cut = True
     # What is cut may be what others come after.
@@ -103,10 +105,10 @@ def find_holds(batch: WaitingEntries, beyond: Mapping[int, Beyond]) -> list[Hold
             for index in range(ends[partition]):
                 awaited = _find_awaited(queue[index], batch, ends, beyond)
                 if awaited is not None:
-                    holds[partition] = Hold(partition, index, awaited)
+                    deferrals[partition] = Deferral(partition, index, awaited)
                     ends[partition], cut = index, True
                     break
-    return list(holds.values())
+    return list(deferrals.values())
 
 
 def _find_awaited(
