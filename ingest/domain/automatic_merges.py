@@ -122,7 +122,7 @@ def unite(
     survivor, *others = sorted(found.profiles, key=age)
     # Receipts are not looked at for when values changed: that is for operators.
     made = merge_profiles(survivor, others, {}, database, limits, {})
-    return AutomaticMerge(survivor, made, make_stored(import_, made))
+    return AutomaticMerge(survivor, made, make_stored(import_, survivor, made))
 
 
 def _is_proof(lookup: Lookup, database: Database) -> bool:

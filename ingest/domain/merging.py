@@ -22,7 +22,7 @@ from ingest.domain.profile_merges import (
     choose_survivor,
     merge_profiles,
 )
-from ingest.domain.profiles import Profile
+from ingest.domain.profiles import Profile, Stamps
 from ingest.domain.statuses import rank_prohibition
 from ingest.domain.workspace import Alias, Workspace
 
@@ -41,6 +41,8 @@ class StoredMerge(Struct, frozen=True, kw_only=True):
     absorbed: tuple[Profile, ...]
     #: Former ids of those, and whose they were.
     aliases: Mapping[str, str] = {}
+    #: The stamps that the survivor had, where its database keeps times.
+    stamps: Stamps | None = None
 
 
 def apply(
@@ -80,16 +82,17 @@ def apply(
         },
         profiles=tuple(one.id for one in made.absorbed),
     )
-    return outcome, make_stored(import_, made)
+    return outcome, make_stored(import_, survivor, made)
 
 
-def make_stored(import_: Import, made: MergedProfiles) -> StoredMerge:
-    """Return what is kept of a merge."""
+def make_stored(import_: Import, before: Profile, made: MergedProfiles) -> StoredMerge:
+    """Return what is kept of a merge into the profile that was `before`."""
     return StoredMerge(
         merge_id=import_.import_id,
         database_id=import_.database_id,
         survivor_id=made.survivor.id,
         absorbed=made.absorbed,
+        stamps=before.stamps,
     )
 
 

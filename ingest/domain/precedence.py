@@ -210,8 +210,8 @@ class _Judge:
         if reason is None and stored.last is not None and stamp.at < stored.last:
             reason = NEWER if stored.first is None else BETWEEN
         if reason is not None:
-            # What is so already was not kept out of anything.
-            if not same(self._there.get(path), sent):
+            # What is so already is kept out of nothing, unless a number has come to it.
+            if reason == BETWEEN or not same(self._there.get(path), sent):
                 self._keep(path, reason, stored, sent)
             return False
         self.written[path] = stamp

@@ -22,6 +22,7 @@ from ingest.domain.lookups import search_keys
 from ingest.domain.merge import check_size, size_of
 from ingest.domain.names import listed
 from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
+from ingest.domain.stamps import NO_STAMPS, find, unite
 from ingest.domain.statuses import rank_prohibition
 from ingest.domain.subscription_drafts import MAX_PRIORITY
 from ingest.domain.updates import Action, Update
@@ -167,6 +168,8 @@ def merge_profiles(
     merged = keep_former(
         merged, [list_values(one, database) for one in everyone], database
     )
+    if database.times:
+        merged = replace(merged, stamps=unite(everyone, merged))
     _check_limits(merged, everyone, database, limits)
     decided = [_PHONES, *(_declare(name, database) for name in fields)]
     operators = {
@@ -238,13 +241,15 @@ class _Choice(Struct, frozen=True):
     ) -> object:
         """Return the value that changed last; first, if not `last`.
 
-        By receipts; of profiles whose receipts tell nothing, by their updates.
+        By its stamp, then by receipts; of profiles whose receipts tell nothing, by
+        their updates.
         """
 
-        def rank(one: tuple[Profile, object]) -> tuple[int, str]:
+        def rank(one: tuple[Profile, object]) -> tuple[int, int, str]:
             profile = one[0]
+            stamp = find(profile.stamps or NO_STAMPS, path, is_there=True)
             updated = profile.updated_at.isoformat() if profile.updated_at else ""
-            return self.changed_at.get((profile.id, path), 0), updated
+            return stamp.at, self.changed_at.get((profile.id, path), 0), updated
 
         return (max if last else min)(held, key=rank)[1]
 

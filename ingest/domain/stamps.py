@@ -4,7 +4,7 @@ Only databases with `times` have any (T1).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from ingest.domain.merge import name_subscription, same
@@ -81,28 +81,75 @@ def advance(stamps: Stamps, after: Profile, written: Written) -> Stamps | None:
 
 
 def _choose_default(stamps: Iterable[Stamp]) -> Stamp | None:
-    """Return the most frequent of `stamps`; None if that is of undated values."""
+    """Return the most frequent of `stamps`, and the newest of several such.
+
+    None if that is of undated values.
+    """
     # What was added to since has a stamp of its own.
-    plain = Counter(stamp for stamp in stamps if stamp.last is None)
-    ((default, _),) = plain.most_common(1) or [(UNDATED, 0)]
+    counts = Counter(stamp for stamp in stamps if stamp.last is None)
+    if not counts:
+        return None
+    default = max(counts, key=lambda one: (counts[one], one.at, one.rank))
     return None if default == UNDATED else default
 
 
-def restamp(before: Profile, after: Profile, stamp: Stamp) -> Stamps | None:
-    """Return the stamps of `after`, in which all that differs from `before` has one.
+def restamp(
+    before: Profile, after: Profile, stamp: Stamp, known: Stamps | None = None
+) -> Stamps | None:
+    """Return the stamps of `after`, what differs from `before` being of `stamp`.
 
-    For what is no import: the undo of one, for example.
+    Or of what was `known` of it, where something is.
     """
-    old, new = show_paths(before), show_paths(after)
-    differing = [
-        path for path in {**old, **new} if not same(old.get(path), new.get(path))
-    ]
-    stamps = before.stamps or NO_STAMPS
+    stamps, paths = before.stamps or NO_STAMPS, show_paths(after)
+    differing = _list_differing(show_paths(before), paths)
     written: dict[str, Stamp | None] = dict.fromkeys(differing, stamp)
     # Whatever was known of the properties of an object that was replaced.
-    for path in list_within(stamps.paths, differing):
-        written.setdefault(path, None)
+    written |= dict.fromkeys(list_within(stamps.paths, differing))
+    if known is not None:
+        written |= {
+            path: find(known, path, is_there=path in paths) for path in differing
+        }
+        written |= {
+            path: known.paths[path] for path in list_within(known.paths, differing)
+        }
     return advance(stamps, after, written)
+
+
+def unite(profiles: Sequence[Profile], merged: Profile) -> Stamps | None:
+    """Return the stamps of `merged`, which several profiles have become (T13).
+
+    What the first of them has as it was keeps its stamp. Everything else is as new as
+    the newest value that it may be made of.
+    """
+    known = [(one.stamps or NO_STAMPS, show_paths(one)) for one in profiles]
+    differing = _list_differing(known[0][1], show_paths(merged))
+    written = {
+        path: _find_newest(
+            [find(stamps, path, is_there=path in paths) for stamps, paths in known]
+        )
+        for path in differing
+    }
+    for stamps, _ in known:
+        for path in list_within(stamps.paths, differing):
+            stamp = stamps.paths[path]
+            written[path] = _find_newest([written.get(path, stamp), stamp])
+    return advance(known[0][0], merged, written)
+
+
+def _list_differing(
+    before: Mapping[str, object], after: Mapping[str, object]
+) -> list[str]:
+    paths = {**before, **after}
+    return [path for path in paths if not same(before.get(path), after.get(path))]
+
+
+def _find_newest(stamps: Sequence[Stamp]) -> Stamp:
+    newest = max(stamps, key=lambda one: (one.rank, one.at))
+    # When which number was increased is of no use once they are added up.
+    last = max(max(one.at, one.last or 0) for one in stamps)
+    return Stamp(
+        rank=newest.rank, at=newest.at, last=last if last > newest.at else None
+    )
 
 
 def list_within(paths: Iterable[str], outer: Iterable[str]) -> Iterator[str]:

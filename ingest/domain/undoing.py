@@ -1,6 +1,7 @@
 """Undo: the reversal of an import, put into the profiles that a batch works on."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -22,8 +23,9 @@ from ingest.domain.lookups import (
 from ingest.domain.merge import Changes
 from ingest.domain.merging import StoredMerge
 from ingest.domain.paths import list_changes, write
-from ingest.domain.profiles import Profile
+from ingest.domain.profiles import Profile, Stamp
 from ingest.domain.reversals import CHANGED_SINCE, Reversal, take_back
+from ingest.domain.stamps import NO_STAMPS, restamp, to_microseconds
 from ingest.domain.workspace import Workspace
 
 
@@ -61,7 +63,8 @@ def apply(
         )
     since = _check_merge(history, undo, merge)
     before = profile or Profile(id=profile_id, database_id=database_id)
-    after, faults = _store(workspace, before, reversal, restored)
+    date = partial(_date, before, import_, database, merge)
+    after, faults = _store(workspace, before, reversal, restored, date)
     changes = list_changes(profile, after)
     outcome = Outcome(
         import_id=import_.import_id,
@@ -143,6 +146,7 @@ def _store(
     before: Profile,
     reversal: Reversal,
     restored: Collection[Lookup],
+    date: Callable[[Profile], Profile],
 ) -> tuple[Profile | None, tuple[Fault, ...]]:
     """Put what a reversal makes of a profile; return it, and what could not be done."""
     if reversal.removes:
@@ -157,9 +161,28 @@ def _store(
             for fault in taken:
                 del values[fault.path]
             continue
+        after = date(after)
         workspace.put(after)
         return after, tuple(faults)
     return before, tuple(faults)
+
+
+def _date(
+    before: Profile,
+    import_: Import,
+    database: Database,
+    merge: StoredMerge | None,
+    after: Profile,
+) -> Profile:
+    """Date what an undo has changed (T13): from now on, but for what a merge kept.
+
+    By no source, so that what is of a rank and came before it still counts.
+    """
+    if not database.times:
+        return after
+    stamp = Stamp(rank=0, at=to_microseconds(import_.accepted_at))
+    known = (merge.stamps or NO_STAMPS) if merge else None
+    return replace(after, stamps=restamp(before, after, stamp, known))
 
 
 def _without_unknown_segments(

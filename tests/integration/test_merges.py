@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ingest.domain.imports import Import, Operation, Outcome
 from ingest.domain.statuses import STATUSES
@@ -24,6 +25,7 @@ from ingest.store.receipts.pages import list_history
 from ingest.store.searches import search
 from ingest.wire.profile_schemas import ProfileSchemas
 from tests.conftest import Connection
+from tests.declared import change_database
 from tests.factories import by_email, make_import, make_merge, make_undo
 from tests.intakes import wait_until
 from tests.pipeline import Pipeline
@@ -309,7 +311,12 @@ PERSON = st.fixed_dictionaries(
 #: Every table that is about profiles, but when they were written.
 _TABLES = """
     SELECT (SELECT jsonb_agg(to_jsonb(it) - '{version,updated_at,subscriptions}'::text[]
+                             || jsonb_build_object('stamps', stamps -> 'd')
                              ORDER BY id) FROM profiles AS it),
+           -- A subscription that a merge brought is marked as deleted, and dated.
+           (SELECT jsonb_agg(jsonb_build_array(id, path, stamp) ORDER BY id, path)
+              FROM profiles, jsonb_each(stamps -> 'f') AS dated (path, stamp)
+             WHERE NOT starts_with(path, 'subscriptions[')),
            (SELECT jsonb_agg(to_jsonb(it) - '{updated_at,created_at,priority}'::text[]
                              ORDER BY profile_id, contact)
               FROM subscriptions AS it WHERE NOT is_deleted),
@@ -321,20 +328,22 @@ _TABLES = """
     """
 
 
-@pytest.mark.fact("X.2-parted", "M.6-former-keys")
+@pytest.mark.fact("X.2-parted", "M.6-former-keys", "T.13-later")
 @examples(
     max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(PERSON, PERSON, st.sets(st.sampled_from([1, 2])), st.booleans())
+@given(PERSON, PERSON, st.sets(st.sampled_from([1, 2])), st.booleans(), st.booleans())
 def test_a_merge_and_its_undo_leave_every_table_as_it_was(
     connection: Connection,
     one: dict[str, Any],
     other: dict[str, Any],
     segments: set[int],
     newest: bool,
+    times: bool,
 ) -> None:
+    change_database(connection, times=times)
     connection.execute(
         "TRUNCATE profiles, match_keys, segment_members, imports, profile_aliases,"
         " merges CASCADE"
@@ -361,3 +370,75 @@ def test_a_merge_and_its_undo_leave_every_table_as_it_was(
 
     assert (parted.error, parted.kept) == (0, ()), parted.error_text
     assert connection.execute(_TABLES).fetchone() == before
+
+
+@pytest.mark.fact("T.13-later")
+def test_an_undo_is_of_the_moment_when_it_is_accepted(connection: Connection) -> None:
+    change_database(connection, times=True, sources={"crm": 20, "http": 0})
+    pipeline = Pipeline(connection)
+    now = datetime.now(UTC)
+
+    def send(note: str, minutes: int, **more: Any) -> Outcome:
+        import_ = by_email(ANN, {"_fname": note})
+        as_of = now - timedelta(minutes=minutes)
+        (outcome,) = pipeline.apply(replace(import_, as_of=as_of, **more))
+        return outcome
+
+    send("first", 60)
+    wrong = send("wrong", 10)
+    (undone,) = pipeline.apply(make_undo(wrong))
+    assert undone.error == 0, undone.error_text
+    profile_id = undone.profile_id or ""
+    assert pipeline.profile(profile_id)["fields"]["_fname"] == "first"
+    # What is late is older than the correction.
+    late = send("late", 5)
+    assert [(one.path, one.reason) for one in late.kept] == [("_fname", "newer")]
+    assert pipeline.profile(profile_id)["fields"]["_fname"] == "first"
+
+
+@pytest.mark.fact("T.13-later")
+def test_merged_values_are_as_old_as_they_were(connection: Connection) -> None:
+    change_database(connection, times=True)
+    pipeline = Pipeline(connection)
+    now = datetime.now(UTC)
+
+    def send(email: str, minutes: int, **data: Any) -> Outcome:
+        import_ = by_email(email, data)
+        as_of = now - timedelta(minutes=minutes)
+        (outcome,) = pipeline.apply(replace(import_, as_of=as_of))
+        return outcome
+
+    ann = send(ANN, 50, _fname="Ann").profile_id or ""
+    bob = send(BOB, 30, _lname="Bob").profile_id or ""
+    send(BOB, 20, _fname="Bob")
+    latest = {"_fname": "latest"}
+    (merged,) = pipeline.apply(make_merge(ann, bob, fields=latest))
+    assert merged.error == 0, merged.error_text
+    assert pipeline.profile(ann)["fields"]["_fname"] == "Bob"
+    assert [one.path for one in send(ANN, 25, _fname="x", _lname="x").kept] == [
+        "_fname"
+    ]
+    assert [one.path for one in send(BOB, 35, _lname="y").kept] == ["_lname"]
+
+
+@pytest.mark.fact("T.13-later")
+def test_what_was_stored_before_times_were_kept_is_older(
+    connection: Connection,
+) -> None:
+    change_database(connection, times=False)
+    ann = Pipeline(connection).create({"email": ANN, "_fname": "Ann"})
+    change_database(connection, times=True)
+    long_ago = datetime(2001, 1, 1, tzinfo=UTC)
+    pipeline = Pipeline(connection)
+    import_ = by_email(ANN, {"_fname": "Anna"})
+    (outcome,) = pipeline.apply(replace(import_, as_of=long_ago))
+
+    assert (outcome.state, outcome.kept) == ("updated", ())
+    assert pipeline.profile(ann)["fields"]["_fname"] == "Anna"
+    # Off again they stay, unread.
+    change_database(connection, times=False)
+    (outcome,) = Pipeline(connection).apply(by_email(ANN, {"_fname": "Ann"}))
+    assert outcome.changes == {"_fname": ("Anna", "Ann")}
+    row = connection.execute("SELECT stamps FROM profiles").fetchone()
+    assert row is not None
+    assert row[0]

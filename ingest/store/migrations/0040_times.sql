@@ -9,3 +9,5 @@ ALTER TABLE tokens ADD COLUMN source text NOT NULL DEFAULT '';
 
 -- {"d": stamp, "f": {"path": stamp}}; NULL for nearly all.
 ALTER TABLE profiles ADD COLUMN stamps jsonb;
+-- What the survivor's were.
+ALTER TABLE merges ADD COLUMN stamps jsonb;

@@ -2,13 +2,16 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
+import orjson
 
 from ingest.domain.merging import StoredMerge
 from ingest.domain.profiles import Profile
 from ingest.store.database import Connection
+from ingest.store.profiles.stamps import dump_stamps, load_stamps
 from ingest.store.profiles.subscriptions import dump_subscriptions, load_subscriptions
 from ingest.store.rows import Id, dump_array
 
@@ -24,6 +27,7 @@ class _Image(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     segments: tuple[int, ...] = ()
     former_keys: dict[str, list[object]] = {}
     created_at: datetime | None = None
+    stamps: dict[str, Any] | None = None
 
 
 _ENCODER = msgspec.json.Encoder()
@@ -42,15 +46,17 @@ def insert_merge(connection: Connection, merge: StoredMerge, now: datetime) -> N
         "survivor_id": merge.survivor_id,
         "absorbed": dump_array(absorbed),
         "profiles": dump_array([merge.survivor_id, *absorbed]),
+        "stamps": merge.stamps and orjson.dumps(dump_stamps(merge.stamps)).decode(),
         "before": _ENCODER.encode([_show(one) for one in merge.absorbed]).decode(),
         "now": now,
     }
     connection.execute(
         """
         INSERT INTO merges (merge_id, database_id, survivor_id, absorbed, before,
-                            aliases, merged_at)
+                            stamps, aliases, merged_at)
         SELECT %(merge_id)s, %(database_id)s, %(survivor_id)s,
                cardinality(%(absorbed)s::text[]), %(before)s::jsonb,
+               %(stamps)s::jsonb,
                coalesce(jsonb_object_agg(alias.alias_id, alias.profile_id), '{}'),
                %(now)s
           FROM unnest(%(absorbed)s::text[]) AS owner (profile_id)
@@ -142,7 +148,7 @@ def load_merges(
         return {}
     rows = connection.execute(
         """
-        SELECT merge_id, database_id, survivor_id, before::text, aliases
+        SELECT merge_id, database_id, survivor_id, before::text, aliases, stamps
           FROM merges
          WHERE merge_id = ANY(%(ids)s::uuid[])
            AND before IS NOT NULL
@@ -158,8 +164,9 @@ def load_merges(
                 _make(database_id, image) for image in _DECODER.decode(before)
             ),
             aliases=aliases,
+            stamps=load_stamps(stamps) if stamps else None,
         )
-        for merge_id, database_id, survivor_id, before, aliases in rows
+        for merge_id, database_id, survivor_id, before, aliases, stamps in rows
     }
 
 
@@ -226,6 +233,7 @@ def _show(profile: Profile) -> _Image:
         segments=tuple(sorted(profile.segments)),
         former_keys={path: list(one) for path, one in profile.former_keys.items()},
         created_at=profile.created_at,
+        stamps=dump_stamps(profile.stamps) if profile.stamps else None,
     )
 
 
@@ -240,4 +248,5 @@ def _make(database_id: int, image: _Image) -> Profile:
         segments=frozenset(image.segments),
         former_keys=image.former_keys,
         created_at=image.created_at,
+        stamps=load_stamps(image.stamps) if image.stamps else None,
     )

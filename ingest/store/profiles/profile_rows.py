@@ -202,7 +202,7 @@ def update_profiles(
                subscriptions = coalesce(changed.subscriptions::json,
                                         profiles.subscriptions),
                former_keys = changed.former_keys,
-               stamps = coalesce(changed.stamps, profiles.stamps),
+               stamps = changed.stamps,
                version = profiles.version + 1,
                updated_at = %(now)s
           FROM jsonb_to_recordset(%(rows)s::jsonb)
