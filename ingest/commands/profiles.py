@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import click
+from msgspec import to_builtins
 from rich.console import Console
 
 from ingest.commands.databases import database_options
@@ -14,7 +15,7 @@ from ingest.commands.profile_terms import find_profile
 from ingest.commands.receipts import show_value
 from ingest.domain.former_keys import name_former
 from ingest.domain.profiles import Profile
-from ingest.domain.views import view_profile
+from ingest.domain.views import view_profile, view_times
 from ingest.store.database import connect
 from ingest.store.profiles.aliases import list_former_ids
 from ingest.store.receipts.pages import ImportPage, list_history
@@ -86,6 +87,8 @@ def show(
     former_ids = former.get(profile.id, [])
     if as_json:
         document = view_profile(profile)
+        if profile.stamps is not None:
+            document["times"] = to_builtins(view_times(profile))
         if former_ids:
             document |= {"former_ids": former_ids, "former_keys": profile.former_keys}
         history = page.imports if count else []
@@ -120,6 +123,13 @@ def _show_profile(console: Console, profile: Profile, former_ids: list[str]) -> 
                 str(one.priority),
             )
         console.print(listed)
+    if profile.stamps is not None:
+        dated = make_table("value", "of", "last added to", "rank", title="Times")
+        for written in view_times(profile):
+            last = moment(written.last) if written.last else ""
+            row = (written.path, moment(written.at), last, str(written.rank))
+            dated.add_row(*row)
+        console.print(dated)
 
 
 def _facts(profile: Profile, former_ids: list[str]) -> Iterator[tuple[str, str]]:

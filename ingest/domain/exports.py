@@ -7,6 +7,7 @@ from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
 from ingest.domain.profiles import Profile
+from ingest.domain.stamps import dump_stamps
 from ingest.domain.views import view_profile, view_subscription
 
 #: Profiles of one page.
@@ -35,7 +36,7 @@ def show_profile(
     """Return a profile as the element of a batch: importing it changes nothing.
 
     Deleted subscriptions stand apart, for an import would restore them, and so do the
-    ids and keys of profiles that were merged into it.
+    ids and keys of profiles that were merged into it, and when values were written.
     """
     live = {key: one for key, one in profile.subscriptions.items() if not one.deleted}
     gone = [one for one in profile.subscriptions.values() if one.deleted]
@@ -59,6 +60,8 @@ def show_profile(
         line["former_ids"] = former_ids
     if profile.former_keys:
         line["former_keys"] = profile.former_keys
+    if profile.stamps is not None:
+        line["stamps"] = dump_stamps(profile.stamps)
     return line
 
 

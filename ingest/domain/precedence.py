@@ -58,6 +58,8 @@ class Dated(Struct, frozen=True, kw_only=True):
     written: Written = {}
 
 
+#: Of moments for a database without any.
+NO_TIMES = "The database does not keep times"
 #: How far the clocks of senders may be ahead of ours (T3).
 _AHEAD = timedelta(minutes=5)
 
@@ -74,7 +76,7 @@ def check_moments(import_: Import, draft: Draft, database: Database) -> list[Fau
 
 def _find_fault(moment: datetime, latest: datetime, database: Database) -> str:
     if not database.times:
-        return "The database does not keep times"
+        return NO_TIMES
     return "In the future (at most 5 minutes ahead)" if moment > latest else ""
 
 

@@ -6,6 +6,9 @@ Only databases with `times` have any (T1).
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from msgspec import Meta, Struct, convert
 
 from ingest.domain.merge import name_subscription, same
 from ingest.domain.profiles import Profile, Stamp, Stamps, Subscription
@@ -15,6 +18,10 @@ UNDATED = Stamp(rank=0, at=0)
 NO_STAMPS = Stamps()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+#: The members of a stamp, in the order stored.
+_NAMES = ("rank", "at", "last", "first", "total")
+_Members = Annotated[list[int | float], Meta(min_length=2, max_length=len(_NAMES))]
 
 #: Path → its new stamp; None to have none any more.
 Written = Mapping[str, Stamp | None]
@@ -28,6 +35,44 @@ def to_microseconds(moment: datetime) -> int:
 def to_datetime(microseconds: int) -> datetime:
     """Return the moment of a stamp, in UTC."""
     return _EPOCH + timedelta(microseconds=microseconds)
+
+
+class _Document(Struct, frozen=True):
+    """Stamps as they are stored."""
+
+    d: _Members | None = None
+    f: dict[str, _Members] = {}
+
+
+def dump_stamps(stamps: Stamps) -> dict[str, object]:
+    """Return the document to store: `{"d": stamp, "f": {path: stamp}}`.
+
+    A stamp is an array: rank, moment, and what it has of last, first, and total.
+    """
+    document: dict[str, object] = {}
+    if stamps.default is not None:
+        document["d"] = _dump(stamps.default)
+    if stamps.paths:
+        document["f"] = {path: _dump(one) for path, one in stamps.paths.items()}
+    return document
+
+
+def load_stamps(document: object) -> Stamps:
+    """Return the stamps of a stored document; raise ValidationError for any other."""
+    stored = convert(document, _Document)
+    return Stamps(
+        default=None if stored.d is None else _load(stored.d),
+        paths={path: _load(one) for path, one in stored.f.items()},
+    )
+
+
+def _dump(stamp: Stamp) -> list[int | float]:
+    members = (getattr(stamp, name) for name in _NAMES)
+    return [one for one in members if one is not None]
+
+
+def _load(members: Sequence[int | float]) -> Stamp:
+    return convert(dict(zip(_NAMES, members, strict=False)), Stamp)
 
 
 def name_segment(segment_id: int) -> str:

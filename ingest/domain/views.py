@@ -1,6 +1,7 @@
 """Profiles and subscriptions as they are read back (contract 12.1)."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from hashlib import blake2b, md5
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from ingest.domain.catalog import Channel
 from ingest.domain.contacts import email_key
 from ingest.domain.dates import dump_date
 from ingest.domain.profiles import Profile, Subscription
+from ingest.domain.stamps import NO_STAMPS, UNDATED, find, show_paths, to_datetime
 from ingest.domain.statuses import STATUSES
 
 #: Mail providers that own several domains; of any other, the group is `other`.
@@ -78,6 +80,36 @@ class ProfileView(Struct, frozen=True, kw_only=True):
     _md5: str | UnsetType = UNSET
     phones: list[str] | UnsetType = UNSET
     subscriptions: list[SubscriptionView] | UnsetType = UNSET
+
+
+class TimeView(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """When a value was set, and by a source of which rank (T12)."""
+
+    path: str
+    at: datetime
+    rank: int = 0
+    #: When something was last added to it, or taken from it, since.
+    last: datetime | None = None
+
+
+def view_times(profile: Profile) -> list[TimeView]:
+    """Show when the values of a profile were written, those that are known (T12).
+
+    Of what the profile no longer has too.
+    """
+    stamps = profile.stamps or NO_STAMPS
+    paths = {**stamps.paths, **dict.fromkeys(show_paths(profile))}
+    dated = {path: find(stamps, path, is_there=True) for path in paths}
+    return [
+        TimeView(
+            path=path,
+            at=to_datetime(stamp.at),
+            rank=stamp.rank,
+            last=None if stamp.last is None else to_datetime(stamp.last),
+        )
+        for path, stamp in sorted(dated.items())
+        if stamp != UNDATED
+    ]
 
 
 def view_profile(profile: Profile) -> dict[str, object]:

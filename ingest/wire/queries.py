@@ -19,7 +19,7 @@ from ingest.domain.profiles import SubscriptionKey
 from ingest.domain.subscription_changes import SelectedChange
 from ingest.domain.subscription_contacts import parse_contact
 from ingest.wire.envelopes import Envelope, load_envelope
-from ingest.wire.parameters import parse_id, parse_text
+from ingest.wire.parameters import parse_flag, parse_id, parse_text
 
 _T = TypeVar("_T")
 
@@ -45,6 +45,11 @@ class ProfilePage:
 def load_match(document: Mapping[str, object]) -> Envelope:
     """Read which profile is asked for: as an import says it, without `data`."""
     return load_envelope({**document, "data": {}})
+
+
+def asks_times(document: Mapping[str, object]) -> bool:
+    """Read whether to say when the values of a profile were written (T12)."""
+    return bool(_find(document, "times", parse_flag))
 
 
 def load_deletion(document: Mapping[str, object]) -> Envelope:

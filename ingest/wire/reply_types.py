@@ -21,7 +21,12 @@ from ingest.domain.imports import (
 )
 from ingest.domain.remedies.codes import ERRORS
 from ingest.domain.remedies.table import FaultView
-from ingest.domain.views import FlatSubscription, ProfileId, SubscriptionView
+from ingest.domain.views import (
+    FlatSubscription,
+    ProfileId,
+    SubscriptionView,
+    TimeView,
+)
 
 _CODES = [row.code for row in ERRORS]
 #: An error code, or 0.
@@ -400,6 +405,10 @@ class ProfileReply(SuccessReply, frozen=True, kw_only=True):
     """A profile."""
 
     data: _Profile
+    times: Annotated[
+        list[TimeView] | UnsetType,
+        Meta(description="When values were written, if `times` is set"),
+    ] = UNSET
 
 
 class ProfilesReply(SuccessReply, frozen=True, kw_only=True):

@@ -5,14 +5,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from ingest.cli import main
 from ingest.domain.tokens import Scope
 from ingest.settings import Settings
 from ingest.store.tokens import create_token, set_source
 from tests.conftest import Connection
 from tests.declared import change_database
 from tests.drains import draining, trying
-from tests.intakes import ServedIntake, served
+from tests.intakes import ServedIntake, served, wait_until
 from tests.pages import ROOT
 from tests.uploads import ask
 from tests.uploads import send as upload
@@ -204,3 +206,40 @@ def test_the_example_of_the_page_is_true(penstock: ServedIntake, token: str) -> 
     answer = penstock.post(late | {"token": token}).json()
 
     assert answer | {"profile_id": told["profile_id"]} == told
+
+
+@pytest.mark.fact("T.12-shown")
+def test_a_profile_tells_when_its_values_were_written(
+    penstock: ServedIntake, connection: Connection, token: str, database_url: str
+) -> None:
+    send(penstock, token, as_of=EARLY, data={"_fname": "Ann", "points": 1})
+    send(
+        penstock,
+        token,
+        as_of=LATE,
+        data={"points": {"action": "incr", "value": 1}, "_lname": {"action": "unset"}},
+    )
+    asked = {"token": token, "db_id": 1, "email": ANN, "times": True}
+    answer = penstock.post(asked, path="/api/v1.1/profiles/get").json()
+    assert answer["times"] == [
+        {"path": "_fname", "at": EARLY},
+        {"path": "_lname", "at": LATE},
+        {"path": "email", "at": EARLY},
+        {"path": "points", "at": EARLY, "last": LATE},
+    ]
+    xml = penstock.post(asked | {"format": "xml"}, path="/api/v1.1/profiles/get").text
+    assert xml.count("<times>") == 4
+    arguments = ["profiles", "show", ANN, "--json"]
+    shown = CliRunner().invoke(main, arguments, env={"DATABASE_URL": database_url})
+    assert json.loads(shown.stdout)["profile"]["times"] == answer["times"]
+    table = CliRunner().invoke(main, arguments[:-1], env={"DATABASE_URL": database_url})
+    assert "Times" in table.stdout
+    without = penstock.post(asked | {"times": False}, path="/api/v1.1/profiles/get")
+    assert "times" not in without.json()
+    change_database(connection, times=False)
+    wait_until(
+        lambda: (
+            penstock.post(asked, path="/api/v1.1/profiles/get").json()["error_text"]
+            == "The database does not keep times: times"
+        )
+    )

@@ -23,6 +23,7 @@ from ingest.settings import Settings
 from ingest.store.database import connect
 from ingest.store.profiles.exports import export_profiles
 from tests.conftest import Connection
+from tests.declared import change_database
 from tests.drains import draining
 from tests.factories import make_import, make_merge
 from tests.intakes import ServedIntake, served
@@ -329,13 +330,15 @@ def restore(settings: Settings, file: Path, *more: str) -> Result:
         st.lists(SUBSCRIPTION, max_size=4),
         st.lists(st.sampled_from([1, 2, 3]), max_size=2, unique=True),
         st.integers(0, 4),
+        st.booleans(),
     )
 )
 def test_an_export_is_restored_byte_for_byte(
     connection: Connection, settings: Settings, tmp_path: Path, sent: tuple[Any, ...]
 ) -> None:
-    data, subscriptions, segments, deleted = sent
+    data, subscriptions, segments, deleted, times = sent
     empty(connection)
+    change_database(connection, times=times)
     pipeline = Pipeline(connection)
     ann = {"email": "ann@example.com", **data, "subscriptions": subscriptions}
     (created,) = pipeline.apply(
@@ -353,6 +356,7 @@ def test_an_export_is_restored_byte_for_byte(
     # A default that was not there stays away.
     connection.execute("UPDATE profiles SET fields = fields - 'plan'")
     before = export(connection)
+    assert ("stamps" in json.loads(before[0])) is times
     file = tmp_path / "people.ndjson"
     file.write_bytes(
         b"".join(export_profiles(connection, ExportRequest(database_id=1)))

@@ -15,8 +15,8 @@ from ingest.domain.catalog import Catalog, Field, FieldType
 from ingest.domain.imports import Import, Kept, Outcome, State, SubscriptionChange
 from ingest.domain.profiles import Profile
 from ingest.domain.reads import Scans
+from ingest.domain.stamps import dump_stamps, load_stamps
 from ingest.domain.workspace import Workspace
-from ingest.store.profiles.stamps import dump_stamps, load_stamps
 from ingest.wire.profile_schemas import ProfileSchemas
 from tests.factories import make_catalog, make_import
 

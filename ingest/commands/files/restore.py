@@ -29,6 +29,7 @@ from ingest.domain.former_keys import keep_former
 from ingest.domain.imports import Import, Key, Matching
 from ingest.domain.lookups import stored_keys
 from ingest.domain.profiles import Profile, SubscriptionKey
+from ingest.domain.stamps import load_stamps
 from ingest.settings import Settings
 from ingest.store.catalog.load import hold_catalog, load_catalog
 from ingest.store.database import Connection, connect
@@ -56,6 +57,7 @@ class _Line(Struct, frozen=True):
     #: Of the profiles that were merged into it.
     former_ids: tuple[_ProfileId, ...] = ()
     former_keys: dict[str, list[object]] = {}
+    stamps: dict[str, object] | None = None
 
 
 class _Restored(Struct, frozen=True):
@@ -235,6 +237,8 @@ class _Reader:
         if line.former_keys:
             database = self._schemas.catalog.databases[self._database_id]
             whole = keep_former(whole, [line.former_keys], database)
+        if line.stamps is not None:
+            whole = replace(whole, stamps=load_stamps(line.stamps))
         return _Restored(profile=whole, former_ids=line.former_ids)
 
 

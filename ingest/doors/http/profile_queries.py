@@ -7,16 +7,18 @@ from msgspec import UNSET
 from uuid_utils.compat import uuid7
 
 from ingest.domain.catalog import Catalog
-from ingest.domain.errors import NotFound
+from ingest.domain.errors import InvalidRequest, NotFound
 from ingest.domain.imports import Matching
 from ingest.domain.lookups import Search
 from ingest.domain.matching import build_search
+from ingest.domain.precedence import NO_TIMES
 from ingest.domain.profiles import Profile
 from ingest.domain.tokens import Scope
 from ingest.domain.views import (
     view_flat_subscription,
     view_profile,
     view_subscription,
+    view_times,
 )
 from ingest.doors.accept import check_right
 from ingest.doors.http.queries import Query
@@ -27,6 +29,7 @@ from ingest.store.profiles.workspaces import read_workspace, want
 from ingest.wire.envelopes import Envelope, to_import
 from ingest.wire.queries import (
     ProfilePage,
+    asks_times,
     load_deletion,
     load_match,
     load_page,
@@ -44,8 +47,13 @@ from ingest.wire.reply_types import (
 
 async def get_profile(asked: Query) -> ProfileReply:
     """Answer `profiles/get`: the one profile that matches."""
-    profile = await find_profile(asked, load_match(asked.document))
-    return ProfileReply(data=view_profile(profile))
+    told, with_times = load_match(asked.document), asks_times(asked.document)
+    profile = await find_profile(asked, told)
+    if not with_times:
+        return ProfileReply(data=view_profile(profile))
+    if not asked.catalog.databases[told.database_id].times:
+        raise InvalidRequest(NO_TIMES, "times")
+    return ProfileReply(data=view_profile(profile), times=view_times(profile))
 
 
 async def list_profiles(asked: Query) -> ProfilesReply:

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -10,8 +9,8 @@ import orjson
 
 from ingest.domain.merging import StoredMerge
 from ingest.domain.profiles import Profile
+from ingest.domain.stamps import dump_stamps, load_stamps
 from ingest.store.database import Connection
-from ingest.store.profiles.stamps import dump_stamps, load_stamps
 from ingest.store.profiles.subscriptions import dump_subscriptions, load_subscriptions
 from ingest.store.rows import Id, dump_array
 
@@ -27,7 +26,7 @@ class _Image(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     segments: tuple[int, ...] = ()
     former_keys: dict[str, list[object]] = {}
     created_at: datetime | None = None
-    stamps: dict[str, Any] | None = None
+    stamps: dict[str, object] | None = None
 
 
 _ENCODER = msgspec.json.Encoder()
@@ -111,7 +110,7 @@ def end_merge(connection: Connection, merge: StoredMerge, undone_by: UUID) -> No
         """
         -- What it kept is stored again, in profiles.
         UPDATE merges
-           SET undone_by = %(undone_by)s, before = NULL
+           SET undone_by = %(undone_by)s, before = NULL, stamps = NULL
          WHERE merge_id = %(merge_id)s
         """,
         parameters,

@@ -7,9 +7,9 @@ from datetime import datetime
 from psycopg.rows import TupleRow
 
 from ingest.domain.profiles import Profile, Stamps
+from ingest.domain.stamps import dump_stamps, load_stamps
 from ingest.store.database import Connection
 from ingest.store.profiles.segments import load_segments
-from ingest.store.profiles.stamps import dump_stamps, load_stamps
 from ingest.store.profiles.subscriptions import (
     dump_changed,
     dump_subscriptions,

@@ -168,6 +168,7 @@ ASKINGS: tuple[ApiOperation, ...] = (
         ProfileReply,
         "db_id",
         *KEY_NAMES,
+        "times",
         required=("db_id",),
         example=_BY_EMAIL,
     ),

@@ -90,6 +90,10 @@ _OTHERS: Mapping[str, JsonSchema] = {
     DRY_RUN: {"type": "boolean"},
     "data": {"$ref": "#/components/schemas/ProfileData"},
     "segment_id": {**ID, "description": "Static segment"},
+    "times": {
+        "type": "boolean",
+        "description": "`true`: list when the values were written",
+    },
     "channel": {**_CHANNEL, "description": "Channel of the subscription"},
     "id": {**ID, "description": "Resource"},
     "from_id": {**PROFILE_ID, "description": "`from_id` of the previous response"},
