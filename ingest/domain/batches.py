@@ -306,9 +306,15 @@ def _lay_over(
         merged = merge.update(before, import_, draft, catalog)
     if dated.stamp is None:
         return merged
+    skipped = {fault.path for fault in merged.skipped}
+    written = {
+        path: stamp
+        for path, stamp in dated.written.items()
+        if f"data.{path}" not in skipped
+    }
     # What a new profile is found by came with the import.
     stamps = before.stamps if before else Stamps(default=dated.stamp)
-    after = advance(stamps or NO_STAMPS, merged.profile, dated.written)
+    after = advance(stamps or NO_STAMPS, merged.profile, written)
     if after == merged.profile.stamps:
         return merged
     return replace(merged, profile=replace(merged.profile, stamps=after))

@@ -20,6 +20,7 @@ from ingest.domain.merge import name_subscription, same
 from ingest.domain.profiles import Profile, Stamp
 from ingest.domain.releases import NEWER
 from ingest.domain.stamps import (
+    EPOCH,
     NO_STAMPS,
     UNDATED,
     Written,
@@ -77,6 +78,8 @@ def check_moments(import_: Import, draft: Draft, database: Database) -> list[Fau
 def _find_fault(moment: datetime, latest: datetime, database: Database) -> str:
     if not database.times:
         return NO_TIMES
+    if moment <= EPOCH:
+        return "Out of range (after 1970-01-01)"
     return "In the future (at most 5 minutes ahead)" if moment > latest else ""
 
 
@@ -181,11 +184,11 @@ class _Judge:
             return import_
         return replace(
             import_,
-            add_to_segments=self._judge_members(added, sent=True),
-            remove_from_segments=self._judge_members(removed, sent=False),
+            add_to_segments=self._judge_members(added, True),
+            remove_from_segments=self._judge_members(removed, None),
         )
 
-    def _judge_members(self, ids: tuple[int, ...], *, sent: bool) -> tuple[int, ...]:
+    def _judge_members(self, ids: tuple[int, ...], sent: object) -> tuple[int, ...]:
         return tuple(
             one for one in ids if self._may_set(name_segment(one), self._own, sent)
         )

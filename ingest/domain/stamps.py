@@ -4,7 +4,7 @@ Only databases with `times` have any (T1).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -16,7 +16,8 @@ from ingest.domain.profiles import Profile, Stamp, Stamps, Subscription
 #: What is older than everything: of values that no import has dated.
 UNDATED = Stamp(rank=0, at=0)
 NO_STAMPS = Stamps()
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Moments of stamps come after it.
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 #: The members of a stamp, in the order stored.
@@ -29,12 +30,12 @@ Written = Mapping[str, Stamp | None]
 
 def to_microseconds(moment: datetime) -> int:
     """Return a moment as stamps hold it: microseconds since 1970, UTC."""
-    return (moment - _EPOCH) // _MICROSECOND
+    return (moment - EPOCH) // _MICROSECOND
 
 
 def to_datetime(microseconds: int) -> datetime:
     """Return the moment of a stamp, in UTC."""
-    return _EPOCH + timedelta(microseconds=microseconds)
+    return EPOCH + timedelta(microseconds=microseconds)
 
 
 class _Document(Struct, frozen=True):
@@ -119,10 +120,20 @@ def advance(stamps: Stamps, after: Profile, written: Written) -> Stamps | None:
     default = _choose_default(there.values())
     implied = default or UNDATED
     rest = {path: stamp for path, stamp in there.items() if stamp != implied}
-    rest |= {path: one for path, one in paths.items() if one and one != UNDATED}
+    rest |= {
+        path: stamp
+        for path, stamp in paths.items()
+        if stamp not in (None, UNDATED) and not _is_lost(path, there)
+    }
     if default is None and not rest:
         return None
     return Stamps(default=default, paths=rest)
+
+
+def _is_lost(path: str, there: Container[str]) -> bool:
+    """Tell whether a path is of a subscription that was skipped: none ever goes."""
+    subscription, bracket, _ = path.rpartition("].")
+    return bool(bracket) and name_deleted(f"{subscription}]") not in there
 
 
 def _choose_default(stamps: Iterable[Stamp]) -> Stamp | None:

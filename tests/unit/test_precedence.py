@@ -152,6 +152,24 @@ def test_a_moment_is_at_most_five_minutes_ahead(
         assert (error == 0) or "In the future" in outcome.error_text
 
 
+@pytest.mark.fact("T.3-future")
+def test_a_moment_is_after_1970(world: World) -> None:
+    outcome = world.send({"note": "x"}, as_of=datetime(1970, 1, 1, tzinfo=UTC))
+    assert outcome.error_text == "Out of range (after 1970-01-01): as_of"
+
+
+@pytest.mark.fact("T.5-newer")
+def test_what_is_skipped_is_not_dated() -> None:
+    limits = derive(CATALOG.limits, tags=1)
+    world = World(derive(CATALOG, limits=limits))
+    world.send({"interests": ["x"]}, 1)
+    outcome = world.send({"interests": ["y", "z"]}, 5, skip_invalid_fields=True)
+    assert [one.path for one in outcome.skipped] == ["data.interests"]
+    # So that this is not older than anything.
+    assert world.send({"interests": ["y"]}, 3).kept == ()
+    assert world.get("interests") == ["y"]
+
+
 @pytest.mark.fact("T.5-newer")
 @pytest.mark.fact("T.6-kept")
 def test_an_older_value_is_kept_out_and_said(world: World) -> None:
@@ -372,6 +390,7 @@ def test_memberships_are_dated(world: World) -> None:
         "segments[1]": "newer"
     }
     world.send({}, 6, remove_from_segments=(1,))
+    assert reasons(world.send({}, 5, remove_from_segments=(1,))) == {}
     assert reasons(world.send({}, 5, add_to_segments=(1, 2))) == {
         "segments[1]": "newer"
     }
