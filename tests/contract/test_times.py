@@ -243,3 +243,30 @@ def test_a_profile_tells_when_its_values_were_written(
             == "The database does not keep times: times"
         )
     )
+
+
+@pytest.mark.fact("T.5-newer", "E.3-import")
+def test_an_old_export_overwrites_nothing_newer(
+    penstock: ServedIntake, token: str
+) -> None:
+    people = [f"person{number}@example.com" for number in range(20)]
+    for email in people:
+        assert send(penstock, token, email=email, data={"_fname": "old"}).is_success
+    lines = penstock.post(
+        {"token": token, "db_id": 1}, path="/api/v1.1/profiles/export"
+    ).content
+    snapshot_at = json.loads(lines.splitlines()[-1])["penstock"]["snapshot_at"]
+    for email in people[:10]:
+        send(penstock, token, email=email, data={"_fname": "new", "_lname": "new"})
+    job = upload(
+        penstock, token, lines, "application/x-ndjson", as_of=snapshot_at
+    ).json()
+
+    assert (job["rows"], job["unchanged"]) == (20, 20), job
+    asked = {"token": token, "db_id": 1, "limit": 100}
+    listed = penstock.post(asked, path="/api/v1.1/profiles/list").json()["data"]
+    names = {one["email"]: (one["_fname"], one.get("_lname")) for one in listed}
+    assert names == {
+        email: ("new", "new") if email in people[:10] else ("old", None)
+        for email in people
+    }
