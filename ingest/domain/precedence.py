@@ -16,21 +16,19 @@ from ingest.domain.catalog import Catalog, Database, Field, FieldType
 from ingest.domain.drafts import Draft
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
 from ingest.domain.imports import Import, Kept
-from ingest.domain.merge import name_subscription, same
+from ingest.domain.merge import same
 from ingest.domain.profiles import Profile, Stamp
 from ingest.domain.releases import NEWER
 from ingest.domain.stamps import (
     EPOCH,
     NO_STAMPS,
     UNDATED,
+    Members,
     Written,
     find,
     list_within,
-    name_custom,
-    name_deleted,
-    name_priority,
+    name_members,
     name_segment,
-    name_status,
     show_paths,
     to_datetime,
     to_microseconds,
@@ -320,38 +318,38 @@ class _Judge:
         """Return what may be written of the listed subscriptions (T10)."""
         known = self._before.subscriptions if self._before else {}
         for one in draft.subscriptions:
-            path = name_subscription(one.key)
+            members = name_members(one.key)
             # Whoever lists a subscription says that it is there.
-            is_older = not self._may_set(name_deleted(path), self._own, sent=False)
+            is_older = not self._may_set(members.deleted, self._own, sent=False)
             stored = known.get(one.key)
             if stored is None:
-                self._imply(one, path)
+                self._imply(one, members)
             elif is_older and stored.deleted:
                 continue
-            yield self._judge_subscription(one, path)
+            yield self._judge_subscription(one, members)
 
-    def _imply(self, draft: SubscriptionDraft, path: str) -> None:
+    def _imply(self, draft: SubscriptionDraft, members: Members) -> None:
         """Let what a new subscription does not say yield to whatever is said."""
         if draft.status is None:
-            self.written[name_status(path)] = UNDATED
+            self.written[members.status] = UNDATED
         if draft.priority is None:
-            self.written[name_priority(path)] = UNDATED
+            self.written[members.priority] = UNDATED
 
     def _judge_subscription(
-        self, draft: SubscriptionDraft, path: str
+        self, draft: SubscriptionDraft, members: Members
     ) -> SubscriptionDraft:
         status, priority = draft.status, draft.priority
-        if status is not None and not self._may_set(
-            name_status(path), self._own, status
-        ):
+        if status is None and priority is None and not draft.custom_fields:
+            return draft
+        if status is not None and not self._may_set(members.status, self._own, status):
             status = None
         if priority is not None and not self._may_set(
-            name_priority(path), self._own, priority
+            members.priority, self._own, priority
         ):
             priority = None
         resource = self._catalog.resources[draft.key.resource_id]
         judged = {
-            name: self._judge(name_custom(path, name), resource.fields[name], update)
+            name: self._judge(members.fields + name, resource.fields[name], update)
             for name, update in draft.custom_fields.items()
         }
         return replace(
@@ -365,14 +363,13 @@ class _Judge:
         """Return a change without the subscriptions that others have changed since."""
         known = self._before.subscriptions.values() if self._before else ()
         name, before, after = change.effect
-        name_path = name_deleted if name == "deleted" else name_status
         older = [
             one.key
             for one in known
             if change.selects(one)
             and getattr(one, name) in (before, after)
             and not self._may_set(
-                name_path(name_subscription(one.key)), self._own, sent=after
+                getattr(name_members(one.key), name), self._own, sent=after
             )
         ]
         return replace(change, passed_over=frozenset(older))

@@ -6,12 +6,19 @@ Only databases with `times` have any (T1).
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from functools import lru_cache
+from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct, convert
 
 from ingest.domain.merge import name_subscription, same
-from ingest.domain.profiles import Profile, Stamp, Stamps, Subscription
+from ingest.domain.profiles import (
+    Profile,
+    Stamp,
+    Stamps,
+    Subscription,
+    SubscriptionKey,
+)
 
 #: What is older than everything: of values that no import has dated.
 UNDATED = Stamp(rank=0, at=0)
@@ -81,24 +88,27 @@ def name_segment(segment_id: int) -> str:
     return f"segments[{segment_id}]"
 
 
-def name_status(subscription: str) -> str:
-    """Return the path of the status of a subscription, of which this is the path."""
-    return f"{subscription}.status"
+class Members(NamedTuple):
+    """The paths of what is dated of a subscription."""
+
+    status: str
+    priority: str
+    deleted: str
+    #: How the paths of its fields begin.
+    fields: str
 
 
-def name_priority(subscription: str) -> str:
-    """Return the path of a priority."""
-    return f"{subscription}.priority"
-
-
-def name_deleted(subscription: str) -> str:
-    """Return the path of whether a subscription is deleted."""
-    return f"{subscription}.is_delete"
-
-
-def name_custom(subscription: str, name: str) -> str:
-    """Return the path of a field of a subscription."""
-    return f"{subscription}.custom_fields.{name}"
+# Three times for each subscription of an import, nearly always of the same profile.
+@lru_cache(maxsize=4096)
+def name_members(key: SubscriptionKey) -> Members:
+    """Return the paths of the members of a subscription."""
+    path = name_subscription(key)
+    return Members(
+        f"{path}.status",
+        f"{path}.priority",
+        f"{path}.is_delete",
+        f"{path}.custom_fields.",
+    )
 
 
 def find(stamps: Stamps, path: str, *, is_there: bool) -> Stamp:
@@ -133,7 +143,7 @@ def advance(stamps: Stamps, after: Profile, written: Written) -> Stamps | None:
 def _is_lost(path: str, there: Container[str]) -> bool:
     """Tell whether a path is of a subscription that was skipped: none ever goes."""
     subscription, bracket, _ = path.rpartition("].")
-    return bool(bracket) and name_deleted(f"{subscription}]") not in there
+    return bool(bracket) and f"{subscription}].is_delete" not in there
 
 
 def _choose_default(stamps: Iterable[Stamp]) -> Stamp | None:
@@ -228,10 +238,12 @@ def show_paths(profile: Profile) -> dict[str, object]:
 
 
 def _show_subscription(one: Subscription) -> dict[str, object]:
-    path = name_subscription(one.key)
-    return {
-        name_status(path): one.status,
-        name_priority(path): one.priority,
-        name_deleted(path): one.deleted,
-        **{name_custom(path, name): value for name, value in one.custom_fields.items()},
+    members = name_members(one.key)
+    shown: dict[str, object] = {
+        members.status: one.status,
+        members.priority: one.priority,
+        members.deleted: one.deleted,
     }
+    for name, value in one.custom_fields.items():
+        shown[members.fields + name] = value
+    return shown
