@@ -51,6 +51,8 @@ class MessageResult(Struct, frozen=True, kw_only=True):
     import_id: UUID | UnsetType = UNSET
     #: `held`, or absent.
     state: State | UnsetType = UNSET
+    #: The paths of values for which a newer one is stored (T6).
+    kept: list[str] | UnsetType = UNSET
 
 
 class PendingResult(Struct, frozen=True, kw_only=True):
@@ -77,6 +79,7 @@ class PendingResult(Struct, frozen=True, kw_only=True):
             profile_id=UNSET if told.error or told.is_held else told.profile_id,
             import_id=answer.import_id if told.is_held or was_held else UNSET,
             state=State.HELD if told.is_held else UNSET,
+            kept=list(told.kept) or UNSET,
         )
 
 

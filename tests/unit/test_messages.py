@@ -1,17 +1,21 @@
 """Queue messages and results: contract 10.5; 14, points 69 and 71."""
 
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from ingest.domain.answers import Answer
 from ingest.domain.errors import Forbidden, InvalidRequest
 from ingest.domain.identities import derive_import_id
 from ingest.domain.imports import Matching, Operation
 from ingest.wire.messages import (
     MessageResult,
+    PendingResult,
     dump_result,
     load_order,
     peek_feedback_id,
@@ -163,3 +167,23 @@ def test_an_id_made_from_a_name_and_a_moment_is_a_uuid7_of_that_moment() -> None
     assert derived.int >> 80 == 1_700_000_000_000
     assert derived == derive_import_id("a", "b", milliseconds=1_700_000_000_000)
     assert derived != derive_import_id("a", "c", milliseconds=1_700_000_000_000)
+
+
+@pytest.mark.fact("T.6-kept")
+def test_a_result_tells_what_was_kept() -> None:
+    pending = PendingResult(
+        feedback_id="order-7", matching_field="phone", fingerprint=None, at=0.0
+    )
+    answer = Answer(
+        import_id=UUID(int=7),
+        error=0,
+        error_text="Successful operation",
+        profile_id="6b04f28ad691ecc2e1a166f2",
+        kept=("_fname",),
+    )
+    told, other = (
+        orjson.loads(dump_result(pending.of(one)))
+        for one in (answer, replace(answer, kept=()))
+    )
+    assert told.pop("kept") == ["_fname"]
+    assert told == other
