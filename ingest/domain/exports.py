@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from ingest.domain.profiles import Profile
 from ingest.domain.stamps import dump_stamps
+from ingest.domain.updates import express
 from ingest.domain.views import view_profile, view_subscription
 
 #: Profiles of one page.
@@ -41,8 +42,11 @@ def show_profile(
     live = {key: one for key, one in profile.subscriptions.items() if not one.deleted}
     gone = [one for one in profile.subscriptions.values() if one.deleted]
     data = view_profile(replace(profile, subscriptions=live))
-    if fields:
-        data = {name: value for name, value in data.items() if name in fields}
+    data = {
+        name: express(value)
+        for name, value in data.items()
+        if not fields or name in fields
+    }
     line: dict[str, object] = {
         "matching": "profile_id",
         "profile_id": profile.id,

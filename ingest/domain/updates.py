@@ -207,6 +207,17 @@ def parse(field: Field, raw: object) -> Update:
     return Update(action=action, value=fields.parse(field, value), as_of=as_of)
 
 
+def express(value: object) -> object:
+    """Return what `parse` reads as a plain `value` of a field, whatever it looks like.
+
+    An object may have been set that is a function to look at.
+    """
+    word = value.get("action") if isinstance(value, Mapping) else None
+    if isinstance(word, str) and word in _ACTIONS:
+        return {"action": Action.SET.value, "value": value}
+    return value
+
+
 def parse_as_of(raw: Mapping[str, object]) -> datetime | None:
     """Return the moment that a function says it is of; None for none (T2)."""
     sent = raw.get("as_of")

@@ -231,3 +231,20 @@ def test_action_must_fit_the_type(type_: FieldType, action: Action) -> None:
             Field(name="field", type=type_),
             {"action": action.value, "value": 1, "submatch": "a"},
         )
+
+
+@pytest.mark.fact("E.3-import")
+@pytest.mark.parametrize(
+    "value",
+    [
+        *({"action": "unset"}, {"action": "set", "value": {}}, {"action": "add"}),
+        *({"action": "none"}, {"action": ["set"]}, {}),
+    ],
+)
+def test_an_object_is_expressed_as_a_value_even_if_it_looks_like_a_function(
+    value: dict[str, object],
+) -> None:
+    expressed = updates.express(value)
+
+    assert updates.parse(OBJECT, expressed) == Update(action=Action.SET, value=value)
+    assert updates.express("unset") == "unset"
