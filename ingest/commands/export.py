@@ -15,7 +15,7 @@ from ingest.commands.databases import database_options
 from ingest.commands.filters import Moment
 from ingest.domain.counts import count
 from ingest.domain.errors import PenstockError
-from ingest.domain.exports import ExportRequest
+from ingest.domain.exports import ExportFormat, ExportRequest
 from ingest.store.database import Connection, connect
 from ingest.store.faults import unavailable_while_away
 from ingest.store.profiles.exports import count_profiles, export_profiles
@@ -30,12 +30,13 @@ class _Writable(Protocol):
     epilog="""\b
 Examples:
   penstock export --database 1 -o people.ndjson.gz
+  penstock export --database 1 -o people.csv
   penstock export --database 1 --segment 2 --field email --field _fname
   penstock export --database 1 --updated-since 2026-11-01 | wc -l
 
 \b
 Exit status:
-  0  complete; the last line has the number of profiles
+  0  complete; the last line of NDJSON has the number of profiles
   1  not complete: Postgres is unavailable, or there is no such database
   2  usage error""",
 )
@@ -47,6 +48,12 @@ Exit status:
     metavar="FILE",
     help="File to write; gzip if it ends in .gz.  [default: standard output]",
 )
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice([one.value for one in ExportFormat]),
+    help="Format.  [default: csv if FILE ends in .csv or .csv.gz, otherwise ndjson]",
+)
 @click.option("--segment", type=int, metavar="ID", help="Only members of this segment.")
 @click.option(
     "--updated-since", type=Moment(), metavar="TIME", help="Only those changed since."
@@ -57,11 +64,14 @@ Exit status:
 @click.option("--after", default="", metavar="ID", help="Only profiles after this ID.")
 @database_options
 def export(**options: Any) -> None:
-    """Export the profiles of a database as NDJSON.
+    """Export the profiles of a database as NDJSON or CSV.
 
-    All of them are of one moment, whatever is imported during it. Each line is an
-    import of its profile by ID: importing the file again changes nothing. The last line
-    shows that the file is complete.
+    All of them are of one moment, whatever is imported during it. Importing the file
+    again changes nothing. A line of NDJSON is an import of its profile by ID, and the
+    last line shows that the file is complete.
+
+    CSV has the fields only: no statuses, priorities, categories, and custom fields of
+    subscriptions, and no segments. FILE exists only when it is complete.
     """
     wanted = ExportRequest(
         database_id=options["database"],
@@ -69,6 +79,7 @@ def export(**options: Any) -> None:
         updated_since=options["updated_since"],
         after=options["after"],
         fields=options["fields"],
+        format=_choose_format(options["format_"], options["output"]),
     )
     try:
         with (
@@ -81,6 +92,13 @@ def export(**options: Any) -> None:
             _write(connection, wanted, options["output"])
     except PenstockError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _choose_format(told: str | None, output: Path | None) -> ExportFormat:
+    if told is not None:
+        return ExportFormat(told)
+    name = "" if output is None else output.name.lower().removesuffix(".gz")
+    return ExportFormat.CSV if name.endswith(".csv") else ExportFormat.NDJSON
 
 
 def _check(connection: Connection, wanted: ExportRequest) -> None:
@@ -97,16 +115,19 @@ def _check(connection: Connection, wanted: ExportRequest) -> None:
 def _write(connection: Connection, wanted: ExportRequest, output: Path | None) -> None:
     total = count_profiles(connection, wanted)
     done = 0
+
+    def show(profiles: int) -> None:
+        nonlocal done
+        done = profiles
+        display.show(done)
+
     with (
         _open(output) as file,
         CountDisplay("Export", total) as display,
     ):
-        for page in export_profiles(connection, wanted):
+        for page in export_profiles(connection, wanted, show):
             file.write(page)
-            done += page.count(b"\n")
-            display.show(done)
-    # Without the line that ends it.
-    click.echo(f"Exported {count(done - 1, 'profile')}", err=True)
+    click.echo(f"Exported {count(done, 'profile')}", err=True)
 
 
 @contextmanager

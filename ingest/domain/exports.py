@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
@@ -17,6 +18,15 @@ PAGE = 1000
 OWN_MEMBER = "penstock"
 
 
+class ExportFormat(StrEnum):
+    """Format of an export (E1, E4)."""
+
+    #: Each a line that an import takes back as it is.
+    NDJSON = "ndjson"
+    #: Fields only.
+    CSV = "csv"
+
+
 class ExportRequest(Struct, frozen=True, kw_only=True):
     """The profiles to export, and what of them."""
 
@@ -29,6 +39,7 @@ class ExportRequest(Struct, frozen=True, kw_only=True):
     after: str = ""
     #: Only these members of their data; empty for all.
     fields: tuple[str, ...] = ()
+    format: ExportFormat = ExportFormat.NDJSON
 
 
 def show_profile(

@@ -16,9 +16,12 @@ _CHANNELS = {"email_sub": ("email", "email"), "phone_sub": ("sms", "phone")}
 #: end; a comma in a number that lost its digits does not.
 _SEPARATORS = re.compile(r"[|;\r\n]|,(?![0-9]+[Ee]\+?[0-9])")
 _FORMULA = re.compile(r'=\s*"((?:[^"]|"")*)"')
+#: What spreadsheets take for the beginning of a formula, in some alphabets too.
+_RISKY = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 #: Lists as Postgres, Python and PHP write them.
 _LISTS = re.compile(r"""\{.*\}|\(\s*['"].*\)|a:[0-9]+:\{.*\}""", re.DOTALL)
 _QUOTED = re.compile(r"""(['"])[^'"]*\1(?:\s*[,;|]\s*\1[^'"]*\1)+""")
+_NOT_ENCODED = "Not valid in the encoding of the file"
 _NO_LIST = 'Must be a JSON list, such as ["a", "b"]'
 _JSON_TYPES = {FieldType.OBJECT, FieldType.ARR_OBJECT}
 #: Puts the text of a cell into a row's element; raises InvalidValue.
@@ -30,9 +33,47 @@ def read_formula(cell: str) -> str:
 
     `="007"` keeps it from taking a text for a number. Any other formula stays.
     """
+    return read_exact_formula(cell).strip()
+
+
+def read_exact_formula(cell: str) -> str:
+    """Return what `read_formula` does, with the blanks at its ends (E4)."""
     text = cell.strip()
     found = _FORMULA.fullmatch(text)
-    return found[1].replace('""', '"').strip() if found else text
+    return found[1].replace('""', '"') if found else text
+
+
+def write_cell(value: object) -> str:
+    """Return the cell that an exact file has for the canonical value of a field (E4).
+
+    No spreadsheet takes it for a formula that does anything. Empty for no value.
+    """
+    match value:
+        case None:
+            return ""
+        case str():
+            return _write_text(value)
+        case bool() | int() | float():
+            return orjson.dumps(value).decode()
+        case _:
+            text = orjson.dumps(value).decode()
+            # A backslash before u0000, which would be read as NUL.
+            return text.replace("\\\\", "\\u005c") if "\\u0000" in text else text
+
+
+def _write_text(text: str) -> str:
+    if _RISKY.match(text) or text != text.strip():
+        doubled = text.replace('"', '""')
+        return f'="{doubled}"'
+    return text
+
+
+def check_exact_cell(cell: str) -> None:
+    """Raise InvalidValue as `check_cell` does, but take any control character (E4)."""
+    if "\0" in cell:
+        raise InvalidValue("Must not contain the NUL character")
+    if any("\ud800" <= character <= "\udfff" for character in cell):
+        raise InvalidValue(_NOT_ENCODED)
 
 
 def check_cell(cell: str) -> None:
@@ -51,7 +92,7 @@ def _check_encoding(cell: str) -> None:
     """
     for character in cell:
         if "\ud800" <= character <= "\udfff":
-            raise InvalidValue("Not valid in the encoding of the file")
+            raise InvalidValue(_NOT_ENCODED)
         if "\x80" <= character <= "\x9f":
             told = f"holds the control character U+{ord(character):04X}"
             raise InvalidValue(f"Not valid in the encoding of the file ({told})")
@@ -82,6 +123,11 @@ def make_put(
 def _make_plain(target: str, declared: Field | None) -> Put:
     if target in KEYS or (target == AS_OF and declared is None):
         return lambda element, _, cell: element.update({target: cell})
+    return make_field_put(target, declared)
+
+
+def make_field_put(target: str, declared: Field | None) -> Put:
+    """Return what puts cells into a field, even one that is called as a key is."""
     if declared is not None and declared.type in _JSON_TYPES:
         return lambda _, data, cell: data.update({target: _parse_json(cell)})
     if declared is not None and declared.type is FieldType.TAGS:
@@ -142,8 +188,12 @@ def _make_subscription(kind: str, resource_id: int | None) -> Put:
 
     def put(_: object, data: dict[str, object], cell: str) -> None:
         listed = data.setdefault("subscriptions", [])
+        found = _parse_listed(cell)
         if isinstance(listed, list):
-            listed.append({"channel": channel, contact: cell, **placed})
+            listed += [
+                {"channel": channel, contact: one, **placed}
+                for one in (found if isinstance(found, list) else [found])
+            ]
 
     return put
 

@@ -11,8 +11,17 @@ from ingest.domain.catalog import Database, Field, FieldType
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
 from ingest.domain.invisible import trim
 from ingest.wire.cell_rules import NO_RULES, CellRules, list_rules, plan_notations
-from ingest.wire.cells import Put, check_cell, make_clear, make_put, read_formula
-from ingest.wire.headers import KEYS, OWN_PREFIX, know
+from ingest.wire.cells import (
+    Put,
+    check_cell,
+    check_exact_cell,
+    make_clear,
+    make_field_put,
+    make_put,
+    read_exact_formula,
+    read_formula,
+)
+from ingest.wire.headers import EXACT_MARK, KEYS, OWN_PREFIX, know
 
 #: How cells of a kind look, to tell rows that a quoted cell has swallowed.
 _LOOKS = {
@@ -47,6 +56,8 @@ class Columns:
     _looks: tuple[str, ...]
     _nothing: frozenset[str]
     _clearing: frozenset[str]
+    #: Whether an export wrote the cells, so that each is what it was (E4).
+    is_exact: bool = False
 
     def load(self, cells: Sequence[str]) -> dict[str, object]:
         """Return the element of a batch that one row is; raise InvalidRequest.
@@ -59,17 +70,19 @@ class Columns:
         element: dict[str, object] = {"data": data}
         faults = []
         nothing, clearing = self._nothing, self._clearing
+        read = read_exact_formula if self.is_exact else read_formula
+        check = check_exact_cell if self.is_exact else check_cell
         for place, cell in enumerate(cells):
             put = self._puts[place]
             if put is None or not cell:
                 continue
-            text = read_formula(cell) if cell[0] == "=" else cell.strip()
+            text = read(cell) if cell[0] == "=" else cell.strip()
             if text in nothing:
                 continue
             if text in clearing:
                 put = self._clears[place] or put
             try:
-                check_cell(text)
+                check(text)
                 put(element, data, text)
             except InvalidValue as error:
                 target = self.targets[place]
@@ -114,12 +127,13 @@ def plan_columns(
     `email_sub` and `phone_sub` subscribe on `resource_id`, where there is one.
     """
     names = list(map(trim, header))
+    is_exact = EXACT_MARK in names
     told = {trim(column): target for column, target in told.items()}
     faults = [] if rules.kept else list(_find_strangers(names, told, rules))
     targets = []
     for column in names:
         try:
-            targets.append(_find_target(column, database, told))
+            targets.append(_find_target(column, database, told, is_exact=is_exact))
         except InvalidValue as error:
             _refuse_data(column)
             targets.append("")
@@ -135,13 +149,16 @@ def plan_columns(
     return Columns(
         tuple(targets),
         tuple(
-            make_put(target, one, notation, resource_id)
+            make_field_put(target, one)
+            if is_exact and one is not None and notation is None
+            else make_put(target, one, notation, resource_id)
             for target, one, notation in zip(targets, fields, read, strict=True)
         ),
         tuple(map(make_clear, targets)),
         tuple(map(_find_look, targets, fields)),
         frozenset({"", *(one.strip() for one in rules.nulls)}),
         frozenset(one.strip() for one in rules.clears),
+        is_exact=is_exact,
     )
 
 
@@ -154,10 +171,14 @@ def _find_strangers(
             yield Fault(code=400, message=f"Unknown column {name!r}", path=path)
 
 
-def _find_target(column: str, database: Database, told: Mapping[str, str]) -> str:
+def _find_target(
+    column: str, database: Database, told: Mapping[str, str], *, is_exact: bool
+) -> str:
     """Return what a column holds; empty for nothing."""
     if column in told:
         return know(told[column].strip(), database) if told[column].strip() else ""
+    if is_exact and column in database.fields:
+        return column
     if not column or column.lower().startswith(OWN_PREFIX):
         return ""
     return know(column, database)

@@ -10,6 +10,8 @@ from ingest.domain.invisible import name_invisible
 
 #: Columns that begin so say what was wrong with a row, and are passed over.
 OWN_PREFIX = "penstock_"
+#: In the header of an export: its cells are read back as what they were (E4).
+EXACT_MARK = OWN_PREFIX + "export=exact"
 #: What else a column may be called than a field.
 _ALIASES = {"phone": "phones", "id": "profile_id"}
 #: Matching keys that are no fields.

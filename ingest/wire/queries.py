@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 from ingest.domain.catalog import Channel
 from ingest.domain.dates import parse_date
 from ingest.domain.errors import InvalidRequest, InvalidValue
-from ingest.domain.exports import ExportRequest
+from ingest.domain.exports import ExportFormat, ExportRequest
 from ingest.domain.imports import Matching, SubscriptionChange
 from ingest.domain.names import one_of
 from ingest.domain.profiles import SubscriptionKey
@@ -84,7 +84,15 @@ def load_export(document: Mapping[str, object]) -> ExportRequest:
         updated_since=_find(document, "updated_since", _parse_moment),
         after=after,
         fields=_find(document, "fields", _parse_names) or (),
+        format=_find(document, "format", _parse_format) or ExportFormat.NDJSON,
     )
+
+
+def _parse_format(value: object) -> ExportFormat:
+    try:
+        return ExportFormat(parse_text(value).strip().lower())
+    except ValueError as error:
+        raise ValidationError(f"Unknown format{one_of(ExportFormat)}") from error
 
 
 def _parse_moment(value: object) -> datetime:

@@ -1,6 +1,8 @@
 """Exports: one moment, whole or visibly not, and importing one changes nothing."""
 
+import csv
 import gzip
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,12 +18,17 @@ from hypothesis import strategies as st
 
 from ingest.cli import main
 from ingest.commands.files.restore import restore_file
-from ingest.domain.exports import ExportRequest
+from ingest.domain.exports import ExportFormat, ExportRequest
 from ingest.domain.imports import SubscriptionChange
 from ingest.domain.tokens import Scope
+from ingest.doors.files.inputs import open_rows
+from ingest.doors.files.rows import Reading
 from ingest.settings import Settings
+from ingest.store.catalog.load import load_catalog
 from ingest.store.database import connect
 from ingest.store.profiles.exports import export_profiles
+from ingest.wire.batches import load_element
+from ingest.wire.envelopes import load_envelope
 from tests.conftest import Connection
 from tests.declared import change_database
 from tests.drains import draining
@@ -130,6 +137,8 @@ def test_it_may_be_narrowed(
         ({"from_id": "x"}, "Must be a profile ID: from_id"),
         ({"updated_since": "soon"}, ": updated_since"),
         ({"dry_run": True}, "Not supported: dry_run"),
+        ({"format": "xlsx"}, "Unknown format (one of ndjson, csv): format"),
+        ({"format": "csv", "fields": ["emial"]}, "(is it email?): fields[0]"),
     ],
 )
 def test_what_cannot_be_exported_is_refused(
@@ -165,25 +174,46 @@ def test_all_lines_are_of_one_moment(connection: Connection, database_url: str) 
     assert len(told) == end["profiles"] == 3000
 
 
-@pytest.mark.fact("E.2-end")
+@pytest.mark.fact("E.2-end", "E.4-csv")
+@pytest.mark.parametrize("format_", ExportFormat)
 def test_an_export_that_takes_too_long_has_no_end(
-    settings: Settings, connection: Connection, token: str
+    settings: Settings, connection: Connection, token: str, format_: str
 ) -> None:
     fill(connection, 10)
     with (
         served(replace(settings, export_seconds=0)) as intake,
         pytest.raises(httpx.HTTPError),
     ):
-        intake.post({"token": token, "db_id": 1}, path=EXPORT)
+        intake.post({"token": token, "db_id": 1, "format": format_}, path=EXPORT)
 
 
 HOSTILE = st.text(
     st.characters(codec="utf-8", exclude_characters="\0"), max_size=20
 ) | st.sampled_from(['"', "\\", "\u2028", "<b>&", "a\nb", "\ufeff"])
+#: As a cell of a table holds it no less than a line of NDJSON.
+CELLS = HOSTILE | st.sampled_from(
+    ["=1+1", "@x", " a ", "\t", "a\r\nb", "\x85", "[x]", "{", "007", '="7"', "a,b;c"]
+)
+OBJECTS = st.dictionaries(CELLS, CELLS | st.lists(CELLS, max_size=2), max_size=2)
 DATA = st.fixed_dictionaries(
     {},
     optional={
-        "_fname": HOSTILE,
+        "_fname": CELLS,
+        "custom_field": CELLS,
+        # Set, for it may look like a function itself.
+        "address": st.fixed_dictionaries(
+            {
+                "action": st.just("set"),
+                "value": OBJECTS | st.just({"action": "unset"}),
+            }
+        ),
+        "orders": st.lists(OBJECTS, max_size=2),
+        "plan": st.sampled_from(["Basic", "Pro"]),
+        "vip_status": st.booleans(),
+        "office_ip": st.ip_addresses(v=4).map(str),
+        "_ip": st.ip_addresses().map(str),
+        "_tz": st.sampled_from(["Europe/Moscow", "Etc/GMT+3"]),
+        "_country": st.sampled_from(["RU", "France"]),
         "points": st.integers(-(2**63), 2**63 - 1),
         "score": st.floats(allow_nan=False, allow_infinity=False, width=32),
         "interests": st.lists(st.sampled_from(["x", "y z", "é"]), max_size=3),
@@ -265,6 +295,95 @@ def test_importing_an_export_changes_nothing(
     assert (again.error, again.state) == (0, "unchanged"), (again, line)
 
 
+@pytest.mark.fact("E.4-csv")
+@examples(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(st.tuples(DATA, st.lists(SUBSCRIPTION, max_size=4)), max_size=3))
+def test_importing_a_table_of_an_export_changes_nothing(
+    connection: Connection, people: list[tuple[dict[str, Any], list[dict[str, Any]]]]
+) -> None:
+    empty(connection)
+    pipeline = Pipeline(connection)
+    for number, (data, subscriptions) in enumerate(people):
+        mine = {"email": f"=p{number}@example.com", "subscriptions": subscriptions}
+        (created,) = pipeline.apply(make_import("email", {**data, **mine}))
+        assert created.error == 0, created
+    wanted = ExportRequest(database_id=1, format=ExportFormat.CSV)
+    file = b"".join(export_profiles(connection, wanted))
+    database = load_catalog(connection).databases[1]
+    shared = load_envelope({"db_id": 1, "matching": "profile_id", "data": {}})
+    rows = list(open_rows(io.BytesIO(file), Reading(), database))
+    assert len(rows) == len(people)
+
+    for row in rows:
+        assert row.faults == ()
+        read_as = load_element(shared, row.element)
+        (again,) = pipeline.apply(
+            make_import(
+                "profile_id", read_as.data, key={"profile_id": read_as.key.profile_id}
+            )
+        )
+        assert (again.error, again.state) == (0, "unchanged"), (again, row)
+
+
+@pytest.mark.fact("E.4-csv")
+@pytest.mark.parametrize("packing", ["identity", "gzip"])
+def test_a_table_is_downloaded_and_imported_as_a_file(
+    penstock: ServedIntake, connection: Connection, token: str, packing: str
+) -> None:
+    fill(connection, 1200, _fname='=HYPERLINK("x")\nAnn', interests=["a", "=b"])
+    asked = {"token": token, "db_id": 1, "format": "csv"}
+    answer = penstock.client.post(
+        EXPORT, json=asked, headers={"Accept-Encoding": packing}
+    )
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert (answer.headers.get("Content-Encoding") == "gzip") is (packing == "gzip")
+    told = list(csv.DictReader(io.StringIO(answer.text[1:], newline=""), strict=True))
+    ids = [row["profile_id"] for row in told]
+    assert len(ids) == 1200
+    assert ids == sorted(set(ids))
+    assert told[0]["_fname"] == '="=HYPERLINK(""x"")\nAnn"'
+
+    job = send(
+        penstock,
+        token,
+        answer.content,
+        "text/csv; charset=utf-8",
+        {"Prefer": "wait=60"},
+        matching="profile_id",
+    ).json()
+
+    counted = ("state", "rows", "unchanged")
+    assert [job[name] for name in counted] == ["done", 1200, 1200], job
+
+
+@pytest.mark.fact("E.4-csv")
+def test_a_table_may_be_narrowed(
+    penstock: ServedIntake, connection: Connection, token: str
+) -> None:
+    pipeline = Pipeline(connection)
+    ann = pipeline.create({"email": "ann@example.com"}, add_to_segments=(1,))
+    bob = pipeline.create({"email": "bob@example.com"})
+    connection.execute(
+        "UPDATE profiles SET updated_at = '2020-01-01' WHERE email LIKE 'ann%'"
+    )
+
+    def table(**more: Any) -> str:
+        asked = {"token": token, "db_id": 1, "format": "CSV", "fields": ["email"]}
+        return penstock.post({**asked, **more}, path=EXPORT).content.decode("utf-8-sig")
+
+    header = "penstock_export=exact,profile_id,email\r\n"
+    both = [f",{ann},ann@example.com\r\n", f",{bob},bob@example.com\r\n"]
+    assert table() == header + "".join(sorted(both))
+    assert table(segment_id=1) == header + both[0]
+    assert table(updated_since="2021-01-01") == header + both[1]
+    assert table(from_id=min(ann, bob)) == header + max(both)
+    assert table(segment_id=2) == header
+
+
 @pytest.mark.fact("E.3-import")
 def test_a_file_of_an_export_is_imported_without_its_last_line(
     penstock: ServedIntake, connection: Connection, token: str
@@ -296,6 +415,52 @@ def test_the_command_writes_a_file_when_it_is_whole(
     unknown = CliRunner().invoke(main, ["export", "--database", "99"], env=environ)
     assert unknown.exit_code == 1
     assert "No database 99" in unknown.stderr
+
+
+@pytest.mark.fact("E.4-csv")
+@pytest.mark.parametrize(
+    ("name", "more", "is_table"),
+    [
+        ("people.csv", [], True),
+        ("people.CSV.gz", [], True),
+        ("people.gz", ["--format", "csv"], True),
+        ("people.csv", ["--format", "ndjson"], False),
+        ("people.txt", [], False),
+    ],
+)
+def test_the_command_writes_the_format_that_a_file_is_called_by(
+    connection: Connection,
+    database_url: str,
+    tmp_path: Path,
+    name: str,
+    more: list[str],
+    is_table: bool,
+) -> None:
+    fill(connection, 2, _fname="two\nlines")
+    file = tmp_path / name
+    arguments = ["export", "--database", "1", "-o", str(file), *more]
+    environ = {"DATABASE_URL": database_url}
+    result = CliRunner().invoke(main, arguments, env=environ)
+
+    assert result.exit_code == 0, result.output
+    assert "Exported 2 profiles" in result.stderr
+    found = file.read_bytes()
+    found = gzip.decompress(found) if name.endswith(".gz") else found
+    assert found.startswith("\ufeffpenstock_export".encode()) is is_table
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+    wrong = [
+        "export",
+        "--database",
+        "1",
+        "-o",
+        str(tmp_path / "x.csv"),
+        "--format",
+        "csv",
+    ]
+    unknown = CliRunner().invoke(main, [*wrong, "--field", "emial"], env=environ)
+    assert unknown.exit_code == 1
+    assert "is it email?" in unknown.stderr
+    assert [one.name for one in tmp_path.iterdir()] == [name]
 
 
 def export(connection: Connection) -> list[bytes]:

@@ -14,7 +14,7 @@ WITHOUT_JSON = {
     "demo",
     "intake",
     "consume",
-    "export",  # its lines are JSON
+    "export",  # its lines are JSON, or CSV
     "exporter",
     "console",
     "migrate",

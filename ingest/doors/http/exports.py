@@ -10,7 +10,7 @@ from time import monotonic
 from falcon.asgi import Response
 
 from ingest.domain.errors import NotFound, Overloaded, RateExceeded, Unavailable
-from ingest.domain.exports import ExportRequest
+from ingest.domain.exports import ExportFormat, ExportRequest
 from ingest.domain.tokens import Scope, Token
 from ingest.doors.accept import check_right
 from ingest.doors.http.calls import Call
@@ -28,10 +28,14 @@ logger = logging.getLogger(__name__)
 _MOST = 2
 #: zlib's number for a gzip header.
 _GZIP = 16 + zlib.MAX_WBITS
+_MEDIA_TYPES = {
+    ExportFormat.NDJSON: "application/x-ndjson",
+    ExportFormat.CSV: "text/csv; charset=utf-8",
+}
 
 
 class ExportResource:
-    """POST to download profiles as NDJSON, each a line that an import takes back."""
+    """POST to download profiles as NDJSON or CSV, which an import takes back."""
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
@@ -39,8 +43,11 @@ class ExportResource:
         self._running = 0
 
     async def on_post(self, req: Call, resp: Response) -> None:
-        """Check who asks, then stream; a download that breaks off has no last line."""
-        request, token = await authenticate(req, resp, self._intake)
+        """Check who asks, then stream.
+
+        A download that breaks off has no last chunk, nor has NDJSON its last line.
+        """
+        request, token = await authenticate(req, resp, self._intake, has_format=True)
         wanted = load_export(request.document)
         check_right(token, wanted.database_id, Scope.READ)
         catalog = self._intake.catalog.get_catalog()
@@ -53,12 +60,12 @@ class ExportResource:
         self._running += 1
         export = _Export(self._intake.settings, wanted)
         try:
-            # Whatever is away is told while there is an answer to tell it by.
+            # What is wrong or away is told while there is an answer to tell it by.
             first = await self._read(export)
         except BaseException:
             await self._end(export)
             raise
-        resp.content_type = "application/x-ndjson"
+        resp.content_type = _MEDIA_TYPES[wanted.format]
         packs = _accepts_gzip(req)
         if packs:
             resp.set_header("Content-Encoding", "gzip")

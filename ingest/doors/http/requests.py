@@ -39,20 +39,21 @@ async def read_body(req: Call, intake: Intake) -> bytes:
 
 
 async def read_request(
-    req: Call, intake: Intake, *, may_be_dry: bool = False
+    req: Call, intake: Intake, *, may_be_dry: bool = False, has_format: bool = False
 ) -> Decoded:
     """Read and decode the body.
 
     From here on the request counts as parsed: what is wrong with it is an answer of
     the application, not a fault of the transport (contract 13.1). A dry run is refused
-    by those who do not say that a request may be one.
+    by those who do not say that a request may be one. `format` is that of the reply,
+    unless the request has one of its own.
     """
     body = await read_body(req, intake)
     read = partial(decode, body, req.content_type, limits=intake.settings.limits)
     sent_as, document = await intake.bodies.decode(req, body, read)
     req.is_parsed = True
     req.sent_as = sent_as
-    req.settle_format(peek_format(document))
+    req.settle_format(None if has_format else peek_format(document))
     check = asks_dry_run if may_be_dry else refuse_promises
     dry_run = check(document)
     if req.query_string:
@@ -67,13 +68,20 @@ async def read_request(
 
 
 async def authenticate(
-    req: Call, resp: Response, intake: Intake, *, may_be_dry: bool = False
+    req: Call,
+    resp: Response,
+    intake: Intake,
+    *,
+    may_be_dry: bool = False,
+    has_format: bool = False,
 ) -> tuple[Decoded, Token]:
     """Read a request, find whose token it has, and spend of the rate of that.
 
     Raises what `read_request` does, Forbidden, and what `Rates.spend` does.
     """
-    request = await read_request(req, intake, may_be_dry=may_be_dry)
+    request = await read_request(
+        req, intake, may_be_dry=may_be_dry, has_format=has_format
+    )
     token = await intake.catalog.get_token(request.secret)
     await intake.rates.spend(token, resp)
     return request, token

@@ -1,15 +1,24 @@
 """Exports of profiles: page after page, in one snapshot (E2)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import LiteralString
+from typing import LiteralString, Protocol
 
 import orjson
 
-from ingest.domain.exports import PAGE, ExportRequest, show_end, show_profile
+from ingest.domain.exports import (
+    PAGE,
+    ExportFormat,
+    ExportRequest,
+    show_end,
+    show_profile,
+)
+from ingest.domain.profiles import Profile
+from ingest.store.catalog.load import load_catalog
 from ingest.store.database import Connection, snapshot
 from ingest.store.profiles.aliases import list_former_ids
 from ingest.store.profiles.profile_rows import load_profiles
+from ingest.wire.csv_exports import CsvWriter, plan_columns
 
 #: By the primary key, whatever else is asked for.
 _OF_DATABASE = """
@@ -33,29 +42,79 @@ _OF_SEGMENT = """
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
-def export_profiles(connection: Connection, wanted: ExportRequest) -> Iterator[bytes]:
-    """Yield lines of NDJSON, a page at a time, and the line that ends them.
+class _Writer(Protocol):
+    """Writes an export, page by page."""
 
-    All of them show one moment. The connection is in a transaction until the end.
+    def begin(self) -> bytes:
+        """Return what stands before the first profile."""
+
+    def add(self, profiles: Sequence[Profile]) -> bytes:
+        """Return `profiles` as they are written."""
+
+    def end(self, profiles: int) -> bytes:
+        """Return what says that all of so many profiles were written."""
+
+
+def export_profiles(
+    connection: Connection,
+    wanted: ExportRequest,
+    show_progress: Callable[[int], None] | None = None,
+) -> Iterator[bytes]:
+    """Yield an export, a page at a time, and what ends it; raise InvalidRequest.
+
+    All of it shows one moment. The connection is in a transaction until the end.
+    `show_progress` is called with the number of profiles so far.
     """
     with snapshot(connection):
-        row = connection.execute("SELECT now()").fetchone()
-        snapshot_at = row[0] if row else datetime.now(UTC)
-        after, count = wanted.after, 0
+        writer = _open_writer(connection, wanted)
+        since = wanted.updated_since or _EVER
+        begin, after, count = writer.begin(), wanted.after, 0
         while ids := _list_ids(connection, wanted, after):
             owners = [(wanted.database_id, id_) for id_ in ids]
-            since = wanted.updated_since or _EVER
-            former = list_former_ids(connection, wanted.database_id, ids)
-            shown = [
-                _dump(show_profile(profile, wanted.fields, former.get(profile.id, ())))
+            found = [
+                profile
                 for profile in load_profiles(connection, owners)
                 if profile.updated_at is None or profile.updated_at >= since
             ]
-            count += len(shown)
-            if shown:
-                yield b"".join(shown)
+            count += len(found)
+            if found:
+                yield begin + writer.add(found)
+                begin = b""
+            if show_progress is not None:
+                show_progress(count)
             after = ids[-1]
-        yield _dump(show_end(count, snapshot_at))
+        yield begin + writer.end(count)
+
+
+def _open_writer(connection: Connection, wanted: ExportRequest) -> _Writer:
+    if wanted.format is ExportFormat.CSV:
+        return CsvWriter(plan_columns(load_catalog(connection), wanted))
+    return _LineWriter(connection, wanted)
+
+
+class _LineWriter:
+    """Writes NDJSON, whose last line says that it is whole."""
+
+    def __init__(self, connection: Connection, wanted: ExportRequest) -> None:
+        row = connection.execute("SELECT now()").fetchone()
+        self._snapshot_at = row[0] if row else datetime.now(UTC)
+        self._connection = connection
+        self._wanted = wanted
+
+    def begin(self) -> bytes:
+        return b""
+
+    def add(self, profiles: Sequence[Profile]) -> bytes:
+        ids = [profile.id for profile in profiles]
+        former = list_former_ids(self._connection, self._wanted.database_id, ids)
+        fields = self._wanted.fields
+        return b"".join(
+            _dump(show_profile(profile, fields, former.get(profile.id, ())))
+            for profile in profiles
+        )
+
+    def end(self, profiles: int) -> bytes:
+        return _dump(show_end(profiles, self._snapshot_at))
 
 
 def count_profiles(connection: Connection, wanted: ExportRequest) -> int:

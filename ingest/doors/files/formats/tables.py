@@ -38,7 +38,6 @@ class FileTable:
     def __init__(self, lines: Lines, reading: Reading, database: Database) -> None:
         """Read the header; raise UnreadableFile, or InvalidRequest for its columns."""
         self._lines = lines
-        self._trusts = reading.trust_quotes
         header = list(reading.columns) or self._read_header()
         if len(header) > reading.limits.keys:
             raise UnreadableFile(
@@ -48,6 +47,7 @@ class FileTable:
         self._columns: Columns = plan_columns(
             header, database, reading.mapping, reading.resource_id, reading.rules
         )
+        self._trusts = reading.trust_quotes or self._columns.is_exact
         self.form = FileForm(
             format="csv",
             encoding=lines.form.encoding,

@@ -1,5 +1,6 @@
 """The paths that are like no other: quick import, receipts, health and the document."""
 
+from ingest.domain.exports import ExportFormat
 from ingest.domain.remedies.codes import ERRORS
 from ingest.doors.http.openapi.answers import refer
 from ingest.doors.http.openapi.held import build_held, build_resolve
@@ -123,6 +124,12 @@ _IMPORT: JsonSchema = {
 def _build_export() -> JsonSchema:
     names = ("token", "db_id", "segment_id", "from_id")
     own: JsonSchema = {
+        "format": {
+            "type": "string",
+            "enum": [one.value for one in ExportFormat],
+            "default": ExportFormat.NDJSON.value,
+            "description": "Format of the download; CSV has fields only",
+        },
         "updated_since": {
             "type": "string",
             "format": "date-time",
@@ -131,7 +138,7 @@ def _build_export() -> JsonSchema:
         "fields": {
             "type": "array",
             "items": {"type": "string"},
-            "description": "Only these members of `data`",
+            "description": "Only these members of `data`, or columns",
         },
     }
     body: JsonSchema = {
@@ -151,10 +158,11 @@ def _build_export() -> JsonSchema:
         },
         "responses": {
             "200": {
-                "description": "Profiles in the order of their IDs; the last line has"
-                " `penstock.end`. An application error is JSON",
+                "description": "Profiles in the order of their IDs; the last line of"
+                " NDJSON has `penstock.end`. An application error is JSON",
                 "content": {
                     "application/x-ndjson": {"schema": {"type": "string"}},
+                    "text/csv": {"schema": {"type": "string"}},
                     "application/json": {"schema": refer(ErrorReply)},
                     "application/xml": {"schema": refer(ErrorReply)},
                 },
