@@ -9,31 +9,7 @@ from ingest.store.rows import Id, dump_array
 
 def load_aliases(connection: Connection, ids: Collection[Id]) -> dict[Id, Alias]:
     """Return where those of `ids` lead that are aliases."""
-    if not ids:
-        return {}
-    wanted = sorted(ids)
-    rows = connection.execute(
-        """
-        -- Probes of the primary key: as a join it could begin with all aliases.
-        SELECT wanted.database_id, wanted.alias_id, found.profile_id, found.merge_id
-          FROM unnest(%(databases)s::integer[], %(aliases)s::text[])
-               AS wanted (database_id, alias_id)
-         CROSS JOIN LATERAL (
-               SELECT profile_id, merge_id
-                 FROM profile_aliases
-                WHERE profile_aliases.database_id = wanted.database_id
-                  AND profile_aliases.alias_id = wanted.alias_id
-               OFFSET 0) AS found
-        """,
-        {
-            "databases": dump_array([database_id for database_id, _ in wanted]),
-            "aliases": dump_array([alias_id for _, alias_id in wanted]),
-        },
-    )
-    return {
-        (database_id, alias_id): Alias(profile_id, merge_id)
-        for database_id, alias_id, profile_id, merge_id in rows
-    }
+    return locate_ids(connection, ids)[1]
 
 
 def locate_ids(
@@ -49,8 +25,8 @@ def locate_ids(
     wanted = sorted(ids)
     rows = connection.execute(
         """
-        -- Probes of primary keys, as in load_aliases. The survivor is asked for by a
-        -- subquery, which unlike EXISTS becomes no join.
+        -- Probes of primary keys: as joins they could begin with all rows. The survivor
+        -- is asked for by a subquery, which unlike EXISTS becomes none.
         SELECT wanted.database_id, wanted.id, found.profile_id, found.merge_id
           FROM unnest(%(databases)s::integer[], %(ids)s::text[])
                AS wanted (database_id, id)
