@@ -11,7 +11,7 @@ from ingest.domain.memos import remembered_if_short
 
 T = TypeVar("T")
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Epoch numbers this far from zero are milliseconds (contract 14, point 38).
 _MILLISECONDS_FROM = 10**11
 
@@ -55,8 +55,8 @@ def _is_moment(digits: str) -> bool:
 def _from_epoch(number: int) -> datetime:
     _refuse_lookalike(number)
     if abs(number) >= _MILLISECONDS_FROM:
-        return _EPOCH + timedelta(milliseconds=number)
-    return _EPOCH + timedelta(seconds=number)
+        return EPOCH + timedelta(milliseconds=number)
+    return EPOCH + timedelta(seconds=number)
 
 
 def _from_text(raw: str) -> datetime:

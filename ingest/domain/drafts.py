@@ -10,7 +10,7 @@ from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
 from ingest.domain.names import one_of
 from ingest.domain.subscription_changes import SelectedChange
 from ingest.domain.subscriptions import SubscriptionDraft
-from ingest.domain.updates import Action, Update, parse_as_of
+from ingest.domain.updates import Action, Update, find_as_of
 
 #: What `phones` may be told (contract 14, point 29).
 _PHONE_ACTIONS = (Action.SET, Action.UNSET, Action.ADD, Action.DELETE)
@@ -57,7 +57,7 @@ def read_phones(
     action, as_of = Action.SET, None
     if isinstance(raw, Mapping):
         action = _phone_action(raw.get("action"))
-        as_of = _parse_as_of(raw)
+        as_of = _find_as_of(raw)
         raw = raw.get("value")
     if action is Action.UNSET:
         return Update(action=action, as_of=as_of), []
@@ -75,9 +75,9 @@ def read_phones(
     return Update(action=action, value=list(phones), as_of=as_of), faults
 
 
-def _parse_as_of(raw: Mapping[str, object]) -> datetime | None:
+def _find_as_of(raw: Mapping[str, object]) -> datetime | None:
     try:
-        return parse_as_of(raw)
+        return find_as_of(raw)
     except InvalidValue as error:
         raise InvalidRequest(str(error)) from error
 

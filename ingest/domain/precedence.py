@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from ingest.domain import updates
 from ingest.domain.catalog import Catalog, Database, Field, FieldType
+from ingest.domain.dates import EPOCH
 from ingest.domain.drafts import Draft
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
 from ingest.domain.imports import Import, Kept
@@ -20,7 +21,6 @@ from ingest.domain.merge import same
 from ingest.domain.profiles import Profile, Stamp
 from ingest.domain.releases import NEWER
 from ingest.domain.stamps import (
-    EPOCH,
     NO_STAMPS,
     UNDATED,
     Members,
@@ -35,7 +35,7 @@ from ingest.domain.stamps import (
 )
 from ingest.domain.subscription_changes import SelectedChange
 from ingest.domain.subscription_drafts import SubscriptionDraft
-from ingest.domain.updates import Action, Update, with_property
+from ingest.domain.updates import Action, Update, find_property, with_property
 
 #: The stored value is of a source of a higher rank.
 RANKED = "ranked"
@@ -97,7 +97,7 @@ def _list_moments(import_: Import, draft: Draft) -> Iterator[tuple[str, datetime
                 yield path, update.as_of
 
 
-def find_rank(import_: Import, catalog: Catalog) -> int:
+def _find_rank(import_: Import, catalog: Catalog) -> int:
     """Return the rank of the source of an import (T4).
 
     That is its token's; of one that came without a token, its door.
@@ -120,7 +120,7 @@ def leave_older(
     for a number that would leave its range.
     """
     database = catalog.databases[import_.database_id]
-    rank = find_rank(import_, catalog)
+    rank = _find_rank(import_, catalog)
     own = Stamp(rank=rank, at=to_microseconds(import_.as_of or at))
     judge = _Judge(before, own, catalog)
     dated = judge.judge_draft(draft, database)
@@ -272,7 +272,7 @@ class _Judge:
         newer = {}
         for inner, known in self._list_inner(path):
             parts = inner.removeprefix(f"{path}.").split(".")
-            found, value = _get_property(stored, parts)
+            found, value = find_property(stored, parts)
             if found and _lose(stamp, known):
                 newer[inner] = value
                 try:
@@ -294,7 +294,7 @@ class _Judge:
 
     def _judge_property(self, path: str, update: Update, stamp: Stamp) -> Update | None:
         """Set a property of an object, unless it, or what holds it, is newer (T9)."""
-        parts = (update.submatch or "").split(".")
+        parts = update.path
         outer = [".".join([path, *parts[:count]]) for count in range(len(parts) + 1)]
         inner = list(self._list_inner(outer[-1]))
         for one, known in [*((name, self._find(name)) for name in outer), *inner]:
@@ -389,12 +389,3 @@ def _add(total: float, value: object) -> float:
     """Return a sum, as far as floats go."""
     added = value if isinstance(value, int | float) else 0
     return max(-sys.float_info.max, min(total + added, sys.float_info.max))
-
-
-def _get_property(node: object, path: list[str]) -> tuple[bool, object]:
-    """Return whether there is a property, and what it is."""
-    for name in path:
-        if not isinstance(node, Mapping) or name not in node:
-            return False, None
-        node = node[name]
-    return True, node

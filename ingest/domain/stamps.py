@@ -5,12 +5,13 @@ Only databases with `times` have any (T1).
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct, convert
 
+from ingest.domain.dates import EPOCH
 from ingest.domain.merge import name_subscription, same
 from ingest.domain.profiles import (
     Profile,
@@ -23,8 +24,6 @@ from ingest.domain.profiles import (
 #: What is older than everything: of values that no import has dated.
 UNDATED = Stamp(rank=0, at=0)
 NO_STAMPS = Stamps()
-#: Moments of stamps come after it.
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 #: The members of a stamp, in the order stored.

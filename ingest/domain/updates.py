@@ -49,9 +49,10 @@ class Update(Struct, frozen=True, kw_only=True):
     #: Of when it is; None for the moment of its import.
     as_of: datetime | None = None
 
-
-def _path(update: Update) -> list[str]:
-    return (update.submatch or "").split(".")
+    @property
+    def path(self) -> list[str]:
+        """The names that lead to the property of an `upsert`."""
+        return (self.submatch or "").split(".")
 
 
 def _incr_int(update: Update, current: object) -> int:
@@ -107,22 +108,27 @@ def with_property(
 
 def _upsert_property(update: Update, current: object) -> dict[str, object]:
     stored = {} if current is None else documents.parse_object(current)
-    return documents.parse_object(with_property(stored, _path(update), update.value))
+    return documents.parse_object(with_property(stored, update.path, update.value))
+
+
+def find_property(node: object, path: Sequence[str]) -> tuple[bool, object]:
+    """Return whether `node` has a property at `path`, and what it is."""
+    for name in path:
+        if not isinstance(node, Mapping) or name not in node:
+            return False, None
+        node = node[name]
+    return True, node
 
 
 def _has_property(node: object, path: Sequence[str]) -> bool:
-    for name in path:
-        if not isinstance(node, Mapping) or name not in node:
-            return False
-        node = node[name]
-    return True
+    return find_property(node, path)[0]
 
 
 def _upsert_elements(update: Update, current: object) -> list[dict[str, object]] | None:
     """Merge the value into each element that has the property (14, point 32)."""
     if current is None:
         return None
-    path = _path(update)
+    path = update.path
     members = documents.parse_object(update.value)
     return [
         {**element, **members} if _has_property(element, path) else element
@@ -191,7 +197,7 @@ def parse(field: Field, raw: object) -> Update:
     action = _find_action(field, raw) if isinstance(raw, dict) else None
     if action is None or not isinstance(raw, dict):
         return Update(action=Action.SET, value=fields.parse(field, raw))
-    as_of = parse_as_of(raw)
+    as_of = find_as_of(raw)
     if action is Action.UNSET:
         return Update(action=action, as_of=as_of)
     if action is not Action.SET and (field.type, action) not in _EFFECTS:
@@ -218,7 +224,7 @@ def express(value: object) -> object:
     return value
 
 
-def parse_as_of(raw: Mapping[str, object]) -> datetime | None:
+def find_as_of(raw: Mapping[str, object]) -> datetime | None:
     """Return the moment that a function says it is of; None for none (T2)."""
     sent = raw.get("as_of")
     if sent is None:
@@ -269,7 +275,7 @@ def _check_growth(update: Update, current: object, limits: ProfileLimits) -> Non
 
     Before it is done: it may take more memory than there is.
     """
-    path, elements = _path(update), current if isinstance(current, list) else []
+    path, elements = update.path, current if isinstance(current, list) else []
     count = sum(_has_property(element, path) for element in elements)
     if count * measure(update.value) > limits.profile_bytes:
         raise InvalidValue(too_large(limits.profile_bytes, "A profile"))

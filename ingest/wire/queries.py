@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 from msgspec.structs import asdict
 
 from ingest.domain.catalog import Channel
-from ingest.domain.dates import parse_date
+from ingest.domain.dates import parse_moment
 from ingest.domain.errors import InvalidRequest, InvalidValue
 from ingest.domain.exports import ExportFormat, ExportRequest
 from ingest.domain.imports import Matching, SubscriptionChange
@@ -97,7 +97,7 @@ def _parse_format(value: object) -> ExportFormat:
 
 def _parse_moment(value: object) -> datetime:
     try:
-        return datetime.fromisoformat(parse_date(value))
+        return parse_moment(value)
     except InvalidValue as error:
         raise ValidationError(str(error)) from error
 

@@ -22,7 +22,7 @@ from uuid_utils.compat import uuid7
 from ingest.domain import merge
 from ingest.domain.catalog import Catalog
 from ingest.domain.counts import count
-from ingest.domain.dates import parse_date
+from ingest.domain.dates import parse_moment
 from ingest.domain.errors import InvalidRequest, InvalidValue
 from ingest.domain.exports import OWN_MEMBER
 from ingest.domain.former_keys import keep_former
@@ -226,9 +226,7 @@ class _Reader:
         empty = Profile(
             id=line.profile_id,
             database_id=self._database_id,
-            created_at=None
-            if created is None
-            else datetime.fromisoformat(parse_date(created)),
+            created_at=None if created is None else parse_moment(created),
         )
         merged = merge.update(empty, import_, prepared.draft, self._schemas.catalog)
         # They were put behind the others.
