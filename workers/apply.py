@@ -39,6 +39,7 @@ from ingest.wire.profile_schemas import ProfileSchemas
 from workers.dead_letters import describe_error, describe_traceback
 from workers.load import gather, load_workspace
 from workers.merges import load_absorbed, load_dates, save_merges
+from workers.releases import load_written
 from workers.retries import is_transient
 from workers.save import save_workspace
 from workers.undos import Undos
@@ -193,6 +194,7 @@ def apply_whole(
     general = Past(
         changed_at=load_dates(connection, workspace, prepared),
         absorbed=load_absorbed(connection, workspace, prepared),
+        written=load_written(connection, workspace, prepared),
     )
     steps = [_apply_one(workspace, one, undos, general, started_at) for one in prepared]
     outcomes, now = [step.outcome for step in steps], datetime.now(UTC)

@@ -5,7 +5,7 @@ back first, as a replay does with a dead letter: whoever else decides finds it g
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -25,10 +25,8 @@ from ingest.store.held import (
     delete_held,
     group_by_case,
     list_expired,
-    list_written,
 )
 from ingest.store.ledger import LedgerCounts, add_counts
-from ingest.store.profiles.aliases import load_aliases
 from ingest.store.receipts.write import withdraw_receipts
 from ingest.wire.entries import decode
 from ingest.wire.profile_schemas import ProfileSchemas
@@ -156,7 +154,7 @@ class HeldCases:
             return []
         hold_catalog(connection)
         catalog = load_catalog(connection, self._limits)
-        released = _release(connection, held, decision)
+        released = _release(held, decision)
         schemas = ProfileSchemas(catalog, self._locate)
         applied = apply_batch(connection, released, schemas, ROOM)
         if applied.taken < len(released):
@@ -165,46 +163,22 @@ class HeldCases:
         return applied.outcomes
 
 
-def _release(
-    connection: Connection, held: Sequence[HeldImport], decision: Decision
-) -> list[ReadImport]:
-    """Return the imports as decided, with what was written since each was accepted."""
-    database_id = held[0].database_id
-    written = _load_written(connection, database_id, held, decision)
-    note, released = decision.note(datetime.now(UTC)), []
-    for one in held:
-        newer: dict[str, dict[str, UUID]] = defaultdict(dict)
-        for profile_id, import_id, accepted_at, paths in written:
-            if accepted_at > one.accepted_at:
-                newer[profile_id].update(dict.fromkeys(paths, import_id))
-        release = Release(
-            profile_id=decision.profile_id,
-            rejection=decision.rejection,
-            newer=newer,
-            note=note,
+def _release(held: Iterable[HeldImport], decision: Decision) -> list[ReadImport]:
+    """Return the imports as decided."""
+    release = Release(
+        profile_id=decision.profile_id,
+        rejection=decision.rejection,
+        note=decision.note(datetime.now(UTC)),
+    )
+    return [
+        ReadImport(
+            import_=replace(decode(one.payload), release=release),
+            partition=one.partition,
+            entry_id=one.entry_id,
+            payload=one.payload,
         )
-        released.append(
-            ReadImport(
-                import_=replace(decode(one.payload), release=release),
-                partition=one.partition,
-                entry_id=one.entry_id,
-                payload=one.payload,
-            )
-        )
-    return released
-
-
-def _load_written(
-    connection: Connection,
-    database_id: int,
-    held: Sequence[HeldImport],
-    decision: Decision,
-) -> list[tuple[str, UUID, datetime, list[str]]]:
-    ids = {id_ for one in held for id_ in one.candidates}
-    ids |= {decision.profile_id} if decision.profile_id else set()
-    aliases = load_aliases(connection, [(database_id, id_) for id_ in ids])
-    ids |= {alias.profile_id for alias in aliases.values()}
-    return list_written(connection, database_id, sorted(ids))
+        for one in held
+    ]
 
 
 def _count(

@@ -1,6 +1,6 @@
 """One import after another, applied to a workspace: the pipeline's pure heart."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct, field
@@ -64,7 +64,7 @@ from ingest.domain.merging import StoredMerge
 from ingest.domain.precedence import Dated, leave_older
 from ingest.domain.profile_merges import ChangedAt
 from ingest.domain.profiles import Profile, Stamps
-from ingest.domain.releases import drop_newer
+from ingest.domain.releases import Written, drop_newer, list_newer
 from ingest.domain.stamps import NO_STAMPS, advance
 from ingest.domain.updates import Action
 from ingest.domain.workspace import Workspace, holds_any
@@ -107,6 +107,8 @@ class Past(Struct, frozen=True, kw_only=True):
     changed_at: ChangedAt = {}
     #: How many profiles others have taken over lately, by id, where that matters.
     absorbed: AbsorbedCounts = {}
+    #: Of imports that were held, what was written to each profile, by its id.
+    written: Mapping[str, Sequence[Written]] = {}
 
 
 NO_PAST = Past()
@@ -240,7 +242,7 @@ def _apply(
 ) -> AppliedImport:
     found = _find(workspace, prepared, past)
     before, union = found.profile, found.union
-    dated = _leave_newer(prepared, before, catalog)
+    dated = _leave_newer(prepared, before, catalog, past)
     import_, draft = dated.import_, dated.draft
     merged = _lay_over(before, dated, prepared.search, catalog, new_id)
     state = State.CREATED
@@ -279,12 +281,14 @@ def _apply(
     )
 
 
-def _leave_newer(prepared: Prepared, before: Profile | None, catalog: Catalog) -> Dated:
+def _leave_newer(
+    prepared: Prepared, before: Profile | None, catalog: Catalog, past: Past
+) -> Dated:
     """Return what is applied of an import: less, if it was held (H5) or is dated."""
     import_, draft, kept = prepared.import_, prepared.draft, tuple[Kept, ...]()
-    release = import_.release
-    if release is not None and before is not None:
-        draft, kept = drop_newer(draft, release.newer.get(before.id, {}))
+    if import_.release is not None and before is not None:
+        written = past.written.get(before.id, ())
+        draft, kept = drop_newer(draft, list_newer(written, import_.accepted_at))
     if not catalog.databases[import_.database_id].times:
         return Dated(import_=import_, draft=draft, kept=kept)
     moment = prepared.queued_at or import_.accepted_at

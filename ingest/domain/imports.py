@@ -253,8 +253,6 @@ class Release(Struct, frozen=True, kw_only=True):
     profile_id: str | None = None
     #: Why the import is rejected; empty to apply it.
     rejection: str = ""
-    #: Of each profile that it may be about, what was written since (H5).
-    newer: Mapping[str, Mapping[str, UUID]] = {}
     #: None where nobody decided, and it is too late to.
     note: DecisionNote | None = None
 

@@ -1,6 +1,6 @@
 """Releases of held imports: what an operator decided, and what came since (H4, H5)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID, uuid5
 
@@ -21,6 +21,27 @@ _CASES = UUID("5d1c1d9e-8d0c-4d39-9a3b-9a2d6f6f1b5e")
 
 #: Path → the last import, accepted later, that changed or confirmed it.
 Newer = Mapping[str, UUID]
+
+
+class Written(Struct, frozen=True, kw_only=True):
+    """What an import changed or confirmed of a profile."""
+
+    import_id: UUID
+    accepted_at: datetime
+    paths: Sequence[str]
+
+
+def list_newer(written: Iterable[Written], accepted_at: datetime) -> Newer:
+    """Return what was written by imports accepted after `accepted_at` (H5).
+
+    `written` is in the order applied.
+    """
+    return {
+        path: one.import_id
+        for one in written
+        if one.accepted_at > accepted_at
+        for path in one.paths
+    }
 
 
 class Decision(Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """Held imports: kept until an operator decides (H1 to H7)."""
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -8,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from psycopg.rows import class_row
 
+from ingest.domain.releases import Written
 from ingest.store.database import Connection
 from ingest.store.profiles.aliases import list_former_ids, load_aliases
 from ingest.store.rows import dump_array, execute_rows
@@ -305,15 +307,24 @@ def list_held_of(
 
 def list_written(
     connection: Connection, database_id: int, profile_ids: Sequence[str]
-) -> list[tuple[str, UUID, datetime, list[str]]]:
-    """Return what imports wrote to profiles: profile, import, accepted, paths (H5).
+) -> dict[str, list[Written]]:
+    """Return what imports wrote to profiles, by their ids, in the order applied (H5).
 
-    The last that were applied come last. Undos and merges are left out.
+    Also what was written to those that each has absorbed. Undos and merges are left
+    out.
     """
     rows = connection.execute(
         """
         SELECT owner.profile_id, past.import_id, past.accepted_at, past.paths
           FROM unnest(%(profiles)s::text[]) AS owner (profile_id)
+         CROSS JOIN LATERAL (
+               SELECT owner.profile_id
+                UNION ALL
+               SELECT alias_id
+                 FROM profile_aliases
+                WHERE profile_aliases.database_id = %(database_id)s
+                  AND profile_aliases.profile_id = owner.profile_id
+               ) AS name (profile_id)
          CROSS JOIN LATERAL (
                SELECT import_id, accepted_at, coalesce(turn, 0) AS turn,
                       ARRAY(SELECT jsonb_object_keys(changes)
@@ -321,7 +332,7 @@ def list_written(
                             SELECT jsonb_object_keys(coalesce(claims, '{}'))) AS paths
                  FROM imports
                 WHERE imports.database_id = %(database_id)s
-                  AND imports.profile_id = owner.profile_id
+                  AND imports.profile_id = name.profile_id
                   AND imports.operation IN ('import', 'update', 'add')
                 ORDER BY coalesce(imports.turn, 0) DESC, applied_at DESC,
                          import_id DESC
@@ -334,4 +345,9 @@ def list_written(
             "limit": _RECEIPTS,
         },
     )
-    return [(owner, id_, at, paths) for owner, id_, at, paths in rows]
+    written: dict[str, list[Written]] = defaultdict(list)
+    for owner, import_id, accepted_at, paths in rows:
+        written[owner].append(
+            Written(import_id=import_id, accepted_at=accepted_at, paths=paths)
+        )
+    return written

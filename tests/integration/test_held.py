@@ -9,12 +9,15 @@ import pytest
 from ingest.domain.imports import Import, OnAmbiguous, Outcome, State
 from ingest.domain.lookups import PROFILE_ID, Lookup, Search
 from ingest.domain.releases import Decision, name_case
+from ingest.settings import Settings
 from ingest.store.catalog.load import load_catalog
 from ingest.store.held import HeldCase, list_cases
 from ingest.store.profiles.deletions import delete_profile
 from tests.conftest import Connection
 from tests.factories import by_email, make_import, make_merge, make_undo
+from tests.intakes import wait_until
 from tests.pipeline import Pipeline
+from tests.sessions import is_waited_for, meanwhile
 from workers.held import UNDECIDED, HeldCases, reject_expired
 
 ANN, BOB = "ann@example.com", "bob@example.com"
@@ -180,6 +183,44 @@ def test_a_held_import_counts_as_of_when_it_was_accepted(
     ).fetchone()
     assert row is not None
     assert len(row[0]) == 2
+
+
+@pytest.mark.fact("H.5-newer")
+def test_what_is_written_while_a_decision_waits_is_newer(
+    settings: Settings, connection: Connection, two: tuple[str, str]
+) -> None:
+    pipeline = Pipeline(connection)
+    pipeline.apply(hold({"_fname": "Old"}))
+    (case,) = cases(connection)
+    decided: list[Outcome] = []
+
+    def pick(other: Connection) -> None:
+        decision = Decision(profile_id=two[0])
+        decided.extend(HeldCases(other).decide(case.case_id, decision))
+
+    with connection.transaction():
+        pipeline.apply(by_email(ANN, {"_fname": "New"}))
+        thread = meanwhile(settings.database_url, pick)
+        wait_until(lambda: is_waited_for(connection))
+    thread.join()
+
+    assert pipeline.profile(two[0])["fields"]["_fname"] == "New"
+    assert [one.path for one in decided[0].kept] == ["_fname"]
+
+
+@pytest.mark.fact("H.5-newer", "H.6-merged")
+def test_what_was_written_to_a_candidate_that_was_merged_is_newer(
+    connection: Connection, two: tuple[str, str]
+) -> None:
+    pipeline = Pipeline(connection)
+    pipeline.apply(hold({"_lname": "Old"}))
+    key = {"phone": PHONE}
+    pipeline.apply(make_import("phone", {"_lname": "New"}, key=key))
+    pipeline.apply(make_merge(*two))
+    (outcome,) = decide(connection, profile_id=two[0])
+
+    assert [one.path for one in outcome.kept] == ["_lname"]
+    assert pipeline.profile(two[0])["fields"]["_lname"] == "New"
 
 
 @pytest.mark.fact("H.7-expired")
