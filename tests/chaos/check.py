@@ -12,14 +12,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tests.chaos.asks import Ask, Kind
-from tests.chaos.ledger import Event, Ledger, Receipt
-from tests.chaos.pairs import (
-    Pair,
-    find_doubled_points,
-    find_lost_points,
-    find_unmerged,
+from tests.chaos.cases import (
+    find_doubled_decisions,
+    find_lost_decisions,
+    find_wrong_decisions,
 )
-from tests.chaos.rounds import Round, find_doubled, find_lost, find_wrong
+from tests.chaos.ledger import Event, Ledger, Receipt
+from tests.chaos.pairs import find_doubled_points, find_lost_points, find_unmerged
+from tests.chaos.played import NOTHING, Played
+from tests.chaos.rounds import find_doubled, find_lost, find_wrong
+from tests.chaos.shuffles import (
+    find_doubled_updates,
+    find_lost_updates,
+    find_outdated,
+)
 from tests.chaos.sizes import measure_large
 from tests.chaos.workload import email
 
@@ -45,10 +51,7 @@ class Finding:
 
 
 def find_breaches(
-    asks: Sequence[Ask],
-    ledger: Ledger,
-    rounds: Sequence[Round] = (),
-    pairs: Sequence[Pair] = (),
+    asks: Sequence[Ask], ledger: Ledger, played: Played = NOTHING
 ) -> list[Finding]:
     """Return every broken promise; empty if all were kept."""
     chains = {
@@ -64,8 +67,7 @@ def find_breaches(
         *_check_persons(asks, ledger),
         *_check_events(asks, ledger),
         *_check_event_order(ledger),
-        *_check_rounds(rounds, ledger),
-        *_check_pairs(pairs, ledger),
+        *_check_played(played, ledger),
         *(
             Finding(Breach.WRONG, f"{count} {name}")
             for name, count in ledger.orphans.items()
@@ -250,24 +252,37 @@ def _check_events(asks: Iterable[Ask], ledger: Ledger) -> Iterator[Finding]:
         yield Finding(Breach.WRONG, f"{len(unknown)} deliveries of no event")
 
 
-def _check_rounds(rounds: Sequence[Round], ledger: Ledger) -> Iterator[Finding]:
-    """What was undone is as if it had never come, and was undone once."""
-    for breach, find in (
-        (Breach.LOST, find_lost),
-        (Breach.DOUBLED, find_doubled),
-        (Breach.WRONG, find_wrong),
-    ):
-        yield from (Finding(breach, text) for text in find(rounds, ledger.left))
-
-
-def _check_pairs(pairs: Sequence[Pair], ledger: Ledger) -> Iterator[Finding]:
-    """Who was merged and parted is one in the end, and nothing of either is lost."""
-    for breach, find in (
-        (Breach.LOST, find_lost_points),
-        (Breach.DOUBLED, find_doubled_points),
-        (Breach.WRONG, find_unmerged),
-    ):
-        yield from (Finding(breach, text) for text in find(pairs, ledger.pairs))
+def _check_played(played: Played, ledger: Ledger) -> Iterator[Finding]:
+    """What was played apart came out as it must, whatever broke meanwhile."""
+    found = (
+        {
+            # What was undone is as if it had never come, and was undone once.
+            Breach.LOST: find_lost(played.rounds, ledger.left),
+            Breach.DOUBLED: find_doubled(played.rounds, ledger.left),
+            Breach.WRONG: find_wrong(played.rounds, ledger.left),
+        },
+        {
+            # Who was merged and parted is one in the end, and has all of both.
+            Breach.LOST: find_lost_points(played.pairs, ledger.pairs),
+            Breach.DOUBLED: find_doubled_points(played.pairs, ledger.pairs),
+            Breach.WRONG: find_unmerged(played.pairs, ledger.pairs),
+        },
+        {
+            # What was held is decided once, and overwrites nothing later.
+            Breach.LOST: find_lost_decisions(played.cases, ledger.decided),
+            Breach.DOUBLED: find_doubled_decisions(played.cases, ledger.decided),
+            Breach.WRONG: find_wrong_decisions(played.cases, ledger.decided),
+        },
+        {
+            # What came late leaves the newest.
+            Breach.LOST: find_lost_updates(played.shuffles, ledger.dated),
+            Breach.DOUBLED: find_doubled_updates(played.shuffles, ledger.dated),
+            Breach.WRONG: find_outdated(played.shuffles, ledger.dated),
+        },
+    )
+    for each in found:
+        for breach, texts in each.items():
+            yield from (Finding(breach, text) for text in texts)
 
 
 def _check_event_order(ledger: Ledger) -> Iterator[Finding]:

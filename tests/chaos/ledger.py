@@ -3,14 +3,18 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import TupleRow
 
-from tests.chaos import pairs
+from tests.chaos import cases, pairs, rounds, shuffles
+from tests.chaos.cases import Candidate, Decided
 from tests.chaos.pairs import Pairs, Survivor
-from tests.chaos.rounds import DATABASE, Left
+from tests.chaos.rounds import Left
+from tests.chaos.shuffles import Dated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +83,14 @@ class Ledger:
     waiting: frozenset[str] = frozenset()
     #: What is left of the rounds, which are in none of the above.
     left: Left = field(default_factory=Left)
-    #: And of the pairs, likewise.
+    #: And of the pairs, the cases, and the shuffles, likewise.
     pairs: Pairs = field(default_factory=Pairs)
+    decided: Decided = field(default_factory=Decided)
+    dated: Dated = field(default_factory=Dated)
 
 
 #: Databases of which nothing is in the rest.
-_APART = [DATABASE, pairs.DATABASE]
+_APART = [each.DATABASE for each in (rounds, pairs, cases, shuffles)]
 #: Its name is one that nobody resolves.
 HUNG_ENDPOINT = 2
 _EVENT_NAMES = (
@@ -92,6 +98,8 @@ _EVENT_NAMES = (
     *("delivered", "pending", "hangs", "attempts"),
     *("profile_id", "profile_sequence"),
 )
+#: Tables that are kept where a promise is broken.
+_EXPLAINING = ("imports", "profiles", "held_imports", "merges", "dead_letters")
 _ORPHANS = {
     "match_keys without a profile": """
         SELECT count(*) FROM match_keys AS row
@@ -189,12 +197,29 @@ def load_ledger(
         waiting=waiting,
         left=_load_left(connection),
         pairs=_load_pairs(connection),
+        decided=_load_decided(connection),
+        dated=_load_dated(connection),
     )
+
+
+def keep_tables(connection: psycopg.Connection[TupleRow], directory: Path) -> None:
+    """Write what explains a finding to `directory`: the servers end with the run."""
+    for table in _EXPLAINING:
+        with (
+            (directory / f"{table}.csv").open("wb") as file,
+            connection.cursor().copy(
+                sql.SQL("COPY {} TO STDOUT (FORMAT csv, HEADER)").format(
+                    # A partitioned table is copied by a query only.
+                    sql.SQL("(SELECT * FROM {})").format(sql.Identifier(table))
+                )
+            ) as rows,
+        ):
+            file.writelines(rows)
 
 
 def _load_left(connection: psycopg.Connection[TupleRow]) -> Left:
     people = connection.execute(
-        "SELECT email, fields FROM profiles WHERE database_id = %s", (DATABASE,)
+        "SELECT email, fields FROM profiles WHERE database_id = %s", (rounds.DATABASE,)
     )
     counted = connection.execute(
         """
@@ -202,7 +227,7 @@ def _load_left(connection: psycopg.Connection[TupleRow]) -> Left:
           FROM imports
          WHERE database_id = %s
         """,
-        (DATABASE,),
+        (rounds.DATABASE,),
     ).fetchall()
     return Left(
         people=dict(people.fetchall()),
@@ -230,6 +255,62 @@ def _load_pairs(connection: psycopg.Connection[TupleRow]) -> Pairs:
             for email, former, points in profiles
         ],
         states=dict(states.fetchall()),
+    )
+
+
+def _load_decided(connection: psycopg.Connection[TupleRow]) -> Decided:
+    profiles = connection.execute(
+        """
+        SELECT email, former_keys -> 'email', phones,
+               former_keys -> 'phone', (fields ->> 'points')::integer,
+               (fields ->> 'checks')::integer
+          FROM profiles
+         WHERE database_id = %s
+        """,
+        (cases.DATABASE,),
+    )
+    receipts = connection.execute(
+        """
+        SELECT import_id::text, array_agg(state)
+          FROM imports
+         WHERE database_id = %s
+         GROUP BY import_id
+        """,
+        (cases.DATABASE,),
+    )
+    return Decided(
+        profiles=[
+            Candidate(
+                emails=[*filter(None, [email]), *(former or ())],
+                phones=[*(phones or ()), *(former_phones or ())],
+                points=points,
+                checks=checks,
+            )
+            for email, former, phones, former_phones, points, checks in profiles
+        ],
+        states=dict(receipts.fetchall()),
+        held=_count(connection, "SELECT count(*) FROM held_imports"),
+    )
+
+
+def _load_dated(connection: psycopg.Connection[TupleRow]) -> Dated:
+    people = connection.execute(
+        "SELECT email, fields FROM profiles WHERE database_id = %s",
+        (shuffles.DATABASE,),
+    )
+    receipts = connection.execute(
+        """
+        SELECT import_id::text, count(*), count(kept)
+          FROM imports
+         WHERE database_id = %s
+         GROUP BY import_id
+        """,
+        (shuffles.DATABASE,),
+    ).fetchall()
+    return Dated(
+        people=dict(people.fetchall()),
+        receipts={import_id: count for import_id, count, _ in receipts},
+        kept=sum(kept for *_, kept in receipts),
     )
 
 

@@ -7,27 +7,16 @@ are under way are finished. It ends with status 1 if it is answered what it must
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import click
-import orjson
-
-from tests.chaos.lines import Play, insist, play_lines
-from tests.chaos.pairs import DATABASE, Pair, dump_pair
+from tests.chaos.lines import ACCEPTED, RETRY_SECONDS, WAITS, make_command, submit
+from tests.chaos.pairs import DATABASE, Pair
 from tests.chaos.producer import Sender, UnexpectedAnswer
 
-#: Pairs played at once, and how often each is merged and parted.
-_LINES = 3
+#: How often each pair is merged and parted.
 _CYCLES = 3
 #: Increments by each email while a merge, or its undo, is under way.
 _INCREMENTS = 3
-_PAUSE_SECONDS = 1.0
-_RETRY_SECONDS = 0.2
-#: What a request waits for: to be accepted, or its outcome, for so many seconds.
-_ACCEPTED, _WAITS = "respond-async", "wait=5"
-#: An intake has not read yet that there is a database for pairs.
-_PASSING = "Database not found: db_id"
 _PROFILES = "/api/v1.1/profiles/"
 
 
@@ -54,8 +43,8 @@ class Merger:
     def _create(self, email: str) -> str:
         """Create a profile; return its id, once that is known."""
         key = f"create-{email}"
-        while "profile_id" not in (answer := self._increase(email, key, _WAITS)):
-            self._pause.wait(_RETRY_SECONDS)
+        while "profile_id" not in (answer := self._increase(email, key, WAITS)):
+            self._pause.wait(RETRY_SECONDS)
         self._increments += 1
         return str(answer["profile_id"])
 
@@ -77,17 +66,15 @@ class Merger:
                 self._increase(email, f"{key}-{number}-{email}")
                 self._increments += 1
         while True:
-            answer = self._send(key, _PROFILES + operation, document, _WAITS)
+            answer = self._send(key, _PROFILES + operation, document, WAITS)
             if "state" in answer:
                 break
-            self._pause.wait(_RETRY_SECONDS)
+            self._pause.wait(RETRY_SECONDS)
         if answer["error"] or answer["state"] != "updated":
             raise UnexpectedAnswer(f"{self.name} {key}: {answer}")
         return answer
 
-    def _increase(
-        self, email: str, key: str, prefer: str = _ACCEPTED
-    ) -> dict[str, Any]:
+    def _increase(self, email: str, key: str, prefer: str = ACCEPTED) -> dict[str, Any]:
         points = {"points": {"action": "incr", "value": 1}}
         document = {"db_id": DATABASE, "email": email, "data": points}
         return self._send(key, _PROFILES + "import", document, prefer)
@@ -97,39 +84,19 @@ class Merger:
         key: str,
         path: str,
         document: Mapping[str, Any],
-        prefer: str = _ACCEPTED,
+        prefer: str = ACCEPTED,
     ) -> dict[str, Any]:
         """Send until it is certain to come; return the answer."""
-        status, answer = insist(
-            lambda: self.sender.ask(f"{self.name}-{key}", path, document, prefer),
-            lambda answer: answer["error_text"] == _PASSING,
-            _RETRY_SECONDS,
-        )
-        if status not in (200, 202) or answer["error"]:
-            told = orjson.dumps(answer).decode()
-            raise UnexpectedAnswer(f"{self.name} {key}: {status} {told}")
-        return answer
+        return submit(self.sender, f"{self.name}-{key}", path, document, prefer)
 
 
-def _open_line(sender: Sender) -> Play:
-    return lambda name: dump_pair(Merger(sender, name).play())
-
-
-@click.command()
-@click.option("--url", required=True)
-@click.option("--token", required=True)
-@click.option("--seed", type=int, required=True)
-@click.option("--log", type=click.Path(path_type=Path), required=True)
-def main(url: str, token: str, seed: int, log: Path) -> None:
-    """Play pairs until SIGTERM."""
-    pairs = play_lines(
-        lambda: _open_line(Sender(url, token)),
-        log,
-        lines=_LINES,
-        named=f"pair-{seed}",
-        pause_seconds=_PAUSE_SECONDS,
-    )
-    click.echo(f"pairs merged and parted {pairs}")
+main = make_command(
+    lambda sender, name: Merger(sender, name).play(),
+    named="pair",
+    lines=3,
+    pause_seconds=1.0,
+    said="pairs merged and parted",
+)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,7 @@ twice, and both of their emails find the profile that is left.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-
-import orjson
+from dataclasses import dataclass, field
 
 #: Pairs have a database for themselves, which the check of the rest does not read.
 DATABASE = 3
@@ -45,18 +42,6 @@ class Pairs:
     profiles: Sequence[Survivor] = ()
     #: How many receipts there are of each state.
     states: Mapping[str, int] = field(default_factory=dict)
-
-
-def dump_pair(one: Pair) -> bytes:
-    """Write a pair down, on a line."""
-    return orjson.dumps(asdict(one)) + b"\n"
-
-
-def read_pairs(path: Path) -> list[Pair]:
-    """Read the pairs that were written down."""
-    if not path.exists():
-        return []
-    return [Pair(**orjson.loads(line)) for line in path.read_bytes().splitlines()]
 
 
 def find_lost_points(pairs: Iterable[Pair], left: Pairs) -> Iterator[str]:

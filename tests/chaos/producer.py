@@ -12,9 +12,9 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
@@ -92,16 +92,31 @@ class Sender:
         _refuse_busy(status)
         return status, orjson.loads(answer)
 
+    def get(self, path: str) -> tuple[int, dict[str, Any]]:
+        """Read `path`; return the status and the answer."""
+        status, answer = self._request("GET", path, None, {})
+        _refuse_busy(status)
+        return status, orjson.loads(answer)
+
+    def clone(self) -> Self:
+        """Return another connection, for another thread."""
+        return replace(self, _connection=None)
+
     def _post(self, path: str, body: bytes, **more: str) -> tuple[int, bytes]:
         headers = {
-            "Authorization": f"Bearer {self.token}",
             "Content-Type": "application/json",
             "Prefer": "respond-async",
             **more,
         }
+        return self._request("POST", path, body, headers)
+
+    def _request(
+        self, method: str, path: str, body: bytes | None, more: Mapping[str, str]
+    ) -> tuple[int, bytes]:
+        headers = {"Authorization": f"Bearer {self.token}", **more}
         connection = self._connect()
         try:
-            connection.request("POST", path, body, headers)
+            connection.request(method, path, body, headers)
             response = connection.getresponse()
             return response.status, response.read()
         except (OSError, http.client.HTTPException) as error:

@@ -49,6 +49,10 @@ class Report:
     undone: int = 0
     #: Pairs of profiles that were merged and parted.
     pairs: int = 0
+    #: Imports that were held, and decided.
+    decided: int = 0
+    #: Dated updates of which something was kept out, for something newer was there.
+    outdated: int = 0
     #: Imports beyond a limit, and rows of other files under a key.
     refused: int = 0
     #: Until everything was settled, after the end of the load.
@@ -77,6 +81,8 @@ class Report:
             "refused": self.refused,
             "undone": self.undone,
             "pairs": self.pairs,
+            "decided": self.decided,
+            "outdated": self.outdated,
             "settled_after_seconds": round(self.settled_after_seconds, 1),
             "held_at_faults": sum(each.held for each in self.faults),
             **{breach.name.lower(): self.counts[breach] for breach in Breach},
@@ -115,7 +121,8 @@ class Report:
             f"(applied {self.in_doubt_applied}), "
             f"events delivered {self.events_delivered}, "
             f"refused beyond a limit {self.refused}, undone {self.undone}, "
-            f"pairs merged {self.pairs}",
+            f"pairs merged {self.pairs}, held imports decided {self.decided}, "
+            f"late updates partly kept out {self.outdated}",
             "everything accepted was settled "
             f"{self.settled_after_seconds:.1f} s after the end of the load"
             if not self.counts[Breach.UNSETTLED]

@@ -7,9 +7,8 @@ and in whichever order the undo and the third file come.
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -30,12 +29,20 @@ class Part(StrEnum):
     LATER = "later"
 
 
-#: Of whom each file tells: some of two, some of one alone; some more than once.
-_PEOPLE = {
-    Part.BEFORE: [*range(40)],
-    Part.WRONG: [*range(20, 60), *range(25, 55, 3)],
-    Part.LATER: [*range(30, 50)],
-}
+def _choose_people(part: Part, people: int) -> list[int]:
+    """Return of whom a file tells.
+
+    Of some two files tell, of some one alone, of some one more than once.
+    """
+    sixth = people // 6
+    if part is Part.BEFORE:
+        return [*range(4 * sixth)]
+    if part is Part.LATER:
+        return [*range(3 * sixth, 5 * sixth)]
+    return [
+        *range(2 * sixth, 6 * sixth),
+        *range(5 * sixth // 2, 11 * sixth // 2, 3),
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +52,15 @@ class Round:
     name: str
     #: The job of the wrong file.
     job_id: str = ""
+    #: Of whom the files tell, a multiple of 12; the wrong one has 5/6 of that in rows.
+    people: int = 60
 
     def rows(self, part: Part) -> list[dict[str, Any]]:
         """Return the documents of a file."""
         chance = random.Random(f"{self.name} {part}")
         return [
             {"email": self.email(person), "data": self._make_data(part, chance)}
-            for person in _PEOPLE[part]
+            for person in _choose_people(part, self.people)
         ]
 
     def email(self, person: int) -> str:
@@ -75,7 +84,7 @@ class Round:
 
     def import_ids(self) -> list[str]:
         """Return the imports that are undone."""
-        rows = range(1, len(_PEOPLE[Part.WRONG]) + 1)
+        rows = range(1, len(_choose_people(Part.WRONG, self.people)) + 1)
         return [str(row_import_id(UUID(self.job_id), row)) for row in rows]
 
     def _make_data(self, part: Part, chance: random.Random) -> dict[str, Any]:
@@ -100,18 +109,6 @@ class Left:
     undos: Counter[str] = field(default_factory=Counter)
 
 
-def dump_round(one: Round) -> bytes:
-    """Write a round down, on a line."""
-    return orjson.dumps(asdict(one)) + b"\n"
-
-
-def read_rounds(path: Path) -> list[Round]:
-    """Read the rounds that were written down."""
-    if not path.exists():
-        return []
-    return [Round(**orjson.loads(line)) for line in path.read_bytes().splitlines()]
-
-
 def find_lost(rounds: Iterable[Round], left: Left) -> Iterator[str]:
     """Yield what is missing: imports without a receipt, undos that never came."""
     for one in rounds:
@@ -134,7 +131,7 @@ def find_wrong(rounds: Iterable[Round], left: Left) -> Iterator[str]:
     """Yield who is not as without the wrong file."""
     for one in rounds:
         expected = one.expect()
-        told = set(map(one.email, range(60)))
+        told = set(map(one.email, range(one.people)))
         for email in sorted(told | expected.keys()):
             found = left.people.get(email)
             shown = found and {name: found.get(name) for name in _FIELDS}

@@ -25,7 +25,7 @@ from tests.chaos.faults import (
     find_impossible,
     holding_workers,
 )
-from tests.chaos.ledger import load_ledger
+from tests.chaos.ledger import keep_tables, load_ledger
 from tests.chaos.report import Injected, Report, count_doubts
 from tests.chaos.scene import Scene, staged
 from tests.groups import wait_for
@@ -55,6 +55,8 @@ class Options:
     faults: tuple[str, ...] = ()
     #: Faults, at most.
     most: int | None = None
+    #: Rows of one wrong file more, which is undone; 0 for none.
+    undo_rows: int = 0
 
 
 def _look(scene: Scene) -> dict[int, float]:
@@ -158,7 +160,7 @@ def run(directory: Path, options: Options, tell: Tell) -> Report:
     """Run the whole thing in `directory`; return what there is to tell."""
     started = time.monotonic()
     tell(f"seed {options.seed}; everything is in {directory}")
-    with staged(directory, options.seed) as scene:
+    with staged(directory, options.seed, options.undo_rows) as scene:
         cable = scene.network.namespace or "none permitted: the relay is cut instead"
         tell(f"the group is ready; network namespace: {cable}")
         scene.start_producers()
@@ -166,16 +168,15 @@ def run(directory: Path, options: Options, tell: Tell) -> Report:
         tell("the load ends; waiting until everything is applied and delivered")
         scene.stop_producers()
         settled_after = scene.settle()
-        asks, rounds = scene.read_asks(), scene.read_rounds()
-        pairs = scene.read_pairs()
-        tell(
-            f"checking {len(asks)} imports, {len(rounds)} files that were undone, and "
-            f"{len(pairs)} pairs that were merged"
-        )
+        asks, played = scene.read_asks(), scene.read_all()
+        tell(f"checking {len(asks)} imports, and {played}")
         with scene.connect() as connection:
             ledger = load_ledger(
                 connection, scene.read_received(), scene.read_waiting()
             )
+            findings = find_breaches(asks, ledger, played)
+            if findings:
+                keep_tables(connection, directory)
     in_doubt, in_doubt_applied = count_doubts(
         asks, {receipt.ref for receipt in ledger.receipts}
     )
@@ -190,8 +191,10 @@ def run(directory: Path, options: Options, tell: Tell) -> Report:
         in_doubt_applied=in_doubt_applied,
         events_delivered=len(ledger.received),
         undone=sum(ledger.left.undos.values()),
-        pairs=len(pairs),
-        findings=find_breaches(asks, ledger, rounds, pairs),
+        pairs=len(played.pairs),
+        decided=sum(len(each.held) for each in played.cases),
+        outdated=ledger.dated.kept,
+        findings=findings,
     )
 
 
@@ -212,6 +215,13 @@ def run(directory: Path, options: Options, tell: Tell) -> Report:
     help="These faults only, in this order; may be repeated.  [default: all, for ever]",
 )
 @click.option(
+    "--undo-rows",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Also undo one wrong file of so many rows.",
+)
+@click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("build/chaos.json"),
@@ -223,6 +233,7 @@ def main(
     seed: int | None,
     lasting_seconds: float,
     faults: tuple[str, ...],
+    undo_rows: int,
     report: Path,
 ) -> None:
     """Break a loaded Penstock on purpose and prove that no promise is broken.
@@ -234,6 +245,7 @@ def main(
         seed=random.SystemRandom().randrange(10**6) if seed is None else seed,
         lasting_seconds=lasting_seconds,
         faults=faults,
+        undo_rows=undo_rows,
     )
     directory = Path(tempfile.mkdtemp(prefix="penstock-chaos-"))
     result = run(directory, options, click.echo)

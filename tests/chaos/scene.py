@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,14 +26,12 @@ from ingest.store.database import connect
 from ingest.streams.queues import stream_key
 from ingest.streams.stream import Stream
 from ingest.wire import entries
+from tests.chaos import cases, pairs, rounds, shuffles
 from tests.chaos.asks import Ask, read_asks
 from tests.chaos.ledger import HUNG_ENDPOINT
 from tests.chaos.mounts import Disk, hung_names, small_disk
 from tests.chaos.network import Network, network_to
-from tests.chaos.pairs import DATABASE as PAIRS
-from tests.chaos.pairs import Pair, read_pairs
-from tests.chaos.rounds import DATABASE as ROUNDS
-from tests.chaos.rounds import Round, read_rounds
+from tests.chaos.played import PLAYERS, Played, play_large_undo, read_all
 from tests.chaos.workload import HUNG_TRIGGER, START_TRIGGER
 from tests.declared import make_endpoint, make_trigger
 from tests.groups import Group
@@ -49,7 +47,8 @@ BATCH_SIZE = 40
 SETTLE_SECONDS = 180
 #: Intakes wait so long for a body.
 BODY_SECONDS = 10
-_PRODUCER_SECONDS = 120
+#: Until producers have finished what is under way.
+_PRODUCER_SECONDS = 900
 _HUNG_URL = "http://hangs.penstock.test/"
 #: Where names cannot hang the endpoint is one where nobody listens.
 _CLOSED_URL = "http://127.0.0.1:9/"
@@ -67,6 +66,8 @@ class Scene:
     receiver: Receiver
     directory: Path
     seed: int
+    #: Of one wrong file more, which is undone; 0 for none.
+    undo_rows: int
     #: None where mounts are not permitted.
     disk: Disk | None
     #: Whether the group resolves names in no time.
@@ -117,15 +118,25 @@ class Scene:
             # Where what was confirmed is recorded, undo is exact.
             apart = replace(
                 declared.databases[1],
-                id=ROUNDS,
+                id=rounds.DATABASE,
                 name="Rounds",
                 default_resource_id=None,
                 claims=True,
             )
-            couples = replace(apart, id=PAIRS, name="Pairs", claims=False)
+            couples = replace(apart, id=pairs.DATABASE, name="Pairs", claims=False)
+            # Candidates that are merged lose no increment.
+            points = replace(apart.fields["points"], merge="sum")
+            held = replace(
+                couples,
+                id=cases.DATABASE,
+                name="Cases",
+                fields={**apart.fields, "points": points},
+            )
+            dated = replace(couples, id=shuffles.DATABASE, name="Dated", times=True)
+            more = {each.id: each for each in (apart, couples, held, dated)}
             declared = replace(
                 declared,
-                databases={**declared.databases, ROUNDS: apart, PAIRS: couples},
+                databases={**declared.databases, **more},
                 endpoints={1: endpoint, HUNG_ENDPOINT: hung},
                 triggers={each.id: each for each in triggers},
             )
@@ -146,8 +157,14 @@ class Scene:
             argv += [f"--{name}={value}" for name, value in options.items()]
             self._producers.append(subprocess.Popen(argv, start_new_session=True))
         self._start_importers()
-        self._start_operators("undoers", self._rounds)
-        self._start_operators("mergers", self._pairs)
+        for name, player in {**PLAYERS, **self._large_undo}.items():
+            self._start_player(name, player)
+
+    @property
+    def _large_undo(self) -> Mapping[str, Sequence[str]]:
+        if not self.undo_rows:
+            return {}
+        return {"rounds-large": play_large_undo(self.undo_rows)}
 
     def _start_importers(self) -> None:
         """Import files twice at once, over the network that is cut."""
@@ -164,28 +181,16 @@ class Scene:
             subprocess.Popen(argv, start_new_session=True, env=environ)
         )
 
-    def _start_operators(self, module: str, log: Path) -> None:
-        """Undo wrong files, or merge profiles, in a database for that."""
-        argv = [sys.executable, "-m", f"tests.chaos.{module}"]
+    def _start_player(self, name: str, options: Sequence[str]) -> None:
+        """Play what goes on in a database for that."""
+        argv = [sys.executable, "-m", *options]
         argv += [f"--url={self.answer['http']}", f"--token={self.answer['token']}"]
-        argv += [f"--seed={self.seed}", f"--log={log}"]
+        argv += [f"--seed={self.seed}", f"--log={self.directory / name}.played"]
         self._producers.append(subprocess.Popen(argv, start_new_session=True))
 
-    @property
-    def _rounds(self) -> Path:
-        return self.directory / "rounds.jsonl"
-
-    @property
-    def _pairs(self) -> Path:
-        return self.directory / "pairs.jsonl"
-
-    def read_pairs(self) -> list[Pair]:
-        """Read the pairs that were played to their end."""
-        return read_pairs(self._pairs)
-
-    def read_rounds(self) -> list[Round]:
-        """Read the rounds that were played to their end."""
-        return read_rounds(self._rounds)
+    def read_all(self) -> Played:
+        """Read what was played to its end."""
+        return read_all(self.directory)
 
     def stop_producers(self) -> None:
         """End the load; raise if a producer was answered what it must not be."""
@@ -264,7 +269,7 @@ def _count_pending(connection: psycopg.Connection[tuple[Any, ...]]) -> int:
 
 
 @contextmanager
-def staged(directory: Path, seed: int) -> Iterator[Scene]:
+def staged(directory: Path, seed: int, undo_rows: int = 0) -> Iterator[Scene]:
     """Run a group whose way to its Postgres can be cut, without any load yet."""
     with ExitStack() as stack:
         disk = stack.enter_context(small_disk(directory / "state"))
@@ -292,6 +297,7 @@ def staged(directory: Path, seed: int) -> Iterator[Scene]:
             receiver=receiver,
             directory=directory,
             seed=seed,
+            undo_rows=undo_rows,
             disk=disk,
             names_hang=bool(prefix),
         )

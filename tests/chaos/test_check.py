@@ -2,15 +2,19 @@
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from tests.chaos.asks import Ask, Kind
+from tests.chaos.cases import Candidate, Case, Decided
 from tests.chaos.check import Breach, find_breaches
 from tests.chaos.ledger import Event, Ledger, Profile, Receipt
 from tests.chaos.pairs import Pair, Pairs, Survivor
+from tests.chaos.played import Played, play_large_undo
 from tests.chaos.render import render
 from tests.chaos.rounds import Left, Part, Round
+from tests.chaos.shuffles import Dated, Shuffle
 from tests.chaos.sizes import make_large
 from tests.chaos.workload import email
 
@@ -382,7 +386,7 @@ UNDONE = Left(
 
 
 def breaches_of_round(left: Left) -> set[Breach]:
-    findings = find_breaches(ASKS, replace(KEPT, left=left), [ROUND])
+    findings = find_breaches(ASKS, replace(KEPT, left=left), Played(rounds=[ROUND]))
     return {finding.breach for finding in findings}
 
 
@@ -426,7 +430,7 @@ MERGED = Pairs(profiles=[ONE], states={"updated": 24})
 
 
 def breaches_of_pair(left: Pairs) -> set[Breach]:
-    findings = find_breaches(ASKS, replace(KEPT, pairs=left), [], [PAIR])
+    findings = find_breaches(ASKS, replace(KEPT, pairs=left), Played(pairs=[PAIR]))
     return {finding.breach for finding in findings}
 
 
@@ -460,3 +464,117 @@ def test_a_pair_that_lost_something_is_found(
 @pytest.mark.parametrize("state", ["rejected", "dead"])
 def test_an_import_of_a_pair_that_fails_is_found(state: str) -> None:
     assert breaches_of_pair(replace(MERGED, states={state: 1})) == {Breach.WRONG}
+
+
+CASE = Case(
+    name="case-7-0-1", action="pick", clear=6, held=["one", "two"], last_set=1000
+)
+FOUND = Candidate(emails=[CASE.email], phones=(), points=5, checks=1000)
+OTHER = Candidate(emails=(), phones=[CASE.phone], points=3, checks=None)
+BOTH = Candidate(emails=[CASE.email], phones=[CASE.phone], points=8, checks=1000)
+APPLIED = {"one": ["updated"], "two": ["updated"]}
+PICKED = Decided(profiles=[FOUND, OTHER], states=APPLIED)
+
+
+def breaches_of_case(left: Decided, **changes: Any) -> set[Breach]:
+    played = Played(cases=[replace(CASE, **changes)])
+    findings = find_breaches(ASKS, replace(KEPT, decided=left), played)
+    return {finding.breach for finding in findings}
+
+
+@pytest.mark.parametrize(
+    ("action", "left"),
+    [
+        ("pick", PICKED),
+        ("merge", replace(PICKED, profiles=[BOTH])),
+        (
+            "reject",
+            Decided(
+                profiles=[replace(FOUND, points=3), OTHER],
+                states={"one": ["rejected"], "two": ["rejected"]},
+            ),
+        ),
+    ],
+)
+def test_nothing_is_found_where_a_case_is_decided(action: str, left: Decided) -> None:
+    assert breaches_of_case(left, action=action) == set()
+
+
+@pytest.mark.parametrize(
+    ("left", "breach"),
+    [
+        (replace(PICKED, states={"one": ["updated"]}), Breach.LOST),
+        (replace(PICKED, profiles=[replace(FOUND, points=4), OTHER]), Breach.LOST),
+        (replace(PICKED, profiles=[replace(FOUND, points=6), OTHER]), Breach.DOUBLED),
+        (
+            replace(PICKED, states={**APPLIED, "two": ["updated"] * 2}),
+            Breach.DOUBLED,
+        ),
+        # Its increment is there all the same.
+        (replace(PICKED, states={**APPLIED, "two": ["rejected"]}), Breach.DOUBLED),
+        (replace(PICKED, states={**APPLIED, "two": ["dead"]}), Breach.WRONG),
+        (replace(PICKED, held=1), Breach.WRONG),
+        (replace(PICKED, profiles=[BOTH]), Breach.WRONG),
+        (replace(PICKED, profiles=[replace(FOUND, checks=2), OTHER]), Breach.WRONG),
+    ],
+)
+def test_a_case_that_came_out_wrong_is_found(left: Decided, breach: Breach) -> None:
+    assert breach in breaches_of_case(left)
+
+
+SHUFFLE = Shuffle(name="shuffle-1", import_ids=["one", "two"])
+NEWEST = Dated(people={SHUFFLE.email: SHUFFLE.expect()}, receipts={"one": 1, "two": 1})
+
+
+def breaches_of_shuffle(left: Dated) -> set[Breach]:
+    played = Played(shuffles=[SHUFFLE])
+    findings = find_breaches(ASKS, replace(KEPT, dated=left), played)
+    return {finding.breach for finding in findings}
+
+
+def test_nothing_is_found_where_the_newest_is_left() -> None:
+    assert breaches_of_shuffle(NEWEST) == set()
+
+
+@pytest.mark.parametrize(
+    ("left", "breach"),
+    [
+        (replace(NEWEST, receipts={"one": 1}), Breach.LOST),
+        (replace(NEWEST, receipts={"one": 1, "two": 2}), Breach.DOUBLED),
+        *(
+            (
+                replace(NEWEST, people={SHUFFLE.email: SHUFFLE.expect() | changes}),
+                breach,
+            )
+            for changes, breach in (
+                ({"points": 11}, Breach.LOST),
+                ({"points": 13}, Breach.DOUBLED),
+                ({"checks": 0}, Breach.WRONG),
+                ({"custom_field": "older"}, Breach.WRONG),
+            )
+        ),
+    ],
+)
+def test_a_shuffle_that_lost_something_is_found(left: Dated, breach: Breach) -> None:
+    assert breaches_of_shuffle(left) == {breach}
+
+
+def test_shuffles_differ_and_set_and_unset() -> None:
+    shuffles = [Shuffle(name=f"shuffle-{number}") for number in range(50)]
+    left = [one.expect() for one in shuffles]
+
+    assert len({one["custom_field"] for one in left}) > 25
+    assert {None} < {one["checks"] for one in left}
+    assert all(one.updates() == one.updates() for one in shuffles)
+
+
+@pytest.mark.parametrize("rows", [10, 99_990])
+def test_a_large_undo_has_the_rows_that_were_asked_for(rows: int) -> None:
+    (people,) = (
+        int(option.split("=")[1])
+        for option in play_large_undo(rows)
+        if option.startswith("--people")
+    )
+    large = Round(name="large", job_id=ROUND.job_id, people=people)
+
+    assert len(large.import_ids()) == rows

@@ -7,20 +7,16 @@ not.
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import click
 import orjson
 
-from tests.chaos.lines import Play, insist, play_lines
+from tests.chaos.lines import RETRY_SECONDS, insist, make_command
 from tests.chaos.producer import Sender, UnexpectedAnswer
-from tests.chaos.rounds import DATABASE, Part, Round, dump_round
+from tests.chaos.rounds import DATABASE, Part, Round
 
-#: Rounds played at once.
-_LINES = 3
-_PAUSE_SECONDS = 3.0
-_RETRY_SECONDS = 0.3
 _SAFE = ("applying", "done")
 _Send = Callable[[], tuple[int, dict[str, Any]]]
 #: What passes: somebody reads the job, or has just been killed.
@@ -34,19 +30,19 @@ class Undoer:
         self._sender = sender
         self._pause = threading.Event()
 
-    def play(self, name: str) -> Round:
+    def play(self, name: str, people: int) -> Round:
         """Play a round: all of its imports, and their undos, are accepted at the end.
 
         The last file is sent while the undo is under way.
         """
-        planned = Round(name=name)
+        planned = Round(name=name, people=people)
         self._import(planned, Part.BEFORE)
         wrong = self._import(planned, Part.WRONG)
         self._undo(planned, wrong)
         self._import(planned, Part.LATER)
         while self._undo(planned, wrong)["state"] not in _SAFE:
-            self._pause.wait(_RETRY_SECONDS)
-        return Round(name=name, job_id=wrong)
+            self._pause.wait(RETRY_SECONDS)
+        return replace(planned, job_id=wrong)
 
     def _import(self, planned: Round, part: Part) -> str:
         """Send a file until all of its rows are accepted; return the job."""
@@ -65,32 +61,21 @@ class Undoer:
         status, answer = insist(
             send,
             lambda answer: str(answer.get("error_text")).startswith(_PASSING),
-            _RETRY_SECONDS,
         )
         if status not in (200, 202) or "job_id" not in answer:
             raise UnexpectedAnswer(f"{status} {orjson.dumps(answer).decode()}")
         return answer
 
 
-def _open_line(undoer: Undoer) -> Play:
-    return lambda name: dump_round(undoer.play(name))
-
-
-@click.command()
-@click.option("--url", required=True)
-@click.option("--token", required=True)
-@click.option("--seed", type=int, required=True)
-@click.option("--log", type=click.Path(path_type=Path), required=True)
-def main(url: str, token: str, seed: int, log: Path) -> None:
-    """Play rounds until SIGTERM."""
-    rounds = play_lines(
-        lambda: _open_line(Undoer(Sender(url, token))),
-        log,
-        lines=_LINES,
-        named=f"round-{seed}",
-        pause_seconds=_PAUSE_SECONDS,
-    )
-    click.echo(f"wrong files undone {rounds}")
+main = make_command(
+    # Rounds of several sizes are played at once.
+    lambda sender, name, people: Undoer(sender).play(f"{name}-{people}", people),
+    named="round",
+    lines=3,
+    pause_seconds=3.0,
+    said="wrong files undone",
+    options=[click.Option(["--people"], type=int, default=60)],
+)
 
 
 if __name__ == "__main__":
