@@ -54,6 +54,13 @@ Exit status:
     type=click.Choice([one.value for one in ExportFormat]),
     help="Format.  [default: csv if FILE ends in .csv or .csv.gz, otherwise ndjson]",
 )
+@click.option(
+    "--id",
+    "ids",
+    multiple=True,
+    metavar="ID",
+    help="Only this profile, or the one it was merged into; may be repeated.",
+)
 @click.option("--segment", type=int, metavar="ID", help="Only members of this segment.")
 @click.option(
     "--updated-since", type=Moment(), metavar="TIME", help="Only those changed since."
@@ -76,6 +83,7 @@ def export(**options: Any) -> None:
     wanted = ExportRequest(
         database_id=options["database"],
         segment_id=options["segment"],
+        ids=options["ids"],
         updated_since=options["updated_since"],
         after=options["after"],
         fields=options["fields"],

@@ -35,6 +35,8 @@ class ExportRequest(Struct, frozen=True, kw_only=True):
     segment_id: int | None = None
     #: Only those that changed at this moment or later.
     updated_since: datetime | None = None
+    #: Only these, or those that they were merged into; empty for all.
+    ids: tuple[str, ...] = ()
     #: Only those after this id; empty for all.
     after: str = ""
     #: Only these members of their data; empty for all.

@@ -67,25 +67,37 @@ def load_page(document: Mapping[str, object]) -> ProfilePage:
     limit = _find(document, "limit", parse_id) or _DEFAULT_LIMIT
     if limit > _MAX_LIMIT:
         raise InvalidRequest(f"Must be at most {_MAX_LIMIT}", "limit")
-    after = (_find(document, "from_id", parse_text) or "").strip().lower()
-    if after and not _CURSOR.fullmatch(after):
-        raise InvalidRequest("Must be a profile ID", "from_id")
+    after = _find(document, "from_id", _parse_cursor) or ""
     return ProfilePage(database_id=load_id(document, "db_id"), after=after, limit=limit)
 
 
 def load_export(document: Mapping[str, object]) -> ExportRequest:
     """Read which profiles are to be exported; raise InvalidRequest."""
-    after = (_find(document, "from_id", parse_text) or "").strip().lower()
-    if after and not _CURSOR.fullmatch(after):
-        raise InvalidRequest("Must be a profile ID", "from_id")
     return ExportRequest(
         database_id=load_id(document, "db_id"),
         segment_id=_find(document, "segment_id", parse_id),
         updated_since=_find(document, "updated_since", _parse_moment),
-        after=after,
+        ids=_find(document, "ids", _parse_profile_ids) or (),
+        after=_find(document, "from_id", _parse_cursor) or "",
         fields=_find(document, "fields", _parse_names) or (),
         format=_find(document, "format", _parse_format) or ExportFormat.NDJSON,
     )
+
+
+def _parse_cursor(value: object) -> str:
+    cursor = parse_text(value).strip().lower()
+    if cursor and not _CURSOR.fullmatch(cursor):
+        raise ValidationError("Must be a profile ID")
+    return cursor
+
+
+def _parse_profile_ids(value: object) -> tuple[str, ...]:
+    ids = tuple(map(_parse_cursor, value if isinstance(value, list) else [value]))
+    if not ids or not all(ids):
+        raise ValidationError("Must be a profile ID")
+    if len(ids) > _MAX_LIMIT:
+        raise ValidationError(f"At most {_MAX_LIMIT} profiles are allowed")
+    return ids
 
 
 def _parse_format(value: object) -> ExportFormat:

@@ -128,6 +128,32 @@ def test_it_may_be_narrowed(
     assert [one["data"] for one in told] == [{"email": "ann@example.com"}]
 
 
+@pytest.mark.fact("E.1-filters")
+def test_some_profiles_may_be_asked_for_by_any_id_of_theirs(
+    penstock: ServedIntake, connection: Connection, token: str
+) -> None:
+    pipeline = Pipeline(connection)
+    ids = [
+        pipeline.create({"email": f"{name}@example.com"}, add_to_segments=segments)
+        for name, segments in (("ann", (1,)), ("bob", ()), ("cid", ()), ("dan", ()))
+    ]
+    pipeline.apply(make_merge(*ids[:2], survivor=ids[0]))
+
+    def told(**asked: Any) -> list[str]:
+        return [one["profile_id"] for one in fetch(penstock, token, **asked)[0]]
+
+    assert told(ids=[ids[1], ids[2], "0" * 24]) == sorted([ids[0], ids[2]])
+    assert told(ids=[ids[0], ids[1]]) == [ids[0]]
+    last = max(ids[0], *ids[2:])
+    assert told(ids=ids, from_id=min(ids[0], *ids[2:]))[-1] == last
+    assert told(ids=ids, from_id=last) == []
+    assert told(ids=ids, segment_id=1) == ids[:1]
+    xml = f"<xml><db_id>1</db_id><ids array='true'>{ids[3]}</ids></xml>"
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "text/xml"}
+    answer = penstock.client.post(EXPORT, content=xml, headers=headers)
+    assert [one["profile_id"] for one in read(answer.content)[0]] == ids[3:]
+
+
 @pytest.mark.fact("E.1-refused")
 @pytest.mark.parametrize(
     ("asked", "text"),
@@ -135,6 +161,10 @@ def test_it_may_be_narrowed(
         ({"db_id": 99}, "Database not found: db_id"),
         ({"segment_id": 99}, "Segment not found: segment_id"),
         ({"from_id": "x"}, "Must be a profile ID: from_id"),
+        ({"ids": ["0" * 24, "x"]}, "Must be a profile ID: ids"),
+        ({"ids": ["0" * 24, " "]}, "Must be a profile ID: ids"),
+        ({"ids": []}, "Must be a profile ID: ids"),
+        ({"ids": ["0" * 24] * 1001}, "At most 1000 profiles are allowed: ids"),
         ({"updated_since": "soon"}, ": updated_since"),
         ({"dry_run": True}, "Not supported: dry_run"),
         ({"format": "xlsx"}, "Unknown format (one of ndjson, csv): format"),

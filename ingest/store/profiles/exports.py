@@ -39,6 +39,27 @@ _OF_SEGMENT = """
      ORDER BY profile_id
      LIMIT %(limit)s
     """
+#: An id may be that of a profile which was merged into another.
+_OF_IDS = """
+    SELECT id
+      FROM profiles
+     WHERE database_id = %(database_id)s
+       AND id IN (SELECT unnest(%(ids)s::text[])
+                   UNION
+                  SELECT profile_id
+                    FROM profile_aliases
+                   WHERE database_id = %(database_id)s
+                     AND alias_id = ANY(%(ids)s::text[]))
+       AND id > %(after)s
+       AND (%(segment_id)s::integer IS NULL
+            OR EXISTS (SELECT
+                         FROM segment_members
+                        WHERE segment_members.database_id = %(database_id)s
+                          AND segment_members.segment_id = %(segment_id)s
+                          AND segment_members.profile_id = profiles.id))
+     ORDER BY id
+     LIMIT %(limit)s
+    """
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -119,6 +140,8 @@ class _LineWriter:
 
 def count_profiles(connection: Connection, wanted: ExportRequest) -> int:
     """Return how many profiles there are at most, for a bar that shows progress."""
+    if wanted.ids:
+        return len(wanted.ids)
     statement: LiteralString = (
         "SELECT count(*) FROM profiles WHERE database_id = %(database_id)s AND id > "
         "%(after)s"
@@ -139,11 +162,14 @@ def count_profiles(connection: Connection, wanted: ExportRequest) -> int:
 
 def _list_ids(connection: Connection, wanted: ExportRequest, after: str) -> list[str]:
     statement = _OF_DATABASE if wanted.segment_id is None else _OF_SEGMENT
+    if wanted.ids:
+        statement = _OF_IDS
     rows = connection.execute(
         statement,
         {
             "database_id": wanted.database_id,
             "segment_id": wanted.segment_id,
+            "ids": list(wanted.ids),
             "after": after,
             "since": wanted.updated_since or _EVER,
             "limit": PAGE,

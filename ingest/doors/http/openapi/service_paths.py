@@ -130,6 +130,13 @@ def _build_export() -> JsonSchema:
             "default": ExportFormat.NDJSON.value,
             "description": "Format of the download; CSV has fields only",
         },
+        "ids": {
+            "type": "array",
+            "items": {"type": "string"},
+            "minItems": 1,
+            "maxItems": 1000,
+            "description": "Only these profiles, or those they were merged into",
+        },
         "updated_since": {
             "type": "string",
             "format": "date-time",
