@@ -34,6 +34,8 @@ _SCANNED: Mapping[str, str] = {
     FIELD_SCAN: "a field without match",
     SUBSCRIPTION_SCAN: "a field of subscriptions",
 }
+#: What speaks against a merge that has more than a profile may have.
+TOO_LARGE = "the profile would be too large"
 #: How many profiles each has taken over lately, by id.
 AbsorbedCounts = Mapping[str, int]
 

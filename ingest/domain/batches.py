@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from ingest.domain import events, fields, merge, merging, undoing
 from ingest.domain.assertions import Claims, list_claims, list_operators
 from ingest.domain.automatic_merges import (
+    TOO_LARGE,
     AbsorbedCounts,
     AutomaticMerge,
     Candidates,
@@ -378,11 +379,14 @@ def _unite(
         for id_ in error.held
     )
     obstacle = find_obstacle(found, database, absorbed)
-    if obstacle is not None:
-        refused = AmbiguousMatch(explain_obstacle(str(error), obstacle))
-        refused.held, refused.obstacle = error.held, obstacle
-        raise refused from error
-    return unite(found, import_, database, workspace.catalog.limits)
+    if obstacle is None:
+        try:
+            return unite(found, import_, database, workspace.catalog.limits)
+        except InvalidRequest:
+            obstacle = TOO_LARGE
+    refused = AmbiguousMatch(explain_obstacle(str(error), obstacle))
+    refused.held, refused.obstacle = error.held, obstacle
+    raise refused from error
 
 
 #: Modes that find a profile by its subscriptions only, and the key that each names.

@@ -1,6 +1,7 @@
 """Imports that merge the profiles they match: A7, M11, D4."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -207,6 +208,25 @@ def test_what_a_guard_stops_is_held_where_that_is_asked_for(
     rejected = send(penstock, token, **asked | {"otherwise": "reject"})
     assert rejected["error"] == 409
     assert "(not merged, email is no proof)" in rejected["error_text"]
+
+
+@pytest.mark.fact("M.11-guards", "A.1-otherwise")
+def test_what_is_too_large_for_one_profile_is_not_merged(
+    settings: Settings, connection: Connection, token: str
+) -> None:
+    few = replace(settings, max_phones=1)
+    with served(few) as penstock, draining(few):
+        penstock.add(token, email=ANN, phones=["+442079460022"])
+        penstock.add(token, phones=[PHONE])
+        change_database(connection, merge_keys=("email", "phone"))
+        asked = {"matching": "email_phone", "phone": PHONE}
+        refused = send(penstock, token, **asked)
+        held = send(penstock, token, **asked, otherwise="hold")
+
+    assert refused["error"] == 409
+    assert "(not merged, the profile would be too large)" in refused["error_text"]
+    assert held["state"] == "held"
+    assert count_profiles(connection) == 2
 
 
 @pytest.mark.fact("A.1-otherwise", "H.6-again")
