@@ -12,13 +12,17 @@ from kombu import Connection as Broker
 from kombu import Producer
 
 from ingest.commands.consume import Door
+from ingest.domain.releases import Decision
 from ingest.settings import Settings
+from ingest.store.held import list_cases
 from tests.conftest import Connection
 from tests.consumers import consumer_process, consuming, make_message
 from tests.drains import draining
 from tests.intakes import wait_until
+from tests.pipeline import Pipeline
 from tests.rabbits import Rabbit
 from tests.stored import read_points
+from workers.held import HeldCases
 
 QUEUE = "database_import"
 RESULTS = f"{QUEUE}_result"
@@ -115,6 +119,32 @@ def test_a_message_is_imported_and_its_result_lives_for_a_day(
     }
     assert message.properties["expiration"] == "86400000"
     assert depth(rabbit, QUEUE) == 0
+
+
+@pytest.mark.fact("H.2-callers")
+def test_a_held_message_is_answered_when_held_and_when_decided(
+    settings: Settings, rabbit: Rabbit, door: Door, connection: Connection
+) -> None:
+    pipeline, phone = Pipeline(connection), "+442079460011"
+    ann = pipeline.create({"email": "ann@example.com"})
+    pipeline.create({"phones": [phone]})
+    key = {"matching": "email_phone", "email": "ann@example.com", "phone": phone}
+    held = make_message(**key, on_ambiguous="hold", data={"points": 5})
+
+    with draining(settings):
+        with consuming(settings, door):
+            send(rabbit, held)
+            (first,) = await_results(rabbit, 1)
+        (case,) = list_cases(connection)
+        HeldCases(connection).decide(case.case_id, Decision(profile_id=ann))
+        # Also from a consumer that did not read the message.
+        with consuming(settings, door):
+            (second,) = await_results(rabbit, 1)
+
+    assert (first["error"], first["state"]) == (0, "held")
+    assert (second["error"], second["profile_id"]) == (0, ann)
+    assert first["feedback_id"] == second["feedback_id"]
+    assert depth(rabbit, RESULTS) == 0
 
 
 @pytest.mark.fact("14.70-poison")
