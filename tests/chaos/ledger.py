@@ -125,12 +125,11 @@ _ORPHANS = {
                             WHERE imports.import_id = row.import_id)
     """,
     "profiles without a match key for their email": """
-        SELECT count(*) FROM profiles AS row
-         WHERE email IS NOT NULL
-           AND NOT EXISTS (SELECT FROM match_keys
-                            WHERE match_keys.database_id = row.database_id
-                              AND match_keys.profile_id = row.id
-                              AND match_keys.kind = 'email')
+        SELECT count(*)
+          FROM (SELECT database_id, id FROM profiles WHERE email IS NOT NULL
+                EXCEPT
+                SELECT database_id, profile_id FROM match_keys
+                 WHERE kind = 'email') AS row
     """,
     "keys of several profiles": """
         SELECT count(*)
