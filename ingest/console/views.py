@@ -10,6 +10,7 @@ from ingest.domain.errors import InvalidRequest, NotFound
 from ingest.domain.flow import describe_drain
 from ingest.domain.imports import State
 from ingest.domain.terms import read_term
+from ingest.domain.views import view_times
 from ingest.store.catalog.load import load_catalog
 from ingest.store.dead_letters.read import find_letter_of_import
 from ingest.store.events.delivery_pages import list_deliveries, parse_delivery_cursor
@@ -176,6 +177,7 @@ async def show_profile(request: PageRequest) -> Page | Redirect:
         "catalog": catalog,
         "is_first": before is None,
         "former_ids": former.get(profile_id, ()),
+        "times": view_times(found[0]) if found else (),
     }
     return Page(template="profile.html", values=values)
 

@@ -128,7 +128,11 @@ def test_a_held_message_is_answered_when_held_and_when_decided(
     pipeline, phone = Pipeline(connection), "+442079460011"
     ann = pipeline.create({"email": "ann@example.com"})
     pipeline.create({"phones": [phone]})
-    key = {"matching": "email_phone", "email": "ann@example.com", "phone": phone}
+    key: dict[str, Any] = {
+        "matching": "email_phone",
+        "email": "ann@example.com",
+        "phone": phone,
+    }
     held = make_message(**key, on_ambiguous="hold", data={"points": 5})
 
     with draining(settings):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,6 +12,7 @@ from ingest.settings import Settings
 from ingest.store.held import list_cases
 from tests.conftest import Connection
 from tests.consoles import Console, Filled, console, fill
+from tests.declared import change_database
 from tests.drains import draining
 from tests.factories import make_import
 from tests.intakes import wait_until
@@ -84,6 +86,26 @@ def test_a_profile_is_shown_with_its_history(filled: Filled, served: Console) ->
     assert str(filled.created) in page
     assert str(filled.updated) in page
     assert served.get(f"/profiles/2/{filled.profile_id}").status_code == 404
+
+
+@pytest.mark.fact("T.12-shown")
+def test_a_profile_shows_when_its_values_were_true(
+    filled: Filled, served: Console, connection: Connection
+) -> None:
+    path = f"/profiles/1/{filled.profile_id}"
+    assert "<h2>Times</h2>" not in served.get(path).text
+    change_database(connection, times=True)
+    dated = make_import(
+        "profile_id",
+        {"_fname": "Augusta"},
+        key={"profile_id": filled.profile_id},
+        as_of=datetime(2020, 5, 17, 9, 30, tzinfo=UTC),
+    )
+    Pipeline(connection).apply(dated)
+    page = served.get(path).text
+
+    row = page[page.index('<th scope="row">_fname</th>') :]
+    assert "2020-05-17 09:30" in row[: row.index("</tr>")]
 
 
 def test_a_deleted_profile_keeps_its_receipts(
