@@ -48,7 +48,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
         "held",
         "List and decide imports that wait for a decision.",
     ),
-    "events": ("ingest.commands.events", "events", "Show events and deliveries."),
+    "events": ("ingest.commands.events", "events", "Show and resend events."),
     "audit": (
         "ingest.commands.audit",
         "audit_command",

@@ -37,6 +37,19 @@ class _Running:
     task: Task[None]
 
 
+def make_means(
+    settings: Settings, tracer: Tracer | None = None, resolver: Resolver | None = None
+) -> Means:
+    """Return the clients that send as the settings say."""
+    return Means(
+        broker_url=settings.events_broker or settings.redis_url,
+        context=ssl.create_default_context(),
+        allowed=parse_allow_list(settings.webhook_allow),
+        resolver=resolver or Resolver(),
+        tracer=tracer or open_tracer("penstock-deliveries", {}),
+    )
+
+
 class Dispatcher:
     """Delivers whatever is due; one per worker process, started when first woken."""
 
@@ -47,13 +60,7 @@ class Dispatcher:
         resolver: Resolver | None = None,
     ) -> None:
         self._settings = settings
-        self._means = Means(
-            broker_url=settings.events_broker or settings.redis_url,
-            context=ssl.create_default_context(),
-            allowed=parse_allow_list(settings.webhook_allow),
-            resolver=resolver or Resolver(),
-            tracer=tracer or open_tracer("penstock-deliveries", {}),
-        )
+        self._means = make_means(settings, tracer, resolver)
         self._loop: AbstractEventLoop | None = None
         self._thread: Thread | None = None
         # One thread: the connection is used by one at a time.

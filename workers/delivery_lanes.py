@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
+from uuid import uuid4
 
 from ingest.domain.addresses import AllowList
 from ingest.domain.deliveries import Attempt, EndpointHealth, retry_delay
@@ -39,6 +40,8 @@ _T = TypeVar("_T")
 
 #: Longer than the longest attempt: after it, whoever had claimed is dead.
 LEASE = timedelta(seconds=60)
+#: The type of an event that is sent to try an endpoint.
+SAMPLE = "test"
 
 
 class DatabaseThread(Protocol):
@@ -125,7 +128,7 @@ class DeliveryLane:
     def _open_safely(self, stack: AsyncExitStack) -> "_Send":
         """Return what sends; what cannot be opened fails each attempt, on record."""
         try:
-            return self._open(stack)
+            return open_target(self._target, self._means, stack)
         # Whatever a URL provokes in a library, its deliveries must come to an end.
         except Exception as error:  # noqa: BLE001
             failed = _describe(error)
@@ -134,25 +137,6 @@ class DeliveryLane:
                 return failed
 
             return fail
-
-    def _open(self, stack: AsyncExitStack) -> "_Send":
-        if self._target.url:
-            means = self._means
-            webhook = Webhook(
-                self._target.url, means.context, means.allowed, means.resolver
-            )
-            stack.push_async_callback(webhook.close)
-            return webhook.post
-        queue = EventQueue(self._means.broker_url, self._target.queue)
-        stack.callback(queue.close)
-        # A kombu connection belongs to one thread at a time.
-        turn = asyncio.Lock()
-
-        async def put(body: bytes, headers: dict[str, str]) -> Attempt:
-            async with turn:
-                return await asyncio.to_thread(queue.put, body, headers)
-
-        return put
 
     async def _attempt(self, delivery: Delivery, send: "_Send") -> _Ended:
         """Send an event once; whatever that raises is what came of the attempt."""
@@ -213,6 +197,43 @@ class _Send(Protocol):
     async def __call__(self, body: bytes, headers: dict[str, str]) -> Attempt: ...
 
 
+def open_target(target: Target, means: Means, stack: AsyncExitStack) -> _Send:
+    """Return what sends to an endpoint until `stack` is closed."""
+    if target.url:
+        webhook = Webhook(target.url, means.context, means.allowed, means.resolver)
+        stack.push_async_callback(webhook.close)
+        return webhook.post
+    queue = EventQueue(means.broker_url, target.queue)
+    stack.callback(queue.close)
+    # A kombu connection belongs to one thread at a time.
+    turn = asyncio.Lock()
+
+    async def put(body: bytes, headers: dict[str, str]) -> Attempt:
+        async with turn:
+            return await asyncio.to_thread(queue.put, body, headers)
+
+    return put
+
+
+async def send_sample(target: Target, means: Means) -> Attempt:
+    """Send an event that says it is a test; return what came of it (T8).
+
+    It is of no import and no profile, and is not kept.
+    """
+    now, event_id = datetime.now(UTC), uuid4()
+    body = dump_event(
+        kind=SAMPLE,
+        created_at=now,
+        ids={"event_id": event_id, "endpoint_id": target.id},
+        profile_sequence=None,
+        trigger_ids=[],
+        detail={"message": "This is a test of the endpoint."},
+    )
+    async with AsyncExitStack() as stack:
+        send = open_target(target, means, stack)
+        return await send(body, sign(target.secret, event_id, now, body))
+
+
 def _dump(delivery: Delivery) -> bytes:
     return dump_event(
         kind=delivery.kind,
@@ -259,5 +280,6 @@ def _note(delivery: Delivery, attempt: Attempt) -> None:
 def _next_attempt(delivery: Delivery, attempt: Attempt) -> datetime | None:
     if attempt.is_delivered:
         return None
-    delay = retry_delay(delivery.attempts + 1, random.random())  # noqa: S311 (jitter)
+    made = delivery.attempts + 1 - delivery.resent_after
+    delay = retry_delay(made, random.random())  # noqa: S311 (jitter)
     return None if delay is None else datetime.now(UTC) + timedelta(seconds=delay)

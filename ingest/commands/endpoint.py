@@ -20,7 +20,8 @@ def endpoint() -> None:
     """
 
 
-def _unknown(endpoint_id: int) -> click.ClickException:
+def unknown_endpoint(endpoint_id: int) -> click.ClickException:
+    """Return the error of an endpoint that there is not."""
     return click.ClickException(
         f"Endpoint {endpoint_id} not found. To list endpoints: penstock endpoint list"
     )
@@ -84,7 +85,7 @@ def secret(endpoint_id: int, database_url: str) -> None:
     with connect(database_url) as connection:
         found = endpoints.find_secret(connection, endpoint_id)
     if found is None:
-        raise _unknown(endpoint_id)
+        raise unknown_endpoint(endpoint_id)
     click.echo(found)
 
 
@@ -102,5 +103,5 @@ def enable(endpoint_id: int, retry_failed: bool, database_url: str) -> None:
         if not endpoints.enable_endpoint(
             connection, endpoint_id, retry_failed=retry_failed
         ):
-            raise _unknown(endpoint_id)
+            raise unknown_endpoint(endpoint_id)
     click.echo(f"Enabled endpoint {endpoint_id}.")

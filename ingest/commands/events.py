@@ -1,13 +1,27 @@
-"""`penstock events`: list events and show their deliveries."""
+"""`penstock events`: list events, show their deliveries, and resend them."""
 
+import asyncio
+import sys
+import time
+from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import click
 from rich.console import Console
 from rich.text import Text
 
-from ingest.commands.databases import database_options
+from ingest.commands.count_display import CountDisplay
+from ingest.commands.databases import (
+    database_options,
+    find_settings,
+    state_dir_option,
+)
+from ingest.commands.endpoint import unknown_endpoint
+from ingest.commands.filters import Moment
 from ingest.commands.outputs import (
     color_of,
     make_console,
@@ -17,18 +31,30 @@ from ingest.commands.outputs import (
     print_pairs,
 )
 from ingest.commands.receipts import show_value
-from ingest.store.database import connect
+from ingest.domain.counts import count
+from ingest.domain.resends import Resend, Resendable
+from ingest.store.database import Connection, connect
 from ingest.store.events.delivery_pages import (
     DeliveryLine,
     list_deliveries,
     parse_delivery_cursor,
 )
+from ingest.store.events.endpoints import find_target, select_endpoints
 from ingest.store.events.read import EventDelivery, EventRecord, find_event
+from ingest.store.events.resends import (
+    count_events,
+    find_event_place,
+    resend_all,
+    resend_event,
+)
+from ingest.store.faults import unavailable_while_away
+from workers.delivery_dispatcher import make_means
+from workers.delivery_lanes import send_sample
 
 
 @click.group(epilog="\b\nExample:\n  penstock events list --state failed")
 def events() -> None:
-    """Show events and their deliveries."""
+    """Show events and their deliveries, and resend them."""
 
 
 @events.command(
@@ -129,6 +155,144 @@ def _cells(line: DeliveryLine) -> tuple[str | Text, ...]:
 @events.command(
     epilog="""\b
 Examples:
+  penstock events resend 5d2f2c1e-5f0c-5a52-9a10-3c1f0a6f6a01
+  penstock events resend --endpoint 1 --since 2026-11-28 --dry-run
+  penstock events resend --endpoint 1 --since 2026-11-28T06:00 --state all
+
+\b
+Exit status:
+  0  the deliveries are due again, or there were none to resend
+  1  no such event or endpoint, or Postgres is unavailable
+  2  usage error"""
+)
+@click.argument("event_id", metavar="[ID]", type=click.UUID, required=False)
+@click.option("--endpoint", "endpoint_id", type=int, metavar="ID", help="Endpoint.")
+@click.option(
+    "--since", type=Moment(), metavar="MOMENT", help="Events from this time, in UTC."
+)
+@click.option(
+    "--until", type=Moment(), metavar="MOMENT", help="Events before it.  [default: now]"
+)
+@click.option(
+    "--state",
+    type=click.Choice([one.value for one in Resendable]),
+    default=Resendable.FAILED.value,
+    show_default=True,
+    help="Only deliveries in this state, with --since.",
+)
+@click.option("--dry-run", is_flag=True, help="Show the number; resend nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@database_options
+def resend(database_url: str, *, as_json: bool, **options: Any) -> None:
+    """Resend an event, or the events of a time range.
+
+    Receivers get the same ID and body again, and can ignore what they have processed.
+    Events of a time range are resent to one endpoint. Pending deliveries are not resent: they are sent anyway. Retries start
+    again from the beginning of their schedule.
+    """
+    with unavailable_while_away(), connect(database_url) as connection:
+        if options["event_id"] is not None:
+            resent = _resend_one(connection, options)
+        else:
+            resent = _resend_range(connection, options)
+        endpoint_id = options["endpoint_id"]
+        disabled = _is_disabled(connection, endpoint_id) if endpoint_id else False
+    if as_json:
+        print_json({"resent": resent, "dry_run": options["dry_run"]})
+        return
+    would = "Would resend" if options["dry_run"] else "Resent"
+    click.echo(f"{would} {count(resent, 'delivery', 'deliveries')}.")
+    if disabled and resent:
+        click.echo(
+            f"Endpoint {endpoint_id} is disabled. They are sent after: penstock "
+            f"endpoint enable {endpoint_id}",
+            err=True,
+        )
+
+
+def _resend_one(connection: Connection, options: Mapping[str, Any]) -> int:
+    event_id = options["event_id"]
+    if options["since"] or options["until"]:
+        raise click.UsageError("--since and --until are for a range, without an ID")
+    if find_event_place(connection, event_id) is None:
+        raise _not_found(event_id)
+    endpoint_id, dry_run = options["endpoint_id"], options["dry_run"]
+    return resend_event(connection, event_id, endpoint_id, dry_run=dry_run)
+
+
+def _resend_range(connection: Connection, options: Mapping[str, Any]) -> int:
+    if options["endpoint_id"] is None or options["since"] is None:
+        raise click.UsageError("Give the ID of an event, or --endpoint and --since")
+    if find_target(connection, options["endpoint_id"]) is None:
+        raise unknown_endpoint(options["endpoint_id"])
+    wanted = Resend(
+        endpoint_id=options["endpoint_id"],
+        since=options["since"],
+        until=options["until"] or datetime.now(UTC),
+        state=Resendable(options["state"]),
+    )
+    resent = done = 0
+    with CountDisplay("Events", count_events(connection, wanted)) as display:
+        for page in resend_all(connection, wanted, dry_run=options["dry_run"]):
+            resent, done = resent + page.resent, done + page.events
+            display.show(done)
+    return resent
+
+
+def _is_disabled(connection: Connection, endpoint_id: int) -> bool:
+    return any(
+        each.id == endpoint_id and each.disabled_at
+        for each in select_endpoints(connection)
+    )
+
+
+@events.command(
+    epilog="""\b
+Examples:
+  penstock events test --endpoint 1
+  penstock events test --endpoint 1 --json
+
+\b
+Exit status:
+  0  the endpoint accepted the event
+  1  it did not, there is no such endpoint, or Postgres is unavailable
+  2  usage error"""
+)
+@click.option(
+    "--endpoint", "endpoint_id", type=int, required=True, metavar="ID", help="Endpoint."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@state_dir_option
+def test(endpoint_id: int, state_dir: Path, *, as_json: bool) -> None:
+    """Send a test event, and show the response.
+
+    The event is signed like any event, and its type is `test`. It belongs to no profile, is
+    sent once, and is not recorded.
+    """
+    settings = find_settings(state_dir)
+    with unavailable_while_away(), connect(settings.database_url) as connection:
+        target = find_target(connection, endpoint_id)
+    if target is None:
+        raise unknown_endpoint(endpoint_id)
+    started = time.monotonic()
+    attempt = asyncio.run(send_sample(target, make_means(settings)))
+    milliseconds = round((time.monotonic() - started) * 1000)
+    if as_json:
+        told = {"status": attempt.status, "error": attempt.error}
+        print_json({**told, "duration_ms": milliseconds})
+    elif attempt.is_delivered:
+        status = f" with {attempt.status}" if attempt.status else ""
+        place = target.url or f"queue {target.queue}"
+        click.echo(f"{place} accepted the event{status} after {milliseconds} ms.")
+    else:
+        click.echo(f"Not accepted after {milliseconds} ms: {attempt.error}", err=True)
+    if not attempt.is_delivered:
+        sys.exit(1)
+
+
+@events.command(
+    epilog="""\b
+Examples:
   penstock events show 5d2f2c1e-5f0c-5a52-9a10-3c1f0a6f6a01
   penstock events show 5d2f2c1e-5f0c-5a52-9a10-3c1f0a6f6a01 --json
 
@@ -146,10 +310,7 @@ def show(event_id: UUID, as_json: bool, database_url: str) -> None:
     with connect(database_url) as connection:
         event = find_event(connection, event_id)
     if event is None:
-        raise click.ClickException(
-            f"Event {event_id} not found; it may have expired. To list events: "
-            "penstock events list"
-        )
+        raise _not_found(event_id)
     if as_json:
         print_json(asdict(event))
         return
@@ -157,6 +318,13 @@ def show(event_id: UUID, as_json: bool, database_url: str) -> None:
     _show_event(console, event)
     for delivery in event.deliveries:
         _show_delivery(console, delivery)
+
+
+def _not_found(event_id: UUID) -> click.ClickException:
+    return click.ClickException(
+        f"Event {event_id} not found; it may have expired. To list events: "
+        "penstock events list"
+    )
 
 
 def _show_event(console: Console, event: EventRecord) -> None:

@@ -6,7 +6,7 @@ import falcon.asgi
 from falcon.asgi import Response
 
 from ingest.console import dead_letters as letters
-from ingest.console import held, merges, views
+from ingest.console import held, merges, resends, views
 from ingest.console import undo as undoing
 from ingest.console.rendering import read_asset
 from ingest.console.requests import View
@@ -38,8 +38,8 @@ _VIEWS: Mapping[str, tuple[View, View | None]] = {
     "/held/{case_id}": (held.show_case, held.decide),
     "/dead-letters": (letters.show_dead_letters, letters.resolve),
     "/dead-letters/{letter_id}": (letters.show_dead_letter, None),
-    "/deliveries": (views.show_deliveries, None),
-    "/events/{event_id}": (views.show_event, None),
+    "/deliveries": (views.show_deliveries, resends.resend_range),
+    "/events/{event_id}": (views.show_event, resends.resend_one),
 }
 _ASSETS = {
     "/style.css": ("style.css", "text/css; charset=utf-8"),

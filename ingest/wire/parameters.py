@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
+from uuid import UUID
 
 from marshmallow import ValidationError, fields
 
@@ -106,6 +107,35 @@ def parse_as_of(value: object) -> datetime:
         return parse_moment(value)
     except InvalidValue as error:
         raise ValidationError(INCORRECT_AS_OF) from error
+
+
+def parse_time(value: object) -> datetime:
+    """Take a moment, as a field of type date does."""
+    try:
+        return parse_moment(value)
+    except InvalidValue as error:
+        raise ValidationError(str(error)) from error
+
+
+def parse_uuid(value: object) -> UUID:
+    """Take a UUID."""
+    try:
+        return UUID(parse_text(value).strip())
+    except ValueError as error:
+        raise ValidationError("Must be a UUID") from error
+
+
+def find_parameter(
+    document: Mapping[str, object], name: str, parse: Callable[[object], _T]
+) -> _T | None:
+    """Read a parameter that may be absent; raise InvalidRequest."""
+    value = document.get(name)
+    if value is None or value == "":
+        return None
+    try:
+        return parse(value)
+    except ValidationError as error:
+        raise InvalidRequest(str(error.messages[0]), name) from error
 
 
 def parse_otherwise(value: object) -> Otherwise:

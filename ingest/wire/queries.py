@@ -1,17 +1,14 @@
 """Documents to what is asked: which profile, page, resource or subscription."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TypeVar
 
 from marshmallow import ValidationError
 from msgspec.structs import asdict
 
 from ingest.domain.catalog import Channel
-from ingest.domain.dates import parse_moment
-from ingest.domain.errors import InvalidRequest, InvalidValue
+from ingest.domain.errors import InvalidRequest
 from ingest.domain.exports import ExportFormat, ExportRequest
 from ingest.domain.imports import Matching, SubscriptionChange
 from ingest.domain.names import one_of
@@ -19,9 +16,13 @@ from ingest.domain.profiles import SubscriptionKey
 from ingest.domain.subscription_changes import SelectedChange
 from ingest.domain.subscription_contacts import parse_contact
 from ingest.wire.envelopes import Envelope, load_envelope
-from ingest.wire.parameters import parse_flag, parse_id, parse_text
-
-_T = TypeVar("_T")
+from ingest.wire.parameters import (
+    find_parameter,
+    parse_flag,
+    parse_id,
+    parse_text,
+    parse_time,
+)
 
 #: What a deletion may be matched by (contract 12.3).
 _DELETE_MODES = frozenset(
@@ -49,7 +50,7 @@ def load_match(document: Mapping[str, object]) -> Envelope:
 
 def asks_times(document: Mapping[str, object]) -> bool:
     """Read whether to say when the values of a profile were written (T12)."""
-    return bool(_find(document, "times", parse_flag))
+    return bool(find_parameter(document, "times", parse_flag))
 
 
 def load_deletion(document: Mapping[str, object]) -> Envelope:
@@ -64,10 +65,10 @@ def load_deletion(document: Mapping[str, object]) -> Envelope:
 
 def load_page(document: Mapping[str, object]) -> ProfilePage:
     """Read which page of a database is asked for (contract 12.2)."""
-    limit = _find(document, "limit", parse_id) or _DEFAULT_LIMIT
+    limit = find_parameter(document, "limit", parse_id) or _DEFAULT_LIMIT
     if limit > _MAX_LIMIT:
         raise InvalidRequest(f"Must be at most {_MAX_LIMIT}", "limit")
-    after = _find(document, "from_id", _parse_cursor) or ""
+    after = find_parameter(document, "from_id", _parse_cursor) or ""
     return ProfilePage(database_id=load_id(document, "db_id"), after=after, limit=limit)
 
 
@@ -75,12 +76,12 @@ def load_export(document: Mapping[str, object]) -> ExportRequest:
     """Read which profiles are to be exported; raise InvalidRequest."""
     return ExportRequest(
         database_id=load_id(document, "db_id"),
-        segment_id=_find(document, "segment_id", parse_id),
-        updated_since=_find(document, "updated_since", _parse_moment),
-        ids=_find(document, "ids", _parse_profile_ids) or (),
-        after=_find(document, "from_id", _parse_cursor) or "",
-        fields=_find(document, "fields", _parse_names) or (),
-        format=_find(document, "format", _parse_format) or ExportFormat.NDJSON,
+        segment_id=find_parameter(document, "segment_id", parse_id),
+        updated_since=find_parameter(document, "updated_since", parse_time),
+        ids=find_parameter(document, "ids", _parse_profile_ids) or (),
+        after=find_parameter(document, "from_id", _parse_cursor) or "",
+        fields=find_parameter(document, "fields", _parse_names) or (),
+        format=find_parameter(document, "format", _parse_format) or ExportFormat.NDJSON,
     )
 
 
@@ -107,13 +108,6 @@ def _parse_format(value: object) -> ExportFormat:
         raise ValidationError(f"Unknown format{one_of(ExportFormat)}") from error
 
 
-def _parse_moment(value: object) -> datetime:
-    try:
-        return parse_moment(value)
-    except InvalidValue as error:
-        raise ValidationError(str(error)) from error
-
-
 def _parse_names(value: object) -> tuple[str, ...]:
     listed = value if isinstance(value, list) else [value]
     return tuple(parse_text(one) for one in listed)
@@ -121,7 +115,7 @@ def _parse_names(value: object) -> tuple[str, ...]:
 
 def load_id(document: Mapping[str, object], name: str) -> int:
     """Read a required id."""
-    found = _find(document, name, parse_id)
+    found = find_parameter(document, name, parse_id)
     if found is None:
         raise InvalidRequest("Missing parameter", name)
     return found
@@ -129,7 +123,7 @@ def load_id(document: Mapping[str, object], name: str) -> int:
 
 def find_channel(document: Mapping[str, object]) -> Channel | None:
     """Read the channel, if any."""
-    return _find(document, "channel", _parse_channel)
+    return find_parameter(document, "channel", _parse_channel)
 
 
 def load_subscription_key(
@@ -164,7 +158,7 @@ def load_selected_change(
         return SelectedChange(change=change, **asdict(key))
     return SelectedChange(
         change=change,
-        resource_id=_find(document, "resource_id", parse_id),
+        resource_id=find_parameter(document, "resource_id", parse_id),
         channel=find_channel(document),
     )
 
@@ -174,15 +168,3 @@ def _parse_channel(value: object) -> Channel:
         return Channel(parse_text(value).strip())
     except ValueError as error:
         raise ValidationError(f"Unknown channel{one_of(Channel)}") from error
-
-
-def _find(
-    document: Mapping[str, object], name: str, parse: Callable[[object], _T]
-) -> _T | None:
-    value = document.get(name)
-    if value is None or value == "":
-        return None
-    try:
-        return parse(value)
-    except ValidationError as error:
-        raise InvalidRequest(str(error.messages[0]), name) from error

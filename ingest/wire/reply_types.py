@@ -363,6 +363,17 @@ class DecidedReply(SuccessReply, frozen=True, kw_only=True):
     ]
 
 
+class ResentReply(SuccessReply, frozen=True, kw_only=True):
+    """How many deliveries are due again."""
+
+    dry_run: Literal[True] | UnsetType = UNSET
+    from_id: Annotated[
+        UUID | UnsetType,
+        Meta(description="If there are more events: `from_id` of the next request"),
+    ] = UNSET
+    resent: Annotated[int, Meta(description="Deliveries that are sent once more")]
+
+
 class WaitingReply(Struct, frozen=True, kw_only=True):
     """An import without a receipt yet."""
 

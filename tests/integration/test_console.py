@@ -197,6 +197,37 @@ def test_older_pages_follow_by_their_links(
     assert len(seen) == 124
 
 
+@pytest.mark.fact("TR.8-console")
+def test_events_are_resent(
+    filled: Filled, served: Console, connection: Connection
+) -> None:
+    connection.execute("UPDATE deliveries SET state = 'failed', attempts = 10")
+    listed = served.get("/deliveries?state=failed&endpoint=1").text
+    event = listed.partition("/events/")[2][:36]
+    one = served.post(f"/events/{event}", endpoint_id="1")
+    assert (one.status_code, one.headers["location"]) == (303, f"/events/{event}")
+    assert count_pending(connection) == 1
+
+    asked = {"endpoint_id": "1", "since": "2020-01-01T00:00", "state": "all"}
+    tried = served.post("/deliveries", **asked).text
+    assert "would be sent again" in tried
+    assert count_pending(connection) == 1
+    done = served.post("/deliveries", **asked, sure="1").text
+    assert "would be" not in done
+    pending = count_pending(connection)
+    assert pending > 1
+    assert re.search(rf"{pending - 1} deliver(y|ies) to endpoint 1", done)
+    assert served.post("/deliveries", **asked | {"endpoint_id": "9"}).status_code == 404
+
+
+def count_pending(connection: Connection) -> int:
+    row = connection.execute(
+        "SELECT count(*) FROM deliveries WHERE state = 'pending' AND endpoint_id = 1"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def test_deliveries_are_listed_with_their_attempts(
     filled: Filled, served: Console
 ) -> None:
@@ -206,7 +237,7 @@ def test_deliveries_are_listed_with_their_attempts(
 
     assert "HTTP 503" in page
     assert shown.count("5,012 ms") == 3
-    assert "penstock endpoint enable 2 --retry-failed" in shown
+    assert 'aria-label="Resend to Mail"' in shown
     assert served.get("/events/01a20b4f-1cd3-744b-9db7-53600be31cb2").status_code == 404
 
 

@@ -146,6 +146,29 @@ REFERENCES: tuple[ErrorKind, ...] = (
         "show.",
     ),
     kind(
+        "event_not_found",
+        "Event not found",
+        code=404,
+        remedy="Check the ID: events are kept for PENSTOCK_RECEIPT_DAYS. To list "
+        "deliveries: penstock events list.",
+    ),
+    kind(
+        "endpoint_not_found",
+        "Endpoint not found",
+        code=404,
+        remedy="Correct endpoint_id. To list endpoints: penstock endpoint list.",
+    ),
+    kind(
+        "unknown_delivery_state",
+        "Unknown state",
+        remedy="Use failed, delivered, or all.",
+    ),
+    kind(
+        "invalid_uuid",
+        "Must be a UUID",
+        remedy="Use an ID of an earlier response.",
+    ),
+    kind(
         "trigger_not_startable",
         "The trigger cannot be started by an API call",
         remedy="Use a trigger whose event is api_call.",

@@ -28,6 +28,7 @@ from ingest.doors.http.merges import MergeResource, UnmergeResource
 from ingest.doors.http.queries import QueryHandler, QueryResource
 from ingest.doors.http.quick import QuickResource
 from ingest.doors.http.replies import Faults, serialize_http_error
+from ingest.doors.http.resends import ResendResource
 from ingest.doors.http.tracing import Tracing
 from ingest.doors.http.undo import UndoResource
 from ingest.settings import Settings
@@ -178,6 +179,7 @@ def _add_routes(app: falcon.asgi.App[Call, Response], intake: Intake) -> None:
     app.add_route("/api/v1.1/profiles/export", ExportResource(intake))
     app.add_route("/api/v1.1/profiles/merge", MergeResource(intake))
     app.add_route("/api/v1.1/profiles/unmerge", UnmergeResource(intake))
+    app.add_route("/api/v1.1/events/resend", ResendResource(intake))
     app.add_route(_QUICK, QuickResource(intake))
     app.add_route(f"{PATH}/{{batch}}", BatchReceiptsResource(intake))
     app.add_route("/api/v1.1/imports/{import_id}", ReceiptResource(intake))

@@ -31,8 +31,9 @@ class Delivery:
     event_id: UUID
     endpoint_id: int
     trigger_ids: Sequence[int]
-    #: Attempts recorded before this one.
+    #: Attempts recorded before this one, and before it was resent.
     attempts: int
+    resent_after: int
     import_id: UUID
     database_id: int
     profile_id: str
@@ -133,12 +134,12 @@ _CLAIM = """
           WHERE deliveries.event_id = placed.event_id
             AND deliveries.endpoint_id = placed.endpoint_id
             AND (blocked_until IS NOT NULL OR place <= %(count)s)
-         RETURNING deliveries.event_id, trigger_ids, attempts, blocked, due_at,
-                   deliveries.profile_key
+         RETURNING deliveries.event_id, trigger_ids, attempts, resent_after, blocked,
+                   due_at, deliveries.profile_key
     )
     SELECT blocked, profile_key, taken.event_id, %(endpoint)s AS endpoint_id,
-           trigger_ids, attempts, import_id, database_id, profile_id, kind, sequence,
-           profile_sequence, detail, created_at, traceparent
+           trigger_ids, attempts, resent_after, import_id, database_id, profile_id,
+           kind, sequence, profile_sequence, detail, created_at, traceparent
       FROM taken
       LEFT JOIN events ON events.id = taken.event_id AND NOT blocked
      ORDER BY due_at, profile_sequence, created_at, import_id, sequence

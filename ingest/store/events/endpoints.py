@@ -8,6 +8,7 @@ from psycopg.rows import class_row
 
 from ingest.store.catalog.load import bump_version
 from ingest.store.database import Connection
+from ingest.store.events.deliveries import Target
 
 #: Deliveries counted of an endpoint in one state, at most: more would make the status
 #: slow when it is most needed.
@@ -90,7 +91,8 @@ def enable_endpoint(
             connection.execute(
                 """
                 UPDATE deliveries
-                   SET state = 'pending', next_attempt_at = now()
+                   SET state = 'pending', next_attempt_at = now(),
+                       resent_after = attempts
                  WHERE endpoint_id = %(id)s AND state = 'failed'
                 """,
                 {"id": endpoint_id},
@@ -105,6 +107,22 @@ def find_secret(connection: Connection, endpoint_id: int) -> str | None:
         "SELECT secret FROM endpoints WHERE id = %(id)s", {"id": endpoint_id}
     ).fetchone()
     return None if row is None else str(row[0])
+
+
+def find_target(connection: Connection, endpoint_id: int) -> Target | None:
+    """Return an endpoint as a delivery needs it; None if there is none."""
+    return (
+        connection.cursor(row_factory=class_row(Target))
+        .execute(
+            """
+            SELECT id, url, queue, secret, failures
+              FROM endpoints
+             WHERE id = %(id)s
+            """,
+            {"id": endpoint_id},
+        )
+        .fetchone()
+    )
 
 
 def select_endpoints(connection: Connection) -> Cursor[EndpointState]:

@@ -5,6 +5,7 @@ from ingest.domain.remedies.codes import ERRORS
 from ingest.doors.http.openapi.answers import refer
 from ingest.doors.http.openapi.held import build_held, build_resolve
 from ingest.doors.http.openapi.merges import build_merge, build_unmerge
+from ingest.doors.http.openapi.resends import build_resend
 from ingest.doors.http.openapi.responses import (
     describe_answers,
     describe_faults,
@@ -38,6 +39,7 @@ def build_other_paths() -> dict[str, object]:
         },
         "/api/v1.1/imports/held": {"post": build_held()},
         "/api/v1.1/imports/{import_id}/resolve": {"post": build_resolve(_IMPORT)},
+        "/api/v1.1/events/resend": {"post": build_resend()},
         "/health/live": {"get": _build_health("live", "Check that the process runs")},
         "/health/ready": {
             "get": _build_health("ready", "Check that imports can be accepted", 503)
