@@ -187,8 +187,9 @@ def resend(database_url: str, *, as_json: bool, **options: Any) -> None:
     """Resend an event, or the events of a time range.
 
     Receivers get the same ID and body again, and can ignore what they have processed.
-    Events of a time range are resent to one endpoint. Pending deliveries are not resent: they are sent anyway. Retries start
-    again from the beginning of their schedule.
+    Events of a time range are resent to one endpoint. Pending deliveries are not
+    resent: they are sent anyway. Retries start again from the beginning of their
+    schedule.
     """
     with unavailable_while_away(), connect(database_url) as connection:
         if options["event_id"] is not None:
@@ -266,8 +267,8 @@ Exit status:
 def test(endpoint_id: int, state_dir: Path, *, as_json: bool) -> None:
     """Send a test event, and show the response.
 
-    The event is signed like any event, and its type is `test`. It belongs to no profile, is
-    sent once, and is not recorded.
+    The event is signed like any event, and its type is `test`. It belongs to no
+    profile, is sent once, and is not recorded.
     """
     settings = find_settings(state_dir)
     with unavailable_while_away(), connect(settings.database_url) as connection:

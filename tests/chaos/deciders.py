@@ -28,6 +28,8 @@ from tests.chaos.producer import Sender, UnexpectedAnswer
 #: Imports that are held before the decision, and sent while it is made.
 _BEFORE, _MEANWHILE = 3, 3
 _LAST_SET = 1000
+#: What imports of a case come to.
+_DECIDED = ("updated", "rejected", "dead")
 _NOT_HELD = "No imports are held under this ID"
 _IMPORT = "/api/v1.1/profiles/import"
 
@@ -60,8 +62,11 @@ class Decider:
                 self._increase(f"aside-{number}", self._by_email)
             decided.result()
         for key in self._held:
-            while self._ask_state(key) == "held":
-                self._decide(first, self._held[key])
+            while (state := self._ask_state(key)) not in _DECIDED:
+                if state == "held":
+                    self._decide(first, self._held[key])
+                else:
+                    self._pause.wait(RETRY_SECONDS)
         return Case(
             name=self.case.name,
             action=self.case.action,
@@ -112,7 +117,7 @@ class Decider:
                 self._pause.wait(RETRY_SECONDS)
 
     def _ask_state(self, key: str) -> str | None:
-        """Ask what became of an import; None if that is not known yet."""
+        """Ask what became of an import; None if it waits, or nobody knows."""
         receipt = f"/api/v1.1/imports/{self._held[key]}"
         _, answer = insist(lambda: self.sender.get(receipt))
         state: str | None = answer.get("state")
