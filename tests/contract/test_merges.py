@@ -500,7 +500,7 @@ def test_a_dry_run_shows_what_the_merge_then_does(
     assert look(connection) == merged
 
 
-@pytest.mark.fact("M.1-idempotency")
+@pytest.mark.fact("D.1-stream", "M.1-idempotency")
 def test_a_repeated_request_is_one_merge(
     penstock: ServedIntake, connection: Connection, token: str
 ) -> None:

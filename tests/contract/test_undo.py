@@ -252,7 +252,7 @@ def test_to_undo_twice_is_to_have_undone(penstock: ServedIntake, token: str) -> 
     assert redone["reversed"] == [{"path": "_fname", "from": "Ann", "to": "Anne"}]
 
 
-@pytest.mark.fact("U.1-idempotency")
+@pytest.mark.fact("D.1-stream", "U.1-idempotency")
 def test_a_repeated_request_is_one_undo(penstock: ServedIntake, token: str) -> None:
     send(penstock, token)
     wrong = send(penstock, token, _fname="Anne")

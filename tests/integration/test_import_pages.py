@@ -181,6 +181,7 @@ def test_a_profile_has_its_history(
     assert list_history(connection, 2, profile_id).imports == []
 
 
+@pytest.mark.fact("D.3-turn")
 def test_a_history_is_in_the_order_applied_whatever_ids_and_clocks_say(
     connection: Connection, pipeline: Pipeline
 ) -> None:
