@@ -199,6 +199,37 @@ def _by_id(things: list[Any]) -> dict[int, Any]:
     return {thing.id: thing for thing in things}
 
 
+_FILTERS: tuple[dict[str, Any], ...] = (
+    {"field": "_bdate", "birthday": 7},
+    {"field": "_os", "in": ["iOS", "a b"], "exists": True},
+    {"all": [{"field": "email", "exists": True}, {"not": {"subscription": {}}}]},
+    {"any": [{"all": [{"field": "_status", "eq": 0}]}, {"field": "_os", "ne": "\"'"}]},
+    {"subscription": {"channel": "email", "fields": [{"field": "_os", "eq": "iOS"}]}},
+)
+
+
+@st.composite
+def _segments(
+    draw: st.DrawFn, ids: list[int], database_ids: list[int]
+) -> dict[int, Segment]:
+    """Segments of the first database, of which dynamic ones name earlier ones."""
+    segments: dict[int, Segment] = {}
+    for id_ in ids:
+        named = [{"not": {"segment": other}} for other in segments]
+        is_filtered = draw(st.booleans())
+        segments[id_] = make_segment(
+            id=id_,
+            name=draw(_names),
+            database_id=min(database_ids),
+            kind=SegmentKind.DYNAMIC
+            if is_filtered
+            else draw(st.sampled_from(SegmentKind)),
+            filter=draw(st.sampled_from([*_FILTERS, *named])) if is_filtered else None,
+            announce=is_filtered and draw(st.booleans()),
+        )
+    return segments
+
+
 @st.composite
 def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
     """Any catalog that a file can declare, of one account."""
@@ -223,6 +254,7 @@ def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
                 ignore_unknown_fields=draw(st.booleans()),
                 phone_region=draw(st.sampled_from([None, "RU", "GB"])),
                 times=draw(st.booleans()),
+                timezone=draw(st.sampled_from(["UTC", "Europe/Moscow"])),
                 sources=draw(
                     st.dictionaries(
                         st.sampled_from(["crm", "web-1", "a.b_c"]), st.integers(0, 1000)
@@ -249,15 +281,7 @@ def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
             )
             for id_ in resource_ids
         },
-        segments={
-            id_: Segment(
-                id=id_,
-                name=draw(_names),
-                database_id=draw(st.sampled_from(database_ids)),
-                kind=draw(st.sampled_from(SegmentKind)),
-            )
-            for id_ in segment_ids
-        },
+        segments=draw(_segments(segment_ids, database_ids)),
         endpoints=endpoints,
         triggers=_by_id(triggers),
         workflows=_by_id(workflows),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from ingest.domain.imports import OnAmbiguous, Otherwise
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
@@ -161,6 +162,14 @@ class Segment:
     name: str
     database_id: int
     kind: SegmentKind
+    #: What its members fulfill: the plain tree of a condition, with canonical literals.
+    #: A dynamic segment without it has no members (S9).
+    filter: Mapping[str, Any] | None = None
+    #: Members that come and go as it is built are announced by events (G7).
+    announce: bool = False
+    #: How often it was built, and whether it is now: neither is declared.
+    revision: int = field(default=0, compare=False)
+    building: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +201,8 @@ class Database:
     times: bool = False
     #: The ranks of the sources of imports; 0 for those that are not named (T4).
     sources: Mapping[str, int] = field(default_factory=dict)
+    #: Whose days are those of `birthday` (S7): an IANA name.
+    timezone: str = "UTC"
     #: Fields by name, system ones included; not `email`, `phones`, `subscriptions`.
     fields: Mapping[str, Field] = field(default_factory=dict)
     #: Those of `fields` that a new profile must have, that it gets unless it has them,

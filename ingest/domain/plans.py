@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from msgspec import json
+
 from ingest.domain.catalog import (
     Database,
     Endpoint,
     Field,
     Resource,
     Segment,
+    SegmentKind,
     Trigger,
     Workflow,
 )
@@ -108,6 +111,9 @@ FILE_NAMES = {
     "segment_id": "segment",
 }
 
+#: Characters of a filter that a plan shows.
+_SHOWN = 300
+
 #: Not attributes: what identifies a record, what it holds, and where it comes from.
 _NOT_COMPARED = {"id", "fields", "system"}
 
@@ -129,6 +135,8 @@ _LOSES_DATA: Mapping[str, Callable[[object, object], bool]] = {
 _LOSES_DATA_OF: Mapping[tuple[type, str], Callable[[object, object], bool]] = {
     # Members belong to profiles of the former database.
     (Segment, "database"): lambda _old, _new: True,
+    # Those of a static segment were named, and cannot be found again (G5).
+    (Segment, "kind"): lambda old, _new: bool(old == SegmentKind.STATIC),
 }
 
 Thing: TypeAlias = (
@@ -173,6 +181,22 @@ def _text(value: object) -> str:
             return str(value)
 
 
+def _show(name: str, value: object) -> str:
+    if name != "filter" or value is None:
+        return _text(value)
+    shown = json.encode(value).decode()
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+
+
+def _warn_of_no_filter(thing: Thing, name: str) -> str:
+    """Return what is said of a dynamic segment that has no members (S9)."""
+    if not isinstance(thing, Segment) or name not in ("kind", "filter"):
+        return ""
+    if thing.kind is SegmentKind.STATIC or thing.filter is not None:
+        return ""
+    return " (without a filter, it has no members)"
+
+
 def _list_texts(
     value: tuple[object, ...] | frozenset[object] | Mapping[object, object],
 ) -> list[str]:
@@ -193,7 +217,8 @@ def _changes_of(path: str, old: Thing, new: Thing) -> Iterator[Change]:
             yield Change(
                 kind=ChangeKind.CHANGE,
                 path=path,
-                detail=f"{name}: {_text(before[name])} → {_text(value)}",
+                detail=f"{name}: {_show(name, before[name])} → {_show(name, value)}"
+                + _warn_of_no_filter(new, name),
                 loses_data=loses_data is not None and loses_data(before[name], value),
             )
 
@@ -207,6 +232,7 @@ def plan(current: DeclaredCatalog, declared: DeclaredCatalog) -> list[Change]:
             changes += _changes_of(path, before[path], thing)
         else:
             detail = str(thing.type) if isinstance(thing, Field) else thing.name
+            detail += _warn_of_no_filter(thing, "filter")
             changes.append(Change(kind=ChangeKind.ADD, path=path, detail=detail))
 
     changes += [

@@ -13,6 +13,7 @@ from ingest.domain.errors import Fault, PenstockError
 from ingest.domain.plans import DeclaredCatalog
 from ingest.wire.catalog_rules import TomlTable, find_faults, parse_default
 from ingest.wire.catalog_schemas import CATALOG
+from ingest.wire.condition_rules import show_filter
 
 
 class InvalidCatalogFile(PenstockError):
@@ -91,13 +92,15 @@ _OWNERS = ("databases", "resources")
 
 
 def _catalog(document: Mapping[str, Any]) -> DeclaredCatalog:
-    return convert(
-        {
-            section: _by("id", [*map(_owner, tables)] if section in _OWNERS else tables)
-            for section, tables in document.items()
-        },
-        DeclaredCatalog,
-    )
+    sections = {
+        section: _by("id", [*map(_owner, tables)] if section in _OWNERS else tables)
+        for section, tables in document.items()
+    }
+    segments = document.get("segments", ())
+    sections["segments"] = _by("id", [
+        {**segment, "filter": show_filter(segment, document)} for segment in segments
+    ])  # fmt: skip
+    return convert(sections, DeclaredCatalog)
 
 
 def load_catalog_file(body: bytes) -> DeclaredCatalog:
@@ -118,5 +121,27 @@ def load_catalog_file(body: bytes) -> DeclaredCatalog:
 
 def dump_catalog_file(declared: DeclaredCatalog) -> str:
     """Write the file that `load_catalog_file` reads as `declared`."""
-    sections: dict[str, object] = CATALOG.dump(declared)
+    sections: dict[str, Any] = CATALOG.dump(declared)
+    for segment in sections.get("segments", ()):
+        if "filter" in segment:
+            segment["filter"] = _inline(segment["filter"])
     return tomlkit.dumps({name: tables for name, tables in sections.items() if tables})
+
+
+def _inline(value: object, depth: int = 0) -> object:
+    """Return a condition as one value: a table on a line, conditions below it."""
+    match value:
+        case dict():
+            table = tomlkit.inline_table()
+            for name, one in value.items():
+                table.append(name, _inline(one, depth))
+            return table
+        case list() if any(isinstance(one, dict) for one in value):
+            array = tomlkit.array()
+            for one in value:
+                indent = "  " * (depth + 1)
+                array.add_line(_inline(one, depth + 1), indent=indent)
+            array.add_line(indent="  " * depth)
+            return array
+        case _:
+            return value

@@ -7,15 +7,18 @@ names of `FILE_NAMES`. Shape only: what needs two values at once is in `catalog_
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import Schema, fields, post_dump, validate
+from marshmallow import Schema, ValidationError, fields, post_dump, validate
 
 from ingest.domain.catalog import (
     Channel,
     EventKind,
+    Field,
     FieldType,
     Novelty,
     SegmentKind,
 )
+from ingest.domain.errors import InvalidValue
+from ingest.domain.fields import parse as parse_value
 from ingest.domain.imports import OnAmbiguous, Otherwise
 from ingest.domain.phones import REGIONS
 from ingest.domain.plans import FILE_NAMES
@@ -65,6 +68,14 @@ _REGION = validate.OneOf(
 _NOT_RESERVED = validate.NoneOf(
     RESERVED_NAMES, error=f"Must not be a reserved name ({', '.join(RESERVED_NAMES)})."
 )
+
+
+def _check_zone(name: str) -> None:
+    """Refuse what is no time zone."""
+    try:
+        parse_value(Field(name="", type=FieldType.TIMEZONE), name)
+    except InvalidValue as error:
+        raise ValidationError(f"{error}.") from error
 
 
 def _id() -> fields.Integer:
@@ -173,6 +184,7 @@ class DatabaseSchema(_OwnerSchema):
     default_resource_id = _optional_id()
     ignore_unknown_fields = _flag()
     phone_region = fields.String(load_default=None, validate=_REGION)
+    timezone = fields.String(load_default="UTC", validate=_check_zone)
     claims = _flag()
     times = _flag()
     sources = fields.Dict(
@@ -215,6 +227,8 @@ class SegmentSchema(_TableSchema):
     database_id = _id()
     name = _text()
     kind = fields.Enum(SegmentKind, by_value=True, load_default=SegmentKind.STATIC)
+    filter = fields.Raw(load_default=None)
+    announce = _flag()
 
 
 class EndpointSchema(_TableSchema):

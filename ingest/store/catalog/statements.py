@@ -38,16 +38,17 @@ def save_databases(connection: Connection, declared: DeclaredCatalog) -> None:
         INSERT INTO databases (id, account_id, name, default_resource_id,
                                ignore_unknown_fields, phone_region, claims,
                                on_ambiguous, otherwise, merge_keys, merge_blocked,
-                               merge_limit, times, sources)
+                               merge_limit, times, sources, timezone)
         SELECT id, account_id, name, default_resource_id, ignore_unknown_fields,
                phone_region, claims, on_ambiguous, otherwise, merge_keys,
-               merge_blocked, merge_limit, times, sources
+               merge_blocked, merge_limit, times, sources, timezone
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS declared (id integer, account_id integer, name text,
                             default_resource_id integer, ignore_unknown_fields boolean,
                             phone_region text, claims boolean, on_ambiguous text,
                             otherwise text, merge_keys text[], merge_blocked text[],
-                            merge_limit integer, times boolean, sources jsonb)
+                            merge_limit integer, times boolean, sources jsonb,
+                            timezone text)
             ON CONFLICT (id) DO UPDATE
            SET account_id = excluded.account_id,
                name = excluded.name,
@@ -61,7 +62,8 @@ def save_databases(connection: Connection, declared: DeclaredCatalog) -> None:
                merge_blocked = excluded.merge_blocked,
                merge_limit = excluded.merge_limit,
                times = excluded.times,
-               sources = excluded.sources
+               sources = excluded.sources,
+               timezone = excluded.timezone
         """,
         [to_row(each) for each in declared.databases.values()],
     )
@@ -98,16 +100,23 @@ def save_segments(connection: Connection, declared: DeclaredCatalog) -> None:
     execute_rows(
         connection,
         """
-        INSERT INTO segments (id, database_id, name, kind)
-        SELECT id, database_id, name, kind
-          FROM jsonb_to_recordset(%(rows)s::jsonb)
-               AS declared (id integer, database_id integer, name text, kind text)
+        -- As json, a filter keeps the order of its keys.
+        INSERT INTO segments (id, database_id, name, kind, filter, announce)
+        SELECT id, database_id, name, kind, filter, announce
+          FROM json_to_recordset(%(rows)s::json)
+               AS declared (id integer, database_id integer, name text, kind text,
+                            filter json, announce boolean)
             ON CONFLICT (id) DO UPDATE
            SET database_id = excluded.database_id,
                name = excluded.name,
-               kind = excluded.kind
+               kind = excluded.kind,
+               filter = excluded.filter,
+               announce = excluded.announce
         """,
-        [to_row(each) for each in declared.segments.values()],
+        [
+            {**to_row(each), "filter": each.filter}
+            for each in declared.segments.values()
+        ],
     )
 
 
