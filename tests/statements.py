@@ -51,6 +51,9 @@ def list_statements() -> Iterator[Statement]:
         for path in sorted((_ROOT / room).rglob("*.py")):
             where = path.relative_to(_ROOT).as_posix()
             for name, text in _texts(ast.parse(path.read_text()), ""):
+                # What conditions are filled into is explained by test_segment_plans.
+                if "{}" in text:
+                    continue
                 if _BEGINS.match(text) and len(text.split()) >= _WORDS:
                     yield Statement(f"{where}:{name}", text)
 

@@ -33,6 +33,7 @@ from ingest.streams.queues import (
     DRAINS,
     HEARTBEAT_SECONDS,
     HEARTBEAT_TASK,
+    KEEP_SEGMENTS_TASK,
     PARTITION_RECEIPTS_TASK,
     SETTLE_TASK,
     SWEEP_TASK,
@@ -60,6 +61,7 @@ app.conf.update(
         PARTITION_RECEIPTS_TASK: {"queue": UPKEEP},
         DELIVER_TASK: {"queue": UPKEEP},
         HEARTBEAT_TASK: {"queue": UPKEEP},
+        KEEP_SEGMENTS_TASK: {"queue": UPKEEP},
     },
     worker_prefetch_multiplier=1,
     # Whatever a child has gathered in memory ends with it; its counts are kept.
@@ -97,6 +99,11 @@ app.conf.update(
             "task": SETTLE_TASK,
             "schedule": 2.0,
             "options": {"expires": 4},
+        },
+        "keep dynamic segments": {
+            "task": KEEP_SEGMENTS_TASK,
+            "schedule": 5.0,
+            "options": {"expires": 10},
         },
         "create and drop receipt tables": {
             "task": PARTITION_RECEIPTS_TASK,

@@ -238,17 +238,24 @@ def _dump(delivery: Delivery) -> bytes:
     return dump_event(
         kind=delivery.kind,
         created_at=delivery.created_at,
-        ids={
-            "event_id": delivery.event_id,
-            "import_id": delivery.import_id,
-            "db_id": delivery.database_id,
-            "profile_id": delivery.profile_id,
-            "sequence": delivery.sequence,
-        },
+        ids=_list_ids(delivery),
         profile_sequence=delivery.profile_sequence,
         trigger_ids=delivery.trigger_ids,
         detail=delivery.detail,
     )
+
+
+def _list_ids(delivery: Delivery) -> dict[str, object]:
+    """Return what a message names; without an import, if none caused it (G8)."""
+    ids: dict[str, object] = {
+        "event_id": delivery.event_id,
+        "db_id": delivery.database_id,
+        "profile_id": delivery.profile_id,
+        "sequence": delivery.sequence,
+    }
+    if delivery.import_id is not None:
+        ids["import_id"] = delivery.import_id
+    return ids
 
 
 def _describe(error: Exception) -> Attempt:

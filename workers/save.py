@@ -15,6 +15,7 @@ from ingest.store.profiles.profile_rows import (
 )
 from ingest.store.profiles.segments import add_members, remove_members
 from ingest.store.rows import Id
+from ingest.store.segments.due import delete_due, save_due
 
 #: What an import may change of a profile.
 _WRITTEN = (*("email", "phones", "fields", "subscriptions", "segments", "former_keys"),)
@@ -45,6 +46,8 @@ def save_workspace(connection: Connection, workspace: Workspace, now: datetime) 
     insert_keys(connection, workspace.catalog, fresh_keys)
     remove_members(connection, list(_members(pairs, left=True)))
     add_members(connection, list(_members(pairs, left=False)), now)
+    save_due(connection, workspace.list_due())
+    delete_due(connection, list(workspace.list_removed()))
 
 
 def _is_dated(old: Profile, new: Profile) -> bool:

@@ -13,6 +13,7 @@ from ingest.streams.queues import (
     DRAIN_TASK,
     DRAINS,
     HEARTBEAT_TASK,
+    KEEP_SEGMENTS_TASK,
     PARTITION_RECEIPTS_TASK,
     SETTLE_TASK,
     SWEEP_TASK,
@@ -27,6 +28,7 @@ from workers.delivery_dispatcher import Dispatcher
 from workers.drain import Drain
 from workers.dry_run_server import DryRunServer
 from workers.retries import attempt
+from workers.segment_keeper import SegmentKeeper
 
 
 @functools.cache
@@ -143,6 +145,19 @@ def heartbeat() -> None:
 def settle() -> None:
     """Find every accepted import again, or name it as missing."""
     attempt(functools.partial(upkeep.settle, settings), SETTLE_TASK)
+
+
+@functools.cache
+def _segment_keeper() -> SegmentKeeper:
+    """Return this process's keeper of dynamic segments."""
+    return SegmentKeeper(settings)
+
+
+@app.task(name=KEEP_SEGMENTS_TASK)
+def keep_segments() -> None:
+    """Move profiles whose time has come, and build segments."""
+    if not attempt(_segment_keeper().run, KEEP_SEGMENTS_TASK):
+        _segment_keeper().close()
 
 
 @worker_ready.connect

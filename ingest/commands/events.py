@@ -334,7 +334,7 @@ def _show_event(console: Console, event: EventRecord) -> None:
         [
             ("event", str(event.id)),
             ("kind", event.kind),
-            ("import", str(event.import_id)),
+            ("import", str(event.import_id or f"none ({event.cause})")),
             ("profile", f"{event.profile_id} of database {event.database_id}"),
             ("profile sequence", str(event.profile_sequence or "none")),
             ("created", moment(event.created_at)),

@@ -4,7 +4,7 @@ It cannot be asked whether they are one person. So a database says what is proof
 and whatever speaks against it leaves the profiles as they are.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -98,6 +98,10 @@ class AutomaticMerge(Struct, frozen=True):
             operators=self.made.operators,
             profiles=tuple(one.id for one in self.made.absorbed),
         )
+
+    def list_paths(self, after: Profile) -> Iterable[str]:
+        """Return what the merge and its import have changed."""
+        return list_changes(self.before, after)
 
     def join(self, outcome: Outcome, after: Profile) -> Outcome:
         """Return what the merge and its import have done, for one receipt (A7)."""

@@ -27,6 +27,7 @@ from ingest.domain.candidates import (
 from ingest.domain.catalog import Catalog, Database
 from ingest.domain.contacts import email_key, phone_key
 from ingest.domain.drafts import Draft
+from ingest.domain.dynamic_segments import Due
 from ingest.domain.errors import (
     AmbiguousMatch,
     Conflict,
@@ -38,7 +39,7 @@ from ingest.domain.errors import (
     ValueTaken,
 )
 from ingest.domain.events import Event
-from ingest.domain.histories import History
+from ingest.domain.histories import SEGMENTS, History
 from ingest.domain.imports import (
     Candidate,
     Import,
@@ -249,10 +250,12 @@ def _apply(
     state = State.CREATED
     if before is not None:
         state = State.UPDATED if merged.changes or union else State.UNCHANGED
+    before, merged, due = _follow(workspace, before, merged, union)
     if union is not None:
-        workspace.absorb(merged.profile, union.made.absorbed, import_.import_id)
-    elif merged.profile is not before:
-        workspace.put(merged.profile)
+        absorbed = union.made.absorbed
+        workspace.absorb(merged.profile, absorbed, import_.import_id, due)
+    elif merged.profile is not found.profile:
+        workspace.put(merged.profile, due)
     claims: Claims = {}
     if catalog.databases[import_.database_id].claims:
         claims = list_claims(before, import_, draft, merged.changes)
@@ -280,6 +283,36 @@ def _apply(
         events=tuple(caused),
         merge=union.stored,
     )
+
+
+def _follow(
+    workspace: Workspace,
+    before: Profile | None,
+    merged: Merged,
+    union: AutomaticMerge | None,
+) -> tuple[Profile | None, Merged, Due]:
+    """Return a profile before and after an import, in dynamic segments (G1).
+
+    Of a merge, `before` is what that made of several: they are in those of the one that
+    is left.
+    """
+    dynamic = workspace.catalog.dynamic.get(merged.profile.database_id)
+    if dynamic is None or not (merged.changes or union):
+        return before, merged, {}
+    if union is None or before is None:
+        followed = workspace.follow(before, merged.profile, merged.changes)
+        before = followed.before
+    else:
+        paths = union.list_paths(merged.profile)
+        followed = workspace.follow(union.before, merged.profile, paths)
+        own = (followed.before or union.before).segments & dynamic.ids
+        before = replace(before, segments=(before.segments - dynamic.ids) | own)
+    old = frozenset[int]() if before is None else before.segments
+    changes = {path: one for path, one in merged.changes.items() if path != SEGMENTS}
+    if old != followed.after.segments:
+        changes[SEGMENTS] = (sorted(old), sorted(followed.after.segments))
+    merged = replace(merged, profile=followed.after, changes=changes)
+    return before, merged, followed.due
 
 
 def _leave_newer(

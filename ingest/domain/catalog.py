@@ -3,10 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ingest.domain.imports import OnAmbiguous, Otherwise
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
+
+if TYPE_CHECKING:
+    from ingest.domain.dynamic_segments import DynamicSegments
 
 
 class FieldType(StrEnum):
@@ -275,3 +278,5 @@ class Catalog:
     limits: ProfileLimits = DEFAULT_LIMITS
     #: The sources of tokens that have one (T4).
     sources: Mapping[int, str] = field(default_factory=dict)
+    #: By database: its dynamic segments, compiled; of one without, nothing.
+    dynamic: "Mapping[int, DynamicSegments]" = field(default_factory=dict)

@@ -168,10 +168,15 @@ class Dependencies(Struct, frozen=True, kw_only=True):
     #: As changes name it: fields, `email`, `phones`, `subscriptions`, `_createtime`.
     paths: frozenset[str]
     segments: frozenset[int]
-    #: The passing of time may change it.
-    is_timed: bool
+    #: Those of `paths` whose dates the passing of time may move.
+    timed: frozenset[str]
     #: It asks for a day, of the time zone of its database.
     is_zoned: bool
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the passing of time alone may change it."""
+        return bool(self.timed)
 
 
 def reads(condition: Condition) -> Dependencies:
@@ -183,7 +188,11 @@ def reads(condition: Condition) -> Dependencies:
         segments=frozenset(
             leaf.segment_id for leaf in leaves if isinstance(leaf, SegmentTest)
         ),
-        is_timed=not RELATIVE.isdisjoint(operators),
+        timed=frozenset(
+            _find_path(leaf)
+            for leaf in leaves
+            if not RELATIVE.isdisjoint(_list_operators(leaf))
+        ),
         is_zoned=Operator.BIRTHDAY in operators,
     )
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from itertools import chain
 from uuid import UUID, uuid5
 
@@ -12,13 +14,25 @@ from ingest.domain.merge import Changes, Merged
 from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
 
 
+class Cause(StrEnum):
+    """What makes an event (G8)."""
+
+    IMPORT = "import"
+    #: Time moved a profile in or out of a segment.
+    SWEEP = "sweep"
+    #: A segment was built that announces its members.
+    BUILD = "build"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One thing that happened to a profile, and who is to hear of it."""
 
-    #: Made of the import's id and `sequence`: a receiver sees the same one always.
+    #: Made of the id of the import and `sequence`, or of another cause: a receiver sees
+    #: the same one always.
     id: UUID
-    import_id: UUID
+    #: None if no import caused it.
+    import_id: UUID | None
     database_id: int
     profile_id: str
     kind: EventKind
@@ -32,6 +46,7 @@ class Event:
     listeners: Mapping[int, tuple[int, ...]]
     #: Of the import, as a producer sent it.
     traceparent: str | None = None
+    cause: Cause = Cause.IMPORT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +215,45 @@ def _facts(
     if workflow is not None:
         detail = {"workflow_id": workflow.id, **payload}
         yield _Fact(kind=EventKind.API_CALL, detail=detail, workflow=workflow)
+
+
+def derive_moves(
+    before: Profile, after: Profile, cause: Cause, due_at: datetime, catalog: Catalog
+) -> Iterator[Event]:
+    """Return the events of a profile that no import has moved between segments (G8).
+
+    `due_at` is the moment at which it was to be; of a build, when that was requested.
+    """
+    triggers = [
+        trigger
+        for trigger in catalog.triggers.values()
+        if trigger.database_id == after.database_id and trigger.event in _MOVES
+    ]
+    if not triggers:
+        return
+    for sequence, fact in enumerate(_segment_facts(before, after)):
+        listeners = _listeners(triggers, fact)
+        if not listeners or fact.segment_id is None:
+            continue
+        segment = catalog.segments[fact.segment_id]
+        # The same again if what wrote it is repeated.
+        name = (segment.id, segment.revision, after.id, due_at.isoformat(), fact.kind)
+        yield Event(
+            id=uuid5(_MOVED, "/".join(map(str, name))),
+            import_id=None,
+            database_id=after.database_id,
+            profile_id=after.id,
+            kind=fact.kind,
+            sequence=sequence,
+            detail=fact.detail,
+            listeners=listeners,
+            cause=cause,
+        )
+
+
+_MOVES = frozenset({EventKind.SEGMENT_ENTERED, EventKind.SEGMENT_LEFT})
+#: The namespace of the ids of such events.
+_MOVED = UUID("6f1c2f1a-6f0e-5d4c-9a53-7a3b1f0c5e21")
 
 
 def _show(changes: Mapping[str, tuple[object, object]]) -> dict[str, object]:

@@ -6,10 +6,11 @@ value, a difference, elements that were added or deleted, a property of an objec
 """
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from uuid import UUID
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ingest.domain.documents import json_key
 from ingest.domain.errors import InvalidValue
@@ -96,6 +97,20 @@ def list_paths(past: PastImport) -> Collection[str]:
         del told[SEGMENTS_REMOVED]
         told[SEGMENTS] = None
     return told
+
+
+def leave_out(past: PastImport, segment_ids: Set[int]) -> PastImport:
+    """Return an import as if it had moved its profile in none of these segments."""
+    if SEGMENTS not in past.changes:
+        return past
+    before, after = (
+        [one for one in list_of(value) if one not in segment_ids]
+        for value in past.changes[SEGMENTS]
+    )
+    changes = {path: one for path, one in past.changes.items() if path != SEGMENTS}
+    if before != after:
+        changes[SEGMENTS] = (before, after)
+    return replace(past, changes=changes)
 
 
 def name_status(path: str) -> str:

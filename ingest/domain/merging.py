@@ -67,8 +67,11 @@ def apply(
         raise InvalidRequest(faults)
     others = [one for one in profiles if one.id != survivor.id]
     made = merge_profiles(survivor, others, rules, database, limits, changed_at)
-    changes = list_changes(survivor, made.survivor)
-    workspace.absorb(made.survivor, made.absorbed, import_.import_id)
+    merged = list_changes(survivor, made.survivor)
+    followed = workspace.follow(survivor, made.survivor, merged)
+    changes = list_changes(followed.before, followed.after)
+    absorbed = made.absorbed
+    workspace.absorb(followed.after, absorbed, import_.import_id, followed.due)
     outcome = Outcome(
         import_id=import_.import_id,
         state=State.UPDATED,
@@ -178,7 +181,7 @@ def part(
 def _bring_back(workspace: Workspace, profile: Profile) -> list[Kept]:
     """Put a profile without what others have that one alone may; return that."""
     try:
-        workspace.put(profile)
+        _put_back(workspace, profile)
     except ValueTaken as error:
         paths = {fault.path.removeprefix("data.") for fault in error.faults}
     else:
@@ -192,9 +195,17 @@ def _bring_back(workspace: Workspace, profile: Profile) -> list[Kept]:
         name: value for name, value in profile.fields.items() if name not in paths
     }
     email = None if "email" in paths else profile.email
-    workspace.put(replace(profile, email=email, fields=fields, former_keys=former))
+    _put_back(
+        workspace, replace(profile, email=email, fields=fields, former_keys=former)
+    )
     named = (f"profiles[{profile.id}].{path}" for path in sorted(paths))
     return [Kept(path=path, reason=TAKEN) for path in named]
+
+
+def _put_back(workspace: Workspace, profile: Profile) -> None:
+    """Put a profile that was gone: where it belongs now, whatever it did then."""
+    followed = workspace.follow(None, profile, list_changes(None, profile))
+    workspace.put(followed.after, followed.due)
 
 
 def list_statuses(profile: Profile) -> list[str]:

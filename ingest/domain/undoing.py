@@ -51,8 +51,9 @@ def apply(
         _refuse_merged(workspace, database_id, profile_id)
     matched_by = None if profile is None else PROFILE_ID
     database = workspace.catalog.databases[database_id]
+    named, told = _leave_out_dynamic(workspace, database_id, profile, history)
     try:
-        reversal = take_back(profile, history, undo, database)
+        reversal = take_back(named, told, undo, database)
     except AlreadyUndone as error:
         return Outcome(
             import_id=import_.import_id,
@@ -90,6 +91,22 @@ def apply(
         profiles=tuple(one.id for one in merge.absorbed),
         warnings=_warn_of_imports(since),
     )
+
+
+def _leave_out_dynamic(
+    workspace: Workspace, database_id: int, profile: Profile | None, history: History
+) -> tuple[Profile | None, History]:
+    """Return a profile and its history without its places in dynamic segments.
+
+    No import named those: they follow from what the profile has.
+    """
+    dynamic = workspace.catalog.dynamic.get(database_id)
+    if dynamic is None:
+        return profile, history
+    told = [histories.leave_out(past, dynamic.ids) for past in history]
+    if profile is None:
+        return None, told
+    return replace(profile, segments=profile.segments - dynamic.ids), told
 
 
 def _refuse_merged(workspace: Workspace, database_id: int, profile_id: str) -> None:
@@ -161,9 +178,11 @@ def _store(
             for fault in taken:
                 del values[fault.path]
             continue
-        after = date(after)
-        workspace.put(after)
-        return after, tuple(faults)
+        is_new = (before.database_id, before.id) not in workspace.current
+        changes = list_changes(before, after)
+        followed = workspace.follow(None if is_new else before, date(after), changes)
+        workspace.put(followed.after, followed.due)
+        return followed.after, tuple(faults)
     return before, tuple(faults)
 
 

@@ -2,11 +2,15 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from ingest.domain.catalog import Catalog
+from ingest.domain.dates import EPOCH
+from ingest.domain.dynamic_segments import Due, Followed
 from ingest.domain.errors import AmbiguousMatch, Fault, InvalidRequest, ValueTaken
+from ingest.domain.local_days import Instant
 from ingest.domain.lookups import (
     CANDIDATES,
     EMAIL,
@@ -48,8 +52,11 @@ class Workspace:
         scans: Scans,
         aliases: Mapping[tuple[int, str], Alias] | None = None,
         reads: Reads = NOTHING_READ,
+        now: datetime = EPOCH,
     ) -> None:
         self.catalog = catalog
+        #: When it is worked on, once everything in it is locked.
+        self.now = Instant(now)
         #: How far the holders of keys were read.
         self.reads = reads
         self.loaded = {
@@ -65,6 +72,8 @@ class Workspace:
         self._scans = scans
         #: Those that are gone.
         self._removed: set[tuple[int, str]] = set()
+        #: When time may next move profiles, in the dynamic segments looked at.
+        self._due: dict[tuple[int, str], dict[int, int]] = {}
         for profile in self.loaded.values():
             keys = self._keys(profile)
             self._index(profile, keys, keys)
@@ -109,10 +118,24 @@ class Workspace:
             profile_id = alias.profile_id
         return None
 
-    def put(self, profile: Profile) -> None:
+    def follow(
+        self, before: Profile | None, after: Profile, paths: Iterable[str]
+    ) -> Followed:
+        """Return a changed profile in the dynamic segments that it belongs to (G1).
+
+        Whoever changes profiles puts what this returns. `paths` changed; of a profile
+        that is new, or comes back, `before` is None.
+        """
+        dynamic = self.catalog.dynamic.get(after.database_id)
+        if dynamic is None:
+            return Followed(before=before, after=after)
+        return dynamic.follow(before, after, paths, self.now)
+
+    def put(self, profile: Profile, due: Due | None = None) -> None:
         """Hold `profile` from now on; raise ValueTaken, changing nothing.
 
-        An email and a unique field's value belong to one profile (contract 3.3).
+        An email and a unique field's value belong to one profile (contract 3.3). `due`
+        is when time may next move it, in the segments it was compared with.
         """
         address = (profile.database_id, profile.id)
         keys, held = self._keys(profile), self._held.get(address, frozenset())
@@ -132,6 +155,8 @@ class Workspace:
         self._index(profile, keys, keys - held)
         self.current[address] = profile
         self._removed.discard(address)
+        if due:
+            self._due.setdefault(address, {}).update(due)
 
     def remove(self, profile: Profile) -> None:
         """Hold `profile` no longer."""
@@ -140,9 +165,14 @@ class Workspace:
             self._holders[profile.database_id, lookup].pop(profile.id, None)
         del self.current[address]
         self._removed.add(address)
+        self._due.pop(address, None)
 
     def absorb(
-        self, survivor: Profile, absorbed: Sequence[Profile], merge_id: UUID
+        self,
+        survivor: Profile,
+        absorbed: Sequence[Profile],
+        merge_id: UUID,
+        due: Due | None = None,
     ) -> None:
         """Hold `survivor`, with what it took over, instead of those `absorbed`.
 
@@ -151,7 +181,7 @@ class Workspace:
         for one in absorbed:
             self.remove(one)
         try:
-            self.put(survivor)
+            self.put(survivor, due)
         except ValueTaken:
             for one in absorbed:
                 self.put(one)
@@ -174,6 +204,19 @@ class Workspace:
             loaded = self.loaded.get(address)
             if profile is not loaded:
                 yield loaded, profile
+
+    def list_due(self) -> Iterator[tuple[tuple[int, str], int, int]]:
+        """Return when time may next move which profile, in which segment."""
+        for address, due in self._due.items():
+            for segment_id, moment in due.items():
+                yield address, segment_id, moment
+
+    def list_removed(self) -> Iterator[tuple[int, str]]:
+        """Return the profiles that are gone, of databases where time moves some."""
+        for database_id, profile_id in self._removed:
+            dynamic = self.catalog.dynamic.get(database_id)
+            if dynamic is not None and dynamic.is_timed:
+                yield database_id, profile_id
 
     def key_changes(self, profile: Profile) -> tuple[Set[Lookup], Set[Lookup]]:
         """Return the keys that `profile` no longer has, and those it has gained."""

@@ -71,6 +71,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "lists the kept values of an undo and why.",
         "penstock_kept_total": "Older data arrives late, or a source of lower rank "
         "sends. `penstock imports show` lists what an import did not write.",
+        "penstock_segment_moves_total": "Time, or a build, moves profiles in and out "
+        "of dynamic segments. `penstock segment list` shows the builds.",
         "penstock_merges_total": "Operators merge profiles, or part them. `penstock "
         "profiles show` lists the former IDs of a profile.",
         "penstock_largest_survivor_profiles": "If it rises, one profile takes over "

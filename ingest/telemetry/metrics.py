@@ -166,6 +166,12 @@ ORPHAN_KEYS = Counter(
     " field, or a subscription.",
     ["kind"],
 )
+SEGMENT_MOVES = Counter(
+    "penstock_segment_moves_total",
+    "Profiles that entered or left a dynamic segment without an import, by cause: time"
+    " (sweep) or a build.",
+    ["cause", "move"],
+)
 RETENTION_REFUSED = Counter(
     "penstock_retention_refused_total",
     "Retention runs that deleted nothing because clocks differ by hours.",
@@ -255,6 +261,7 @@ _begin(DRY_RUNS, _STATES)
 _begin(UNDONE_PATHS, ("reversed", "kept", "cannot"))
 _begin(KEPT, ("newer", "ranked", "between"))
 _begin(MERGES, ("merged", "undone"))
+_begin(SEGMENT_MOVES, ("sweep", "build"), ("entered", "left"))
 _begin(DELIVERIES, ("delivered", "pending", "failed"))
 
 

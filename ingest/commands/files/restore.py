@@ -23,11 +23,14 @@ from ingest.domain import merge
 from ingest.domain.catalog import Catalog
 from ingest.domain.counts import count
 from ingest.domain.dates import parse_moment
+from ingest.domain.dynamic_segments import Due
 from ingest.domain.errors import InvalidRequest, InvalidValue
 from ingest.domain.exports import OWN_MEMBER
 from ingest.domain.former_keys import keep_former
 from ingest.domain.imports import Import, Key, Matching
+from ingest.domain.local_days import Instant
 from ingest.domain.lookups import stored_keys
+from ingest.domain.paths import list_changes
 from ingest.domain.profiles import Profile, SubscriptionKey
 from ingest.domain.stamps import load_stamps
 from ingest.settings import Settings
@@ -37,6 +40,7 @@ from ingest.store.profiles.aliases import insert_aliases
 from ingest.store.profiles.keys import insert_keys
 from ingest.store.profiles.profile_rows import insert_profiles
 from ingest.store.profiles.segments import add_members
+from ingest.store.segments.due import save_due
 from ingest.wire.profile_schemas import ProfileSchemas
 
 #: Profiles written at once.
@@ -65,6 +69,8 @@ class _Restored(Struct, frozen=True):
 
     profile: Profile
     former_ids: tuple[str, ...]
+    #: When time may next move it between dynamic segments.
+    due: Due
 
 
 class _End(Struct, frozen=True):
@@ -163,6 +169,14 @@ def _insert(
     insert_keys(connection, catalog, keys)
     members = [(owner, number) for owner, one in owned for number in one.segments]
     add_members(connection, members, now)
+    save_due(
+        connection,
+        (
+            ((one.profile.database_id, one.profile.id), segment_id, moment)
+            for one in restored
+            for segment_id, moment in one.due.items()
+        ),
+    )
     leading = {
         (one.profile.database_id, id_): one.profile.id
         for one in restored
@@ -237,7 +251,13 @@ class _Reader:
             whole = keep_former(whole, [line.former_keys], database)
         if line.stamps is not None:
             whole = replace(whole, stamps=load_stamps(line.stamps))
-        return _Restored(profile=whole, former_ids=line.former_ids)
+        # Where it belongs now, whenever it was exported.
+        dynamic = self._schemas.catalog.dynamic.get(self._database_id)
+        if dynamic is None:
+            return _Restored(whole, line.former_ids, {})
+        changes, now = list_changes(None, whole), Instant(datetime.now(UTC))
+        followed = dynamic.follow(None, whole, changes, now)
+        return _Restored(followed.after, line.former_ids, followed.due)
 
 
 def _read_line(file: BinaryIO, limit: int, number: int) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from msgspec import Struct, json
 
 from ingest.domain.catalog import Catalog
+from ingest.domain.dynamic_segments import compile_segments
 from ingest.domain.fields import SYSTEM_FIELDS
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.domain.plans import DeclaredCatalog
@@ -129,16 +130,18 @@ def load_catalog(
     """Load the catalog as an import sees it: with system fields, and `limits`."""
     loaded = _load(connection)
     declared, disabled = loaded.declared, loaded.disabled
+    databases = {
+        each.id: replace(each, fields={**SYSTEM_FIELDS, **each.fields})
+        for each in declared.databases.values()
+    }
+    resources = {
+        each.id: replace(each, fields={**SYSTEM_SUBSCRIPTION_FIELDS, **each.fields})
+        for each in declared.resources.values()
+    }
     return Catalog(
         version=loaded.version,
-        databases={
-            each.id: replace(each, fields={**SYSTEM_FIELDS, **each.fields})
-            for each in declared.databases.values()
-        },
-        resources={
-            each.id: replace(each, fields={**SYSTEM_SUBSCRIPTION_FIELDS, **each.fields})
-            for each in declared.resources.values()
-        },
+        databases=databases,
+        resources=resources,
         segments=declared.segments,
         triggers={
             each.id: each
@@ -152,4 +155,5 @@ def load_catalog(
         },
         limits=limits,
         sources=loaded.sources,
+        dynamic=compile_segments(declared.segments, databases, resources),
     )

@@ -1,11 +1,24 @@
 """The declared catalog made the one in force."""
 
+from datetime import UTC, datetime
+
 from ingest.domain.errors import PenstockError
 from ingest.domain.plans import DeclaredCatalog, field_changes
+from ingest.domain.segment_builds import list_emptied, list_rebuilt
 from ingest.store.catalog import statements, trigger_statements
 from ingest.store.catalog.backfill import follow_field
-from ingest.store.catalog.load import bump_version, load_declared, lock_catalog
+from ingest.store.catalog.load import (
+    bump_version,
+    load_catalog,
+    load_declared,
+    lock_catalog,
+)
 from ingest.store.database import Connection
+from ingest.store.segments.builds import end_builds, request_builds
+
+
+class UnknownTimeZone(PenstockError):
+    """A time zone of a database is not one of Postgres."""
 
 
 class DatabaseNotEmpty(PenstockError):
@@ -34,8 +47,8 @@ def save_catalog(connection: Connection, declared: DeclaredCatalog) -> None:
     """Make the catalog the declared one, and what is stored follow it.
 
     Takes the catalog's exclusive lock, which ends with the caller's transaction:
-    until then nobody writes profiles. Raises DatabaseNotEmpty or ValuesNotUnique,
-    after which the transaction must be rolled back.
+    until then nobody writes profiles. Raises DatabaseNotEmpty, ValuesNotUnique, or
+    UnknownTimeZone, after which the transaction must be rolled back.
     """
     lock_catalog(connection)
     current = load_declared(connection)
@@ -52,9 +65,34 @@ def save_catalog(connection: Connection, declared: DeclaredCatalog) -> None:
     trigger_statements.save_workflows(connection, declared)
     statements.save_fields(connection, declared)
     statements.save_resource_fields(connection, declared)
-    statements.delete_members(connection, current, declared)
+    emptied = list_emptied(current, declared)
+    statements.delete_members(connection, current, declared, emptied)
     statements.delete_undeclared(connection, declared)
 
     for change in field_changes(current, declared):
         follow_field(connection, change)
+    _check_zones(connection, declared)
+    end_builds(connection)
+    dynamic = load_catalog(connection).dynamic
+    rebuilt = list_rebuilt(current, declared, dynamic)
+    request_builds(connection, rebuilt, datetime.now(UTC))
     bump_version(connection)
+
+
+def _check_zones(connection: Connection, declared: DeclaredCatalog) -> None:
+    """Refuse time zones that Postgres does not know: its data may be older."""
+    zones = sorted({one.timezone for one in declared.databases.values()} - {"UTC"})
+    if not zones:
+        return
+    rows = connection.execute(
+        """
+        SELECT zone
+          FROM unnest(%(zones)s::text[]) AS declared (zone)
+         WHERE NOT EXISTS (SELECT FROM pg_timezone_names WHERE name = zone)
+         ORDER BY zone
+        """,
+        {"zones": zones},
+    ).fetchall()
+    if rows:
+        named = ", ".join(zone for (zone,) in rows)
+        raise UnknownTimeZone(f"PostgreSQL does not know the time zone {named}")

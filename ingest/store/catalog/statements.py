@@ -1,5 +1,6 @@
 """The statements that make the catalog's tables the declared ones."""
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -168,10 +169,13 @@ def delete_members(
     connection: Connection,
     current: DeclaredCatalog,
     declared: DeclaredCatalog,
+    emptied: Collection[int],
 ) -> None:
-    """Empty the segments that are gone, or belong to another database now."""
+    """Empty segments: those named, and what is gone or of another database now."""
     gone = {(each.database_id, each.id) for each in current.segments.values()} - {
-        (each.database_id, each.id) for each in declared.segments.values()
+        (each.database_id, each.id)
+        for each in declared.segments.values()
+        if each.id not in emptied
     }
     execute_rows(
         connection,

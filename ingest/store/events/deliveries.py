@@ -34,7 +34,8 @@ class Delivery:
     #: Attempts recorded before this one, and before it was resent.
     attempts: int
     resent_after: int
-    import_id: UUID
+    #: None if no import caused it.
+    import_id: UUID | None
     database_id: int
     profile_id: str
     kind: str

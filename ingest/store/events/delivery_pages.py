@@ -21,7 +21,8 @@ class DeliveryLine:
     """An event on its way to an endpoint."""
 
     event_id: UUID
-    import_id: UUID
+    #: None if no import caused it.
+    import_id: UUID | None
     database_id: int
     profile_id: str
     kind: str

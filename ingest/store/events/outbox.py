@@ -30,10 +30,11 @@ def insert_events(
                     jsonb_to_recordset(%(rows)s::jsonb)
                     AS (id uuid, import_id uuid, database_id integer,
                         profile_id text, kind text, sequence integer,
-                        detail jsonb, traceparent text, listeners jsonb)
+                        detail jsonb, traceparent text, cause text,
+                        listeners jsonb)
                     ) WITH ORDINALITY
                     AS fresh (id, import_id, database_id, profile_id, kind, sequence,
-                              detail, traceparent, listeners, place)
+                              detail, traceparent, cause, listeners, place)
               ORDER BY place
         ), numbered AS (
              SELECT nextval('events_profile_sequence') AS profile_sequence, ordered.*
@@ -41,9 +42,9 @@ def insert_events(
         ), written AS (
              INSERT INTO events (id, import_id, database_id, profile_id,
                                  profile_sequence, kind, sequence, detail,
-                                 traceparent, created_at)
+                                 traceparent, cause, created_at)
              SELECT id, import_id, database_id, profile_id, profile_sequence, kind,
-                    sequence, detail, traceparent, %(now)s
+                    sequence, detail, traceparent, cause, %(now)s
                FROM numbered
         )
         INSERT INTO deliveries (event_id, endpoint_id, profile_key,
@@ -110,6 +111,7 @@ def _row(event: Event) -> dict[str, object]:
         "sequence": event.sequence,
         "detail": event.detail,
         "traceparent": event.traceparent,
+        "cause": event.cause,
         "listeners": [
             {"endpoint_id": endpoint_id, "trigger_ids": trigger_ids}
             for endpoint_id, trigger_ids in event.listeners.items()

@@ -45,7 +45,8 @@ class EventRecord:
     """Events of an import, and their deliveries."""
 
     id: UUID
-    import_id: UUID
+    #: None if no import caused it.
+    import_id: UUID | None
     database_id: int
     profile_id: str
     kind: str
@@ -55,6 +56,8 @@ class EventRecord:
     profile_sequence: int | None
     detail: Mapping[str, object]
     created_at: datetime
+    #: `import`, `sweep`, or `build`.
+    cause: str
     deliveries: Sequence[EventDelivery] = ()
 
 
@@ -64,7 +67,7 @@ def find_event(connection: Connection, event_id: UUID) -> EventRecord | None:
     event = cursor.execute(
         """
         SELECT id, import_id, database_id, profile_id, kind, sequence,
-               profile_sequence, detail, created_at
+               profile_sequence, detail, created_at, cause
           FROM events
          WHERE id = %(event_id)s
         """,
@@ -79,7 +82,7 @@ def list_events(connection: Connection, import_id: UUID) -> list[EventRecord]:
     events = cursor.execute(
         """
         SELECT id, import_id, database_id, profile_id, kind, sequence,
-               profile_sequence, detail, created_at
+               profile_sequence, detail, created_at, cause
           FROM events
          WHERE import_id = %(import_id)s
          ORDER BY sequence

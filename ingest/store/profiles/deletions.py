@@ -136,6 +136,12 @@ _STATEMENTS = (
        AND segment_members.profile_id = gone.profile_id
     """,
     """
+    DELETE FROM segment_due
+     USING unnest(%(profile_ids)s::text[]) AS gone (profile_id)
+     WHERE segment_due.database_id = %(database_id)s
+       AND segment_due.profile_id = gone.profile_id
+    """,
+    """
     DELETE FROM events
      USING unnest(%(profile_ids)s::text[]) AS gone (profile_id)
      WHERE events.database_id = %(database_id)s

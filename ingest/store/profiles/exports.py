@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import LiteralString, Protocol
 
 import orjson
+from msgspec.structs import replace
 
 from ingest.domain.exports import (
     PAGE,
@@ -121,6 +122,9 @@ class _LineWriter:
         self._snapshot_at = row[0] if row else datetime.now(UTC)
         self._connection = connection
         self._wanted = wanted
+        # An import names static segments only; the others follow from its data.
+        rows = connection.execute("SELECT id FROM segments WHERE kind = 'dynamic'")
+        self._dynamic = frozenset(id_ for (id_,) in rows)
 
     def begin(self) -> bytes:
         return b""
@@ -131,7 +135,9 @@ class _LineWriter:
         fields = self._wanted.fields
         return b"".join(
             _dump(show_profile(profile, fields, former.get(profile.id, ())))
-            for profile in profiles
+            for profile in (
+                replace(one, segments=one.segments - self._dynamic) for one in profiles
+            )
         )
 
     def end(self, profiles: int) -> bytes:

@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from psycopg.errors import SerializationFailure
 
@@ -178,7 +179,8 @@ def _look(
     profiles, aliases = take(connection, ids), dict[Id, Alias]()
     if any(lookup.kind == PROFILE_ID for _, lookup in wanted.searched):
         profiles, aliases = _follow_aliases(connection, wanted, take, ids, profiles)
-    workspace = Workspace(catalog, profiles, scans, aliases, reads)
+    now = datetime.now(UTC)
+    workspace = Workspace(catalog, profiles, scans, aliases, reads, now)
     # An id that is sent by a caller may not exist.
     by_key = (hit for hit in reads.list_hits() if hit[0][1].kind != PROFILE_ID)
     return workspace, workspace.stale(by_key)

@@ -1,0 +1,1 @@
+"""Dynamic segments in Postgres: how they are built, and when time moves profiles."""

@@ -1,0 +1,257 @@
+"""The builds of dynamic segments: requested, done in chunks, finished (G5, G6)."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+from psycopg import sql
+from psycopg.rows import class_row
+
+from ingest.domain.dynamic_segments import DynamicSegment
+from ingest.store.catalog.load import bump_version, lock_catalog
+from ingest.store.condition_sql import build_predicate
+from ingest.store.database import Connection
+
+
+class SegmentBuild(Struct, frozen=True, kw_only=True):
+    """A build under way."""
+
+    segment_id: int
+    revision: int
+    #: The last profile that is done.
+    after: str
+    #: How many are done, and how many of those were put in and out.
+    profiles: int
+    entries: int
+    exits: int
+    #: How many there were about at its start; None before.
+    expected: int | None
+    requested_at: datetime
+    updated_at: datetime
+
+
+class BuildChunk(Struct, frozen=True, kw_only=True):
+    """Some profiles in the order of their ids, of which a few may have to be moved."""
+
+    #: How many there are; none at the end.
+    profiles: int
+    #: The last of them.
+    last: str
+    #: Those whose membership may differ, or whose next move in time is not known.
+    candidates: Sequence[str]
+
+
+def request_builds(
+    connection: Connection, segment_ids: Collection[int], now: datetime
+) -> None:
+    """Let the members of segments be found, from the first profile on.
+
+    The caller holds the exclusive lock of the catalog. Where there are no profiles,
+    there is nothing to be done.
+    """
+    if not segment_ids:
+        return
+    connection.execute(
+        """
+          WITH requested AS (
+               UPDATE segments
+                  SET revision = revision + 1,
+                      building = EXISTS (
+                          SELECT FROM profiles
+                           WHERE database_id = segments.database_id)
+                WHERE id = ANY(%(ids)s::integer[])
+            RETURNING id, revision, building)
+        INSERT INTO segment_builds (segment_id, revision, requested_at, updated_at)
+        SELECT id, revision, %(now)s, %(now)s
+          FROM requested
+         WHERE building
+            ON CONFLICT (segment_id) DO UPDATE
+           SET revision = excluded.revision, after = '', profiles = 0, entries = 0,
+               exits = 0, expected = NULL, requested_at = %(now)s, updated_at = %(now)s
+        """,
+        {"ids": sorted(segment_ids), "now": now},
+    )
+
+
+def end_builds(connection: Connection) -> None:
+    """Forget the builds of segments that have no filter any more."""
+    connection.execute(
+        """
+          WITH ended AS (
+               UPDATE segments
+                  SET building = false
+                WHERE building
+                  AND (kind = 'static' OR filter IS NULL)
+            RETURNING id)
+        DELETE FROM segment_builds
+         USING ended
+         WHERE segment_id = id
+        """
+    )
+
+
+def take_build(
+    connection: Connection, segment_ids: Collection[int]
+) -> SegmentBuild | None:
+    """Lock the first build of these segments that nobody else is at; None for none.
+
+    The caller holds the catalog. The lock ends with its transaction.
+    """
+    if not segment_ids:
+        return None
+    cursor = connection.cursor(row_factory=class_row(SegmentBuild))
+    return cursor.execute(
+        """
+        SELECT segment_id, revision, after, profiles, entries, exits, expected,
+               requested_at, updated_at
+          FROM segment_builds
+         WHERE segment_id = ANY(%(ids)s::integer[])
+         ORDER BY requested_at, segment_id
+         LIMIT 1
+           FOR UPDATE SKIP LOCKED
+        """,
+        {"ids": list(segment_ids)},
+    ).fetchone()
+
+
+def list_builds(connection: Connection) -> list[SegmentBuild]:
+    """Return the builds under way, in the order requested."""
+    cursor = connection.cursor(row_factory=class_row(SegmentBuild))
+    return cursor.execute(
+        """
+        SELECT segment_id, revision, after, profiles, entries, exits, expected,
+               requested_at, updated_at
+          FROM segment_builds
+         ORDER BY requested_at, segment_id
+        """
+    ).fetchall()
+
+
+def read_chunk(
+    connection: Connection,
+    one: DynamicSegment,
+    zone: str,
+    after: str,
+    limit: int,
+    now: datetime,
+) -> BuildChunk:
+    """Return the profiles that follow `after`, at most `limit`.
+
+    SQL only proposes: whether they belong to the segment is judged once they are
+    locked.
+    """
+    predicate = build_predicate(one.condition, zone, now)
+    timed = one.compiled.dependencies.timed
+    rows = connection.execute(
+        _CHUNK.format(predicate.text),
+        {
+            **predicate.parameters,
+            "database_id": one.segment.database_id,
+            "segment_id": one.segment.id,
+            "after": after,
+            "limit": limit,
+            "is_timed": bool(timed),
+            "timed": sorted(timed),
+        },
+    ).fetchall()
+    return BuildChunk(
+        profiles=len(rows),
+        last=rows[-1][0] if rows else after,
+        candidates=[id_ for id_, is_candidate in rows if is_candidate],
+    )
+
+
+# Those whose dates time may move are all looked at: the moment is to be noted.
+_CHUNK = sql.SQL(
+    """
+    SELECT profiles.id,
+           {} <> EXISTS (
+               SELECT FROM segment_members AS own
+                WHERE own.database_id = profiles.database_id
+                  AND own.profile_id = profiles.id
+                  AND own.segment_id = %(segment_id)s)
+           OR (%(is_timed)s AND (
+                  profiles.fields ?| %(timed)s::text[]
+               OR (profiles.subscriptions IS NOT NULL
+                   AND 'subscriptions' = ANY(%(timed)s::text[]))
+               OR '_createtime' = ANY(%(timed)s::text[])
+               OR EXISTS (
+                   SELECT FROM segment_due AS due
+                    WHERE due.database_id = profiles.database_id
+                      AND due.profile_id = profiles.id
+                      AND due.segment_id = %(segment_id)s)))
+      FROM profiles
+     WHERE database_id = %(database_id)s
+       AND id > %(after)s
+     ORDER BY id
+     LIMIT %(limit)s
+    """
+)
+
+
+def save_build(connection: Connection, build: SegmentBuild) -> None:
+    """Write how far a build has come; its row is the caller's."""
+    connection.execute(
+        """
+        UPDATE segment_builds
+           SET after = %(after)s, profiles = %(profiles)s, entries = %(entries)s,
+               exits = %(exits)s, expected = %(expected)s, updated_at = %(updated_at)s
+         WHERE segment_id = %(segment_id)s
+        """,
+        {
+            "segment_id": build.segment_id,
+            "after": build.after,
+            "profiles": build.profiles,
+            "entries": build.entries,
+            "exits": build.exits,
+            "expected": build.expected,
+            "updated_at": build.updated_at,
+        },
+    )
+
+
+def finish_build(connection: Connection, segment_id: int, revision: int) -> bool:
+    """Let a segment count as built; return False if another build was requested.
+
+    Must run in a transaction of its own, which takes the exclusive lock of the catalog:
+    a shared one cannot be made that.
+    """
+    lock_catalog(connection)
+    finished = connection.execute(
+        """
+          WITH finished AS (
+               UPDATE segments
+                  SET building = false
+                WHERE id = %(segment_id)s
+                  AND revision = %(revision)s
+                  AND building
+            RETURNING id)
+        DELETE FROM segment_builds
+         USING finished
+         WHERE segment_id = id
+        """,
+        {"segment_id": segment_id, "revision": revision},
+    ).rowcount
+    if finished:
+        bump_version(connection)
+    return bool(finished)
+
+
+def estimate_profiles(connection: Connection, database_id: int) -> int:
+    """Return about how many profiles a database has, by what statistics say."""
+    row = connection.execute(
+        """
+        SELECT greatest(reltuples, 0)::bigint,
+               (SELECT count(*) FROM (SELECT FROM databases LIMIT 2) AS first)
+          FROM pg_class
+         WHERE oid = 'profiles'::regclass
+        """
+    ).fetchone()
+    about, databases = row or (0, 0)
+    if databases == 1 and about:
+        return int(about)
+    counted = connection.execute(
+        "SELECT count(*) FROM profiles WHERE database_id = %(database_id)s",
+        {"database_id": database_id},
+    ).fetchone()
+    return int(counted[0]) if counted else 0

@@ -1,0 +1,113 @@
+"""When time alone may next move profiles in and out of dynamic segments (G4)."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from ingest.domain.intervals import NEVER, to_datetime
+from ingest.store.database import Connection
+from ingest.store.rows import Id, dump_array, execute_rows
+
+#: A profile, a segment, and the moment in microseconds; NEVER for none.
+DueMove = tuple[Id, int, int]
+
+
+def save_due(connection: Connection, moves: Iterable[DueMove]) -> None:
+    """Write when time may next move profiles, whose rows the caller has locked."""
+    rows = [
+        {
+            "database_id": database_id,
+            "profile_id": profile_id,
+            "segment_id": segment_id,
+            "due_at": None if moment >= NEVER else to_datetime(moment),
+        }
+        for (database_id, profile_id), segment_id, moment in moves
+    ]
+    execute_rows(
+        connection,
+        """
+        -- One that is as it was is not written again.
+        INSERT INTO segment_due (database_id, profile_id, segment_id, due_at)
+        SELECT database_id, profile_id, segment_id, due_at
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS moved (database_id integer, profile_id text, segment_id integer,
+                         due_at timestamptz)
+            ON CONFLICT (database_id, profile_id, segment_id) DO UPDATE
+           SET due_at = excluded.due_at
+         WHERE segment_due.due_at <> excluded.due_at
+        """,
+        [row for row in rows if row["due_at"] is not None],
+    )
+    execute_rows(
+        connection,
+        """
+        DELETE FROM segment_due
+         USING jsonb_to_recordset(%(rows)s::jsonb)
+               AS settled (database_id integer, profile_id text, segment_id integer)
+         WHERE segment_due.database_id = settled.database_id
+           AND segment_due.profile_id = settled.profile_id
+           AND segment_due.segment_id = settled.segment_id
+        """,
+        [row for row in rows if row["due_at"] is None],
+    )
+
+
+def delete_due(connection: Connection, ids: Sequence[Id]) -> None:
+    """Forget profiles that are gone."""
+    if not ids:
+        return
+    connection.execute(
+        """
+        DELETE FROM segment_due
+         USING unnest(%(databases)s::integer[], %(profiles)s::text[])
+               AS gone (database_id, profile_id)
+         WHERE segment_due.database_id = gone.database_id
+           AND segment_due.profile_id = gone.profile_id
+        """,
+        {
+            "databases": dump_array([database_id for database_id, _ in ids]),
+            "profiles": dump_array([profile_id for _, profile_id in ids]),
+        },
+    )
+
+
+class DueProfile(Struct, frozen=True, kw_only=True):
+    """A profile that time moves now, and in which segments."""
+
+    database_id: int
+    profile_id: str
+    segment_ids: tuple[int, ...]
+    #: The first moment of them.
+    due_at: datetime
+
+
+def list_due(connection: Connection, now: datetime, limit: int) -> list[DueProfile]:
+    """Return the profiles of at most `limit` moves whose time has come.
+
+    Those in segments that are being built wait until that is done.
+    """
+    rows = connection.execute(
+        """
+        SELECT database_id, profile_id, array_agg(segment_id), min(due_at)
+          FROM (SELECT database_id, profile_id, segment_id, due_at
+                  FROM segment_due
+                 WHERE due_at <= %(now)s
+                   AND NOT segment_id = ANY(ARRAY(
+                           SELECT id FROM segments WHERE building))
+                 ORDER BY due_at
+                 LIMIT %(limit)s) AS first
+         GROUP BY database_id, profile_id
+         ORDER BY database_id, profile_id
+        """,
+        {"now": now, "limit": limit},
+    )
+    return [
+        DueProfile(
+            database_id=database_id,
+            profile_id=profile_id,
+            segment_ids=tuple(segment_ids),
+            due_at=due_at,
+        )
+        for database_id, profile_id, segment_ids, due_at in rows
+    ]
