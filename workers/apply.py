@@ -37,6 +37,7 @@ from ingest.store.receipts.write import (
 from ingest.telemetry import metrics
 from ingest.wire.profile_schemas import ProfileSchemas
 from workers.dead_letters import describe_error, describe_traceback
+from workers.event_limits import limit_events
 from workers.load import gather, load_workspace
 from workers.merges import load_absorbed, load_dates, save_merges
 from workers.releases import load_written
@@ -211,7 +212,12 @@ def apply_whole(
     withdrawn = withdraw_deliveries(
         connection, [one.undoes for one in outcomes if one.undoes is not None]
     )
-    events = [event for step in steps for event in step.events]
+    events = limit_events(
+        connection,
+        [event for step in steps for event in step.events],
+        schemas.catalog,
+        now,
+    )
     insert_events(connection, events, now)
     stages.end("write")
     return AppliedBatch(

@@ -7,7 +7,7 @@ import random
 import ssl
 import time
 from asyncio import Task
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 from uuid import uuid4
 
 from ingest.domain.addresses import AllowList
+from ingest.domain.catalog import EVERYTHING
 from ingest.domain.deliveries import Attempt, EndpointHealth, retry_delay
 from ingest.store.database import Connection
 from ingest.store.events.deliveries import (
@@ -224,9 +225,11 @@ async def send_sample(target: Target, means: Means) -> Attempt:
     body = dump_event(
         kind=SAMPLE,
         created_at=now,
-        ids={"event_id": event_id, "endpoint_id": target.id},
-        profile_sequence=None,
-        trigger_ids=[],
+        members={
+            "event_id": event_id,
+            "endpoint_id": target.id,
+            "trigger_ids": [],
+        },
         detail={"message": "This is a test of the endpoint."},
     )
     async with AsyncExitStack() as stack:
@@ -238,11 +241,28 @@ def _dump(delivery: Delivery) -> bytes:
     return dump_event(
         kind=delivery.kind,
         created_at=delivery.created_at,
-        ids=_list_ids(delivery),
-        profile_sequence=delivery.profile_sequence,
-        trigger_ids=delivery.trigger_ids,
+        members={
+            **_list_ids(delivery),
+            # It grows with each event of a profile.
+            "profile_sequence": delivery.profile_sequence,
+            "trigger_ids": delivery.trigger_ids,
+            "profile": _include(delivery),
+        },
         detail=delivery.detail,
     )
+
+
+def _include(delivery: Delivery) -> Mapping[str, object] | None:
+    """Return the members of the profile that the endpoint gets; None for none (T1)."""
+    if delivery.profile is None or delivery.include is None:
+        return None
+    if EVERYTHING in delivery.include:
+        return delivery.profile
+    return {
+        name: delivery.profile[name]
+        for name in delivery.include
+        if name in delivery.profile
+    }
 
 
 def _list_ids(delivery: Delivery) -> dict[str, object]:

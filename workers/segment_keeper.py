@@ -34,6 +34,7 @@ from ingest.store.segments.builds import (
 )
 from ingest.store.segments.due import DueMove, DueProfile, list_due, save_due
 from ingest.telemetry import metrics
+from workers.event_limits import limit_events
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ class SegmentKeeper:
             for one in due:
                 profile = profiles.get((one.database_id, one.profile_id))
                 _move(one, profile, catalog, instant, moves)
-            _save(connection, moves, now)
+            _save(connection, moves, catalog, now)
         metrics.SEGMENT_MOVES.labels("sweep", "entered").inc(len(moves.entries))
         metrics.SEGMENT_MOVES.labels("sweep", "left").inc(len(moves.exits))
         return len(due)
@@ -135,7 +136,7 @@ class SegmentKeeper:
         ids = [(database_id, id_) for id_ in chunk.candidates]
         profiles = lock_profiles(connection, ids)
         moves = _judge(profiles, one, dynamic, catalog, build)
-        _save(connection, moves, now)
+        _save(connection, moves, catalog, now)
         expected = build.expected
         if expected is None:
             expected = estimate_profiles(connection, database_id)
@@ -205,7 +206,7 @@ def _move(
         settled |= followed.due
         _add(profile, followed.after, moves)
         moves.events += derive_moves(
-            profile, followed.after, Cause.SWEEP, due.due_at, catalog
+            profile, followed.after, Cause.SWEEP, due.due_at, catalog, now
         )
     moves.due += [(owner, id_, moment) for id_, moment in settled.items()]
 
@@ -230,7 +231,7 @@ def _judge(
         _add(profile, after, moves)
         if one.segment.announce:
             moves.events += derive_moves(
-                profile, after, Cause.BUILD, build.requested_at, catalog
+                profile, after, Cause.BUILD, build.requested_at, catalog, now
             )
     return moves
 
@@ -241,8 +242,11 @@ def _add(before: Profile, after: Profile, moves: _Moves) -> None:
     moves.exits += [(owner, id_) for id_ in before.segments - after.segments]
 
 
-def _save(connection: Connection, moves: _Moves, now: datetime) -> None:
+def _save(
+    connection: Connection, moves: _Moves, catalog: Catalog, now: datetime
+) -> None:
     remove_members(connection, moves.exits)
     add_members(connection, moves.entries, now)
     save_due(connection, moves.due)
-    insert_events(connection, moves.events, now)
+    events = limit_events(connection, moves.events, catalog, now)
+    insert_events(connection, events, now)

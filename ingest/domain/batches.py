@@ -213,7 +213,9 @@ def _undo(
 ) -> AppliedImport:
     import_, restored = prepared.import_, prepared.restored
     outcome = undoing.apply(workspace, import_, past.history, restored, past.merge)
-    told = events.derive_undo(outcome, import_, catalog)
+    told = events.derive_undo(
+        outcome, import_, catalog, _find_after(workspace, outcome, import_)
+    )
     merge = past.merge if outcome.profiles else None
     return AppliedImport(outcome=outcome, events=tuple(told), merge=merge)
 
@@ -223,8 +225,18 @@ def _merge(
 ) -> AppliedImport:
     import_ = prepared.import_
     outcome, merge = merging.apply(workspace, import_, past.changed_at, catalog.limits)
-    told = events.derive_merge(outcome, import_, catalog)
+    told = events.derive_merge(
+        outcome, import_, catalog, _find_after(workspace, outcome, import_)
+    )
     return AppliedImport(outcome=outcome, events=tuple(told), merge=merge)
+
+
+def _find_after(
+    workspace: Workspace, outcome: Outcome, import_: Import
+) -> Profile | None:
+    """Return the profile of an outcome as it is now; None if it is gone."""
+    address = (import_.database_id, outcome.profile_id or "")
+    return workspace.current.get(address)
 
 
 def reject(
@@ -275,9 +287,11 @@ def _apply(
         kept=dated.kept,
     )
     if union is None:
-        caused = events.derive(before, merged, import_, catalog)
+        caused = events.derive(before, merged, import_, catalog, workspace.now)
         return AppliedImport(outcome=outcome, events=tuple(caused))
-    caused = events.derive(before, merged, import_, catalog, union.describe())
+    caused = events.derive(
+        before, merged, import_, catalog, workspace.now, union.describe()
+    )
     return AppliedImport(
         outcome=union.join(outcome, merged.profile),
         events=tuple(caused),

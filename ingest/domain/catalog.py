@@ -10,6 +10,7 @@ from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 
 if TYPE_CHECKING:
     from ingest.domain.dynamic_segments import DynamicSegments
+    from ingest.domain.trigger_conditions import TriggerConditions
 
 
 class FieldType(StrEnum):
@@ -232,6 +233,10 @@ class Endpoint:
     queue: str = ""
 
 
+#: Includes every member of a profile.
+EVERYTHING = "*"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
     """A rule: which events of a database go to which endpoint."""
@@ -250,6 +255,22 @@ class Trigger:
     segment_id: int | None = None
     #: Created and updated profiles: when one of these changed; empty for any change.
     fields: frozenset[str] = frozenset()
+    #: Subscription events: with one of these statuses after, or before; empty for any.
+    statuses: frozenset[str] = frozenset()
+    from_statuses: frozenset[str] = frozenset()
+    #: What the profile fulfills after the import, and before it: plain trees.
+    when: Mapping[str, Any] | None = None
+    was: Mapping[str, Any] | None = None
+    #: Members of the profile that are sent along; EVERYTHING for all.
+    include: tuple[str, ...] = ()
+    #: Of each profile at most one event: ever, or in a duration such as `24h`.
+    once: bool = False
+    every: str = ""
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it does not fire each time (T3)."""
+        return self.once or bool(self.every)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,3 +301,7 @@ class Catalog:
     sources: Mapping[int, str] = field(default_factory=dict)
     #: By database: its dynamic segments, compiled; of one without, nothing.
     dynamic: "Mapping[int, DynamicSegments]" = field(default_factory=dict)
+    #: By trigger: its conditions, compiled; of one without, nothing.
+    conditions: "Mapping[int, TriggerConditions]" = field(default_factory=dict)
+    #: Whether there is a trigger that does not fire each time.
+    limited: bool = False

@@ -12,7 +12,11 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ingest.domain.catalog import Database, Resource, Segment, SegmentKind
-from ingest.domain.condition_parser import ConditionScope, parse_condition
+from ingest.domain.condition_parser import (
+    ConditionScope,
+    make_scope,
+    parse_condition,
+)
 from ingest.domain.condition_truth import CompiledCondition, compile_condition
 from ingest.domain.conditions import CREATE_TIME, SUBSCRIPTIONS, Condition
 from ingest.domain.dates import EPOCH
@@ -56,16 +60,7 @@ class DynamicSegments:
         self.ids = frozenset(
             one.id for one in known.values() if one.kind is SegmentKind.DYNAMIC
         )
-        scope = ConditionScope(
-            fields=database.fields,
-            resources={
-                id_: one
-                for id_, one in resources.items()
-                if database.id in one.database_ids
-            },
-            segments=known,
-            phone_region=database.phone_region,
-        )
+        scope = make_scope(database, known.values(), resources)
         compiled = {
             one.id: _compile(one, scope, database.timezone)
             for one in known.values()

@@ -1,17 +1,26 @@
 """Events of an import, for the triggers that listen (contract section 7)."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from itertools import chain
 from uuid import UUID, uuid5
 
-from ingest.domain.catalog import Catalog, EventKind, Novelty, Trigger, Workflow
+from ingest.domain.catalog import (
+    EVERYTHING,
+    Catalog,
+    EventKind,
+    Novelty,
+    Trigger,
+    Workflow,
+)
 from ingest.domain.errors import Fault
 from ingest.domain.imports import Import, Outcome
+from ingest.domain.local_days import Instant
 from ingest.domain.merge import Changes, Merged
 from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
+from ingest.domain.views import view_profile
 
 
 class Cause(StrEnum):
@@ -47,6 +56,10 @@ class Event:
     #: Of the import, as a producer sent it.
     traceparent: str | None = None
     cause: Cause = Cause.IMPORT
+    #: The members of the profile that an endpoint gets, by its id, where it gets any;
+    #: and these members, as they are now (T1).
+    includes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    profile: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +73,8 @@ class _Fact:
     #: Of a subscription event.
     key: SubscriptionKey | None = None
     novelties: frozenset[Novelty] = frozenset()
+    status: str | None = None
+    from_status: str | None = None
     #: Of a segment event.
     segment_id: int | None = None
     #: Of `api_call`: the one trigger that is started, or the one workflow.
@@ -104,6 +119,7 @@ def derive(
     merged: Merged,
     import_: Import,
     catalog: Catalog,
+    now: Instant,
     union: Outcome | None = None,
 ) -> Iterator[Event]:
     """Return what `import_` caused where a trigger listens, in contract order.
@@ -119,11 +135,16 @@ def derive(
     facts = _facts(before, merged, import_, workflow)
     if union is not None:
         facts = chain([_tell_merge(union)], facts)
-    yield from _tell(facts, triggers, import_, merged.profile.id)
+    audience = _Audience(triggers, catalog, before, merged.profile, now)
+    yield from _tell(facts, audience, import_, merged.profile.id)
 
 
-def derive_undo(outcome: Outcome, import_: Import, catalog: Catalog) -> Iterator[Event]:
+def derive_undo(
+    outcome: Outcome, import_: Import, catalog: Catalog, after: Profile | None
+) -> Iterator[Event]:
     """Return the one event of an undo, where a trigger listens: U12.
+
+    `after` is None for a profile that is gone.
 
     What it changes in subscriptions and segments causes nothing else: no mail is sent
     to welcome somebody by a correction.
@@ -140,19 +161,19 @@ def derive_undo(outcome: Outcome, import_: Import, catalog: Catalog) -> Iterator
     kind = EventKind.IMPORT_UNDONE
     if outcome.profiles:
         kind, detail["profiles"] = EventKind.PROFILES_UNMERGED, list(outcome.profiles)
-    triggers = _list_triggers(import_, catalog)
+    audience = _Audience(_list_triggers(import_, catalog), catalog, None, after)
     facts = [_Fact(kind=kind, detail=detail)]
-    yield from _tell(facts, triggers, import_, outcome.profile_id)
+    yield from _tell(facts, audience, import_, outcome.profile_id)
 
 
 def derive_merge(
-    outcome: Outcome, import_: Import, catalog: Catalog
+    outcome: Outcome, import_: Import, catalog: Catalog, after: Profile | None
 ) -> Iterator[Event]:
     """Return the one event of a merge, where a trigger listens (M2)."""
     if outcome.profile_id is None:
         return
-    triggers = _list_triggers(import_, catalog)
-    yield from _tell([_tell_merge(outcome)], triggers, import_, outcome.profile_id)
+    audience = _Audience(_list_triggers(import_, catalog), catalog, None, after)
+    yield from _tell([_tell_merge(outcome)], audience, import_, outcome.profile_id)
 
 
 def _tell_merge(outcome: Outcome) -> _Fact:
@@ -176,16 +197,14 @@ def _list_triggers(import_: Import, catalog: Catalog) -> list[Trigger]:
 
 
 def _tell(
-    facts: Iterable[_Fact],
-    triggers: list[Trigger],
-    import_: Import,
-    profile_id: str,
+    facts: Iterable[_Fact], audience: "_Audience", import_: Import, profile_id: str
 ) -> Iterator[Event]:
     """Return the events of `facts` that anybody listens for."""
     sequence = 0
     for fact in facts:
-        listeners = _listeners(triggers, fact)
+        listeners = audience.find_listeners(fact)
         if listeners:
+            includes = audience.find_includes(listeners)
             yield Event(
                 id=uuid5(import_.import_id, str(sequence)),
                 import_id=import_.import_id,
@@ -196,6 +215,8 @@ def _tell(
                 detail=fact.detail,
                 listeners=listeners,
                 traceparent=import_.traceparent,
+                includes=includes,
+                profile=audience.show(includes),
             )
             sequence += 1
 
@@ -218,7 +239,12 @@ def _facts(
 
 
 def derive_moves(
-    before: Profile, after: Profile, cause: Cause, due_at: datetime, catalog: Catalog
+    before: Profile,
+    after: Profile,
+    cause: Cause,
+    due_at: datetime,
+    catalog: Catalog,
+    now: Instant,
 ) -> Iterator[Event]:
     """Return the events of a profile that no import has moved between segments (G8).
 
@@ -231,13 +257,15 @@ def derive_moves(
     ]
     if not triggers:
         return
+    audience = _Audience(triggers, catalog, before, after, now)
     for sequence, fact in enumerate(_segment_facts(before, after)):
-        listeners = _listeners(triggers, fact)
+        listeners = audience.find_listeners(fact)
         if not listeners or fact.segment_id is None:
             continue
         segment = catalog.segments[fact.segment_id]
         # The same again if what wrote it is repeated.
         name = (segment.id, segment.revision, after.id, due_at.isoformat(), fact.kind)
+        includes = audience.find_includes(listeners)
         yield Event(
             id=uuid5(_MOVED, "/".join(map(str, name))),
             import_id=None,
@@ -248,6 +276,8 @@ def derive_moves(
             detail=fact.detail,
             listeners=listeners,
             cause=cause,
+            includes=includes,
+            profile=audience.show(includes),
         )
 
 
@@ -285,6 +315,8 @@ def _subscription_facts(before: Profile | None, after: Profile) -> Iterator[_Fac
             detail=_shown(key, subscription, novelties),
             key=key,
             novelties=novelties,
+            status=subscription.status,
+            from_status=stored.status if stored else None,
         )
 
 
@@ -338,15 +370,77 @@ def _segment_facts(before: Profile | None, after: Profile) -> Iterator[_Fact]:
             yield _Fact(kind=kind, detail={"segment_id": number}, segment_id=number)
 
 
-def _listeners(triggers: list[Trigger], fact: _Fact) -> dict[int, tuple[int, ...]]:
-    if fact.workflow is not None:
-        return {fact.workflow.endpoint_id: ()}
-    heard: dict[int, tuple[int, ...]] = {}
-    for trigger in triggers:
-        if trigger.event is fact.kind and _admits(trigger, fact):
-            known = heard.get(trigger.endpoint_id, ())
-            heard[trigger.endpoint_id] = (*known, trigger.id)
-    return heard
+class _Audience:
+    """Who may hear of what happens to a profile, and what of it they get."""
+
+    def __init__(
+        self,
+        triggers: list[Trigger],
+        catalog: Catalog,
+        before: Profile | None,
+        after: Profile | None,
+        now: Instant | None = None,
+    ) -> None:
+        self._triggers = triggers
+        self._catalog = catalog
+        self._before = before
+        self._after = after
+        self._now = now
+        #: Of triggers with conditions that were asked already.
+        self._known: dict[int, bool] = {}
+        self._view: Mapping[str, object] | None = None
+
+    def find_listeners(self, fact: _Fact) -> dict[int, tuple[int, ...]]:
+        """Return the triggers that hear of a fact, by their endpoints."""
+        if fact.workflow is not None:
+            return {fact.workflow.endpoint_id: ()}
+        heard: dict[int, tuple[int, ...]] = {}
+        for trigger in self._triggers:
+            if (
+                trigger.event is fact.kind
+                and _admits(trigger, fact)
+                and self._fulfills(trigger)
+            ):
+                known = heard.get(trigger.endpoint_id, ())
+                heard[trigger.endpoint_id] = (*known, trigger.id)
+        return heard
+
+    def find_includes(
+        self, listeners: Mapping[int, tuple[int, ...]]
+    ) -> dict[int, tuple[str, ...]]:
+        """Return the members of the profile that endpoints get (T1)."""
+        triggers = self._catalog.triggers
+        includes = {
+            endpoint_id: tuple(
+                sorted({name for id_ in ids for name in triggers[id_].include})
+            )
+            for endpoint_id, ids in listeners.items()
+        }
+        return {endpoint_id: names for endpoint_id, names in includes.items() if names}
+
+    def show(
+        self, includes: Mapping[int, tuple[str, ...]]
+    ) -> Mapping[str, object] | None:
+        """Return what of the profile somebody gets; None for nothing."""
+        if not includes or self._after is None:
+            return None
+        if self._view is None:
+            segments = sorted(self._after.segments)
+            self._view = {**view_profile(self._after), "segments": segments}
+        wanted = {name for names in includes.values() for name in names}
+        if EVERYTHING in wanted:
+            return self._view
+        return {name: one for name, one in self._view.items() if name in wanted}
+
+    def _fulfills(self, trigger: Trigger) -> bool:
+        """Tell whether the profile is, and was, as a trigger asks (T2)."""
+        conditions = self._catalog.conditions.get(trigger.id)
+        if conditions is None or self._after is None or self._now is None:
+            return conditions is None
+        if trigger.id not in self._known:
+            holds = conditions.hold(self._before, self._after, self._now)
+            self._known[trigger.id] = holds
+        return self._known[trigger.id]
 
 
 def _admits(trigger: Trigger, fact: _Fact) -> bool:
@@ -359,5 +453,7 @@ def _admits(trigger: Trigger, fact: _Fact) -> bool:
         trigger.segment_id in (None, fact.segment_id),
         trigger.resource_id is None or (key and trigger.resource_id == key.resource_id),
         trigger.channel is None or (key and trigger.channel is key.channel),
+        not trigger.statuses or fact.status in trigger.statuses,
+        not trigger.from_statuses or fact.from_status in trigger.from_statuses,
     )
     return all(conditions)

@@ -109,6 +109,8 @@ FILE_NAMES = {
     "endpoint_id": "endpoint",
     "resource_id": "resource",
     "segment_id": "segment",
+    "statuses": "status",
+    "from_statuses": "from_status",
 }
 
 #: Characters of a filter that a plan shows.
@@ -182,7 +184,7 @@ def _text(value: object) -> str:
 
 
 def _show(name: str, value: object) -> str:
-    if name != "filter" or value is None:
+    if name not in ("filter", "when", "was") or value is None:
         return _text(value)
     shown = json.encode(value).decode()
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"

@@ -73,6 +73,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "sends. `penstock imports show` lists what an import did not write.",
         "penstock_segment_moves_total": "Time, or a build, moves profiles in and out "
         "of dynamic segments. `penstock segment list` shows the builds.",
+        "penstock_events_skipped_total": "A trigger with `once` or `every` has fired "
+        "for the profile before: this event is not sent.",
         "penstock_merges_total": "Operators merge profiles, or part them. `penstock "
         "profiles show` lists the former IDs of a profile.",
         "penstock_largest_survivor_profiles": "If it rises, one profile takes over "

@@ -166,6 +166,12 @@ ORPHAN_KEYS = Counter(
     " field, or a subscription.",
     ["kind"],
 )
+EVENTS_SKIPPED = Counter(
+    "penstock_events_skipped_total",
+    "Events that were not sent because their trigger fires once for a profile, or once"
+    " in a while.",
+    ["reason"],
+)
 SEGMENT_MOVES = Counter(
     "penstock_segment_moves_total",
     "Profiles that entered or left a dynamic segment without an import, by cause: time"
@@ -261,6 +267,7 @@ _begin(DRY_RUNS, _STATES)
 _begin(UNDONE_PATHS, ("reversed", "kept", "cannot"))
 _begin(KEPT, ("newer", "ranked", "between"))
 _begin(MERGES, ("merged", "undone"))
+_begin(EVENTS_SKIPPED, ("once", "every"))
 _begin(SEGMENT_MOVES, ("sweep", "build"), ("entered", "left"))
 _begin(DELIVERIES, ("delivered", "pending", "failed"))
 

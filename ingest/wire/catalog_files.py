@@ -13,7 +13,11 @@ from ingest.domain.errors import Fault, PenstockError
 from ingest.domain.plans import DeclaredCatalog
 from ingest.wire.catalog_rules import TomlTable, find_faults, parse_default
 from ingest.wire.catalog_schemas import CATALOG
-from ingest.wire.condition_rules import show_filter
+from ingest.wire.condition_rules import (
+    SEGMENT_CONDITIONS,
+    TRIGGER_CONDITIONS,
+    show_conditions,
+)
 
 
 class InvalidCatalogFile(PenstockError):
@@ -89,6 +93,8 @@ def _owner(table: TomlTable) -> TomlTable:
 
 #: Sections whose tables have fields of their own.
 _OWNERS = ("databases", "resources")
+#: The conditions of the tables of a section.
+_CONDITIONS = {"segments": SEGMENT_CONDITIONS, "triggers": TRIGGER_CONDITIONS}
 
 
 def _catalog(document: Mapping[str, Any]) -> DeclaredCatalog:
@@ -96,10 +102,10 @@ def _catalog(document: Mapping[str, Any]) -> DeclaredCatalog:
         section: _by("id", [*map(_owner, tables)] if section in _OWNERS else tables)
         for section, tables in document.items()
     }
-    segments = document.get("segments", ())
-    sections["segments"] = _by("id", [
-        {**segment, "filter": show_filter(segment, document)} for segment in segments
-    ])  # fmt: skip
+    for section, keys in _CONDITIONS.items():
+        tables = document.get(section, ())
+        shown = [show_conditions(table, document, keys) for table in tables]
+        sections[section] = _by("id", shown)
     return convert(sections, DeclaredCatalog)
 
 
@@ -122,9 +128,9 @@ def load_catalog_file(body: bytes) -> DeclaredCatalog:
 def dump_catalog_file(declared: DeclaredCatalog) -> str:
     """Write the file that `load_catalog_file` reads as `declared`."""
     sections: dict[str, Any] = CATALOG.dump(declared)
-    for segment in sections.get("segments", ()):
-        if "filter" in segment:
-            segment["filter"] = _inline(segment["filter"])
+    for section, keys in _CONDITIONS.items():
+        for table in sections.get(section, ()):
+            table.update({key: _inline(table[key]) for key in keys if key in table})
     return tomlkit.dumps({name: tables for name, tables in sections.items() if tables})
 
 

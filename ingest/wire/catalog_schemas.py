@@ -20,8 +20,10 @@ from ingest.domain.catalog import (
 from ingest.domain.errors import InvalidValue
 from ingest.domain.fields import parse as parse_value
 from ingest.domain.imports import OnAmbiguous, Otherwise
+from ingest.domain.intervals import parse_duration
 from ingest.domain.phones import REGIONS
 from ingest.domain.plans import FILE_NAMES
+from ingest.domain.statuses import STATUSES
 from ingest.domain.tokens import SOURCE, SOURCE_TEXT
 
 #: Contract section 5; the other types belong to fields of the system's own.
@@ -70,10 +72,21 @@ _NOT_RESERVED = validate.NoneOf(
 )
 
 
+_STATUS = validate.OneOf(STATUSES, error="Must be one of {choices}.")
+
+
 def _check_zone(name: str) -> None:
     """Refuse what is no time zone."""
     try:
         parse_value(Field(name="", type=FieldType.TIMEZONE), name)
+    except InvalidValue as error:
+        raise ValidationError(f"{error}.") from error
+
+
+def _check_every(text: str) -> None:
+    """Refuse what is no length of time."""
+    try:
+        parse_duration(text)
     except InvalidValue as error:
         raise ValidationError(f"{error}.") from error
 
@@ -254,6 +267,13 @@ class TriggerSchema(_TableSchema):
     novelties = _list(fields.Enum(Novelty, by_value=True))
     segment_id = _optional_id()
     changed = _own_fields(fields.String(validate=_TEXT))
+    statuses = _list(fields.String(validate=_STATUS))
+    from_statuses = _list(fields.String(validate=_STATUS))
+    when = fields.Raw(load_default=None)
+    was = fields.Raw(load_default=None)
+    include = _list(fields.String(validate=_TEXT))
+    once = _flag()
+    every = fields.String(load_default="", validate=_check_every)
 
 
 class WorkflowSchema(_TableSchema):

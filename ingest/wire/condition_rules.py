@@ -1,4 +1,4 @@
-"""Rules for the filters of segments in a catalog file (S1 to S9)."""
+"""Rules for the conditions of segments and triggers in a catalog file (S1 to S9)."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,6 +14,10 @@ from ingest.domain.subscription_fields import SYSTEM_SUBSCRIPTION_FIELDS
 #: One table of the file, as far as it is well shaped; its keys are the record's.
 _Table = Mapping[str, Any]
 _Tables = Mapping[str, Sequence[_Table]]
+
+#: The conditions of a segment, and of a trigger.
+SEGMENT_CONDITIONS = ("filter",)
+TRIGGER_CONDITIONS = ("when", "was")
 
 
 def find_filter_faults(tables: _Tables) -> Iterator[Fault]:
@@ -34,6 +38,7 @@ def find_filter_faults(tables: _Tables) -> Iterator[Fault]:
             if "id" in segment:
                 named[segment["id"]] = reads(condition).segments
                 places[segment["id"]] = index
+    yield from _find_trigger_faults(tables)
     for ring in find_rings(named):
         shown = " → ".join(map(str, ring))
         message = f"Segments must not name each other in a ring: {shown}."
@@ -42,12 +47,29 @@ def find_filter_faults(tables: _Tables) -> Iterator[Fault]:
         )
 
 
-def show_filter(segment: _Table, tables: _Tables) -> dict[str, object] | None:
-    """Return the filter of a segment of a file without errors, literals canonical."""
-    scope = _make_scope(segment, tables)
-    if segment.get("filter") is None or scope is None:
-        return None
-    return show(parse_condition(segment["filter"], scope, "filter"))
+def _find_trigger_faults(tables: _Tables) -> Iterator[Fault]:
+    """Find every error in what triggers ask of profiles (T2)."""
+    for index, trigger in enumerate(tables["triggers"]):
+        scope = _make_scope(trigger, tables)
+        for key in TRIGGER_CONDITIONS:
+            if trigger.get(key) is None or scope is None:
+                continue
+            try:
+                parse_condition(trigger[key], scope, f"triggers[{index}].{key}")
+            except InvalidRequest as error:
+                yield from (_end(fault) for fault in error.faults)
+
+
+def show_conditions(
+    owner: _Table, tables: _Tables, keys: Sequence[str]
+) -> dict[str, object]:
+    """Return a segment or trigger of a file without errors, literals canonical."""
+    scope = _make_scope(owner, tables)
+    shown = dict(owner)
+    for key in keys:
+        if owner.get(key) is not None and scope is not None:
+            shown[key] = show(parse_condition(owner[key], scope, key))
+    return shown
 
 
 def _end(fault: Fault) -> Fault:
@@ -64,9 +86,9 @@ def _find_misplaced(segment: _Table, path: str) -> Iterator[Fault]:
         yield Fault(code=400, message=message, path=f"{path}.announce")
 
 
-def _make_scope(segment: _Table, tables: _Tables) -> ConditionScope | None:
-    """Return what the filter of a segment may name; None without a database."""
-    id_ = segment.get("database_id")
+def _make_scope(owner: _Table, tables: _Tables) -> ConditionScope | None:
+    """Return what conditions of a segment or trigger may name; None for nothing."""
+    id_ = owner.get("database_id")
     database = next((one for one in tables["databases"] if one.get("id") == id_), None)
     if id_ is None or database is None:
         return None

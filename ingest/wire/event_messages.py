@@ -1,6 +1,6 @@
 """Events to messages: what a receiver reads, signed as Standard Webhooks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -12,18 +12,15 @@ def dump_event(
     *,
     kind: str,
     created_at: datetime,
-    ids: Mapping[str, object],
-    profile_sequence: int | None,
-    trigger_ids: Sequence[int],
+    members: Mapping[str, object],
     detail: Mapping[str, object],
 ) -> bytes:
     """Write the body: the same bytes at every attempt.
 
-    `profile_sequence` grows with each event of a profile; without one it is left out.
+    `members` stand beside `detail`; those that are None are left out.
     """
-    data = {**ids, "trigger_ids": trigger_ids, kind: detail}
-    if profile_sequence is not None:
-        data["profile_sequence"] = profile_sequence
+    known = {name: value for name, value in members.items() if value is not None}
+    data = {**known, kind: detail}
     return orjson.dumps(
         {"type": kind, "timestamp": created_at, "data": data},
         option=orjson.OPT_UTC_Z | orjson.OPT_SORT_KEYS,

@@ -1,9 +1,9 @@
 """Rules for the endpoints, triggers, and workflows of a catalog file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
-from ingest.domain.catalog import EventKind
+from ingest.domain.catalog import EVERYTHING, EventKind
 from ingest.domain.fields import SYSTEM_FIELDS
 from ingest.domain.plans import FILE_NAMES
 
@@ -16,6 +16,11 @@ _PROFILE = {EventKind.PROFILE_CREATED, EventKind.PROFILE_UPDATED}
 _SUBSCRIPTION = {EventKind.SUBSCRIPTION}
 _SEGMENT = {EventKind.SEGMENT_ENTERED, EventKind.SEGMENT_LEFT}
 
+#: Those of a profile that is known before and after.
+_CHANGES = {EventKind.IMPORT} | _PROFILE | _SUBSCRIPTION | _SEGMENT
+#: A start is asked for by somebody, each time.
+_REPEATED = {*EventKind} - {EventKind.API_CALL}
+
 #: By condition: the events that it can narrow.
 _CONDITIONS: Mapping[str, set[EventKind]] = {
     "resource_id": _SUBSCRIPTION,
@@ -23,6 +28,12 @@ _CONDITIONS: Mapping[str, set[EventKind]] = {
     "novelties": _SUBSCRIPTION,
     "segment_id": _SEGMENT,
     "fields": _PROFILE,
+    "statuses": _SUBSCRIPTION,
+    "from_statuses": _SUBSCRIPTION,
+    "when": _CHANGES,
+    "was": _CHANGES - {EventKind.PROFILE_CREATED},
+    "once": _REPEATED,
+    "every": _REPEATED,
 }
 #: By what a trigger names: the section that declares it.
 _NAMED = {
@@ -33,6 +44,8 @@ _NAMED = {
 }
 #: What may change besides the fields.
 _CONTACTS = {"email", "phones", "segments"}
+#: What of a profile may be sent besides these.
+_VIEWED = {EVERYTHING, "subscriptions", "_createtime", "_emaildomain", "_domaingroup"}
 
 
 def endpoint_faults(
@@ -60,8 +73,11 @@ def trigger_faults(
     for key, events in _CONDITIONS.items():
         if event is not None and trigger.get(key) and event not in events:
             yield FILE_NAMES.get(key, key), f"Does not apply to the event {event}."
+    if trigger.get("once") and trigger.get("every"):
+        yield "every", "Must not be set if once is."
     yield from _elsewhere(trigger, known)
-    yield from _unknown_fields(trigger, known["databases"])
+    for key, more in (("fields", _CONTACTS), ("include", _CONTACTS | _VIEWED)):
+        yield from _unknown_fields(trigger, known["databases"], key, more)
 
 
 def _elsewhere(
@@ -83,15 +99,15 @@ def _elsewhere(
 
 
 def _unknown_fields(
-    trigger: _Table, databases: Mapping[object, _Table]
+    trigger: _Table, databases: Mapping[object, _Table], key: str, more: Set[str]
 ) -> Iterator[_Finding]:
     database = databases.get(trigger.get("database_id"))
     if database is None or "fields" not in database:
         return
     own = {field.get("name") for field in database["fields"]}
-    for index, name in enumerate(trigger.get("fields", ())):
-        if name not in own | _CONTACTS and name not in SYSTEM_FIELDS:
+    for index, name in enumerate(trigger.get(key, ())):
+        if name not in own | more and name not in SYSTEM_FIELDS:
             yield (
-                f"fields[{index}]",
+                f"{key}[{index}]",
                 f"Unknown field {name} (not in the database of the trigger).",
             )

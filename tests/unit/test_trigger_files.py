@@ -4,7 +4,11 @@ import pytest
 
 from ingest.domain.catalog import Channel, EventKind, Novelty
 from ingest.domain.plans import Change, ChangeKind, plan
-from ingest.wire.catalog_files import InvalidCatalogFile, load_catalog_file
+from ingest.wire.catalog_files import (
+    InvalidCatalogFile,
+    dump_catalog_file,
+    load_catalog_file,
+)
 from tests.declared import make_endpoint, make_trigger, make_workflow
 
 HEAD = """
@@ -219,3 +223,87 @@ def test_a_bad_workflow_is_refused_with_its_path(lines: str, fault: str) -> None
 
 def test_two_workflows_have_two_ids() -> None:
     assert faults(HEAD + WORKFLOW * 2) == ["workflows[1].id: 1 is declared twice."]
+
+
+RULES = """
+event = "profile_updated"
+when = { all = [{ field = "tier", eq = "gold" }, { field = "_bdate", older = "18y" }] }
+was = { not = { field = "tier", in = ["gold"] } }
+include = ["email", "tier", "*"]
+every = "36h"
+"""
+
+
+@pytest.mark.fact("TR.2-conditions", "TR.3-every", "TR.1-include")
+def test_what_a_trigger_asks_for_is_read_and_written() -> None:
+    declared = load_catalog_file((TRIGGER + RULES).encode())
+    trigger = declared.triggers[1]
+
+    assert trigger.when == {
+        "all": [{"field": "tier", "eq": "gold"}, {"field": "_bdate", "older": "18y"}]
+    }
+    assert trigger.was == {"not": {"field": "tier", "in": ["gold"]}}
+    assert (trigger.include, trigger.every, trigger.once) == (
+        *(("email", "tier", "*"), "36h", False),
+    )
+    assert load_catalog_file(dump_catalog_file(declared).encode()) == declared
+
+
+@pytest.mark.fact("TR.2-conditions", "TR.2-statuses", "TR.3-every", "TR.1-include")
+@pytest.mark.parametrize(
+    ("event", "key", "fault"),
+    [
+        (
+            "profile_updated",
+            'when = { field = "teir", eq = "x" }',
+            "triggers[0].when.field: The database has no field teir (is it tier?).",
+        ),
+        (
+            "profile_updated",
+            'was = { field = "tier", lt = 1 }',
+            "triggers[0].was.lt: Does not apply to a field of type unicode (one of",
+        ),
+        (
+            "profile_created",
+            'was = { field = "tier", eq = "x" }',
+            "triggers[0].was: Does not apply to the event profile_created.",
+        ),
+        (
+            "api_call",
+            "once = true",
+            "triggers[0].once: Does not apply to the event api_call.",
+        ),
+        (
+            "import",
+            'status = ["subscribed"]',
+            "triggers[0].status: Does not apply to the event import.",
+        ),
+        (
+            "subscription",
+            'from_status = ["gone"]',
+            "triggers[0].from_status[0]: Must be one of",
+        ),
+        (
+            "import",
+            'every = "1 day"',
+            "triggers[0].every: Must be a duration (such as 15m, 36h, 7d, 2w, or 18y).",
+        ),
+        (
+            "import",
+            'once = true\nevery = "1d"',
+            "triggers[0].every: Must not be set if once is.",
+        ),
+        (
+            "import",
+            'include = ["teir"]',
+            "triggers[0].include[0]: Unknown field teir (not in the database of the"
+            " trigger).",
+        ),
+    ],
+)
+def test_what_a_trigger_cannot_ask_for_is_named(
+    event: str, key: str, fault: str
+) -> None:
+    (found,) = faults(TRIGGER + f'event = "{event}"\n{key}\n')
+
+    assert found.startswith(fault)

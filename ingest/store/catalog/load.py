@@ -11,6 +11,7 @@ from ingest.domain.fields import SYSTEM_FIELDS
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.domain.plans import DeclaredCatalog
 from ingest.domain.subscription_fields import SYSTEM_SUBSCRIPTION_FIELDS
+from ingest.domain.trigger_conditions import compile_triggers
 from ingest.store.database import LOCK_SPACE, Connection
 
 _LOCK = {"space": LOCK_SPACE, "lock": 2}
@@ -156,4 +157,8 @@ def load_catalog(
         limits=limits,
         sources=loaded.sources,
         dynamic=compile_segments(declared.segments, databases, resources),
+        limited=any(one.is_limited for one in declared.triggers.values()),
+        conditions=compile_triggers(
+            declared.triggers.values(), declared.segments, databases, resources
+        ),
     )

@@ -4,6 +4,7 @@ from ingest.domain.identities import new_signing_secret
 from ingest.domain.plans import DeclaredCatalog
 from ingest.store.catalog.statements import to_row
 from ingest.store.database import Connection
+from ingest.store.events.marks import forget_marks
 from ingest.store.rows import execute_rows
 
 
@@ -48,17 +49,26 @@ def save_triggers(connection: Connection, declared: DeclaredCatalog) -> None:
     execute_rows(
         connection,
         """
+        -- As json, a condition keeps the order of its keys.
         INSERT INTO triggers (id, database_id, endpoint_id, name, event, resource_id,
-                              channel, novelties, segment_id, fields)
+                              channel, novelties, segment_id, fields, statuses,
+                              from_statuses, "when", was, include, once, every)
         SELECT id, database_id, endpoint_id, name, event, resource_id,
-               channel, novelties, segment_id, fields
-          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               channel, novelties, segment_id, fields, statuses,
+               from_statuses, "when", was, include, once, every
+          FROM json_to_recordset(%(rows)s::json)
                AS declared (id integer, database_id integer, endpoint_id integer,
                             name text, event text, resource_id integer, channel text,
-                            novelties text[], segment_id integer, fields text[])
+                            novelties text[], segment_id integer, fields text[],
+                            statuses text[], from_statuses text[], "when" json,
+                            was json, include text[], once boolean, every text)
         """,
-        [to_row(each) for each in declared.triggers.values()],
+        [
+            {**to_row(each), "when": each.when, "was": each.was}
+            for each in declared.triggers.values()
+        ],
     )
+    forget_marks(connection, [*declared.triggers])
 
 
 def save_workflows(connection: Connection, declared: DeclaredCatalog) -> None:

@@ -46,6 +46,10 @@ class Delivery:
     profile_sequence: int | None
     detail: Mapping[str, object]
     created_at: datetime
+    #: The profile after the import, and the members of it that this endpoint gets; None
+    #: for none.
+    profile: Mapping[str, object] | None = None
+    include: Sequence[str] | None = None
     #: The trace context of its import, if a producer sent one.
     traceparent: str | None = None
 
@@ -135,12 +139,13 @@ _CLAIM = """
           WHERE deliveries.event_id = placed.event_id
             AND deliveries.endpoint_id = placed.endpoint_id
             AND (blocked_until IS NOT NULL OR place <= %(count)s)
-         RETURNING deliveries.event_id, trigger_ids, attempts, resent_after, blocked,
-                   due_at, deliveries.profile_key
+         RETURNING deliveries.event_id, trigger_ids, include, attempts, resent_after,
+                   blocked, due_at, deliveries.profile_key
     )
     SELECT blocked, profile_key, taken.event_id, %(endpoint)s AS endpoint_id,
            trigger_ids, attempts, resent_after, import_id, database_id, profile_id,
-           kind, sequence, profile_sequence, detail, created_at, traceparent
+           kind, sequence, profile_sequence, detail, created_at, traceparent, profile,
+           include
       FROM taken
       LEFT JOIN events ON events.id = taken.event_id AND NOT blocked
      ORDER BY due_at, profile_sequence, created_at, import_id, sequence

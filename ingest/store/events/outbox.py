@@ -31,10 +31,10 @@ def insert_events(
                     AS (id uuid, import_id uuid, database_id integer,
                         profile_id text, kind text, sequence integer,
                         detail jsonb, traceparent text, cause text,
-                        listeners jsonb)
+                        profile jsonb, listeners jsonb)
                     ) WITH ORDINALITY
                     AS fresh (id, import_id, database_id, profile_id, kind, sequence,
-                              detail, traceparent, cause, listeners, place)
+                              detail, traceparent, cause, profile, listeners, place)
               ORDER BY place
         ), numbered AS (
              SELECT nextval('events_profile_sequence') AS profile_sequence, ordered.*
@@ -42,18 +42,20 @@ def insert_events(
         ), written AS (
              INSERT INTO events (id, import_id, database_id, profile_id,
                                  profile_sequence, kind, sequence, detail,
-                                 traceparent, cause, created_at)
+                                 traceparent, cause, profile, created_at)
              SELECT id, import_id, database_id, profile_id, profile_sequence, kind,
-                    sequence, detail, traceparent, cause, %(now)s
+                    sequence, detail, traceparent, cause, profile, %(now)s
                FROM numbered
         )
         INSERT INTO deliveries (event_id, endpoint_id, profile_key,
-                                profile_sequence, trigger_ids, next_attempt_at)
+                                profile_sequence, trigger_ids, include,
+                                next_attempt_at)
         SELECT id, listener.endpoint_id, database_id || ':' || profile_id,
-               profile_sequence, listener.trigger_ids, %(now)s
+               profile_sequence, listener.trigger_ids, listener.include, %(now)s
           FROM numbered
          CROSS JOIN LATERAL jsonb_to_recordset(listeners)
-               AS listener (endpoint_id integer, trigger_ids integer[])
+               AS listener (endpoint_id integer, trigger_ids integer[],
+                            include text[])
         """,
         events,
         now,
@@ -102,7 +104,7 @@ def _dump(events: Sequence[Event]) -> bytes:
 
 
 def _row(event: Event) -> dict[str, object]:
-    return {
+    row: dict[str, object] = {
         "id": event.id,
         "import_id": event.import_id,
         "database_id": event.database_id,
@@ -113,10 +115,22 @@ def _row(event: Event) -> dict[str, object]:
         "traceparent": event.traceparent,
         "cause": event.cause,
         "listeners": [
-            {"endpoint_id": endpoint_id, "trigger_ids": trigger_ids}
+            _listener(event, endpoint_id, trigger_ids)
             for endpoint_id, trigger_ids in event.listeners.items()
         ],
     }
+    if event.profile is not None:
+        row["profile"] = event.profile
+    return row
+
+
+def _listener(
+    event: Event, endpoint_id: int, trigger_ids: Sequence[int]
+) -> dict[str, object]:
+    row: dict[str, object] = {"endpoint_id": endpoint_id, "trigger_ids": trigger_ids}
+    if event.includes:
+        row["include"] = event.includes.get(endpoint_id)
+    return row
 
 
 def drop_events(connection: Connection, before: datetime) -> int:

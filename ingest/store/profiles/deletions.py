@@ -130,6 +130,12 @@ _UNMATCHABLE = frozenset({FieldType.OBJECT, FieldType.ARR_OBJECT})
 # table by the database alone, a plan that it keeps while the table grows.
 _STATEMENTS = (
     """
+    DELETE FROM trigger_marks
+     USING unnest(%(profile_ids)s::text[]) AS gone (profile_id)
+     WHERE trigger_marks.database_id = %(database_id)s
+       AND trigger_marks.profile_id = gone.profile_id
+    """,
+    """
     DELETE FROM segment_members
      USING unnest(%(profile_ids)s::text[]) AS gone (profile_id)
      WHERE segment_members.database_id = %(database_id)s
