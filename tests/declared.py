@@ -21,6 +21,7 @@ from ingest.domain.catalog import (
 )
 from ingest.domain.imports import OnAmbiguous, Otherwise
 from ingest.domain.plans import Account, DeclaredCatalog
+from ingest.domain.statuses import STATUSES
 from ingest.store.catalog.load import load_declared
 from ingest.store.catalog.save import save_catalog
 from ingest.store.database import Connection
@@ -170,15 +171,26 @@ def _triggers(
             "resource_id": draw(st.sampled_from([None, *resources])),
             "channel": draw(st.none() | st.sampled_from(Channel)),
             "novelties": draw(st.frozensets(st.sampled_from(Novelty))),
+            "statuses": draw(st.frozensets(st.sampled_from([*STATUSES]))),
+            "from_statuses": draw(st.frozensets(st.sampled_from([*STATUSES]))),
         }
     elif event in {EventKind.PROFILE_CREATED, EventKind.PROFILE_UPDATED}:
         conditions = {"fields": draw(st.frozensets(st.just("email")))}
+    if event is EventKind.PROFILE_UPDATED:
+        for key in ("when", "was"):
+            conditions[key] = draw(st.none() | st.sampled_from(_FILTERS))
+    if event is not EventKind.API_CALL:
+        limit = {"once": st.just(True), "every": st.sampled_from(["15m", "2y"])}
+        name = draw(st.sampled_from([None, *limit]))
+        conditions |= {name: draw(limit[name])} if name else {}
+    include = draw(st.lists(st.sampled_from(["email", "segments", "*"]), max_size=2))
     return make_trigger(
         id=draw(_ids),
         name=draw(_names),
         database_id=draw(st.sampled_from(database_ids)),
         endpoint_id=endpoint,
         event=event,
+        include=tuple(include),
         **conditions,
     )
 

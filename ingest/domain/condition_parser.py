@@ -43,6 +43,7 @@ from ingest.domain.intervals import parse_duration
 from ingest.domain.limits import abbreviate
 from ingest.domain.names import listed, one_of, suggest
 from ingest.domain.statuses import STATUSES, parse_status
+from ingest.domain.subscription_fields import SYSTEM_SUBSCRIPTION_FIELDS
 
 _T = TypeVar("_T")
 
@@ -398,9 +399,10 @@ def _join_fields(
 ) -> dict[str, Field]:
     """Return the fields that a subscription of one of `resources` may have, by name.
 
-    What two of them declare differently is compared by neither: nobody could say how.
+    Every one may have system fields, also where no resource is declared yet. What two
+    of them declare differently is compared by neither: nobody could say how.
     """
-    joined: dict[str, Field] = {}
+    joined: dict[str, Field] = dict(SYSTEM_SUBSCRIPTION_FIELDS)
     unlike: set[str] = set()
     for resource in resources.values():
         for field in resource.fields.values():

@@ -226,7 +226,7 @@ def test_all_faults_are_found_at_once() -> None:
         "all": [
             {"field": "f_int", "ge": "x", "lt": []},
             {"any": [{"field": "nope", "eq": 1}, {"segment": 9}]},
-            {"not": {"subscription": {"resource": 3, "fields": [{"field": "_os"}]}}},
+            {"not": {"subscription": {"resource": 3, "fields": [{"field": "_so"}]}}},
         ]
     }
 
@@ -347,3 +347,11 @@ def test_a_condition_says_what_it_reads() -> None:
     plain = reads(parse({"segment": 2}))
     assert (plain.paths, plain.is_timed, plain.is_zoned) == (frozenset(), False, False)
     assert reads(SegmentTest(1)).segments == {1}
+
+
+@pytest.mark.fact("S.3-subscription")
+def test_system_fields_may_be_named_before_any_resource_is_declared() -> None:
+    asked = {"subscription": {"fields": [{"field": "_os", "eq": "iOS"}]}}
+    bare = ConditionScope(fields={}, resources={}, segments=())
+
+    assert show(parse_condition(asked, bare, "filter")) == asked
