@@ -19,6 +19,7 @@ from ingest.domain.catalog import (
     Trigger,
     Workflow,
 )
+from ingest.domain.consent import REQUIREMENTS, ConsentPolicy
 from ingest.domain.imports import OnAmbiguous, Otherwise
 from ingest.domain.plans import Account, DeclaredCatalog
 from ingest.domain.statuses import STATUSES
@@ -70,6 +71,17 @@ def change_database(connection: Connection, **changes: Any) -> None:
         save_catalog(
             connection,
             replace(declared, databases={**declared.databases, **databases}),
+        )
+
+
+def change_resource(connection: Connection, number: int = 1, **changes: Any) -> None:
+    """Change what is declared of a resource."""
+    with connection.transaction():
+        declared = load_declared(connection)
+        resources = {number: replace(declared.resources[number], **changes)}
+        save_catalog(
+            connection,
+            replace(declared, resources={**declared.resources, **resources}),
         )
 
 
@@ -256,7 +268,9 @@ def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
         workflows = draw(st.lists(_workflows(database_ids, [*endpoints]), max_size=2))
     segment_ids = draw(st.lists(_ids, max_size=3, unique=True)) if database_ids else []
     return DeclaredCatalog(
-        accounts={7: Account(id=7, name=draw(_names))},
+        accounts={
+            7: Account(id=7, name=draw(_names), raise_consent=draw(st.booleans()))
+        },
         databases={
             id_: Database(
                 id=id_,
@@ -267,6 +281,7 @@ def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
                 phone_region=draw(st.sampled_from([None, "RU", "GB"])),
                 times=draw(st.booleans()),
                 timezone=draw(st.sampled_from(["UTC", "Europe/Moscow"])),
+                consent=draw(st.sampled_from([None, *ConsentPolicy])),
                 sources=draw(
                     st.dictionaries(
                         st.sampled_from(["crm", "web-1", "a.b_c"]), st.integers(0, 1000)
@@ -289,6 +304,11 @@ def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
                 categories=draw(st.frozensets(_names, max_size=2)),
                 fields=_by_name(draw(st.lists(_resource_fields(), max_size=2))),
                 raise_new_priority=draw(st.booleans()),
+                consent=draw(st.sampled_from([None, *ConsentPolicy])),
+                consent_requires=draw(
+                    st.lists(st.sampled_from(REQUIREMENTS), max_size=3).map(tuple)
+                ),
+                consent_history=draw(st.booleans()),
                 url=draw(_texts),
             )
             for id_ in resource_ids

@@ -6,8 +6,8 @@ from ingest.domain.documents import json_key
 from ingest.domain.drafts import Draft
 from ingest.domain.histories import SEGMENTS, SEGMENTS_REMOVED
 from ingest.domain.imports import Import
-from ingest.domain.merge import Changes, name_subscription
-from ingest.domain.profiles import Profile
+from ingest.domain.merge import Changes
+from ingest.domain.profiles import Profile, name_subscription
 from ingest.domain.updates import Action, Update
 
 #: Those whose effect is the value that they leave.

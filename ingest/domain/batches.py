@@ -25,6 +25,12 @@ from ingest.domain.candidates import (
     list_candidates,
 )
 from ingest.domain.catalog import Catalog, Database
+from ingest.domain.consent_history import (
+    PastStatus,
+    date_statuses,
+    list_past,
+    list_unapplied,
+)
 from ingest.domain.contacts import email_key, phone_key
 from ingest.domain.drafts import Draft
 from ingest.domain.dynamic_segments import Due
@@ -96,6 +102,8 @@ class AppliedImport(Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...] = ()
     #: What a merge is kept by, so that it can be undone; it was, if there is `undoes`.
     merge: StoredMerge | None = None
+    #: Statuses for the record, where that is kept.
+    past_statuses: tuple[PastStatus, ...] = ()
 
 
 class Past(Struct, frozen=True, kw_only=True):
@@ -166,8 +174,10 @@ def apply_import(
         return AppliedImport(
             outcome=reject(import_, prepared.faults, prepared.warnings)
         )
+    workspace.touched.clear()
     try:
-        return _operate(workspace, prepared, catalog, new_id, past)
+        step = _operate(workspace, prepared, catalog, new_id, past)
+        return _record_statuses(workspace, prepared, step)
     except (AmbiguousMatch, ValueTaken) as error:
         database = catalog.databases[import_.database_id]
         if isinstance(error, AmbiguousMatch) and is_held(import_, database):
@@ -178,6 +188,29 @@ def apply_import(
         return AppliedImport(outcome=replace(outcome, candidates=named))
     except Rejected as error:
         return AppliedImport(outcome=reject(import_, error.faults, prepared.warnings))
+
+
+def _record_statuses(
+    workspace: Workspace, prepared: Prepared, step: AppliedImport
+) -> AppliedImport:
+    """Date what an import did to statuses, and return it with what it ended."""
+    import_, catalog = prepared.import_, workspace.catalog
+    is_plain = import_.undo is None and prepared.draft.change is None
+    if is_plain and not step.outcome.profiles and not catalog.records_statuses:
+        return step
+    pairs = []
+    for address, before in workspace.touched.items():
+        after = workspace.current.get(address)
+        if after is not None:
+            dated = date_statuses(before, after, import_)
+            if dated is not after:
+                workspace.replace_touched(dated)
+            after = dated
+        pairs.append((before, after))
+    if not catalog.records_statuses:
+        return step
+    past = tuple(list_past(pairs, import_, catalog))
+    return replace(step, past_statuses=step.past_statuses + past) if past else step
 
 
 def _hold(prepared: Prepared, error: AmbiguousMatch, database: Database) -> Outcome:
@@ -271,6 +304,8 @@ def _apply(
     claims: Claims = {}
     if catalog.databases[import_.database_id].claims:
         claims = list_claims(before, import_, draft, merged.changes)
+    guard = merged.guard
+    unapplied = tuple(list_unapplied(guard.unapplied, merged.profile, import_, catalog))
     outcome = Outcome(
         import_id=import_.import_id,
         state=state,
@@ -284,11 +319,14 @@ def _apply(
         candidates=found.candidates,
         operators=list_operators(draft, merged.changes, claims),
         claims=claims,
-        kept=dated.kept,
+        kept=(*dated.kept, *guard.kept) if guard.kept else dated.kept,
+        raised=tuple(guard.raised),
     )
     if union is None:
         caused = events.derive(before, merged, import_, catalog, workspace.now)
-        return AppliedImport(outcome=outcome, events=tuple(caused))
+        return AppliedImport(
+            outcome=outcome, events=tuple(caused), past_statuses=unapplied
+        )
     caused = events.derive(
         before, merged, import_, catalog, workspace.now, union.describe()
     )
@@ -296,6 +334,7 @@ def _apply(
         outcome=union.join(outcome, merged.profile),
         events=tuple(caused),
         merge=union.stored,
+        past_statuses=unapplied,
     )
 
 
@@ -359,10 +398,11 @@ def _lay_over(
     if dated.stamp is None:
         return merged
     skipped = {fault.path for fault in merged.skipped}
+    guarded = {one.path for one in merged.guard.kept}
     written = {
         path: stamp
         for path, stamp in dated.written.items()
-        if f"data.{path}" not in skipped
+        if f"data.{path}" not in skipped and path not in guarded
     }
     # What a new profile is found by came with the import.
     stamps = before.stamps if before else Stamps(default=dated.stamp)

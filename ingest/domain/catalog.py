@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from ingest.domain.consent import ConsentPolicy, is_guarding
 from ingest.domain.imports import OnAmbiguous, Otherwise
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 
@@ -150,6 +151,12 @@ class Resource:
     fields: Mapping[str, Field] = field(default_factory=dict)
     #: A new subscription without a priority becomes the highest (0).
     raise_new_priority: bool = False
+    #: The policy for statuses; None for that of the database (C3).
+    consent: ConsentPolicy | None = None
+    #: What a basis must have (C5).
+    consent_requires: tuple[str, ...] = ()
+    #: Changes of statuses are recorded although nothing guards them.
+    consent_history: bool = False
     url: str = ""
     #: Those of `fields` that a new subscription must have.
     required_fields: tuple[Field, ...] = _derived()
@@ -203,6 +210,9 @@ class Database:
     claims: bool = False
     #: Values are dated, and older ones replace no newer ones (T1).
     times: bool = False
+    #: The policy for statuses of its profiles, and on resources without one; None: that
+    #: depends on how an import comes (C4).
+    consent: ConsentPolicy | None = None
     #: The ranks of the sources of imports; 0 for those that are not named (T4).
     sources: Mapping[str, int] = field(default_factory=dict)
     #: Whose days are those of `birthday` (S7): an IANA name.
@@ -305,3 +315,15 @@ class Catalog:
     conditions: "Mapping[int, TriggerConditions]" = field(default_factory=dict)
     #: Whether there is a trigger that does not fire each time.
     limited: bool = False
+    #: The accounts whose messages may raise statuses by a basis (C9).
+    raising_accounts: frozenset[int] = frozenset()
+    #: Changes of some statuses are recorded.
+    records_statuses: bool = field(default=False, init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        recorded = any(is_guarding(one.consent) for one in self.databases.values())
+        recorded = recorded or any(
+            one.consent_history or is_guarding(one.consent)
+            for one in self.resources.values()
+        )
+        object.__setattr__(self, "records_statuses", recorded)

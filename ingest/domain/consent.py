@@ -200,6 +200,11 @@ def _find_gap(claim: Claim, rules: Rules) -> str:
     return RIGHT if claim.authority is Authority.NONE else ""
 
 
+def is_guarding(policy: ConsentPolicy | None) -> bool:
+    """Tell whether a policy guards statuses, however an import comes."""
+    return policy not in (None, ConsentPolicy.OPEN)
+
+
 def find_policy(
     of_resource: ConsentPolicy | None,
     of_database: ConsentPolicy | None,

@@ -16,7 +16,7 @@ from ingest.domain.documents import json_key
 from ingest.domain.errors import InvalidValue
 from ingest.domain.former_keys import FORMER
 from ingest.domain.imports import State
-from ingest.domain.merge import same
+from ingest.domain.merge import SAID, same
 from ingest.domain.updates import Action, with_property
 
 #: Paths of subscriptions in changes, such as `subscriptions[1/email/ann@example.com]`.
@@ -310,7 +310,9 @@ def _flatten(subscription: Mapping[str, object]) -> dict[str, object]:
     """Return the members of a subscription, each custom field by itself."""
     custom = subscription.get(_CUSTOM_FIELDS)
     flat = {
-        name: value for name, value in subscription.items() if name != _CUSTOM_FIELDS
+        name: value
+        for name, value in subscription.items()
+        if name not in (_CUSTOM_FIELDS, SAID)
     }
     named = custom.items() if isinstance(custom, Mapping) else ()
     return flat | {_CUSTOM + name: value for name, value in named}

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct, field
 
+from ingest.domain.consent import Authority, Basis
 from ingest.domain.errors import Fault
 from ingest.domain.identities import ImportName
 
@@ -266,8 +267,15 @@ class Kept(Struct, frozen=True, kw_only=True, omit_defaults=True):
     by: UUID | None = None
     #: The value that was not written (T6).
     sent: object = None
+    #: Of a status, the one that stays (C8).
+    stored: object = None
     #: When that which stays was written.
     since: datetime | None = None
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the answer names it; of statuses, receipts tell (C8)."""
+        return self.stored is None
 
 
 class Order(
@@ -328,6 +336,15 @@ class Order(
             " newer"
         ),
     ] = None
+    #: What holds for each status that it sends and that has no basis of its own.
+    consent: Annotated[
+        Basis | None,
+        _ask(
+            "Basis of the statuses: with `raise`, they may replace opt-outs that are"
+            " older",
+            _IN_BODIES,
+        ),
+    ] = None
     detect_geo: Annotated[bool, _ask("Derive the location from `_ip` or `_regip`")] = (
         False
     )
@@ -364,6 +381,8 @@ class Import(Order, frozen=True, kw_only=True, tag_field="v", tag=FORM):
     #: `http`, `broker` or `file`.
     door: Word
     token_id: Annotated[int, Meta(ge=1 - 2**31, lt=2**31)] | None
+    #: What it may do to statuses that are guarded (C9).
+    authority: Authority = Authority.NONE
     #: W3C trace context of what caused it; passed on to who hears of its events.
     traceparent: str | None = None
     #: Tells requests of one name apart; None where the producer gave no name.
@@ -424,6 +443,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     candidates: tuple[Candidate, ...] = ()
     #: What an undo left as it was, and why.
     kept: tuple[Kept, ...] = ()
+    #: The channels of statuses that were raised by a basis.
+    raised: tuple[str, ...] = ()
     #: The import that was taken back.
     undoes: UUID | None = None
     #: The profiles that a merge ended, or that its undo brought back.

@@ -7,6 +7,8 @@ from msgspec.structs import replace
 
 from ingest.domain import subscriptions, updates
 from ingest.domain.catalog import Catalog, Database, SegmentKind
+from ingest.domain.consent_guard import STATUS, Guard
+from ingest.domain.dates import dump_date
 from ingest.domain.documents import json_key
 from ingest.domain.drafts import Draft, apply_phones
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
@@ -20,10 +22,17 @@ from ingest.domain.limits import (
     too_many,
 )
 from ingest.domain.lookups import Search
-from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
+from ingest.domain.profiles import (
+    Profile,
+    Subscription,
+    SubscriptionKey,
+    name_subscription,
+)
 from ingest.domain.subscription_changes import change_subscriptions
 from ingest.domain.updates import Action, Update
 
+#: The member of a shown subscription that tells when its status was said.
+SAID = "status_at"
 #: Old and new value by path, both canonical; None for absent.
 Changes = dict[str, tuple[object, object]]
 
@@ -35,6 +44,8 @@ class Merged(Struct, frozen=True, kw_only=True):
     changes: Changes
     #: Subscriptions dropped while merging.
     skipped: tuple[Fault, ...]
+    #: Knows of the statuses that were kept, and those that were raised.
+    guard: Guard
 
 
 def check_segments(import_: Import, catalog: Catalog) -> list[Fault]:
@@ -85,11 +96,14 @@ def update(profile: Profile, import_: Import, draft: Draft, catalog: Catalog) ->
     database = catalog.databases[import_.database_id]
     located = {**profile.fields, **draft.located}
     fields, faults = _apply_fields(located, draft.fields, database, catalog.limits)
+    guard = Guard(import_, database)
+    if STATUS in draft.fields:
+        fields = _guard_status(profile, fields, guard)
     dropped: list[Fault] = []
     if faults and import_.skip_invalid_fields:
         dropped, faults = split_optional(faults, import_, database)
     merged_subscriptions, skipped = _merge_subscriptions(
-        profile.subscriptions, draft, catalog, import_, faults
+        profile.subscriptions, draft, catalog, import_, faults, guard
     )
     phones = profile.phones
     if draft.phones is not None:
@@ -123,6 +137,7 @@ def update(profile: Profile, import_: Import, draft: Draft, catalog: Catalog) ->
         profile=after if changes else profile,
         changes=changes,
         skipped=(*dropped, *skipped),
+        guard=guard,
     )
 
 
@@ -164,11 +179,24 @@ def compare(before: Profile, after: Profile) -> Changes:
                 None if stored is None else show_subscription(stored),
                 show_subscription(subscription),
             )
+            if stored is not None and stored.status == subscription.status:
+                _show_restated(changes, stored, subscription)
     if before.segments != after.segments:
         changes["segments"] = (sorted(before.segments), sorted(after.segments))
     if before.former_keys or after.former_keys:
         changes |= _compare_former(before.former_keys, after.former_keys)
     return changes
+
+
+def _show_restated(changes: Changes, before: Subscription, after: Subscription) -> None:
+    """Show when a status was said, where the same one was said again later."""
+    if before.status_at is None or before.status_at == after.status_at:
+        return
+    old, new = (
+        show_subscription(one) | {SAID: one.status_at and dump_date(one.status_at)}
+        for one in (before, after)
+    )
+    changes[name_subscription(after.key)] = (old, new)
 
 
 def _compare_fields(
@@ -201,11 +229,6 @@ def same(old: object, new: object) -> bool:
     if isinstance(new, Mapping | list):
         return json_key(old) == json_key(new)
     return type(old) is type(new)
-
-
-def name_subscription(key: SubscriptionKey) -> str:
-    """Return the path of a subscription in changes."""
-    return f"subscriptions[{key.resource_id}/{key.channel}/{key.contact}]"
 
 
 def show_subscription(subscription: Subscription) -> dict[str, object]:
@@ -258,12 +281,23 @@ def _apply_fields(
     return after, faults
 
 
+def _guard_status(
+    profile: Profile, fields: Mapping[str, object], guard: Guard
+) -> Mapping[str, object]:
+    """Return `fields` with the status that the profile may have after an import."""
+    was, sent = profile.fields.get(STATUS), fields.get(STATUS)
+    if was == sent or guard.allows(profile, sent):
+        return fields
+    return {**fields, STATUS: was} if was is not None else fields
+
+
 def _merge_subscriptions(
     current: Mapping[SubscriptionKey, Subscription],
     draft: Draft,
     catalog: Catalog,
     import_: Import,
     faults: list[Fault],
+    guard: Guard,
 ) -> tuple[Mapping[SubscriptionKey, Subscription], tuple[Fault, ...]]:
     """Return the subscriptions after the draft's and the dropped; add to `faults`."""
     if draft.change is not None:
@@ -275,6 +309,7 @@ def _merge_subscriptions(
             current,
             draft.subscriptions,
             catalog,
+            guard,
             skip_invalid=import_.skip_invalid_subscriptions,
         )
     except InvalidRequest as error:

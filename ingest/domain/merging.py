@@ -11,7 +11,6 @@ from ingest.domain.former_keys import forget, name_former
 from ingest.domain.imports import Import, Kept, Outcome, State
 from ingest.domain.limits import ProfileLimits
 from ingest.domain.lookups import PROFILE_ID
-from ingest.domain.merge import name_subscription
 from ingest.domain.names import one_of
 from ingest.domain.paths import list_changes
 from ingest.domain.profile_merges import (
@@ -22,7 +21,7 @@ from ingest.domain.profile_merges import (
     choose_survivor,
     merge_profiles,
 )
-from ingest.domain.profiles import Profile, Stamps
+from ingest.domain.profiles import Profile, Stamps, name_subscription
 from ingest.domain.statuses import rank_prohibition
 from ingest.domain.workspace import Alias, Workspace
 
@@ -218,10 +217,17 @@ def _forbid(profile: Profile, together: Profile, touched: Container[str]) -> Pro
     subscriptions = dict(profile.subscriptions)
     for key, one in subscriptions.items():
         since = together.subscriptions.get(key)
-        if since is not None and name_subscription(key) in touched:
-            status = max(one.status, since.status, key=rank_prohibition)
-            if status != one.status:
-                subscriptions[key] = replace(one, status=status, updated_at=None)
+        if since is None or name_subscription(key) not in touched:
+            continue
+        if rank_prohibition(since.status) > rank_prohibition(one.status):
+            subscriptions[key] = replace(
+                one,
+                status=since.status,
+                status_at=since.status_at,
+                status_by=since.status_by,
+                consent=since.consent,
+                updated_at=None,
+            )
     fields = dict(profile.fields)
     now, then = together.fields.get(_STATUS), fields.get(_STATUS)
     if _STATUS in touched and rank_prohibition(now) > rank_prohibition(then):

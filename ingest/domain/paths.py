@@ -98,4 +98,12 @@ def _make(
     )
     if stored is None:
         return made
-    return replace(made, created_at=stored.created_at, updated_at=stored.updated_at)
+    made = replace(made, created_at=stored.created_at, updated_at=stored.updated_at)
+    if made.status != stored.status:
+        return made
+    return replace(
+        made,
+        status_at=stored.status_at,
+        status_by=stored.status_by,
+        consent=stored.consent,
+    )

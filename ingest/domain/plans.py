@@ -26,6 +26,8 @@ class Account:
 
     id: int
     name: str
+    #: Its messages in a queue may raise statuses by a basis (C9).
+    raise_consent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -326,11 +326,14 @@ def _merge_alike(ones: Sequence[Subscription]) -> Subscription:
     first, *others = [*live, *(one for one in ones if one.deleted)]
     if not others:
         return first
-    status = max((one.status for one in ones), key=rank_prohibition)
+    strictest = max([first, *others], key=lambda one: rank_prohibition(one.status))
     categories = sorted({name for one in ones for name in one.categories})
     merged = replace(
         first,
-        status=status,
+        status=strictest.status,
+        status_at=strictest.status_at,
+        status_by=strictest.status_by,
+        consent=strictest.consent,
         custom_fields=_keep([one.custom_fields for one in (first, *others)]),
         categories=tuple(categories),
     )

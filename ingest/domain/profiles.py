@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from msgspec import Struct, field
 
@@ -19,6 +20,11 @@ class SubscriptionKey(Struct, frozen=True):
     #: The canonical contact: lower-case email, `+digits`, `provider:subscription_id`,
     #: a chat id as text.
     contact: str
+
+
+def name_subscription(key: SubscriptionKey) -> str:
+    """Return the path of a subscription in changes."""
+    return f"subscriptions[{key.resource_id}/{key.channel}/{key.contact}]"
 
 
 class Subscription(Struct, frozen=True, kw_only=True):
@@ -41,6 +47,12 @@ class Subscription(Struct, frozen=True, kw_only=True):
     created_at: datetime | None = None
     #: When it last changed; None before it is first stored.
     updated_at: datetime | None = None
+    #: When its status was said; None for nobody knows, until it is dated (C6).
+    status_at: datetime | None = None
+    #: The import that said so, where that is kept.
+    status_by: UUID | None = None
+    #: By which basis, as it was sent; None for none (C5).
+    consent: Mapping[str, object] | None = None
 
 
 class Stamp(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ingest.domain.drafts import Draft
 from ingest.domain.imports import DecisionNote, Kept, Operation
-from ingest.domain.merge import name_subscription
+from ingest.domain.profiles import name_subscription
 from ingest.domain.updates import Action
 
 #: Why a value of a released import is not applied.

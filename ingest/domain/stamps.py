@@ -12,13 +12,14 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta, Struct, convert
 
 from ingest.domain.dates import EPOCH
-from ingest.domain.merge import name_subscription, same
+from ingest.domain.merge import same
 from ingest.domain.profiles import (
     Profile,
     Stamp,
     Stamps,
     Subscription,
     SubscriptionKey,
+    name_subscription,
 )
 
 #: What is older than everything: of values that no import has dated.

@@ -44,10 +44,15 @@ _WORDS: Mapping[str | int, str | None] = {
 }
 
 
+def read_word(status: object) -> str:
+    """Return a status, a word or a number, as a word; an absent one allows all."""
+    word = None if isinstance(status, bool) else _WORDS.get(cast(str | int, status))
+    return word or DEFAULT_STATUS
+
+
 def rank_prohibition(status: object) -> int:
     """Return how much a status, a word or a number, forbids; an absent one nothing."""
-    word = None if isinstance(status, bool) else _WORDS.get(cast(str | int, status))
-    return PROHIBITION.get(word or "", 0)
+    return PROHIBITION[read_word(status)]
 
 
 def parse_status(raw: object) -> str | None:

@@ -1,13 +1,15 @@
 """Subscriptions of an import, read and checked (contract section 6)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar, TypeVarTuple
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ingest.domain import values
+from ingest.domain.bases import parse_basis
 from ingest.domain.catalog import Catalog, Channel, Database, Resource
+from ingest.domain.consent import Basis
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
 from ingest.domain.names import one_of
 from ingest.domain.profiles import SubscriptionKey
@@ -43,11 +45,17 @@ class SubscriptionDraft(Struct, frozen=True, kw_only=True):
     custom_fields: Mapping[str, Update] = field(default_factory=dict)
     #: Categories to add; None when not sent.
     categories: tuple[str, ...] | None = None
+    #: The basis of its status; None for that of the import.
+    consent: Basis | None = None
 
 
 def indexed(faults: tuple[Fault, ...], index: int) -> list[Fault]:
     """Return `faults` with paths that name the subscription they are in."""
-    start = f"subscriptions[{index}]"
+    return within(faults, f"subscriptions[{index}]")
+
+
+def within(faults: Sequence[Fault], start: str) -> list[Fault]:
+    """Return `faults` with paths that begin with `start`."""
     return [
         replace(fault, path=f"{start}.{fault.path}" if fault.path else start)
         for fault in faults
@@ -116,7 +124,9 @@ def _refuse_deletion(raw: object) -> None:
 
 
 #: What may stand beside the contact.
-_OPTIONAL = frozenset({"status", "priority", "custom_fields", "cats", "is_delete"})
+_OPTIONAL = frozenset(
+    {"status", "priority", "custom_fields", "cats", "is_delete", "consent"}
+)
 
 
 def parse(
@@ -160,7 +170,19 @@ def _take(
             database, resource, channel, raw.get("custom_fields")
         ),
         categories=_parse_sent(raw, "cats", _parse_categories, resource),
+        consent=_parse_consent(raw),
     )
+
+
+def _parse_consent(raw: Mapping[str, object]) -> Basis | None:
+    """Read a basis; one without anything is none, as XML writes it."""
+    sent = raw.get("consent")
+    if sent is None or sent == "":
+        return None
+    try:
+        return parse_basis(sent)
+    except InvalidRequest as error:
+        raise InvalidRequest(within(error.faults, "consent")) from error
 
 
 def _parse_sent(
@@ -193,6 +215,7 @@ def _find_faults(
         _try(faults, "", parse_custom_fields, database, resource, channel, sent)
         _try(faults, "cats", _parse_sent, raw, "cats", _parse_categories, resource)
     _try(faults, "is_delete", _parse_sent, raw, "is_delete", _refuse_deletion)
+    _try(faults, "", _parse_consent, raw)
     return faults
 
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from ingest.domain.catalog import Catalog, Resource
+from ingest.domain.consent_guard import Guard
 from ingest.domain.documents import json_key
 from ingest.domain.errors import Fault, InvalidRequest
 from ingest.domain.limits import ProfileLimits, too_many
 from ingest.domain.profiles import Subscription, SubscriptionKey
-from ingest.domain.statuses import DEFAULT_STATUS
 from ingest.domain.subscription_drafts import (
     MAX_PRIORITY,
     SubscriptionDraft,
@@ -37,6 +37,7 @@ def _insert(
     resource: Resource,
     next_priority: int,
     limits: ProfileLimits,
+    guard: Guard,
 ) -> Subscription:
     """Make a new subscription (contract 14, point 44)."""
     custom_fields = apply_updates(draft.custom_fields, resource, {}, limits)
@@ -44,13 +45,17 @@ def _insert(
     priority = draft.priority
     if priority is None:
         priority = 0 if resource.raise_new_priority else next_priority
+    fact = guard.judge(draft, resource, None)
     return Subscription(
         key=draft.key,
         contact=draft.contact,
-        status=draft.status or DEFAULT_STATUS,
+        status=fact.status,
         priority=priority,
         custom_fields=custom_fields,
         categories=tuple(sorted(draft.categories or ())),
+        status_at=fact.at,
+        status_by=fact.by,
+        consent=fact.consent,
     )
 
 
@@ -59,6 +64,7 @@ def _update(
     resource: Resource,
     stored: Subscription,
     limits: ProfileLimits,
+    guard: Guard,
 ) -> Subscription:
     """Change a stored subscription, or return the identical one.
 
@@ -77,12 +83,20 @@ def _update(
     updated = replace(
         stored,
         contact=draft.contact,
-        status=draft.status or stored.status,
         priority=stored.priority if draft.priority is None else draft.priority,
         custom_fields=stored_fields if same_fields else custom_fields,
         categories=categories,
         deleted=False,
     )
+    if guard.heeds(draft, stored):
+        fact = guard.judge(draft, resource, stored)
+        updated = replace(
+            updated,
+            status=fact.status,
+            status_at=fact.at,
+            status_by=fact.by,
+            consent=fact.consent,
+        )
     return stored if same_fields and updated == stored else updated
 
 
@@ -90,6 +104,7 @@ def merge(
     existing: Mapping[SubscriptionKey, Subscription],
     drafts: Sequence[SubscriptionDraft],
     catalog: Catalog,
+    guard: Guard,
     *,
     skip_invalid: bool,
 ) -> tuple[dict[SubscriptionKey, Subscription], tuple[Fault, ...]]:
@@ -98,8 +113,8 @@ def merge(
     Those not listed stay, and unchanged ones are the identical objects. A new one
     without a priority comes after the lowest of all that the profile has on any
     resource and channel, deleted ones left out, and after those that this import
-    has set before it. Without `skip_invalid` every fault is raised together; more
-    than the limit is never taken.
+    has set before it. The `guard` decides on statuses. Without
+    `skip_invalid` every fault is raised together; more than the limit is never taken.
     """
     merged = dict(existing)
     faults: list[Fault] = []
@@ -112,9 +127,9 @@ def merge(
         try:
             if stored is None:
                 priority = min(lowest + 1, MAX_PRIORITY)
-                after = _insert(draft, resource, priority, catalog.limits)
+                after = _insert(draft, resource, priority, catalog.limits, guard)
             else:
-                after = _update(draft, resource, stored, catalog.limits)
+                after = _update(draft, resource, stored, catalog.limits, guard)
         except InvalidRequest as error:
             faults.extend(indexed(error.faults, draft.index))
             continue

@@ -23,6 +23,8 @@ class Scope(StrEnum):
     DELETE = "delete"
     #: Merge profiles, and part them; never granted by default (D4).
     MERGE = "merge"
+    #: Raise statuses by a basis; never granted by default (C9).
+    CONSENT = "consent"
     #: See and operate everything in the console; never granted by default.
     ADMIN = "admin"
 

@@ -65,6 +65,9 @@ class Workspace:
         self.current = dict(self.loaded)
         #: Of merged profiles that are looked for by their ids.
         self.aliases = dict(aliases or {})
+        #: What the import that is being applied has changed, as it was before; None
+        #: where there was none.
+        self.touched: dict[tuple[int, str], Profile | None] = {}
         #: How many others each has taken over here.
         self.absorbed: Counter[tuple[int, str]] = Counter()
         self._held: dict[tuple[int, str], Set[Lookup]] = {}
@@ -153,6 +156,7 @@ class Workspace:
         for lookup in held - keys:
             self._holders[profile.database_id, lookup].pop(profile.id, None)
         self._index(profile, keys, keys - held)
+        self.touched.setdefault(address, self.current.get(address))
         self.current[address] = profile
         self._removed.discard(address)
         if due:
@@ -163,6 +167,7 @@ class Workspace:
         address = (profile.database_id, profile.id)
         for lookup in self._held.pop(address):
             self._holders[profile.database_id, lookup].pop(profile.id, None)
+        self.touched.setdefault(address, self.current[address])
         del self.current[address]
         self._removed.add(address)
         self._due.pop(address, None)
@@ -190,6 +195,10 @@ class Workspace:
         for one in absorbed:
             alias = Alias(survivor.id, merge_id)
             self.aliases[one.database_id, one.id] = alias
+
+    def replace_touched(self, profile: Profile) -> None:
+        """Hold `profile` instead of what was put last, which has the same keys."""
+        self.current[profile.database_id, profile.id] = profile
 
     def find_holders(self, database_id: int, lookup: Lookup) -> Set[str]:
         """Return the ids of the profiles that hold `lookup`."""

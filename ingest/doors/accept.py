@@ -108,6 +108,8 @@ def accept(
     """
     check_access(token, envelope.database_id, catalog)
     check_policy(token, envelope.database_id, envelope.on_ambiguous)
+    if token.allows(Scope.CONSENT, envelope.database_id):
+        envelope = replace(envelope, may_raise=True)
     import_ = to_import(
         envelope,
         import_id=name.import_id if name else uuid7(),

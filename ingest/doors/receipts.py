@@ -23,6 +23,7 @@ from ingest.wire.reply_types import (
     KeptView,
     ReceiptReply,
     WaitingReply,
+    hide_stored,
 )
 
 #: Whoever cannot have a connection in this time is told that there is none.
@@ -49,7 +50,10 @@ class StoredReceipt:
         if stored or isinstance(self.reply, WaitingReply):
             return self.reply
         paths = [ChangeView(path=change.path) for change in self.reply.changes]
-        return replace(self.reply, changes=paths, candidates=UNSET, decision=UNSET)
+        kept = hide_stored(self.reply.kept) if self.reply.kept else UNSET
+        return replace(
+            self.reply, changes=paths, kept=kept, candidates=UNSET, decision=UNSET
+        )
 
 
 #: Of few receipts.
@@ -124,7 +128,8 @@ class Receipts:
             """
             SELECT import_id, error, error_text, profile_id, accepted_at, fingerprint,
                    ARRAY(SELECT value ->> 'path'
-                           FROM jsonb_array_elements(kept)) AS kept
+                           FROM jsonb_array_elements(kept)
+                          WHERE NOT value ? 'stored') AS kept
               FROM imports
              WHERE import_id = ANY(%(ids)s::uuid[])
             """,

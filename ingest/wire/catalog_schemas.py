@@ -17,6 +17,7 @@ from ingest.domain.catalog import (
     Novelty,
     SegmentKind,
 )
+from ingest.domain.consent import REQUIREMENTS, ConsentPolicy
 from ingest.domain.errors import InvalidValue
 from ingest.domain.fields import parse as parse_value
 from ingest.domain.imports import OnAmbiguous, Otherwise
@@ -67,6 +68,7 @@ _SOURCE = validate.Regexp(rf"{SOURCE}\Z", error=SOURCE_TEXT)
 _REGION = validate.OneOf(
     REGIONS, error="Must be a two-letter country code (ISO 3166), such as RU."
 )
+_REQUIRED = f"Must be one of: {', '.join(REQUIREMENTS)}."
 _NOT_RESERVED = validate.NoneOf(
     RESERVED_NAMES, error=f"Must not be a reserved name ({', '.join(RESERVED_NAMES)})."
 )
@@ -109,6 +111,10 @@ def _flag() -> fields.Boolean:
 
 def _list(inner: fields.Field[Any]) -> fields.List[Any]:
     return fields.List(inner, load_default=list)
+
+
+def _consent() -> fields.Enum[ConsentPolicy]:
+    return fields.Enum(ConsentPolicy, by_value=True, load_default=None)
 
 
 def _own_fields(inner: fields.Field[Any]) -> fields.List[Any]:
@@ -161,6 +167,7 @@ class AccountSchema(_TableSchema):
 
     id = _id()
     name = _text()
+    raise_consent = _flag()
 
 
 class ResourceFieldSchema(_TableSchema):
@@ -198,6 +205,7 @@ class DatabaseSchema(_OwnerSchema):
     ignore_unknown_fields = _flag()
     phone_region = fields.String(load_default=None, validate=_REGION)
     timezone = fields.String(load_default="UTC", validate=_check_zone)
+    consent = _consent()
     claims = _flag()
     times = _flag()
     sources = fields.Dict(
@@ -230,6 +238,11 @@ class ResourceSchema(_OwnerSchema):
     channels = _list(fields.Enum(Channel, by_value=True))
     categories = _list(fields.String(validate=_TEXT))
     raise_new_priority = _flag()
+    consent = _consent()
+    consent_requires = _list(
+        fields.String(validate=validate.OneOf(REQUIREMENTS, error=_REQUIRED))
+    )
+    consent_history = _flag()
     own_fields = _own_fields(fields.Nested(ResourceFieldSchema))
 
 

@@ -12,6 +12,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError
 from msgspec import UNSET, Meta, UnsetType, convert, defstruct
 from msgspec.structs import astuple, fields, replace
 
+from ingest.domain.consent import Authority
 from ingest.domain.declarations import KEY_PARTS, PARAMETERS
 from ingest.domain.errors import Fault, InvalidRequest
 from ingest.domain.imports import (
@@ -42,6 +43,7 @@ from ingest.wire.parameters import (
     parse_policy,
     parse_scalar,
     parse_text,
+    read_basis,
 )
 from ingest.wire.promises import DRY_RUN
 
@@ -58,6 +60,8 @@ class Envelope(Order, frozen=True, kw_only=True):
     synchronous: bool = True
     #: None for the one that the door chooses.
     lane: Lane | None = None
+    #: Its sender may raise statuses by a basis; never told, but granted (C9).
+    may_raise: bool = False
     #: No mode was told: an element's lone key chooses its own (16.1).
     by_lone_key: bool = False
 
@@ -93,6 +97,7 @@ PARSERS: Mapping[str, Callable[[object], object]] = {
 #: The form in which nearly all send what each parser reads.
 _PLAIN_TEXT = Annotated[str, Meta(min_length=1)]
 _PLAIN_ID = Annotated[int, Meta(ge=1, le=MAX_ID)]
+_NOTHING = Annotated[int, Meta(ge=1, le=0)]
 _PLAIN_FORMS: Mapping[Callable[[object], object], Any] = {
     parse_text: _PLAIN_TEXT,
     parse_digits_or_text: _PLAIN_TEXT,
@@ -102,8 +107,9 @@ _PLAIN_FORMS: Mapping[Callable[[object], object], Any] = {
     parse_mode: Matching,
     parse_lane: Lane,
     parse_policy: OnAmbiguous,
-    # None is: moments are of one zone once they are read.
-    parse_as_of: Annotated[int, Meta(ge=1, le=0)],
+    # None are: moments are of one zone once they are read.
+    parse_as_of: _NOTHING,
+    read_basis: _NOTHING,
     parse_otherwise: Otherwise,
     parse_scalar: _PLAIN_TEXT | int | float | bool,
     parse_document: dict,
@@ -136,7 +142,8 @@ def _faults(messages: object, path: str) -> Iterator[Fault]:
     match messages:
         case dict():
             for index, inner in messages.items():
-                yield from _faults(inner, f"{path}[{index}]")
+                named = f".{index}" if isinstance(index, str) else f"[{index}]"
+                yield from _faults(inner, path + named)
         case list():
             for message in messages:
                 yield Fault(code=400, message=message, path=path)
@@ -293,6 +300,7 @@ def to_import(
         accepted_at=accepted_at,
         door=door,
         token_id=token_id,
+        authority=Authority.RAISE if envelope.may_raise else Authority.NONE,
         fingerprint=fingerprint,
         **dict(zip(_ORDERED, _get_ordered(envelope), strict=True)),
     )

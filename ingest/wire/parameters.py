@@ -12,6 +12,8 @@ from uuid import UUID
 
 from marshmallow import ValidationError, fields
 
+from ingest.domain.bases import parse_basis
+from ingest.domain.consent import Basis
 from ingest.domain.dates import parse_moment
 from ingest.domain.errors import InvalidRequest, InvalidValue
 from ingest.domain.imports import (
@@ -138,6 +140,17 @@ def find_parameter(
         raise InvalidRequest(str(error.messages[0]), name) from error
 
 
+def read_basis(value: object) -> Basis:
+    """Take the basis of statuses (C5)."""
+    try:
+        return parse_basis(value)
+    except InvalidRequest as error:
+        found: dict[str, list[str]] = {}
+        for fault in error.faults:
+            found.setdefault(fault.path, []).append(fault.message)
+        raise ValidationError(found.get("") or found) from error
+
+
 def parse_otherwise(value: object) -> Otherwise:
     """Take the name of what follows if a policy does not decide."""
     try:
@@ -188,6 +201,7 @@ PARSERS_BY_KIND: Mapping[Any, Callable[[object], object]] = {
     Matching: parse_mode,
     OnAmbiguous: parse_policy,
     Timestamp: parse_as_of,
+    Basis: read_basis,
     Otherwise: parse_otherwise,
     Scalar: parse_scalar,
     Mapping[str, object]: parse_document,

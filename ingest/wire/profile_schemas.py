@@ -7,6 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ingest.domain import geo, matching, merge, precedence, subscriptions
+from ingest.domain.bases import find_ahead
 from ingest.domain.batches import Prepared
 from ingest.domain.catalog import Catalog, Database
 from ingest.domain.drafts import Draft, read_phones
@@ -54,6 +55,7 @@ class ProfileSchemas:
         else:
             draft = self._load_change(change, import_.data, database, faults)
         faults.extend(precedence.check_moments(import_, draft, database))
+        faults.extend(_check_bases(import_, draft))
         faults.extend(merge.check_segments(import_, self.catalog))
         search = NO_SEARCH
         try:
@@ -145,6 +147,20 @@ class ProfileSchemas:
         if schema is None:
             schema = self._schemas[database.id] = DataSchema(database)
         return schema
+
+
+def _check_bases(import_: Import, draft: Draft) -> list[Fault]:
+    """Return a fault for each basis of a moment that is not yet there (C5)."""
+    bases = [(import_.consent, "consent.time")]
+    bases += [
+        (one.consent, f"data.subscriptions[{one.index}].consent.time")
+        for one in draft.subscriptions
+    ]
+    return [
+        Fault(code=400, message=message, path=path)
+        for basis, path in bases
+        if (message := find_ahead(basis, import_.accepted_at))
+    ]
 
 
 def _keep_phones(import_: Import, database: Database, loaded: dict[str, Any]) -> None:

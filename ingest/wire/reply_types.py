@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 
 from ingest.domain.catalog_views import DatabaseView, FieldView, ResourceView
 from ingest.domain.imports import (
@@ -151,16 +152,26 @@ class KeptView(Struct, frozen=True, kw_only=True):
             description="Of an undo: `changed since`, `needed` (it found the profile),"
             " `consent`, or `taken` (another profile holds it). Of an import: `newer`"
             " or `ranked` (what is stored is newer, or of a source of higher rank), or"
-            " `between` (the number was increased before and after)"
+            " `between` (the number was increased before and after). Of a status: `no"
+            " basis`, `incomplete basis`, `right` (the token may not raise),"
+            " `complained`, `older than the opt-out`, or `newer`"
         ),
     ]
     by: Annotated[UUID | UnsetType, Meta(description="Import that keeps the value")] = (
         UNSET
     )
     sent: Annotated[Any, Meta(description="Value that was not written")] = UNSET
+    stored: Annotated[
+        Any, Meta(description="Status that stays, if the token may read")
+    ] = UNSET
     since: Annotated[
         Timestamp | UnsetType, Meta(description="When the stored value was written")
     ] = UNSET
+
+
+def hide_stored(kept: list[KeptView]) -> list[KeptView]:
+    """Return what was left for those who may not read what is stored."""
+    return [replace(one, stored=UNSET) for one in kept]
 
 
 class ReversedView(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):

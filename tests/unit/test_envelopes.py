@@ -241,6 +241,9 @@ SENT: Mapping[str, st.SearchStrategy[object]] = {
     "as_of": st.sampled_from(
         ["2026-11-20T10:00:00Z", "2026-11-20T12:00+02:00", 1763632800, "", "soon", None]
     ),
+    "consent": st.sampled_from(
+        [{"source": "x", "raise": "1"}, {"raise": True}, {"source": "x", "y": 1}, "", 1]
+    ),
     "otherwise": st.sampled_from(["reject", "hold", "first", "Hold", "", None, 1]),
     "db_id": st.sampled_from([1, 2**31 - 1, 2**31, 0, "1", 1.0, True, None]),
     "resource_id": st.sampled_from([1, 0, -1, "7", None, ""]),

@@ -40,7 +40,17 @@ SUBSCRIPTIONS = st.builds(
     created_at=TIMES,
     updated_at=TIMES,
 )
-LISTED = st.lists(SUBSCRIPTIONS, max_size=5, unique_by=lambda one: one.key)
+#: As they are read: each status is of some time.
+DATED = st.builds(
+    lambda one, at, by, consent: replace(
+        one, status_at=at or one.updated_at, status_by=by, consent=consent
+    ),
+    SUBSCRIPTIONS,
+    st.none() | TIMES,
+    st.none() | st.uuids(),
+    st.none() | st.dictionaries(TEXTS, TEXTS, min_size=1, max_size=2),
+)
+LISTED = st.lists(DATED, max_size=5, unique_by=lambda one: one.key)
 
 
 @given(LISTED)
@@ -77,6 +87,32 @@ def test_only_what_changed_gets_a_new_time(
         is_same = after[key] is before[key]
         assert read.created_at == before[key].created_at
         assert read.updated_at == (before[key].updated_at if is_same else LATER)
+        facts = (read.status_by, read.consent)
+        assert facts == (before[key].status_by, before[key].consent)
+        is_known = is_same or facts != (None, None)
+        assert read.status_at == (before[key].status_at if is_known else LATER)
+
+
+def test_a_status_is_of_its_own_moment_once_something_else_changes() -> None:
+    key = SubscriptionKey(1, Channel.EMAIL, "ann@example.com")
+    fresh = Subscription(
+        key=key,
+        contact={"email": "ann@example.com"},
+        status="unsubscribed",
+        priority=0,
+        # When the import was accepted; nobody traces it.
+        status_at=NOW - timedelta(seconds=1),
+    )
+    document = dump_changed({key: fresh}, {}, NOW)
+    assert document is not None
+    stored = load_subscriptions(document)
+    assert stored[key].status_at == NOW
+
+    moved = {key: replace(stored[key], priority=1)}
+    document = dump_changed(moved, stored, LATER)
+    assert document is not None
+    again = load_subscriptions(document)[key]
+    assert (again.updated_at, again.status_at) == (LATER, NOW)
 
 
 def test_a_new_one_is_created_now() -> None:

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from ingest.domain.catalog import Catalog, Channel, Database, Field, FieldType, Resource
+from ingest.domain.consent_guard import Guard
 from ingest.domain.errors import Fault, InvalidRequest
 from ingest.domain.profiles import Subscription, SubscriptionKey
 from ingest.domain.subscriptions import merge, parse_all
+from tests.factories import make_import
 
 DATABASE = Database(id=1, name="Customers", account_id=1, default_resource_id=1)
 SITE = Resource(
@@ -60,6 +62,7 @@ STORED = Subscription(
     custom_fields={"visits": 5, "note": "first"},
     categories=("news",),
 )
+IMPORT = make_import()
 EMAIL = {"channel": "email", "email": "john@example.com", "resource_id": 1}
 SMS = {"channel": "sms", "phone": "+79000000000", "resource_id": 1}
 
@@ -69,7 +72,8 @@ def lay(
 ) -> tuple[dict[SubscriptionKey, Subscription], tuple[Fault, ...]]:
     """Merge what was `sent` into what is `stored`, as the apply step does."""
     drafts, _ = parse_all(sent, DATABASE, CATALOG, skip_invalid=False)
-    return merge(stored or {}, drafts, CATALOG, skip_invalid=skip_invalid)
+    guard = Guard(IMPORT, DATABASE)
+    return merge(stored or {}, drafts, CATALOG, guard, skip_invalid=skip_invalid)
 
 
 def inserted(sent: Mapping[str, object], stored: Stored | None = None) -> Subscription:
@@ -101,6 +105,7 @@ def test_a_new_subscription_is_stored_as_sent() -> None:
             key=KEY,
             contact={"email": "john@example.com"},
             status="unconfirmed",
+            status_at=IMPORT.accepted_at,
             priority=7,
             custom_fields={"visits": 1},
             categories=("news", "sales"),
@@ -205,7 +210,11 @@ def test_an_unchanged_subscription_is_the_identical_one(
 @pytest.mark.parametrize(
     ("sent", "changed"),
     [
-        pytest.param({"status": 0}, {"status": "subscribed"}, id="status 0 is a value"),
+        pytest.param(
+            {"status": 0},
+            {"status": "subscribed", "status_at": IMPORT.accepted_at},
+            id="status 0 is a value",
+        ),
         pytest.param({"priority": 0}, {"priority": 0}, id="priority 0 is a value"),
         pytest.param(
             {"cats": ["travel"]},
@@ -261,7 +270,9 @@ def test_true_in_place_of_1_is_a_change() -> None:
 def test_a_deleted_subscription_is_restored_with_its_data() -> None:
     after = updated({"status": 0}, structs.replace(STORED, deleted=True))
 
-    assert after == structs.replace(STORED, status="subscribed")
+    assert after == structs.replace(
+        STORED, status="subscribed", status_at=IMPORT.accepted_at
+    )
 
 
 @pytest.mark.fact("6.2-unlisted")

@@ -167,8 +167,11 @@ class Consumer:
         check_owner(order, known.catalog)
         now = datetime.now(UTC)
         name = self._name(order, message, known.namer, now)
+        envelope = order.envelope
+        if order.account_id in known.catalog.raising_accounts:
+            envelope = replace(envelope, may_raise=True)
         import_ = to_import(
-            order.envelope,
+            envelope,
             import_id=name.import_id,
             accepted_at=now,
             door="broker",

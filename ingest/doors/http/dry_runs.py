@@ -84,6 +84,6 @@ def _view(outcome: Outcome, *, reads: bool) -> DryRunReceipt:
         faults=[explain_fault(fault) for fault in outcome.faults],
         skipped=[explain_fault(fault) for fault in outcome.skipped],
         warnings=[explain_fault(fault) for fault in outcome.warnings],
-        kept=view_kept(outcome) or UNSET,
+        kept=view_kept(outcome, reads=reads) or UNSET,
         candidates=list(outcome.candidates) if reads and outcome.candidates else UNSET,
     )

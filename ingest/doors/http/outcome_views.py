@@ -3,7 +3,7 @@
 from msgspec import convert, to_builtins
 
 from ingest.domain.imports import Outcome
-from ingest.wire.reply_types import ChangeView, KeptView
+from ingest.wire.reply_types import ChangeView, KeptView, hide_stored
 
 
 def view_changes(outcome: Outcome, *, reads: bool) -> list[ChangeView]:
@@ -14,6 +14,7 @@ def view_changes(outcome: Outcome, *, reads: bool) -> list[ChangeView]:
     ]
 
 
-def view_kept(outcome: Outcome) -> list[KeptView]:
-    """Return the values that were left as they were."""
-    return convert(to_builtins(outcome.kept), list[KeptView])
+def view_kept(outcome: Outcome, *, reads: bool = True) -> list[KeptView]:
+    """Return the values that were left; stored ones to those who may read them."""
+    kept = convert(to_builtins(outcome.kept), list[KeptView])
+    return kept if reads else hide_stored(kept)

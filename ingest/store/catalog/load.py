@@ -161,4 +161,7 @@ def load_catalog(
         conditions=compile_triggers(
             declared.triggers.values(), declared.segments, databases, resources
         ),
+        raising_accounts=frozenset(
+            each.id for each in declared.accounts.values() if each.raise_consent
+        ),
     )

@@ -21,11 +21,13 @@ def save_accounts(connection: Connection, declared: DeclaredCatalog) -> None:
     execute_rows(
         connection,
         """
-        INSERT INTO accounts (id, name)
-        SELECT id, name
-          FROM jsonb_to_recordset(%(rows)s::jsonb) AS declared (id integer, name text)
+        INSERT INTO accounts (id, name, raise_consent)
+        SELECT id, name, raise_consent
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS declared (id integer, name text, raise_consent boolean)
             ON CONFLICT (id) DO UPDATE
-           SET name = excluded.name
+           SET name = excluded.name,
+               raise_consent = excluded.raise_consent
         """,
         [to_row(each) for each in declared.accounts.values()],
     )
@@ -39,17 +41,17 @@ def save_databases(connection: Connection, declared: DeclaredCatalog) -> None:
         INSERT INTO databases (id, account_id, name, default_resource_id,
                                ignore_unknown_fields, phone_region, claims,
                                on_ambiguous, otherwise, merge_keys, merge_blocked,
-                               merge_limit, times, sources, timezone)
+                               merge_limit, times, sources, timezone, consent)
         SELECT id, account_id, name, default_resource_id, ignore_unknown_fields,
                phone_region, claims, on_ambiguous, otherwise, merge_keys,
-               merge_blocked, merge_limit, times, sources, timezone
+               merge_blocked, merge_limit, times, sources, timezone, consent
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS declared (id integer, account_id integer, name text,
                             default_resource_id integer, ignore_unknown_fields boolean,
                             phone_region text, claims boolean, on_ambiguous text,
                             otherwise text, merge_keys text[], merge_blocked text[],
                             merge_limit integer, times boolean, sources jsonb,
-                            timezone text)
+                            timezone text, consent text)
             ON CONFLICT (id) DO UPDATE
            SET account_id = excluded.account_id,
                name = excluded.name,
@@ -64,7 +66,8 @@ def save_databases(connection: Connection, declared: DeclaredCatalog) -> None:
                merge_limit = excluded.merge_limit,
                times = excluded.times,
                sources = excluded.sources,
-               timezone = excluded.timezone
+               timezone = excluded.timezone,
+               consent = excluded.consent
         """,
         [to_row(each) for each in declared.databases.values()],
     )
@@ -76,13 +79,17 @@ def save_resources(connection: Connection, declared: DeclaredCatalog) -> None:
         connection,
         """
         INSERT INTO resources (id, account_id, name, url, database_ids, channels,
-                               categories, raise_new_priority)
+                               categories, raise_new_priority, consent,
+                               consent_requires, consent_history)
         SELECT id, account_id, name, url, database_ids, channels,
-               categories, raise_new_priority
+               categories, raise_new_priority, consent, consent_requires,
+               consent_history
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS declared (id integer, account_id integer, name text, url text,
                             database_ids integer[], channels text[],
-                            categories text[], raise_new_priority boolean)
+                            categories text[], raise_new_priority boolean,
+                            consent text, consent_requires text[],
+                            consent_history boolean)
             ON CONFLICT (id) DO UPDATE
            SET account_id = excluded.account_id,
                name = excluded.name,
@@ -90,7 +97,10 @@ def save_resources(connection: Connection, declared: DeclaredCatalog) -> None:
                database_ids = excluded.database_ids,
                channels = excluded.channels,
                categories = excluded.categories,
-               raise_new_priority = excluded.raise_new_priority
+               raise_new_priority = excluded.raise_new_priority,
+               consent = excluded.consent,
+               consent_requires = excluded.consent_requires,
+               consent_history = excluded.consent_history
         """,
         [to_row(each) for each in declared.resources.values()],
     )

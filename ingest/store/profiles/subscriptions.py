@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 
@@ -26,8 +27,17 @@ class _Stored(msgspec.Struct, frozen=True, array_like=True):
     updated_at: datetime | None
 
 
+class _Traced(_Stored, frozen=True, array_like=True):
+    """One whose status is known to be of another moment, or of whom, or by what."""
+
+    #: None while it is of when it was updated.
+    status_at: datetime | None = None
+    status_by: UUID | None = None
+    consent: Mapping[str, object] | None = None
+
+
 _ENCODER = msgspec.json.Encoder()
-_DECODER = msgspec.json.Decoder(list[_Stored])
+_DECODER = msgspec.json.Decoder(list[_Traced])
 
 
 def load_subscriptions(document: str) -> dict[SubscriptionKey, Subscription]:
@@ -35,6 +45,7 @@ def load_subscriptions(document: str) -> dict[SubscriptionKey, Subscription]:
     subscriptions = {}
     for stored in _DECODER.decode(document):
         key = SubscriptionKey(stored.resource_id, stored.channel, stored.contact)
+        updated_at = stored.updated_at or stored.created_at
         subscriptions[key] = Subscription(
             key=key,
             contact=stored.contact_data,
@@ -44,7 +55,10 @@ def load_subscriptions(document: str) -> dict[SubscriptionKey, Subscription]:
             categories=stored.categories,
             deleted=stored.is_deleted,
             created_at=stored.created_at,
-            updated_at=stored.updated_at or stored.created_at,
+            updated_at=updated_at,
+            status_at=stored.status_at or updated_at,
+            status_by=stored.status_by,
+            consent=stored.consent,
         )
     return subscriptions
 
@@ -64,30 +78,31 @@ def dump_changed(
     ):
         return None
     return _dump(
-        (one, (one.updated_at or now) if before.get(key, one) is one else now)
+        _to_stored(one, (one.updated_at or now) if was is one else now, was)
         for key, one in subscriptions.items()
+        for was in [before.get(key, one)]
     )
 
 
 def dump_subscriptions(subscriptions: Iterable[Subscription]) -> str:
     """Return the document to store, of subscriptions that changed when they say."""
-    return _dump((one, one.updated_at) for one in subscriptions)
+    return _dump(_to_stored(one, one.updated_at, one) for one in subscriptions)
 
 
-def _dump(updated: Iterable[tuple[Subscription, datetime | None]]) -> str:
-    stored = [_to_stored(one, updated_at) for one, updated_at in updated]
-    stored.sort(key=_rank)
-    return _ENCODER.encode(stored).decode()
+def _dump(subscriptions: Iterable[_Stored]) -> str:
+    return _ENCODER.encode(sorted(subscriptions, key=_rank)).decode()
 
 
 def _rank(stored: _Stored) -> tuple[int, int, str, str]:
     return stored.priority, stored.resource_id, stored.channel, stored.contact
 
 
-def _to_stored(subscription: Subscription, updated_at: datetime | None) -> _Stored:
+def _to_stored(
+    subscription: Subscription, updated_at: datetime | None, before: Subscription
+) -> _Stored:
     key = subscription.key
     created_at = subscription.created_at or updated_at
-    return _Stored(
+    stored = (
         key.resource_id,
         key.channel,
         key.contact,
@@ -100,3 +115,12 @@ def _to_stored(subscription: Subscription, updated_at: datetime | None) -> _Stor
         created_at,
         None if updated_at == created_at else updated_at,
     )
+    by, consent = subscription.status_by, subscription.consent
+    if by is None and consent is None:
+        # Nobody traces it: a status that has changed is of when it is stored.
+        is_of_update = (
+            before is subscription and subscription.created_at is None
+        ) or before.status != subscription.status
+        if is_of_update or subscription.status_at in (None, updated_at):
+            return _Stored(*stored)
+    return _Traced(*stored, subscription.status_at, by, consent)

@@ -9,6 +9,7 @@ from msgspec import Struct, to_builtins
 from msgspec.structs import asdict
 
 from ingest.domain.answers import Answer
+from ingest.domain.consent import PROTECTING
 from ingest.domain.errors import Fault
 from ingest.domain.imports import Import, Outcome, State
 from ingest.store.database import Connection
@@ -49,7 +50,7 @@ def ask_answers(connection: Connection, import_ids: Iterable[UUID]) -> Iterator[
             profile_id=profile_id,
             accepted_at=accepted_at,
             fingerprint=fingerprint,
-            kept=tuple(one["path"] for one in kept or ()),
+            kept=tuple(one["path"] for one in kept or () if "stored" not in one),
         )
         for import_id, error, text, profile_id, accepted_at, fingerprint, kept in rows
     )
@@ -71,12 +72,12 @@ def insert_receipts(
                 matched_by, state, error, error_text, faults, profile_id, changes,
                 skipped, skip_triggers, accepted_at, started_at, applied_at,
                 fingerprint, warnings, operators, claims, kept, undoes,
-                candidates, profiles, decision)
+                candidates, profiles, decision, protected)
         SELECT import_id, database_id, door, token_id, operation, matching,
                matched_by, state, error, error_text, faults, profile_id, changes,
                skipped, skip_triggers, accepted_at, started_at, %(now)s,
                fingerprint, warnings, operators, claims, kept, undoes,
-               candidates, profiles, decision
+               candidates, profiles, decision, protected
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS fresh (import_id uuid, database_id integer, door text,
                          token_id integer, operation text, matching text,
@@ -86,7 +87,7 @@ def insert_receipts(
                          started_at timestamptz, fingerprint text,
                          warnings jsonb, operators jsonb, claims jsonb,
                          kept jsonb, undoes uuid, candidates jsonb,
-                         profiles text[], decision jsonb)
+                         profiles text[], decision jsonb, protected integer)
         """,
         receipts,
         now,
@@ -110,12 +111,12 @@ def copy_receipts(connection: Connection, imports: Iterable[Import]) -> None:
                 matched_by, state, error, error_text, faults, profile_id, changes,
                 skipped, skip_triggers, accepted_at, started_at, applied_at,
                 fingerprint, turn, operators, claims, kept, undoes, candidates,
-                profiles, decision)
+                profiles, decision, protected)
         SELECT wanted.import_id, database_id, door, token_id, operation, matching,
                matched_by, state, error, error_text, faults, profile_id, changes,
                skipped, skip_triggers, accepted_at, started_at, applied_at,
                fingerprint, turn, operators, claims, kept, undoes, candidates,
-               profiles, decision
+               profiles, decision, protected
           FROM unnest(%(ids)s::uuid[], %(others)s::uuid[])
                AS wanted (import_id, other_id)
          -- Probes of the primary key: as joins they could begin with all receipts.
@@ -164,6 +165,8 @@ def _write_row(receipt: Receipt) -> dict[str, object]:
     row, release = _row(receipt), receipt.import_.release
     if release is not None and receipt.outcome.state is not State.HELD:
         row["decision"] = to_builtins(release.note)
+    if protected := sum(one.reason in PROTECTING for one in receipt.outcome.kept):
+        row["protected"] = protected
     return row
 
 

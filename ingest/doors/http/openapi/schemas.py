@@ -46,6 +46,7 @@ _BY_PARSER: Mapping[Callable[[object], object], JsonSchema] = {
     parameters.parse_mode: {"type": "string", "enum": [*Matching]},
     parameters.parse_policy: {"type": "string", "enum": [*OnAmbiguous]},
     parameters.parse_as_of: {"type": "string", "format": "date-time"},
+    parameters.read_basis: {"$ref": "#/components/schemas/Consent"},
     parameters.parse_otherwise: {"type": "string", "enum": [*Otherwise]},
     parameters.parse_lane: {"type": "string", "enum": [*Lane]},
     parameters.parse_scalar: {"type": ["string", "number", "boolean"]},
@@ -179,12 +180,37 @@ _CHANGE: JsonSchema = {
 }
 
 
+_CONSENT: JsonSchema = {
+    "type": "object",
+    "description": "Basis of a status: who agreed to what, where, and when",
+    "properties": {
+        "raise": {
+            "type": "boolean",
+            "description": "`true`: it may replace an older opt-out",
+        },
+        "source": {**_TEXT, "maxLength": 200, "examples": ["checkout"]},
+        "time": {
+            "type": "string",
+            "format": "date-time",
+            "description": "When the person decided. Default: on acceptance",
+        },
+        "ip": {"anyOf": [*_ADDRESSES]},
+        "url": {**_TEXT, "maxLength": 2000},
+        "text": {**_TEXT, "maxLength": 1000, "description": "What the person read"},
+        "version": {**_TEXT, "maxLength": 100},
+    },
+    "required": ["source"],
+    "additionalProperties": False,
+}
+
+
 def build_request_schemas() -> dict[str, JsonSchema]:
     """Return the shapes that several requests share, by name."""
     return {
         "ProfileData": _PROFILE_DATA,
         "WrappedProfile": describe_parameters(list_names(Level.ELEMENT), ["data"]),
         "Change": _CHANGE,
+        "Consent": _CONSENT,
         "Subscription": {
             "type": "object",
             "description": "Identified by resource, channel, and contact;"
@@ -210,6 +236,7 @@ def build_subscription_properties() -> dict[str, JsonSchema]:
         "priority": {"type": "integer", "minimum": -1, "maximum": MAX_PRIORITY},
         "custom_fields": {"type": "object", "properties": fields},
         "cats": {"type": "array", "items": _TEXT},
+        "consent": {"$ref": "#/components/schemas/Consent"},
         "email": _EMAIL,
         "phone": _PHONE,
         "provider": {"type": "string", "examples": ["android-firebase"]},

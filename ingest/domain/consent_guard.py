@@ -1,0 +1,208 @@
+"""The guard of statuses: what of an import's statuses is written, and what is kept."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct, to_builtins
+
+from ingest.domain.catalog import Database, Resource
+from ingest.domain.consent import (
+    LATER,
+    OLDER,
+    Claim,
+    Rules,
+    Ruling,
+    StoredStatus,
+    decide,
+    find_policy,
+    is_guarding,
+)
+from ingest.domain.imports import Import, Kept
+from ingest.domain.profiles import (
+    Profile,
+    Subscription,
+    SubscriptionKey,
+    name_subscription,
+)
+from ingest.domain.statuses import DEFAULT_STATUS, read_word
+from ingest.domain.subscription_drafts import SubscriptionDraft
+
+#: The door whose imports are guarded unless the catalog has a word.
+_FILE = "file"
+#: The status of a profile as a whole.
+STATUS = "_status"
+#: In place of its channel.
+OF_PROFILE = "profile"
+
+
+class StatusFact(Struct, frozen=True, kw_only=True):
+    """A status, and what is known of it."""
+
+    status: str
+    #: None where nobody knows.
+    at: datetime | None = None
+    by: UUID | None = None
+    consent: Mapping[str, object] | None = None
+
+
+class Unapplied(Struct, frozen=True, kw_only=True):
+    """A status that was said before the one that is stored (C10)."""
+
+    key: SubscriptionKey
+    fact: StatusFact
+
+
+class Guard:
+    """Judges the statuses that one import sends, and notes what it keeps."""
+
+    def __init__(self, import_: Import, database: Database) -> None:
+        self._import = import_
+        self._database = database
+        self._is_watched = import_.consent is not None or is_guarding(database.consent)
+        self.kept: list[Kept] = []
+        #: The channels of the statuses that were raised.
+        self.raised: list[str] = []
+        self.unapplied: list[Unapplied] = []
+
+    def heeds(self, draft: SubscriptionDraft, stored: Subscription) -> bool:
+        """Tell whether a draft says anything new of the status that is stored.
+
+        The same one, at a later moment, is new: it outlives what was said between.
+        """
+        if draft.status is None or draft.status != stored.status:
+            return draft.status is not None
+        basis = draft.consent or self._import.consent
+        if basis is None or basis.time is None or stored.status_at is None:
+            return False
+        return basis.time > stored.status_at
+
+    def judge(
+        self,
+        draft: SubscriptionDraft,
+        resource: Resource,
+        stored: Subscription | None,
+    ) -> StatusFact:
+        """Return the status of a subscription after the import, and its facts."""
+        sent = draft.status
+        if stored is None:
+            watched = self._is_watched or draft.consent is not None
+            # Nearly all are new ones that nobody watches.
+            if not watched and not is_recorded(resource, self._database):
+                at = self._import.accepted_at
+                return StatusFact(status=sent or DEFAULT_STATUS, at=at)
+        claim = Claim(
+            status=sent or DEFAULT_STATUS,
+            basis=draft.consent or self._import.consent,
+            authority=self._import.authority,
+            accepted_at=self._import.accepted_at,
+        )
+        known = None
+        if stored is not None:
+            known = StoredStatus(status=stored.status, at=stored.status_at)
+        ruling = decide(known, claim, self._find_rules(resource))
+        if ruling.reason:
+            self._keep(draft.key, claim, ruling, stored)
+            if stored is not None:
+                return read_fact(stored)
+        if ruling.raised:
+            self.raised.append(draft.key.channel.value)
+        return self._make_fact(claim, ruling.status, resource, stored)
+
+    def allows(self, before: Profile, status: object) -> bool:
+        """Tell whether a status of the profile as a whole may be written (C3)."""
+        was = before.fields.get(STATUS)
+        # Of a profile that is not stored yet, this import knows no better.
+        since = before.updated_at or self._import.accepted_at
+        claim = Claim(
+            status=read_word(status),
+            basis=self._import.consent,
+            authority=self._import.authority,
+            accepted_at=self._import.accepted_at,
+        )
+        known = StoredStatus(status=read_word(was), at=since)
+        ruling = decide(known, claim, self._find_rules(None))
+        if ruling.reason:
+            kept = Kept(
+                path=STATUS,
+                reason=ruling.reason,
+                sent=status,
+                stored=was,
+                since=before.updated_at,
+            )
+            self.kept.append(kept)
+        elif ruling.raised:
+            self.raised.append(OF_PROFILE)
+        return not ruling.reason
+
+    def _find_rules(self, resource: Resource | None) -> Rules:
+        policy = find_policy(
+            resource.consent if resource else None,
+            self._database.consent,
+            is_file=self._import.door == _FILE,
+        )
+        requires = resource.consent_requires if resource else ()
+        return Rules(policy=policy, requires=requires)
+
+    def _make_fact(
+        self,
+        claim: Claim,
+        status: str,
+        resource: Resource,
+        stored: Subscription | None,
+    ) -> StatusFact:
+        basis, at = claim.basis, claim.accepted_at
+        if basis is not None and basis.time is not None:
+            at = basis.time
+        elif stored is not None and stored.status_at is not None:
+            # It is said now, whatever another host's clock has said before.
+            at = max(at, stored.status_at)
+        is_traced = basis is not None or is_recorded(resource, self._database)
+        return StatusFact(
+            status=status,
+            at=at,
+            by=self._import.import_id if is_traced else None,
+            consent=(to_builtins(basis.proof) or None) if basis else None,
+        )
+
+    def _keep(
+        self,
+        key: SubscriptionKey,
+        claim: Claim,
+        ruling: Ruling,
+        stored: Subscription | None,
+    ) -> None:
+        """Note that a status is kept; and what was said too late, to be recorded."""
+        kept = Kept(
+            path=f"{name_subscription(key)}.status",
+            reason=ruling.reason,
+            sent=claim.status,
+            stored=ruling.status,
+            since=stored.status_at if stored else None,
+        )
+        self.kept.append(kept)
+        basis = claim.basis
+        if ruling.reason in (OLDER, LATER) and basis is not None and basis.time:
+            fact = StatusFact(
+                status=claim.status,
+                at=basis.time,
+                by=self._import.import_id,
+                consent=to_builtins(basis.proof) or None,
+            )
+            self.unapplied.append(Unapplied(key=key, fact=fact))
+
+
+def read_fact(stored: Subscription) -> StatusFact:
+    """Return the status that a subscription has, and what is known of it."""
+    return StatusFact(
+        status=stored.status,
+        at=stored.status_at,
+        by=stored.status_by,
+        consent=stored.consent,
+    )
+
+
+def is_recorded(resource: Resource, database: Database) -> bool:
+    """Tell whether each status of a resource's subscriptions is recorded (CH)."""
+    policy = resource.consent or database.consent
+    return resource.consent_history or is_guarding(policy)
