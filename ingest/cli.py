@@ -43,6 +43,11 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
         "profiles",
         "Show, merge, and part profiles.",
     ),
+    "consent": (
+        "ingest.commands.consent",
+        "consent",
+        "Show and raise statuses of subscriptions.",
+    ),
     "held": (
         "ingest.commands.held",
         "held",

@@ -229,6 +229,9 @@ class Settings:
         _check_url,
     )
     receipt_days: int = _setting("days to keep receipts", 30, _POSITIVE)
+    consent_days: int = _setting(
+        "days to keep the history of subscription statuses", 1825, _POSITIVE
+    )
     webhook_allow: tuple[str, ...] = _setting(
         "addresses, networks (CIDR), and host names that webhooks may reach although"
         " they are not public, separated by commas",

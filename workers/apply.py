@@ -23,6 +23,7 @@ from ingest.domain.imports import Import, Outcome, State
 from ingest.domain.ranks import Rank
 from ingest.domain.releases import name_case
 from ingest.domain.workspace import Workspace
+from ingest.store.consents.write import insert_past_statuses
 from ingest.store.database import Connection, savepoint
 from ingest.store.dead_letters.write import DeadLetter, insert_dead_letter
 from ingest.store.events.outbox import insert_events, withdraw_deliveries
@@ -205,7 +206,7 @@ def apply_whole(
     ]
     stages.end("merge")
     save_workspace(connection, workspace, now)
-    save_merges(connection, steps, now)
+    _save_records(connection, steps, now)
     insert_receipts(connection, receipts, now)
     _hold_imports(connection, batch, outcomes, now)
     copy_receipts(connection, again)
@@ -228,6 +229,15 @@ def apply_whole(
         events=len(events),
         withdrawn=withdrawn,
     )
+
+
+def _save_records(
+    connection: Connection, steps: Sequence[AppliedImport], now: datetime
+) -> None:
+    """Keep the merges of a batch, and the statuses that it has ended."""
+    save_merges(connection, steps, now)
+    ended = [one for step in steps for one in step.past_statuses]
+    insert_past_statuses(connection, ended, now)
 
 
 def _date(

@@ -3,12 +3,13 @@
 import logging
 import time
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from ingest.domain.clocks import Clocks
 from ingest.ledger.reconcile import settle_all
 from ingest.settings import Settings
 from ingest.status.clocks import read_clocks
+from ingest.store.consents.months import create_months, drop_months
 from ingest.store.database import Connection, connect
 from ingest.store.dead_letters.write import drop_resolved_dead_letters
 from ingest.store.events.outbox import drop_events
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 #: Days for which tables of receipts are made ahead.
 DAYS_AHEAD = 3
+#: The same for the history of statuses.
+MONTHS_AHEAD = 2
 #: Of each journal, settled at once: deliveries wait for the same worker.
 _PAGES = 10
 #: Between tries to drop a day that is being read.
@@ -80,6 +83,7 @@ def partition_receipts(settings: Settings) -> None:
     with connect(settings.database_url, application_name="penstock-upkeep") as opened:
         clocks = _read_clocks(settings, opened)
         create_daily_partitions(opened, clocks.postgres.date(), DAYS_AHEAD)
+        create_months(opened, clocks.postgres.date(), MONTHS_AHEAD)
         if apart := clocks.find_disagreement():
             metrics.RETENTION_REFUSED.inc()
             logger.error("retention paused, clocks differ", extra={"reason": apart})
@@ -94,7 +98,17 @@ def partition_receipts(settings: Settings) -> None:
         drop_resolved_dead_letters(opened, before)
         drop_jobs(opened, before)
         drop_merges(opened, before)
+        _drop_old_statuses(opened, clocks.postgres, settings)
         _drop_old_days(opened, before.date())
+
+
+def _drop_old_statuses(
+    connection: Connection, now: datetime, settings: Settings
+) -> None:
+    """Drop the months of statuses that are past their own retention."""
+    before = now - timedelta(days=settings.consent_days)
+    if dropped := drop_months(connection, before.date()):
+        logger.info("consent history deleted", extra={"tables": dropped})
 
 
 def _read_clocks(settings: Settings, connection: Connection) -> Clocks:

@@ -470,6 +470,38 @@ class SubscriptionsReply(SuccessReply, frozen=True, kw_only=True):
     data: list[FlatSubscription]
 
 
+class StatusView(Struct, frozen=True, kw_only=True):
+    """A status of a subscription, and from when until when it holds."""
+
+    profile_id: ProfileId
+    resource_id: int
+    channel: str
+    contact: str
+    status: str
+    since: Timestamp | UnsetType = UNSET
+    until: Annotated[
+        Timestamp | UnsetType, Meta(description="Absent while the status holds")
+    ] = UNSET
+    by: Annotated[
+        UUID | UnsetType, Meta(description="Import that set it, if recorded")
+    ] = UNSET
+    ended_by: Annotated[UUID | UnsetType, Meta(description="Import that ended it")] = (
+        UNSET
+    )
+    consent: Annotated[
+        dict[str, Any] | UnsetType, Meta(description="Basis, as it was sent")
+    ] = UNSET
+    applied: Annotated[
+        bool, Meta(description="`false`: it was sent too late, and never held")
+    ]
+
+
+class StatusesReply(SuccessReply, frozen=True, kw_only=True):
+    """The statuses of subscriptions, those of each subscription the latest first."""
+
+    data: list[StatusView]
+
+
 class DatabasesReply(SuccessReply, frozen=True, kw_only=True):
     """Databases."""
 

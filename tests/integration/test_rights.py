@@ -190,6 +190,7 @@ ASKED: dict[str, Callable[[str], dict[str, Any]]] = {
         "channel": "email",
         "email": "zubrowka@example.com",
     },
+    "subscriptions/history": lambda id_: {"profile_id": id_},
     "subscriptions/list": lambda id_: {"profile_id": id_},
     "databases/list": lambda id_: {},
     "databases/fields_get": lambda id_: {},

@@ -66,6 +66,7 @@ _QUERIES: Mapping[str, QueryHandler] = {
     "/api/v1.1/profiles/delete": profile_queries.delete,
     "/api/v1.1/subscriptions/get": profile_queries.get_subscription,
     "/api/v1.1/subscriptions/list": profile_queries.list_subscriptions,
+    "/api/v1.1/subscriptions/history": profile_queries.list_subscription_history,
     "/api/v1.1/imports/held": list_held,
     "/api/v1.1/databases/list": catalog_queries.list_databases,
     "/api/v1.1/databases/fields_get": catalog_queries.list_database_fields,

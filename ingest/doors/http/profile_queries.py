@@ -1,9 +1,11 @@
 """Queries of profiles and their subscriptions (contract 12)."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 
-from msgspec import UNSET
+from msgspec import UNSET, convert
 from uuid_utils.compat import uuid7
 
 from ingest.domain.catalog import Catalog
@@ -12,7 +14,7 @@ from ingest.domain.imports import Matching
 from ingest.domain.lookups import Search
 from ingest.domain.matching import build_search
 from ingest.domain.precedence import NO_TIMES
-from ingest.domain.profiles import Profile
+from ingest.domain.profiles import Profile, SubscriptionKey
 from ingest.domain.tokens import Scope
 from ingest.domain.views import (
     view_flat_subscription,
@@ -22,7 +24,9 @@ from ingest.domain.views import (
 )
 from ingest.doors.accept import check_right
 from ingest.doors.http.queries import Query
+from ingest.store.consents.read import ConsentLine, load_consents
 from ingest.store.database import Connection
+from ingest.store.profiles.aliases import list_former_ids
 from ingest.store.profiles.deletions import delete_profile
 from ingest.store.profiles.profile_rows import list_ids, load_profiles
 from ingest.store.profiles.workspaces import read_workspace, want
@@ -40,6 +44,8 @@ from ingest.wire.reply_types import (
     DeletionReply,
     ProfileReply,
     ProfilesReply,
+    StatusesReply,
+    StatusView,
     SubscriptionReply,
     SubscriptionsReply,
 )
@@ -105,6 +111,34 @@ async def list_subscriptions(asked: Query) -> SubscriptionsReply:
             if not subscription.deleted
         ]
     )
+
+
+async def list_subscription_history(asked: Query) -> StatusesReply:
+    """Answer `subscriptions/history`: the statuses of a profile's subscriptions.
+
+    Of one of them, if something of what identifies it is sent (6.2).
+    """
+    envelope, key = _load_owner(asked), None
+    if any(asked.document.get(name) for name in ("channel", "resource_id")):
+        database = asked.catalog.databases.get(envelope.database_id)
+        region = None if database is None else database.phone_region
+        key = load_subscription_key(asked.document, region)
+    profile = await find_profile(asked, envelope)
+    lines = await asked.readers.read(partial(_read_statuses, profile=profile, key=key))
+    return StatusesReply(data=[_view_status(one) for one in lines])
+
+
+def _read_statuses(
+    connection: Connection, profile: Profile, key: SubscriptionKey | None
+) -> Sequence[ConsentLine]:
+    former = list_former_ids(connection, profile.database_id, [profile.id])
+    ids = [profile.id, *former.get(profile.id, ())]
+    return load_consents(connection, profile.database_id, ids, key)
+
+
+def _view_status(line: ConsentLine) -> StatusView:
+    told = {name: value for name, value in asdict(line).items() if value is not None}
+    return convert(told, StatusView)
 
 
 def check_database(asked: Query, database_id: int, action: Scope) -> None:

@@ -136,6 +136,12 @@ _STATEMENTS = (
        AND trigger_marks.profile_id = gone.profile_id
     """,
     """
+    DELETE FROM consent_history
+     USING unnest(%(profile_ids)s::text[]) AS gone (profile_id)
+     WHERE consent_history.database_id = %(database_id)s
+       AND consent_history.profile_id = gone.profile_id
+    """,
+    """
     DELETE FROM segment_members
      USING unnest(%(profile_ids)s::text[]) AS gone (profile_id)
      WHERE segment_members.database_id = %(database_id)s

@@ -9,7 +9,7 @@ from psycopg import errors, sql
 from ingest.store.database import LOCK_SPACE, Connection
 
 #: Making or dropping a day may hold up the imports behind it no longer than a batch.
-_LOCK_BRIEFLY = "SET LOCAL lock_timeout = '100ms'"
+LOCK_BRIEFLY = "SET LOCAL lock_timeout = '100ms'"
 
 
 def create_daily_partitions(connection: Connection, today: date, days: int) -> None:
@@ -33,7 +33,7 @@ def _create_partition(connection: Connection, day: date) -> None:
     name = _partition_name(day)
     known = connection.execute("SELECT to_regclass(%(name)s)", {"name": name})
     if known.fetchone() == (None,):
-        connection.execute(_LOCK_BRIEFLY)
+        connection.execute(LOCK_BRIEFLY)
         connection.execute(
             sql.SQL(
                 "CREATE TABLE {} PARTITION OF imports FOR VALUES FROM ({}) TO ({})"
@@ -77,20 +77,25 @@ def list_old_days(connection: Connection, before: date) -> list[str]:
 
 
 def drop_day(connection: Connection, name: str) -> bool:
-    """Drop one day's table; False when readers of the receipts do not make room.
+    """Drop one day's table; False when readers of the receipts do not make room."""
+    return drop_part(connection, "imports", name)
 
-    Opens its own transactions. Detaching locks all receipts, for a moment. While it
+
+def drop_part(connection: Connection, table: str, name: str) -> bool:
+    """Drop a part of `table`; False when readers of that do not make room.
+
+    Opens its own transactions. Detaching locks all of the table, for a moment. While it
     waited for that lock behind a long read, every import would wait behind it: so it
     waits no longer than a batch takes, and is tried again later. (Postgres detaches
     CONCURRENTLY only where there is no default partition.)
     """
     try:
         with connection.transaction():
-            connection.execute(_LOCK_BRIEFLY)
+            connection.execute(LOCK_BRIEFLY)
             if _is_attached(connection, name):
                 connection.execute(
-                    sql.SQL("ALTER TABLE imports DETACH PARTITION {}").format(
-                        sql.Identifier(name)
+                    sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(
+                        sql.Identifier(table), sql.Identifier(name)
                     )
                 )
         # On its own, it is nobody's but ours, however long the files take.

@@ -29,6 +29,7 @@ from ingest.wire.reply_types import (
     ProfilesReply,
     ResourceReply,
     ResourcesReply,
+    StatusesReply,
     SubscriptionReply,
     SubscriptionsReply,
 )
@@ -196,6 +197,16 @@ ASKINGS: tuple[ApiOperation, ...] = (
         SubscriptionsReply,
         *("db_id", "profile_id"),
         required=("db_id", "profile_id"),
+        example={"db_id": 1, "profile_id": PROFILE_ID},
+    ),
+    describe_query(
+        "subscriptions/history",
+        "List the statuses that the subscriptions of a profile have and had",
+        StatusesReply,
+        *("db_id", "profile_id", "channel", "email", "phone"),
+        *("provider", "subscription_id"),
+        required=("db_id", "profile_id"),
+        others={name: _CONTACT[name] for name in ("resource_id", "cc_data")},
         example={"db_id": 1, "profile_id": PROFILE_ID},
     ),
     describe_query(

@@ -1,0 +1,1 @@
+"""Statuses that hold no more, in Postgres: kept by the month (CH)."""

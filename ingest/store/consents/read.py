@@ -1,0 +1,81 @@
+"""The statuses of a profile, those that hold and those that held before."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from ingest.domain.profiles import SubscriptionKey
+from ingest.store.database import Connection
+from ingest.store.rows import dump_array
+
+#: Of one profile, so many are shown at most, the latest ones.
+MAX_LINES = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentLine:
+    """A status of a subscription, and from when until when it holds."""
+
+    profile_id: str
+    resource_id: int
+    channel: str
+    contact: str
+    status: str
+    #: None where nobody knows.
+    since: datetime | None
+    #: None while it holds.
+    until: datetime | None
+    #: The import that set it; None where that is not recorded.
+    by: UUID | None
+    #: The basis, as it was sent.
+    consent: Mapping[str, Any] | None
+    #: The import that ended it.
+    ended_by: UUID | None
+    #: False for what was sent too late to hold.
+    applied: bool
+
+    def holds_at(self, moment: datetime) -> bool:
+        """Tell whether it was the status at `moment`."""
+        if not self.applied or (self.since is not None and moment < self.since):
+            return False
+        return self.until is None or moment < self.until
+
+
+def load_consents(
+    connection: Connection,
+    database_id: int,
+    profile_ids: Collection[str],
+    key: SubscriptionKey | None = None,
+) -> Sequence[ConsentLine]:
+    """Return the statuses of profiles, by subscription, the latest first.
+
+    Of one subscription, if there is a `key`.
+    """
+    with connection.cursor(row_factory=class_row(ConsentLine)) as cursor:
+        return cursor.execute(
+            """
+            SELECT profile_id, resource_id, channel, contact, status, since, until, by,
+                   consent, ended_by, applied
+              FROM consents
+             WHERE database_id = %(database_id)s
+               AND profile_id = ANY(%(profile_ids)s::text[])
+               AND (%(resource_id)s::integer IS NULL
+                    OR (resource_id, channel, contact)
+                     = (%(resource_id)s, %(channel)s, %(contact)s))
+             ORDER BY resource_id, channel, contact, until DESC NULLS FIRST,
+                      since DESC NULLS LAST, applied
+             LIMIT %(limit)s
+            """,
+            {
+                "database_id": database_id,
+                "profile_ids": dump_array(list(profile_ids)),
+                "resource_id": key and key.resource_id,
+                "channel": key and key.channel.value,
+                "contact": key and key.contact,
+                "limit": MAX_LINES,
+            },
+        ).fetchall()
