@@ -10,6 +10,8 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from ingest.domain.answers import Answer
+from ingest.domain.consent import PROTECTING
+from ingest.domain.consent_guard import OF_PROFILE
 from ingest.domain.entry_ids import entry_order
 from ingest.domain.errors import Fault
 from ingest.domain.imports import Import, Outcome, State
@@ -118,8 +120,8 @@ def count_batch(
         alike[_key(import_, outcome)] += 1
         if outcome.undoes is not None:
             _count_undo(outcome)
-        elif outcome.kept:
-            _count_kept(outcome)
+        elif outcome.kept or outcome.raised:
+            _count_kept(import_.database_id, outcome)
         if outcome.profiles:
             result = "merged" if outcome.undoes is None else "undone"
             metrics.MERGES.labels(result).inc()
@@ -131,9 +133,17 @@ def count_batch(
         _count(*key, count)
 
 
-def _count_kept(outcome: Outcome) -> None:
-    for reason, count in Counter(one.reason for one in outcome.kept).items():
-        metrics.KEPT.labels(reason).inc(count)
+def _count_kept(database_id: int, outcome: Outcome) -> None:
+    """Count what was left as it was, and statuses that were raised, by channel."""
+    for one in outcome.kept:
+        if one.reason in PROTECTING:
+            _, _, key = one.path.partition("[")
+            channel = key.split("/", 2)[1] if key else OF_PROFILE
+            metrics.CONSENT_PROTECTED.labels(database_id, channel, one.reason).inc()
+        else:
+            metrics.KEPT.labels(one.reason).inc()
+    for channel in outcome.raised:
+        metrics.CONSENT_RAISED.labels(database_id, channel).inc()
 
 
 def _key(import_: Import, outcome: Outcome) -> tuple[str, int, str, State, int]:

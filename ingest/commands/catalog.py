@@ -10,7 +10,13 @@ from rich.text import Text
 
 from ingest.commands.databases import database_options
 from ingest.commands.outputs import print_json
-from ingest.domain.plans import Change, ChangeKind, DeclaredCatalog, plan
+from ingest.domain.plans import (
+    Change,
+    ChangeKind,
+    DeclaredCatalog,
+    list_undecided,
+    plan,
+)
 from ingest.store.catalog.load import load_declared, lock_catalog
 from ingest.store.catalog.save import save_catalog
 from ingest.store.database import connect
@@ -71,6 +77,16 @@ def _show_plan(changes: list[Change]) -> None:
     console.print(", ".join(counts))
 
 
+def _show_open(declared: DeclaredCatalog) -> None:
+    """Name the resources of which nothing says who may raise a status (C4)."""
+    names = list_undecided(declared)
+    if names:
+        click.echo(
+            f"Without a consent policy: {', '.join(names)}. Files do not raise"
+            " opt-outs; HTTP requests and messages do. To decide, set consent for each."
+        )
+
+
 def _refuse_loss(changes: list[Change]) -> None:
     lossy = sum(change.loses_data for change in changes)
     if lossy:
@@ -127,6 +143,7 @@ def apply(
     applies = bool(changes) and not dry_run
     if not as_json:
         _show_plan(changes)
+        _show_open(declared)
     if applies and not allow_data_loss:
         _refuse_loss(changes)
     if applies and not yes:

@@ -32,7 +32,7 @@ def _moment_option(name: str, text: str) -> Callable[[_Command], _Command]:
 
 
 def filter_options(command: _Command) -> _Command:
-    """Give a command `state`, `error`, `failed`, `database_id`, `since`, `until`."""
+    """Give a command the filters of imports: its parameters are their names."""
     options = (
         click.option(
             "--state",
@@ -46,6 +46,11 @@ def filter_options(command: _Command) -> _Command:
             help="Only imports with this error code.",
         ),
         click.option("--failed", is_flag=True, help="Only rejected and dead imports."),
+        click.option(
+            "--protected",
+            is_flag=True,
+            help="Only imports that did not raise a status.",
+        ),
         click.option(
             "--database",
             "database_id",

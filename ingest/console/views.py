@@ -98,6 +98,7 @@ async def show_imports(request: PageRequest) -> Page:
         error=_number(request, "error"),
         database_id=_number(request, "database"),
         failed=request.find_parameter("failed") is not None,
+        protected=request.find_parameter("protected") is not None,
         since=_moment(request, "since"),
         until=_moment(request, "until"),
     )

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from ingest.doctor.findings import Finding, Severity, fail, warn, well
 from ingest.domain.counts import count
 from ingest.domain.key_makers import describe_makers, list_makers
+from ingest.domain.plans import list_undecided
 from ingest.store.catalog.load import load_declared
 from ingest.store.database import Connection
 from ingest.store.migrate import find_unfinished, load_applied, read_migrations
@@ -109,13 +110,16 @@ def _check_statistics(connection: Connection) -> Finding:
 
 
 def _check_catalog(connection: Connection) -> Iterator[Finding]:
-    databases = len(load_declared(connection).databases)
+    declared = load_declared(connection)
+    databases = len(declared.databases)
     if databases:
         yield well("schema.catalog", count(databases, "profile database"))
     else:
         yield fail(
             "schema.catalog", "no profile databases", "Run: penstock catalog apply FILE"
         )
+    if undecided := list_undecided(declared):
+        yield well("schema.consent", f"no policy: {', '.join(undecided)}")
     tokens = len(load_tokens(connection))
     if tokens:
         yield well("schema.tokens", f"{tokens} active")

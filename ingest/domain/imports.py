@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct, field
 
-from ingest.domain.consent import Authority, Basis
+from ingest.domain.consent import PROTECTING, Authority, Basis
 from ingest.domain.errors import Fault
 from ingest.domain.identities import ImportName
 
@@ -449,6 +449,11 @@ class Outcome(Struct, frozen=True, kw_only=True):
     undoes: UUID | None = None
     #: The profiles that a merge ended, or that its undo brought back.
     profiles: tuple[str, ...] = ()
+
+    @property
+    def protected(self) -> int:
+        """How many statuses it was kept from raising (C8)."""
+        return sum(one.reason in PROTECTING for one in self.kept)
 
     @property
     def error(self) -> int:

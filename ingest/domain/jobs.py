@@ -43,11 +43,14 @@ class JobCounts:
     removed: int = 0
     #: Waiting for an operator, as far as the job is concerned.
     held: int = 0
+    #: Statuses that were kept from being raised, of rows of any outcome (C8).
+    protected: int = 0
 
     @property
     def total(self) -> int:
         """The rows of which it is known what came."""
-        return sum(asdict(self).values())
+        total: int = sum(asdict(self).values())
+        return total - self.protected
 
     def show(self) -> dict[str, int]:
         """Return the counts by state; without those of rare ones where none is."""
@@ -55,21 +58,25 @@ class JobCounts:
         return {
             state: count
             for state, count in counts.items()
-            if count or state not in _RARE
+            if count or state not in (*_RARE, "protected")
         }
 
     def merge(self, other: "JobCounts") -> "JobCounts":
         """Return the counts of both."""
         return JobCounts(
             **{
-                state.value: getattr(self, state.value) + getattr(other, state.value)
-                for state in State
+                name: count + getattr(other, name)
+                for name, count in asdict(self).items()
             }
         )
 
     def plus(self, state: State, count: int = 1) -> "JobCounts":
         """Return the counts with `count` more rows that came to `state`."""
         return replace(self, **{state.value: getattr(self, state.value) + count})
+
+    def protecting(self, statuses: int) -> "JobCounts":
+        """Return the counts with so many more statuses that were kept."""
+        return replace(self, protected=self.protected + statuses)
 
 
 def new_job_id(now: datetime) -> UUID:

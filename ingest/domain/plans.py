@@ -122,6 +122,16 @@ _SHOWN = 300
 _NOT_COMPARED = {"id", "fields", "system"}
 
 
+def list_undecided(declared: DeclaredCatalog) -> list[str]:
+    """Name the resources that have no policy for statuses, nor a database with one."""
+    decided = {one.id for one in declared.databases.values() if one.consent}
+    return [
+        f"resource {one.id} ({one.name})"
+        for one in declared.resources.values()
+        if one.consent is None and not one.database_ids <= decided
+    ]
+
+
 def _drops_options(old: object, new: object) -> bool:
     match old, new:
         case tuple(), tuple():

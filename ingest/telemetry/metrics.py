@@ -211,6 +211,18 @@ KEPT = Counter(
     "Values of imports that were left as they were, by reason: newer, ranked, between.",
     ["reason"],
 )
+CONSENT_PROTECTED = Counter(
+    "penstock_consent_protected_total",
+    "Statuses of subscriptions that imports did not raise, by database, channel, and"
+    " reason: no basis, incomplete basis, right, complained, older than the opt-out.",
+    ["database", "channel", "reason"],
+)
+CONSENT_RAISED = Counter(
+    "penstock_consent_raised_total",
+    "Statuses of subscriptions that imports raised by a basis, by database and"
+    " channel.",
+    ["database", "channel"],
+)
 MERGES = Counter(
     "penstock_merges_total",
     "Merges of profiles, by result: merged, undone.",

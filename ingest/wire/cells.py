@@ -9,7 +9,7 @@ import orjson
 from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import InvalidValue
 from ingest.domain.notations import Notation
-from ingest.wire.headers import AS_OF, KEYS, SUBSCRIPTION
+from ingest.wire.headers import AS_OF, CONSENT, KEYS, SUBSCRIPTION
 
 _CHANNELS = {"email_sub": ("email", "email"), "phone_sub": ("sms", "phone")}
 #: What separates tags separates phones too (contract section 5), and so does a line
@@ -123,7 +123,15 @@ def make_put(
 def _make_plain(target: str, declared: Field | None) -> Put:
     if target in KEYS or (target == AS_OF and declared is None):
         return lambda element, _, cell: element.update({target: cell})
+    if target in CONSENT and declared is None:
+        return partial(_put_basis, CONSENT[target])
     return make_field_put(target, declared)
+
+
+def _put_basis(name: str, element: dict[str, object], _: object, cell: str) -> None:
+    basis = element.setdefault("consent", {})
+    if isinstance(basis, dict):
+        basis[name] = cell
 
 
 def make_field_put(target: str, declared: Field | None) -> Put:

@@ -18,6 +18,8 @@ _ALIASES = {"phone": "phones", "id": "profile_id"}
 KEYS = ("profile_id", "provider", "subscription_id")
 #: When the values of a row were true, unless a field is called so (T2).
 AS_OF = "as_of"
+#: What a row says of the basis of its statuses, unless a field is called so (C5).
+CONSENT = {f"consent_{name}": name for name in ("source", "time", "ip", "text")}
 #: `email_sub` subscribes the address it holds, `email_sub:3` on resource 3.
 SUBSCRIPTION = re.compile(r"(email_sub|phone_sub)(?::([1-9][0-9]{0,9}))?")
 _SEPARATORS = re.compile(r"[\W_]+")
@@ -87,7 +89,7 @@ def know(name: str, database: Database) -> str:
     It may be called by its name, in any case, or by its title. Raises InvalidValue
     with a hint, if there is one: a field that people call so, or one letter away.
     """
-    known = [*database.fields, "email", "phones", *KEYS, AS_OF]
+    known = [*database.fields, "email", "phones", *KEYS, AS_OF, *CONSENT]
     name = _ALIASES.get(name.lower(), name)
     if name in known:
         return name

@@ -27,9 +27,11 @@ _GUESS = "guess"
 _MAX_NAME_LENGTH = 255
 #: Who asks, and how to answer; every path of jobs takes these.
 COMMON = frozenset({"token", "format"})
+#: The source and the time of the basis by which a file raises statuses (C5).
+CONSENT_OPTIONS = ("raise_consent", "consent_time")
 #: All that an upload may say.
 UPLOAD = COMMON | {
-    *list_names(Level.ROW),
+    *(*list_names(Level.ROW), *CONSENT_OPTIONS),
     *(*MARKS, *CELL_OPTIONS),
     *("operation", "map", "columns", "encoding", "name", "sheet", "trust_quotes"),
     DRY_RUN,
@@ -88,6 +90,7 @@ def load_upload(
         for one in _SHARED
         if query.get(one.name)
     }
+    parameters |= {name: query[name] for name in CONSENT_OPTIONS if query.get(name)}
     if query.get("operation"):
         parameters["operation"] = _parse_operation(query, faults)
     mapping = _parse_map(query, faults)

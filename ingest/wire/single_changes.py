@@ -10,6 +10,7 @@ from contextlib import suppress
 from marshmallow import ValidationError
 from msgspec.structs import replace
 
+from ingest.domain.bases import parse_registration
 from ingest.domain.catalog import Catalog, Channel
 from ingest.domain.errors import Fault, InvalidRequest
 from ingest.domain.imports import Matching, Operation, SubscriptionChange
@@ -21,7 +22,10 @@ from ingest.wire.queries import load_selected_change
 from ingest.wire.trigger_starts import GetCatalog
 
 #: What says who asks, about whom, and how to answer.
-_COMMON = ("token", "format", "sync", "lane", "db_id", "profile_id", "skip_triggers")
+_COMMON = (
+    *("token", "format", "sync", "lane", "db_id", "profile_id", "skip_triggers"),
+    "consent",
+)
 #: What identifies a subscription of a profile (contract 6.2).
 _IDENTITY = (
     "resource_id",
@@ -35,8 +39,7 @@ _IDENTITY = (
     "push_data",
     "cc_data",
 )
-#: What `subscriptions/set` says of it besides (contract 6.1). Its `date`, `ip` and
-#: `url` are accepted and dropped: there is nothing they would change.
+#: What `subscriptions/set` says of it besides (contract 6.1).
 _SETTINGS = ("status", "priority", "custom_fields", "cats")
 
 
@@ -90,7 +93,19 @@ def load_subscription(
     """
     _check_identity(document, get_catalog)
     subscription = _pick(document, (*_IDENTITY, *_SETTINGS))
-    return _load_update(document, data={"subscriptions": [subscription]})
+    envelope = _load_update(document, data={"subscriptions": [subscription]})
+    # Its `date`, `ip`, and `url` are of the basis, unless that says otherwise (C5).
+    registered = parse_registration(document)
+    if registered is None or envelope.consent is None:
+        return replace(envelope, consent=envelope.consent or registered)
+    own = envelope.consent
+    basis = replace(
+        own,
+        date=registered.date,
+        ip=own.ip or registered.ip,
+        url=own.url or registered.url,
+    )
+    return replace(envelope, consent=basis)
 
 
 def load_subscription_change(

@@ -68,6 +68,15 @@ def _tell(counts: JobCounts) -> str:
     return ", ".join(f"{count:,} {state}" for state, count in counts.show().items())
 
 
+def _tell_protected(by_status: Mapping[str, int]) -> str:
+    total = sum(by_status.values())
+    kept = ", ".join(f"{status}: {count:,}" for status, count in by_status.items())
+    return (
+        f"Protected: {total:,} (kept {kept})."
+        " To list them: penstock imports list --protected"
+    )
+
+
 def tell_encoding(form: Mapping[str, object]) -> str:
     """Return the encoding or sheet that was read, and why it was chosen."""
     reasons: Mapping[str, str] = {
@@ -111,31 +120,48 @@ class SkippedFile:
         return "skipped" if self.hidden else "refused"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The end of an import, and its rejects file if it has any."""
+
+    job: Job
+    rejects: Path | None
+    #: How many statuses it was kept from raising, by the status.
+    protected: Mapping[str, int]
+
+
+def _summarize_job(one: Ended) -> None:
+    job, rejects = one.job, one.rejects
+    click.echo(f"{job.name}: {job.state.value}, {job.settled:,} rows:", nl=False)
+    click.echo(f" {_tell(job.counts)} (job {job.id})")
+    if job.form:
+        click.echo(f"  {tell_encoding(job.form)}")
+    if job.error_text:
+        click.echo(f"  {job.error_text}")
+    if rejects is not None:
+        click.echo(f"  Rejected rows to correct and import again: {rejects}")
+    if job.counts.protected:
+        click.echo(f"  {_tell_protected(one.protected)}")
+    if job.counts.dead:
+        click.echo("  To list the dead rows: penstock dead-letters list")
+
+
 def summarize(
-    ended: Sequence[tuple[Job, Path | None]],
+    ended: Sequence[Ended],
     left: Sequence[SkippedFile],
     *,
     as_json: bool,
 ) -> None:
     """Print the outcome of each file on standard output."""
     if as_json:
-        document = [describe(job, rejects) for job, rejects in ended]
+        document = [describe(one.job, one.rejects) for one in ended]
         document += [
             {"name": one.name, "state": one.state, "error_text": one.reason}
             for one in left
         ]
         click.echo(json.dumps(document, indent=2))
         return
-    for job, rejects in ended:
-        click.echo(f"{job.name}: {job.state.value}, {job.settled:,} rows:", nl=False)
-        click.echo(f" {_tell(job.counts)} (job {job.id})")
-        if job.form:
-            click.echo(f"  {tell_encoding(job.form)}")
-        if job.error_text:
-            click.echo(f"  {job.error_text}")
-        if rejects is not None:
-            click.echo(f"  Rejected rows to correct and import again: {rejects}")
-        if job.counts.dead:
-            click.echo("  To list the dead rows: penstock dead-letters list")
-    for one in left:
-        click.echo(f"{one.name}: {one.state}: {one.reason}")
+    for one in ended:
+        _summarize_job(one)
+    for skipped in left:
+        click.echo(f"{skipped.name}: {skipped.state}: {skipped.reason}")

@@ -45,6 +45,8 @@ class Foreseen(Struct, frozen=True, kw_only=True):
     #: Field path → [old, new].
     changes: dict[str, tuple[object, object]]
     faults: tuple[Fault, ...] = ()
+    #: Statuses that it would be kept from raising.
+    protected: int = 0
 
 
 def dry_run_files(
@@ -175,6 +177,7 @@ class _DryRun:
             matched_by=outcome.matched_by,
             changes=dict(outcome.changes),
             faults=outcome.faults,
+            protected=outcome.protected,
         )
 
 
@@ -183,7 +186,7 @@ def _print(name: str, run: _DryRun, show: int, as_json: bool) -> dict[str, Any]:
     counts = JobCounts()
     shown: list[dict[str, Any]] = []
     for one in run:
-        counts = counts.plus(one.state)
+        counts = counts.plus(one.state).protecting(one.protected)
         if one.state is not State.UNCHANGED and len(shown) < show:
             if as_json or not one.faults:
                 shown.append(to_builtins(one))

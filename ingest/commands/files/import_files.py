@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from ingest.commands.databases import find_settings, state_dir_option
-from ingest.commands.files.display import Display, SkippedFile, summarize
+from ingest.commands.files.display import Display, Ended, SkippedFile, summarize
 from ingest.commands.files.dry_runs import dry_run_files
-from ingest.commands.files.imports import Ended, Importer, Refused, StartMode
+from ingest.commands.files.imports import Importer, Refused, StartMode
 from ingest.commands.files.options import file_options, row_options
 from ingest.commands.files.request import FileRequest, load_request
 from ingest.commands.files.restore import restore_file
@@ -160,7 +160,7 @@ def _import_all(
             if stop.is_set():
                 break
     summarize(
-        [(one.job, one.rejects) for one in ended if isinstance(one, Ended)],
+        [one for one in ended if isinstance(one, Ended)],
         [
             SkippedFile(name=one.name, reason=one.reason, hidden=one.hidden)
             for one in ended

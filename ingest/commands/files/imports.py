@@ -5,7 +5,7 @@ from enum import Enum, auto
 from pathlib import Path
 from threading import Event
 
-from ingest.commands.files.display import Display
+from ingest.commands.files.display import Display, Ended
 from ingest.commands.files.inputs import Input, open_inputs, prepare
 from ingest.commands.files.rejects import write_rejects
 from ingest.commands.files.request import FileRequest
@@ -23,7 +23,7 @@ from ingest.doors.files.jobs.runner import Run, run_job
 from ingest.settings import Settings
 from ingest.store.catalog.load import load_catalog
 from ingest.store.database import Connection, connect
-from ingest.store.jobs.progress import Job
+from ingest.store.jobs.rows import count_protected
 from ingest.wire.profile_schemas import ProfileSchemas
 
 
@@ -33,14 +33,6 @@ class StartMode(Enum):
     NEW = auto()
     RESUME = auto()
     ANEW = auto()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """The end of an import, and its rejects file if it has any."""
-
-    job: Job
-    rejects: Path | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +125,9 @@ class Importer:
             )
         # Not over the session that holds the file: it may have been lost meanwhile.
         with connect(self._settings.database_url) as fresh:
-            return Ended(job=job, rejects=write_rejects(fresh, job, rejects))
+            protected = count_protected(fresh, job.id) if job.counts.protected else {}
+            kept = write_rejects(fresh, job, rejects)
+            return Ended(job=job, rejects=kept, protected=protected)
 
 
 _STARTS = {

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
+from msgspec import structs
+
 from ingest.commands.files.request import FileRequest
 from ingest.domain.imports import Matching, Operation
 from ingest.doors.files.encodings.utf8_lines import Tally, count_lines
@@ -138,7 +140,8 @@ def prepare(
     opened = open_file(one.stream, reading, one.tally)
     kept = find_kept(connection, opened, told.database_id)
     parameters = merge_parameters(asked.parameters, kept, DEFAULTS)
-    shared = load_shared(parameters, schemas)
+    # Whoever runs the command is an operator.
+    shared = structs.replace(load_shared(parameters, schemas), may_raise=True)
     reading = merge_reading(reading, parameters, kept, shared.resource_id)
     database = schemas.catalog.databases[shared.database_id]
     rows = read_rows(opened, reading, database)

@@ -65,6 +65,16 @@ def _make_row_option(declared: Declared) -> _Option:
 #: For every row.
 _ROW_OPTIONS: Sequence[_Option] = (
     *(_make_row_option(one) for one in PARAMETERS if Level.ROW in one.levels),
+    click.option(
+        "--raise-consent",
+        metavar="SOURCE",
+        help="Source of a consent that is newer than opt-outs: replace them.",
+    ),
+    click.option(
+        "--consent-time",
+        metavar="TIME",
+        help="When people consented.  [default: on acceptance]",
+    ),
     click.option("--update-only", is_flag=True, help="Update only; never create."),
     click.option("--add", is_flag=True, help="Always create; do not match."),
 )

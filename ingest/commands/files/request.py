@@ -15,6 +15,7 @@ from ingest.doors.files.rows import Reading
 from ingest.settings import Settings
 from ingest.wire.cell_rules import CELL_OPTIONS, load_rules
 from ingest.wire.dialect_parameters import find_mark_faults
+from ingest.wire.job_parameters import CONSENT_OPTIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ def load_request(options: Mapping[str, Any], settings: Settings) -> FileRequest:
 #: Options that a job keeps by these names.
 _TOLD = (
     *list_names(Level.ROW),
+    *CONSENT_OPTIONS,
     *("encoding", "delimiter", "quote", "escape", "trust_quotes", "sheet"),
 )
 

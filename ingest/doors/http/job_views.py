@@ -85,6 +85,9 @@ class JobReply(SuccessReply, frozen=True, kw_only=True):
     held: Annotated[
         int | UnsetType, Meta(description="Imports that wait for an operator")
     ] = UNSET
+    protected: Annotated[
+        int | UnsetType, Meta(description="Statuses that were not raised")
+    ] = UNSET
     waiting: _Count
     bytes: _Count
     total_bytes: int | None
@@ -128,6 +131,7 @@ def view_job(seen: Seen, now: datetime) -> JobReply:
         dead=counts.dead,
         removed=counts.removed or UNSET,
         held=counts.held or UNSET,
+        protected=counts.protected or UNSET,
         waiting=max(0, job.rows - counts.total),
         bytes=job.bytes,
         total_bytes=job.total_bytes,

@@ -80,6 +80,7 @@ class UploadResource:
         shared = load_shared(told.parameters, schemas)
         check_access(token, shared.database_id, schemas.catalog)
         check_policy(token, shared.database_id, shared.on_ambiguous)
+        may_raise = token.allows(Scope.CONSENT, shared.database_id)
         limit = self._intake.settings.max_file_bytes
         if (req.content_length or 0) > limit:
             raise BodyTooLarge(
@@ -90,7 +91,7 @@ class UploadResource:
         self._intake.uploads.admit()
         return Upload(
             told=told,
-            shared=shared,
+            shared=replace(shared, may_raise=may_raise),
             token_id=token.id,
             key=None if key is None else parse_key(key),
             schemas=schemas,

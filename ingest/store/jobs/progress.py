@@ -1,7 +1,7 @@
 """Jobs: how far the import of a whole file has come."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
@@ -10,7 +10,6 @@ from uuid import UUID
 import orjson
 from psycopg.rows import kwargs_row
 
-from ingest.domain.imports import State
 from ingest.domain.jobs import JobCounts, JobState
 from ingest.store.database import Connection
 
@@ -84,7 +83,7 @@ def find_job(connection: Connection, job_id: UUID) -> Job | None:
             SELECT id, name, database_id, token_id, idempotency_key, parameters, form,
                    fingerprint, state, error_text, rows, settled, digest, bytes,
                    total_bytes, created, updated, unchanged, rejected, dead, removed,
-                   held, cancelled_at, created_at, updated_at, finished_at
+                   held, protected, cancelled_at, created_at, updated_at, finished_at
               FROM jobs
              WHERE id = %(id)s
             """,
@@ -168,7 +167,7 @@ def save_progress(
                digest = %(digest)s, bytes = %(bytes)s, created = %(created)s,
                updated = %(updated)s, unchanged = %(unchanged)s,
                rejected = %(rejected)s, dead = %(dead)s, removed = %(removed)s,
-               held = %(held)s,
+               held = %(held)s, protected = %(protected)s,
                updated_at = %(now)s
          WHERE id = %(id)s
      RETURNING cancelled_at IS NULL
@@ -186,6 +185,7 @@ def save_progress(
             "dead": counts.dead,
             "removed": counts.removed,
             "held": counts.held,
+            "protected": counts.protected,
             "now": now,
         },
     ).fetchone()
@@ -303,6 +303,6 @@ def drop_jobs(connection: Connection, before: datetime) -> None:
 
 
 def _make_job(**row: Any) -> Job:
-    counted = {state: row.pop(state) for state in State}
+    counted = {each.name: row.pop(each.name) for each in fields(JobCounts)}
     state = JobState(row.pop("state"))
     return Job(**row, state=state, counts=JobCounts(**counted))

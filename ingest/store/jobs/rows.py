@@ -1,5 +1,6 @@
 """The rows of jobs: what came of them, and those that are kept as they were written."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,9 +9,11 @@ from uuid import UUID
 import orjson
 from msgspec.structs import asdict
 
+from ingest.domain.consent import PROTECTING
 from ingest.domain.errors import Fault
 from ingest.domain.imports import SUCCESS_TEXT, State
 from ingest.domain.jobs import JobCounts, row_import_id, row_number, row_range
+from ingest.domain.statuses import read_word
 from ingest.store.database import Connection
 
 
@@ -31,6 +34,8 @@ class TriedRow(KeptRow):
     """A row of a dry run; its content is empty unless it has faults."""
 
     state: State
+    #: Statuses that it would be kept from raising.
+    protected: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +61,8 @@ class RowReceipt:
     state: State
     #: Of the row that was applied; None in those of a release before fingerprints.
     fingerprint: str | None
+    #: Statuses that it was kept from raising.
+    protected: int = 0
 
 
 def find_applied(
@@ -64,15 +71,15 @@ def find_applied(
     """Return what came of those rows from `first` to `last` that have been applied."""
     rows = connection.execute(
         """
-        SELECT import_id, state, fingerprint
+        SELECT import_id, state, fingerprint, coalesce(protected, 0)
           FROM imports
          WHERE import_id BETWEEN %(first)s AND %(last)s
         """,
         row_range(job_id, first, last),
     )
     return {
-        row_number(import_id): RowReceipt(State(state), fingerprint)
-        for import_id, state, fingerprint in rows
+        row_number(import_id): RowReceipt(State(state), fingerprint, protected)
+        for import_id, state, fingerprint, protected in rows
     }
 
 
@@ -98,12 +105,12 @@ def count_states(
     """Return what came of the rows from `first` to `last`, as far as it is known."""
     rows = connection.execute(
         """
-        SELECT state, count(*)
-          FROM (SELECT state
+        SELECT state, count(*), coalesce(sum(protected), 0)
+          FROM (SELECT state, protected
                   FROM imports
                  WHERE import_id BETWEEN %(first)s AND %(last)s
              UNION ALL
-                SELECT 'rejected'
+                SELECT 'rejected', NULL
                   FROM job_rows
                  WHERE import_id BETWEEN %(first)s AND %(last)s
                    AND faults IS NOT NULL) AS known
@@ -112,9 +119,30 @@ def count_states(
         row_range(job_id, first, last),
     )
     counts = JobCounts()
-    for state, count in rows:
-        counts = counts.plus(State(state), count)
+    for state, count, protected in rows:
+        counts = counts.plus(State(state), count).protecting(protected)
     return counts
+
+
+def count_protected(connection: Connection, job_id: UUID) -> dict[str, int]:
+    """Return how many statuses of a job's rows were kept, by what they stay (C8)."""
+    rows = connection.execute(
+        """
+        SELECT one ->> 'stored', count(*)
+          FROM imports
+         CROSS JOIN LATERAL jsonb_array_elements(kept) AS kept_values (one)
+         WHERE import_id BETWEEN %(first)s AND %(last)s
+           AND protected > 0
+           AND one ->> 'reason' = ANY(%(reasons)s::text[])
+         GROUP BY one ->> 'stored'
+        """,
+        {**row_range(job_id), "reasons": list(PROTECTING)},
+    )
+    counts: Counter[str] = Counter()
+    for stored, count in rows:
+        # That of a profile as a whole is a number.
+        counts[read_word(stored)] += count
+    return dict(counts.most_common())
 
 
 def keep_rows(connection: Connection, job_id: UUID, rows: Sequence[KeptRow]) -> None:

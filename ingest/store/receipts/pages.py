@@ -28,6 +28,8 @@ class ImportFilter:
     database_id: int | None = None
     #: Those that failed, whatever with.
     failed: bool = False
+    #: Those that were kept from raising a status.
+    protected: bool = False
     #: Applied at this moment or later.
     since: datetime | None = None
     #: Applied before this moment.
@@ -41,7 +43,8 @@ class ImportFilter:
     @property
     def is_narrow(self) -> bool:
         """Whether an import that is looked at may not be wanted."""
-        return (self.state, self.error, self.database_id) != (None, None, None)
+        named = (self.state, self.error, self.database_id) != (None, None, None)
+        return named or self.protected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +77,7 @@ def list_imports(
         "state": wanted.state,
         "error": wanted.error,
         "database_id": wanted.database_id,
+        "protected": wanted.protected,
         "limit": limit + 1,
         "look": LOOKED_AT if wanted.is_narrow else limit + 1,
         "last": LOOKED_AT - 1,
@@ -154,6 +158,7 @@ def follow_imports(
            AND (%(error)s::integer IS NULL OR error = %(error)s)
            AND (%(database_id)s::integer IS NULL OR database_id = %(database_id)s)
            AND (NOT %(failed)s OR error <> 0)
+           AND (NOT %(protected)s OR protected > 0)
          ORDER BY applied_at, import_id
          LIMIT %(limit)s
         """,
@@ -164,6 +169,7 @@ def follow_imports(
             "error": wanted.error,
             "database_id": wanted.database_id,
             "failed": wanted.failed,
+            "protected": wanted.protected,
             "limit": limit,
         },
     )
@@ -173,7 +179,7 @@ def follow_imports(
 #: The keys of a page: the first `look` rows of an index, and those of them wanted.
 _APPLIED = """
     SELECT applied_at, import_id
-      FROM (SELECT applied_at, import_id, state, error, database_id
+      FROM (SELECT applied_at, import_id, state, error, database_id, protected
               FROM imports
              WHERE (applied_at, import_id) < (%(applied_at)s, %(import_id)s)
                AND applied_at >= %(since)s
@@ -182,13 +188,14 @@ _APPLIED = """
      WHERE (%(state)s::text IS NULL OR state = %(state)s)
        AND (%(error)s::integer IS NULL OR error = %(error)s)
        AND (%(database_id)s::integer IS NULL OR database_id = %(database_id)s)
+       AND (NOT %(protected)s OR protected > 0)
      ORDER BY applied_at DESC, import_id DESC
      LIMIT %(limit)s
     """
 #: The same by the index of those that failed.
 _FAILED = """
     SELECT applied_at, import_id
-      FROM (SELECT applied_at, import_id, state, error, database_id
+      FROM (SELECT applied_at, import_id, state, error, database_id, protected
               FROM imports
              WHERE (applied_at, import_id) < (%(applied_at)s, %(import_id)s)
                AND applied_at >= %(since)s
@@ -198,6 +205,7 @@ _FAILED = """
      WHERE (%(state)s::text IS NULL OR state = %(state)s)
        AND (%(error)s::integer IS NULL OR error = %(error)s)
        AND (%(database_id)s::integer IS NULL OR database_id = %(database_id)s)
+       AND (NOT %(protected)s OR protected > 0)
      ORDER BY applied_at DESC, import_id DESC
      LIMIT %(limit)s
     """

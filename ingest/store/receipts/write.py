@@ -9,7 +9,6 @@ from msgspec import Struct, to_builtins
 from msgspec.structs import asdict
 
 from ingest.domain.answers import Answer
-from ingest.domain.consent import PROTECTING
 from ingest.domain.errors import Fault
 from ingest.domain.imports import Import, Outcome, State
 from ingest.store.database import Connection
@@ -165,7 +164,7 @@ def _write_row(receipt: Receipt) -> dict[str, object]:
     row, release = _row(receipt), receipt.import_.release
     if release is not None and receipt.outcome.state is not State.HELD:
         row["decision"] = to_builtins(release.note)
-    if protected := sum(one.reason in PROTECTING for one in receipt.outcome.kept):
+    if protected := receipt.outcome.protected:
         row["protected"] = protected
     return row
 

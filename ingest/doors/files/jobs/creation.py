@@ -23,6 +23,7 @@ from ingest.store.jobs.progress import (
     is_held,
 )
 from ingest.wire.envelopes import Envelope, load_envelope
+from ingest.wire.job_parameters import CONSENT_OPTIONS
 from ingest.wire.profile_schemas import ProfileSchemas
 
 
@@ -53,10 +54,21 @@ class JobRequest:
 def load_shared(parameters: Mapping[str, Any], schemas: ProfileSchemas) -> Envelope:
     """Read what holds for every row; raise InvalidRequest, or NotFound."""
     operation = Operation(parameters.get("operation", Operation.IMPORT))
-    shared = load_envelope({**parameters, "data": {}}, operation=operation)
+    document = {**parameters, **_load_consent(parameters), "data": {}}
+    shared = load_envelope(document, operation=operation)
     if shared.database_id not in schemas.catalog.databases:
         raise NotFound("Database not found", "db_id")
     return replace(shared, by_lone_key=not parameters.get("matching"))
+
+
+def _load_consent(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the basis of the statuses of every row, if the file has one (C5)."""
+    source, time = (parameters.get(name) for name in CONSENT_OPTIONS)
+    if source is None:
+        if time is not None:
+            raise InvalidRequest("Missing parameter", CONSENT_OPTIONS[0])
+        return {}
+    return {"consent": {"raise": True, "source": source, "time": time}}
 
 
 def hold(connection: Connection, wanted: JobRequest) -> None:

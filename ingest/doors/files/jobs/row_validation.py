@@ -1,10 +1,12 @@
 """Rows to imports that may be queued, or to all that is wrong with them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
+
+from msgspec import to_builtins
 
 from ingest.domain.errors import Fault, Forbidden, Rejected
 from ingest.domain.imports import Import, OnAmbiguous
@@ -74,7 +76,7 @@ class RowValidator:
 
     def _make(self, row: FileRow) -> Import:
         """Return the import that a row is; raise Rejected."""
-        envelope = load_element(self._shared, row.element)
+        envelope = load_element(self._shared, self._with_basis(row.element))
         # Of an upload, its token's right was checked for what holds for every row.
         merges = envelope.on_ambiguous is OnAmbiguous.MERGE
         if merges and self._shared.on_ambiguous is not OnAmbiguous.MERGE:
@@ -91,6 +93,14 @@ class RowValidator:
             # The job and the number alone would make another row the same import.
             fingerprint=make_fingerprint({"row": row.element}),
         )
+
+    def _with_basis(self, element: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return an element whose basis has what that of the file says besides."""
+        own, shared = element.get("consent"), self._shared.consent
+        # Without data, what is called so is a field.
+        if shared is None or not isinstance(own, Mapping) or "data" not in element:
+            return element
+        return {**element, "consent": {**to_builtins(shared), **own}}
 
     def _validate(self, row: FileRow) -> RowResult:
         if row.faults:

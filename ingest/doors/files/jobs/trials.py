@@ -112,7 +112,8 @@ class _Trial:
             for result in results
         ]
         for one in tried:
-            self._counts = self._counts.plus(one.state)
+            counts = self._counts.plus(one.state)
+            self._counts = counts.protecting(one.protected)
         self._rows += len(results)
         return self._connection.write(lambda opened: self._save(opened, tried))
 
@@ -132,13 +133,16 @@ def _keep(result: RowResult, outcome: Outcome | None) -> TriedRow:
     """Return what is kept of a row: as it was written only if it is to be corrected."""
     if outcome is None:
         faults, state, profile_id = result.faults, State.REJECTED, None
+        protected = 0
     else:
         faults = outcome.faults or outcome.skipped
         state, profile_id = outcome.state, outcome.profile_id
+        protected = outcome.protected
     return TriedRow(
         row=result.row.number,
         content=result.row.content if faults else b"",
         faults=faults or None,
         state=state,
         profile_id=profile_id,
+        protected=protected,
     )

@@ -9,6 +9,7 @@ from threading import Event
 from typing import Any
 
 import psycopg
+from msgspec.structs import replace
 
 from ingest.domain.errors import NameTaken, Unavailable
 from ingest.domain.imports import Operation
@@ -83,6 +84,7 @@ def import_upload(settings: Settings, upload: Upload) -> Uploaded:
         opened = open_file(stream, reading)
         parameters, kept = _find_parameters(settings, upload, opened)
         shared = load_shared(parameters, upload.schemas)
+        shared = replace(shared, may_raise=upload.shared.may_raise)
         reading = merge_reading(reading, parameters, kept, shared.resource_id)
         database = upload.schemas.catalog.databases[shared.database_id]
         rows = read_rows(opened, reading, database)

@@ -100,6 +100,8 @@ class Window:
                 break
             self._results.popleft()
             counts = counts.plus(state)
+            if known is not None and known.protected:
+                counts = counts.protecting(known.protected)
             if state is State.REJECTED or row.number in dropped:
                 kept = KeptRow(
                     row=row.number, content=row.content, faults=faults or None

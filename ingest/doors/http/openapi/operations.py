@@ -16,6 +16,7 @@ from ingest.doors.http.openapi.parameters import (
 )
 from ingest.doors.http.openapi.schemas import (
     ID,
+    REGISTRATION,
     JsonSchema,
     build_subscription_properties,
 )
@@ -113,7 +114,7 @@ ASKINGS: tuple[ApiOperation, ...] = (
         required=("db_id", "profile_id", "resource_id", "channel"),
         answer=ImportedReply,
         accepted=AcceptedReply,
-        others=_CONTACT,
+        others={**_CONTACT, **REGISTRATION},
         example={**_SUBSCRIPTION, "status": "subscribed"},
     ),
     describe_change(

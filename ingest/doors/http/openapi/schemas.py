@@ -204,6 +204,14 @@ _CONSENT: JsonSchema = {
 }
 
 
+#: What `subscriptions/set` says of a registration (contract 6.1).
+REGISTRATION: Mapping[str, JsonSchema] = {
+    "date": {"type": "string", "format": "date-time"},
+    "ip": {"anyOf": [*_ADDRESSES]},
+    "url": {**_TEXT, "maxLength": 2000},
+}
+
+
 def build_request_schemas() -> dict[str, JsonSchema]:
     """Return the shapes that several requests share, by name."""
     return {
