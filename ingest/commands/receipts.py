@@ -56,11 +56,14 @@ def show_receipt(
             table.add_row(one["profile_id"], keys)
         console.print(table)
     if record.kept:
-        table = make_table("field", "reason", "sent", "since", "import", title="Kept")
+        table = make_table(
+            *("field", "reason", "sent", "stored", "since", "import"), title="Kept"
+        )
         for one in record.kept:
             sent = show_value(one.get("sent"))
+            stored = str(one.get("stored", ""))
             since, by = one.get("since", ""), one.get("by", "")
-            table.add_row(one["path"], one["reason"], sent, since, by)
+            table.add_row(one["path"], one["reason"], sent, stored, since, by)
         console.print(table)
     if record.changes:
         table = make_table("field", "old", "new", title="Changes")

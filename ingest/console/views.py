@@ -12,6 +12,7 @@ from ingest.domain.imports import State
 from ingest.domain.terms import read_term
 from ingest.domain.views import view_times
 from ingest.store.catalog.load import load_catalog
+from ingest.store.consents.read import load_consents
 from ingest.store.dead_letters.read import find_letter_of_import
 from ingest.store.events.delivery_pages import list_deliveries, parse_delivery_cursor
 from ingest.store.events.read import find_event, list_events
@@ -170,7 +171,12 @@ async def show_profile(request: PageRequest) -> Page | Redirect:
     if not found and not page.imports:
         raise NotFound("Profile not found, and no receipt names it")
     catalog = await request.services.read(load_catalog)
+    ids = [profile_id, *former.get(profile_id, ())]
+    statuses = await request.services.read(
+        partial(load_consents, database_id=database_id, profile_ids=ids)
+    )
     values = {
+        "past_statuses": [one for one in statuses if one.until is not None],
         "database_id": database_id,
         "profile_id": profile_id,
         "profile": found[0] if found else None,
