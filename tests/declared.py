@@ -85,6 +85,17 @@ def change_resource(connection: Connection, number: int = 1, **changes: Any) -> 
         )
 
 
+def change_account(connection: Connection, **changes: Any) -> None:
+    """Change what is declared of account 1."""
+    with connection.transaction():
+        declared = load_declared(connection)
+        accounts = {1: replace(declared.accounts[1], **changes)}
+        save_catalog(
+            connection,
+            replace(declared, accounts={**declared.accounts, **accounts}),
+        )
+
+
 def make_segment(**changes: Any) -> Segment:
     attributes = {"id": 1, "name": "New", "database_id": 1, "kind": SegmentKind.STATIC}
     return Segment(**{**attributes, **changes})

@@ -164,7 +164,9 @@ Exit status:
 @click.argument("term", metavar="PROFILE")
 @_database_option
 @click.option("--resource", "resource_id", type=int, metavar="ID", help="Resource.")
-@click.option("--channel", type=click.Choice([*Channel]), help="Channel.")
+@click.option(
+    "--channel", type=click.Choice([one.value for one in Channel]), help="Channel."
+)
 @click.option("--contact", metavar="TEXT", help="Contact, if there are several.")
 @click.option(
     "--status",
