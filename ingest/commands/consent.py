@@ -17,7 +17,7 @@ from ingest.commands.outputs import ask, make_console, make_table, moment, print
 from ingest.commands.profile_merges import apply_import, as_operator
 from ingest.commands.profile_terms import find_profile
 from ingest.domain.catalog import Channel
-from ingest.domain.consent import Authority, Basis
+from ingest.domain.consent import PROOF, Authority, Basis
 from ingest.domain.dates import parse_moment
 from ingest.domain.errors import InvalidValue, PenstockError
 from ingest.domain.imports import Import, Key, Matching, Operation
@@ -141,7 +141,8 @@ def _load(connection: Connection, profile: Profile) -> list[ConsentLine]:
 
 def describe_basis(line: ConsentLine) -> str:
     """Return the basis of a status in a line, or the import that set it."""
-    told = [f"{name}: {value}" for name, value in (line.consent or {}).items()]
+    basis = line.consent or {}
+    told = [f"{name}: {basis[name]}" for name in PROOF if name in basis]
     if line.by is not None:
         told.append(f"import {line.by}")
     return ", ".join(told)

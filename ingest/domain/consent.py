@@ -61,17 +61,18 @@ class Basis(
     @property
     def proof(self) -> Mapping[str, object]:
         """What is stored of it beside the time of the status: what was sent."""
-        sent = ((name, getattr(self, name)) for name in _PROOF)
+        sent = ((name, getattr(self, name)) for name in PROOF)
         return {name: value for name, value in sent if value}
 
     @property
     def sent(self) -> frozenset[str]:
         """The names of what was sent of it."""
-        named = {name for name in (*_PROOF, "time") if getattr(self, name)}
+        named = {name for name in (*PROOF, "time") if getattr(self, name)}
         return frozenset(named | {"time"} if self.date else named)
 
 
-_PROOF = ("source", "ip", "url", "text", "version", "date")
+#: What is kept of a basis, in the order shown.
+PROOF = ("source", "ip", "url", "text", "version", "date")
 #: What a resource may require of a basis.
 REQUIREMENTS = ("source", "time", "ip", "url", "text", "version")
 #: What a basis is sent as.
