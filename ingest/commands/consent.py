@@ -33,7 +33,7 @@ from ingest.store.profiles.aliases import list_former_ids
 _EPILOG = """\b
 Examples:
   penstock consent show ada@example.com --at 2026-04-04
-  penstock consent raise ada@example.com --reason "asked for it by phone"
+  penstock consent raise ada@example.com --reason "called support"
 """
 
 
@@ -100,9 +100,9 @@ def show(
     as_json: bool,
     database_url: str,
 ) -> None:
-    """Show the statuses of a profile, and the basis of each.
+    """Show the statuses that a profile has and had.
 
-    PROFILE is a profile ID, an email, or a phone. Earlier statuses are recorded for
+    Each is shown with its time and basis. PROFILE is a profile ID, an email, or a phone. Earlier statuses are recorded for
     resources that guard them, or that have consent_history = true.
     """
     with connect(database_url) as connection:
@@ -152,9 +152,8 @@ def describe_basis(line: ConsentLine) -> str:
     "raise",
     epilog="""\b
 Examples:
-  penstock consent raise ada@example.com --reason "asked for it by phone"
-  penstock consent raise ada@example.com --resource 1 --channel email \\
-      --reason "asked for it by phone" --time 2026-11-28T10:00:00Z
+  penstock consent raise ada@example.com --reason "called support"
+  penstock consent raise ada@example.com --reason "called" --time 2026-11-28T10:00
 
 \b
 Exit status:
@@ -191,9 +190,9 @@ Exit status:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @state_dir_option
 def raise_(term: str, **options: Any) -> None:
-    """Raise a status that forbids: an opt-out, a bounce, even a complaint.
+    """Raise the status of a subscription.
 
-    Only an operator can raise a complaint. The import that does it has a receipt, and
+    It may be an opt-out, a bounce, or a complaint. Only an operator can raise a complaint. The import that does it has a receipt, and
     the reason is kept with the status.
     """
     basis = Basis(

@@ -136,7 +136,7 @@ def test_an_old_option_is_accepted_and_never_shown() -> None:
     help_ = run(main, ["token", "create", "--help"]).output
     bad = run(main, ["token", "create", "x", "--action", "fly"])
 
-    assert "--scope [import|read|delete|merge|admin]" in help_
+    assert "--scope [import|read|delete|merge|consent|admin]" in help_
     assert "--action" not in help_
     assert (bad.exit_code, "Invalid value for '--scope'" in bad.output) == (2, True)
 

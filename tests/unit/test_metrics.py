@@ -17,6 +17,7 @@ DESCRIBED = describe_all()
 #: What a label may be: each has few values, known to the code or to the catalog.
 BOUNDED = {
     "application",
+    "channel",
     "code",
     "database",
     "door",
