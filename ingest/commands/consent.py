@@ -102,8 +102,9 @@ def show(
 ) -> None:
     """Show the statuses that a profile has and had.
 
-    Each is shown with its time and basis. PROFILE is a profile ID, an email, or a phone. Earlier statuses are recorded for
-    resources that guard them, or that have consent_history = true.
+    Each is shown with its time and basis. PROFILE is a profile ID, an email, or a
+    phone. Earlier statuses are recorded for resources that guard them, or that have
+    consent_history = true.
     """
     with connect(database_url) as connection:
         profile = find_profile(connection, term, database_id)
@@ -192,8 +193,9 @@ Exit status:
 def raise_(term: str, **options: Any) -> None:
     """Raise the status of a subscription.
 
-    It may be an opt-out, a bounce, or a complaint. Only an operator can raise a complaint. The import that does it has a receipt, and
-    the reason is kept with the status.
+    It may be an opt-out, a bounce, or a complaint. Only an operator can raise a
+    complaint. The import that does it has a receipt, and the reason is kept with the
+    status.
     """
     basis = Basis(
         raises=True,
