@@ -12,7 +12,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ingest.domain import updates
-from ingest.domain.catalog import Catalog, Database, Field, FieldType
+from ingest.domain.catalog import Catalog, Database, Field, FieldType, Resource
+from ingest.domain.consent import is_guarding
 from ingest.domain.dates import EPOCH
 from ingest.domain.drafts import Draft
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
@@ -33,6 +34,7 @@ from ingest.domain.stamps import (
     to_datetime,
     to_microseconds,
 )
+from ingest.domain.statuses import rank_prohibition
 from ingest.domain.subscription_changes import SelectedChange
 from ingest.domain.subscription_drafts import SubscriptionDraft
 from ingest.domain.updates import Action, Update, find_property, with_property
@@ -122,7 +124,7 @@ def leave_older(
     database = catalog.databases[import_.database_id]
     rank = _find_rank(import_, catalog)
     own = Stamp(rank=rank, at=to_microseconds(import_.as_of or at))
-    judge = _Judge(before, own, catalog)
+    judge = _Judge(before, own, catalog, database.id)
     dated = judge.judge_draft(draft, database)
     return Dated(
         import_=judge.judge_segments(import_),
@@ -136,12 +138,15 @@ def leave_older(
 class _Judge:
     """Compares what one import writes with what is stored, path by path."""
 
-    def __init__(self, before: Profile | None, own: Stamp, catalog: Catalog) -> None:
+    def __init__(
+        self, before: Profile | None, own: Stamp, catalog: Catalog, database_id: int
+    ) -> None:
         self._before = before
         self._catalog = catalog
         self._stamps = (before and before.stamps) or NO_STAMPS
         self._there = show_paths(before) if before else {}
         self._own = own
+        self._database_id = database_id
         self.kept: list[Kept] = []
         self.written: dict[str, Stamp | None] = {}
 
@@ -339,15 +344,15 @@ class _Judge:
         self, draft: SubscriptionDraft, members: Members
     ) -> SubscriptionDraft:
         status, priority = draft.status, draft.priority
+        resource = self._catalog.resources[draft.key.resource_id]
         if status is None and priority is None and not draft.custom_fields:
             return draft
         if status is not None and not self._may_set(members.status, self._own, status):
-            status = None
+            status = self._find_forbidding(draft, members.status, resource)
         if priority is not None and not self._may_set(
             members.priority, self._own, priority
         ):
             priority = None
-        resource = self._catalog.resources[draft.key.resource_id]
         judged = {
             name: self._judge(members.fields + name, resource.fields[name], update)
             for name, update in draft.custom_fields.items()
@@ -358,6 +363,27 @@ class _Judge:
             priority=priority,
             custom_fields={name: one for name, one in judged.items() if one},
         )
+
+    def _find_forbidding(
+        self, draft: SubscriptionDraft, path: str, resource: Resource
+    ) -> str | None:
+        """Return a status that forbids more, whose source is of too low a rank (C1).
+
+        No rank stands above a person. None if what is stored is newer, or allows less.
+        """
+        database = self._catalog.databases[self._database_id]
+        known = self._before.subscriptions if self._before else {}
+        stored = known.get(draft.key)
+        kept = self.kept[-1] if self.kept and self.kept[-1].path == path else None
+        if stored is None or kept is None or kept.reason != RANKED:
+            return None
+        is_guarded = is_guarding(resource.consent or database.consent)
+        forbids = rank_prohibition(draft.status) >= rank_prohibition(stored.status)
+        if not is_guarded or not forbids:
+            return None
+        self.kept.pop()
+        self.written[path] = self._own
+        return draft.status
 
     def _judge_change(self, change: SelectedChange) -> SelectedChange:
         """Return a change without the subscriptions that others have changed since."""

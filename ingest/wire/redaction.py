@@ -13,7 +13,9 @@ from ingest.domain.imports import Import
 from ingest.domain.updates import Action
 
 #: Members of an entry that say nothing of a person.
-_OPEN = frozenset({"v", *Import.__struct_fields__}) - {"key", "data", "start"}
+_OPEN = frozenset({"v", *Import.__struct_fields__}) - {
+    *("key", "data", "start", "consent"),
+}
 #: Members further down of which the same is true.
 _OPEN_BELOW = frozenset(
     {"field_name", "provider", "channel", "trigger_id", "workflow_id"}

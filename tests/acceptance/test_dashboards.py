@@ -124,6 +124,19 @@ class Producer:
         self.send({"matching": "phone", "phone": "nobody's", "data": {}})
         self._client.post("/profiles/import", content=b"{")
         self._client.post("/profiles/get", json={"db_id": 1, "email": email})
+        self._send_statuses()
+
+    def _send_statuses(self) -> None:
+        """Opt a person out, and raise that without a basis, and with one."""
+        email = "reader@example.com"
+        one = {"resource_id": 29, "channel": "email", "email": email}
+        for status, consent in (
+            ("unsubscribed", None),
+            ("subscribed", None),
+            ("subscribed", {"raise": True, "source": "test"}),
+        ):
+            listed = {"subscriptions": [{**one, "status": status}]}
+            self.send({"email": email, "consent": consent, "data": listed})
 
     def send(self, changes: Mapping[str, Any], *, wait: bool = True) -> None:
         preference = {} if wait else {"Prefer": "respond-async"}

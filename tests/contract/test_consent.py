@@ -488,6 +488,35 @@ def test_without_a_valid_basis_no_number_of_a_guarded_subscription_falls(
         lowest = number
 
 
+@pytest.mark.fact("C.1-lower")
+@pytest.mark.parametrize(
+    ("policy", "after"),
+    [(ConsentPolicy.GUARDED, "unsubscribed"), (ConsentPolicy.OPEN, "subscribed")],
+)
+def test_no_rank_stands_above_an_opt_out(
+    people: People, policy: ConsentPolicy, after: str
+) -> None:
+    change_database(people.connection, times=True, sources={"http": 20})
+    change_resource(people.connection, consent=policy)
+    people.send("subscribed")
+    people.send("unsubscribed", door="broker")
+    assert people.status == after
+    # What was true earlier is no opt-out of now.
+    people.send("complained", door="broker", as_of=NOON)
+    assert people.status == after
+
+
+@pytest.mark.fact("C.8-kept")
+def test_a_status_that_is_kept_is_not_dated(people: People) -> None:
+    change_database(people.connection, times=True)
+    change_resource(people.connection, consent=ConsentPolicy.GUARDED)
+    people.send("unsubscribed")
+    people.send("subscribed")
+    refused = people.now
+    outcome = people.send("complained", as_of=refused - timedelta(minutes=1))
+    assert (outcome.kept, people.status) == ((), "complained")
+
+
 @pytest.mark.fact("C.13-spelling")
 @pytest.mark.parametrize(
     ("channel", "sent", "again"),
