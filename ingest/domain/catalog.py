@@ -1,7 +1,7 @@
 """The catalog: what databases, fields, resources, segments and triggers exist."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -327,3 +327,18 @@ class Catalog:
             for one in self.resources.values()
         )
         object.__setattr__(self, "records_statuses", recorded)
+
+
+def open_statuses(catalog: Catalog) -> Catalog:
+    """Return a catalog in which no status is guarded, or recorded."""
+    return replace(
+        catalog,
+        databases={
+            id_: replace(one, consent=ConsentPolicy.OPEN)
+            for id_, one in catalog.databases.items()
+        },
+        resources={
+            id_: replace(one, consent=ConsentPolicy.OPEN, consent_history=False)
+            for id_, one in catalog.resources.items()
+        },
+    )

@@ -3,14 +3,14 @@
 What holds is with the subscription, so that a new one costs nothing here.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
-from ingest.domain.catalog import Catalog, Database
+from ingest.domain.catalog import Catalog, Channel, Database
 from ingest.domain.consent_guard import (
     StatusFact,
     Unapplied,
@@ -43,6 +43,52 @@ class PastStatus(Struct, frozen=True, kw_only=True):
     ended_by: UUID
     #: It was never the one that holds.
     is_applied: bool = True
+
+
+class KnownStatus(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of the status of a subscription, for a restore."""
+
+    resource_id: int
+    channel: Channel
+    contact: str
+    at: datetime | None = None
+    by: UUID | None = None
+    consent: Mapping[str, object] | None = None
+
+
+def dump_statuses(profile: Profile) -> list[object]:
+    """Return what is known of a profile's statuses, of those of which anything is."""
+    return [
+        to_builtins(
+            KnownStatus(
+                resource_id=one.key.resource_id,
+                channel=one.key.channel,
+                contact=one.key.contact,
+                at=one.status_at,
+                by=one.status_by,
+                consent=one.consent,
+            )
+        )
+        for one in profile.subscriptions.values()
+        if one.status_by is not None or one.consent is not None
+    ]
+
+
+def load_statuses(profile: Profile, known: Iterable[KnownStatus]) -> Profile:
+    """Return a profile with what is known of its statuses, and nothing else of them."""
+    facts = {
+        SubscriptionKey(one.resource_id, one.channel, one.contact): one for one in known
+    }
+    subscriptions = {
+        key: replace(
+            one,
+            status_at=facts[key].at if key in facts else None,
+            status_by=facts[key].by if key in facts else None,
+            consent=facts[key].consent if key in facts else None,
+        )
+        for key, one in profile.subscriptions.items()
+    }
+    return replace(profile, subscriptions=subscriptions)
 
 
 def date_statuses(before: Profile | None, after: Profile, import_: Import) -> Profile:

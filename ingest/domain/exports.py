@@ -7,6 +7,7 @@ from enum import StrEnum
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
+from ingest.domain.consent_history import dump_statuses
 from ingest.domain.profiles import Profile
 from ingest.domain.stamps import dump_stamps
 from ingest.domain.updates import express
@@ -50,7 +51,8 @@ def show_profile(
     """Return a profile as the element of a batch: importing it changes nothing.
 
     Deleted subscriptions stand apart, for an import would restore them, and so do the
-    ids and keys of profiles that were merged into it, and when values were written.
+    ids and keys of profiles that were merged into it, when values were written, and
+    what is known of statuses.
     """
     live = {key: one for key, one in profile.subscriptions.items() if not one.deleted}
     gone = [one for one in profile.subscriptions.values() if one.deleted]
@@ -79,6 +81,8 @@ def show_profile(
         line["former_keys"] = profile.former_keys
     if profile.stamps is not None:
         line["stamps"] = dump_stamps(profile.stamps)
+    if statuses := dump_statuses(profile):
+        line["statuses"] = statuses
     return line
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from ingest.cli import main
 from ingest.commands.files.restore import restore_file
+from ingest.domain.consent import Authority, Basis, ConsentPolicy
 from ingest.domain.exports import ExportFormat, ExportRequest
 from ingest.domain.imports import SubscriptionChange
 from ingest.domain.tokens import Scope
@@ -30,7 +31,7 @@ from ingest.store.profiles.exports import export_profiles
 from ingest.wire.batches import load_element
 from ingest.wire.envelopes import load_envelope
 from tests.conftest import Connection
-from tests.declared import change_database
+from tests.declared import change_database, change_resource
 from tests.drains import draining
 from tests.factories import make_import, make_merge
 from tests.intakes import ServedIntake, served
@@ -567,6 +568,37 @@ def test_an_export_is_restored_byte_for_byte(
     # Each of its keys finds it again.
     (again,) = pipeline.apply(make_import("email", {"email": "ann@example.com"}))
     assert again.profile_id == created.profile_id
+
+
+@pytest.mark.fact("E.3-restore", "C.5-basis")
+def test_statuses_are_restored_with_their_bases(
+    connection: Connection, settings: Settings, tmp_path: Path
+) -> None:
+    change_resource(connection, consent=ConsentPolicy.STRICT, consent_requires=("ip",))
+    one = {"channel": "email", "email": "ann@example.com", "resource_id": 1}
+    consent = Basis(raises=True, source="form", ip="203.0.113.7")
+    Pipeline(connection).apply(
+        make_import(
+            "email",
+            {"email": "ann@example.com", "subscriptions": [one]},
+            consent=consent,
+            authority=Authority.RAISE,
+        )
+    )
+    before = export(connection)
+    known = connection.execute("SELECT status, since, by, consent FROM consents")
+    stored = known.fetchall()
+    assert stored[0][3] == {"source": "form", "ip": "203.0.113.7"}
+    file = tmp_path / "people.ndjson"
+    file.write_bytes(
+        b"".join(export_profiles(connection, ExportRequest(database_id=1)))
+    )
+    empty(connection)
+    assert restore_file(settings, file, 1) == 1
+
+    assert export(connection) == before
+    again = connection.execute("SELECT status, since, by, consent FROM consents")
+    assert again.fetchall() == stored
 
 
 @pytest.mark.fact("E.3-restore", "M.6-former-keys", "M.7-aliases")

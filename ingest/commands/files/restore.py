@@ -20,7 +20,8 @@ from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
 from ingest.domain import merge
-from ingest.domain.catalog import Catalog
+from ingest.domain.catalog import Catalog, open_statuses
+from ingest.domain.consent_history import KnownStatus, load_statuses
 from ingest.domain.counts import count
 from ingest.domain.dates import parse_moment
 from ingest.domain.dynamic_segments import Due
@@ -62,6 +63,7 @@ class _Line(Struct, frozen=True):
     former_ids: tuple[_ProfileId, ...] = ()
     former_keys: dict[str, list[object]] = {}
     stamps: dict[str, object] | None = None
+    statuses: tuple[KnownStatus, ...] = ()
 
 
 class _Restored(Struct, frozen=True):
@@ -190,6 +192,8 @@ class _Reader:
 
     def __init__(self, schemas: ProfileSchemas, database_id: int) -> None:
         self._schemas = schemas
+        # Statuses are restored as they were, whatever may be written since.
+        self._catalog = open_statuses(schemas.catalog)
         self._database_id = database_id
 
     def read(self, file: BinaryIO) -> Iterator[_Restored | _End]:
@@ -242,13 +246,14 @@ class _Reader:
             database_id=self._database_id,
             created_at=None if created is None else parse_moment(created),
         )
-        merged = merge.update(empty, import_, prepared.draft, self._schemas.catalog)
+        merged = merge.update(empty, import_, prepared.draft, self._catalog)
         # They were put behind the others.
         drafts = prepared.draft.subscriptions[len(listed) - len(gone) :]
         whole = _mark_deleted(merged.profile, {one.key for one in drafts})
         if line.former_keys:
             database = self._schemas.catalog.databases[self._database_id]
             whole = keep_former(whole, [line.former_keys], database)
+        whole = load_statuses(whole, line.statuses)
         if line.stamps is not None:
             whole = replace(whole, stamps=load_stamps(line.stamps))
         # Where it belongs now, whenever it was exported.
