@@ -71,6 +71,11 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "lists the kept values of an undo and why.",
         "penstock_kept_total": "Older data arrives late, or a source of lower rank "
         "sends. `penstock imports show` lists what an import did not write.",
+        "penstock_consent_protected_total": "Imports try to raise opt-outs without a "
+        "valid basis. To list them: `penstock imports list --protected`. Fix the "
+        "producer, or let it send the basis.",
+        "penstock_consent_raised_total": "People subscribe again. `penstock consent "
+        "show` shows each basis.",
         "penstock_segment_moves_total": "Time, or a build, moves profiles in and out "
         "of dynamic segments. `penstock segment list` shows the builds.",
         "penstock_events_skipped_total": "A trigger with `once` or `every` has fired "
