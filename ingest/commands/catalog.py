@@ -143,6 +143,7 @@ def apply(
     applies = bool(changes) and not dry_run
     if not as_json:
         _show_plan(changes)
+    if changes and not as_json:
         _show_open(declared)
     if applies and not allow_data_loss:
         _refuse_loss(changes)

@@ -106,7 +106,7 @@ def test_a_deployment_at_work_is_well_but_for_what_tests_do_without(
     wrong = {check: each.level for check, each in found.items() if each.advice}
     assert wrong == FLEETING
     assert all(each.found for each in found.values())
-    assert len(found) == 35
+    assert len(found) == 36
 
 
 @pytest.mark.parametrize(
@@ -519,7 +519,7 @@ def test_the_command_says_what_it_found_and_how_bad_it_is(
         assert found["postgres.fsync"]["level"] == "failed"
         assert found["work.beat"]["advice"] == ""
     else:
-        assert "31 ok, 0 warnings, 4 failed" in result.stdout
+        assert "32 ok, 0 warnings, 4 failed" in result.stdout
         assert "→ Set `appendonly yes`" in result.stdout
 
 

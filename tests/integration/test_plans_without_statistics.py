@@ -59,6 +59,7 @@ UNJUDGED = {
     "ingest/store/dead_letters/read.py:find_letter_ids": "operators look",
     "ingest/store/overviews.py:select_dead_letters": "an index of open ones, whole",
     "ingest/store/receipts/days.py:_drop_untimed": "upkeep drops what is old",
+    "ingest/store/consents/months.py:drop_months": "upkeep drops what is old",
 }
 
 

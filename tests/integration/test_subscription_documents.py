@@ -144,7 +144,13 @@ def save_demo_catalog(connection: Connection) -> None:
         connection.execute(
             "ALTER TABLE databases ADD claims boolean, ADD on_ambiguous text,"
             " ADD otherwise text, ADD merge_keys text[], ADD merge_blocked text[],"
-            " ADD merge_limit integer, ADD times boolean, ADD sources jsonb"
+            " ADD merge_limit integer, ADD times boolean, ADD sources jsonb,"
+            " ADD consent text"
+        )
+        connection.execute("ALTER TABLE accounts ADD raise_consent boolean")
+        connection.execute(
+            "ALTER TABLE resources ADD consent text, ADD consent_requires text[],"
+            " ADD consent_history boolean"
         )
         connection.execute("ALTER TABLE tokens ADD source text")
         connection.execute("ALTER TABLE fields ADD merge text")
@@ -155,7 +161,12 @@ def save_demo_catalog(connection: Connection) -> None:
         connection.execute(
             "ALTER TABLE databases DROP claims, DROP on_ambiguous, DROP merge_keys,"
             " DROP merge_blocked, DROP merge_limit, DROP times, DROP sources,"
-            " DROP otherwise"
+            " DROP otherwise, DROP consent"
+        )
+        connection.execute("ALTER TABLE accounts DROP raise_consent")
+        connection.execute(
+            "ALTER TABLE resources DROP consent, DROP consent_requires,"
+            " DROP consent_history"
         )
         connection.execute("ALTER TABLE fields DROP merge")
         connection.execute("ALTER TABLE profiles DROP former_keys, DROP stamps")

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec.structs import asdict
 from psycopg.rows import class_row
 
 from ingest.domain.profiles import SubscriptionKey
@@ -55,27 +56,36 @@ def load_consents(
 
     Of one subscription, if there is a `key`.
     """
+    parameters: dict[str, object] = {
+        "database_id": database_id,
+        "profile_ids": dump_array(list(profile_ids)),
+        "limit": MAX_LINES,
+    }
+    if key is not None:
+        parameters |= asdict(key)
     with connection.cursor(row_factory=class_row(ConsentLine)) as cursor:
-        return cursor.execute(
-            """
-            SELECT profile_id, resource_id, channel, contact, status, since, until, by,
-                   consent, ended_by, applied
-              FROM consents
-             WHERE database_id = %(database_id)s
-               AND profile_id = ANY(%(profile_ids)s::text[])
-               AND (%(resource_id)s::integer IS NULL
-                    OR (resource_id, channel, contact)
-                     = (%(resource_id)s, %(channel)s, %(contact)s))
-             ORDER BY resource_id, channel, contact, until DESC NULLS FIRST,
-                      since DESC NULLS LAST, applied
-             LIMIT %(limit)s
-            """,
-            {
-                "database_id": database_id,
-                "profile_ids": dump_array(list(profile_ids)),
-                "resource_id": key and key.resource_id,
-                "channel": key and key.channel.value,
-                "contact": key and key.contact,
-                "limit": MAX_LINES,
-            },
-        ).fetchall()
+        return cursor.execute(_ALL if key is None else _OF_ONE, parameters).fetchall()
+
+
+_ALL = """
+    SELECT profile_id, resource_id, channel, contact, status, since, until, by,
+           consent, ended_by, applied
+      FROM consents
+     WHERE database_id = %(database_id)s
+       AND profile_id = ANY(%(profile_ids)s::text[])
+     ORDER BY resource_id, channel, contact, until DESC NULLS FIRST,
+              since DESC NULLS LAST, applied
+     LIMIT %(limit)s
+    """
+_OF_ONE = """
+    SELECT profile_id, resource_id, channel, contact, status, since, until, by,
+           consent, ended_by, applied
+      FROM consents
+     WHERE database_id = %(database_id)s
+       AND profile_id = ANY(%(profile_ids)s::text[])
+       AND resource_id = %(resource_id)s
+       AND channel = %(channel)s
+       AND contact = %(contact)s
+     ORDER BY until DESC NULLS FIRST, since DESC NULLS LAST, applied
+     LIMIT %(limit)s
+    """
