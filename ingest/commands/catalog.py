@@ -63,7 +63,7 @@ def _line(change: Change) -> Text:
     return line
 
 
-def _show_plan(changes: list[Change]) -> None:
+def _show_plan(changes: list[Change], declared: DeclaredCatalog) -> None:
     if not changes:
         click.echo("No changes.")
         return
@@ -75,10 +75,7 @@ def _show_plan(changes: list[Change]) -> None:
         for kind in ChangeKind
     )
     console.print(", ".join(counts))
-
-
-def _show_open(declared: DeclaredCatalog) -> None:
-    """Name the resources of which nothing says who may raise a status (C4)."""
+    # Of these nothing says who may raise a status (C4).
     names = list_undecided(declared)
     if names:
         click.echo(
@@ -142,9 +139,7 @@ def apply(
     changes = plan(current, declared)
     applies = bool(changes) and not dry_run
     if not as_json:
-        _show_plan(changes)
-    if changes and not as_json:
-        _show_open(declared)
+        _show_plan(changes, declared)
     if applies and not allow_data_loss:
         _refuse_loss(changes)
     if applies and not yes:

@@ -377,3 +377,19 @@ def test_an_unknown_command_is_refused() -> None:
 
     assert result.exit_code == 2
     assert "No such command 'launch'" in result.stderr
+
+
+@pytest.mark.fact("C.4-default")
+def test_resources_without_a_policy_are_named(
+    database_url: str, tmp_path: Path
+) -> None:
+    demo = (resources.files("ingest.local") / "demo.toml").read_text("utf-8")
+    changed = tmp_path / "catalog.toml"
+    changed.write_text(demo.replace('name = "Shop"', 'name = "Store"'))
+    arguments = ["catalog", "apply", str(changed), "--dry-run"]
+    told = CliRunner().invoke(main, arguments, env={"DATABASE_URL": database_url})
+
+    assert told.exit_code == 0, told.output
+    assert "Without a consent policy: resource 1 (" in told.stdout
+    assert "resource 28 (Store)." in told.stdout
+    assert "resource 29" not in told.stdout
