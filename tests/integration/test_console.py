@@ -4,15 +4,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from ingest.domain.imports import OnAmbiguous
+from ingest.domain.consent import Basis, ConsentPolicy
+from ingest.domain.imports import Import, OnAmbiguous
 from ingest.settings import Settings
 from ingest.store.held import list_cases
 from tests.conftest import Connection
 from tests.consoles import Console, Filled, console, fill
-from tests.declared import change_database
+from tests.declared import change_database, change_resource
 from tests.drains import draining
 from tests.factories import make_import
 from tests.intakes import wait_until
@@ -556,3 +558,32 @@ def test_a_held_case_is_shown_and_decided(
     assert Pipeline(connection).profile(people[1])["fields"]["_lname"] == "Smith"
     assert served.get(path).status_code == 404
     assert "No imports are held." in served.get("/held").text
+
+
+@pytest.mark.fact("C.8-counted", "CH-changes")
+def test_statuses_are_shown_with_their_bases_and_what_was_protected(
+    served: Console, connection: Connection
+) -> None:
+    change_resource(connection, consent=ConsentPolicy.GUARDED)
+
+    def make(status: str, **changes: Any) -> Import:
+        one = {"channel": "email", "email": "ann@example.com", "resource_id": 1}
+        listed = {"subscriptions": [{**one, "status": status}]}
+        key = {"email": "ann@example.com"}
+        return make_import("email", listed, key=key, **changes)
+
+    agreed = Basis(source="checkout", ip="203.0.113.7")
+    first, out, kept = Pipeline(connection).apply(
+        make("subscribed", consent=agreed), make("unsubscribed"), make("subscribed")
+    )
+    page = served.get(f"/profiles/1/{first.profile_id}").text
+    current, _, earlier = page.partition("Earlier statuses")
+    assert f"/imports/{out.import_id}" in current
+    assert "source: checkout" in earlier
+    assert f"/imports/{first.import_id}" in earlier
+    receipt = served.get(f"/imports/{kept.import_id}").text
+    assert "no basis" in receipt
+    listed = served.get("/imports?protected=1").text
+    assert str(kept.import_id) in listed
+    assert str(out.import_id) not in listed
+    assert str(out.import_id) in served.get("/imports").text
