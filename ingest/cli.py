@@ -68,6 +68,11 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
         "Plan, apply, or print the catalog.",
     ),
     "token": ("ingest.commands.token", "token", "Create, list, and revoke API tokens."),
+    "segment": (
+        "ingest.commands.segment",
+        "segment",
+        "List, preview, rebuild, and audit segments.",
+    ),
     "endpoint": (
         "ingest.commands.endpoint",
         "endpoint",

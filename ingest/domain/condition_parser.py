@@ -3,21 +3,14 @@
 Every fault is found at once, with the path of what is wrong.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import TypeVar
 
 from msgspec import Struct
 
 from ingest.domain import fields, values
-from ingest.domain.catalog import (
-    Channel,
-    Database,
-    Field,
-    FieldType,
-    Resource,
-    Segment,
-)
+from ingest.domain.catalog import Channel, Field, FieldType, Resource
 from ingest.domain.conditions import (
     DERIVED_FIELDS,
     EMAIL,
@@ -66,22 +59,6 @@ class ConditionScope(Struct, frozen=True, kw_only=True):
     segments: Collection[int]
     #: Where a phone without a country code is (ISO 3166).
     phone_region: str | None = None
-
-
-def make_scope(
-    database: Database, segments: Iterable[Segment], resources: Mapping[int, Resource]
-) -> ConditionScope:
-    """Return what conditions of a database of the catalog may name."""
-    return ConditionScope(
-        fields=database.fields,
-        resources={
-            id_: one
-            for id_, one in resources.items()
-            if database.id in one.database_ids
-        },
-        segments={one.id for one in segments if one.database_id == database.id},
-        phone_region=database.phone_region,
-    )
 
 
 def parse_condition(raw: object, scope: ConditionScope, path: str) -> Condition:

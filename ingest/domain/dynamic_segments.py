@@ -11,12 +11,8 @@ from heapq import heapify, heappop, heappush
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ingest.domain.catalog import Database, Resource, Segment, SegmentKind
-from ingest.domain.condition_parser import (
-    ConditionScope,
-    make_scope,
-    parse_condition,
-)
+from ingest.domain.catalog import Catalog, Database, Resource, Segment, SegmentKind
+from ingest.domain.condition_parser import ConditionScope, parse_condition
 from ingest.domain.condition_truth import CompiledCondition, compile_condition
 from ingest.domain.conditions import CREATE_TIME, SUBSCRIPTIONS, Condition
 from ingest.domain.dates import EPOCH
@@ -60,7 +56,7 @@ class DynamicSegments:
         self.ids = frozenset(
             one.id for one in known.values() if one.kind is SegmentKind.DYNAMIC
         )
-        scope = make_scope(database, known.values(), resources)
+        scope = make_scope(known.values(), database, resources)
         compiled = {
             one.id: _compile(one, scope, database.timezone)
             for one in known.values()
@@ -223,6 +219,22 @@ class DynamicSegments:
         return frozenset(found), due
 
 
+def make_scope(
+    segments: Iterable[Segment], database: Database, resources: Mapping[int, Resource]
+) -> ConditionScope:
+    """Return what the conditions of a database may name."""
+    return ConditionScope(
+        fields=database.fields,
+        resources={
+            id_: one
+            for id_, one in resources.items()
+            if database.id in one.database_ids
+        },
+        segments={one.id for one in segments if one.database_id == database.id},
+        phone_region=database.phone_region,
+    )
+
+
 _SUBSCRIPTION = f"{SUBSCRIPTIONS}["
 
 
@@ -246,6 +258,14 @@ def _put(profile: Profile, segments: frozenset[int]) -> Profile:
     if profile.segments == segments:
         return profile
     return replace(profile, segments=segments)
+
+
+def parse_filter(raw: object, catalog: Catalog, database_id: int) -> Condition:
+    """Read a condition on profiles of a database; raise InvalidRequest."""
+    scope = make_scope(
+        catalog.segments.values(), catalog.databases[database_id], catalog.resources
+    )
+    return parse_condition(raw, scope, "filter")
 
 
 def compile_segments(

@@ -6,8 +6,9 @@ from typing import Any
 from msgspec import Struct
 
 from ingest.domain.catalog import Database, Resource, Segment, Trigger
-from ingest.domain.condition_parser import ConditionScope, make_scope, parse_condition
+from ingest.domain.condition_parser import ConditionScope, parse_condition
 from ingest.domain.condition_truth import CompiledCondition, compile_condition
+from ingest.domain.dynamic_segments import make_scope
 from ingest.domain.local_days import Instant
 from ingest.domain.profiles import Profile
 
@@ -39,7 +40,7 @@ def compile_triggers(
         database = databases.get(one.database_id)
         if database is None or (one.when is None and one.was is None):
             continue
-        scope = make_scope(database, segments.values(), resources)
+        scope = make_scope(segments.values(), database, resources)
         compiled[one.id] = TriggerConditions(
             when=_compile(one.when, scope, database.timezone, "when"),
             was=_compile(one.was, scope, database.timezone, "was"),

@@ -31,6 +31,7 @@ SMALL = frozenset({
     "accounts", "databases", "fields", "resources", "resource_fields", "segments",
     "endpoints", "triggers", "workflows", "tokens", "retired_secrets", "migrations",
     "catalog_version", "installation", "key_makers", "partitions", "journals", "ledger",
+    "segment_builds",
 })  # fmt: skip
 #: What may be planned in several ways, or reads a table whole, and why it may. Whatever
 #: is not named here is judged: a new statement is, until somebody gives a reason.
@@ -60,6 +61,9 @@ UNJUDGED = {
     "ingest/store/overviews.py:select_dead_letters": "an index of open ones, whole",
     "ingest/store/receipts/days.py:_drop_untimed": "upkeep drops what is old",
     "ingest/store/consents/months.py:drop_months": "upkeep drops what is old",
+    "ingest/store/segments/builds.py:request_builds": "whether there is a profile",
+    "ingest/store/segments/builds.py:estimate_profiles": "once a build",
+    "ingest/store/segments/members.py:count_members": "operators look",
 }
 
 

@@ -1,0 +1,131 @@
+"""Members of segments, read: how many, which, and who would be one (G10)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import psycopg
+from msgspec import Struct
+from psycopg import sql
+
+from ingest.domain.conditions import Condition
+from ingest.domain.errors import Unavailable
+from ingest.store.condition_sql import build_predicate
+from ingest.store.database import Connection, snapshot
+
+#: Profiles that a preview names.
+_NAMED = 20
+
+
+class SegmentPreview(Struct, frozen=True, kw_only=True):
+    """The profiles that fulfill a condition."""
+
+    profiles: int
+    #: The first of them, by id.
+    profile_ids: list[str]
+
+
+def count_members(connection: Connection) -> dict[int, int]:
+    """Return how many members each segment has, by an index alone."""
+    rows = connection.execute(
+        """
+        SELECT segments.id, (
+               SELECT count(*)
+                 FROM segment_members
+                WHERE segment_id = segments.id)
+          FROM segments
+         ORDER BY segments.id
+        """
+    )
+    return {int(id_): int(members) for id_, members in rows}
+
+
+def count_members_of(connection: Connection, segment_id: int) -> int:
+    """Return how many members a segment has."""
+    row = connection.execute(
+        """
+        SELECT count(*)
+          FROM segment_members
+         WHERE segment_id = %(segment_id)s
+        """,
+        {"segment_id": segment_id},
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def list_members(
+    connection: Connection, segment_id: int, after: str, limit: int
+) -> list[str]:
+    """Return the ids of at most `limit` members that follow `after`, in order."""
+    rows = connection.execute(
+        """
+        SELECT profile_id
+          FROM segment_members
+         WHERE segment_id = %(segment_id)s
+           AND profile_id > %(after)s
+         ORDER BY profile_id
+         LIMIT %(limit)s
+        """,
+        {"segment_id": segment_id, "after": after, "limit": limit},
+    )
+    return [str(id_) for (id_,) in rows]
+
+
+def preview_members(
+    connection: Connection,
+    database_id: int,
+    condition: Condition,
+    zone: str,
+    now: datetime,
+    *,
+    seconds: float | None,
+) -> SegmentPreview:
+    """Return who fulfills a condition now, at one moment; nothing is written.
+
+    Raises Unavailable if one of its two statements takes longer than `seconds`.
+    """
+    predicate = build_predicate(condition, zone, now)
+    parameters = {**predicate.parameters, "database_id": database_id}
+    with snapshot(connection), _limited(connection, seconds):
+        first = connection.execute(
+            _FIRST.format(predicate.text), {**parameters, "limit": _NAMED}
+        ).fetchall()
+        row = connection.execute(_COUNT.format(predicate.text), parameters).fetchone()
+    return SegmentPreview(
+        profiles=int(row[0]) if row else 0, profile_ids=[id_ for (id_,) in first]
+    )
+
+
+_FIRST = sql.SQL(
+    """
+    SELECT id
+      FROM profiles
+     WHERE database_id = %(database_id)s
+       AND {}
+     ORDER BY id
+     LIMIT %(limit)s
+    """
+)
+_COUNT = sql.SQL(
+    """
+    SELECT count(*)
+      FROM profiles
+     WHERE database_id = %(database_id)s
+       AND {}
+    """
+)
+
+
+@contextmanager
+def _limited(connection: Connection, seconds: float | None) -> Iterator[None]:
+    if seconds is not None:
+        connection.execute(
+            "SELECT set_config('statement_timeout', %(timeout)s, true)",
+            {"timeout": str(int(seconds * 1000))},
+        )
+    try:
+        yield
+    except psycopg.errors.QueryCanceled as error:
+        raise Unavailable(
+            "The preview took too long (use the command: penstock segment preview)"
+        ) from error
