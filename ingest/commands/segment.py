@@ -18,13 +18,14 @@ from ingest.commands.outputs import (
     print_json,
     print_pairs,
 )
-from ingest.domain.catalog import Catalog, Segment, SegmentKind
+from ingest.domain.catalog import Catalog, Segment
+from ingest.domain.catalog_views import view_segment
 from ingest.domain.counts import count
 from ingest.domain.dynamic_segments import parse_filter
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.segment_order import list_dependents
 from ingest.store.catalog.load import bump_version, load_catalog, lock_catalog
-from ingest.store.database import Connection, connect
+from ingest.store.database import Connection, connect, snapshot
 from ingest.store.profiles.profile_rows import sample_ids
 from ingest.store.segments.audit import SegmentMismatch, audit_all, audit_profiles
 from ingest.store.segments.builds import SegmentBuild, list_builds, request_builds
@@ -163,9 +164,10 @@ def preview(
             faults = "\n  ".join(f"{one.path}: {one.message}" for one in error.faults)
             raise click.ClickException(f"The filter has errors:\n  {faults}") from error
         zone, now = catalog.databases[database_id].timezone, datetime.now(UTC)
-        found = preview_members(
-            connection, database_id, condition, zone, now, seconds=None
-        )
+        with snapshot(connection):
+            found = preview_members(
+                connection, database_id, condition, zone, now, seconds=None
+            )
     if as_json:
         print_json(found)
         return
@@ -192,9 +194,10 @@ def members(
 ) -> None:
     """List the profile IDs of members, in order."""
     with connect(database_url) as connection:
-        _find(load_catalog(connection), segment_id)
-        ids = list_members(connection, segment_id, after, limit)
-        total = count_members_of(connection, segment_id)
+        declared = _find(load_catalog(connection), segment_id)
+        where = (declared.database_id, segment_id)
+        ids = list_members(connection, *where, after, limit)
+        total = count_members_of(connection, *where)
     if as_json:
         print_json({"members": total, "profile_ids": ids})
         return
@@ -347,20 +350,13 @@ def _read_lines(connection: Connection, catalog: Catalog) -> list[SegmentLine]:
 def _make_line(
     declared: Segment, members: int, build: SegmentBuild | None
 ) -> SegmentLine:
-    state = "built"
-    if declared.kind is SegmentKind.STATIC:
-        state = "static"
-    elif declared.filter is None:
-        state = "no filter"
-    elif declared.building:
-        state = "building"
     percent, left = (None, None) if build is None else _estimate(build)
     return SegmentLine(
         id=declared.id,
         database_id=declared.database_id,
         name=declared.name,
         kind=declared.kind.value,
-        state=state,
+        state=view_segment(declared).state,
         members=members,
         filter=declared.filter,
         built_percent=percent,

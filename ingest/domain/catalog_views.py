@@ -1,11 +1,19 @@
 """The catalog as it is read back (contract 6.4, 6.5 and 12)."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from ingest.domain.catalog import Channel, Database, Field, FieldType, Resource
+from ingest.domain.catalog import (
+    Channel,
+    Database,
+    Field,
+    FieldType,
+    Resource,
+    Segment,
+    SegmentKind,
+)
 
 #: System fields have types of their own; callers know only those of contract 5.
 _API_TYPES: Mapping[FieldType, FieldType] = {
@@ -51,6 +59,17 @@ class ResourceView(Struct, frozen=True, kw_only=True):
     cats: list[str]
 
 
+class SegmentView(Struct, frozen=True, kw_only=True):
+    """A segment, and whether its members are known."""
+
+    id: int
+    name: str
+    kind: SegmentKind
+    #: `building` while members of a dynamic one are still missing.
+    state: Literal["static", "built", "building", "no filter"]
+    filter: Mapping[str, Any] | UnsetType = UNSET
+
+
 class FieldView(Struct, frozen=True, kw_only=True):
     """A field of a database or of a resource."""
 
@@ -66,6 +85,24 @@ class FieldView(Struct, frozen=True, kw_only=True):
 def view_database(database: Database) -> DatabaseView:
     """Show a database."""
     return DatabaseView(id=database.id, name=database.name)
+
+
+def view_segment(segment: Segment) -> SegmentView:
+    """Show a segment."""
+    state: Literal["static", "built", "building", "no filter"] = "built"
+    if segment.kind is SegmentKind.STATIC:
+        state = "static"
+    elif segment.filter is None:
+        state = "no filter"
+    elif segment.building:
+        state = "building"
+    return SegmentView(
+        id=segment.id,
+        name=segment.name,
+        kind=segment.kind,
+        state=state,
+        filter=UNSET if segment.filter is None else segment.filter,
+    )
 
 
 def view_database_fields(database: Database) -> list[FieldView]:

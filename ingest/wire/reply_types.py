@@ -10,7 +10,12 @@ from uuid import UUID
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from ingest.domain.catalog_views import DatabaseView, FieldView, ResourceView
+from ingest.domain.catalog_views import (
+    DatabaseView,
+    FieldView,
+    ResourceView,
+    SegmentView,
+)
 from ingest.domain.imports import (
     HELD_TEXT,
     SUCCESS_TEXT,
@@ -506,6 +511,53 @@ class DatabasesReply(SuccessReply, frozen=True, kw_only=True):
     """Databases."""
 
     data: list[DatabaseView]
+
+
+class SegmentsReply(SuccessReply, frozen=True, kw_only=True):
+    """Segments."""
+
+    data: list[SegmentView]
+
+
+class SegmentCountView(Struct, frozen=True, kw_only=True):
+    """How many members a segment has."""
+
+    segment_id: int
+    members: int
+    state: Annotated[
+        str,
+        Meta(description="`building`: members of a new filter are still missing"),
+    ]
+
+
+class SegmentCountReply(SuccessReply, frozen=True, kw_only=True):
+    """The number of members."""
+
+    data: SegmentCountView
+
+
+class SegmentMembersReply(SuccessReply, frozen=True, kw_only=True):
+    """A page of members."""
+
+    data: list[ProfileId]
+    from_id: Annotated[
+        ProfileId | UnsetType, Meta(description="Present if there may be another page")
+    ] = UNSET
+
+
+class SegmentPreviewView(Struct, frozen=True, kw_only=True):
+    """The profiles that a filter matches."""
+
+    profiles: int
+    profile_ids: Annotated[
+        list[ProfileId], Meta(description="The first 20, by profile ID")
+    ]
+
+
+class SegmentPreviewReply(SuccessReply, frozen=True, kw_only=True):
+    """The preview of a filter."""
+
+    data: SegmentPreviewView
 
 
 class ResourcesReply(SuccessReply, frozen=True, kw_only=True):

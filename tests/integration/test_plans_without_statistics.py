@@ -61,6 +61,7 @@ UNJUDGED = {
     "ingest/store/overviews.py:select_dead_letters": "an index of open ones, whole",
     "ingest/store/receipts/days.py:_drop_untimed": "upkeep drops what is old",
     "ingest/store/consents/months.py:drop_months": "upkeep drops what is old",
+    "ingest/commands/segment.py:_audit_all": "operators look",
     "ingest/store/segments/builds.py:request_builds": "whether there is a profile",
     "ingest/store/segments/builds.py:estimate_profiles": "once a build",
     "ingest/store/segments/members.py:count_members": "operators look",

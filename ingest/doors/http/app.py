@@ -10,7 +10,7 @@ from falcon.asgi import Response
 
 from ingest.domain.errors import InvalidRequest, PenstockError
 from ingest.domain.imports import Operation, SubscriptionChange
-from ingest.doors.http import catalog_queries, jobs, profile_queries
+from ingest.doors.http import catalog_queries, jobs, profile_queries, segment_queries
 from ingest.doors.http.batch_receipts import BatchReceiptsResource
 from ingest.doors.http.batches import PATH, BatchResource
 from ingest.doors.http.calls import UPLOADS, Call
@@ -67,6 +67,11 @@ _QUERIES: Mapping[str, QueryHandler] = {
     "/api/v1.1/subscriptions/get": profile_queries.get_subscription,
     "/api/v1.1/subscriptions/list": profile_queries.list_subscriptions,
     "/api/v1.1/subscriptions/history": profile_queries.list_subscription_history,
+    "/api/v1.1/profiles/segments": segment_queries.list_profile_segments,
+    "/api/v1.1/segments/list": segment_queries.list_segments,
+    "/api/v1.1/segments/count": segment_queries.count_segment,
+    "/api/v1.1/segments/members": segment_queries.list_segment_members,
+    "/api/v1.1/segments/preview": segment_queries.preview_segment,
     "/api/v1.1/imports/held": list_held,
     "/api/v1.1/databases/list": catalog_queries.list_databases,
     "/api/v1.1/databases/fields_get": catalog_queries.list_database_fields,

@@ -34,11 +34,9 @@ _OF_DATABASE = """
 _OF_SEGMENT = """
     SELECT profile_id
       FROM segment_members
-     WHERE segment_id = %(segment_id)s
+     WHERE database_id = %(database_id)s
        AND profile_id > %(after)s
-       AND %(database_id)s = (SELECT database_id
-                                FROM segments
-                               WHERE id = %(segment_id)s)
+       AND segment_id = %(segment_id)s
      ORDER BY profile_id
      LIMIT %(limit)s
     """

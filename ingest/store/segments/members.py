@@ -11,10 +11,12 @@ from psycopg import sql
 from ingest.domain.conditions import Condition
 from ingest.domain.errors import Unavailable
 from ingest.store.condition_sql import build_predicate
-from ingest.store.database import Connection, snapshot
+from ingest.store.database import LOCK_SPACE, Connection
 
 #: Profiles that a preview names.
 _NAMED = 20
+#: One of them at a time may read a whole database for a caller.
+_LOCK = {"space": LOCK_SPACE, "lock": 50}
 
 
 class SegmentPreview(Struct, frozen=True, kw_only=True):
@@ -32,7 +34,8 @@ def count_members(connection: Connection) -> dict[int, int]:
         SELECT segments.id, (
                SELECT count(*)
                  FROM segment_members
-                WHERE segment_id = segments.id)
+                WHERE database_id = segments.database_id
+                  AND segment_id = segments.id)
           FROM segments
          ORDER BY segments.id
         """
@@ -40,33 +43,41 @@ def count_members(connection: Connection) -> dict[int, int]:
     return {int(id_): int(members) for id_, members in rows}
 
 
-def count_members_of(connection: Connection, segment_id: int) -> int:
+def count_members_of(connection: Connection, database_id: int, segment_id: int) -> int:
     """Return how many members a segment has."""
     row = connection.execute(
         """
         SELECT count(*)
           FROM segment_members
-         WHERE segment_id = %(segment_id)s
+         WHERE database_id = %(database_id)s
+           AND segment_id = %(segment_id)s
         """,
-        {"segment_id": segment_id},
+        {"database_id": database_id, "segment_id": segment_id},
     ).fetchone()
     return int(row[0]) if row else 0
 
 
 def list_members(
-    connection: Connection, segment_id: int, after: str, limit: int
+    connection: Connection, database_id: int, segment_id: int, after: str, limit: int
 ) -> list[str]:
     """Return the ids of at most `limit` members that follow `after`, in order."""
     rows = connection.execute(
         """
+        -- As the index has it.
         SELECT profile_id
           FROM segment_members
-         WHERE segment_id = %(segment_id)s
-           AND profile_id > %(after)s
-         ORDER BY profile_id
+         WHERE database_id = %(database_id)s
+           AND segment_id = %(segment_id)s
+           AND profile_id || '' > %(after)s
+         ORDER BY profile_id || ''
          LIMIT %(limit)s
         """,
-        {"segment_id": segment_id, "after": after, "limit": limit},
+        {
+            "database_id": database_id,
+            "segment_id": segment_id,
+            "after": after,
+            "limit": limit,
+        },
     )
     return [str(id_) for (id_,) in rows]
 
@@ -80,13 +91,14 @@ def preview_members(
     *,
     seconds: float | None,
 ) -> SegmentPreview:
-    """Return who fulfills a condition now, at one moment; nothing is written.
+    """Return who fulfills a condition now; nothing is written.
 
-    Raises Unavailable if one of its two statements takes longer than `seconds`.
+    Must run in one snapshot. With `seconds`, raises Unavailable if one of its two
+    statements takes longer, or if another preview is under way.
     """
     predicate = build_predicate(condition, zone, now)
     parameters = {**predicate.parameters, "database_id": database_id}
-    with snapshot(connection), _limited(connection, seconds):
+    with _limited(connection, seconds):
         first = connection.execute(
             _FIRST.format(predicate.text), {**parameters, "limit": _NAMED}
         ).fetchall()
@@ -119,10 +131,15 @@ _COUNT = sql.SQL(
 @contextmanager
 def _limited(connection: Connection, seconds: float | None) -> Iterator[None]:
     if seconds is not None:
-        connection.execute(
-            "SELECT set_config('statement_timeout', %(timeout)s, true)",
-            {"timeout": str(int(seconds * 1000))},
-        )
+        row = connection.execute(
+            """
+            SELECT pg_try_advisory_xact_lock(%(space)s::integer, %(lock)s::integer),
+                   set_config('statement_timeout', %(timeout)s, true)
+            """,
+            {**_LOCK, "timeout": str(int(seconds * 1000))},
+        ).fetchone()
+        if row is None or not row[0]:
+            raise Unavailable("Another preview is running (try again later)")
     try:
         yield
     except psycopg.errors.QueryCanceled as error:

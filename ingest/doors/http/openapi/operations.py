@@ -30,6 +30,10 @@ from ingest.wire.reply_types import (
     ProfilesReply,
     ResourceReply,
     ResourcesReply,
+    SegmentCountReply,
+    SegmentMembersReply,
+    SegmentPreviewReply,
+    SegmentsReply,
     StatusesReply,
     SubscriptionReply,
     SubscriptionsReply,
@@ -72,6 +76,13 @@ _BATCH: tuple[Mapping[str, object], ...] = (
     {"email": "grace@example.com", "data": {"_fname": "Grace"}, "detect_geo": True},
 )
 _STARTED: tuple[Mapping[str, object], ...] = ({"data": {"email": "ada@example.com"}},)
+
+_SEGMENT = {**ID, "description": "Segment"}
+_FILTER: JsonSchema = {
+    "type": "object",
+    "description": "Condition: exactly one of `all`, `any`, `not`, `field`,"
+    " `subscription`, and `segment`",
+}
 
 ASKINGS: tuple[ApiOperation, ...] = (
     describe_one(
@@ -218,6 +229,50 @@ ASKINGS: tuple[ApiOperation, ...] = (
         *KEY_NAMES,
         required=("db_id",),
         example=_BY_EMAIL,
+    ),
+    describe_query(
+        "profiles/segments",
+        "List the segments of the matching profile",
+        SegmentsReply,
+        "db_id",
+        *KEY_NAMES,
+        required=("db_id",),
+        example=_BY_EMAIL,
+    ),
+    describe_query(
+        "segments/list",
+        "List the segments of a database",
+        SegmentsReply,
+        "db_id",
+        required=("db_id",),
+        example={"db_id": 1},
+    ),
+    describe_query(
+        "segments/count",
+        "Count the members of a segment",
+        SegmentCountReply,
+        "db_id",
+        required=("db_id", "segment_id"),
+        others={"segment_id": _SEGMENT},
+        example={"db_id": 1, "segment_id": 1},
+    ),
+    describe_query(
+        "segments/members",
+        "List the members of a segment",
+        SegmentMembersReply,
+        *("db_id", "from_id", "limit"),
+        required=("db_id", "segment_id"),
+        others={"segment_id": _SEGMENT},
+        example={"db_id": 1, "segment_id": 1, "limit": 10},
+    ),
+    describe_query(
+        "segments/preview",
+        "Count the profiles that a filter matches",
+        SegmentPreviewReply,
+        "db_id",
+        required=("db_id", "filter"),
+        others={"filter": _FILTER},
+        example={"db_id": 1, "filter": {"field": "points", "ge": 100}},
     ),
     describe_query("databases/list", "List databases", DatabasesReply),
     describe_query(

@@ -170,6 +170,10 @@ def describe_start(
     )
 
 
+#: The first words of paths that read profiles.
+_READ = ("profiles", "subscriptions", "segments")
+
+
 def describe_query(
     path: str,
     summary: str,
@@ -182,7 +186,7 @@ def describe_query(
     """Describe a request that imports nothing."""
     return ApiOperation(
         path=f"/api/v1.1/{path}",
-        tag="Read" if path.startswith(("profiles", "subscriptions")) else "Catalog",
+        tag="Read" if path.startswith(_READ) else "Catalog",
         summary=summary,
         parameters=(*_SAID, *names),
         required=required,
