@@ -34,7 +34,9 @@ def store_profiles(connection: Connection, count: int) -> None:
          UNION ALL
         SELECT 1, 'email_sub', email, id, false FROM profiles;
 
-        INSERT INTO segment_members SELECT 1, id, 1, now() FROM profiles
+        INSERT INTO segment_members SELECT 1, id, 1, now() FROM profiles;
+
+        INSERT INTO segment_due SELECT 1, id, 1, now() FROM profiles
         """
     )
 

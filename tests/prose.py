@@ -26,7 +26,8 @@ _TAG = re.compile(r"<(script|style|code|pre)\b.*?</\1>|<[^>]*>", re.DOTALL)
 #: What begins SQL, a script, a style sheet, or a list of names rather than a sentence.
 _OTHER = re.compile(
     r"\s*(--|SELECT|INSERT|UPDATE|DELETE|WITH|CREATE|ALTER|DROP|LOCK|COPY|SET|FROM|WHERE"
-    r"|AND|ANALYZE|VACUUM|CALL|DO|LISTEN|BEGIN|TRUNCATE|local |return |<|\(SELECT|\$\["
+    r"|AND|EXISTS|ANALYZE|VACUUM|CALL|DO|LISTEN|BEGIN|TRUNCATE|local |return |<"
+    r"|\(SELECT|\$\["
     r"|:root|ascii )"
 )
 _SENTENCE = re.compile(r"[A-Za-z]+,? [A-Za-z]+,?.* [A-Za-z]+", re.DOTALL)

@@ -70,7 +70,7 @@ def segment() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @database_options
 def list_(as_json: bool, database_url: str) -> None:
-    """List segments with their members and the progress of builds."""
+    """List segments, their members, and builds."""
     with connect(database_url) as connection:
         lines = _read_lines(connection, load_catalog(connection))
     if as_json:
@@ -144,9 +144,9 @@ def preview(
     as_json: bool,
     database_url: str,
 ) -> None:
-    """Count the profiles that a filter matches, and list the first 20.
+    """Count the profiles that a filter matches.
 
-    Reads the database once; nothing is written.
+    Lists the first 20. Reads the database once; nothing is written.
     """
     with connect(database_url) as connection:
         catalog = load_catalog(connection)
@@ -194,10 +194,9 @@ def members(
 ) -> None:
     """List the profile IDs of members, in order."""
     with connect(database_url) as connection:
-        declared = _find(load_catalog(connection), segment_id)
-        where = (declared.database_id, segment_id)
-        ids = list_members(connection, *where, after, limit)
-        total = count_members_of(connection, *where)
+        _find(load_catalog(connection), segment_id)
+        ids = list_members(connection, segment_id, after, limit)
+        total = count_members_of(connection, segment_id)
     if as_json:
         print_json({"members": total, "profile_ids": ids})
         return
@@ -214,10 +213,11 @@ def members(
 def rebuild(
     segment_ids: tuple[int, ...], wait: bool, as_json: bool, database_url: str
 ) -> None:
-    """Build dynamic segments again, and those that name them.
+    """Build dynamic segments again.
 
-    The upkeep worker builds them in chunks, during imports. A build causes no events
-    unless the segment is declared with announce. --wait needs a running upkeep worker.
+    Segments that name them are built too. The upkeep worker builds in chunks, during
+    imports. A build causes no events unless the segment is declared with announce.
+    --wait needs a running upkeep worker.
     """
     with connect(database_url) as connection:
         with connection.transaction():
@@ -244,7 +244,7 @@ def rebuild(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @database_options
 def audit(sample: int | None, as_json: bool, database_url: str) -> None:
-    """Compare the members of dynamic segments with their filters.
+    """Compare members with the filters of segments.
 
     Each profile is evaluated from scratch. Segments that are being built are skipped.
 

@@ -129,9 +129,13 @@ class _Builder:
         self, operator: Operator, literal: Any, moment: sql.Composed
     ) -> sql.Composed:
         if operator is Operator.BIRTHDAY:
-            today = date.fromordinal(self._now.day_in(self._zone).ordinal)
+            today = self._now.day_in(self._zone)
             return _ANNIVERSARY.format(
-                moment, self._bind(self._zone), self._bind(today), self._bind(literal)
+                moment=moment,
+                zone=self._bind(self._zone),
+                today=self._bind(date.fromordinal(today.ordinal)),
+                year=self._bind(today.year),
+                days=self._bind(literal),
             )
         if operator in _BORDERS:
             return _BORDERS[operator].format(moment, self._bind(literal))
@@ -261,8 +265,23 @@ _SPANS: Mapping[Operator, sql.SQL] = {
     Operator.LATER: sql.SQL("coalesce({now} < {shifted}, false)"),
 }
 _DATES = frozenset({Operator.BIRTHDAY, *_BORDERS, *_SPANS})
+# OFFSET: the day is found once. 29 February has its anniversaries on 28 February.
 _ANNIVERSARY = sql.SQL(
-    "coalesce(has_anniversary({}, {}::text, {}::date, {}::integer), false)"
+    """EXISTS (
+        SELECT FROM (SELECT ({moment} AT TIME ZONE {zone}::text)::date OFFSET 0)
+               AS local (day)
+         CROSS JOIN LATERAL (
+               SELECT extract(year FROM day)::integer OFFSET 0) AS born (year)
+         WHERE born.year BETWEEN 1 AND 9999
+           AND (   (born.year <= {year}::integer
+                    AND (day + make_interval(years => {year}::integer - born.year))
+                        ::date
+                        BETWEEN {today}::date AND {today}::date + {days}::integer)
+                OR (born.year <= {year}::integer + 1
+                    AND {year}::integer < 9999
+                    AND (day + make_interval(years => {year}::integer + 1 - born.year))
+                        ::date
+                        BETWEEN {today}::date AND {today}::date + {days}::integer)))"""
 )
 
 _IN_SEGMENT = sql.SQL(
@@ -285,14 +304,33 @@ _OF_DOMAIN = sql.SQL(
     "coalesce(substring(profiles.email FROM '[^@]*$') = ANY({}::text[]), false)"
 )
 # By the keys that matching finds it by, which Python made: how to lower a letter
-# depends on the locale here.
+# depends on the locale here. Not by one of a value that a merged profile had, and of
+# which only the former value is left.
 _HOLDS: Mapping[str, sql.SQL] = {
     "email": sql.SQL(
-        "(profiles.email IS NOT NULL AND holds_key(profiles.database_id, profiles.id,"
-        " 'email', {}::text[], profiles.former_keys -> 'email'))"
+        """EXISTS (
+        SELECT FROM match_keys AS key
+         WHERE profiles.email IS NOT NULL
+           AND key.database_id = profiles.database_id
+           AND key.kind = 'email'
+           AND key.value = ANY({}::text[])
+           AND key.profile_id = profiles.id
+           AND NOT EXISTS (
+               SELECT FROM jsonb_array_elements_text(profiles.former_keys -> 'email')
+                      AS former (value)
+                WHERE lower(former.value) = lower(key.value)))"""
     ),
     "phone": sql.SQL(
-        "(cardinality(profiles.phones) > 0 AND holds_key(profiles.database_id,"
-        " profiles.id, 'phone', {}::text[], profiles.former_keys -> 'phones'))"
+        """EXISTS (
+        SELECT FROM match_keys AS key
+         WHERE cardinality(profiles.phones) > 0
+           AND key.database_id = profiles.database_id
+           AND key.kind = 'phone'
+           AND key.value = ANY({}::text[])
+           AND key.profile_id = profiles.id
+           AND NOT EXISTS (
+               SELECT FROM jsonb_array_elements_text(profiles.former_keys -> 'phones')
+                      AS former (value)
+                WHERE former.value = key.value))"""
     ),
 }

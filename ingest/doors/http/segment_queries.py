@@ -49,7 +49,6 @@ async def count_segment(asked: Query) -> SegmentCountReply:
     members = await asked.readers.read(
         partial(
             count_members_of,
-            database_id=segment.database_id,
             segment_id=segment.id,
         )
     )
@@ -65,7 +64,6 @@ async def list_segment_members(asked: Query) -> SegmentMembersReply:
     ids = await asked.readers.read(
         partial(
             list_members,
-            database_id=segment.database_id,
             segment_id=segment.id,
             after=page.after,
             limit=page.limit,

@@ -34,8 +34,7 @@ def count_members(connection: Connection) -> dict[int, int]:
         SELECT segments.id, (
                SELECT count(*)
                  FROM segment_members
-                WHERE database_id = segments.database_id
-                  AND segment_id = segments.id)
+                WHERE segment_id = segments.id)
           FROM segments
          ORDER BY segments.id
         """
@@ -43,22 +42,21 @@ def count_members(connection: Connection) -> dict[int, int]:
     return {int(id_): int(members) for id_, members in rows}
 
 
-def count_members_of(connection: Connection, database_id: int, segment_id: int) -> int:
+def count_members_of(connection: Connection, segment_id: int) -> int:
     """Return how many members a segment has."""
     row = connection.execute(
         """
         SELECT count(*)
           FROM segment_members
-         WHERE database_id = %(database_id)s
-           AND segment_id = %(segment_id)s
+         WHERE segment_id = %(segment_id)s
         """,
-        {"database_id": database_id, "segment_id": segment_id},
+        {"segment_id": segment_id},
     ).fetchone()
     return int(row[0]) if row else 0
 
 
 def list_members(
-    connection: Connection, database_id: int, segment_id: int, after: str, limit: int
+    connection: Connection, segment_id: int, after: str, limit: int
 ) -> list[str]:
     """Return the ids of at most `limit` members that follow `after`, in order."""
     rows = connection.execute(
@@ -66,18 +64,12 @@ def list_members(
         -- As the index has it.
         SELECT profile_id
           FROM segment_members
-         WHERE database_id = %(database_id)s
-           AND segment_id = %(segment_id)s
+         WHERE segment_id = %(segment_id)s
            AND profile_id || '' > %(after)s
          ORDER BY profile_id || ''
          LIMIT %(limit)s
         """,
-        {
-            "database_id": database_id,
-            "segment_id": segment_id,
-            "after": after,
-            "limit": limit,
-        },
+        {"segment_id": segment_id, "after": after, "limit": limit},
     )
     return [str(id_) for (id_,) in rows]
 

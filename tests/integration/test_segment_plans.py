@@ -1,0 +1,48 @@
+"""Previews and builds read profiles by the primary key, members by their index."""
+
+from datetime import UTC, datetime
+
+from ingest.domain.dynamic_segments import parse_filter
+from ingest.store.catalog.load import load_catalog
+from ingest.store.segments.builds import read_chunk
+from ingest.store.segments.members import (
+    count_members_of,
+    list_members,
+    preview_members,
+)
+from tests.conftest import Connection
+from tests.plans import reading_whole, store_profiles, watching
+from tests.segments import declare, make_dynamic
+
+ROWS = 20_000
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
+FILTER = {
+    "all": [
+        {"subscription": {"status": "subscribed"}},
+        {"field": "email", "in": ["p1@example.com", "p2@example.com"]},
+        {"not": {"segment": 2}},
+        {"any": [{"field": "_bdate", "birthday": 7}, {"field": "points", "ne": 1}]},
+    ]
+}
+
+
+def test_a_condition_is_asked_by_indexes(connection: Connection) -> None:
+    store_profiles(connection, ROWS)
+    connection.execute("ANALYZE")
+    declare(connection, make_dynamic(12, FILTER))
+    catalog = load_catalog(connection)
+    one = catalog.dynamic[1].find(12)
+    assert one is not None
+
+    with watching(connection) as plans:
+        condition = parse_filter(FILTER, catalog, 1)
+        preview_members(connection, 1, condition, "UTC", NOW, seconds=None)
+        chunk = read_chunk(connection, one, "UTC", f"{100:024x}", 50, NOW)
+        list_members(connection, 1, f"{100:024x}", 50)
+        count_members_of(connection, 1)
+
+    assert (chunk.profiles, chunk.last) == (50, f"{150:024x}")
+    assert reading_whole(plans, ("match_keys", "segment_members", "segment_due")) == []
+    assert not [plan for plan in plans if "Seq Scan on profiles" in plan]
+    pages = [plan for plan in plans if "segment_members_page" in plan]
+    assert len(pages) >= 2
