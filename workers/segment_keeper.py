@@ -21,9 +21,10 @@ from ingest.settings import Settings
 from ingest.store.catalog.load import hold_catalog, load_catalog
 from ingest.store.database import Connection, LateConnection
 from ingest.store.events.outbox import insert_events
-from ingest.store.profiles.profile_rows import lock_profiles
+from ingest.store.profiles.profile_rows import lock_profiles, sample_ids
 from ingest.store.profiles.segments import add_members, remove_members
 from ingest.store.rows import Id
+from ingest.store.segments.audit import audit_profiles
 from ingest.store.segments.builds import (
     SegmentBuild,
     estimate_profiles,
@@ -49,6 +50,9 @@ _CHUNK_SECONDS = 0.1
 _SHORT_SECONDS = 0.03
 #: How long a run lasts: other tasks wait for the same process.
 _RUN_SECONDS = 3.0
+#: How often a sample of profiles is compared with the filters, and how many are.
+_AUDIT_SECONDS = 600.0
+_AUDITED = 500
 
 
 class _Moves(Struct):
@@ -70,6 +74,7 @@ class SegmentKeeper:
         )
         self._catalog: Catalog | None = None
         self._chunk = _CHUNK
+        self._audits_at = time.monotonic() + _AUDIT_SECONDS
 
     def run(self, seconds: float = _RUN_SECONDS) -> None:
         """Move what is due, then build what is to be, for some seconds at most."""
@@ -78,6 +83,9 @@ class SegmentKeeper:
             pass
         while time.monotonic() < ends_at and self.build_chunk():
             pass
+        if time.monotonic() > self._audits_at:
+            self._audits_at = time.monotonic() + _AUDIT_SECONDS
+            self.audit()
 
     def close(self) -> None:
         """Close the connection; the next use opens another."""
@@ -104,6 +112,24 @@ class SegmentKeeper:
         metrics.SEGMENT_MOVES.labels("sweep", "entered").inc(len(moves.entries))
         metrics.SEGMENT_MOVES.labels("sweep", "left").inc(len(moves.exits))
         return len(due)
+
+    def audit(self) -> None:
+        """Compare a few profiles, chosen by chance, with the filters (G11)."""
+        connection = self._database.get()
+        with connection.transaction():
+            catalog = self._hold_catalog(connection)
+        if not any(each.ordered for each in catalog.dynamic.values()):
+            metrics.SEGMENT_MISMATCHES.set(0)
+            return
+        owners = sample_ids(connection)[:_AUDITED]
+        wrong = audit_profiles(connection, catalog, owners)
+        metrics.SEGMENT_MISMATCHES.set(len(wrong))
+        if wrong:
+            segments = sorted({one.segment_id for one in wrong})
+            logger.error(
+                "segment members differ",
+                extra={"differences": len(wrong), "segment_ids": segments},
+            )
 
     def build_chunk(self) -> bool:
         """Build one segment a little further; return False if there is none (G6)."""

@@ -159,6 +159,12 @@ OLDEST_HELD = _family(
     "oldest_held_accepted_timestamp_seconds",
     "Time at which the oldest held import was accepted; absent if none.",
 )
+SEGMENT_BUILDS = _family("segment_builds", "Dynamic segments that are being built.")
+OLDEST_SEGMENT_MOVE = _family(
+    "oldest_segment_move_due_timestamp_seconds",
+    "Time at which the oldest move of a profile between segments was due; absent if"
+    " none is due.",
+)
 LARGEST_SURVIVOR = _family(
     "largest_survivor_profiles",
     "Most profiles that one profile took over in 30 days, of the last 10,000 merges.",

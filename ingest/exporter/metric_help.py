@@ -80,6 +80,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "of dynamic segments. `penstock segment list` shows the builds.",
         "penstock_events_skipped_total": "A trigger with `once` or `every` has fired "
         "for the profile before: this event is not sent.",
+        "penstock_segment_mismatches": "More than 0: run `penstock segment audit`, "
+        "then `penstock segment rebuild`.",
         "penstock_merges_total": "Operators merge profiles, or part them. `penstock "
         "profiles show` lists the former IDs of a profile.",
         "penstock_largest_survivor_profiles": "If it rises, one profile takes over "
@@ -96,6 +98,10 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "decide.",
         "penstock_oldest_held_accepted_timestamp_seconds": "No decision: two days "
         "before its receipt expires, a held import is rejected.",
+        "penstock_segment_builds": "`penstock segment list` shows the progress and the "
+        "time left.",
+        "penstock_oldest_segment_move_due_timestamp_seconds": "Older than a minute: no "
+        "upkeep worker runs, or a segment is being built.",
         "penstock_dead_letters_open": "These imports were accepted and are not "
         "applied. Run `penstock dead-letters list`, then replay or discard them.",
     },

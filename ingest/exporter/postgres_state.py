@@ -13,6 +13,7 @@ from ingest.store.events.endpoints import EndpointState
 from ingest.store.ledger import count_missing
 from ingest.store.partitions.states import PartitionState
 from ingest.store.profiles.survivors import count_most_absorbed
+from ingest.store.segments.due import load_segment_work
 from ingest.store.server_state import (
     ServerState,
     count_connections,
@@ -67,6 +68,11 @@ class PostgresState:
         yield families.HELD.one(store.held.count)
         if store.held.oldest_accepted_at is not None:
             yield families.OLDEST_HELD.one(store.held.oldest_accepted_at.timestamp())
+        work = load_segment_work(connection)
+        yield families.SEGMENT_BUILDS.one(work.builds)
+        if work.oldest_due_at is not None:
+            moment = work.oldest_due_at.timestamp()
+            yield families.OLDEST_SEGMENT_MOVE.one(moment)
         yield from _describe_partitions(list(store.partitions.values()))
         yield from _describe_endpoints(store.endpoints)
 

@@ -240,6 +240,12 @@ PROCESSES = Gauge(
     ["role"],
     multiprocess_mode="livesum",
 )
+SEGMENT_MISMATCHES = Gauge(
+    "penstock_segment_mismatches",
+    "Memberships of dynamic segments that differ from their filters, in the last"
+    " sample of profiles.",
+    multiprocess_mode="livemax",
+)
 PROCESS_STARTS = Counter(
     "penstock_process_starts_total",
     "Process starts, by role, including recycled children.",

@@ -94,6 +94,7 @@ def test_everything_that_is_asked_is_told(settings: Settings) -> None:
         families.HEARTBEAT_SECONDS.name,
         families.OLDEST_UNDELIVERED.name,
         families.OLDEST_HELD.name,
+        families.OLDEST_SEGMENT_MOVE.name,
     }
     known = {family.name for family in families.FAMILIES}
     assert told - known == set()

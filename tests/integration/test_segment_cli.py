@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from ingest.cli import main
 from ingest.settings import Settings
 from ingest.store.catalog.load import load_declared
+from ingest.telemetry import metrics
 from tests.conftest import Connection
 from tests.factories import by_email
 from tests.pipeline import Pipeline
@@ -161,6 +162,9 @@ def test_an_audit_names_what_is_wrong_and_a_rebuild_fixes_it(
         (rich, 12, "missing"),
         (rich, 13, "missing"),
     }
+    with keeping(settings) as keeper:
+        keeper.audit()
+    assert metrics.SEGMENT_MISMATCHES._value.get() == 4
     assert "To fix them: penstock segment rebuild 12 13" in run("audit").output
     assert run("audit", "--sample", "10").exit_code == 1
 
@@ -169,6 +173,9 @@ def test_an_audit_names_what_is_wrong_and_a_rebuild_fixes_it(
 
     assert run("audit").exit_code == 0
     assert find_wrong(connection) == []
+    with keeping(settings) as keeper:
+        keeper.audit()
+    assert metrics.SEGMENT_MISMATCHES._value.get() == 0
 
 
 @pytest.mark.fact("G.11-audit")

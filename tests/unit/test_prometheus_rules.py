@@ -111,6 +111,20 @@ CASES = {
         fires={"penstock_oldest_held_accepted_timestamp_seconds": "-90000x60"},
         quiet={"penstock_oldest_held_accepted_timestamp_seconds": "-80000x60"},
     ),
+    "PenstockSegmentsLate": Case(
+        fires={
+            "penstock_oldest_segment_move_due_timestamp_seconds": "-400x60",
+            "penstock_segment_builds": "0x60",
+        },
+        quiet={
+            "penstock_oldest_segment_move_due_timestamp_seconds": "-400x60",
+            "penstock_segment_builds": "1x60",
+        },
+    ),
+    "PenstockSegmentsDiffer": Case(
+        fires={"penstock_segment_mismatches": "1x60"},
+        quiet={"penstock_segment_mismatches": "0x60"},
+    ),
     "PenstockRejectsJump": Case(
         fires={
             'penstock_processed_total{state="rejected"}': "0x1440 0+60x30",

@@ -111,3 +111,27 @@ def list_due(connection: Connection, now: datetime, limit: int) -> list[DueProfi
         )
         for database_id, profile_id, segment_ids, due_at in rows
     ]
+
+
+class SegmentWork(Struct, frozen=True, kw_only=True):
+    """What is to be done to keep segments true."""
+
+    builds: int
+    #: When the first move that is due was to be; None if none is.
+    oldest_due_at: datetime | None
+
+
+def load_segment_work(connection: Connection) -> SegmentWork:
+    """Return how many builds are under way, and the oldest move that is due."""
+    row = connection.execute(
+        """
+        SELECT (SELECT count(*) FROM segment_builds),
+               (SELECT due_at
+                  FROM segment_due
+                 WHERE due_at <= now()
+                 ORDER BY due_at
+                 LIMIT 1)
+        """
+    ).fetchone()
+    builds, oldest_due_at = row or (0, None)
+    return SegmentWork(builds=builds, oldest_due_at=oldest_due_at)
