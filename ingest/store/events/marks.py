@@ -29,10 +29,14 @@ def make_marks(
         INSERT INTO trigger_marks (trigger_id, database_id, profile_id, fired_at)
         SELECT wanted.trigger_id, wanted.database_id, wanted.profile_id, %(now)s
           FROM wanted
-          LEFT JOIN trigger_marks AS last
-            ON last.database_id = wanted.database_id
-           AND last.profile_id = wanted.profile_id
-           AND last.trigger_id = wanted.trigger_id
+          -- Each by itself: joined, the table might be read whole.
+          LEFT JOIN LATERAL (
+               SELECT fired_at
+                 FROM trigger_marks
+                WHERE trigger_marks.database_id = wanted.database_id
+                  AND trigger_marks.profile_id = wanted.profile_id
+                  AND trigger_marks.trigger_id = wanted.trigger_id
+                LIMIT 1) AS last ON true
          WHERE last.fired_at IS NULL
             OR last.fired_at <= wanted.again
             ON CONFLICT (database_id, profile_id, trigger_id) DO UPDATE
