@@ -274,3 +274,23 @@ def test_a_deleted_profile_leaves_no_history(pipeline: Pipeline) -> None:
         )
     assert pipeline.count("consent_history") == 0
     assert read(connection, first.profile_id) == []
+
+
+@pytest.mark.fact("CH-changes")
+def test_a_batch_that_is_lost_or_read_again_records_each_change_once(
+    pipeline: Pipeline,
+) -> None:
+    pipeline.apply(make("subscribed", 0))
+    out = make("unsubscribed", 1)
+
+    def lose() -> None:
+        with pipeline.connection.transaction():
+            pipeline.apply(out)
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        lose()
+    assert pipeline.count("consent_history") == 0
+    for _ in range(3):
+        pipeline.apply(out)
+    assert pipeline.count("consent_history") == 1
