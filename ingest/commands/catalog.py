@@ -20,6 +20,7 @@ from ingest.domain.plans import (
 from ingest.store.catalog.load import load_declared, lock_catalog
 from ingest.store.catalog.save import save_catalog
 from ingest.store.database import connect
+from ingest.store.segments.builds import list_builds
 from ingest.wire.catalog_files import (
     InvalidCatalogFile,
     dump_catalog_file,
@@ -106,6 +107,18 @@ def _save(
         save_catalog(connection, declared)
 
 
+def _show_builds(database_url: str) -> None:
+    """Name the segments whose members are still to be found."""
+    with connect(database_url) as connection:
+        building = [one.segment_id for one in list_builds(connection)]
+    if building:
+        named = ", ".join(map(str, sorted(building)))
+        click.echo(
+            f"Segments that are being built: {named}. To see the progress: penstock "
+            "segment list"
+        )
+
+
 @catalog.command(epilog="\b\nExample:\n  penstock catalog apply catalog.toml --dry-run")
 @click.argument("file", type=click.File("rb"))
 @click.option("--dry-run", is_flag=True, help="Show the plan; change nothing.")
@@ -150,6 +163,7 @@ def apply(
         print_json({"changes": [asdict(each) for each in changes], "applied": applies})
     elif applies:
         click.echo("Applied.")
+        _show_builds(database_url)
 
 
 @catalog.command(epilog="\b\nExample:\n  penstock catalog show > catalog.toml")

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -20,6 +21,7 @@ from ingest.settings import Settings
 from ingest.store.catalog.load import load_catalog
 from ingest.store.events.deliveries import claim_deliveries
 from ingest.store.events.endpoints import enable_endpoint, find_secret, select_endpoints
+from ingest.store.events.read import find_event
 from ingest.streams.queues import stream_key
 from ingest.wire.entries import encode
 from tests.conftest import Connection
@@ -28,6 +30,9 @@ from tests.factories import make_import
 from tests.intakes import DEADLINE_SECONDS, wait_until
 from tests.pipeline import Pipeline
 from tests.receivers import Receiver, declare, receiving
+from tests.segments import build, make_dynamic
+from tests.segments import declare as declare_segments
+from tests.segments import listen as listen_to_segments
 from workers import resolver, webhooks
 from workers.delivery_dispatcher import Dispatcher
 from workers.resolver import Resolver
@@ -120,6 +125,32 @@ def test_a_receiver_gets_what_happened_signed(
         "import": {"state": "created"},
     }
     assert attempts(connection) == [(204, "")]
+
+
+@pytest.mark.fact("G.8-no-import")
+def test_an_event_without_an_import_names_none(
+    connection: Connection,
+    settings: Settings,
+    courier: Dispatcher,
+    receiver: Receiver,
+) -> None:
+    import_one(connection)
+    declare(connection, receiver.url)
+    segment = make_dynamic(12, {"field": "email", "exists": True}, announce=True)
+    declare_segments(connection, segment)
+    listen_to_segments(connection)
+    build(settings)
+
+    courier.wake()
+    wait_until(lambda: deliveries(connection) == [(1, "delivered", 1)])
+
+    said = orjson.loads(receiver.received[0].body)
+    assert said["type"] == "segment_entered"
+    assert "import_id" not in said["data"]
+    assert said["data"]["segment_entered"] == {"segment_id": 12}
+    shown = find_event(connection, UUID(said["data"]["event_id"]))
+    assert shown is not None
+    assert (shown.import_id, shown.cause) == (None, "build")
 
 
 @pytest.mark.parametrize(

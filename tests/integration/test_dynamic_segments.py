@@ -14,7 +14,7 @@ from ingest.domain.exports import ExportRequest
 from ingest.domain.imports import OnAmbiguous, Outcome
 from ingest.settings import Settings
 from ingest.store.catalog.load import load_declared
-from ingest.store.catalog.save import save_catalog
+from ingest.store.catalog.save import UnknownTimeZone, save_catalog
 from ingest.store.database import connect
 from ingest.store.profiles.exports import export_profiles
 from tests.conftest import Connection
@@ -643,3 +643,10 @@ def test_an_export_is_restored_where_its_profiles_belong(
         assert members(connection, number) == [ann.profile_id]
     assert find_wrong(connection) == []
     assert Pipeline(connection).count("segment_due") == 1
+
+
+def test_a_zone_that_postgres_does_not_know_is_refused(connection: Connection) -> None:
+    with pytest.raises(UnknownTimeZone, match="does not know the time zone Mars/Base"):
+        declare(connection, timezone="Mars/Base")
+
+    assert load_declared(connection).databases[1].timezone == "UTC"

@@ -214,3 +214,21 @@ def test_a_rebuild_may_be_waited_for(
 def test_only_a_segment_with_a_filter_is_built(run: Any) -> None:
     assert "Segment 1 has no filter" in run("rebuild", "1").output
     assert "Segment 99 not found" in run("rebuild", "99").output
+
+
+def test_applying_a_catalog_names_the_segments_that_are_built(
+    settings: Settings, connection: Connection, filled: list[str], tmp_path: Path
+) -> None:
+    environ = {"DATABASE_URL": settings.database_url}
+    runner, file = CliRunner(), tmp_path / "catalog.toml"
+    shown = runner.invoke(main, ["catalog", "show"], env=environ).output
+    assert 'filter = {field = "points", ge = 100}' in shown
+    file.write_text(shown)
+    same = runner.invoke(main, ["catalog", "apply", str(file), "--yes"], env=environ)
+    file.write_text(shown.replace("ge = 100", "ge = 50"))
+    changed = runner.invoke(main, ["catalog", "apply", str(file), "--yes"], env=environ)
+
+    assert same.output == "No changes.\n"
+    plan = 'filter: {"field":"points","ge":100} → {"field":"points","ge":50}'
+    assert plan in changed.output
+    assert "Segments that are being built: 12, 13." in changed.output

@@ -2,8 +2,12 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from ingest.domain.dynamic_segments import parse_filter
+from ingest.domain.errors import Unavailable
 from ingest.store.catalog.load import load_catalog
+from ingest.store.database import snapshot
 from ingest.store.segments.builds import read_chunk
 from ingest.store.segments.members import (
     count_members_of,
@@ -46,3 +50,18 @@ def test_a_condition_is_asked_by_indexes(connection: Connection) -> None:
     assert not [plan for plan in plans if "Seq Scan on profiles" in plan]
     pages = [plan for plan in plans if "segment_members_page" in plan]
     assert len(pages) >= 2
+
+
+@pytest.mark.fact("G.10-preview")
+def test_a_preview_that_takes_too_long_is_given_up(connection: Connection) -> None:
+    store_profiles(connection, ROWS)
+    catalog = load_catalog(connection)
+    condition = parse_filter(FILTER, catalog, 1)
+
+    with pytest.raises(Unavailable, match="took too long"), snapshot(connection):
+        preview_members(connection, 1, condition, "UTC", NOW, seconds=0.001)
+
+    assert (
+        preview_members(connection, 1, condition, "UTC", NOW, seconds=None).profile_ids
+        == []
+    )
