@@ -102,8 +102,8 @@ app.conf.update(
         },
         "keep dynamic segments": {
             "task": KEEP_SEGMENTS_TASK,
-            "schedule": 5.0,
-            "options": {"expires": 10},
+            "schedule": 1.0,
+            "options": {"expires": 2},
         },
         "create and drop receipt tables": {
             "task": PARTITION_RECEIPTS_TASK,

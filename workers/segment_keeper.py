@@ -48,8 +48,8 @@ _CHUNK, _LEAST_CHUNK = 1000, 50
 _CHUNK_SECONDS = 0.1
 #: One that took less is followed by one of twice its size.
 _SHORT_SECONDS = 0.03
-#: How long a run lasts: other tasks wait for the same process.
-_RUN_SECONDS = 3.0
+#: How long a run lasts, of every second: other tasks wait for the same process.
+_RUN_SECONDS = 0.5
 #: How often a sample of profiles is compared with the filters, and how many are.
 _AUDIT_SECONDS = 600.0
 _AUDITED = 500
@@ -97,7 +97,7 @@ class SegmentKeeper:
         with connection.transaction():
             catalog = self._hold_catalog(connection)
             now = datetime.now(UTC)
-            due = list_due(connection, now, _DUE) if catalog.dynamic else []
+            due = list_due(connection, now, _DUE)
             if not due:
                 return 0
             ids = [(one.database_id, one.profile_id) for one in due]

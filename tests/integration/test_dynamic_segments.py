@@ -20,6 +20,7 @@ from ingest.store.profiles.exports import export_profiles
 from tests.conftest import Connection
 from tests.declared import make_declared, make_field
 from tests.factories import by_email, make_import, make_merge, make_undo
+from tests.intakes import served
 from tests.pipeline import Pipeline
 from tests.segments import (
     build,
@@ -343,6 +344,23 @@ def test_what_is_due_of_a_profile_that_is_gone_is_forgotten(
 
 
 @pytest.mark.fact("G.4-sweep")
+def test_what_is_due_in_segments_that_are_gone_is_forgotten(
+    connection: Connection, settings: Settings
+) -> None:
+    with connection.transaction():
+        save_catalog(connection, make_declared(make_field()))
+    ann = send(Pipeline(connection), {"points": 1})
+    connection.execute(
+        "INSERT INTO segment_due VALUES (1, %s, 12, now())", (ann.profile_id,)
+    )
+
+    with keeping(settings) as keeper:
+        keeper.move_due()
+
+    assert Pipeline(connection).count("segment_due") == 0
+
+
+@pytest.mark.fact("G.4-sweep")
 def test_a_profile_that_is_removed_or_merged_leaves_nothing_due(
     connection: Connection,
 ) -> None:
@@ -650,3 +668,16 @@ def test_a_zone_that_postgres_does_not_know_is_refused(connection: Connection) -
         declare(connection, timezone="Mars/Base")
 
     assert load_declared(connection).databases[1].timezone == "UTC"
+
+
+@pytest.mark.fact("G.9-not-named")
+def test_nobody_dated_a_membership_of_a_dynamic_segment(
+    connection: Connection, settings: Settings, token: str
+) -> None:
+    declare(connection, make_dynamic(12, RICH), times=True)
+    send(Pipeline(connection), {"points": 100}, add_to_segments=(1,))
+    asked = {"token": token, "db_id": 1, "email": ANN, "times": True}
+    with served(settings) as intake:
+        found = intake.post(asked, path="/api/v1.1/profiles/get").json()
+
+    assert {one["path"] for one in found["times"]} == {"email", "points", "segments[1]"}

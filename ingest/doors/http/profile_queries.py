@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from msgspec import UNSET, convert
+from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
 from ingest.domain.catalog import Catalog
@@ -59,6 +60,10 @@ async def get_profile(asked: Query) -> ProfileReply:
         return ProfileReply(data=view_profile(profile))
     if not asked.catalog.databases[told.database_id].times:
         raise InvalidRequest(NO_TIMES, "times")
+    # Nobody wrote its places in dynamic segments.
+    dynamic = asked.catalog.dynamic.get(told.database_id)
+    if dynamic is not None:
+        profile = replace(profile, segments=profile.segments - dynamic.ids)
     return ProfileReply(data=view_profile(profile), times=view_times(profile))
 
 
