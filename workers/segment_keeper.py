@@ -1,4 +1,4 @@
-"""What keeps dynamic segments true without an import: time, and builds (G4 to G7).
+"""The keeper of dynamic segments, without an import: time, and builds (G4 to G7).
 
 One judge, the compiled filter, on profiles that are locked; SQL only proposes.
 """

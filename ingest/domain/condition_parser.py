@@ -50,7 +50,7 @@ _EMPTY = "Must not be empty"
 
 
 class ConditionScope(Struct, frozen=True, kw_only=True):
-    """What a condition may name: that of its database."""
+    """The names that a condition may use: those of its database."""
 
     #: By name, system ones included.
     fields: Mapping[str, Field]

@@ -29,7 +29,7 @@ SEGMENTS = "segments"
 
 
 class Operator(StrEnum):
-    """How a value is compared."""
+    """The comparison of a value with a literal."""
 
     # As with FieldType.
     __hash__ = str.__hash__
@@ -163,7 +163,7 @@ Condition: TypeAlias = All | AnyOf | Not | FieldTest | SubscriptionTest | Segmen
 
 
 class Dependencies(Struct, frozen=True, kw_only=True):
-    """What the truth of a condition depends on."""
+    """Fields, segments, and times that the truth of a condition depends on."""
 
     #: As changes name it: fields, `email`, `phones`, `subscriptions`, `_createtime`.
     paths: frozenset[str]

@@ -24,7 +24,7 @@ from ingest.domain.views import view_profile
 
 
 class Cause(StrEnum):
-    """What makes an event (G8)."""
+    """Causes of events (G8)."""
 
     IMPORT = "import"
     #: Time moved a profile in or out of a segment.

@@ -1,4 +1,4 @@
-"""Which dynamic segments are to be built when the catalog changes (G5)."""
+"""Builds that a change of the catalog makes necessary (G5)."""
 
 from collections.abc import Iterator, Mapping
 

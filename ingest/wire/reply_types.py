@@ -520,7 +520,7 @@ class SegmentsReply(SuccessReply, frozen=True, kw_only=True):
 
 
 class SegmentCountView(Struct, frozen=True, kw_only=True):
-    """How many members a segment has."""
+    """The number of members of a segment."""
 
     segment_id: int
     members: int

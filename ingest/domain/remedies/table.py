@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from ingest.domain.errors import Fault
 from ingest.domain.remedies.codes import ERRORS
+from ingest.domain.remedies.conditions import CONDITIONS
 from ingest.domain.remedies.files import FILES
 from ingest.domain.remedies.kinds import ErrorKind
 from ingest.domain.remedies.merging import MERGES
@@ -25,6 +26,7 @@ from ingest.domain.remedies.values import SUBSCRIPTIONS, VALUES
 #: By section, in the order of docs/errors.md.
 SECTIONS: dict[str, tuple[ErrorKind, ...]] = {
     "Values": VALUES,
+    "Conditions": CONDITIONS,
     "Subscriptions": SUBSCRIPTIONS,
     "Matching": MATCHING,
     "References": REFERENCES,

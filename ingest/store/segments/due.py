@@ -114,7 +114,7 @@ def list_due(connection: Connection, now: datetime, limit: int) -> list[DueProfi
 
 
 class SegmentWork(Struct, frozen=True, kw_only=True):
-    """What is to be done to keep segments true."""
+    """Work that is to be done to keep segments true."""
 
     builds: int
     #: When the first move that is due was to be; None if none is.
