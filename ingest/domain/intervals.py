@@ -26,7 +26,7 @@ _TEXT = re.compile(r"([0-9]{1,9})([mhdwy])")
 #: Years after which the calendar repeats, and its days.
 _CYCLE_YEARS, _CYCLE_DAYS = 400, 146_097
 
-#: A stored date: canonical, and a day that there is. 0050 says the same in SQL.
+#: A stored date: canonical, and a day that there is. 0045 says the same in SQL.
 STORED_DATE = re.compile(
     r"(?!0000)[0-9]{4}-"
     r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
