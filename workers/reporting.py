@@ -97,7 +97,7 @@ def _answer(outcome: Outcome, import_: Import) -> Answer:
         error=outcome.error,
         error_text=outcome.error_text,
         profile_id=outcome.profile_id,
-        kept=tuple(one.path for one in outcome.kept if one.is_told),
+        kept=tuple(one.path for one in outcome.kept if one.is_in_response),
         accepted_at=import_.accepted_at if import_.fingerprint else None,
         fingerprint=import_.fingerprint,
     )

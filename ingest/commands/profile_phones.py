@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 from ingest.commands.databases import find_settings
 from ingest.commands.outputs import make_console, make_table, print_json
 from ingest.domain.catalog import Catalog, Database
+from ingest.domain.consent import Authority, Basis
 from ingest.domain.imports import Import, Key, Matching, Operation
 from ingest.domain.lanes import Lane
 from ingest.domain.phone_repairs import Repair, dump_repair, find_repair
@@ -173,6 +174,9 @@ def _accept(settings: Settings, catalog: Catalog, one: Found) -> Iterator[Accept
             data=data,
             operation=Operation.UPDATE,
             skip_triggers=True,
+            # The status moves with the number, whatever guards it.
+            consent=Basis(raises=True, source="phone number rewritten"),
+            authority=Authority.OPERATOR,
         )
         yield place(import_, catalog, settings.partitions)
 

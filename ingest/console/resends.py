@@ -8,7 +8,7 @@ from ingest.console.requests import Page, PageRequest, Redirect
 from ingest.domain.errors import NotFound
 from ingest.store.events.endpoints import find_target
 from ingest.store.events.resends import (
-    Cursor,
+    EventCursor,
     find_event_place,
     resend_event,
     resend_page,
@@ -59,7 +59,7 @@ async def resend_range(request: PageRequest) -> Page:
 
 async def _go_through(
     request: PageRequest, asked: RangeResend, *, is_sure: bool
-) -> tuple[int, Cursor | None]:
+) -> tuple[int, EventCursor | None]:
     """Return how many deliveries were resent, and the event to go on after."""
     resent, after = 0, None
     if asked.from_id is not None:

@@ -72,7 +72,7 @@ from ingest.domain.merging import StoredMerge
 from ingest.domain.precedence import Dated, leave_older
 from ingest.domain.profile_merges import ChangedAt
 from ingest.domain.profiles import Profile, Stamps
-from ingest.domain.releases import Written, drop_newer, list_newer
+from ingest.domain.releases import WrittenPaths, drop_newer, list_newer
 from ingest.domain.stamps import NO_STAMPS, advance
 from ingest.domain.updates import Action
 from ingest.domain.workspace import Workspace, holds_any
@@ -118,7 +118,7 @@ class Past(Struct, frozen=True, kw_only=True):
     #: How many profiles others have taken over lately, by id, where that matters.
     absorbed: AbsorbedCounts = {}
     #: Of imports that were held, what was written to each profile, by its id.
-    written: Mapping[str, Sequence[Written]] = {}
+    written: Mapping[str, Sequence[WrittenPaths]] = {}
 
 
 NO_PAST = Past()

@@ -30,7 +30,7 @@ class ConsentPolicy(StrEnum):
 
 
 class Authority(IntEnum):
-    """What the sender of an import may do on a guarded resource."""
+    """The right of the sender of an import on a guarded resource."""
 
     NONE = 0
     #: Raise with a basis (C9).
@@ -60,7 +60,7 @@ class Basis(
 
     @property
     def proof(self) -> Mapping[str, object]:
-        """What is stored of it beside the time of the status: what was sent."""
+        """The part that is stored, but for the time: that which was sent."""
         sent = ((name, getattr(self, name)) for name in PROOF)
         return {name: value for name, value in sent if value}
 
@@ -118,7 +118,7 @@ class Claim(Struct, frozen=True, kw_only=True):
 
 
 class Rules(Struct, frozen=True, kw_only=True):
-    """What holds for a subscription."""
+    """The policy that holds for a subscription, and its requirements."""
 
     policy: ConsentPolicy = ConsentPolicy.OPEN
     #: What must be there of a basis.

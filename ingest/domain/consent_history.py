@@ -26,7 +26,7 @@ from ingest.domain.profiles import (
 )
 
 #: A profile before an import, and after it; None where there is none.
-Pair = tuple[Profile | None, Profile | None]
+ProfileChange = tuple[Profile | None, Profile | None]
 
 
 class PastStatus(Struct, frozen=True, kw_only=True):
@@ -46,7 +46,7 @@ class PastStatus(Struct, frozen=True, kw_only=True):
 
 
 class KnownStatus(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is known of the status of a subscription, for a restore."""
+    """The status of a subscription and its proof, for a restore."""
 
     resource_id: int
     channel: Channel
@@ -126,7 +126,7 @@ def _date(one: Subscription, import_: Import, was: Subscription | None) -> Subsc
 
 
 def list_past(
-    pairs: Iterable[Pair], import_: Import, catalog: Catalog
+    pairs: Iterable[ProfileChange], import_: Import, catalog: Catalog
 ) -> Iterator[PastStatus]:
     """Yield the recorded statuses that end with an import, of each profile changed."""
     database = catalog.databases[import_.database_id]

@@ -273,7 +273,7 @@ class Kept(Struct, frozen=True, kw_only=True, omit_defaults=True):
     since: datetime | None = None
 
     @property
-    def is_told(self) -> bool:
+    def is_in_response(self) -> bool:
         """Whether the answer names it; of statuses, receipts tell (C8)."""
         return self.stored is None
 
@@ -452,7 +452,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
     @property
     def protected(self) -> int:
-        """How many statuses it was kept from raising (C8)."""
+        """The number of statuses that it was kept from raising (C8)."""
         return sum(one.reason in PROTECTING for one in self.kept)
 
     @property

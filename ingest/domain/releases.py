@@ -23,15 +23,15 @@ _CASES = UUID("5d1c1d9e-8d0c-4d39-9a3b-9a2d6f6f1b5e")
 Newer = Mapping[str, UUID]
 
 
-class Written(Struct, frozen=True, kw_only=True):
-    """What an import changed or confirmed of a profile."""
+class WrittenPaths(Struct, frozen=True, kw_only=True):
+    """Paths of a profile that an import changed or confirmed."""
 
     import_id: UUID
     accepted_at: datetime
     paths: Sequence[str]
 
 
-def list_newer(written: Iterable[Written], accepted_at: datetime) -> Newer:
+def list_newer(written: Iterable[WrittenPaths], accepted_at: datetime) -> Newer:
     """Return what was written by imports accepted after `accepted_at` (H5).
 
     `written` is in the order applied.

@@ -1,4 +1,4 @@
-"""What triggers ask of a profile, compiled: `when` after, `was` before (T2)."""
+"""Conditions of triggers, compiled: `when` after an import, `was` before (T2)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -20,7 +20,7 @@ from ingest.domain.intervals import (
 MarkKey = tuple[int, int, str]
 
 
-class Mark(Struct, frozen=True, kw_only=True):
+class TriggerMark(Struct, frozen=True, kw_only=True):
     """That a trigger is to fire for a profile, unless it did lately."""
 
     trigger_id: int
@@ -37,12 +37,12 @@ class Mark(Struct, frozen=True, kw_only=True):
 
 def list_marks(
     events: Iterable[Event], triggers: Mapping[int, Trigger], now: datetime
-) -> list[Mark]:
+) -> list[TriggerMark]:
     """Return the marks of limited triggers that hear of `events`, each once."""
-    marks: dict[MarkKey, Mark] = {}
+    marks: dict[MarkKey, TriggerMark] = {}
     for event in events:
         for trigger in _list_limited(event, triggers):
-            mark = Mark(
+            mark = TriggerMark(
                 trigger_id=trigger.id,
                 database_id=event.database_id,
                 profile_id=event.profile_id,

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from psycopg.rows import class_row
 
-from ingest.domain.releases import Written
+from ingest.domain.releases import WrittenPaths
 from ingest.store.database import Connection
 from ingest.store.profiles.aliases import list_former_ids, load_aliases
 from ingest.store.rows import dump_array, execute_rows
@@ -307,7 +307,7 @@ def list_held_of(
 
 def list_written(
     connection: Connection, database_id: int, profile_ids: Sequence[str]
-) -> dict[str, list[Written]]:
+) -> dict[str, list[WrittenPaths]]:
     """Return what imports wrote to profiles, by their ids, in the order applied (H5).
 
     Also what was written to those that each has absorbed. Undos and merges are left
@@ -345,9 +345,9 @@ def list_written(
             "limit": _RECEIPTS,
         },
     )
-    written: dict[str, list[Written]] = defaultdict(list)
+    written: dict[str, list[WrittenPaths]] = defaultdict(list)
     for owner, import_id, accepted_at, paths in rows:
         written[owner].append(
-            Written(import_id=import_id, accepted_at=accepted_at, paths=paths)
+            WrittenPaths(import_id=import_id, accepted_at=accepted_at, paths=paths)
         )
     return written

@@ -380,7 +380,7 @@ class DecidedReply(SuccessReply, frozen=True, kw_only=True):
 
 
 class ResentReply(SuccessReply, frozen=True, kw_only=True):
-    """How many deliveries are due again."""
+    """The number of deliveries that are due again."""
 
     dry_run: Literal[True] | UnsetType = UNSET
     from_id: Annotated[

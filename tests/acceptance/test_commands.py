@@ -14,9 +14,11 @@ from tests.pages import ROOT, Command, read_blocks, read_commands
 
 #: Pages whose commands have a test of their own.
 FOLLOWED = {
+    "docs/consent.md": "test_consent_page.py",
     "docs/files.md": "test_files_docs.py",
     "docs/identity.md": "test_identity_page.py",
     "docs/requests.md": "test_requests.py",
+    "docs/segments.md": "test_segments_page.py",
     "docs/tutorial.md": "test_tutorial.py",
 }
 #: What is run by another test, or why it cannot be run on any machine.
@@ -39,6 +41,7 @@ ELSEWHERE = {
 MAY_REFUSE = (
     r"penstock dead-letters (show|replay|discard) ",
     r"penstock imports show ",
+    r"penstock events resend [0-9a-f]{8}-",
     r"penstock token (rotate|rate) ",
     r"penstock catalog apply catalog.toml( |$)",
 )

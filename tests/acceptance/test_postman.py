@@ -21,10 +21,11 @@ def test_the_collection_is_the_api() -> None:
 def leaving_nothing(http: httpx.Client) -> Iterator[None]:
     """Others send the same requests to this group, which succeed once."""
     yield
-    listed = http.post("/api/v1.1/profiles/list", json={"db_id": 1}).json()
-    for profile in listed["data"]:
-        chosen = {"db_id": 1, "matching": "profile_id", "profile_id": profile["id"]}
-        http.post("/api/v1.1/profiles/delete", json=chosen)
+    asked = {"db_id": 1, "limit": 1000}
+    while listed := http.post("/api/v1.1/profiles/list", json=asked).json()["data"]:
+        for profile in listed:
+            chosen = {"db_id": 1, "matching": "profile_id", "profile_id": profile["id"]}
+            http.post("/api/v1.1/profiles/delete", json=chosen)
 
 
 @pytest.mark.usefixtures("leaving_nothing")

@@ -137,6 +137,19 @@ _ORPHANS = {
                  GROUP BY database_id, kind, value
                 HAVING count(*) > 1) AS shared
     """,
+    "memberships that differ from the filter": """
+        SELECT count(*)
+          FROM profiles
+          JOIN segments USING (database_id)
+          LEFT JOIN segment_members AS member
+            ON member.database_id = profiles.database_id
+           AND member.segment_id = segments.id
+           AND member.profile_id = profiles.id
+         WHERE segments.kind = 'dynamic'
+           AND segments.filter IS NOT NULL
+           AND (member.profile_id IS NOT NULL)
+               <> (coalesce((fields ->> 'points')::integer, 0) >= 10)
+    """,
     "dead letters": "SELECT count(*) FROM dead_letters",
 }
 

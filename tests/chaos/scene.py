@@ -17,7 +17,7 @@ import orjson
 import psycopg
 import redis
 
-from ingest.domain.catalog import EventKind
+from ingest.domain.catalog import EventKind, SegmentKind
 from ingest.local.state import keep_port, open_state
 from ingest.settings import Settings
 from ingest.store.catalog.load import load_declared, lock_catalog
@@ -33,7 +33,7 @@ from tests.chaos.mounts import Disk, hung_names, small_disk
 from tests.chaos.network import Network, network_to
 from tests.chaos.played import PLAYERS, Played, play_large_undo, read_all
 from tests.chaos.workload import HUNG_TRIGGER, START_TRIGGER
-from tests.declared import make_endpoint, make_trigger
+from tests.declared import make_endpoint, make_segment, make_trigger
 from tests.groups import Group
 from tests.receivers import Answer, Receiver, receiving
 
@@ -52,6 +52,8 @@ _PRODUCER_SECONDS = 900
 _HUNG_URL = "http://hangs.penstock.test/"
 #: Where names cannot hang the endpoint is one where nobody listens.
 _CLOSED_URL = "http://127.0.0.1:9/"
+#: The dynamic segment of a database is this and its number.
+_SEGMENTS = 100
 #: Entries of one stream that are read to tell what was not settled, at most.
 _READ = 100_000
 
@@ -134,9 +136,20 @@ class Scene:
             )
             dated = replace(couples, id=shuffles.DATABASE, name="Dated", times=True)
             more = {each.id: each for each in (apart, couples, held, dated)}
+            # One in each database: the ledger knows who belongs to it.
+            rich = {
+                _SEGMENTS + id_: make_segment(
+                    id=_SEGMENTS + id_,
+                    database_id=id_,
+                    kind=SegmentKind.DYNAMIC,
+                    filter={"field": "points", "ge": 10},
+                )
+                for id_ in (1, *more)
+            }
             declared = replace(
                 declared,
                 databases={**declared.databases, **more},
+                segments={**declared.segments, **rich},
                 endpoints={1: endpoint, HUNG_ENDPOINT: hung},
                 triggers={each.id: each for each in triggers},
             )

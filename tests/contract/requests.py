@@ -21,8 +21,12 @@ PROFILE_ID = "6b04f28ad691ecc2e1a166f2"
 #: Stands in the paths for the id of an import.
 IMPORT_ID = "{import_id}"
 _OF_JOBS = "/api/v1.1/jobs/"
-#: Want a merge to undo, and a held import: docs/identity.md.
-_IDENTITY = ("/api/v1.1/profiles/unmerge", "/api/v1.1/imports/{import_id}/resolve")
+#: Want a merge to undo, a held import (docs/identity.md), or the scope `admin`.
+_LEFT_OUT = (
+    "/api/v1.1/profiles/unmerge",
+    "/api/v1.1/imports/{import_id}/resolve",
+    "/api/v1.1/events/resend",
+)
 _IN_XML = {"/api/v1.1/profiles/import", "/api/v1.1/profiles/import_batch"}
 _LAST = "/api/v1.1/profiles/delete"
 
@@ -75,7 +79,7 @@ def list_examples() -> list[Example]:
         (path, paths[path]["post"])
         for path in paths
         if "application/json" in _content(paths[path].get("post", {}))
-        and not path.startswith((_OF_JOBS, *_IDENTITY))
+        and not path.startswith((_OF_JOBS, *_LEFT_OUT))
     ]
     operations.sort(key=lambda operation: operation[0] == _LAST)
     return [_make_example(path, operation) for path, operation in operations]

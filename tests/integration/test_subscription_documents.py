@@ -145,7 +145,7 @@ def save_demo_catalog(connection: Connection) -> None:
             "ALTER TABLE databases ADD claims boolean, ADD on_ambiguous text,"
             " ADD otherwise text, ADD merge_keys text[], ADD merge_blocked text[],"
             " ADD merge_limit integer, ADD times boolean, ADD sources jsonb,"
-            " ADD consent text"
+            " ADD consent text, ADD timezone text"
         )
         connection.execute("ALTER TABLE accounts ADD raise_consent boolean")
         connection.execute(
@@ -157,11 +157,32 @@ def save_demo_catalog(connection: Connection) -> None:
         connection.execute(
             "ALTER TABLE profiles ADD former_keys jsonb, ADD stamps jsonb"
         )
+        connection.execute(
+            "ALTER TABLE segments ADD filter json, ADD announce boolean,"
+            " ADD revision integer DEFAULT 0, ADD building boolean DEFAULT false"
+        )
+        connection.execute(
+            'ALTER TABLE triggers ADD "when" json, ADD was json, ADD include text[],'
+            " ADD statuses text[], ADD from_statuses text[], ADD once boolean,"
+            " ADD every text"
+        )
+        connection.execute("CREATE TABLE segment_builds (segment_id integer)")
+        connection.execute("CREATE TABLE segment_due (segment_id integer)")
+        connection.execute("CREATE TABLE trigger_marks (trigger_id integer)")
         save_catalog(connection, load_catalog_file(file.read_bytes()))
+        connection.execute("DROP TABLE segment_builds, segment_due, trigger_marks")
+        connection.execute(
+            "ALTER TABLE segments DROP filter, DROP announce, DROP revision,"
+            " DROP building"
+        )
+        connection.execute(
+            'ALTER TABLE triggers DROP "when", DROP was, DROP include,'
+            " DROP statuses, DROP from_statuses, DROP once, DROP every"
+        )
         connection.execute(
             "ALTER TABLE databases DROP claims, DROP on_ambiguous, DROP merge_keys,"
             " DROP merge_blocked, DROP merge_limit, DROP times, DROP sources,"
-            " DROP otherwise, DROP consent"
+            " DROP otherwise, DROP consent, DROP timezone"
         )
         connection.execute("ALTER TABLE accounts DROP raise_consent")
         connection.execute(

@@ -96,4 +96,5 @@ def test_beyond_the_last_year_moments_go_on(moment: datetime, years: int) -> Non
 
     for direction in (1, -1):
         moved = shift(at, Duration(years=years), direction) - at
-        assert abs(moved - direction * about) < 2 * 86_400_000_000
+        # As far as the calendar strays from its mean in four hundred years.
+        assert abs(moved - direction * about) < 3 * 86_400_000_000

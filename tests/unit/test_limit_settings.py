@@ -82,7 +82,7 @@ OTHERS = {
     *("database_url", "redis_url", "partitions", "wait_seconds", "mirror_errors"),
     *("receipt_days", "webhook_allow", "events_broker", "geoip_database"),
     *("amqp_broker", "log_level", "after_wait", "cors_origins", "console_url"),
-    "live_batch_elements",
+    *("live_batch_elements", "consent_days"),
 }
 PAGES = ("docs/security.md", "docs/reliability.md")
 

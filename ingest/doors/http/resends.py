@@ -18,7 +18,7 @@ from ingest.doors.http.requests import authenticate
 from ingest.store.database import Connection
 from ingest.store.events.endpoints import find_target
 from ingest.store.events.resends import (
-    Cursor,
+    EventCursor,
     find_event_place,
     resend_event,
     resend_page,
@@ -93,7 +93,7 @@ class ResendResource:
         return ResentReply(resent=resent, from_id=after[1] if after else UNSET)
 
 
-def _find_start(connection: Connection, asked: RangeResend) -> Cursor | None:
+def _find_start(connection: Connection, asked: RangeResend) -> EventCursor | None:
     """Return where to go on; raise NotFound for an endpoint or event that is not."""
     if find_target(connection, asked.wanted.endpoint_id) is None:
         raise NotFound("Endpoint not found", "endpoint_id")

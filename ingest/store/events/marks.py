@@ -6,14 +6,14 @@ from datetime import datetime
 import orjson
 from msgspec import to_builtins
 
-from ingest.domain.trigger_limits import Mark, MarkKey
+from ingest.domain.trigger_limits import MarkKey, TriggerMark
 from ingest.store.database import Connection
 
 
 def make_marks(
-    connection: Connection, wanted: Sequence[Mark], now: datetime
+    connection: Connection, wanted: Sequence[TriggerMark], now: datetime
 ) -> set[MarkKey]:
-    """Mark that triggers fire now; return the marks that were made.
+    """TriggerMark that triggers fire now; return the marks that were made.
 
     Must run in the transaction that writes the events, which holds the locks of their
     profiles: of two who would mark the same, the second sees what the first wrote.

@@ -16,11 +16,11 @@ from ingest.store.database import Connection
 #: Events that one transaction goes through.
 PAGE = 1000
 #: An event of a range: when it happened, and its id.
-Cursor = tuple[datetime, UUID]
+EventCursor = tuple[datetime, UUID]
 
 
 class ResentPage(Struct, frozen=True, kw_only=True):
-    """What became of some events of a time range."""
+    """Some events of a time range, and how many deliveries were resent."""
 
     #: Deliveries that are due again.
     resent: int
@@ -30,7 +30,7 @@ class ResentPage(Struct, frozen=True, kw_only=True):
     last_id: UUID | None
 
     @property
-    def next(self) -> Cursor | None:
+    def next(self) -> EventCursor | None:
         """The event to go on after; None if there are no more."""
         if self.last_at is None or self.last_id is None or self.events < PAGE:
             return None
@@ -81,7 +81,7 @@ _FIRST = UUID(int=0)
 def resend_page(
     connection: Connection,
     wanted: Resend,
-    after: Cursor | None = None,
+    after: EventCursor | None = None,
     *,
     dry_run: bool = False,
 ) -> ResentPage:
