@@ -67,25 +67,33 @@ def load_consents(
         return cursor.execute(_ALL if key is None else _OF_ONE, parameters).fetchall()
 
 
+# Profile by profile: compared as an array, the ids let an old PostgreSQL read a small
+# table by the database alone.
 _ALL = """
-    SELECT profile_id, resource_id, channel, contact, status, since, until, by,
-           consent, ended_by, applied
-      FROM consents
-     WHERE database_id = %(database_id)s
-       AND profile_id = ANY(%(profile_ids)s::text[])
+    SELECT found.*
+      FROM unnest(%(profile_ids)s::text[]) AS owner (profile_id)
+     CROSS JOIN LATERAL (
+           SELECT profile_id, resource_id, channel, contact, status, since, until, by,
+                  consent, ended_by, applied
+             FROM consents
+            WHERE consents.database_id = %(database_id)s
+              AND consents.profile_id = owner.profile_id) AS found
      ORDER BY resource_id, channel, contact, until DESC NULLS FIRST,
               since DESC NULLS LAST, applied
      LIMIT %(limit)s
     """
 _OF_ONE = """
-    SELECT profile_id, resource_id, channel, contact, status, since, until, by,
-           consent, ended_by, applied
-      FROM consents
-     WHERE database_id = %(database_id)s
-       AND profile_id = ANY(%(profile_ids)s::text[])
-       AND resource_id = %(resource_id)s
-       AND channel = %(channel)s
-       AND contact = %(contact)s
+    SELECT found.*
+      FROM unnest(%(profile_ids)s::text[]) AS owner (profile_id)
+     CROSS JOIN LATERAL (
+           SELECT profile_id, resource_id, channel, contact, status, since, until, by,
+                  consent, ended_by, applied
+             FROM consents
+            WHERE consents.database_id = %(database_id)s
+              AND consents.profile_id = owner.profile_id
+              AND consents.resource_id = %(resource_id)s
+              AND consents.channel = %(channel)s
+              AND consents.contact = %(contact)s) AS found
      ORDER BY until DESC NULLS FIRST, since DESC NULLS LAST, applied
      LIMIT %(limit)s
     """
