@@ -6,15 +6,10 @@ from functools import partial
 
 from ingest.console.requests import Page, PageRequest, Redirect
 from ingest.domain.errors import NotFound
-from ingest.store.events.endpoints import find_target
-from ingest.store.events.resends import (
-    EventCursor,
-    find_event_place,
-    resend_event,
-    resend_page,
-)
+from ingest.doors.http.resends import find_start, resend_some
+from ingest.store.events.resends import find_event_place, resend_event
 from ingest.wire.parameters import find_parameter, parse_flag, parse_id
-from ingest.wire.resends import RangeResend, load_range
+from ingest.wire.resends import load_range
 
 logger = logging.getLogger(__name__)
 
@@ -40,12 +35,10 @@ async def resend_range(request: PageRequest) -> Page:
     """Say how many deliveries of a time range would be resent, then resend them."""
     is_sure = find_parameter(request.form, "sure", parse_flag) or False
     asked = load_range(request.form, datetime.now(UTC))
-    target = await request.services.read(
-        partial(find_target, endpoint_id=asked.wanted.endpoint_id)
+    start = await request.services.read(partial(find_start, asked=asked))
+    resent, after = await resend_some(
+        request.services.write, asked.wanted, start, _AT_ONCE, dry_run=not is_sure
     )
-    if target is None:
-        raise NotFound("Endpoint not found", "endpoint_id")
-    resent, after = await _go_through(request, asked, is_sure=is_sure)
     if is_sure:
         _note(request, asked.wanted.endpoint_id, resent)
     values = {
@@ -55,26 +48,6 @@ async def resend_range(request: PageRequest) -> Page:
         "after": after,
     }
     return Page(template="resend.html", values=values)
-
-
-async def _go_through(
-    request: PageRequest, asked: RangeResend, *, is_sure: bool
-) -> tuple[int, EventCursor | None]:
-    """Return how many deliveries were resent, and the event to go on after."""
-    resent, after = 0, None
-    if asked.from_id is not None:
-        place = await request.services.read(
-            partial(find_event_place, event_id=asked.from_id)
-        )
-        after = (place.created_at, asked.from_id) if place else None
-    for _ in range(_AT_ONCE):
-        page = await request.services.write(
-            partial(resend_page, wanted=asked.wanted, after=after, dry_run=not is_sure)
-        )
-        resent, after = resent + page.resent, page.next
-        if after is None:
-            break
-    return resent, after
 
 
 def _note(request: PageRequest, endpoint_id: int | None, resent: int) -> None:

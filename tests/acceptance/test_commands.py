@@ -1,16 +1,15 @@
 """Every command that a page tells a reader to type is run, here or elsewhere."""
 
-import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.pages import ROOT, Command, read_blocks, read_commands
+from tests.shells import make_environ
 
 #: Pages whose commands have a test of their own.
 FOLLOWED = {
@@ -87,14 +86,7 @@ def test_a_command_of_a_page_does_what_it_is_there_for(
     done = subprocess.run(
         ["bash", "-eu", "-o", "pipefail", "-c", text],
         cwd=place,
-        env=os.environ
-        | {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "DATABASE_URL": running["database"],
-            "REDIS_URL": running["redis"],
-            "URL": running["http"],
-            "TOKEN": running["token"],
-        },
+        env=make_environ(running),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -1,18 +1,16 @@
 """The commands of docs/identity.md, typed one after another into one shell."""
 
 import json
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-from tests.pages import ROOT, read_blocks, read_commands
+from tests.pages import ROOT
 from tests.programs import find_program
+from tests.shells import list_typed, type_commands
 
 PAGE = ROOT / "docs" / "identity.md"
-END = "---end of command---"
 #: Somebody who was there before.
 FIRST = """curl -sS "$URL/api/v1.1/profiles/import" -H "Authorization: Bearer $TOKEN" \\
   -d '{"db_id": 1, "email": "ada@example.com", "data": {"_fname": "Ada", "points": 10}}'
@@ -23,32 +21,9 @@ def test_an_operator_is_led_through(running: dict[str, Any], tmp_path: Path) -> 
     find_program("curl")
     people = "email,_fname\nada@example.com,Ida\nnobody@example.com,Nobody\n"
     (tmp_path / "people.csv").write_text(people)
-    commands = [
-        command.text
-        for block in read_blocks(PAGE)
-        if block.kind == "console"
-        for command in read_commands(block)
-    ]
-    done = subprocess.run(
-        ["bash", "-eu", "-o", "pipefail"],
-        input=f"\necho '{END}'\n".join([FIRST, *commands]),
-        cwd=tmp_path,
-        env=os.environ
-        | {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "DATABASE_URL": running["database"],
-            "REDIS_URL": running["redis"],
-            "URL": running["http"],
-            "TOKEN": running["token"],
-        },
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    shell = type_commands([FIRST, *list_typed(PAGE)], running, tmp_path)
 
-    assert done.returncode == 0, done.stderr
-    answers = [answer.strip() for answer in done.stdout.split(END)]
+    answers = shell.answers
     _, tried, _, undo, _, preview, undone, *merges = answers[:-4]
     assert json.loads(tried)["receipt"]["changes"] == [
         {"path": "points", "old": 10, "new": 15}
@@ -70,7 +45,7 @@ def test_an_operator_is_led_through(running: dict[str, Any], tmp_path: Path) -> 
         paths = [line.split()[0] for line in shown.splitlines() if line]
         # Others have imported her too: of what she has nobody is sure.
         assert {"former_keys[email]", "phones"} <= set(paths)
-    assert "Exported" in done.stderr
+    assert "Exported" in shell.errors
     check_exports(answers[-4:], tmp_path / "people.ndjson.gz")
 
 

@@ -1,17 +1,14 @@
 """The commands of docs/segments.md, typed one after another into one shell."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-from tests.pages import ROOT, read_blocks, read_commands
+from tests.pages import ROOT, read_blocks
 from tests.programs import find_program
+from tests.shells import list_typed, type_commands
 
 PAGE = ROOT / "docs" / "segments.md"
-END = "---end of command---"
 #: A profile that is there before the segment.
 FIRST = """curl -sS "$URL/api/v1.1/profiles/import" -H "Authorization: Bearer $TOKEN" \\
   -d '{"db_id": 1, "email": "points@example.com", "data": {"points": 100}}'
@@ -24,32 +21,9 @@ def test_a_reader_is_led_from_a_file_to_an_event(
     find_program("curl")
     (declared,) = (one.text for one in read_blocks(PAGE) if one.kind == "toml")
     (tmp_path / "segment.toml").write_text(f"\n{declared}")
-    commands = [
-        command.text
-        for block in read_blocks(PAGE)
-        if block.kind == "console"
-        for command in read_commands(block)
-    ]
-    done = subprocess.run(
-        ["bash", "-eu", "-o", "pipefail"],
-        input=f"\necho '{END}'\n".join([FIRST, *commands]),
-        cwd=tmp_path,
-        env=os.environ
-        | {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "DATABASE_URL": running["database"],
-            "REDIS_URL": running["redis"],
-            "URL": running["http"],
-            "TOKEN": running["token"],
-        },
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    shell = type_commands([FIRST, *list_typed(PAGE)], running, tmp_path)
 
-    assert done.returncode == 0, done.stderr
-    answers = [answer.strip() for answer in done.stdout.split(END)]
+    answers = shell.answers
     _, previewed, _, _, applied, built, shown, *others = answers
     assert previewed.splitlines()[0].endswith(" of database 1")
     assert "+ segments.12  Plus and Pro, birthday soon" in applied

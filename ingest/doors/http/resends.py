@@ -1,6 +1,7 @@
 """The endpoint that resends events to those who listen (T8)."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 
@@ -9,6 +10,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from ingest.domain.errors import NotFound
+from ingest.domain.resends import Resend
 from ingest.domain.tokens import Scope, Token
 from ingest.doors.accept import check_right
 from ingest.doors.http.calls import Call
@@ -19,6 +21,7 @@ from ingest.store.database import Connection
 from ingest.store.events.endpoints import find_target
 from ingest.store.events.resends import (
     EventCursor,
+    ResentPage,
     find_event_place,
     resend_event,
     resend_page,
@@ -80,20 +83,38 @@ class ResendResource:
             check_right(token, database_id, Scope.ADMIN)
         databases = sorted(token.database_ids) or None
         wanted = replace(asked.wanted, databases=databases)
-        after = await self._intake.readers.read(partial(_find_start, asked=asked))
-        resent = 0
-        for _ in range(_PAGES):
-            # A transaction for each, for it holds locks.
-            page = await self._intake.readers.write(
-                partial(resend_page, wanted=wanted, after=after, dry_run=dry_run)
-            )
-            resent, after = resent + page.resent, page.next
-            if after is None:
-                return ResentReply(resent=resent)
+        after = await self._intake.readers.read(partial(find_start, asked=asked))
+        resent, after = await resend_some(
+            self._intake.readers.write, wanted, after, _PAGES, dry_run=dry_run
+        )
         return ResentReply(resent=resent, from_id=after[1] if after else UNSET)
 
 
-def _find_start(connection: Connection, asked: RangeResend) -> EventCursor | None:
+async def resend_some(
+    write: Callable[[Callable[[Connection], ResentPage]], Awaitable[ResentPage]],
+    wanted: Resend,
+    after: EventCursor | None,
+    pages: int,
+    *,
+    dry_run: bool,
+) -> tuple[int, EventCursor | None]:
+    """Resend what is `wanted` of some pages of events that come after one.
+
+    `write` runs each page in a transaction of its own, for it holds locks. Return how
+    many deliveries are due again, and the event to go on after; None at the end.
+    """
+    resent = 0
+    for _ in range(pages):
+        page = await write(
+            partial(resend_page, wanted=wanted, after=after, dry_run=dry_run)
+        )
+        resent, after = resent + page.resent, page.next
+        if after is None:
+            break
+    return resent, after
+
+
+def find_start(connection: Connection, asked: RangeResend) -> EventCursor | None:
     """Return where to go on; raise NotFound for an endpoint or event that is not."""
     if find_target(connection, asked.wanted.endpoint_id) is None:
         raise NotFound("Endpoint not found", "endpoint_id")
