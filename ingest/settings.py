@@ -13,8 +13,9 @@ from typing import Any
 
 from environs import Env, EnvError, ValidationError, validate
 
-from ingest.domain.errors import PenstockError
+from ingest.domain.errors import InvalidValue, PenstockError
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
+from ingest.domain.secrets import parse_secret
 from ingest.wire.limits import Limits
 
 _ORIGIN = re.compile(r"\*|https?://[^/?#\s*]+")
@@ -39,6 +40,13 @@ def _check_url(url: str) -> None:
         raise ValidationError(
             f"Must be a URL (such as https://console.example.com): {url}"
         )
+
+
+def _check_secret(secret: str) -> None:
+    try:
+        parse_secret(secret or "00" * 32)
+    except InvalidValue as error:
+        raise ValidationError(str(error)) from None
 
 
 def _check_level(level: str) -> None:
@@ -227,6 +235,14 @@ class Settings:
         " `penstock up` sets it",
         "",
         _check_url,
+    )
+    secret: str = _setting(
+        "secret of this deployment, at least 32 random bytes in hexadecimal or base64"
+        " (`openssl rand -hex 32`), the same for all processes;"
+        " [what it is for](security.md#the-secret-of-the-deployment). `penstock up`"
+        " creates one in its state directory",
+        "",
+        _check_secret,
     )
     receipt_days: int = _setting("days to keep receipts", 30, _POSITIVE)
     consent_days: int = _setting(

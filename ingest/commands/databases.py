@@ -8,6 +8,9 @@ from typing import TypeVar
 
 import click
 
+from ingest.domain.errors import InvalidValue
+from ingest.domain.secrets import parse_secret
+from ingest.local.state import read_kept_secret
 from ingest.settings import Settings, read_settings
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -47,7 +50,24 @@ def find_settings(state_dir: Path) -> Settings:
     for server, (variable, _) in _SERVERS.items():
         if not os.environ.get(variable):
             os.environ[variable] = _find_running(state_dir, server)
+    if secret := find_secret(state_dir, os.environ["DATABASE_URL"]):
+        os.environ["PENSTOCK_SECRET"] = secret.hex()
     return read_settings()
+
+
+def find_secret(state_dir: Path, database_url: str) -> bytes | None:
+    """Return the secret of the deployment that `database_url` is of; None for none.
+
+    Without PENSTOCK_SECRET it is that of `penstock up`, if the database is. Raises
+    click.UsageError for one that is no secret.
+    """
+    text = os.environ.get("PENSTOCK_SECRET", "")
+    if not text and _read_running(state_dir, "database") == database_url:
+        text = read_kept_secret(state_dir)
+    try:
+        return parse_secret(text) if text else None
+    except InvalidValue as error:
+        raise click.UsageError(f"PENSTOCK_SECRET: {error}") from error
 
 
 #: For commands that take all of their settings from the environment.

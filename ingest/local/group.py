@@ -21,6 +21,7 @@ from ingest.local.stalls import StallWatch, watching
 from ingest.local.state import (
     keep_password,
     keep_port,
+    keep_secret,
     locked,
     open_state,
     write_record,
@@ -156,6 +157,7 @@ def _make_layout(
         state=state,
         environ={
             "PENSTOCK_CONSOLE_URL": f"http://127.0.0.1:{console_port}",
+            "PENSTOCK_SECRET": keep_secret(state),
             **environ,
             **own,
         },

@@ -7,14 +7,16 @@ import random
 import secrets
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from ingest.domain.errors import PenstockError
+from ingest.domain.secrets import SHORTEST
 
 #: Below the range from which systems take ports of outgoing connections, so that none
 #: of those sits on a server's port while it restarts.
 _PORTS = range(20_000, 32_000)
+_DEPLOYMENT = "deployment"
 
 
 class StateInUse(PenstockError):
@@ -86,12 +88,28 @@ def write_record(path: Path, document: Mapping[str, object]) -> None:
     write_private(path, json.dumps(document, indent=2) + "\n")
 
 
-def keep_password(state: Path, name: str) -> str:
-    """Return the password called `name`, made at its first use."""
-    path = state / f"{name}.password"
+def keep_password(state: Path, name: str, size: int = 24) -> str:
+    """Return the password called `name`, made of `size` bytes at its first use."""
+    path = _name_password(state, name)
     if not path.exists():
-        write_private(path, secrets.token_urlsafe(24))
+        write_private(path, secrets.token_urlsafe(size))
     return path.read_text().strip()
+
+
+def keep_secret(state: Path) -> str:
+    """Return the secret of a deployment on this machine, made at its first use."""
+    return keep_password(state, _DEPLOYMENT, SHORTEST)
+
+
+def read_kept_secret(state: Path) -> str:
+    """Return the secret that `keep_secret` made; empty for none."""
+    with suppress(OSError):
+        return _name_password(state, _DEPLOYMENT).read_text().strip()
+    return ""
+
+
+def _name_password(state: Path, name: str) -> Path:
+    return state / f"{name}.password"
 
 
 def _is_free(port: int) -> bool:

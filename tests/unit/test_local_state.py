@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest.domain.secrets import parse_secret
 from ingest.local.state import (
     StateInUse,
     StateUnusable,
@@ -15,8 +16,10 @@ from ingest.local.state import (
     holder,
     keep_password,
     keep_port,
+    keep_secret,
     locked,
     open_state,
+    read_kept_secret,
     read_record,
     write_record,
 )
@@ -106,6 +109,16 @@ def test_a_password_is_made_once_and_private(tmp_path: Path) -> None:
     assert keep_password(tmp_path, "postgres") == first
     assert keep_password(tmp_path, "valkey") != first
     assert mode(tmp_path / "postgres.password") == 0o600
+
+
+def test_a_secret_is_made_once_private_and_long_enough(tmp_path: Path) -> None:
+    assert read_kept_secret(tmp_path) == ""
+
+    first = keep_secret(tmp_path)
+
+    assert len(parse_secret(first)) == 32
+    assert keep_secret(tmp_path) == read_kept_secret(tmp_path) == first
+    assert mode(tmp_path / "deployment.password") == 0o600
 
 
 def test_a_port_is_kept_while_it_is_free(tmp_path: Path) -> None:
