@@ -34,6 +34,7 @@ from ingest.streams.queues import (
     HEARTBEAT_SECONDS,
     HEARTBEAT_TASK,
     KEEP_SEGMENTS_TASK,
+    KEEP_SUPPRESSIONS_TASK,
     PARTITION_RECEIPTS_TASK,
     SETTLE_TASK,
     SWEEP_TASK,
@@ -62,6 +63,7 @@ app.conf.update(
         DELIVER_TASK: {"queue": UPKEEP},
         HEARTBEAT_TASK: {"queue": UPKEEP},
         KEEP_SEGMENTS_TASK: {"queue": UPKEEP},
+        KEEP_SUPPRESSIONS_TASK: {"queue": UPKEEP},
     },
     worker_prefetch_multiplier=1,
     # Whatever a child has gathered in memory ends with it; its counts are kept.
@@ -102,6 +104,11 @@ app.conf.update(
         },
         "keep dynamic segments": {
             "task": KEEP_SEGMENTS_TASK,
+            "schedule": 1.0,
+            "options": {"expires": 2},
+        },
+        "keep suppression lists": {
+            "task": KEEP_SUPPRESSIONS_TASK,
             "schedule": 1.0,
             "options": {"expires": 2},
         },

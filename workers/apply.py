@@ -44,6 +44,7 @@ from workers.merges import load_absorbed, load_dates, save_merges
 from workers.releases import load_written
 from workers.retries import is_transient
 from workers.save import save_workspace
+from workers.suppressions import load_suppression, save_listed
 from workers.undos import Undos
 
 logger = logging.getLogger(__name__)
@@ -197,6 +198,7 @@ def apply_whole(
         changed_at=load_dates(connection, workspace, prepared),
         absorbed=load_absorbed(connection, workspace, prepared),
         written=load_written(connection, workspace, prepared),
+        suppression=load_suppression(connection, workspace, prepared),
     )
     steps = [_apply_one(workspace, one, undos, general, started_at) for one in prepared]
     outcomes, now = [step.outcome for step in steps], datetime.now(UTC)
@@ -234,8 +236,9 @@ def apply_whole(
 def _save_records(
     connection: Connection, steps: Sequence[AppliedImport], now: datetime
 ) -> None:
-    """Keep the merges of a batch, and the statuses that it has ended."""
+    """Keep merges of a batch, the statuses that it has ended, and whom it suppresses."""
     save_merges(connection, steps, now)
+    save_listed(connection, steps, now)
     ended = [one for step in steps for one in step.past_statuses]
     insert_past_statuses(connection, ended, now)
 
@@ -311,6 +314,8 @@ def _apply_one(
     started_at: datetime,
 ) -> AppliedImport:
     new_id, past = new_profile_id(started_at), undos.find_past(one.import_) or general
+    if past.suppression is not general.suppression:
+        past = replace(past, suppression=general.suppression)
     step = apply_import(workspace, one, workspace.catalog, new_id, past)
     undos.note(one.import_, step)
     return step

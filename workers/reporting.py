@@ -10,11 +10,12 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from ingest.domain.answers import Answer
-from ingest.domain.consent import PROTECTING
+from ingest.domain.consent import BY_LIST, is_protecting
 from ingest.domain.consent_guard import OF_PROFILE
 from ingest.domain.entry_ids import entry_order
 from ingest.domain.errors import Fault
 from ingest.domain.imports import Import, Outcome, State
+from ingest.domain.suppressions import SUPPRESSED, find_list
 from ingest.store.ledger import REPEATED, LedgerCounts
 from ingest.telemetry import metrics
 from ingest.telemetry.tracing import Tracer
@@ -122,6 +123,8 @@ def count_batch(
             _count_undo(outcome)
         elif outcome.kept or outcome.raised:
             _count_kept(import_.database_id, outcome)
+        if outcome.faults or outcome.skipped:
+            _count_refused(outcome)
         if outcome.profiles:
             result = "merged" if outcome.undoes is None else "undone"
             metrics.MERGES.labels(result).inc()
@@ -136,14 +139,25 @@ def count_batch(
 def _count_kept(database_id: int, outcome: Outcome) -> None:
     """Count what was left as it was, and statuses that were raised, by channel."""
     for one in outcome.kept:
-        if one.reason in PROTECTING:
+        if is_protecting(one.reason):
             _, _, key = one.path.partition("[")
             channel = key.split("/", 2)[1] if key else OF_PROFILE
-            metrics.CONSENT_PROTECTED.labels(database_id, channel, one.reason).inc()
+            list_id = find_list(one.reason)
+            reason = one.reason if list_id is None else BY_LIST.strip()
+            metrics.CONSENT_PROTECTED.labels(database_id, channel, reason).inc()
+            if list_id is not None:
+                metrics.SUPPRESSED.labels(list_id, "store").inc()
         else:
             metrics.KEPT.labels(one.reason).inc()
     for channel in outcome.raised:
         metrics.CONSENT_RAISED.labels(database_id, channel).inc()
+
+
+def _count_refused(outcome: Outcome) -> None:
+    """Count contacts that suppression lists refused (L3)."""
+    for fault in (*outcome.faults, *outcome.skipped):
+        if fault.message.startswith(SUPPRESSED):
+            metrics.SUPPRESSED.labels(find_list(fault.message), "refuse").inc()
 
 
 def _key(import_: Import, outcome: Outcome) -> tuple[str, int, str, State, int]:

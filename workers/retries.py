@@ -8,6 +8,7 @@ import redis
 
 from ingest.domain.errors import PenstockError
 from ingest.store.faults import is_servers
+from ingest.store.suppressions.key import NoSuppressionKey
 from ingest.telemetry import metrics
 from workers.outages import Outages, missing_server
 
@@ -22,7 +23,9 @@ def is_transient(error: BaseException) -> bool:
     Whatever an import's content provokes is not: it would fail each time.
     """
     queue_errors = redis.RedisError | kombu.exceptions.OperationalError
-    return isinstance(error, queue_errors) or is_servers(error)
+    if isinstance(error, queue_errors | NoSuppressionKey):
+        return True
+    return is_servers(error)
 
 
 def attempt(work: Callable[[], None], task: str) -> bool:

@@ -14,6 +14,7 @@ from ingest.streams.queues import (
     DRAINS,
     HEARTBEAT_TASK,
     KEEP_SEGMENTS_TASK,
+    KEEP_SUPPRESSIONS_TASK,
     PARTITION_RECEIPTS_TASK,
     SETTLE_TASK,
     SWEEP_TASK,
@@ -29,6 +30,7 @@ from workers.drain import Drain
 from workers.dry_run_server import DryRunServer
 from workers.retries import attempt
 from workers.segment_keeper import SegmentKeeper
+from workers.suppression_keeper import SuppressionKeeper
 
 
 @functools.cache
@@ -158,6 +160,19 @@ def keep_segments() -> None:
     """Move profiles whose time has come, and build segments."""
     if not attempt(_segment_keeper().run, KEEP_SEGMENTS_TASK):
         _segment_keeper().close()
+
+
+@functools.cache
+def _suppression_keeper() -> SuppressionKeeper:
+    """Return this process's keeper of suppression lists."""
+    return SuppressionKeeper(settings)
+
+
+@app.task(name=KEEP_SUPPRESSIONS_TASK)
+def keep_suppressions() -> None:
+    """Lower what was stored before its contact went on a list."""
+    if not attempt(_suppression_keeper().run, KEEP_SUPPRESSIONS_TASK):
+        _suppression_keeper().close()
 
 
 @worker_ready.connect

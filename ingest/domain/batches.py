@@ -74,6 +74,12 @@ from ingest.domain.profile_merges import ChangedAt
 from ingest.domain.profiles import Profile, Stamps
 from ingest.domain.releases import WrittenPaths, drop_newer, list_newer
 from ingest.domain.stamps import NO_STAMPS, advance
+from ingest.domain.suppressions import (
+    ListedContact,
+    SuppressionCheck,
+    follow,
+    lock_lookup,
+)
 from ingest.domain.updates import Action
 from ingest.domain.workspace import Workspace, holds_any
 
@@ -104,6 +110,8 @@ class AppliedImport(Struct, frozen=True, kw_only=True):
     merge: StoredMerge | None = None
     #: Statuses for the record, where that is kept.
     past_statuses: tuple[PastStatus, ...] = ()
+    #: Contacts of suppression lists whose subscriptions are to be lowered.
+    listed: tuple[ListedContact, ...] = ()
 
 
 class Past(Struct, frozen=True, kw_only=True):
@@ -119,6 +127,8 @@ class Past(Struct, frozen=True, kw_only=True):
     absorbed: AbsorbedCounts = {}
     #: Of imports that were held, what was written to each profile, by its id.
     written: Mapping[str, Sequence[WrittenPaths]] = {}
+    #: Who is on suppression lists; None where there are none.
+    suppression: SuppressionCheck | None = None
 
 
 NO_PAST = Past()
@@ -141,6 +151,8 @@ def written_keys(prepared: Prepared, catalog: Catalog) -> Iterable[Lookup]:
         kind = SUBSCRIPTION_KINDS.get(subscription.key.channel)
         if kind is not None:
             yield Lookup(kind, subscription.key.contact)
+        elif catalog.suppression is not None:
+            yield lock_lookup(subscription.key)
     if draft.change is not None:
         yield from draft.change.lookups
     yield from _written_fields(draft, catalog.databases[prepared.import_.database_id])
@@ -177,7 +189,10 @@ def apply_import(
     workspace.touched.clear()
     try:
         step = _operate(workspace, prepared, catalog, new_id, past)
-        return _record_statuses(workspace, prepared, step)
+        step = _record_statuses(workspace, prepared, step)
+        if past.suppression is None:
+            return step
+        return _follow_lists(workspace, prepared, step, past.suppression)
     except (AmbiguousMatch, ValueTaken) as error:
         database = catalog.databases[import_.database_id]
         if isinstance(error, AmbiguousMatch) and is_held(import_, database):
@@ -211,6 +226,23 @@ def _record_statuses(
         return step
     past = tuple(list_past(pairs, import_, catalog))
     return replace(step, past_statuses=step.past_statuses + past) if past else step
+
+
+def _follow_lists(
+    workspace: Workspace,
+    prepared: Prepared,
+    step: AppliedImport,
+    suppression: SuppressionCheck,
+) -> AppliedImport:
+    """Return what an import did with what suppression lists make of it (L4, L5)."""
+    pairs = [
+        (before, workspace.current.get(address))
+        for address, before in workspace.touched.items()
+    ]
+    kept = step.outcome.kept
+    listed = tuple(follow(pairs, prepared.import_, kept, suppression))
+    suppression.note(listed)
+    return replace(step, listed=listed) if listed else step
 
 
 def _hold(prepared: Prepared, error: AmbiguousMatch, database: Database) -> Outcome:
@@ -291,7 +323,9 @@ def _apply(
     before, union = found.profile, found.union
     dated = _leave_newer(prepared, before, catalog, past)
     import_, draft = dated.import_, dated.draft
-    merged = _lay_over(before, dated, prepared.search, catalog, new_id)
+    merged = _lay_over(
+        before, dated, prepared.search, catalog, new_id, past.suppression
+    )
     state = State.CREATED
     if before is not None:
         state = State.UPDATED if merged.changes or union else State.UNCHANGED
@@ -384,17 +418,22 @@ def _leave_newer(
 
 
 def _lay_over(
-    before: Profile | None, dated: Dated, search: Search, catalog: Catalog, new_id: str
+    before: Profile | None,
+    dated: Dated,
+    search: Search,
+    catalog: Catalog,
+    new_id: str,
+    suppression: SuppressionCheck | None,
 ) -> Merged:
     """Return the profile after an import; raise if there can be none."""
     import_, draft = dated.import_, dated.draft
     if before is None:
         _refuse_create(import_)
-        merged = merge.create(new_id, import_, draft, search, catalog)
+        merged = merge.create(new_id, import_, draft, search, catalog, suppression)
         if import_.matching in _SUBSCRIPTION_MODES:
             _refuse_lost(import_, search, merged.profile)
     else:
-        merged = merge.update(before, import_, draft, catalog)
+        merged = merge.update(before, import_, draft, catalog, suppression)
     if dated.stamp is None:
         return merged
     skipped = {fault.path for fault in merged.skipped}

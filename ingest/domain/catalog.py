@@ -11,6 +11,7 @@ from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 
 if TYPE_CHECKING:
     from ingest.domain.dynamic_segments import DynamicSegments
+    from ingest.domain.suppressions import SuppressionRules
     from ingest.domain.trigger_conditions import TriggerConditions
 
 
@@ -61,6 +62,15 @@ class SegmentKind(StrEnum):
 
     STATIC = "static"
     DYNAMIC = "dynamic"
+
+
+class SuppressionAction(StrEnum):
+    """What becomes of the contacts of a suppression list (L3)."""
+
+    #: They are stored, with the status of the list.
+    STORE = "store"
+    #: They are not, and no profile is created with them.
+    REFUSE = "refuse"
 
 
 class EventKind(StrEnum):
@@ -157,12 +167,33 @@ class Resource:
     consent_requires: tuple[str, ...] = ()
     #: Changes of statuses are recorded although nothing guards them.
     consent_history: bool = False
+    #: Contacts that get one of these statuses go on this suppression list (L5).
+    suppress_on: frozenset[str] = frozenset()
+    suppress_list_id: int | None = None
     url: str = ""
     #: Those of `fields` that a new subscription must have.
     required_fields: tuple[Field, ...] = _derived()
 
     def __post_init__(self) -> None:
         _derive(self, "required_fields", lambda declared: declared.required)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionList:
+    """A list of contacts of an account that are not to be written to; of hashes."""
+
+    id: int
+    name: str
+    account_id: int
+    #: The subscriptions that it is about: of these resources and channels; of any, for
+    #: none. Only a list for all resources refuses profiles.
+    resource_ids: frozenset[int] = frozenset()
+    channels: frozenset[Channel] = frozenset()
+    action: SuppressionAction = SuppressionAction.STORE
+    #: What their subscriptions have, at least.
+    status: str = "unsubscribed"
+    #: Whether there was ever a contact on it; it is not declared.
+    filled: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +246,8 @@ class Database:
     consent: ConsentPolicy | None = None
     #: The ranks of the sources of imports; 0 for those that are not named (T4).
     sources: Mapping[str, int] = field(default_factory=dict)
+    #: The suppression list for the contacts of deleted profiles (L6).
+    forget_list_id: int | None = None
     #: Whose days are those of `birthday` (S7): an IANA name.
     timezone: str = "UTC"
     #: Fields by name, system ones included; not `email`, `phones`, `subscriptions`.
@@ -315,6 +348,8 @@ class Catalog:
     conditions: "Mapping[int, TriggerConditions]" = field(default_factory=dict)
     #: Whether there is a trigger that does not fire each time.
     limited: bool = False
+    #: The suppression lists that may have entries; None if there are none.
+    suppression: "SuppressionRules | None" = None
     #: The accounts whose messages may raise statuses by a basis (C9).
     raising_accounts: frozenset[int] = frozenset()
     #: Changes of some statuses are recorded.

@@ -89,6 +89,15 @@ LATER = "newer"
 #: Those that protect a person from being written to again.
 PROTECTING = (NO_BASIS, INCOMPLETE, RIGHT, COMPLAINED, OLDER)
 
+#: So begins the reason of a status that a suppression list keeps; its id follows.
+BY_LIST = "list "
+
+
+def is_protecting(reason: str) -> bool:
+    """Tell whether a status that is kept for this reason protects a person."""
+    return reason in PROTECTING or reason.startswith(BY_LIST)
+
+
 #: What forbids this much, or more, is a person's own decision, or a fact.
 _DECIDED = PROHIBITION["hardbounced"]
 _UNCONFIRMED = "unconfirmed"

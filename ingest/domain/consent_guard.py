@@ -1,12 +1,18 @@
 """The guard of statuses: what of an import's statuses is written, and what is kept."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
-from ingest.domain.catalog import Database, Resource
+from ingest.domain.catalog import (
+    Database,
+    Resource,
+    SuppressionAction,
+    SuppressionList,
+)
 from ingest.domain.consent import (
     LATER,
     OLDER,
@@ -18,6 +24,7 @@ from ingest.domain.consent import (
     find_policy,
     is_guarding,
 )
+from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Import, Kept
 from ingest.domain.profiles import (
     Profile,
@@ -25,8 +32,9 @@ from ingest.domain.profiles import (
     SubscriptionKey,
     name_subscription,
 )
-from ingest.domain.statuses import DEFAULT_STATUS, read_word
+from ingest.domain.statuses import DEFAULT_STATUS, PROHIBITION, read_word
 from ingest.domain.subscription_drafts import SubscriptionDraft
+from ingest.domain.suppressions import SuppressionCheck, make_fault, name_reason
 
 #: The door whose imports are guarded unless the catalog has a word.
 _FILE = "file"
@@ -56,9 +64,15 @@ class Unapplied(Struct, frozen=True, kw_only=True):
 class Guard:
     """Judges the statuses that one import sends, and notes what it keeps."""
 
-    def __init__(self, import_: Import, database: Database) -> None:
+    def __init__(
+        self,
+        import_: Import,
+        database: Database,
+        suppression: SuppressionCheck | None = None,
+    ) -> None:
         self._import = import_
         self._database = database
+        self._suppression = suppression
         self._is_watched = import_.consent is not None or is_guarding(database.consent)
         self.kept: list[Kept] = []
         #: The channels of the statuses that were raised.
@@ -70,6 +84,8 @@ class Guard:
 
         The same one, at a later moment, is new: it outlives what was said between.
         """
+        if stored.deleted and self._find_lists(draft.key):
+            return True
         if draft.status is None or draft.status != stored.status:
             return draft.status is not None
         basis = draft.consent or self._import.consent
@@ -83,16 +99,19 @@ class Guard:
         resource: Resource,
         stored: Subscription | None,
     ) -> StatusFact:
-        """Return the status of a subscription after the import, and its facts."""
-        sent = draft.status
-        if stored is None:
+        """Return the status of a subscription after the import, and its facts.
+
+        Raises InvalidRequest for a new one that a suppression list refuses.
+        """
+        sent, lists = draft.status, self._find_lists(draft.key)
+        if stored is None and not lists:
             watched = self._is_watched or draft.consent is not None
             # Nearly all are new ones that nobody watches.
             if not watched and not is_recorded(resource, self._database):
                 at = self._import.accepted_at
                 return StatusFact(status=sent or DEFAULT_STATUS, at=at)
         claim = Claim(
-            status=sent or DEFAULT_STATUS,
+            status=sent or (stored.status if stored else DEFAULT_STATUS),
             basis=draft.consent or self._import.consent,
             authority=self._import.authority,
             accepted_at=self._import.accepted_at,
@@ -101,9 +120,13 @@ class Guard:
         if stored is not None:
             known = StoredStatus(status=stored.status, at=stored.status_at)
         ruling = decide(known, claim, self._find_rules(resource))
+        suppressed = _suppress(ruling, stored, lists) if lists else ruling
+        if suppressed is not ruling:
+            # What a list keeps has no basis.
+            ruling, claim = suppressed, replace(claim, basis=None)
         if ruling.reason:
             self._keep(draft.key, claim, ruling, stored)
-            if stored is not None:
+            if stored is not None and ruling.status == stored.status:
                 return read_fact(stored)
         if ruling.raised:
             self.raised.append(draft.key.channel.value)
@@ -134,6 +157,36 @@ class Guard:
         elif ruling.raised:
             self.raised.append(OF_PROFILE)
         return not ruling.reason
+
+    def suppress(
+        self, subscriptions: Mapping[SubscriptionKey, Subscription]
+    ) -> dict[SubscriptionKey, Subscription]:
+        """Return subscriptions with what suppression lists forbid lowered (L4).
+
+        Unchanged ones are the same objects.
+        """
+        return {key: self._lower(one) for key, one in subscriptions.items()}
+
+    def _lower(self, one: Subscription) -> Subscription:
+        check = self._suppression
+        if check is None or one.deleted:
+            return one
+        named = check.find_floor(one.key, one.status)
+        if named is None:
+            return one
+        at = self._import.accepted_at
+        if one.status_at is not None:
+            at = max(at, one.status_at)
+        return replace(
+            one,
+            status=named.status,
+            status_at=at,
+            status_by=self._import.import_id,
+            consent=None,
+        )
+
+    def _find_lists(self, key: SubscriptionKey) -> list[SuppressionList]:
+        return [] if self._suppression is None else self._suppression.find(key)
 
     def _find_rules(self, resource: Resource | None) -> Rules:
         policy = find_policy(
@@ -190,6 +243,28 @@ class Guard:
                 consent=to_builtins(basis.proof) or None,
             )
             self.unapplied.append(Unapplied(key=key, fact=fact))
+
+
+def _suppress(
+    ruling: Ruling, stored: Subscription | None, lists: Sequence[SuppressionList]
+) -> Ruling:
+    """Return a ruling as far as suppression lists let it (L3), whatever its basis.
+
+    They stop what is new, and what is raised. Raises InvalidRequest for a new one that
+    a list refuses.
+    """
+    is_new = stored is None or stored.deleted
+    refusing = [one for one in lists if one.action is SuppressionAction.REFUSE]
+    if is_new and refusing:
+        raise InvalidRequest([make_fault(refusing[0])])
+    before, rank = stored.status if stored else DEFAULT_STATUS, PROHIBITION
+    if not is_new and rank[ruling.status] >= rank[before]:
+        return ruling
+    strictest = lists[0]
+    if rank[ruling.status] >= rank[strictest.status]:
+        return ruling
+    status = before if rank[before] >= rank[strictest.status] else strictest.status
+    return Ruling(status=status, reason=name_reason(strictest))
 
 
 def read_fact(stored: Subscription) -> StatusFact:

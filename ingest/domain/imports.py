@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct, field
 
-from ingest.domain.consent import PROTECTING, Authority, Basis
+from ingest.domain.consent import Authority, Basis, is_protecting
 from ingest.domain.errors import Fault
 from ingest.domain.identities import ImportName
 
@@ -95,6 +95,8 @@ class SubscriptionChange(StrEnum):
     RESTORE = "restore"
     SUSPEND_ALL = "suspend_all"
     UNSUSPEND_ALL = "unsuspend_all"
+    #: Lowers what suppression lists forbid; no producer's (L4).
+    SUPPRESS = "suppress"
 
     @property
     def is_of_one(self) -> bool:
@@ -452,8 +454,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
     @property
     def protected(self) -> int:
-        """The number of statuses that it was kept from raising (C8)."""
-        return sum(one.reason in PROTECTING for one in self.kept)
+        """The number of statuses that it was kept from raising (C8, L3)."""
+        return sum(is_protecting(one.reason) for one in self.kept)
 
     @property
     def error(self) -> int:

@@ -13,7 +13,7 @@ from ingest.domain.documents import json_key
 from ingest.domain.drafts import Draft, apply_phones
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
 from ingest.domain.former_keys import FormerKeys, drop_regained, name_former
-from ingest.domain.imports import Import
+from ingest.domain.imports import Import, SubscriptionChange
 from ingest.domain.limits import (
     ProfileLimits,
     excess,
@@ -29,6 +29,7 @@ from ingest.domain.profiles import (
     name_subscription,
 )
 from ingest.domain.subscription_changes import change_subscriptions
+from ingest.domain.suppressions import SuppressionCheck
 from ingest.domain.updates import Action, Update
 
 #: The member of a shown subscription that tells when its status was said.
@@ -67,7 +68,12 @@ def check_segments(import_: Import, catalog: Catalog) -> list[Fault]:
 
 
 def create(
-    profile_id: str, import_: Import, draft: Draft, search: Search, catalog: Catalog
+    profile_id: str,
+    import_: Import,
+    draft: Draft,
+    search: Search,
+    catalog: Catalog,
+    suppression: SuppressionCheck | None = None,
 ) -> Merged:
     """Return the new profile that `import_` makes; raise InvalidRequest if it cannot.
 
@@ -77,7 +83,9 @@ def create(
     database = catalog.databases[import_.database_id]
     started = _with_key(draft, search, database)
     empty = Profile(id=profile_id, database_id=database.id)
-    merged = update(empty, import_, started, catalog)
+    merged = update(empty, import_, started, catalog, suppression)
+    if suppression is not None:
+        suppression.refuse_profile(merged.profile)
     missing = [
         Fault(code=400, message="Missing required field", path=f"data.{field.name}")
         for field in database.required_fields
@@ -88,7 +96,13 @@ def create(
     return merged
 
 
-def update(profile: Profile, import_: Import, draft: Draft, catalog: Catalog) -> Merged:
+def update(
+    profile: Profile,
+    import_: Import,
+    draft: Draft,
+    catalog: Catalog,
+    suppression: SuppressionCheck | None = None,
+) -> Merged:
     """Return `profile` after `import_`; raise InvalidRequest with every fault.
 
     Returns the identical profile when nothing changes.
@@ -96,7 +110,7 @@ def update(profile: Profile, import_: Import, draft: Draft, catalog: Catalog) ->
     database = catalog.databases[import_.database_id]
     located = {**profile.fields, **draft.located}
     fields, faults = _apply_fields(located, draft.fields, database, catalog.limits)
-    guard = Guard(import_, database)
+    guard = Guard(import_, database, suppression)
     if STATUS in draft.fields:
         fields = _guard_status(profile, fields, guard)
     dropped: list[Fault] = []
@@ -301,6 +315,8 @@ def _merge_subscriptions(
 ) -> tuple[Mapping[SubscriptionKey, Subscription], tuple[Fault, ...]]:
     """Return the subscriptions after the draft's and the dropped; add to `faults`."""
     if draft.change is not None:
+        if draft.change.change is SubscriptionChange.SUPPRESS:
+            return guard.suppress(current), draft.skipped
         return change_subscriptions(current, draft.change), draft.skipped
     if not draft.subscriptions:
         return current, draft.skipped

@@ -15,6 +15,7 @@ from ingest.domain.catalog import (
     Resource,
     Segment,
     SegmentKind,
+    SuppressionList,
     Trigger,
     Workflow,
 )
@@ -37,6 +38,7 @@ class DeclaredCatalog:
     accounts: Mapping[int, Account] = field(default_factory=dict)
     databases: Mapping[int, Database] = field(default_factory=dict)
     resources: Mapping[int, Resource] = field(default_factory=dict)
+    suppressions: Mapping[int, SuppressionList] = field(default_factory=dict)
     segments: Mapping[int, Segment] = field(default_factory=dict)
     endpoints: Mapping[int, Endpoint] = field(default_factory=dict)
     triggers: Mapping[int, Trigger] = field(default_factory=dict)
@@ -109,9 +111,12 @@ FILE_NAMES = {
     "database_ids": "databases",
     "default_resource_id": "default_resource",
     "endpoint_id": "endpoint",
+    "forget_list_id": "forget",
     "resource_id": "resource",
+    "resource_ids": "resources",
     "segment_id": "segment",
     "statuses": "status",
+    "suppress_list_id": "suppress_list",
     "from_statuses": "from_status",
 }
 
@@ -154,7 +159,15 @@ _LOSES_DATA_OF: Mapping[tuple[type, str], Callable[[object, object], bool]] = {
 }
 
 Thing: TypeAlias = (
-    Account | Database | Endpoint | Field | Resource | Segment | Trigger | Workflow
+    Account
+    | Database
+    | Endpoint
+    | Field
+    | Resource
+    | Segment
+    | SuppressionList
+    | Trigger
+    | Workflow
 )
 
 
@@ -177,6 +190,8 @@ def _things(catalog: DeclaredCatalog) -> Iterator[tuple[str, Thing]]:
         yield f"resources.{resource.id}", resource
         for name, each in resource.fields.items():
             yield f"resources.{resource.id}.fields.{name}", each
+    for id_, listed in catalog.suppressions.items():
+        yield f"suppressions.{id_}", listed
     yield from ((f"segments.{id_}", each) for id_, each in catalog.segments.items())
     yield from ((f"endpoints.{id_}", each) for id_, each in catalog.endpoints.items())
     yield from ((f"triggers.{id_}", each) for id_, each in catalog.triggers.items())

@@ -34,6 +34,11 @@ PROHIBITION: Mapping[str, int] = MappingProxyType(
     }
 )
 
+#: Those of which the least is a person's own decision, or a fact.
+DECIDED = tuple(
+    word for word, rank in PROHIBITION.items() if rank >= PROHIBITION["hardbounced"]
+)
+
 #: What may be sent, and the word it stands for; None to leave the status as it is.
 _WORDS: Mapping[str | int, str | None] = {
     -1: None,

@@ -214,7 +214,7 @@ KEPT = Counter(
 CONSENT_PROTECTED = Counter(
     "penstock_consent_protected_total",
     "Statuses of subscriptions that imports did not raise, by database, channel, and"
-    " reason: no basis, incomplete basis, right, complained, older than the opt-out.",
+    " reason: no basis, incomplete basis, right, complained, older than the opt-out, list.",
     ["database", "channel", "reason"],
 )
 CONSENT_RAISED = Counter(
@@ -222,6 +222,12 @@ CONSENT_RAISED = Counter(
     "Statuses of subscriptions that imports raised by a basis, by database and"
     " channel.",
     ["database", "channel"],
+)
+SUPPRESSED = Counter(
+    "penstock_suppressed_total",
+    "Contacts of imports that suppression lists stopped, by list and action: store,"
+    " refuse.",
+    ["list", "action"],
 )
 MERGES = Counter(
     "penstock_merges_total",

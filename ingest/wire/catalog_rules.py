@@ -15,6 +15,7 @@ from ingest.domain.errors import Fault, InvalidValue
 from ingest.domain.plans import FILE_NAMES, DeclaredCatalog
 from ingest.domain.profile_merges import list_rules
 from ingest.wire.condition_rules import find_filter_faults
+from ingest.wire.suppression_rules import find_suppression_faults
 from ingest.wire.trigger_rules import endpoint_faults, trigger_faults
 
 #: One table of the file, as far as it is well shaped; its keys are the record's.
@@ -195,5 +196,6 @@ def find_faults(document: TomlTable) -> Iterator[Fault]:
         yield from _field_faults(f"{path}.fields", resource.get("fields", []))
     for index, segment in enumerate(tables["segments"]):
         yield from _unknown(f"segments[{index}]", segment, "database_id", databases)
+    yield from find_suppression_faults(tables)
     yield from find_filter_faults(tables)
     yield from _delivery_faults(tables)

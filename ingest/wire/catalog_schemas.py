@@ -16,6 +16,7 @@ from ingest.domain.catalog import (
     FieldType,
     Novelty,
     SegmentKind,
+    SuppressionAction,
 )
 from ingest.domain.consent import REQUIREMENTS, ConsentPolicy
 from ingest.domain.errors import InvalidValue
@@ -24,7 +25,7 @@ from ingest.domain.imports import OnAmbiguous, Otherwise
 from ingest.domain.intervals import parse_duration
 from ingest.domain.phones import REGIONS
 from ingest.domain.plans import FILE_NAMES
-from ingest.domain.statuses import STATUSES
+from ingest.domain.statuses import DECIDED, STATUSES
 from ingest.domain.tokens import SOURCE, SOURCE_TEXT
 
 #: Contract section 5; the other types belong to fields of the system's own.
@@ -75,6 +76,7 @@ _NOT_RESERVED = validate.NoneOf(
 
 
 _STATUS = validate.OneOf(STATUSES, error="Must be one of {choices}.")
+_DECIDED = validate.OneOf(DECIDED, error="Must be one of {choices}.")
 
 
 def _check_zone(name: str) -> None:
@@ -206,6 +208,7 @@ class DatabaseSchema(_OwnerSchema):
     phone_region = fields.String(load_default=None, validate=_REGION)
     timezone = fields.String(load_default="UTC", validate=_check_zone)
     consent = _consent()
+    forget_list_id = _optional_id()
     claims = _flag()
     times = _flag()
     sources = fields.Dict(
@@ -243,7 +246,23 @@ class ResourceSchema(_OwnerSchema):
         fields.String(validate=validate.OneOf(REQUIREMENTS, error=_REQUIRED))
     )
     consent_history = _flag()
+    suppress_on = _list(fields.String(validate=_DECIDED))
+    suppress_list_id = _optional_id()
     own_fields = _own_fields(fields.Nested(ResourceFieldSchema))
+
+
+class SuppressionListSchema(_TableSchema):
+    """One of `[[suppressions]]`."""
+
+    id = _id()
+    account_id = _id()
+    name = _text()
+    resource_ids = _list(fields.Integer(strict=True, validate=_IDS))
+    channels = _list(fields.Enum(Channel, by_value=True))
+    action = fields.Enum(
+        SuppressionAction, by_value=True, load_default=SuppressionAction.STORE
+    )
+    status = fields.String(load_default="unsubscribed", validate=_DECIDED)
 
 
 class SegmentSchema(_TableSchema):
@@ -304,6 +323,7 @@ class CatalogSchema(_OwnerSchema):
     accounts = _list(fields.Nested(AccountSchema))
     databases = _list(fields.Nested(DatabaseSchema))
     resources = _list(fields.Nested(ResourceSchema))
+    suppressions = _list(fields.Nested(SuppressionListSchema))
     segments = _list(fields.Nested(SegmentSchema))
     endpoints = _list(fields.Nested(EndpointSchema))
     triggers = _list(fields.Nested(TriggerSchema))

@@ -56,9 +56,11 @@ _LOADERS: Mapping[str, ImportLoader] = {
 _SUBSCRIPTIONS = "/api/v1.1/subscriptions"
 #: What is done to subscriptions that a profile has, by the last word of the path
 #: (contract 16.5). `undelete` is what the original calls it.
-_CHANGES = {one.value: one for one in SubscriptionChange} | {
-    "undelete": SubscriptionChange.RESTORE
-}
+_CHANGES = {
+    one.value: one
+    for one in SubscriptionChange
+    if one is not SubscriptionChange.SUPPRESS
+} | {"undelete": SubscriptionChange.RESTORE}
 #: What the reading endpoints answer with, and the deleting one (contract 12).
 _QUERIES: Mapping[str, QueryHandler] = {
     "/api/v1.1/profiles/get": profile_queries.get_profile,

@@ -11,6 +11,7 @@ from ingest.domain.fields import SYSTEM_FIELDS
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 from ingest.domain.plans import DeclaredCatalog
 from ingest.domain.subscription_fields import SYSTEM_SUBSCRIPTION_FIELDS
+from ingest.domain.suppressions import compile_suppression
 from ingest.domain.trigger_conditions import compile_triggers
 from ingest.store.database import LOCK_SPACE, Connection
 
@@ -86,6 +87,9 @@ _CATALOG = """
                'resources',
                (SELECT coalesce(json_object_agg(id, resource ORDER BY id), '{}')
                   FROM resource),
+               'suppressions',
+               (SELECT coalesce(json_object_agg(id, list ORDER BY id), '{}')
+                  FROM suppression_lists AS list),
                'segments',
                (SELECT coalesce(json_object_agg(id, segment ORDER BY id), '{}')
                   FROM segments AS segment),
@@ -157,6 +161,9 @@ def load_catalog(
         limits=limits,
         sources=loaded.sources,
         dynamic=compile_segments(declared.segments, databases, resources),
+        suppression=compile_suppression(
+            declared.suppressions.values(), databases, resources
+        ),
         limited=any(one.is_limited for one in declared.triggers.values()),
         conditions=compile_triggers(
             declared.triggers.values(), declared.segments, databases, resources

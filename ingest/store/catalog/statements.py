@@ -41,17 +41,19 @@ def save_databases(connection: Connection, declared: DeclaredCatalog) -> None:
         INSERT INTO databases (id, account_id, name, default_resource_id,
                                ignore_unknown_fields, phone_region, claims,
                                on_ambiguous, otherwise, merge_keys, merge_blocked,
-                               merge_limit, times, sources, timezone, consent)
+                               merge_limit, times, sources, timezone, consent,
+                               forget_list_id)
         SELECT id, account_id, name, default_resource_id, ignore_unknown_fields,
                phone_region, claims, on_ambiguous, otherwise, merge_keys,
-               merge_blocked, merge_limit, times, sources, timezone, consent
+               merge_blocked, merge_limit, times, sources, timezone, consent,
+               forget_list_id
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS declared (id integer, account_id integer, name text,
                             default_resource_id integer, ignore_unknown_fields boolean,
                             phone_region text, claims boolean, on_ambiguous text,
                             otherwise text, merge_keys text[], merge_blocked text[],
                             merge_limit integer, times boolean, sources jsonb,
-                            timezone text, consent text)
+                            timezone text, consent text, forget_list_id integer)
             ON CONFLICT (id) DO UPDATE
            SET account_id = excluded.account_id,
                name = excluded.name,
@@ -67,7 +69,8 @@ def save_databases(connection: Connection, declared: DeclaredCatalog) -> None:
                times = excluded.times,
                sources = excluded.sources,
                timezone = excluded.timezone,
-               consent = excluded.consent
+               consent = excluded.consent,
+               forget_list_id = excluded.forget_list_id
         """,
         [to_row(each) for each in declared.databases.values()],
     )
@@ -80,16 +83,18 @@ def save_resources(connection: Connection, declared: DeclaredCatalog) -> None:
         """
         INSERT INTO resources (id, account_id, name, url, database_ids, channels,
                                categories, raise_new_priority, consent,
-                               consent_requires, consent_history)
+                               consent_requires, consent_history, suppress_on,
+                               suppress_list_id)
         SELECT id, account_id, name, url, database_ids, channels,
                categories, raise_new_priority, consent, consent_requires,
-               consent_history
+               consent_history, suppress_on, suppress_list_id
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS declared (id integer, account_id integer, name text, url text,
                             database_ids integer[], channels text[],
                             categories text[], raise_new_priority boolean,
                             consent text, consent_requires text[],
-                            consent_history boolean)
+                            consent_history boolean, suppress_on text[],
+                            suppress_list_id integer)
             ON CONFLICT (id) DO UPDATE
            SET account_id = excluded.account_id,
                name = excluded.name,
@@ -100,9 +105,35 @@ def save_resources(connection: Connection, declared: DeclaredCatalog) -> None:
                raise_new_priority = excluded.raise_new_priority,
                consent = excluded.consent,
                consent_requires = excluded.consent_requires,
-               consent_history = excluded.consent_history
+               consent_history = excluded.consent_history,
+               suppress_on = excluded.suppress_on,
+               suppress_list_id = excluded.suppress_list_id
         """,
         [to_row(each) for each in declared.resources.values()],
+    )
+
+
+def save_suppressions(connection: Connection, declared: DeclaredCatalog) -> None:
+    """Insert or update every declared suppression list; entries stay."""
+    execute_rows(
+        connection,
+        """
+        INSERT INTO suppression_lists (id, account_id, name, resource_ids, channels,
+                                       action, status)
+        SELECT id, account_id, name, resource_ids, channels, action, status
+          FROM jsonb_to_recordset(%(rows)s::jsonb)
+               AS declared (id integer, account_id integer, name text,
+                            resource_ids integer[], channels text[], action text,
+                            status text)
+            ON CONFLICT (id) DO UPDATE
+           SET account_id = excluded.account_id,
+               name = excluded.name,
+               resource_ids = excluded.resource_ids,
+               channels = excluded.channels,
+               action = excluded.action,
+               status = excluded.status
+        """,
+        [to_row(each) for each in declared.suppressions.values()],
     )
 
 
@@ -209,6 +240,10 @@ def delete_undeclared(connection: Connection, declared: DeclaredCatalog) -> None
     connection.execute(
         "DELETE FROM segments WHERE id <> ALL (%(ids)s::integer[])",
         {"ids": list(declared.segments)},
+    )
+    connection.execute(
+        "DELETE FROM suppression_lists WHERE id <> ALL (%(ids)s::integer[])",
+        {"ids": list(declared.suppressions)},
     )
     connection.execute(
         "DELETE FROM resources WHERE id <> ALL (%(ids)s::integer[])",

@@ -1,0 +1,1 @@
+"""Suppression lists in Postgres: entries, and what is still to be lowered."""

@@ -1,0 +1,67 @@
+"""Additions to suppression lists: entries, and what they have still to lower (L4)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from ingest.domain.catalog import Channel
+from ingest.domain.suppressions import ContactHasher
+from ingest.store.database import Connection
+from ingest.store.suppressions.entries import (
+    SuppressedContact,
+    insert_entries,
+    mark_filled,
+)
+from ingest.store.suppressions.key import keep_key
+from ingest.store.suppressions.work import SuppressionWork, insert_work
+
+
+class Addition(Struct, frozen=True, kw_only=True):
+    """A contact for a list, plain or as a hash."""
+
+    hash: bytes
+    #: None where only the hash is known: all profiles are looked through.
+    channel: Channel | None = None
+    contact: str | None = None
+    reason: str = ""
+    source: str = ""
+    #: None for never.
+    expires_at: datetime | None = None
+
+
+def add_to_list(
+    connection: Connection,
+    list_id: int,
+    additions: Sequence[Addition],
+    hasher: ContactHasher,
+    now: datetime,
+) -> int:
+    """Put contacts on a list; return how many were not on it.
+
+    Must run in a transaction of its own. From its commit on no import subscribes them;
+    the keeper lowers what is stored. Raises NoSuppressionKey for another secret.
+    """
+    mark_filled(connection, list_id)
+    keep_key(connection, hasher)
+    entries = [
+        SuppressedContact(
+            list_id=list_id,
+            hash=one.hash,
+            reason=one.reason,
+            source=one.source,
+            added_at=now,
+            expires_at=one.expires_at,
+        )
+        for one in additions
+    ]
+    inserted = insert_entries(connection, entries)
+    fresh = {one.hash: one for one in additions if (list_id, one.hash) in inserted}
+    work = {
+        (one.channel, one.contact): SuppressionWork(
+            list_id=list_id, channel=one.channel, contact=one.contact
+        )
+        for one in fresh.values()
+    }
+    insert_work(connection, list(work.values()), now)
+    return len(fresh)

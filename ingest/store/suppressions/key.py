@@ -1,0 +1,46 @@
+"""The key of the hashes: the one that all of them were made with."""
+
+from ingest.domain.errors import PenstockError
+from ingest.domain.secrets import derive_key
+from ingest.domain.suppressions import KEY_LABEL, ContactHasher
+from ingest.store.database import Connection
+
+
+class NoSuppressionKey(PenstockError):
+    """The secret is missing, or not the one that suppression lists were made with."""
+
+    code = 503
+
+
+def make_hasher(secret: bytes | None) -> ContactHasher:
+    """Return what hashes contacts; raise NoSuppressionKey without a secret."""
+    if secret is None:
+        raise NoSuppressionKey(
+            "Suppression lists need PENSTOCK_SECRET, the same for all processes"
+        )
+    return ContactHasher(derive_key(secret, KEY_LABEL))
+
+
+def check_key(connection: Connection, hasher: ContactHasher) -> None:
+    """Raise NoSuppressionKey if the entries were made with another secret.
+
+    With that they would find nobody, and everybody could be written to.
+    """
+    row = connection.execute("SELECT fingerprint FROM suppression_key").fetchone()
+    if row is not None and row[0] != hasher.fingerprint:
+        raise NoSuppressionKey(
+            "PENSTOCK_SECRET is not the one that the suppression lists were made with"
+        )
+
+
+def keep_key(connection: Connection, hasher: ContactHasher) -> None:
+    """Remember the key of the first entry; raise NoSuppressionKey for another."""
+    connection.execute(
+        """
+        INSERT INTO suppression_key (fingerprint)
+        VALUES (%(fingerprint)s)
+            ON CONFLICT DO NOTHING
+        """,
+        {"fingerprint": hasher.fingerprint},
+    )
+    check_key(connection, hasher)
