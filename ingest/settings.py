@@ -325,6 +325,15 @@ def read_settings() -> Settings:
     return Settings(**_read(fields(Settings)))
 
 
+def read_secret() -> bytes | None:
+    """Read the secret of the deployment alone; None for none.
+
+    Raises InvalidSettings as `read_settings`.
+    """
+    (text,) = _read(each for each in fields(Settings) if each.name == "secret").values()
+    return parse_secret(text) if text else None
+
+
 _PROFILE_LIMITS = {f"max_{each.name}": each.name for each in fields(ProfileLimits)}
 
 

@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ingest.domain.catalog import SuppressionList
-from ingest.domain.suppressions import ContactHasher, parse_contact_text
+from ingest.domain.suppressions import read_contact
 from ingest.settings import Settings
 from ingest.store.catalog.load import load_declared
 from ingest.store.catalog.save import save_catalog
 from ingest.store.suppressions.additions import Addition, add_to_list
 from ingest.store.suppressions.entries import delete_entries
+from ingest.store.suppressions.key import find_hasher
 from tests.conftest import Connection
 from workers.suppression_keeper import SuppressionKeeper
-from workers.suppressions import find_hasher
 
 SECRET = secrets.token_hex(32)
 
@@ -31,9 +31,7 @@ def declare_list(connection: Connection, **changes: Any) -> None:
 
 
 def make_addition(contact: str, **more: Any) -> Addition:
-    channel, canonical = parse_contact_text(contact)
-    hashed = find_hasher().hash_contact(canonical)
-    return Addition(hash=hashed, channel=channel, contact=canonical, **more)
+    return Addition(contact=read_contact(contact), **more)
 
 
 def suppress(
@@ -50,7 +48,9 @@ def suppress(
 def release(connection: Connection, contact: str, list_id: int = 3) -> None:
     """Take a contact from a list."""
     with connection.transaction():
-        delete_entries(connection, [(list_id, make_addition(contact).hash)])
+        delete_entries(
+            connection, [(list_id, read_contact(contact).find_hash(find_hasher()))]
+        )
 
 
 @contextmanager

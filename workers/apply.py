@@ -236,7 +236,7 @@ def apply_whole(
 def _save_records(
     connection: Connection, steps: Sequence[AppliedImport], now: datetime
 ) -> None:
-    """Keep merges of a batch, the statuses that it has ended, and whom it suppresses."""
+    """Keep the merges of a batch, the statuses that it ended, whom it suppresses."""
     save_merges(connection, steps, now)
     save_listed(connection, steps, now)
     ended = [one for step in steps for one in step.past_statuses]

@@ -119,12 +119,10 @@ def count_batch(
     for outcome in outcomes:
         import_ = imports[outcome.import_id]
         alike[_key(import_, outcome)] += 1
-        if outcome.undoes is not None:
+        if outcome.kept or outcome.raised or outcome.faults or outcome.skipped:
+            _count_details(import_.database_id, outcome)
+        elif outcome.undoes is not None:
             _count_undo(outcome)
-        elif outcome.kept or outcome.raised:
-            _count_kept(import_.database_id, outcome)
-        if outcome.faults or outcome.skipped:
-            _count_refused(outcome)
         if outcome.profiles:
             result = "merged" if outcome.undoes is None else "undone"
             metrics.MERGES.labels(result).inc()
@@ -134,6 +132,15 @@ def count_batch(
         metrics.ACCEPTED_TO_PROCESSED_SECONDS.observe(max(0.0, age.total_seconds()))
     for key, count in alike.items():
         _count(*key, count)
+
+
+def _count_details(database_id: int, outcome: Outcome) -> None:
+    """Count what few imports have: values kept, or statuses raised, or faults."""
+    if outcome.undoes is not None:
+        _count_undo(outcome)
+    else:
+        _count_kept(database_id, outcome)
+    _count_refused(outcome)
 
 
 def _count_kept(database_id: int, outcome: Outcome) -> None:

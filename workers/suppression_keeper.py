@@ -42,7 +42,7 @@ from ingest.store.suppressions.entries import (
     delete_expired,
     find_entries,
 )
-from ingest.store.suppressions.key import check_key
+from ingest.store.suppressions.key import check_key, find_hasher
 from ingest.store.suppressions.work import (
     SuppressionScan,
     SuppressionWork,
@@ -56,7 +56,6 @@ from ingest.store.suppressions.work import (
     take_scan,
     take_work,
 )
-from workers.suppressions import find_hasher
 
 logger = logging.getLogger(__name__)
 

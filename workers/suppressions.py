@@ -1,6 +1,5 @@
 """Suppression lists beside a batch: who is on them, and who goes on them (L2 to L5)."""
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
@@ -9,7 +8,6 @@ from ingest.domain.catalog import Catalog, Channel
 from ingest.domain.contacts import email_key, phone_key
 from ingest.domain.imports import SubscriptionChange
 from ingest.domain.profiles import SubscriptionKey
-from ingest.domain.secrets import parse_secret
 from ingest.domain.statuses import DEFAULT_STATUS, PROHIBITION
 from ingest.domain.suppressions import ContactHasher, SuppressionCheck
 from ingest.domain.workspace import Workspace
@@ -19,7 +17,7 @@ from ingest.store.suppressions.entries import (
     find_entries,
     insert_entries,
 )
-from ingest.store.suppressions.key import check_key, keep_key, make_hasher
+from ingest.store.suppressions.key import check_key, find_hasher, keep_key
 from ingest.store.suppressions.work import SuppressionWork, insert_work
 
 #: Where an entry comes from that a status has made (L5).
@@ -27,15 +25,6 @@ OPT_OUT = "opt-out"
 
 #: (list id, canonical contact)
 _Entry = tuple[int, str]
-
-
-def find_hasher() -> ContactHasher:
-    """Return what hashes contacts, by the secret of this process.
-
-    Raises NoSuppressionKey without one.
-    """
-    text = os.environ.get("PENSTOCK_SECRET", "")
-    return make_hasher(parse_secret(text) if text else None)
 
 
 class ListedContacts:

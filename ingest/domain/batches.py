@@ -190,8 +190,6 @@ def apply_import(
     try:
         step = _operate(workspace, prepared, catalog, new_id, past)
         step = _record_statuses(workspace, prepared, step)
-        if past.suppression is None:
-            return step
         return _follow_lists(workspace, prepared, step, past.suppression)
     except (AmbiguousMatch, ValueTaken) as error:
         database = catalog.databases[import_.database_id]
@@ -232,9 +230,11 @@ def _follow_lists(
     workspace: Workspace,
     prepared: Prepared,
     step: AppliedImport,
-    suppression: SuppressionCheck,
+    suppression: SuppressionCheck | None,
 ) -> AppliedImport:
     """Return what an import did with what suppression lists make of it (L4, L5)."""
+    if suppression is None:
+        return step
     pairs = [
         (before, workspace.current.get(address))
         for address, before in workspace.touched.items()

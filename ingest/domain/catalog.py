@@ -348,6 +348,7 @@ class Catalog:
     conditions: "Mapping[int, TriggerConditions]" = field(default_factory=dict)
     #: Whether there is a trigger that does not fire each time.
     limited: bool = False
+    suppressions: Mapping[int, SuppressionList] = field(default_factory=dict)
     #: The suppression lists that may have entries; None if there are none.
     suppression: "SuppressionRules | None" = None
     #: The accounts whose messages may raise statuses by a basis (C9).

@@ -24,6 +24,7 @@ from ingest.domain.contacts import (
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
 from ingest.domain.imports import Import, Kept, SubscriptionChange
 from ingest.domain.lookups import PHONE, SUBSCRIPTION_KINDS, Lookup
+from ingest.domain.names import one_of
 from ingest.domain.profiles import (
     Profile,
     Subscription,
@@ -31,6 +32,7 @@ from ingest.domain.profiles import (
     name_subscription,
 )
 from ingest.domain.statuses import PROHIBITION
+from ingest.domain.subscription_contacts import parse_contact
 
 #: Bytes of a hash that are kept (L1).
 HASH_BYTES = 16
@@ -68,6 +70,52 @@ class ContactHasher:
     def hash_digest(self, digest: bytes) -> bytes:
         """Return the hash of a contact of which only its SHA-256 is known."""
         return hmac.digest(self._key, digest, "sha256")[:HASH_BYTES]
+
+
+class ContactReference(Struct, frozen=True, kw_only=True):
+    """A contact as somebody names it: plain, or by a hash."""
+
+    #: None where it is known by a hash.
+    channel: Channel | None = None
+    contact: str | None = None
+    #: The SHA-256 of the canonical contact.
+    digest: bytes | None = None
+    #: What a list has already, as it was exported.
+    hash: bytes | None = None
+
+    def find_hash(self, hasher: ContactHasher) -> bytes:
+        """Return what a list keeps of it."""
+        if self.hash is not None:
+            return self.hash
+        if self.digest is not None:
+            return hasher.hash_digest(self.digest)
+        return hasher.hash_contact(self.contact or "")
+
+
+def parse_digest(raw: object) -> bytes:
+    """Return the bytes of a SHA-256 in hexadecimal; raise InvalidValue otherwise."""
+    text = raw.strip() if isinstance(raw, str) else ""
+    if not re.fullmatch("[0-9A-Fa-f]{64}", text):
+        raise InvalidValue("Must be 64 hexadecimal digits")
+    return bytes.fromhex(text)
+
+
+def read_contact(raw: object) -> ContactReference:
+    """Read a contact: an email or international phone, or what names one of a channel.
+
+    Raises InvalidValue, or InvalidRequest with the faults of such an object.
+    """
+    if not isinstance(raw, Mapping):
+        channel, contact = parse_contact_text(raw)
+        return ContactReference(channel=channel, contact=contact)
+    named = str(raw.get("channel") or "").strip()
+    if named not in {one.value for one in Channel}:
+        raise InvalidRequest(f"Unknown channel{one_of(Channel)}", "channel")
+    channel = Channel(named)
+    contact = parse_contact(channel, raw).canonical
+    if channel in PHONE_CHANNELS:
+        channel = Channel.SMS
+    return ContactReference(channel=channel, contact=contact)
 
 
 def parse_contact_text(raw: object) -> tuple[Channel, str]:
@@ -136,7 +184,7 @@ class SuppressionRules:
     def find_refusing(
         self, database_id: int, channel: Channel
     ) -> Sequence[SuppressionList]:
-        """Return the lists that refuse new profiles by their emails, or phones (SMS)."""
+        """Return the lists that refuse profiles by their emails, or phones (SMS)."""
         return self._refusing.get((database_id, channel), ())
 
     def find_followed(self, resource_id: int, status: str) -> int | None:
@@ -282,7 +330,7 @@ def list_lowered(
 
 def make_fault(named: SuppressionList, path: str = "") -> Fault:
     """Return the fault of a contact that a list refuses (L3)."""
-    message = f"{SUPPRESSED} (list {named.id})"
+    message = f"The contact is suppressed (list {named.id})"
     return Fault(code=403, message=message, path=path)
 
 

@@ -176,6 +176,16 @@ OLDEST_UNDELIVERED = _family(
     "Creation time of the oldest pending event of an endpoint; absent if none.",
     "endpoint",
 )
+SUPPRESSION_ENTRIES = _family(
+    "suppression_entries",
+    "Contacts on suppression lists, as of a minute ago at most, by list.",
+    "list",
+)
+SUPPRESSION_WORK = _family(
+    "suppression_work",
+    "Additions to suppression lists whose stored subscriptions are still to be"
+    " lowered, and scans of all profiles for them.",
+)
 ENDPOINT_DISABLED = _family(
     "endpoint_disabled",
     "1 if the endpoint is disabled because it returned 410.",

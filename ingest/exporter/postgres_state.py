@@ -19,6 +19,8 @@ from ingest.store.server_state import (
     count_connections,
     load_server_state,
 )
+from ingest.store.suppressions.entries import load_counts
+from ingest.store.suppressions.work import count_work
 
 #: A slow answer of one query must leave time for the others.
 _STATEMENT_MILLISECONDS = 1500
@@ -73,6 +75,11 @@ class PostgresState:
         if work.oldest_due_at is not None:
             moment = work.oldest_due_at.timestamp()
             yield families.OLDEST_SEGMENT_MOVE.one(moment)
+        yield families.SUPPRESSION_ENTRIES.many(
+            ((list_id,), entries)
+            for list_id, entries in load_counts(connection).items()
+        )
+        yield families.SUPPRESSION_WORK.one(count_work(connection))
         yield from _describe_partitions(list(store.partitions.values()))
         yield from _describe_endpoints(store.endpoints)
 

@@ -214,7 +214,8 @@ KEPT = Counter(
 CONSENT_PROTECTED = Counter(
     "penstock_consent_protected_total",
     "Statuses of subscriptions that imports did not raise, by database, channel, and"
-    " reason: no basis, incomplete basis, right, complained, older than the opt-out, list.",
+    " reason: no basis, incomplete basis, right, complained, older than the opt-out,"
+    " list.",
     ["database", "channel", "reason"],
 )
 CONSENT_RAISED = Counter(

@@ -53,6 +53,11 @@ def asks_times(document: Mapping[str, object]) -> bool:
     return bool(find_parameter(document, "times", parse_flag))
 
 
+def asks_suppression(document: Mapping[str, object]) -> bool:
+    """Read whether the contacts of a deleted profile go on a list: unless refused."""
+    return find_parameter(document, "suppress", parse_flag) is not False
+
+
 def load_deletion(document: Mapping[str, object]) -> Envelope:
     """Read which profile is to be deleted (contract 12.3)."""
     envelope = load_match(document)

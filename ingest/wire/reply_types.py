@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
+from ingest.domain.catalog import Channel, SuppressionAction
 from ingest.domain.catalog_views import (
     DatabaseView,
     FieldView,
@@ -558,6 +559,78 @@ class SegmentPreviewReply(SuccessReply, frozen=True, kw_only=True):
     """The preview of a filter."""
 
     data: SegmentPreviewView
+
+
+class SuppressionListView(Struct, frozen=True, kw_only=True):
+    """A suppression list."""
+
+    id: int
+    name: str
+    action: SuppressionAction
+    status: str
+    resource_ids: Annotated[
+        list[int], Meta(description="Resources that it is for; empty for all")
+    ]
+    channels: Annotated[
+        list[Channel], Meta(description="Channels that it is for; empty for all")
+    ]
+    entries: Annotated[
+        int, Meta(description="Number of contacts, as of a minute ago at most")
+    ]
+
+
+class SuppressionListsReply(SuccessReply, frozen=True, kw_only=True):
+    """Suppression lists."""
+
+    data: list[SuppressionListView]
+
+
+class SuppressionAddedView(Struct, frozen=True, kw_only=True):
+    """The contacts of a request, by whether the list had them."""
+
+    added: int
+    known: int
+
+
+class SuppressionAddedReply(SuccessReply, frozen=True, kw_only=True):
+    """Contacts that were added to a list."""
+
+    data: SuppressionAddedView
+
+
+class SuppressionRemovedView(Struct, frozen=True, kw_only=True):
+    """The contacts that a list no longer has."""
+
+    removed: int
+
+
+class SuppressionRemovedReply(SuccessReply, frozen=True, kw_only=True):
+    """Contacts that were removed from a list."""
+
+    data: SuppressionRemovedView
+
+
+class ListedContactView(Struct, frozen=True, kw_only=True):
+    """A list that has a contact, and since when."""
+
+    list_id: int
+    reason: str
+    source: str
+    added_at: Timestamp
+    expires_at: Timestamp | UnsetType = UNSET
+
+
+class SuppressionCheckView(Struct, frozen=True, kw_only=True):
+    """A contact, by its place in the request, and the lists that have it."""
+
+    contact: Annotated[str, Meta(description="Such as `contacts[0]`")]
+    lists: list[ListedContactView]
+
+
+class SuppressionChecksReply(SuccessReply, frozen=True, kw_only=True):
+    """The lists that contacts are on."""
+
+    data: list[SuppressionCheckView]
 
 
 class ResourcesReply(SuccessReply, frozen=True, kw_only=True):

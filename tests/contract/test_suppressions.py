@@ -258,7 +258,9 @@ def test_an_addition_lowers_all_that_is_stored_with_receipts(
     people: People, lower: Callable[[], None]
 ) -> None:
     people.send(ANN, "subscribed")
-    people.send(BOB, None, data={"email": BOB}, subscription={"email": "ANN@example.com"})
+    people.send(
+        BOB, None, data={"email": BOB}, subscription={"email": "ANN@example.com"}
+    )
     people.send(BOB, "subscribed")
     suppress(people.connection, ANN)
     lower()

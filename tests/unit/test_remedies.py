@@ -32,7 +32,7 @@ MAKERS = {
 OTHERS = re.compile(
     "ingest/(console|settings|doors/broker/(amqp|redis|results|sources|catalog))"
     "|ingest/commands|workers|ingest/store/(events/delivery_pages|receipts/read|installation)"
-    "|ingest/wire/(catalog|condition)_|ingest/domain/rates"
+    "|ingest/wire/(catalog|condition|suppression)_|ingest/domain/(rates|secrets)"
 )
 KINDS = [kind for kinds in SECTIONS.values() for kind in kinds]
 by_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.reason)

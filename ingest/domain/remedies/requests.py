@@ -138,6 +138,12 @@ REFERENCES: tuple[ErrorKind, ...] = (
         remedy="Use a static segment; a dynamic one follows its rule.",
     ),
     kind(
+        "suppression_list_not_found",
+        "Suppression list not found",
+        code=404,
+        remedy="Correct list_id. To list them: penstock suppression list.",
+    ),
+    kind(
         "trigger_not_found",
         "Trigger not found",
         "Workflow not found",

@@ -177,6 +177,22 @@ VALUES: tuple[ErrorKind, ...] = (
         code=409,
         remedy="Match by a key of that profile, or remove the value from it first.",
     ),
+    kind(
+        "invalid_contact",
+        "Must be an email or a phone",
+        remedy="Use an address, or a phone such as +442079460018.",
+    ),
+    kind(
+        "invalid_hash",
+        "Must be 64 hexadecimal digits",
+        remedy="Use the SHA-256 of the lower-case address, in hexadecimal.",
+    ),
+    kind(
+        "suppressed",
+        "The contact is suppressed",
+        code=403,
+        remedy="Leave the contact out. To see the entry: `penstock suppression check`.",
+    ),
 )
 SUBSCRIPTIONS: tuple[ErrorKind, ...] = (
     kind(

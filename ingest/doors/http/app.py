@@ -10,7 +10,13 @@ from falcon.asgi import Response
 
 from ingest.domain.errors import InvalidRequest, PenstockError
 from ingest.domain.imports import Operation, SubscriptionChange
-from ingest.doors.http import catalog_queries, jobs, profile_queries, segment_queries
+from ingest.doors.http import (
+    catalog_queries,
+    jobs,
+    profile_queries,
+    segment_queries,
+    suppression_queries,
+)
 from ingest.doors.http.batch_receipts import BatchReceiptsResource
 from ingest.doors.http.batches import PATH, BatchResource
 from ingest.doors.http.calls import UPLOADS, Call
@@ -74,6 +80,10 @@ _QUERIES: Mapping[str, QueryHandler] = {
     "/api/v1.1/segments/count": segment_queries.count_segment,
     "/api/v1.1/segments/members": segment_queries.list_segment_members,
     "/api/v1.1/segments/preview": segment_queries.preview_segment,
+    "/api/v1.1/suppressions/list": suppression_queries.list_suppressions,
+    "/api/v1.1/suppressions/add": suppression_queries.add_contacts,
+    "/api/v1.1/suppressions/remove": suppression_queries.remove_contacts,
+    "/api/v1.1/suppressions/check": suppression_queries.check_contacts,
     "/api/v1.1/imports/held": list_held,
     "/api/v1.1/databases/list": catalog_queries.list_databases,
     "/api/v1.1/databases/fields_get": catalog_queries.list_database_fields,

@@ -34,6 +34,7 @@ from ingest.store.profiles.workspaces import read_workspace, want
 from ingest.wire.envelopes import Envelope, to_import
 from ingest.wire.queries import (
     ProfilePage,
+    asks_suppression,
     asks_times,
     load_deletion,
     load_match,
@@ -87,6 +88,7 @@ async def delete(asked: Query) -> DeletionReply:
             catalog=asked.catalog,
             database_id=envelope.database_id,
             search=search,
+            suppress=asks_suppression(asked.document),
         )
     )
     deleted = DeletedView(profile_id=profile_id, former_ids=former_ids or UNSET)

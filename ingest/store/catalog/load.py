@@ -161,6 +161,7 @@ def load_catalog(
         limits=limits,
         sources=loaded.sources,
         dynamic=compile_segments(declared.segments, databases, resources),
+        suppressions=declared.suppressions,
         suppression=compile_suppression(
             declared.suppressions.values(), databases, resources
         ),

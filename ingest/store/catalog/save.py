@@ -60,6 +60,7 @@ def save_catalog(connection: Connection, declared: DeclaredCatalog) -> None:
     statements.save_databases(connection, declared)
     statements.save_resources(connection, declared)
     statements.save_suppressions(connection, declared)
+    statements.fill_suppressions(connection)
     statements.save_segments(connection, declared)
     trigger_statements.save_endpoints(connection, declared)
     trigger_statements.save_triggers(connection, declared)

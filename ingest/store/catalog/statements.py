@@ -137,6 +137,18 @@ def save_suppressions(connection: Connection, declared: DeclaredCatalog) -> None
     )
 
 
+def fill_suppressions(connection: Connection) -> None:
+    """Let imports ask for lists with entries, whoever has added those."""
+    connection.execute(
+        """
+        UPDATE suppression_lists
+           SET filled = true
+         WHERE NOT filled
+           AND EXISTS (SELECT FROM suppressed WHERE list_id = suppression_lists.id)
+        """
+    )
+
+
 def save_segments(connection: Connection, declared: DeclaredCatalog) -> None:
     """Insert or update every declared segment."""
     execute_rows(

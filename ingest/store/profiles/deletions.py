@@ -2,19 +2,25 @@
 
 from collections import Counter, defaultdict
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from ingest.domain.catalog import Catalog, Database, FieldType
 from ingest.domain.errors import NotFound
 from ingest.domain.imports import State
 from ingest.domain.lookups import PROFILE_ID, Lookup, Search, stored_keys
 from ingest.domain.profiles import Profile
+from ingest.domain.suppressions import ContactReference, list_contacts
 from ingest.store.database import Connection
 from ingest.store.held import delete_held, list_held_of
 from ingest.store.ledger import LedgerCounts, add_counts
 from ingest.store.profiles.aliases import list_former_ids
 from ingest.store.profiles.keys import delete_keys
 from ingest.store.profiles.workspaces import lock_workspace, want
+from ingest.store.suppressions.additions import Addition, add_entries
+from ingest.store.suppressions.key import find_hasher
 
+#: Where an entry of a suppression list comes from that a deletion has made (L6).
+DELETION = "deletion"
 #: Why a held import is rejected when a profile that it may be about goes.
 CANDIDATE_DELETED = "A candidate was deleted"
 
@@ -24,8 +30,13 @@ def delete_profile(
     catalog: Catalog,
     database_id: int,
     search: Search,
+    *,
+    suppress: bool = True,
 ) -> list[str]:
     """Delete the one profile that `search` finds; return its id, and former ones.
+
+    Its contacts go on the list that the database declares for it, unless `suppress` is
+    false (L6).
 
     Raises NotFound or AmbiguousMatch. Must run inside a transaction (READ COMMITTED),
     which the caller commits. It takes the locks that an import with the same key takes,
@@ -41,9 +52,23 @@ def delete_profile(
     former = list_former_ids(connection, database_id, [profile.id])
     ids = [profile.id, *former.get(profile.id, ())]
     _reject_held(connection, database_id, ids)
+    list_id = catalog.databases[database_id].forget_list_id
+    if suppress and list_id is not None:
+        _forget(connection, profile, list_id)
     with connection.pipeline():
         _delete(connection, profile, ids, catalog.databases[database_id])
     return ids
+
+
+def _forget(connection: Connection, profile: Profile, list_id: int) -> None:
+    """Put the contacts of a profile on a list; others who have them are lowered."""
+    hasher, now = find_hasher(), datetime.now(UTC)
+    contacts = [
+        ContactReference(channel=channel, contact=contact)
+        for channel, contact in list_contacts(profile)
+    ]
+    additions = [Addition(contact=one, source=DELETION) for one in contacts]
+    add_entries(connection, list_id, additions, hasher, now)
 
 
 def _reject_held(connection: Connection, database_id: int, ids: list[str]) -> None:

@@ -5,8 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from ingest.domain.catalog import Channel
-from ingest.domain.suppressions import ContactHasher
+from ingest.domain.suppressions import ContactHasher, ContactReference
 from ingest.store.database import Connection
 from ingest.store.suppressions.entries import (
     SuppressedContact,
@@ -18,12 +17,9 @@ from ingest.store.suppressions.work import SuppressionWork, insert_work
 
 
 class Addition(Struct, frozen=True, kw_only=True):
-    """A contact for a list, plain or as a hash."""
+    """A contact for a list, and why it goes there."""
 
-    hash: bytes
-    #: None where only the hash is known: all profiles are looked through.
-    channel: Channel | None = None
-    contact: str | None = None
+    contact: ContactReference
     reason: str = ""
     source: str = ""
     #: None for never.
@@ -43,25 +39,37 @@ def add_to_list(
     the keeper lowers what is stored. Raises NoSuppressionKey for another secret.
     """
     mark_filled(connection, list_id)
+    return add_entries(connection, list_id, additions, hasher, now)
+
+
+def add_entries(
+    connection: Connection,
+    list_id: int,
+    additions: Sequence[Addition],
+    hasher: ContactHasher,
+    now: datetime,
+) -> int:
+    """Put contacts on a list that imports ask for anyway; return how many are new."""
     keep_key(connection, hasher)
+    hashes = {one.contact.find_hash(hasher): one for one in additions}
     entries = [
         SuppressedContact(
             list_id=list_id,
-            hash=one.hash,
+            hash=hash_,
             reason=one.reason,
             source=one.source,
             added_at=now,
             expires_at=one.expires_at,
         )
-        for one in additions
+        for hash_, one in hashes.items()
     ]
     inserted = insert_entries(connection, entries)
-    fresh = {one.hash: one for one in additions if (list_id, one.hash) in inserted}
+    fresh = [hashes[hash_].contact for _, hash_ in inserted]
     work = {
         (one.channel, one.contact): SuppressionWork(
             list_id=list_id, channel=one.channel, contact=one.contact
         )
-        for one in fresh.values()
+        for one in fresh
     }
     insert_work(connection, list(work.values()), now)
     return len(fresh)

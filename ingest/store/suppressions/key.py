@@ -3,6 +3,7 @@
 from ingest.domain.errors import PenstockError
 from ingest.domain.secrets import derive_key
 from ingest.domain.suppressions import KEY_LABEL, ContactHasher
+from ingest.settings import read_secret
 from ingest.store.database import Connection
 
 
@@ -12,8 +13,12 @@ class NoSuppressionKey(PenstockError):
     code = 503
 
 
-def make_hasher(secret: bytes | None) -> ContactHasher:
-    """Return what hashes contacts; raise NoSuppressionKey without a secret."""
+def find_hasher() -> ContactHasher:
+    """Return what hashes contacts, by the secret of this process.
+
+    Raises NoSuppressionKey without one.
+    """
+    secret = read_secret()
     if secret is None:
         raise NoSuppressionKey(
             "Suppression lists need PENSTOCK_SECRET, the same for all processes"

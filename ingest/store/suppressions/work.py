@@ -183,14 +183,13 @@ def list_scans(connection: Connection) -> list[SuppressionScan]:
     ).fetchall()
 
 
-def count_work(connection: Connection, list_id: int) -> int:
-    """Return how many contacts of a list are to be lowered; a scan counts as one."""
+def count_work(connection: Connection) -> int:
+    """Return how many additions are still to lower something; a scan counts as one."""
     row = connection.execute(
         """
-        SELECT (SELECT count(*) FROM suppression_work WHERE list_id = %(list_id)s)
-             + (SELECT count(*) FROM suppression_scans WHERE list_id = %(list_id)s)
-        """,
-        {"list_id": list_id},
+        SELECT (SELECT count(*) FROM suppression_work)
+             + (SELECT count(*) FROM suppression_scans)
+        """
     ).fetchone()
     return int(row[0]) if row else 0
 
@@ -227,7 +226,7 @@ def finish_scan(connection: Connection, list_id: int) -> None:
 def read_subscriptions(
     connection: Connection, database_id: int, after: str, limit: int
 ) -> list[tuple[str, dict[SubscriptionKey, Subscription]]]:
-    """Return the profiles that follow one, at most `limit`, with their subscriptions."""
+    """Return the profiles that follow one, at most `limit`: their subscriptions."""
     rows = connection.execute(
         """
         SELECT id, subscriptions::text

@@ -37,7 +37,12 @@ from ingest.wire.reply_types import (
     StatusesReply,
     SubscriptionReply,
     SubscriptionsReply,
+    SuppressionAddedReply,
+    SuppressionChecksReply,
+    SuppressionListsReply,
+    SuppressionRemovedReply,
 )
+from ingest.wire.suppressions import MAX_CONTACTS
 
 _PAYLOAD: Mapping[str, JsonSchema] = {
     "custom_data": {"type": "object", "description": "Sent to the receiver"},
@@ -78,6 +83,38 @@ _BATCH: tuple[Mapping[str, object], ...] = (
 _STARTED: tuple[Mapping[str, object], ...] = ({"data": {"email": "ada@example.com"}},)
 
 _SEGMENT = {**ID, "description": "Segment"}
+_SUPPRESS: JsonSchema = {
+    "type": "boolean",
+    "default": True,
+    "description": "Put the contacts on the suppression list that the database names"
+    " in `forget`",
+}
+_LISTED: Mapping[str, JsonSchema] = {
+    "list_id": {**ID, "description": "Suppression list"},
+    "contacts": {
+        "type": "array",
+        "maxItems": MAX_CONTACTS,
+        "items": {"type": ["string", "object"]},
+        "description": "Emails, phones with a country code, or objects with `channel`"
+        " and the contact as in a subscription",
+    },
+    "sha256": {
+        "type": "array",
+        "maxItems": MAX_CONTACTS,
+        "items": {"type": "string", "pattern": "^[0-9A-Fa-f]{64}$"},
+        "description": "SHA-256 of lower-case emails, or of phones such as"
+        " `+442079460018`; besides or instead of `contacts`",
+    },
+}
+_ADDITION: Mapping[str, JsonSchema] = {
+    **_LISTED,
+    "reason": {"type": "string", "maxLength": 200},
+    "source": {"type": "string", "maxLength": 200},
+    "expires_at": {
+        "type": ["string", "integer"],
+        "description": "When the entry ends (RFC 3339, or Unix time)",
+    },
+}
 _FILTER: JsonSchema = {
     "type": "object",
     "description": "Condition: exactly one of `all`, `any`, `not`, `field`,"
@@ -237,6 +274,7 @@ ASKINGS: tuple[ApiOperation, ...] = (
         "db_id",
         *KEY_NAMES,
         required=("db_id",),
+        others={"suppress": _SUPPRESS},
         example=_BY_EMAIL,
     ),
     describe_query(
@@ -273,6 +311,34 @@ ASKINGS: tuple[ApiOperation, ...] = (
         required=("db_id", "filter"),
         others={"filter": _FILTER},
         example={"db_id": 1, "filter": {"field": "points", "ge": 100}},
+    ),
+    describe_query(
+        "suppressions/list",
+        "List the suppression lists",
+        SuppressionListsReply,
+    ),
+    describe_query(
+        "suppressions/add",
+        "Add contacts to a suppression list",
+        SuppressionAddedReply,
+        required=("list_id",),
+        others=_ADDITION,
+        example={"list_id": 3, "contacts": ["ada@example.com"], "reason": "letter"},
+    ),
+    describe_query(
+        "suppressions/remove",
+        "Remove contacts from a suppression list",
+        SuppressionRemovedReply,
+        required=("list_id",),
+        others=_LISTED,
+        example={"list_id": 3, "contacts": ["ada@example.com"]},
+    ),
+    describe_query(
+        "suppressions/check",
+        "Find the suppression lists that contacts are on",
+        SuppressionChecksReply,
+        others=_LISTED,
+        example={"contacts": ["ada@example.com"]},
     ),
     describe_query("databases/list", "List databases", DatabasesReply),
     describe_query(
