@@ -68,6 +68,11 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
         "Plan, apply, or print the catalog.",
     ),
     "token": ("ingest.commands.token", "token", "Create, list, and revoke API tokens."),
+    "suppression": (
+        "ingest.commands.suppression",
+        "suppression",
+        "Manage contacts that must not be subscribed.",
+    ),
     "segment": (
         "ingest.commands.segment",
         "segment",

@@ -1,6 +1,7 @@
 """Real servers for the tests that want them: one pair a session."""
 
 import os
+import secrets
 import signal
 import time
 from collections.abc import Iterator
@@ -67,6 +68,8 @@ def hurried_servers() -> Iterator[None]:
 def nothing_left_running() -> Iterator[None]:
     """Fail the session that leaves a process behind; those that end get a moment."""
     os.environ[MARK] = mark = uuid4().hex
+    # Intakes and workers of tests are one deployment.
+    os.environ["PENSTOCK_SECRET"] = secrets.token_hex(32)
     yield
     ends_at = time.monotonic() + ENDING_SECONDS
     while left := list(list_processes(mark)):

@@ -16,13 +16,15 @@ from ingest.domain.catalog import (
     Resource,
     Segment,
     SegmentKind,
+    SuppressionAction,
+    SuppressionList,
     Trigger,
     Workflow,
 )
 from ingest.domain.consent import REQUIREMENTS, ConsentPolicy
 from ingest.domain.imports import OnAmbiguous, Otherwise
 from ingest.domain.plans import Account, DeclaredCatalog
-from ingest.domain.statuses import STATUSES
+from ingest.domain.statuses import DECIDED, STATUSES
 from ingest.store.catalog.load import load_declared
 from ingest.store.catalog.save import save_catalog
 from ingest.store.database import Connection
@@ -266,6 +268,34 @@ def _segments(
 
 
 @st.composite
+def _suppressions(
+    draw: st.DrawFn, resource_ids: list[int]
+) -> dict[int, SuppressionList]:
+    named = st.sampled_from(resource_ids or [1])
+    return {
+        id_: SuppressionList(
+            id=id_,
+            name=draw(_names),
+            account_id=7,
+            resource_ids=draw(st.frozensets(named)) if resource_ids else frozenset(),
+            channels=draw(_channels),
+            action=draw(st.sampled_from(SuppressionAction)),
+            status=draw(st.sampled_from(DECIDED)),
+        )
+        for id_ in draw(st.lists(_ids, max_size=2, unique=True))
+    }
+
+
+def _followed(list_ids: list[int]) -> st.SearchStrategy[dict[str, Any]]:
+    """Statuses that put a contact on a list, and that list; or neither."""
+    if not list_ids:
+        return st.just({})
+    statuses = st.frozensets(st.sampled_from(DECIDED), min_size=1)
+    both = {"suppress_on": statuses, "suppress_list_id": st.sampled_from(list_ids)}
+    return st.just({}) | st.fixed_dictionaries(both)
+
+
+@st.composite
 def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
     """Any catalog that a file can declare, of one account."""
     database_ids = draw(st.lists(_ids, max_size=3, unique=True))
@@ -278,6 +308,7 @@ def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
         triggers = draw(st.lists(rule, max_size=3))
         workflows = draw(st.lists(_workflows(database_ids, [*endpoints]), max_size=2))
     segment_ids = draw(st.lists(_ids, max_size=3, unique=True)) if database_ids else []
+    suppressions = draw(_suppressions(resource_ids))
     return DeclaredCatalog(
         accounts={
             7: Account(id=7, name=draw(_names), raise_consent=draw(st.booleans()))
@@ -293,6 +324,7 @@ def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
                 times=draw(st.booleans()),
                 timezone=draw(st.sampled_from(["UTC", "Europe/Moscow"])),
                 consent=draw(st.sampled_from([None, *ConsentPolicy])),
+                forget_list_id=draw(st.sampled_from([None, *suppressions])),
                 sources=draw(
                     st.dictionaries(
                         st.sampled_from(["crm", "web-1", "a.b_c"]), st.integers(0, 1000)
@@ -321,9 +353,11 @@ def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
                 ),
                 consent_history=draw(st.booleans()),
                 url=draw(_texts),
+                **draw(_followed([*suppressions])),
             )
             for id_ in resource_ids
         },
+        suppressions=suppressions,
         segments=draw(_segments(segment_ids, database_ids)),
         endpoints=endpoints,
         triggers=_by_id(triggers),

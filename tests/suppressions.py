@@ -12,9 +12,9 @@ from ingest.domain.suppressions import read_contact
 from ingest.settings import Settings
 from ingest.store.catalog.load import load_declared
 from ingest.store.catalog.save import save_catalog
-from ingest.store.suppressions.additions import Addition, add_to_list
 from ingest.store.suppressions.entries import delete_entries
 from ingest.store.suppressions.key import find_hasher
+from ingest.store.suppressions.lists import ListAddition, add_to_list
 from tests.conftest import Connection
 from workers.suppression_keeper import SuppressionKeeper
 
@@ -23,15 +23,16 @@ SECRET = secrets.token_hex(32)
 
 def declare_list(connection: Connection, **changes: Any) -> None:
     """Declare suppression list 3 of account 1, or change what is declared of it."""
-    one = SuppressionList(**{"id": 3, "name": "Opted out", "account_id": 1} | changes)
+    attributes = {"id": 3, "name": "Opted out", "account_id": 1}
+    one = SuppressionList(**{**attributes, **changes})
     with connection.transaction():
         declared = load_declared(connection)
         lists = {**declared.suppressions, one.id: one}
         save_catalog(connection, replace(declared, suppressions=lists))
 
 
-def make_addition(contact: str, **more: Any) -> Addition:
-    return Addition(contact=read_contact(contact), **more)
+def make_addition(contact: str, **more: Any) -> ListAddition:
+    return ListAddition(contact=read_contact(contact), **more)
 
 
 def suppress(

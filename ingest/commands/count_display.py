@@ -13,9 +13,12 @@ from rich.progress import (
 
 
 class CountDisplay:
-    """Progress bar on standard error, if that is a terminal."""
+    """Progress bar on standard error, if that is a terminal.
 
-    def __init__(self, name: str, total: int) -> None:
+    A `total` of None is not known.
+    """
+
+    def __init__(self, name: str, total: int | None) -> None:
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),

@@ -60,7 +60,7 @@ class ContactHasher:
 
     @property
     def fingerprint(self) -> bytes:
-        """What tells keys apart and nothing of them."""
+        """The bytes that tell keys apart, and nothing of them."""
         return hmac.digest(self._key, b"fingerprint", "sha256")[:HASH_BYTES]
 
     def hash_contact(self, contact: str) -> bytes:

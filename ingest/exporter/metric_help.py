@@ -76,6 +76,9 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "producer, or let it send the basis.",
         "penstock_consent_raised_total": "People subscribe again. `penstock consent "
         "show` shows each basis.",
+        "penstock_suppressed_total": "Imports bring contacts of suppression lists. "
+        "`penstock imports show` names the list; `penstock suppression check` shows "
+        "the entry.",
         "penstock_segment_moves_total": "Time, or a build, moves profiles in and out "
         "of dynamic segments. `penstock segment list` shows the builds.",
         "penstock_events_skipped_total": "A trigger with `once` or `every` has fired "
@@ -98,6 +101,11 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "decide.",
         "penstock_oldest_held_accepted_timestamp_seconds": "No decision: two days "
         "before its receipt expires, a held import is rejected.",
+        "penstock_suppression_entries": "It grows with opt-outs and deletions where the "
+        "catalog declares it, and by imports of lists.",
+        "penstock_suppression_work": "It should return to 0. If it stays, no upkeep "
+        "worker runs: check `penstock doctor`. A scan of a million profiles takes a "
+        "minute or two.",
         "penstock_segment_builds": "`penstock segment list` shows the progress and the "
         "time left.",
         "penstock_oldest_segment_move_due_timestamp_seconds": "Older than a minute: no "

@@ -16,7 +16,7 @@ MAX_CONTACTS = 1000
 _MAX_TEXT = 200
 
 
-class ListedContacts(Struct, frozen=True, kw_only=True):
+class NamedContacts(Struct, frozen=True, kw_only=True):
     """The contacts that a request names, in their order."""
 
     #: The list that it is about; None for any.
@@ -29,14 +29,14 @@ class ListedContacts(Struct, frozen=True, kw_only=True):
 class AdditionRequest(Struct, frozen=True, kw_only=True):
     """The contacts that go on a list, and why."""
 
-    named: ListedContacts
+    named: NamedContacts
     reason: str
     source: str
     #: None for never.
     expires_at: datetime | None
 
 
-def load_named_contacts(document: Mapping[str, object]) -> ListedContacts:
+def load_named_contacts(document: Mapping[str, object]) -> NamedContacts:
     """Read `contacts` and `sha256`; raise InvalidRequest with every fault."""
     faults: list[Fault] = []
     sent = {
@@ -52,7 +52,7 @@ def load_named_contacts(document: Mapping[str, object]) -> ListedContacts:
     found = dict(_read(sent, faults))
     if faults:
         raise InvalidRequest(faults)
-    return ListedContacts(
+    return NamedContacts(
         list_id=find_parameter(document, "list_id", parse_id),
         contacts=[*found.values()],
         paths=[*found],

@@ -22,7 +22,7 @@ from tests.factories import make_import
 from tests.intakes import ServedIntake, says
 from tests.pipeline import Pipeline
 
-DELETE, RESTORE, SUSPEND_ALL, UNSUSPEND_ALL = SubscriptionChange
+DELETE, RESTORE, SUSPEND_ALL, UNSUSPEND_ALL, _ = SubscriptionChange
 ROOT = "/api/v1.1/subscriptions"
 EMAIL = {"channel": "email", "email": "News@example.com", "resource_id": 28}
 PUSH = {

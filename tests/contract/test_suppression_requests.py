@@ -57,14 +57,14 @@ def test_contacts_are_added_checked_and_removed(
         list_id=3,
         contacts=[ANN, "+44 20 7946 0018"],
         sha256=[DIGEST],
-        reason="letter of 3 May",
+        reason="by phone",
         source="support",
     )
     assert added["data"] == {"added": 2, "known": 1}
     (plain,) = ask(listed, token, "suppressions/check", sha256=[DIGEST])["data"]
     (entry,) = plain["lists"]
     assert (plain["contact"], entry["list_id"]) == ("sha256[0]", 3)
-    assert (entry["reason"], entry["source"]) == ("letter of 3 May", "support")
+    assert (entry["reason"], entry["source"]) == ("by phone", "support")
     assert "expires_at" not in entry
     checked = ask(
         listed,

@@ -169,7 +169,7 @@ def test_a_contact_is_listed_in_every_spelling(people: People, spelling: str) ->
 def test_no_contact_is_in_the_table_and_another_secret_is_refused(
     people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    suppress(people.connection, ANN, reason="asked by phone", source="support")
+    suppress(people.connection, ANN, reason="by phone", source="support")
     row = people.connection.execute("SELECT s::text FROM suppressed s").fetchone()
     assert row is not None
     assert "ann" not in row[0]

@@ -31,7 +31,7 @@ SMALL = frozenset({
     "accounts", "databases", "fields", "resources", "resource_fields", "segments",
     "endpoints", "triggers", "workflows", "tokens", "retired_secrets", "migrations",
     "catalog_version", "installation", "key_makers", "partitions", "journals", "ledger",
-    "segment_builds",
+    "segment_builds", "suppression_lists", "suppression_scans", "suppression_key",
 })  # fmt: skip
 #: What may be planned in several ways, or reads a table whole, and why it may. Whatever
 #: is not named here is judged: a new statement is, until somebody gives a reason.
@@ -39,6 +39,14 @@ UNJUDGED = {
     "ingest/commands/demo_crash.py:_count": "the demo counts its own database",
     "ingest/commands/demo_crash.py:_count_applied": "the demo counts its own database",
     "ingest/store/catalog/statements.py:delete_members": "a segment is removed",
+    "ingest/store/catalog/statements.py:fill_suppressions": "the catalog changes",
+    "ingest/store/suppressions/entries.py:delete_entries": "operators remove",
+    "ingest/store/suppressions/entries.py:delete_expired": "upkeep drops what is old",
+    "ingest/store/suppressions/work.py:_is_scan_due": "a queue, nearly empty",
+    "ingest/store/suppressions/work.py:count_work": "a queue, nearly empty",
+    "ingest/store/suppressions/work.py:delete_work": "a queue, nearly empty",
+    "ingest/store/suppressions/work.py:start_scans": "a queue, nearly empty",
+    "ingest/store/suppressions/work.py:take_work": "a queue, read from its head",
     "ingest/store/dead_letters/write.py:claim_dead_letters": "operators replay",
     "ingest/store/dead_letters/write.py:resolve_dead_letters": "operators resolve",
     "ingest/store/events/delivery_pages.py:_LATEST": "operators look",

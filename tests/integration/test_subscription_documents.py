@@ -145,12 +145,13 @@ def save_demo_catalog(connection: Connection) -> None:
             "ALTER TABLE databases ADD claims boolean, ADD on_ambiguous text,"
             " ADD otherwise text, ADD merge_keys text[], ADD merge_blocked text[],"
             " ADD merge_limit integer, ADD times boolean, ADD sources jsonb,"
-            " ADD consent text, ADD timezone text"
+            " ADD consent text, ADD timezone text, ADD forget_list_id integer"
         )
         connection.execute("ALTER TABLE accounts ADD raise_consent boolean")
         connection.execute(
             "ALTER TABLE resources ADD consent text, ADD consent_requires text[],"
-            " ADD consent_history boolean"
+            " ADD consent_history boolean, ADD suppress_on text[],"
+            " ADD suppress_list_id integer"
         )
         connection.execute("ALTER TABLE tokens ADD source text")
         connection.execute("ALTER TABLE fields ADD merge text")
@@ -166,11 +167,18 @@ def save_demo_catalog(connection: Connection) -> None:
             " ADD statuses text[], ADD from_statuses text[], ADD once boolean,"
             " ADD every text"
         )
+        connection.execute(
+            "CREATE TABLE suppression_lists (id integer, account_id integer, name text,"
+            " resource_ids integer[], channels text[], action text, status text,"
+            " filled boolean)"
+        )
+        connection.execute("CREATE TABLE suppressed (list_id integer)")
         connection.execute("CREATE TABLE segment_builds (segment_id integer)")
         connection.execute("CREATE TABLE segment_due (segment_id integer)")
         connection.execute("CREATE TABLE trigger_marks (trigger_id integer)")
         save_catalog(connection, load_catalog_file(file.read_bytes()))
         connection.execute("DROP TABLE segment_builds, segment_due, trigger_marks")
+        connection.execute("DROP TABLE suppression_lists, suppressed")
         connection.execute(
             "ALTER TABLE segments DROP filter, DROP announce, DROP revision,"
             " DROP building"
@@ -182,12 +190,12 @@ def save_demo_catalog(connection: Connection) -> None:
         connection.execute(
             "ALTER TABLE databases DROP claims, DROP on_ambiguous, DROP merge_keys,"
             " DROP merge_blocked, DROP merge_limit, DROP times, DROP sources,"
-            " DROP otherwise, DROP consent, DROP timezone"
+            " DROP otherwise, DROP consent, DROP timezone, DROP forget_list_id"
         )
         connection.execute("ALTER TABLE accounts DROP raise_consent")
         connection.execute(
             "ALTER TABLE resources DROP consent, DROP consent_requires,"
-            " DROP consent_history"
+            " DROP consent_history, DROP suppress_on, DROP suppress_list_id"
         )
         connection.execute("ALTER TABLE fields DROP merge")
         connection.execute("ALTER TABLE profiles DROP former_keys, DROP stamps")

@@ -15,6 +15,7 @@ WITHOUT_JSON = {
     "intake",
     "consume",
     "export",  # its lines are JSON, or CSV
+    "suppression export",  # its lines are JSON
     "exporter",
     "console",
     "migrate",

@@ -117,6 +117,7 @@ def test_every_limit_has_a_test_and_a_line_of_its_own(setting: str) -> None:
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setenv("DATABASE_URL", "postgresql://localhost/penstock")
     monkeypatch.setenv("REDIS_URL", "redis://localhost")
+    monkeypatch.delenv("PENSTOCK_SECRET", raising=False)
     return monkeypatch
 
 

@@ -21,6 +21,9 @@ BOUNDED = {
     "code",
     "database",
     "door",
+    # Suppression lists, which are declared.
+    "list",
+    "action",
     "endpoint",
     "error_class",
     "cause",

@@ -125,6 +125,10 @@ CASES = {
         fires={"penstock_segment_mismatches": "1x60"},
         quiet={"penstock_segment_mismatches": "0x60"},
     ),
+    "PenstockSuppressionLate": Case(
+        fires={"penstock_suppression_work": "1x60"},
+        quiet={"penstock_suppression_work": "1 0x60"},
+    ),
     "PenstockRejectsJump": Case(
         fires={
             'penstock_processed_total{state="rejected"}': "0x1440 0+60x30",

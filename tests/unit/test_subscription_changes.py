@@ -16,7 +16,7 @@ from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
 from ingest.domain.statuses import STATUSES
 from ingest.domain.subscription_changes import SelectedChange, change_subscriptions
 
-DELETE, RESTORE, SUSPEND_ALL, UNSUSPEND_ALL = SubscriptionChange
+DELETE, RESTORE, SUSPEND_ALL, UNSUSPEND_ALL, _ = SubscriptionChange
 Held = Mapping[SubscriptionKey, Subscription]
 
 KEYS = [

@@ -1,6 +1,5 @@
 """Queries of suppression lists, and what adds to them and removes from them (L7)."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -8,19 +7,20 @@ from msgspec import UNSET
 
 from ingest.domain.catalog import SuppressionList
 from ingest.domain.errors import NotFound
-from ingest.domain.suppressions import ContactHasher
 from ingest.domain.tokens import Scope
 from ingest.doors.accept import check_right
 from ingest.doors.http.queries import Query
-from ingest.store.database import Connection
-from ingest.store.suppressions.additions import Addition, add_to_list
 from ingest.store.suppressions.entries import (
     SuppressedContact,
-    delete_entries,
     load_counts,
-    read_entries,
 )
-from ingest.store.suppressions.key import check_key, find_hasher
+from ingest.store.suppressions.key import find_hasher
+from ingest.store.suppressions.lists import (
+    ListAddition,
+    add_to_list,
+    find_listings,
+    remove_from_list,
+)
 from ingest.wire.queries import load_id
 from ingest.wire.reply_types import (
     ListedContactView,
@@ -34,7 +34,6 @@ from ingest.wire.reply_types import (
     SuppressionRemovedView,
 )
 from ingest.wire.suppressions import (
-    ListedContacts,
     load_addition,
     load_named_contacts,
 )
@@ -58,7 +57,7 @@ async def add_contacts(asked: Query) -> SuppressionAddedReply:
     one, request = _find(asked, Scope.CONSENT), load_addition(asked.document)
     named, hasher = request.named, find_hasher()
     additions = [
-        Addition(
+        ListAddition(
             contact=contact,
             reason=request.reason,
             source=request.source,
@@ -83,7 +82,12 @@ async def remove_contacts(asked: Query) -> SuppressionRemovedReply:
     """Answer `suppressions/remove`: nobody is subscribed by that (L4)."""
     one, named = _find(asked, Scope.CONSENT), load_named_contacts(asked.document)
     removed = await asked.readers.write(
-        partial(_remove, named=named, list_id=one.id, hasher=find_hasher())
+        partial(
+            remove_from_list,
+            list_id=one.id,
+            contacts=named.contacts,
+            hasher=find_hasher(),
+        )
     )
     return SuppressionRemovedReply(data=SuppressionRemovedView(removed=removed))
 
@@ -101,7 +105,7 @@ async def check_contacts(asked: Query) -> SuppressionChecksReply:
     found = await asked.readers.read(
         partial(
             find_listings,
-            named=named,
+            contacts=named.contacts,
             list_ids=[one.id for one in lists],
             hasher=find_hasher(),
         )
@@ -114,33 +118,6 @@ async def check_contacts(asked: Query) -> SuppressionChecksReply:
             for path, listings in zip(named.paths, found, strict=True)
         ]
     )
-
-
-def find_listings(
-    connection: Connection,
-    named: ListedContacts,
-    list_ids: Sequence[int],
-    hasher: ContactHasher,
-) -> list[list[SuppressedContact]]:
-    """Return the entries of each contact, in the order of `named`."""
-    check_key(connection, hasher)
-    hashes = [one.find_hash(hasher) for one in named.contacts]
-    entries = {(list_id, hash_) for list_id in list_ids for hash_ in hashes}
-    found: dict[bytes, list[SuppressedContact]] = {hash_: [] for hash_ in hashes}
-    for one in read_entries(connection, entries):
-        found[bytes(one.hash)].append(one)
-    return [found[hash_] for hash_ in hashes]
-
-
-def _remove(
-    connection: Connection,
-    named: ListedContacts,
-    list_id: int,
-    hasher: ContactHasher,
-) -> int:
-    check_key(connection, hasher)
-    hashes = {one.find_hash(hasher) for one in named.contacts}
-    return delete_entries(connection, [(list_id, one) for one in hashes])
 
 
 def view_suppression(one: SuppressionList, entries: int) -> SuppressionListView:

@@ -44,6 +44,8 @@ CREATE TABLE suppression_work (
     contact      text,
     requested_at timestamptz NOT NULL
 );
+CREATE INDEX suppression_work_scans ON suppression_work (list_id)
+    WHERE channel IS NULL;
 
 -- The profiles that are looked through for the contacts of a list, in their order.
 CREATE TABLE suppression_scans (

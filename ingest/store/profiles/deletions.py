@@ -16,8 +16,8 @@ from ingest.store.ledger import LedgerCounts, add_counts
 from ingest.store.profiles.aliases import list_former_ids
 from ingest.store.profiles.keys import delete_keys
 from ingest.store.profiles.workspaces import lock_workspace, want
-from ingest.store.suppressions.additions import Addition, add_entries
 from ingest.store.suppressions.key import find_hasher
+from ingest.store.suppressions.lists import ListAddition, add_entries
 
 #: Where an entry of a suppression list comes from that a deletion has made (L6).
 DELETION = "deletion"
@@ -52,22 +52,32 @@ def delete_profile(
     former = list_former_ids(connection, database_id, [profile.id])
     ids = [profile.id, *former.get(profile.id, ())]
     _reject_held(connection, database_id, ids)
-    list_id = catalog.databases[database_id].forget_list_id
-    if suppress and list_id is not None:
-        _forget(connection, profile, list_id)
+    if suppress:
+        _forget(connection, profile)
     with connection.pipeline():
         _delete(connection, profile, ids, catalog.databases[database_id])
     return ids
 
 
-def _forget(connection: Connection, profile: Profile, list_id: int) -> None:
-    """Put the contacts of a profile on a list; others who have them are lowered."""
+def _forget(connection: Connection, profile: Profile) -> None:
+    """Put the contacts of a profile on the list that its database declares, if any.
+
+    As it is declared now: a catalog that is a moment old may not know the list. Others
+    who have the contacts are lowered.
+    """
+    row = connection.execute(
+        "SELECT forget_list_id FROM databases WHERE id = %(database_id)s",
+        {"database_id": profile.database_id},
+    ).fetchone()
+    list_id = row[0] if row else None
+    if list_id is None:
+        return
     hasher, now = find_hasher(), datetime.now(UTC)
     contacts = [
         ContactReference(channel=channel, contact=contact)
         for channel, contact in list_contacts(profile)
     ]
-    additions = [Addition(contact=one, source=DELETION) for one in contacts]
+    additions = [ListAddition(contact=one, source=DELETION) for one in contacts]
     add_entries(connection, list_id, additions, hasher, now)
 
 

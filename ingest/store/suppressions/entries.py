@@ -10,7 +10,7 @@ from ingest.store.catalog.load import bump_version, lock_catalog
 from ingest.store.database import Connection
 
 #: (list id, hash)
-Entry = tuple[int, bytes]
+ListEntry = tuple[int, bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,9 @@ class SuppressedContact:
     expires_at: datetime | None = None
 
 
-def find_entries(connection: Connection, entries: Iterable[Entry]) -> set[Entry]:
+def find_entries(
+    connection: Connection, entries: Iterable[ListEntry]
+) -> set[ListEntry]:
     """Return those of `entries` that there are, expired ones left out."""
     wanted = list(entries)
     rows = connection.execute(
@@ -53,7 +55,7 @@ def find_entries(connection: Connection, entries: Iterable[Entry]) -> set[Entry]
 
 
 def read_entries(
-    connection: Connection, entries: Iterable[Entry]
+    connection: Connection, entries: Iterable[ListEntry]
 ) -> list[SuppressedContact]:
     """Return what is known of those of `entries` that there are, expired ones too."""
     wanted = list(entries)
@@ -80,7 +82,7 @@ def read_entries(
 
 def insert_entries(
     connection: Connection, entries: Sequence[SuppressedContact]
-) -> set[Entry]:
+) -> set[ListEntry]:
     """Insert entries; return those that are new, or of which something is.
 
     One that is there stays as long as it would have, or longer.
@@ -117,7 +119,7 @@ def insert_entries(
     return {(list_id, bytes(one)) for list_id, one in rows}
 
 
-def delete_entries(connection: Connection, entries: Iterable[Entry]) -> int:
+def delete_entries(connection: Connection, entries: Iterable[ListEntry]) -> int:
     """Delete entries; return how many there were. Nothing is raised by it (L4)."""
     wanted = sorted(entries)
     return connection.execute(

@@ -1,4 +1,4 @@
-"""What additions to suppression lists have still to lower: contacts, and scans (L4)."""
+"""The work that additions to suppression lists leave: contacts, and scans (L4)."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime

@@ -1,6 +1,6 @@
-"""Additions to suppression lists: entries, and what they have still to lower (L4)."""
+"""Contacts of suppression lists: added, removed, and looked for (L4, L7)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -9,14 +9,16 @@ from ingest.domain.suppressions import ContactHasher, ContactReference
 from ingest.store.database import Connection
 from ingest.store.suppressions.entries import (
     SuppressedContact,
+    delete_entries,
     insert_entries,
     mark_filled,
+    read_entries,
 )
-from ingest.store.suppressions.key import keep_key
+from ingest.store.suppressions.key import check_key, keep_key
 from ingest.store.suppressions.work import SuppressionWork, insert_work
 
 
-class Addition(Struct, frozen=True, kw_only=True):
+class ListAddition(Struct, frozen=True, kw_only=True):
     """A contact for a list, and why it goes there."""
 
     contact: ContactReference
@@ -29,7 +31,7 @@ class Addition(Struct, frozen=True, kw_only=True):
 def add_to_list(
     connection: Connection,
     list_id: int,
-    additions: Sequence[Addition],
+    additions: Sequence[ListAddition],
     hasher: ContactHasher,
     now: datetime,
 ) -> int:
@@ -45,7 +47,7 @@ def add_to_list(
 def add_entries(
     connection: Connection,
     list_id: int,
-    additions: Sequence[Addition],
+    additions: Sequence[ListAddition],
     hasher: ContactHasher,
     now: datetime,
 ) -> int:
@@ -73,3 +75,37 @@ def add_entries(
     }
     insert_work(connection, list(work.values()), now)
     return len(fresh)
+
+
+def remove_from_list(
+    connection: Connection,
+    list_id: int,
+    contacts: Sequence[ContactReference],
+    hasher: ContactHasher,
+) -> int:
+    """Take contacts from a list; return how many it had. Nothing is raised by it.
+
+    Raises NoSuppressionKey for another secret.
+    """
+    check_key(connection, hasher)
+    hashes = {one.find_hash(hasher) for one in contacts}
+    return delete_entries(connection, [(list_id, one) for one in hashes])
+
+
+def find_listings(
+    connection: Connection,
+    contacts: Sequence[ContactReference],
+    list_ids: Collection[int],
+    hasher: ContactHasher,
+) -> list[list[SuppressedContact]]:
+    """Return the entries of each of `contacts` on these lists, in their order.
+
+    Raises NoSuppressionKey for another secret.
+    """
+    check_key(connection, hasher)
+    hashes = [one.find_hash(hasher) for one in contacts]
+    entries = {(list_id, hash_) for list_id in list_ids for hash_ in hashes}
+    found: dict[bytes, list[SuppressedContact]] = {hash_: [] for hash_ in hashes}
+    for one in read_entries(connection, entries):
+        found[bytes(one.hash)].append(one)
+    return [found[hash_] for hash_ in hashes]
