@@ -65,7 +65,7 @@ class SegmentKind(StrEnum):
 
 
 class SuppressionAction(StrEnum):
-    """What becomes of the contacts of a suppression list (L3)."""
+    """The fates of contacts of a suppression list (L3)."""
 
     #: They are stored, with the status of the list.
     STORE = "store"

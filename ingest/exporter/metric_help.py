@@ -101,8 +101,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "decide.",
         "penstock_oldest_held_accepted_timestamp_seconds": "No decision: two days "
         "before its receipt expires, a held import is rejected.",
-        "penstock_suppression_entries": "It grows with opt-outs and deletions where the "
-        "catalog declares it, and by imports of lists.",
+        "penstock_suppression_entries": "It grows with opt-outs and deletions where "
+        "the catalog declares it, and by imports of lists.",
         "penstock_suppression_work": "It should return to 0. If it stays, no upkeep "
         "worker runs: check `penstock doctor`. A scan of a million profiles takes a "
         "minute or two.",

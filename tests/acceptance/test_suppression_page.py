@@ -30,6 +30,6 @@ def test_a_deleted_person_stays_out(running: dict[str, Any], tmp_path: Path) -> 
     }
     assert "4 Forgotten" in checked
     assert checked.split()[-1] == "deletion"
-    assert added == "Added 2 contacts; 0 already there.\n"
+    assert added == "Added 2 contacts; 0 already there."
     assert json.loads(by_http)["data"] == {"added": 1, "known": 0}
-    assert read == "Read 2 contacts: 1 added, 1 already there, 0 invalid.\n"
+    assert read == "Read 2 contacts: 1 added, 1 already there, 0 invalid."
