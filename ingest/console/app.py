@@ -6,7 +6,7 @@ import falcon.asgi
 from falcon.asgi import Response
 
 from ingest.console import dead_letters as letters
-from ingest.console import held, merges, resends, views
+from ingest.console import held, merges, resends, suppression, views
 from ingest.console import undo as undoing
 from ingest.console.rendering import read_asset
 from ingest.console.requests import View
@@ -39,6 +39,7 @@ _VIEWS: Mapping[str, tuple[View, View | None]] = {
     "/dead-letters": (letters.show_dead_letters, letters.resolve),
     "/dead-letters/{letter_id}": (letters.show_dead_letter, None),
     "/deliveries": (views.show_deliveries, resends.resend_range),
+    "/suppression": (suppression.show_lists, suppression.change_lists),
     "/events/{event_id}": (views.show_event, resends.resend_one),
 }
 _ASSETS = {

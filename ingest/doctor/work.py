@@ -17,6 +17,8 @@ from ingest.store.events.endpoints import EndpointState
 from ingest.store.partitions.states import PartitionState
 from ingest.store.profiles.phones import sample_phones
 from ingest.store.receipts.read import count_unlocated
+from ingest.store.suppressions.entries import load_counts
+from ingest.store.suppressions.key import NoSuppressionKey, check_key, find_hasher
 from ingest.streams.presence import Presence, find_present
 from ingest.streams.queues import DRAINS, STREAMS, UPKEEP, stream_key
 from ingest.streams.states import Streams, StreamsState
@@ -52,6 +54,26 @@ def check_work(
     yield _check_dead_letters(connection)
     yield _check_endpoints(store.endpoints)
     yield _check_phones(connection)
+    yield from _check_suppression(connection)
+
+
+def _check_suppression(connection: Connection) -> Iterator[Finding]:
+    """Check the secret that suppression lists need; nothing where there are none."""
+    lists = load_counts(connection)
+    if not lists:
+        return
+    try:
+        check_key(connection, find_hasher())
+    except NoSuppressionKey as error:
+        yield fail(
+            "work.suppression",
+            str(error),
+            "Set PENSTOCK_SECRET to the secret of this deployment for all processes. "
+            "While there are entries, no import is applied without it.",
+        )
+    else:
+        entries = count(sum(lists.values()), "suppressed contact")
+        yield well("work.suppression", f"{entries} on {count(len(lists), 'list')}")
 
 
 def _check_backlog(streams: StreamsState, max_waiting: int) -> Finding:

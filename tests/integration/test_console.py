@@ -587,3 +587,35 @@ def test_statuses_are_shown_with_their_bases_and_what_was_protected(
     assert str(kept.import_id) in listed
     assert str(out.import_id) not in listed
     assert str(out.import_id) in served.get("/imports").text
+
+
+@pytest.mark.fact("L.7-lists")
+def test_a_contact_is_checked_added_and_removed(
+    served: Console, connection: Connection
+) -> None:
+    assert "Opted out" in served.get("/suppression").text
+    sent = {"contact": "Ann@example.com", "list_id": "3", "reason": "by phone"}
+
+    def send(action: str, **more: str) -> str:
+        page = served.post("/suppression", **{**sent, **more}, action=action)
+        assert page.status_code == 200
+        return str(page.text)
+
+    assert "Ann@example.com is on no list." in send("check")
+    added = send("add")
+    assert "Added to list 3. Workers lower the stored subscriptions" in added
+    assert "Ann@example.com is on 1 list" in added
+    assert "by phone" in send("check", contact="ann@EXAMPLE.com")
+    removed = send("remove")
+    assert "Removed from list 3." in removed
+    assert "is on no list" in removed
+
+    for wrong, status in (
+        ({"contact": "ann"}, 400),
+        ({"list_id": "9"}, 404),
+        ({"list_id": ""}, 404),
+        ({"action": "burn"}, 400),
+    ):
+        form = {**sent, "action": "add", **wrong}
+        assert served.post("/suppression", **form).status_code == status
+    assert "ann@" not in served.get("/suppression").text

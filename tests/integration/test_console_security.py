@@ -29,6 +29,7 @@ PAGES = (
     "/dead-letters",
     "/dead-letters/1",
     "/deliveries",
+    "/suppression",
     "/events/01a20b4f-1cd3-744b-9db7-53600be31cb2",
 )
 #: Breaks out of text, of an attribute, and of a URL.

@@ -30,6 +30,7 @@ from tests.conftest import Connection
 from tests.factories import make_import
 from tests.pipeline import Pipeline
 from tests.plans import store_profiles, store_receipts
+from tests.suppressions import suppress
 
 HERE = socket.gethostname()
 SETTINGS_OF_REDIS = (
@@ -106,7 +107,22 @@ def test_a_deployment_at_work_is_well_but_for_what_tests_do_without(
     wrong = {check: each.level for check, each in found.items() if each.advice}
     assert wrong == FLEETING
     assert all(each.found for each in found.values())
-    assert len(found) == 36
+    assert len(found) == 37
+
+
+@pytest.mark.parametrize("secret", ["22" * 32, ""])
+def test_a_secret_that_suppression_lists_were_not_made_with_is_found(
+    subject: Subject,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    secret: str,
+) -> None:
+    suppress(connection, "ann@example.com")
+    assert look(subject)["work.suppression"].found == "0 suppressed contacts on 1 list"
+    monkeypatch.setenv("PENSTOCK_SECRET", secret)
+    finding = look(subject)["work.suppression"]
+    assert finding.level is Severity.FAIL
+    assert "PENSTOCK_SECRET" in finding.found
 
 
 @pytest.mark.parametrize(
@@ -519,7 +535,7 @@ def test_the_command_says_what_it_found_and_how_bad_it_is(
         assert found["postgres.fsync"]["level"] == "failed"
         assert found["work.beat"]["advice"] == ""
     else:
-        assert "32 ok, 0 warnings, 4 failed" in result.stdout
+        assert "33 ok, 0 warnings, 4 failed" in result.stdout
         assert "→ Set `appendonly yes`" in result.stdout
 
 
