@@ -8,6 +8,7 @@ from psycopg.rows import class_row
 
 from ingest.store.catalog.load import bump_version, lock_catalog
 from ingest.store.database import Connection
+from ingest.store.rows import dump_array
 
 #: (list id, hash)
 ListEntry = tuple[int, bytes]
@@ -35,8 +36,9 @@ def find_entries(
         """
         -- One by one: each is a look at the primary key.
         SELECT wanted.list_id, wanted.hash
-          FROM unnest(%(list_ids)s::integer[], %(hashes)s::bytea[])
-               AS wanted (list_id, hash)
+          FROM (SELECT list_id, decode(digits, 'hex') AS hash
+                  FROM unnest(%(list_ids)s::integer[], %(hashes)s::text[])
+                       AS sent (list_id, digits)) AS wanted
          CROSS JOIN LATERAL (
                SELECT expires_at
                  FROM suppressed
@@ -47,8 +49,9 @@ def find_entries(
             OR found.expires_at > now()
         """,
         {
-            "list_ids": [list_id for list_id, _ in wanted],
-            "hashes": [one for _, one in wanted],
+            # Texts of digits are written in a tenth of the time.
+            "list_ids": dump_array([list_id for list_id, _ in wanted]),
+            "hashes": dump_array([one.hex() for _, one in wanted]),
         },
     )
     return {(list_id, bytes(one)) for list_id, one in rows}
