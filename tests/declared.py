@@ -173,8 +173,20 @@ def make_workflow(**changes: Any) -> Workflow:
     return Workflow(**{**attributes, **changes})
 
 
+#: Of any endpoint.
+_limits = {
+    "rate": st.none() | st.floats(0.1, 10_000),
+    "concurrency": st.integers(1, 256),
+    "disable_after": st.sampled_from(["", "1h", "5d", "30d"]),
+}
 _endpoints = st.builds(
-    make_endpoint, id=_ids, name=_names, account_id=st.just(7)
+    make_endpoint,
+    id=_ids,
+    name=_names,
+    account_id=st.just(7),
+    batch=st.integers(1, 1000),
+    linger=st.sampled_from(["", "1s", "60s"]),
+    **_limits,
 ) | st.builds(
     make_endpoint,
     id=_ids,
@@ -182,6 +194,7 @@ _endpoints = st.builds(
     account_id=st.just(7),
     url=st.just(""),
     queue=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True),
+    **_limits,
 )
 
 
@@ -208,6 +221,9 @@ def _triggers(
         limit = {"once": st.just(True), "every": st.sampled_from(["15m", "2y"])}
         name = draw(st.sampled_from([None, *limit]))
         conditions |= {name: draw(limit[name])} if name else {}
+    conditions["delay"] = draw(st.sampled_from(["", "1m", "36h", "30d"]))
+    if conditions["delay"] and conditions.get("when"):
+        conditions["recheck"] = draw(st.booleans())
     include = draw(st.lists(st.sampled_from(["email", "segments", "*"]), max_size=2))
     return make_trigger(
         id=draw(_ids),
@@ -311,7 +327,12 @@ def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
     suppressions = draw(_suppressions(resource_ids))
     return DeclaredCatalog(
         accounts={
-            7: Account(id=7, name=draw(_names), raise_consent=draw(st.booleans()))
+            7: Account(
+                id=7,
+                name=draw(_names),
+                raise_consent=draw(st.booleans()),
+                notify_id=draw(st.sampled_from([None, *endpoints])),
+            )
         },
         databases={
             id_: Database(

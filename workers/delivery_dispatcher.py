@@ -121,7 +121,9 @@ class Dispatcher:
     async def _look(self) -> None:
         """Open a lane for each endpoint that something is due at."""
         for target in await self._query(find_targets):
-            if target.id not in self._lanes:
+            if target.id in self._lanes:
+                self._lanes[target.id].lane.wake(target)
+            else:
                 lane = DeliveryLane(target, self._query, self._means)
                 task = asyncio.get_running_loop().create_task(lane.run())
                 self._lanes[target.id] = _Running(lane, task)

@@ -7,40 +7,49 @@ import random
 import ssl
 import time
 from asyncio import Task
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 from uuid import uuid4
 
 from ingest.domain.addresses import AllowList
-from ingest.domain.catalog import EVERYTHING
-from ingest.domain.deliveries import Attempt, EndpointHealth, retry_delay
+from ingest.domain.deliveries import (
+    Attempt,
+    DisabledReason,
+    EndpointHealth,
+    is_overdue,
+    retry_delay,
+)
 from ingest.store.database import Connection
 from ingest.store.events.deliveries import (
     Attempted,
     Delivery,
     Target,
-    claim_deliveries,
     record_attempts,
     wake_blocked,
 )
-from ingest.store.events.endpoints import disable_endpoint, record_failures
+from ingest.store.events.disablings import (
+    Disabling,
+    disable_endpoint,
+    note_failure,
+    note_success,
+)
+from ingest.store.events.endpoints import record_failures
 from ingest.telemetry import metrics
 from ingest.telemetry.tracing import Tracer
 from ingest.wire.event_messages import dump_event, sign
 from ingest.wire.traceparents import HEADER
 from workers.event_queues import EventQueue
 from workers.resolver import Resolver
+from workers.shipments import Collected, Collector, Shipment
 from workers.webhooks import Webhook
 
 logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-#: Longer than the longest attempt: after it, whoever had claimed is dead.
-LEASE = timedelta(seconds=60)
 #: The type of an event that is sent to try an endpoint.
 SAMPLE = "test"
 
@@ -62,14 +71,22 @@ class Means:
     allowed: AllowList
     resolver: Resolver
     tracer: Tracer
+    collector: Collector = field(default_factory=Collector)
 
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """An attempt that has ended, and the round that it began in."""
+    """A request that has ended, and the round that it began in."""
 
     round: int
-    attempted: Attempted
+    shipment: Shipment
+    #: What became of each of its events.
+    attempted: Sequence[Attempted]
+
+    @property
+    def attempt(self) -> Attempt:
+        """What came of it."""
+        return self.attempted[0].attempt
 
 
 class DeliveryLane:
@@ -82,10 +99,26 @@ class DeliveryLane:
         self._means = means
         self._under_way: set[Task[_Ended]] = set()
         self._is_stopping = False
+        self._has_claimed = False
+        #: That there may be more to claim.
+        self._woken = asyncio.Event()
 
     def stop(self) -> None:
         """Claim nothing after the first claim; what is under way ends on record."""
         self._is_stopping = True
+        self._woken.set()
+
+    def wake(self, target: Target) -> None:
+        """Look for more now, if it waits; `target` is the endpoint as it is now.
+
+        One that is elsewhere needs another lane, after this.
+        """
+        known, self._target = self._target, target
+        places = [(each.url, each.queue, each.secret) for each in (known, target)]
+        if places[0] != places[1]:
+            self._target = known
+            self.stop()
+        self._woken.set()
 
     async def run(self) -> None:
         """Claim, send and record; as one ends, another is claimed."""
@@ -106,25 +139,47 @@ class DeliveryLane:
     async def _deliver(self, send: "_Send") -> None:
         ended: set[Task[_Ended]] = set()
         while True:
+            self._woken.clear()
             step = functools.partial(self._step, [each.result() for each in ended])
-            for delivery in await self._database(step):
-                attempt = self._attempt(delivery, send)
+            collected = await self._database(step)
+            for shipment in collected.shipments:
+                attempt = self._attempt(shipment, send)
                 self._under_way.add(asyncio.create_task(attempt))
-            if not self._under_way:
+            if not self._under_way and collected.wait is None:
                 return
+            ended = await self._wait(collected.wait)
+
+    async def _wait(self, wait: timedelta | None) -> set[Task[_Ended]]:
+        """Wait for an attempt to end; no longer than `wait`, or until it is woken."""
+        if wait is None:
             ended, self._under_way = await asyncio.wait(
                 self._under_way, return_when=asyncio.FIRST_COMPLETED
             )
+            return ended
+        woken = asyncio.create_task(self._woken.wait())
+        try:
+            done, _ = await asyncio.wait(
+                {*self._under_way, woken},
+                timeout=wait.total_seconds(),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            woken.cancel()
+        ended = {each for each in self._under_way if each in done}
+        self._under_way -= ended
+        return ended
 
-    def _step(self, ended: Sequence[_Ended], connection: Connection) -> list[Delivery]:
+    def _step(self, ended: Sequence[_Ended], connection: Connection) -> Collected:
         """Record what has ended, and claim as much as there is room for."""
         if ended:
             self._record(ended, connection)
-        room = self._standing.room(len(self._under_way))
+        target = self._target
+        room = self._standing.room(len(self._under_way), target.concurrency)
         # A lane that was opened before the end still delivers its first claim.
-        if not room or (ended and self._is_stopping):
-            return []
-        return claim_deliveries(connection, self._target.id, room, LEASE)
+        if room <= 0 or (self._has_claimed and self._is_stopping):
+            return Collected()
+        self._has_claimed = True
+        return self._means.collector.collect(connection, target, room)
 
     def _open_safely(self, stack: AsyncExitStack) -> "_Send":
         """Return what sends; what cannot be opened fails each attempt, on record."""
@@ -139,13 +194,13 @@ class DeliveryLane:
 
             return fail
 
-    async def _attempt(self, delivery: Delivery, send: "_Send") -> _Ended:
-        """Send an event once; whatever that raises is what came of the attempt."""
+    async def _attempt(self, shipment: Shipment, send: "_Send") -> _Ended:
+        """Send a request once; whatever that raises is what came of the attempt."""
         now, started, round_ = datetime.now(UTC), time.monotonic(), self._standing.round
-        span = self._means.tracer.start("deliver", delivery.traceparent)
+        span = self._means.tracer.start("deliver", shipment.traceparent)
         try:
-            body = _dump(delivery)
-            headers = sign(self._target.secret, delivery.event_id, now, body)
+            body = shipment.dump()
+            headers = sign(self._target.secret, shipment.id, now, body)
             if span.traceparent is not None:
                 headers[HEADER] = span.traceparent
             attempt = await send(body, headers)
@@ -153,25 +208,32 @@ class DeliveryLane:
         except Exception as error:
             logger.exception(
                 "delivery attempt failed",
-                extra={"event_id": str(delivery.event_id)},
+                extra={"event_id": str(shipment.id)},
             )
             attempt = _describe(error)
-        span.end(event_id=str(delivery.event_id), status=attempt.status or 0)
-        _note(delivery, attempt)
-        attempted = Attempted(
-            delivery=delivery,
-            attempt=replace(attempt, error=_storable(attempt.error)),
-            attempted_at=now,
-            duration_ms=round((time.monotonic() - started) * 1000),
-            next_attempt_at=_next_attempt(delivery, attempt),
-        )
-        return _Ended(round_, attempted)
+        span.end(event_id=str(shipment.id), status=attempt.status or 0)
+        for delivery in shipment.deliveries:
+            _note(delivery, attempt)
+        next_attempt_at = _next_attempt(shipment, attempt)
+        duration_ms = round((time.monotonic() - started) * 1000)
+        attempted = [
+            Attempted(
+                delivery=delivery,
+                attempt=replace(attempt, error=_storable(attempt.error)),
+                attempted_at=now,
+                duration_ms=duration_ms,
+                next_attempt_at=next_attempt_at,
+            )
+            for delivery in shipment.deliveries
+        ]
+        return _Ended(round_, shipment, attempted)
 
     def _record(self, ended: Sequence[_Ended], connection: Connection) -> None:
         """Record attempts and how the endpoint behaves; let go whom they held back."""
-        now, attempted = datetime.now(UTC), [each.attempted for each in ended]
+        now = datetime.now(UTC)
+        attempted = [one for each in ended for one in each.attempted]
         standing = self._standing.after(
-            [(each.round, each.attempted.attempt) for each in ended],
+            [(each.round, each.attempt) for each in ended],
             now,
             random.random(),  # noqa: S311 (jitter)
         )
@@ -183,15 +245,74 @@ class DeliveryLane:
                 standing.failures,
                 standing.paused_until,
             )
-            if standing.is_gone and not self._standing.is_gone:
-                disable_endpoint(connection, self._target.id, now)
+            if disabling := self._find_disabling(connection, ended, standing, now):
+                _disable(connection, disabling)
+                standing = replace(standing, is_gone=True)
         self._standing = standing
-        over = [each.delivery for each in attempted if each.state != "pending"]
+        over = [one.delivery for one in attempted if one.state != "pending"]
         keys = [each.profile_key for each in over if each.profile_key is not None]
         wake_blocked(connection, self._target.id, keys)
-        for each in attempted:
-            metrics.DELIVERIES.labels(each.state).inc()
-            metrics.DELIVERY_SECONDS.observe(each.duration_ms / 1000)
+        for one in attempted:
+            metrics.DELIVERIES.labels(one.state).inc()
+        for each in ended:
+            metrics.DELIVERY_SECONDS.observe(each.attempted[0].duration_ms / 1000)
+            if each.shipment.batch_id is not None:
+                metrics.DELIVERY_BATCHES.labels(each.attempted[0].state).inc()
+
+    def _find_disabling(
+        self,
+        connection: Connection,
+        ended: Sequence[_Ended],
+        standing: EndpointHealth,
+        now: datetime,
+    ) -> Disabling | None:
+        """Return why the endpoint is to be disabled; None if it is not (T7)."""
+        reason = None
+        if standing.is_gone:
+            if self._standing.is_gone:
+                return None
+            reason = DisabledReason.GONE
+        elif self._is_overdue(connection, ended, now):
+            reason = DisabledReason.FAILING
+        if reason is None:
+            return None
+        last = next(
+            each.attempt for each in reversed(ended) if not each.attempt.is_delivered
+        )
+        return Disabling(
+            endpoint_id=self._target.id,
+            reason=reason,
+            at=now,
+            status=last.status,
+            error=last.error,
+        )
+
+    def _is_overdue(
+        self, connection: Connection, ended: Sequence[_Ended], now: datetime
+    ) -> bool:
+        """Note how attempts ended; tell whether they have failed for too long."""
+        target = self._target
+        if not target.disable_after:
+            return False
+        if any(each.attempt.is_delivered for each in ended):
+            note_success(connection, target.id)
+            return False
+        first = min(one.attempted_at for each in ended for one in each.attempted)
+        since = note_failure(connection, target.id, first)
+        return is_overdue(since, target.disable_after, now)
+
+
+def _disable(connection: Connection, disabling: Disabling) -> None:
+    if disable_endpoint(connection, disabling):
+        metrics.ENDPOINTS_DISABLED.labels(disabling.reason).inc()
+        logger.error(
+            "endpoint disabled",
+            extra={
+                "endpoint_id": disabling.endpoint_id,
+                "reason": disabling.reason,
+                "status": disabling.status,
+            },
+        )
 
 
 class _Send(Protocol):
@@ -237,47 +358,6 @@ async def send_sample(target: Target, means: Means) -> Attempt:
         return await send(body, sign(target.secret, event_id, now, body))
 
 
-def _dump(delivery: Delivery) -> bytes:
-    return dump_event(
-        kind=delivery.kind,
-        created_at=delivery.created_at,
-        members={
-            **_list_ids(delivery),
-            # It grows with each event of a profile.
-            "profile_sequence": delivery.profile_sequence,
-            "trigger_ids": delivery.trigger_ids,
-            "profile": _include(delivery),
-        },
-        detail=delivery.detail,
-    )
-
-
-def _include(delivery: Delivery) -> Mapping[str, object] | None:
-    """Return the members of the profile that the endpoint gets; None for none (T1)."""
-    if delivery.profile is None or delivery.include is None:
-        return None
-    if EVERYTHING in delivery.include:
-        return delivery.profile
-    return {
-        name: delivery.profile[name]
-        for name in delivery.include
-        if name in delivery.profile
-    }
-
-
-def _list_ids(delivery: Delivery) -> dict[str, object]:
-    """Return what a message names; without an import, if none caused it (G8)."""
-    ids: dict[str, object] = {
-        "event_id": delivery.event_id,
-        "db_id": delivery.database_id,
-        "profile_id": delivery.profile_id,
-        "sequence": delivery.sequence,
-    }
-    if delivery.import_id is not None:
-        ids["import_id"] = delivery.import_id
-    return ids
-
-
 def _describe(error: Exception) -> Attempt:
     """Return what an attempt came to that a library, or Penstock, broke."""
     return Attempt(error=f"{type(error).__name__}: {error}"[:500], is_outage=True)
@@ -304,9 +384,8 @@ def _note(delivery: Delivery, attempt: Attempt) -> None:
     )
 
 
-def _next_attempt(delivery: Delivery, attempt: Attempt) -> datetime | None:
+def _next_attempt(shipment: Shipment, attempt: Attempt) -> datetime | None:
     if attempt.is_delivered:
         return None
-    made = delivery.attempts + 1 - delivery.resent_after
-    delay = retry_delay(made, random.random())  # noqa: S311 (jitter)
+    delay = retry_delay(shipment.attempts + 1, random.random())  # noqa: S311 (jitter)
     return None if delay is None else datetime.now(UTC) + timedelta(seconds=delay)

@@ -9,7 +9,11 @@ from rich.table import Table
 from ingest.commands.databases import database_options
 from ingest.store.database import connect
 from ingest.store.events import endpoints
-from ingest.store.events.endpoints import EndpointState
+from ingest.store.events.endpoints import (
+    EndpointState,
+    describe_limits,
+    describe_reason,
+)
 
 
 @click.group(epilog="\b\nExample:\n  penstock endpoint secret 1")
@@ -34,8 +38,16 @@ def _document(state: EndpointState) -> dict[str, object]:
         "target": state.target,
         "pending": state.pending,
         "failed": state.failed,
+        "skipped": state.skipped,
+        "rate": state.rate,
+        "concurrency": state.concurrency,
+        "batch": state.batch,
+        "linger": state.linger or None,
+        "disable_after": state.disable_after or None,
+        "failing_since": state.failing_since and state.failing_since.isoformat(),
         "paused_until": state.paused_until and state.paused_until.isoformat(),
         "disabled_at": state.disabled_at and state.disabled_at.isoformat(),
+        "disabled_reason": state.disabled_reason or None,
     }
 
 
@@ -46,8 +58,12 @@ def _row(state: EndpointState) -> tuple[str, ...]:
         state.target,
         str(state.pending),
         str(state.failed),
+        str(state.skipped),
+        describe_limits(state),
         f"{state.paused_until:%Y-%m-%d %H:%M}" if state.paused_until else "",
-        f"{state.disabled_at:%Y-%m-%d %H:%M}" if state.disabled_at else "",
+        f"{state.disabled_at:%Y-%m-%d %H:%M}{describe_reason(state.disabled_reason)}"
+        if state.disabled_at
+        else "",
     )
 
 
@@ -66,7 +82,15 @@ def list_(as_json: bool, database_url: str) -> None:
         return
 
     table = Table(
-        "id", "name", "target", "pending", "failed", "paused until", "disabled"
+        "id",
+        "name",
+        "target",
+        "pending",
+        "failed",
+        "skipped",
+        "limits",
+        "paused until",
+        "disabled",
     )
     for each in states:
         table.add_row(*_row(each))
@@ -96,8 +120,8 @@ def secret(endpoint_id: int, database_url: str) -> None:
 def enable(endpoint_id: int, retry_failed: bool, database_url: str) -> None:
     """Re-enable a disabled or paused endpoint.
 
-    An endpoint is disabled after 410 Gone, and paused after failures. Pending
-    deliveries are sent first.
+    An endpoint is disabled after 410 Gone, or if every attempt failed for the time in
+    `disable_after`, and paused after failures. Pending deliveries are sent first.
     """
     with connect(database_url) as connection:
         if not endpoints.enable_endpoint(

@@ -35,6 +35,7 @@ from ingest.domain.counts import count
 from ingest.domain.resends import Resend, Resendable
 from ingest.store.database import Connection, connect
 from ingest.store.events.delivery_pages import (
+    DELIVERY_STATES,
     DeliveryLine,
     list_deliveries,
     parse_delivery_cursor,
@@ -72,7 +73,7 @@ Exit status:
 )
 @click.option(
     "--state",
-    type=click.Choice(["pending", "delivered", "failed"]),
+    type=click.Choice(DELIVERY_STATES),
     help="Only deliveries in this state.",
 )
 @click.option(
@@ -105,7 +106,8 @@ def list_(
     """List deliveries of events, the newest first. Times are in UTC.
 
     With --state pending, deliveries are sorted by their next attempt, the latest first.
-    Other filters are applied to the latest 5,000 events.
+    Skipped deliveries were not sent, because the condition of their trigger no longer
+    held. Other filters are applied to the latest 5,000 events.
     """
     with connect(database_url) as connection:
         page = list_deliveries(
@@ -335,7 +337,7 @@ def _show_event(console: Console, event: EventRecord) -> None:
             ("event", str(event.id)),
             ("kind", event.kind),
             ("import", str(event.import_id or f"none ({event.cause})")),
-            ("profile", f"{event.profile_id} of database {event.database_id}"),
+            ("profile", _describe_profile(event)),
             ("profile sequence", str(event.profile_sequence or "none")),
             ("created", moment(event.created_at)),
             ("payload", show_value(event.detail)),
@@ -343,11 +345,21 @@ def _show_event(console: Console, event: EventRecord) -> None:
     )
 
 
+def _describe_profile(event: EventRecord) -> str:
+    if event.profile_id is None:
+        return "none"
+    return f"{event.profile_id} of database {event.database_id}"
+
+
 def _show_delivery(console: Console, delivery: EventDelivery) -> None:
     line = Text(delivery.state, style=color_of(delivery.state))
     line.append(f"  to {delivery.endpoint}", style="default")
     line.append(f"  for {', '.join(delivery.triggers)}", style="dim")
-    if delivery.blocked:
+    if delivery.batch_id is not None:
+        line.append(f"  in batch {delivery.batch_id}", style="dim")
+    if delivery.state == "skipped":
+        line.append("  because its condition no longer held", style="default")
+    elif delivery.blocked:
         line.append("  after an earlier event of the profile", style="default")
     elif delivery.state == "pending":
         line.append(f"  due {moment(delivery.next_attempt_at)}", style="default")

@@ -12,6 +12,7 @@ from ingest.commands.outputs import color_of, make_table, moment
 from ingest.domain.durations import age_seconds, describe_seconds
 from ingest.domain.flow import describe_drain
 from ingest.status.pipeline import PipelineStatus
+from ingest.store.events.endpoints import describe_reason
 
 
 def status_document(status: PipelineStatus, now: datetime) -> dict[str, object]:
@@ -93,13 +94,15 @@ def _partitions(status: PipelineStatus, now: datetime) -> Table:
 
 
 def _endpoints(status: PipelineStatus) -> Table:
-    table = make_table("endpoint", "pending", "failed", "state")
+    table = make_table("endpoint", "pending", "failed", "skipped", "state")
     for each in status.store.endpoints:
         state = Text("enabled", style="green")
         if each.disabled_at:
             state = Text(f"disabled since {moment(each.disabled_at)}", style="red")
+            state.append(describe_reason(each.disabled_reason), style="default")
         elif each.paused_until:
             state = Text(f"paused until {moment(each.paused_until)}", style="yellow")
         name = f"{each.id} {each.name}"
-        table.add_row(name, f"{each.pending:,}", f"{each.failed:,}", state)
+        counts = (each.pending, each.failed, each.skipped)
+        table.add_row(name, *(f"{number:,}" for number in counts), state)
     return table

@@ -11,6 +11,7 @@ from ingest.domain.counts import count
 from ingest.domain.durations import describe_seconds
 from ingest.domain.explanations import describe_key
 from ingest.domain.remedies.table import find_remedy, load_fault
+from ingest.store.events.endpoints import describe_limits, describe_reason
 
 #: Of each state: how it is marked, so that no colour alone says it.
 _TONES = {
@@ -28,6 +29,7 @@ _TONES = {
     "waiting": "busy",
     "rejected": "warn",
     "paused": "warn",
+    "skipped": "quiet",
     "undecodable": "bad",
     "open": "bad",
     "dead": "bad",
@@ -97,6 +99,8 @@ def make_environment() -> Environment:
         "fault_text": _fault_text,
         "fault_remedy": _fault_remedy,
         "key": describe_key,
+        "limits": describe_limits,
+        "disabled_reason": describe_reason,
         "number": "{:,.0f}".format,
     }
     environment.globals |= {"duration": _duration, "count": count}

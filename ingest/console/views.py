@@ -14,7 +14,11 @@ from ingest.domain.views import view_times
 from ingest.store.catalog.load import load_catalog
 from ingest.store.consents.read import load_consents
 from ingest.store.dead_letters.read import find_letter_of_import
-from ingest.store.events.delivery_pages import list_deliveries, parse_delivery_cursor
+from ingest.store.events.delivery_pages import (
+    DELIVERY_STATES,
+    list_deliveries,
+    parse_delivery_cursor,
+)
 from ingest.store.events.read import find_event, list_events
 from ingest.store.profiles.aliases import list_former_ids, load_aliases
 from ingest.store.profiles.profile_rows import load_profiles
@@ -192,18 +196,17 @@ async def show_profile(request: PageRequest) -> Page | Redirect:
 async def show_deliveries(request: PageRequest) -> Page:
     """List deliveries of events, the latest first."""
     before = request.find_parameter("before")
-    states = ("pending", "delivered", "failed")
     page = await request.services.read(
         partial(
             list_deliveries,
-            state=_choice(request, "state", states),
+            state=_choice(request, "state", DELIVERY_STATES),
             endpoint_id=_number(request, "endpoint"),
             before=parse_delivery_cursor(before) if before else None,
         )
     )
     values = {
         "page": page,
-        "states": states,
+        "states": DELIVERY_STATES,
         "asked": _query(request),
         "is_first": before is None,
     }

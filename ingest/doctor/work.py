@@ -13,7 +13,7 @@ from ingest.status.clocks import read_clocks
 from ingest.status.pipeline import StoreState, list_progress
 from ingest.store.database import Connection
 from ingest.store.dead_letters.read import Selection, list_letter_groups
-from ingest.store.events.endpoints import EndpointState
+from ingest.store.events.endpoints import EndpointState, describe_reason
 from ingest.store.partitions.states import PartitionState
 from ingest.store.profiles.phones import sample_phones
 from ingest.store.receipts.read import count_unlocated
@@ -210,12 +210,16 @@ def _check_dead_letters(connection: Connection) -> Finding:
 
 
 def _check_endpoints(endpoints: Sequence[EndpointState]) -> Finding:
-    disabled = [f"{one.id} ({one.name})" for one in endpoints if one.disabled_at]
+    disabled = [
+        f"{one.id} ({one.name}){describe_reason(one.disabled_reason)}"
+        for one in endpoints
+        if one.disabled_at
+    ]
     if disabled:
         return warn(
             "work.endpoints",
             f"disabled: {', '.join(disabled)}",
-            "They returned 410 Gone. Re-enable them with `penstock endpoint enable "
+            "No events are sent to them. Re-enable them with `penstock endpoint enable "
             "ID`, or remove their triggers from the catalog.",
         )
     return well("work.endpoints", f"{len(endpoints)}, none disabled")

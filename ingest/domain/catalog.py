@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from ingest.domain.consent import ConsentPolicy, is_guarding
+from ingest.domain.deliveries import CONCURRENCY
 from ingest.domain.imports import OnAmbiguous, Otherwise
 from ingest.domain.limits import DEFAULT_LIMITS, ProfileLimits
 
@@ -274,6 +275,16 @@ class Endpoint:
     #: Either this is empty or `queue` is.
     url: str = ""
     queue: str = ""
+    #: Requests per second, of all couriers together; None for any number (T5).
+    rate: float | None = None
+    #: Requests under way at once, of each courier.
+    concurrency: int = CONCURRENCY
+    #: Events that one request has, at most; None for one, which is no batch (T6).
+    batch: int | None = None
+    #: How long an event waits for others of its batch, such as `1s`.
+    linger: str = ""
+    #: How long every attempt may fail before it is disabled, such as `5d` (T7).
+    disable_after: str = ""
 
 
 #: Includes every member of a profile.
@@ -309,6 +320,10 @@ class Trigger:
     #: Of each profile at most one event: ever, or in a duration such as `24h`.
     once: bool = False
     every: str = ""
+    #: How long after the import its events are sent, such as `1h` (T4).
+    delay: str = ""
+    #: They are sent only if `when` still holds then.
+    recheck: bool = False
 
     @property
     def is_limited(self) -> bool:
@@ -351,6 +366,8 @@ class Catalog:
     suppressions: Mapping[int, SuppressionList] = field(default_factory=dict)
     #: The suppression lists that may have entries; None if there are none.
     suppression: "SuppressionRules | None" = None
+    #: Whether there is one whose events are sent later.
+    delayed: bool = False
     #: The accounts whose messages may raise statuses by a basis (C9).
     raising_accounts: frozenset[int] = frozenset()
     #: Changes of some statuses are recorded.

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
+
+from ingest.domain.intervals import parse_duration, to_timedelta
 
 _MINUTE = 60.0
 _HOUR = 60 * _MINUTE
@@ -23,7 +26,7 @@ SCHEDULE = (
 #: The share of a wait by which jitter may lengthen it.
 _JITTER = 0.2
 
-#: Deliveries under way at once, per endpoint.
+#: Requests under way at once, per endpoint that does not say.
 CONCURRENCY = 16
 #: Failures in a row, however many events each met, after which an endpoint counts as
 #: down.
@@ -32,6 +35,15 @@ _FIRST_PAUSE = 10.0
 _LONGEST_PAUSE = 15 * _MINUTE
 #: An endpoint that asks for more is asked again after this.
 _LONGEST_RETRY_AFTER = _HOUR
+
+
+class DisabledReason(StrEnum):
+    """Reasons for which an endpoint is disabled."""
+
+    #: It answered 410.
+    GONE = "gone"
+    #: Every attempt failed for as long as it says (T7).
+    FAILING = "failing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +96,13 @@ def pause(failures: int, retry_after: float | None, jitter: float) -> float | No
     return max(asked, doubled) or None
 
 
+def is_overdue(since: datetime | None, disable_after: str, now: datetime) -> bool:
+    """Tell whether every attempt has failed for `disable_after`, such as `5d` (T7)."""
+    if since is None or not disable_after:
+        return False
+    return since + to_timedelta(parse_duration(disable_after)) <= now
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointHealth:
     """Health of an endpoint, from the outcomes of simultaneous attempts.
@@ -109,14 +128,14 @@ class EndpointHealth:
         """Until when to leave the endpoint alone; None to go on."""
         return max(filter(None, (self.asked_until, self.down_until)), default=None)
 
-    def room(self, under_way: int) -> int:
+    def room(self, under_way: int, concurrency: int = CONCURRENCY) -> int:
         """Return how many attempts may begin while `under_way` others have not ended.
 
         Of an endpoint that counts as down, a single event asks whether it is up again.
         """
         if self.is_gone or self.paused_until or (self.failures and under_way):
             return 0
-        return 1 if self.failures >= BREAKER_FAILURES else CONCURRENCY - under_way
+        return 1 if self.failures >= BREAKER_FAILURES else concurrency - under_way
 
     def after(
         self, ended: Sequence[tuple[int, Attempt]], now: datetime, jitter: float

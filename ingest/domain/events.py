@@ -12,6 +12,7 @@ from ingest.domain.catalog import (
     Catalog,
     EventKind,
     Novelty,
+    Segment,
     Trigger,
     Workflow,
 )
@@ -31,6 +32,8 @@ class Cause(StrEnum):
     SWEEP = "sweep"
     #: A segment was built that announces its members.
     BUILD = "build"
+    #: An endpoint was disabled (T7).
+    ENDPOINT = "endpoint"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,8 @@ class Event:
     #: and these members, as they are now (T1).
     includes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     profile: Mapping[str, object] | None = None
+    #: The trigger that it waits for; None for what is sent at once (T4).
+    delayed_by: Trigger | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,8 +207,7 @@ def _tell(
     """Return the events of `facts` that anybody listens for."""
     sequence = 0
     for fact in facts:
-        listeners = audience.find_listeners(fact)
-        if listeners:
+        for listeners, delayed_by in audience.hear(fact):
             includes = audience.find_includes(listeners)
             yield Event(
                 id=uuid5(import_.import_id, str(sequence)),
@@ -217,6 +221,7 @@ def _tell(
                 traceparent=import_.traceparent,
                 includes=includes,
                 profile=audience.show(includes),
+                delayed_by=delayed_by,
             )
             sequence += 1
 
@@ -259,26 +264,39 @@ def derive_moves(
         return
     audience = _Audience(triggers, catalog, before, after, now)
     for sequence, fact in enumerate(_segment_facts(before, after)):
-        listeners = audience.find_listeners(fact)
-        if not listeners or fact.segment_id is None:
+        if fact.segment_id is None:
             continue
-        segment = catalog.segments[fact.segment_id]
-        # The same again if what wrote it is repeated.
-        name = (segment.id, segment.revision, after.id, due_at.isoformat(), fact.kind)
-        includes = audience.find_includes(listeners)
-        yield Event(
-            id=uuid5(_MOVED, "/".join(map(str, name))),
-            import_id=None,
-            database_id=after.database_id,
-            profile_id=after.id,
-            kind=fact.kind,
-            sequence=sequence,
-            detail=fact.detail,
-            listeners=listeners,
-            cause=cause,
-            includes=includes,
-            profile=audience.show(includes),
-        )
+        for listeners, delayed_by in audience.hear(fact):
+            includes = audience.find_includes(listeners)
+            segment = catalog.segments[fact.segment_id]
+            yield Event(
+                id=_name_move(segment, after.id, due_at, fact.kind, delayed_by),
+                import_id=None,
+                database_id=after.database_id,
+                profile_id=after.id,
+                kind=fact.kind,
+                sequence=sequence,
+                detail=fact.detail,
+                listeners=listeners,
+                cause=cause,
+                includes=includes,
+                profile=audience.show(includes),
+                delayed_by=delayed_by,
+            )
+
+
+def _name_move(
+    segment: Segment,
+    profile_id: str,
+    due_at: datetime,
+    kind: EventKind,
+    delayed_by: Trigger | None,
+) -> UUID:
+    """Return the id of a move: the same again if what wrote it is repeated."""
+    name = [segment.id, segment.revision, profile_id, due_at.isoformat(), kind]
+    if delayed_by is not None:
+        name.append(delayed_by.id)
+    return uuid5(_MOVED, "/".join(map(str, name)))
 
 
 _MOVES = frozenset({EventKind.SEGMENT_ENTERED, EventKind.SEGMENT_LEFT})
@@ -389,6 +407,38 @@ class _Audience:
         #: Of triggers with conditions that were asked already.
         self._known: dict[int, bool] = {}
         self._view: Mapping[str, object] | None = None
+
+    def hear(
+        self, fact: _Fact
+    ) -> Iterator[tuple[dict[int, tuple[int, ...]], Trigger | None]]:
+        """Yield who hears of a fact by one event, and whom that waits for.
+
+        A trigger with a delay has an event of its own: a receiver tells it from what
+        it got before by its id.
+        """
+        listeners = self.find_listeners(fact)
+        if self._catalog.delayed and listeners:
+            yield from self._part(listeners)
+        elif listeners:
+            yield listeners, None
+
+    def _part(
+        self, listeners: Mapping[int, tuple[int, ...]]
+    ) -> Iterator[tuple[dict[int, tuple[int, ...]], Trigger | None]]:
+        triggers = self._catalog.triggers
+        prompt: dict[int, tuple[int, ...]] = {}
+        delayed: list[tuple[int, Trigger]] = []
+        for endpoint_id, ids in listeners.items():
+            late = [triggers[id_] for id_ in ids if triggers[id_].delay]
+            delayed += [(endpoint_id, trigger) for trigger in late]
+            soon = tuple(id_ for id_ in ids if not triggers[id_].delay)
+            # A workflow has no triggers.
+            if soon or not ids:
+                prompt[endpoint_id] = soon
+        if prompt:
+            yield prompt, None
+        for endpoint_id, trigger in delayed:
+            yield {endpoint_id: (trigger.id,)}, trigger
 
     def find_listeners(self, fact: _Fact) -> dict[int, tuple[int, ...]]:
         """Return the triggers that hear of a fact, by their endpoints."""

@@ -57,6 +57,20 @@ def parse_duration(raw: object) -> Duration:
     return Duration(minutes=minutes) if minutes else Duration(years=number)
 
 
+def parse_bounded(raw: object, least: str, most: str) -> Duration:
+    """Read a duration from `least` to `most`, neither of them in years."""
+    duration = parse_duration(raw)
+    lowest, highest = parse_duration(least).minutes, parse_duration(most).minutes
+    if duration.years or not lowest <= duration.minutes <= highest:
+        raise InvalidValue(f"Out of range (from {least} to {most})")
+    return duration
+
+
+def to_timedelta(duration: Duration) -> timedelta:
+    """Return a duration that is not in years."""
+    return timedelta(minutes=duration.minutes)
+
+
 def to_microseconds(moment: datetime) -> int:
     """Return a moment as microseconds since 1970, UTC."""
     return (moment - EPOCH) // _MICROSECOND

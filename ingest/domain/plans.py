@@ -29,6 +29,8 @@ class Account:
     name: str
     #: Its messages in a queue may raise statuses by a basis (C9).
     raise_consent: bool = False
+    #: The endpoint that hears of others that are disabled; None for none (T7).
+    notify_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +114,7 @@ FILE_NAMES = {
     "default_resource_id": "default_resource",
     "endpoint_id": "endpoint",
     "forget_list_id": "forget",
+    "notify_id": "notify",
     "resource_id": "resource",
     "resource_ids": "resources",
     "segment_id": "segment",

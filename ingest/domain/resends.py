@@ -8,10 +8,15 @@ from msgspec import Struct
 
 
 class Resendable(StrEnum):
-    """The deliveries that are resent: pending ones are sent anyway."""
+    """The deliveries that are resent: pending ones are sent anyway.
+
+    Those that were skipped are resent only if somebody says so.
+    """
 
     FAILED = "failed"
     DELIVERED = "delivered"
+    SKIPPED = "skipped"
+    #: Those that failed, or were delivered.
     ALL = "all"
 
     @property

@@ -194,8 +194,19 @@ DEAD_LETTERS = Counter(
 DELIVERIES = Counter(
     "penstock_deliveries_total",
     "Delivery attempts, by state of the delivery afterward: delivered, pending, "
-    "failed.",
+    "failed; and deliveries that were skipped without one.",
     ["state"],
+)
+DELIVERY_BATCHES = Counter(
+    "penstock_delivery_batches_total",
+    "Attempts to deliver a batch of events, by state of its deliveries afterward: "
+    "delivered, pending, failed.",
+    ["state"],
+)
+ENDPOINTS_DISABLED = Counter(
+    "penstock_endpoints_disabled_total",
+    "Endpoints that were disabled, by reason: gone (410), failing.",
+    ["reason"],
 )
 DELIVERIES_WITHDRAWN = Counter(
     "penstock_deliveries_withdrawn_total",
@@ -292,9 +303,11 @@ _begin(DRY_RUNS, _STATES)
 _begin(UNDONE_PATHS, ("reversed", "kept", "cannot"))
 _begin(KEPT, ("newer", "ranked", "between"))
 _begin(MERGES, ("merged", "undone"))
-_begin(EVENTS_SKIPPED, ("once", "every"))
+_begin(EVENTS_SKIPPED, ("once", "every", "recheck"))
 _begin(SEGMENT_MOVES, ("sweep", "build"), ("entered", "left"))
-_begin(DELIVERIES, ("delivered", "pending", "failed"))
+_begin(DELIVERIES, ("delivered", "pending", "failed", "skipped"))
+_begin(DELIVERY_BATCHES, ("delivered", "pending", "failed"))
+_begin(ENDPOINTS_DISABLED, ("gone", "failing"))
 
 
 class Stopwatch:

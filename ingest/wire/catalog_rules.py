@@ -17,6 +17,11 @@ from ingest.domain.profile_merges import list_rules
 from ingest.wire.condition_rules import find_filter_faults
 from ingest.wire.suppression_rules import find_suppression_faults
 from ingest.wire.trigger_rules import endpoint_faults, trigger_faults
+from ingest.wire.trigger_rules import (
+    account_faults,
+    endpoint_faults,
+    trigger_faults,
+)
 
 #: One table of the file, as far as it is well shaped; its keys are the record's.
 TomlTable = Mapping[str, Any]
@@ -166,6 +171,9 @@ def _binding_faults(
 
 def _delivery_faults(tables: Mapping[str, Sequence[TomlTable]]) -> Iterator[Fault]:
     known = {name: _by_id(rows) for name, rows in tables.items()}
+    for index, account in enumerate(tables["accounts"]):
+        for key, message in account_faults(account, known):
+            yield _fault(f"accounts[{index}].{key}", message)
     for index, endpoint in enumerate(tables["endpoints"]):
         for key, message in endpoint_faults(endpoint, known):
             yield _fault(f"endpoints[{index}].{key}", message)

@@ -19,10 +19,12 @@ from ingest.domain.catalog import (
     SuppressionAction,
 )
 from ingest.domain.consent import REQUIREMENTS, ConsentPolicy
+from ingest.domain.deliveries import CONCURRENCY
 from ingest.domain.errors import InvalidValue
+from ingest.domain.event_batches import LARGEST_BATCH, parse_linger
 from ingest.domain.fields import parse as parse_value
 from ingest.domain.imports import OnAmbiguous, Otherwise
-from ingest.domain.intervals import parse_duration
+from ingest.domain.intervals import parse_bounded, parse_duration
 from ingest.domain.phones import REGIONS
 from ingest.domain.plans import FILE_NAMES
 from ingest.domain.statuses import DECIDED, STATUSES
@@ -65,6 +67,7 @@ _QUEUE = validate.Regexp(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z",
     error="Must be letters, digits, '.', '_', or '-' (at most 100).",
 )
+_RATE = validate.Range(min=0.1, max=10_000)
 _SOURCE = validate.Regexp(rf"{SOURCE}\Z", error=SOURCE_TEXT)
 _REGION = validate.OneOf(
     REGIONS, error="Must be a two-letter country code (ISO 3166), such as RU."
@@ -91,6 +94,31 @@ def _check_every(text: str) -> None:
     """Refuse what is no length of time."""
     try:
         parse_duration(text)
+    except InvalidValue as error:
+        raise ValidationError(f"{error}.") from error
+
+
+def _check_delay(text: str) -> None:
+    """Refuse what is no length of time that an event can wait (T4)."""
+    _check_bounded(text, "1m", "30d")
+
+
+def _check_disable_after(text: str) -> None:
+    """Refuse what is no length of time that an endpoint may fail (T7)."""
+    _check_bounded(text, "1h", "30d")
+
+
+def _check_bounded(text: str, least: str, most: str) -> None:
+    try:
+        parse_bounded(text, least, most)
+    except InvalidValue as error:
+        raise ValidationError(f"{error}.") from error
+
+
+def _check_linger(text: str) -> None:
+    """Refuse what is no length of time that a batch waits (T6)."""
+    try:
+        parse_linger(text)
     except InvalidValue as error:
         raise ValidationError(f"{error}.") from error
 
@@ -170,6 +198,7 @@ class AccountSchema(_TableSchema):
     id = _id()
     name = _text()
     raise_consent = _flag()
+    notify_id = _optional_id()
 
 
 class ResourceFieldSchema(_TableSchema):
@@ -284,6 +313,17 @@ class EndpointSchema(_TableSchema):
     name = _text()
     url = fields.String(load_default="", validate=_URL)
     queue = fields.String(load_default="", validate=_QUEUE)
+    rate = fields.Float(load_default=None, validate=_RATE)
+    concurrency = fields.Integer(
+        strict=True, load_default=CONCURRENCY, validate=validate.Range(min=1, max=256)
+    )
+    batch = fields.Integer(
+        strict=True,
+        load_default=None,
+        validate=validate.Range(min=1, max=LARGEST_BATCH),
+    )
+    linger = fields.String(load_default="", validate=_check_linger)
+    disable_after = fields.String(load_default="", validate=_check_disable_after)
 
 
 class TriggerSchema(_TableSchema):
@@ -306,6 +346,8 @@ class TriggerSchema(_TableSchema):
     include = _list(fields.String(validate=_TEXT))
     once = _flag()
     every = fields.String(load_default="", validate=_check_every)
+    delay = fields.String(load_default="", validate=_check_delay)
+    recheck = _flag()
 
 
 class WorkflowSchema(_TableSchema):

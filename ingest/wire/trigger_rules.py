@@ -59,6 +59,24 @@ def endpoint_faults(
         given = [key for key in ("url", "queue") if endpoint[key]]
         if len(given) != 1:
             yield "url", "Must have either url or queue."
+    if endpoint.get("batch") and endpoint.get("queue"):
+        yield "batch", "A queue gets one message for each event."
+    if endpoint.get("linger") and not endpoint.get("batch"):
+        yield "linger", "Must not be set unless batch is."
+
+
+def account_faults(
+    account: _Table, known: Mapping[str, Mapping[object, _Table]]
+) -> Iterator[_Finding]:
+    """Find what is wrong with whom an account notifies (T7)."""
+    notified = account.get("notify_id")
+    if notified is None:
+        return
+    endpoint = known["endpoints"].get(notified)
+    if endpoint is None:
+        yield "notify", f"{notified} is not declared."
+    elif endpoint.get("account_id", account.get("id")) != account.get("id"):
+        yield "notify", "Must belong to the account."
 
 
 def trigger_faults(
@@ -73,11 +91,20 @@ def trigger_faults(
     for key, events in _CONDITIONS.items():
         if event is not None and trigger.get(key) and event not in events:
             yield FILE_NAMES.get(key, key), f"Does not apply to the event {event}."
-    if trigger.get("once") and trigger.get("every"):
-        yield "every", "Must not be set if once is."
+    yield from _conflicts(trigger)
     yield from _elsewhere(trigger, known)
     for key, more in (("fields", _CONTACTS), ("include", _CONTACTS | _VIEWED)):
         yield from _unknown_fields(trigger, known["databases"], key, more)
+
+
+def _conflicts(trigger: _Table) -> Iterator[_Finding]:
+    """Find keys that do not go together, or not without others."""
+    if trigger.get("once") and trigger.get("every"):
+        yield "every", "Must not be set if once is."
+    if trigger.get("recheck"):
+        for key in ("when", "delay"):
+            if not trigger.get(key):
+                yield "recheck", f"Must not be set unless {key} is."
 
 
 def _elsewhere(

@@ -306,7 +306,7 @@ def test_events_are_resent_over_http(
         ({"endpoint_id": 1, "since": "soon"}, 400, ": since"),
         (
             {"endpoint_id": 1, "since": "2026-01-01", "state": "dead"},
-            *(400, "Unknown state (one of failed, delivered, all): state"),
+            *(400, "Unknown state (one of failed, delivered, skipped, all): state"),
         ),
         (
             {"endpoint_id": 1, "since": "2026-01-01", "from_id": "0" * 32},

@@ -147,7 +147,14 @@ def save_demo_catalog(connection: Connection) -> None:
             " ADD merge_limit integer, ADD times boolean, ADD sources jsonb,"
             " ADD consent text, ADD timezone text, ADD forget_list_id integer"
         )
-        connection.execute("ALTER TABLE accounts ADD raise_consent boolean")
+        connection.execute(
+            "ALTER TABLE accounts ADD raise_consent boolean, ADD notify_id integer"
+        )
+        connection.execute(
+            "ALTER TABLE endpoints ADD rate double precision, ADD concurrency integer,"
+            " ADD batch integer, ADD linger text, ADD disable_after text,"
+            " ADD failing_since timestamptz"
+        )
         connection.execute(
             "ALTER TABLE resources ADD consent text, ADD consent_requires text[],"
             " ADD consent_history boolean, ADD suppress_on text[],"
@@ -165,7 +172,7 @@ def save_demo_catalog(connection: Connection) -> None:
         connection.execute(
             'ALTER TABLE triggers ADD "when" json, ADD was json, ADD include text[],'
             " ADD statuses text[], ADD from_statuses text[], ADD once boolean,"
-            " ADD every text"
+            " ADD every text, ADD delay text, ADD recheck boolean"
         )
         connection.execute(
             "CREATE TABLE suppression_lists (id integer, account_id integer, name text,"
@@ -185,14 +192,19 @@ def save_demo_catalog(connection: Connection) -> None:
         )
         connection.execute(
             'ALTER TABLE triggers DROP "when", DROP was, DROP include,'
-            " DROP statuses, DROP from_statuses, DROP once, DROP every"
+            " DROP statuses, DROP from_statuses, DROP once, DROP every,"
+            " DROP delay, DROP recheck"
         )
         connection.execute(
             "ALTER TABLE databases DROP claims, DROP on_ambiguous, DROP merge_keys,"
             " DROP merge_blocked, DROP merge_limit, DROP times, DROP sources,"
             " DROP otherwise, DROP consent, DROP timezone, DROP forget_list_id"
         )
-        connection.execute("ALTER TABLE accounts DROP raise_consent")
+        connection.execute("ALTER TABLE accounts DROP raise_consent, DROP notify_id")
+        connection.execute(
+            "ALTER TABLE endpoints DROP rate, DROP concurrency, DROP batch,"
+            " DROP linger, DROP disable_after, DROP failing_since"
+        )
         connection.execute(
             "ALTER TABLE resources DROP consent, DROP consent_requires,"
             " DROP consent_history, DROP suppress_on, DROP suppress_list_id"

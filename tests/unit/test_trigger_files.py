@@ -131,6 +131,29 @@ queue = "crm-events"
             "resource: Must list the database of the trigger in its databases.",
             id="a resource that is not bound",
         ),
+        pytest.param(
+            'event = "import"\ndelay = "1 hour"',
+            "delay: Must be a duration (such as 15m, 36h, 7d, 2w, or 18y).",
+            id="a delay that is none",
+        ),
+        *(
+            pytest.param(
+                f'event = "import"\ndelay = "{delay}"',
+                "delay: Out of range (from 1m to 30d).",
+                id=f"a delay of {delay}",
+            )
+            for delay in ("31d", "1y", "721h")
+        ),
+        pytest.param(
+            'event = "import"\ndelay = "1h"\nrecheck = true',
+            "recheck: Must not be set unless when is.",
+            id="a recheck of nothing",
+        ),
+        pytest.param(
+            'event = "import"\nwhen = {field = "tier", eq = "a"}\nrecheck = true',
+            "recheck: Must not be set unless delay is.",
+            id="a recheck at once",
+        ),
     ],
 )
 def test_a_bad_trigger_is_refused_with_its_path(lines: str, fault: str) -> None:
@@ -307,3 +330,98 @@ def test_what_a_trigger_cannot_ask_for_is_named(
     (found,) = faults(TRIGGER + f'event = "{event}"\n{key}\n')
 
     assert found.startswith(fault)
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        pytest.param("rate = 0", "rate: Must be greater", id="no rate"),
+        pytest.param("rate = nan", "rate: Special numeric values", id="no number"),
+        pytest.param("rate = 10001", "rate: Must be greater", id="a high rate"),
+        pytest.param("concurrency = 0", "concurrency: Must be", id="none at once"),
+        pytest.param("concurrency = 257", "concurrency: Must be", id="many at once"),
+        pytest.param("batch = 0", "batch: Must be", id="no batch"),
+        pytest.param("batch = 1001", "batch: Must be", id="a large batch"),
+        pytest.param(
+            'batch = 10\nlinger = "61s"',
+            "linger: Must be seconds (from 1s to 60s).",
+            id="a long linger",
+        ),
+        pytest.param(
+            'batch = 10\nlinger = "1m"',
+            "linger: Must be seconds (from 1s to 60s).",
+            id="a linger in minutes",
+        ),
+        pytest.param(
+            'linger = "1s"',
+            "linger: Must not be set unless batch is.",
+            id="a linger of no batch",
+        ),
+        pytest.param(
+            'disable_after = "59m"',
+            "disable_after: Out of range (from 1h to 30d).",
+            id="disabled soon",
+        ),
+        pytest.param(
+            'disable_after = "1y"',
+            "disable_after: Out of range (from 1h to 30d).",
+            id="disabled late",
+        ),
+    ],
+)
+@pytest.mark.fact("TR.5-keys", "TR.6-keys", "TR.7-keys")
+def test_limits_of_an_endpoint_are_refused_with_their_path(
+    lines: str, fault: str
+) -> None:
+    (said,) = faults(f"{HEAD}\n{lines}")
+
+    assert said.startswith(f"endpoints[0].{fault}")
+
+
+@pytest.mark.fact("TR.6-keys")
+def test_a_queue_has_no_batches() -> None:
+    text = f'{HEAD}\n[[endpoints]]\nid = 2\naccount = 1\nname = "x"\nqueue = "q"\n'
+
+    assert faults(f"{text}batch = 10") == [
+        "endpoints[1].batch: A queue gets one message for each event."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("head", "fault"),
+    [
+        pytest.param(
+            HEAD.replace("id = 1\n", "id = 1\nnotify = 5\n", 1),
+            "accounts[0].notify: 5 is not declared.",
+            id="unknown",
+        ),
+        pytest.param(
+            HEAD.replace("id = 2\n", "id = 2\nnotify = 1\n", 1),
+            "accounts[1].notify: Must belong to the account.",
+            id="of another account",
+        ),
+    ],
+)
+@pytest.mark.fact("TR.7-keys")
+def test_an_account_notifies_an_endpoint_of_its_own(head: str, fault: str) -> None:
+    assert faults(head) == [fault]
+
+
+@pytest.mark.fact("TR.4-delay", "TR.5-keys", "TR.6-keys", "TR.7-keys")
+def test_limits_are_read_and_written() -> None:
+    text = TRIGGER.replace("id = 1\n", "id = 1\nnotify = 1\n", 1).replace(
+        'url = "https://crm.test/in"\n',
+        'url = "https://crm.test/in"\nrate = 50\nconcurrency = 4\nbatch = 100\n'
+        'linger = "2s"\ndisable_after = "5d"\n',
+    )
+    text += 'event = "import"\ndelay = "1h"\nrecheck = true\n'
+    text += 'when = {field = "tier", eq = "a"}'
+    declared = load_catalog_file(text.encode())
+
+    assert declared.accounts[1].notify_id == 1
+    assert declared.endpoints[1] == make_endpoint(
+        rate=50.0, concurrency=4, batch=100, linger="2s", disable_after="5d"
+    )
+    assert declared.triggers[1].delay == "1h"
+    assert declared.triggers[1].recheck
+    assert load_catalog_file(dump_catalog_file(declared).encode()) == declared

@@ -67,7 +67,7 @@ class ResendResource:
         place = await self._intake.readers.read(find)
         if place is None:
             raise NotFound("Event not found", "event_id")
-        check_right(token, place.database_id, Scope.ADMIN)
+        check_right(token, place.database_id or _ANY, Scope.ADMIN)
         resend = partial(
             resend_event,
             event_id=asked.event_id,

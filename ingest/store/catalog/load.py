@@ -166,6 +166,7 @@ def load_catalog(
             declared.suppressions.values(), databases, resources
         ),
         limited=any(one.is_limited for one in declared.triggers.values()),
+        delayed=any(one.delay for one in declared.triggers.values()),
         conditions=compile_triggers(
             declared.triggers.values(), declared.segments, databases, resources
         ),

@@ -21,13 +21,15 @@ def save_accounts(connection: Connection, declared: DeclaredCatalog) -> None:
     execute_rows(
         connection,
         """
-        INSERT INTO accounts (id, name, raise_consent)
-        SELECT id, name, raise_consent
+        INSERT INTO accounts (id, name, raise_consent, notify_id)
+        SELECT id, name, raise_consent, notify_id
           FROM jsonb_to_recordset(%(rows)s::jsonb)
-               AS declared (id integer, name text, raise_consent boolean)
+               AS declared (id integer, name text, raise_consent boolean,
+                            notify_id integer)
             ON CONFLICT (id) DO UPDATE
            SET name = excluded.name,
-               raise_consent = excluded.raise_consent
+               raise_consent = excluded.raise_consent,
+               notify_id = excluded.notify_id
         """,
         [to_row(each) for each in declared.accounts.values()],
     )

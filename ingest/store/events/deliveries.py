@@ -7,7 +7,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row, dict_row
 
-from ingest.domain.deliveries import Attempt
+from ingest.domain.deliveries import CONCURRENCY, Attempt
 from ingest.store.database import Connection
 from ingest.store.rows import execute_rows
 
@@ -22,6 +22,12 @@ class Target:
     secret: str
     #: Failures in a row.
     failures: int
+    #: As they are declared.
+    rate: float | None = None
+    concurrency: int = CONCURRENCY
+    batch: int | None = None
+    linger: str = ""
+    disable_after: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +42,9 @@ class Delivery:
     resent_after: int
     #: None if no import caused it.
     import_id: UUID | None
-    database_id: int
-    profile_id: str
+    #: None of what is of no profile.
+    database_id: int | None
+    profile_id: str | None
     kind: str
     sequence: int
     #: What it is in order with at its endpoint, and its place there; None of what the
@@ -52,6 +59,10 @@ class Delivery:
     include: Sequence[str] | None = None
     #: The trace context of its import, if a producer sent one.
     traceparent: str | None = None
+    #: The condition of its trigger is judged again before it is sent (T4).
+    recheck: bool = False
+    #: The request that it is sent with, at each attempt (T6).
+    batch_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +90,8 @@ def find_targets(connection: Connection) -> list[Target]:
         connection.cursor(row_factory=class_row(Target))
         .execute(
             """
-        SELECT id, url, queue, secret, failures
+        SELECT id, url, queue, secret, failures, rate, concurrency, batch, linger,
+               disable_after
           FROM endpoints
          WHERE disabled_at IS NULL
            AND (paused_until IS NULL OR paused_until <= now())
@@ -112,6 +124,7 @@ _CLAIM = """
           WHERE endpoint_id = %(endpoint)s
             AND state = 'pending'
             AND next_attempt_at <= now()
+            AND (batch_id IS NULL OR NOT %(batched)s)
           ORDER BY next_attempt_at
           LIMIT %(look)s
             FOR UPDATE SKIP LOCKED
@@ -134,18 +147,20 @@ _CLAIM = """
     ), taken AS (
          UPDATE deliveries
             SET next_attempt_at = greatest(blocked_until, now()) + %(lease)s,
-                blocked = blocked_until IS NOT NULL
+                blocked = blocked_until IS NOT NULL,
+                -- By itself it is no longer the member of a batch.
+                batch_id = NULL
            FROM placed
           WHERE deliveries.event_id = placed.event_id
             AND deliveries.endpoint_id = placed.endpoint_id
             AND (blocked_until IS NOT NULL OR place <= %(count)s)
          RETURNING deliveries.event_id, trigger_ids, include, attempts, resent_after,
-                   blocked, due_at, deliveries.profile_key
+                   blocked, due_at, deliveries.profile_key, recheck
     )
     SELECT blocked, profile_key, taken.event_id, %(endpoint)s AS endpoint_id,
            trigger_ids, attempts, resent_after, import_id, database_id, profile_id,
            kind, sequence, profile_sequence, detail, created_at, traceparent, profile,
-           include
+           include, recheck
       FROM taken
       LEFT JOIN events ON events.id = taken.event_id AND NOT blocked
      ORDER BY due_at, profile_sequence, created_at, import_id, sequence
@@ -153,7 +168,12 @@ _CLAIM = """
 
 
 def claim_deliveries(
-    connection: Connection, endpoint_id: int, count: int, lease: timedelta
+    connection: Connection,
+    endpoint_id: int,
+    count: int,
+    lease: timedelta,
+    *,
+    batched: bool = False,
 ) -> list[Delivery]:
     """Take up to `count` deliveries that are due at an endpoint, the oldest first.
 
@@ -161,7 +181,8 @@ def claim_deliveries(
     wait until that is delivered or given up.
 
     Nobody else is given them until `lease` is over. Should we crash before we record
-    what came of them, they are due again then.
+    what came of them, they are due again then. An endpoint that gets batches
+    (`batched`) gets those that are in one with it: `claim_batch`.
     """
     claimed: list[Delivery] = []
     look = count
@@ -171,6 +192,7 @@ def claim_deliveries(
             "count": count - len(claimed),
             "look": look,
             "lease": lease,
+            "batched": batched,
         }
         rows = connection.cursor(row_factory=dict_row).execute(_CLAIM, asked).fetchall()
         blocked = set()

@@ -11,6 +11,8 @@ from psycopg.sql import SQL, Literal
 from ingest.domain.errors import InvalidValue
 from ingest.store.database import Connection
 
+#: The states of deliveries.
+DELIVERY_STATES = ("pending", "delivered", "failed", "skipped")
 #: Events that one page with a filter looks at, at most.
 LOOKED_AT = 5000
 _MOMENT = "%Y%m%dT%H%M%S.%f"
@@ -23,15 +25,16 @@ class DeliveryLine:
     event_id: UUID
     #: None if no import caused it.
     import_id: UUID | None
-    database_id: int
-    profile_id: str
+    #: None of what is of no profile.
+    database_id: int | None
+    profile_id: str | None
     kind: str
     #: Its place among the events of its profile; None if an earlier release wrote it.
     profile_sequence: int | None
     created_at: datetime
     endpoint_id: int
     endpoint: str
-    #: `pending`, `delivered` or `failed`.
+    #: `pending`, `delivered`, `failed` or `skipped`.
     state: str
     attempts: int
     #: When it is due; once it is given up, when it last was.
@@ -89,8 +92,8 @@ def list_deliveries(
 ) -> DeliveryPage:
     """Return a page of deliveries by the time of their event, the latest first.
 
-    Those of one state, `pending` or `failed`, come by when they are due, the furthest
-    first: what has failed most often is tried again last. Others are looked for among
+    Those of one state, but `delivered`, come by when they are due, the furthest first:
+    what has failed most often is tried again last. Others are looked for among
     the LOOKED_AT events before the cursor.
     """
     begin = before or _END
@@ -161,7 +164,7 @@ _LATEST = """
      ORDER BY looked_at.created_at DESC, looked_at.id DESC, endpoint_id DESC
      LIMIT %(limit)s
     """
-#: A range an endpoint, of deliveries_due or deliveries_failed. These are partial: the
+#: A range an endpoint, of deliveries_due, _failed or _skipped. These are partial: the
 #: state is a literal, since a parameter could not be held against their conditions.
 _OF_STATE = """
     SELECT next_attempt_at, event_id, endpoints.id
@@ -182,5 +185,5 @@ _OF_STATE = """
     """
 _BY_STATE = {
     state: SQL(_OF_STATE).format(state=Literal(state))
-    for state in ("pending", "failed")
+    for state in ("pending", "failed", "skipped")
 }

@@ -6,6 +6,7 @@ from datetime import datetime
 from psycopg import Cursor
 from psycopg.rows import class_row
 
+from ingest.domain.deliveries import CONCURRENCY, DisabledReason
 from ingest.store.catalog.load import bump_version
 from ingest.store.database import Connection
 from ingest.store.events.deliveries import Target
@@ -26,10 +27,44 @@ class EndpointState:
     failures: int
     paused_until: datetime | None
     disabled_at: datetime | None
+    #: `gone` or `failing`; empty unless it is disabled.
+    disabled_reason: str
+    #: Every attempt since then has failed; known if it declares `disable_after`.
+    failing_since: datetime | None
+    #: As they are declared.
+    rate: float | None
+    concurrency: int
+    batch: int | None
+    linger: str
+    disable_after: str
     #: Deliveries, MAX_COUNTED at most, and when the event of the oldest happened.
     pending: int
     oldest_pending_at: datetime | None
     failed: int
+    skipped: int
+
+
+def describe_reason(reason: str) -> str:
+    """Return why an endpoint is disabled, to be said after that it is."""
+    words = {
+        DisabledReason.GONE.value: " (it returned 410 Gone)",
+        DisabledReason.FAILING.value: " (every attempt failed)",
+    }
+    return words.get(reason, "")
+
+
+def describe_limits(state: EndpointState) -> str:
+    """Return what an endpoint declares of how it gets events; empty for nothing."""
+    limits = []
+    if state.rate is not None:
+        limits.append(f"{state.rate:g} requests/s")
+    if state.concurrency != CONCURRENCY:
+        limits.append(f"{state.concurrency} at once")
+    if state.batch is not None:
+        limits.append(f"batches of {state.batch}")
+    if state.disable_after:
+        limits.append(f"disabled after {state.disable_after}")
+    return ", ".join(limits)
 
 
 def record_failures(
@@ -54,23 +89,6 @@ def record_failures(
     )
 
 
-def disable_endpoint(connection: Connection, endpoint_id: int, now: datetime) -> None:
-    """Deliver nothing more there, and write no more events for it alone.
-
-    What is pending stays, should it be enabled again.
-    """
-    with connection.transaction():
-        connection.execute(
-            """
-            UPDATE endpoints
-               SET disabled_at = %(now)s
-             WHERE id = %(id)s AND disabled_at IS NULL
-            """,
-            {"id": endpoint_id, "now": now},
-        )
-        bump_version(connection)
-
-
 def enable_endpoint(
     connection: Connection, endpoint_id: int, *, retry_failed: bool
 ) -> bool:
@@ -82,7 +100,8 @@ def enable_endpoint(
         enabled = connection.execute(
             """
             UPDATE endpoints
-               SET disabled_at = NULL, failures = 0, paused_until = NULL
+               SET disabled_at = NULL, disabled_reason = '', failing_since = NULL,
+                   failures = 0, paused_until = NULL
              WHERE id = %(id)s
             """,
             {"id": endpoint_id},
@@ -115,7 +134,8 @@ def find_target(connection: Connection, endpoint_id: int) -> Target | None:
         connection.cursor(row_factory=class_row(Target))
         .execute(
             """
-            SELECT id, url, queue, secret, failures
+            SELECT id, url, queue, secret, failures, rate, concurrency, batch, linger,
+                   disable_after
               FROM endpoints
              WHERE id = %(id)s
             """,
@@ -130,6 +150,9 @@ def select_endpoints(connection: Connection) -> Cursor[EndpointState]:
     return connection.cursor(row_factory=class_row(EndpointState)).execute(
         """
         SELECT id, name, url || queue AS target, failures, disabled_at,
+               CASE WHEN disabled_at IS NULL THEN '' ELSE disabled_reason END
+               AS disabled_reason,
+               failing_since, rate, concurrency, batch, linger, disable_after,
                CASE WHEN paused_until > now() THEN paused_until END AS paused_until,
                waiting.pending, waiting.oldest_pending_at,
                (SELECT count(*)
@@ -137,7 +160,13 @@ def select_endpoints(connection: Connection) -> Cursor[EndpointState]:
                           FROM deliveries
                          WHERE endpoint_id = endpoints.id
                            AND state = 'failed'
-                         LIMIT %(most)s) AS first) AS failed
+                         LIMIT %(most)s) AS first) AS failed,
+               (SELECT count(*)
+                  FROM (SELECT
+                          FROM deliveries
+                         WHERE endpoint_id = endpoints.id
+                           AND state = 'skipped'
+                         LIMIT %(most)s) AS first) AS skipped
           FROM endpoints
          CROSS JOIN LATERAL (
                SELECT count(*) AS pending, min(events.created_at) AS oldest_pending_at

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import orjson
 
 from ingest.domain.events import Event
+from ingest.domain.intervals import parse_duration, to_timedelta
 from ingest.store.database import Connection
 from ingest.store.rows import execute_rows
 
@@ -14,7 +16,7 @@ from ingest.store.rows import execute_rows
 def insert_events(
     connection: Connection, events: Sequence[Event], now: datetime
 ) -> None:
-    """Write `events` and what is to be delivered of them, due at once.
+    """Write `events` and what is to be delivered of them, due at once or later.
 
     `events` stand in the order applied, and are numbered in it. Must run in the
     transaction of their import, which holds the locks of their profiles until it
@@ -31,10 +33,12 @@ def insert_events(
                     AS (id uuid, import_id uuid, database_id integer,
                         profile_id text, kind text, sequence integer,
                         detail jsonb, traceparent text, cause text,
-                        profile jsonb, listeners jsonb)
+                        profile jsonb, listeners jsonb, delayed_until timestamptz,
+                        recheck boolean, waits_for integer)
                     ) WITH ORDINALITY
                     AS fresh (id, import_id, database_id, profile_id, kind, sequence,
-                              detail, traceparent, cause, profile, listeners, place)
+                              detail, traceparent, cause, profile, listeners,
+                              delayed_until, recheck, waits_for, place)
               ORDER BY place
         ), numbered AS (
              SELECT nextval('events_profile_sequence') AS profile_sequence, ordered.*
@@ -49,9 +53,13 @@ def insert_events(
         )
         INSERT INTO deliveries (event_id, endpoint_id, profile_key,
                                 profile_sequence, trigger_ids, include,
-                                next_attempt_at)
-        SELECT id, listener.endpoint_id, database_id || ':' || profile_id,
-               profile_sequence, listener.trigger_ids, listener.include, %(now)s
+                                next_attempt_at, delayed_until, recheck)
+        SELECT id, listener.endpoint_id,
+               -- Who waits for one trigger holds nobody else up.
+               database_id || ':' || profile_id || coalesce('/' || waits_for, ''),
+               profile_sequence, listener.trigger_ids, listener.include,
+               coalesce(delayed_until, %(now)s), delayed_until,
+               coalesce(recheck, false)
           FROM numbered
          CROSS JOIN LATERAL jsonb_to_recordset(listeners)
                AS listener (endpoint_id integer, trigger_ids integer[],
@@ -59,7 +67,7 @@ def insert_events(
         """,
         events,
         now,
-        _dump,
+        partial(_dump, now=now),
     )
 
 
@@ -84,7 +92,10 @@ def withdraw_deliveries(connection: Connection, import_ids: Sequence[UUID]) -> i
                 WHERE import_id = ANY(%(ids)s::uuid[])
                   AND state = 'pending'
                   AND attempts = 0
-                  AND (next_attempt_at <= now() OR blocked)),
+                  AND (next_attempt_at <= now() OR blocked
+                       OR next_attempt_at = delayed_until)
+                  -- A receiver may know of one that is in a batch.
+                  AND batch_id IS NULL),
                dropped AS (
                DELETE FROM deliveries
                 USING waiting
@@ -99,11 +110,11 @@ def withdraw_deliveries(connection: Connection, import_ids: Sequence[UUID]) -> i
     return int(row[0]) if row else 0
 
 
-def _dump(events: Sequence[Event]) -> bytes:
-    return orjson.dumps([_row(event) for event in events])
+def _dump(events: Sequence[Event], now: datetime) -> bytes:
+    return orjson.dumps([_row(event, now) for event in events])
 
 
-def _row(event: Event) -> dict[str, object]:
+def _row(event: Event, now: datetime) -> dict[str, object]:
     row: dict[str, object] = {
         "id": event.id,
         "import_id": event.import_id,
@@ -121,6 +132,11 @@ def _row(event: Event) -> dict[str, object]:
     }
     if event.profile is not None:
         row["profile"] = event.profile
+    if event.delayed_by is not None:
+        delay = to_timedelta(parse_duration(event.delayed_by.delay))
+        row["delayed_until"] = now + delay
+        row["recheck"] = event.delayed_by.recheck
+        row["waits_for"] = event.delayed_by.id
     return row
 
 
@@ -134,8 +150,20 @@ def _listener(
 
 
 def drop_events(connection: Connection, before: datetime) -> int:
-    """Drop the events from before `before` with their deliveries; return how many."""
+    """Drop the events from before `before` with their deliveries; return how many.
+
+    One that waits for its time is as old as that time.
+    """
     dropped = connection.execute(
-        "DELETE FROM events WHERE created_at < %(before)s", {"before": before}
+        """
+        DELETE FROM events
+         WHERE created_at < %(before)s
+           AND NOT EXISTS (SELECT
+                             FROM deliveries
+                            WHERE event_id = events.id
+                              AND state = 'pending'
+                              AND delayed_until >= %(before)s)
+        """,
+        {"before": before},
     )
     return dropped.rowcount

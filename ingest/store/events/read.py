@@ -37,6 +37,12 @@ class EventDelivery:
     delivered_at: datetime | None
     #: It waits for an earlier event of its profile to be delivered or given up.
     blocked: bool
+    #: Nobody attempts it before; None for what is sent at once.
+    delayed_until: datetime | None = None
+    #: It is skipped if the condition of its trigger no longer holds then.
+    recheck: bool = False
+    #: The ID under which it is sent with others; None for one that is sent alone.
+    batch_id: UUID | None = None
     attempts: Sequence[AttemptRecord] = ()
 
 
@@ -47,8 +53,9 @@ class EventRecord:
     id: UUID
     #: None if no import caused it.
     import_id: UUID | None
-    database_id: int
-    profile_id: str
+    #: None of what is of no profile.
+    database_id: int | None
+    profile_id: str | None
     kind: str
     #: Its place among the events of its import.
     sequence: int
@@ -56,7 +63,7 @@ class EventRecord:
     profile_sequence: int | None
     detail: Mapping[str, object]
     created_at: datetime
-    #: `import`, `sweep`, or `build`.
+    #: `import`, `sweep`, `build`, or `endpoint`.
     cause: str
     deliveries: Sequence[EventDelivery] = ()
 
@@ -106,7 +113,8 @@ def _deliver(connection: Connection, event: EventRecord) -> EventRecord:
                           FROM workflows
                          WHERE workflows.id = %(workflow_id)s) AS triggers,
                state, next_attempt_at, delivered_at,
-               blocked AND state = 'pending' AS blocked
+               blocked AND state = 'pending' AS blocked,
+               delayed_until, recheck, batch_id
           FROM deliveries
           JOIN endpoints ON endpoints.id = deliveries.endpoint_id
          WHERE event_id = %(event_id)s

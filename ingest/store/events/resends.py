@@ -60,7 +60,9 @@ _RESEND = """
     ), resent AS (
          UPDATE deliveries
             SET state = 'pending', next_attempt_at = now(), blocked = false,
-                delivered_at = NULL, resent_after = attempts
+                delivered_at = NULL, resent_after = attempts,
+                -- Whoever resends it wants it sent, by itself or in another batch.
+                recheck = false, batch_id = NULL
            FROM chosen
           WHERE deliveries.event_id = chosen.event_id
             AND deliveries.endpoint_id = %(endpoint)s
@@ -133,7 +135,8 @@ def resend_event(
             """
             UPDATE deliveries
                SET state = 'pending', next_attempt_at = now(), blocked = false,
-                   delivered_at = NULL, resent_after = attempts
+                   delivered_at = NULL, resent_after = attempts,
+                   recheck = false, batch_id = NULL
              WHERE event_id = %(event)s
                AND (%(endpoint)s::integer IS NULL OR endpoint_id = %(endpoint)s)
                AND state = ANY(%(states)s)
@@ -141,7 +144,7 @@ def resend_event(
             {
                 "event": event_id,
                 "endpoint": endpoint_id,
-                "states": Resendable.ALL.states,
+                "states": [*Resendable.ALL.states, *Resendable.SKIPPED.states],
             },
         )
     return resent.rowcount
@@ -150,7 +153,8 @@ def resend_event(
 class EventPlace(Struct, frozen=True, kw_only=True):
     """The database of an event, and when it happened."""
 
-    database_id: int
+    #: None of what is of no profile.
+    database_id: int | None
     created_at: datetime
 
 
