@@ -12,6 +12,7 @@ from ingest.store.events import endpoints
 from ingest.store.events.endpoints import (
     EndpointState,
     describe_limits,
+    describe_pending,
     describe_reason,
 )
 
@@ -37,6 +38,7 @@ def _document(state: EndpointState) -> dict[str, object]:
         "name": state.name,
         "target": state.target,
         "pending": state.pending,
+        "delayed": state.delayed,
         "failed": state.failed,
         "skipped": state.skipped,
         "rate": state.rate,
@@ -56,7 +58,7 @@ def _row(state: EndpointState) -> tuple[str, ...]:
         str(state.id),
         state.name,
         state.target,
-        str(state.pending),
+        describe_pending(state),
         str(state.failed),
         str(state.skipped),
         describe_limits(state),

@@ -12,7 +12,7 @@ from ingest.commands.outputs import color_of, make_table, moment
 from ingest.domain.durations import age_seconds, describe_seconds
 from ingest.domain.flow import describe_drain
 from ingest.status.pipeline import PipelineStatus
-from ingest.store.events.endpoints import describe_reason
+from ingest.store.events.endpoints import describe_pending, describe_reason
 
 
 def status_document(status: PipelineStatus, now: datetime) -> dict[str, object]:
@@ -103,6 +103,6 @@ def _endpoints(status: PipelineStatus) -> Table:
         elif each.paused_until:
             state = Text(f"paused until {moment(each.paused_until)}", style="yellow")
         name = f"{each.id} {each.name}"
-        counts = (each.pending, each.failed, each.skipped)
-        table.add_row(name, *(f"{number:,}" for number in counts), state)
+        counts = (f"{each.failed:,}", f"{each.skipped:,}")
+        table.add_row(name, describe_pending(each), *counts, state)
     return table

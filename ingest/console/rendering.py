@@ -11,7 +11,11 @@ from ingest.domain.counts import count
 from ingest.domain.durations import describe_seconds
 from ingest.domain.explanations import describe_key
 from ingest.domain.remedies.table import find_remedy, load_fault
-from ingest.store.events.endpoints import describe_limits, describe_reason
+from ingest.store.events.endpoints import (
+    describe_limits,
+    describe_pending,
+    describe_reason,
+)
 
 #: Of each state: how it is marked, so that no colour alone says it.
 _TONES = {
@@ -100,6 +104,7 @@ def make_environment() -> Environment:
         "fault_remedy": _fault_remedy,
         "key": describe_key,
         "limits": describe_limits,
+        "pending": describe_pending,
         "disabled_reason": describe_reason,
         "number": "{:,.0f}".format,
     }

@@ -188,7 +188,7 @@ SUPPRESSION_WORK = _family(
 )
 ENDPOINT_DISABLED = _family(
     "endpoint_disabled",
-    "1 if the endpoint is disabled because it returned 410.",
+    "1 if the endpoint is disabled: it returned 410, or failed for too long.",
     "endpoint",
 )
 ENDPOINT_FAILURES = _family(

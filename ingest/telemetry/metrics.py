@@ -169,7 +169,7 @@ ORPHAN_KEYS = Counter(
 EVENTS_SKIPPED = Counter(
     "penstock_events_skipped_total",
     "Events that were not sent because their trigger fires once for a profile, or once"
-    " in a while.",
+    " in a while, or its condition no longer held: once, every, recheck.",
     ["reason"],
 )
 SEGMENT_MOVES = Counter(

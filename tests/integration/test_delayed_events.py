@@ -114,6 +114,10 @@ def test_a_delayed_event_is_one_of_its_own_and_holds_up_no_other(
         """
     ).fetchall()
     assert waits == [(2, 3600, True)] * 2 + [(3, 30 * 86_400, True)] * 2
+    # They are late for nobody.
+    (endpoint,) = select_endpoints(connection).fetchall()
+    assert (endpoint.pending, endpoint.delayed) == (0, 4)
+    assert endpoint.oldest_pending_at is None
 
     pass_time(connection)
     courier.wake()

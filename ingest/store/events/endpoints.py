@@ -37,9 +37,11 @@ class EndpointState:
     batch: int | None
     linger: str
     disable_after: str
-    #: Deliveries, MAX_COUNTED at most, and when the event of the oldest happened.
+    #: Deliveries, MAX_COUNTED at most, and since when the oldest might be sent.
     pending: int
     oldest_pending_at: datetime | None
+    #: Those whose time has not come (T4), and are not pending here.
+    delayed: int
     failed: int
     skipped: int
 
@@ -51,6 +53,12 @@ def describe_reason(reason: str) -> str:
         DisabledReason.FAILING.value: " (every attempt failed)",
     }
     return words.get(reason, "")
+
+
+def describe_pending(state: EndpointState) -> str:
+    """Return how many deliveries are pending, and how many wait for their time."""
+    delayed = f" + {state.delayed:,} delayed" if state.delayed else ""
+    return f"{state.pending:,}{delayed}"
 
 
 def describe_limits(state: EndpointState) -> str:
@@ -154,7 +162,7 @@ def select_endpoints(connection: Connection) -> Cursor[EndpointState]:
                AS disabled_reason,
                failing_since, rate, concurrency, batch, linger, disable_after,
                CASE WHEN paused_until > now() THEN paused_until END AS paused_until,
-               waiting.pending, waiting.oldest_pending_at,
+               waiting.pending, waiting.oldest_pending_at, waiting.delayed,
                (SELECT count(*)
                   FROM (SELECT
                           FROM deliveries
@@ -169,8 +177,12 @@ def select_endpoints(connection: Connection) -> Cursor[EndpointState]:
                          LIMIT %(most)s) AS first) AS skipped
           FROM endpoints
          CROSS JOIN LATERAL (
-               SELECT count(*) AS pending, min(events.created_at) AS oldest_pending_at
-                 FROM (SELECT event_id
+               SELECT count(*) FILTER (WHERE NOT is_delayed) AS pending,
+                      count(*) FILTER (WHERE is_delayed) AS delayed,
+                      min(coalesce(delayed_until, events.created_at))
+                          FILTER (WHERE NOT is_delayed) AS oldest_pending_at
+                 FROM (SELECT event_id, delayed_until,
+                              coalesce(delayed_until > now(), false) AS is_delayed
                          FROM deliveries
                         WHERE endpoint_id = endpoints.id
                           AND state = 'pending'
