@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
+#: How long lanes are waited for that do not end in time.
+_CANCEL_SECONDS = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class _Running:
@@ -107,6 +110,9 @@ class Dispatcher:
             await asyncio.wait(tasks, timeout=TIMEOUT_SECONDS)
         for task in tasks:
             task.cancel()
+        if tasks:
+            # They end at once, but for what a thread of theirs does.
+            await asyncio.wait(tasks, timeout=_CANCEL_SECONDS)
 
     def _start_visit(self) -> None:
         if self._stopping:

@@ -127,7 +127,7 @@ class Collector:
                 break
             batch_id = name_batch(each.event_id for each in members)
             ids = [each.event_id for each in members]
-            form_batch(connection, target.id, ids, batch_id)
+            form_batch(connection, target.id, ids, batch_id, LEASE)
             shipments.append(Shipment(members, batch_id))
         return Collected(shipments)
 

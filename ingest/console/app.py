@@ -7,6 +7,7 @@ from falcon.asgi import Response
 
 from ingest.console import dead_letters as letters
 from ingest.console import held, merges, resends, suppression, views
+from ingest.console import held, merges, resends, triggers, views
 from ingest.console import undo as undoing
 from ingest.console.rendering import read_asset
 from ingest.console.requests import View
@@ -40,6 +41,7 @@ _VIEWS: Mapping[str, tuple[View, View | None]] = {
     "/dead-letters/{letter_id}": (letters.show_dead_letter, None),
     "/deliveries": (views.show_deliveries, resends.resend_range),
     "/suppression": (suppression.show_lists, suppression.change_lists),
+    "/triggers": (triggers.show_triggers, None),
     "/events/{event_id}": (views.show_event, resends.resend_one),
 }
 _ASSETS = {

@@ -12,7 +12,7 @@ from ingest.domain.durations import describe_seconds
 from ingest.domain.explanations import describe_key
 from ingest.domain.remedies.table import find_remedy, load_fault
 from ingest.store.events.endpoints import (
-    describe_limits,
+    EndpointState,
     describe_pending,
     describe_reason,
 )
@@ -59,6 +59,26 @@ def _moment(at: datetime | None) -> Markup:
     )
 
 
+def _endpoint_state(state: EndpointState) -> Markup:
+    """Show whether an endpoint gets events, and since when it does not."""
+    if state.disabled_at:
+        return Markup("{} since {}{}").format(
+            _pill("disabled"),
+            _moment(state.disabled_at),
+            describe_reason(state.disabled_reason),
+        )
+    shown = _pill("enabled")
+    if state.paused_until:
+        shown = Markup("{} until {}").format(
+            _pill("paused"), _moment(state.paused_until)
+        )
+    if state.failing_since:
+        shown = Markup("{}, failing since {}").format(
+            shown, _moment(state.failing_since)
+        )
+    return shown
+
+
 def _value(value: object) -> Markup:
     """Show a stored value as JSON; in words where there is none."""
     if value is None:
@@ -103,9 +123,8 @@ def make_environment() -> Environment:
         "fault_text": _fault_text,
         "fault_remedy": _fault_remedy,
         "key": describe_key,
-        "limits": describe_limits,
         "pending": describe_pending,
-        "disabled_reason": describe_reason,
+        "endpoint_state": _endpoint_state,
         "number": "{:,.0f}".format,
     }
     environment.globals |= {"duration": _duration, "count": count}

@@ -82,8 +82,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "penstock_segment_moves_total": "Time, or a build, moves profiles in and out "
         "of dynamic segments. `penstock segment list` shows the builds.",
         "penstock_events_skipped_total": "A trigger with `once` or `every` has fired "
-        "for the profile before, or the profile no longer fulfills the condition of one "
-        "with `recheck`: this event is not sent.",
+        "for the profile before, or the profile no longer fulfills the condition of "
+        "one with `recheck`: this event is not sent.",
         "penstock_segment_mismatches": "More than 0: run `penstock segment audit`, "
         "then `penstock segment rebuild`.",
         "penstock_merges_total": "Operators merge profiles, or part them. `penstock "
@@ -200,8 +200,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "penstock_delivery_batches_total": "An endpoint with `batch` gets events. "
         "`delivered` deliveries divided by it is the number of events in a batch.",
         "penstock_endpoints_disabled_total": "An endpoint returned 410 Gone, or every "
-        "attempt failed for the time in `disable_after`. `penstock endpoint list` shows "
-        "which one.",
+        "attempt failed for the time in `disable_after`. `penstock endpoint list` "
+        "shows which one.",
         "penstock_endpoint_disabled": "1: the endpoint gets no events. When it is "
         "available again: `penstock endpoint enable ID`.",
         "penstock_endpoint_failures": "If it rises, the receiver keeps failing; its "

@@ -11,10 +11,18 @@ import pytest
 from ingest.domain.consent import Basis, ConsentPolicy
 from ingest.domain.imports import Import, OnAmbiguous
 from ingest.settings import Settings
+from ingest.store.catalog.load import load_declared
+from ingest.store.catalog.save import save_catalog
 from ingest.store.held import list_cases
 from tests.conftest import Connection
 from tests.consoles import Console, Filled, console, fill
-from tests.declared import change_database, change_resource
+from tests.declared import (
+    change_database,
+    change_resource,
+    make_endpoint,
+    make_trigger,
+    make_workflow,
+)
 from tests.drains import draining
 from tests.factories import make_import
 from tests.intakes import wait_until
@@ -619,3 +627,39 @@ def test_a_contact_is_checked_added_and_removed(
         form = {**sent, "action": "add", **wrong}
         assert served.post("/suppression", **form).status_code == status
     assert "ann@" not in served.get("/suppression").text
+@pytest.mark.fact("TR.4-recheck", "TR.5-keys", "TR.6-keys", "TR.7-keys")
+def test_triggers_and_endpoints_are_shown_with_their_keys(
+    served: Console, connection: Connection
+) -> None:
+    rule = {"delay": "1h", "recheck": True, "when": {"field": "points", "ge": 5}}
+    with connection.transaction():
+        declared = load_declared(connection)
+        account = replace(declared.accounts[1], notify_id=2)
+        save_catalog(
+            connection,
+            replace(
+                declared,
+                accounts={1: account},
+                endpoints={
+                    1: make_endpoint(rate=2.5, batch=100, disable_after="5d"),
+                    2: make_endpoint(id=2, name="Operations"),
+                },
+                triggers={1: make_trigger(name="<Late>", **rule)},
+                workflows={1: make_workflow()},
+            ),
+        )
+    connection.execute(
+        """
+        UPDATE endpoints SET disabled_at = now(), disabled_reason = 'failing'
+         WHERE id = 1
+        """
+    )
+    shown = re.sub(r"<[^>]*>", "", served.get("/triggers").text)
+
+    for text in ("1 &lt;Late&gt;", "delay = 1h", "recheck = true", "1 Greet"):
+        assert text in shown
+    for text in ("rate = 2.5", "batch = 100", "disable_after = 5d", "notified for"):
+        assert text in shown
+    assert "(every attempt failed)" in shown
+    assert "(every attempt failed)" in served.get("/").text
+    assert "whsec_" not in shown

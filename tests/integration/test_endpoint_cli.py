@@ -56,6 +56,34 @@ def test_a_disabled_endpoint_is_listed_and_taken_back(
     assert "CRM" in run(database_url, "list").output
 
 
+@pytest.mark.fact("TR.5-keys", "TR.6-keys", "TR.7-keys")
+def test_the_limits_of_an_endpoint_are_listed(
+    connection: Connection, database_url: str
+) -> None:
+    with connection.transaction():
+        limited = make_endpoint(rate=0.5, concurrency=2, batch=9, disable_after="2d")
+        declared = replace(load_declared(connection), endpoints={1: limited})
+        save_catalog(connection, declared)
+    connection.execute(
+        """
+        UPDATE endpoints
+           SET disabled_at = now(), failing_since = now(), disabled_reason = 'failing'
+        """
+    )
+
+    (shown,) = json.loads(run(database_url, "list", "--json").output)
+    assert (shown["rate"], shown["concurrency"], shown["batch"]) == (0.5, 2, 9)
+    assert (shown["disabled_reason"], shown["disable_after"]) == ("failing", "2d")
+    assert shown["failing_since"]
+    # Another place has not failed.
+    moved = replace(limited, url="https://crm.test/new")
+    with connection.transaction():
+        save_catalog(connection, replace(declared, endpoints={1: moved}))
+    (shown,) = json.loads(run(database_url, "list", "--json").output)
+    assert (shown["disabled_reason"], shown["failing_since"]) == (None, None)
+    assert (shown["skipped"], shown["delayed"]) == (0, 0)
+
+
 QUEUE = {"url": "", "queue": "crm"}
 
 

@@ -131,6 +131,7 @@ def test_a_resent_event_is_retried_from_the_beginning(
         (Resendable.FAILED, {1, 3}),
         (Resendable.DELIVERED, {2}),
         (Resendable.ALL, {1, 2, 3}),
+        (Resendable.SKIPPED, {4}),
     ],
 )
 def test_a_range_is_resent_in_pages(
@@ -145,6 +146,7 @@ def test_a_range_is_resent_in_pages(
     ids = import_each(connection, "ann", "bob", "cid", "dan", "eve")
     end(connection, "failed", ids[1], ids[3])
     end(connection, "delivered", ids[2])
+    end(connection, "skipped", ids[4])
     before = states(connection)
     tried = sum(
         one.resent for one in resend_all(connection, wanted(state=state), dry_run=True)
@@ -155,7 +157,7 @@ def test_a_range_is_resent_in_pages(
     assert sum(one.resent for one in pages) == tried == len(resent)
     assert sum(one.events for one in pages) == 5
     still = {n for n, (one, _) in enumerate(states(connection)) if one != "pending"}
-    assert still == {1, 2, 3} - resent
+    assert still == {1, 2, 3, 4} - resent
 
 
 @pytest.mark.fact("TR.8-range")

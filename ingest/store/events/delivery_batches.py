@@ -67,7 +67,7 @@ def claim_batch(
                   ORDER BY next_attempt_at
                   LIMIT 1
             ), members AS (
-                 SELECT event_id, endpoint_id
+                 SELECT event_id
                    FROM deliveries
                   WHERE batch_id = (SELECT batch_id FROM first)
                     AND endpoint_id = %(endpoint)s
@@ -78,11 +78,10 @@ def claim_batch(
             ), taken AS (
                  UPDATE deliveries
                     SET next_attempt_at = now() + %(lease)s
-                   FROM members
-                  WHERE deliveries.event_id = members.event_id
-                    AND deliveries.endpoint_id = members.endpoint_id
-                 RETURNING deliveries.event_id, deliveries.endpoint_id, trigger_ids,
-                           include, attempts, resent_after, profile_key, batch_id
+                  WHERE endpoint_id = %(endpoint)s
+                    AND event_id = ANY(ARRAY(SELECT event_id FROM members))
+                 RETURNING event_id, endpoint_id, trigger_ids, include, attempts,
+                           resent_after, profile_key, batch_id
             )
             SELECT profile_key, taken.event_id, taken.endpoint_id, trigger_ids,
                    attempts, resent_after, import_id, database_id, profile_id, kind,
@@ -106,20 +105,27 @@ def form_batch(
     endpoint_id: int,
     event_ids: Collection[UUID],
     batch_id: UUID,
+    lease: timedelta,
 ) -> None:
     """Make deliveries, which the caller has claimed, the members of a batch.
 
     Committed before the batch is sent, it is sent again with the same members, and
-    under the same id, by whoever finds that we died.
+    under the same id, by whoever finds that we died; nobody does so before `lease` is
+    over.
     """
     connection.execute(
         """
         UPDATE deliveries
-           SET batch_id = %(batch)s
+           SET batch_id = %(batch)s, next_attempt_at = now() + %(lease)s
          WHERE endpoint_id = %(endpoint)s
            AND event_id = ANY(%(events)s::uuid[])
         """,
-        {"endpoint": endpoint_id, "events": list(event_ids), "batch": batch_id},
+        {
+            "endpoint": endpoint_id,
+            "events": list(event_ids),
+            "batch": batch_id,
+            "lease": lease,
+        },
     )
 
 
@@ -135,7 +141,6 @@ def release_deliveries(
            SET next_attempt_at = now()
          WHERE endpoint_id = %(endpoint)s
            AND event_id = ANY(%(events)s::uuid[])
-           AND state = 'pending'
         """,
         {"endpoint": endpoint_id, "events": list(event_ids)},
     )

@@ -67,7 +67,7 @@ def describe_limits(state: EndpointState) -> str:
     if state.rate is not None:
         limits.append(f"{state.rate:g} requests/s")
     if state.concurrency != CONCURRENCY:
-        limits.append(f"{state.concurrency} at once")
+        limits.append(f"{state.concurrency} simultaneously")
     if state.batch is not None:
         limits.append(f"batches of {state.batch}")
     if state.disable_after:

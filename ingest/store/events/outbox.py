@@ -158,11 +158,11 @@ def drop_events(connection: Connection, before: datetime) -> int:
         """
         DELETE FROM events
          WHERE created_at < %(before)s
-           AND NOT EXISTS (SELECT
-                             FROM deliveries
-                            WHERE event_id = events.id
-                              AND state = 'pending'
-                              AND delayed_until >= %(before)s)
+           -- Not EXISTS: as a join it might begin with whatever is pending.
+           AND NOT coalesce((SELECT bool_or(state = 'pending'
+                                            AND delayed_until >= %(before)s)
+                               FROM deliveries
+                              WHERE event_id = events.id), false)
         """,
         {"before": before},
     )
