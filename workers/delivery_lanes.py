@@ -85,7 +85,7 @@ class _Ended:
 
     @property
     def attempt(self) -> Attempt:
-        """What came of it."""
+        """The outcome of the request."""
         return self.attempted[0].attempt
 
 

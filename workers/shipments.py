@@ -1,4 +1,4 @@
-"""What an endpoint gets next: claimed, judged again, and put into requests."""
+"""Collects what an endpoint gets next: claims it, judges it again, makes requests."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -57,7 +57,7 @@ class Shipment:
 
     @property
     def attempts(self) -> int:
-        """How often its events were attempted, since the last of them was resent."""
+        """The number of attempts since its events were made, or resent."""
         return max(each.attempts - each.resent_after for each in self.deliveries)
 
     @property

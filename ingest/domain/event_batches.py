@@ -27,8 +27,10 @@ def parse_linger(raw: object) -> timedelta:
     if raw == "":
         return DEFAULT_LINGER
     found = _LINGER.fullmatch(raw) if isinstance(raw, str) else None
-    if found is None or not 1 <= int(found[1]) <= _LONGEST_LINGER:
-        raise InvalidValue("Must be seconds (from 1s to 60s)")
+    if found is None:
+        raise InvalidValue("Must be a duration (such as 1s or 30s)")
+    if not 1 <= int(found[1]) <= _LONGEST_LINGER:
+        raise InvalidValue("Out of range (from 1s to 60s)")
     return timedelta(seconds=int(found[1]))
 
 

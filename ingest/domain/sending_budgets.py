@@ -1,4 +1,4 @@
-"""How many requests an endpoint gets: a token bucket, as one moment (T5)."""
+"""Budgets of requests to endpoints: token buckets, each as one moment (T5)."""
 
 import math
 from datetime import datetime, timedelta

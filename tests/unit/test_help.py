@@ -169,4 +169,5 @@ def test_a_shell_completes_commands_and_choices() -> None:
         "pending",
         "delivered",
         "failed",
+        "skipped",
     }

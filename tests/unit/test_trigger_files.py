@@ -344,12 +344,12 @@ def test_what_a_trigger_cannot_ask_for_is_named(
         pytest.param("batch = 1001", "batch: Must be", id="a large batch"),
         pytest.param(
             'batch = 10\nlinger = "61s"',
-            "linger: Must be seconds (from 1s to 60s).",
+            "linger: Out of range (from 1s to 60s).",
             id="a long linger",
         ),
         pytest.param(
             'batch = 10\nlinger = "1m"',
-            "linger: Must be seconds (from 1s to 60s).",
+            "linger: Must be a duration (such as 1s or 30s).",
             id="a linger in minutes",
         ),
         pytest.param(
