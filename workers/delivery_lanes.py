@@ -267,18 +267,15 @@ class DeliveryLane:
         now: datetime,
     ) -> Disabling | None:
         """Return why the endpoint is to be disabled; None if it is not (T7)."""
-        reason = None
-        if standing.is_gone:
-            if self._standing.is_gone:
-                return None
+        attempts = [each.attempt for each in ended]
+        if standing.is_gone and not self._standing.is_gone:
             reason = DisabledReason.GONE
-        elif self._is_overdue(connection, ended, now):
+            attempts = [each for each in attempts if each.is_gone]
+        elif not standing.is_gone and self._is_overdue(connection, ended, now):
             reason = DisabledReason.FAILING
-        if reason is None:
+        else:
             return None
-        last = next(
-            each.attempt for each in reversed(ended) if not each.attempt.is_delivered
-        )
+        last = attempts[-1]
         return Disabling(
             endpoint_id=self._target.id,
             reason=reason,

@@ -1,6 +1,6 @@
 """The requests that all couriers together may send to an endpoint (T5)."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
@@ -42,17 +42,28 @@ def give_back_requests(
 def _lock_budget(
     connection: Connection, endpoint_id: int, rate: float
 ) -> tuple[SendingBudget, datetime]:
-    row = connection.execute(
+    connection.execute(
         """
-        SELECT budget_at, clock_timestamp()
+        INSERT INTO endpoint_budgets (endpoint_id)
+        SELECT id
           FROM endpoints
          WHERE id = %(id)s
-           FOR NO KEY UPDATE
+           AND NOT EXISTS (SELECT FROM endpoint_budgets WHERE endpoint_id = %(id)s)
+            ON CONFLICT DO NOTHING
+        """,
+        {"id": endpoint_id},
+    )
+    row = connection.execute(
+        """
+        SELECT empty_at, clock_timestamp()
+          FROM endpoint_budgets
+         WHERE endpoint_id = %(id)s
+           FOR UPDATE
         """,
         {"id": endpoint_id},
     ).fetchone()
     # The endpoint may be gone by now; then nothing can be claimed of it.
-    empty_at, now = row or (None, datetime.now().astimezone())
+    empty_at, now = row or (None, datetime.now(UTC))
     return SendingBudget(rate=rate, empty_at=empty_at), now
 
 
@@ -60,6 +71,10 @@ def _save_budget(
     connection: Connection, endpoint_id: int, budget: SendingBudget
 ) -> None:
     connection.execute(
-        "UPDATE endpoints SET budget_at = %(at)s WHERE id = %(id)s",
+        """
+        UPDATE endpoint_budgets
+           SET empty_at = %(at)s
+         WHERE endpoint_id = %(id)s
+        """,
         {"id": endpoint_id, "at": budget.empty_at},
     )

@@ -5,17 +5,22 @@ ALTER TABLE triggers
     ADD COLUMN IF NOT EXISTS delay text NOT NULL DEFAULT '',
     ADD COLUMN IF NOT EXISTS recheck boolean NOT NULL DEFAULT false;
 
--- `budget_at`: when the budget of `rate` was last empty. `failing_since`: every attempt
--- since then has failed; kept only with `disable_after`.
+-- `failing_since`: every attempt since then has failed; kept only with `disable_after`.
 ALTER TABLE endpoints
     ADD COLUMN IF NOT EXISTS rate double precision,
     ADD COLUMN IF NOT EXISTS concurrency integer NOT NULL DEFAULT 16,
     ADD COLUMN IF NOT EXISTS batch integer,
     ADD COLUMN IF NOT EXISTS linger text NOT NULL DEFAULT '',
     ADD COLUMN IF NOT EXISTS disable_after text NOT NULL DEFAULT '',
-    ADD COLUMN IF NOT EXISTS budget_at timestamptz,
     ADD COLUMN IF NOT EXISTS failing_since timestamptz,
     ADD COLUMN IF NOT EXISTS disabled_reason text NOT NULL DEFAULT '';
+
+-- Of an endpoint with `rate`: when its budget of requests was empty. By itself, for
+-- couriers take of it all the time, and a catalog that is being applied holds endpoints.
+CREATE TABLE IF NOT EXISTS endpoint_budgets (
+    endpoint_id integer PRIMARY KEY REFERENCES endpoints ON DELETE CASCADE,
+    empty_at    timestamptz
+);
 
 -- Who is told that an endpoint was disabled.
 ALTER TABLE accounts ADD COLUMN IF NOT EXISTS notify_id integer;

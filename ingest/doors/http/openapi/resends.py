@@ -19,7 +19,8 @@ def build_resend() -> JsonSchema:
             "type": "string",
             "enum": [*Resendable],
             "default": Resendable.FAILED.value,
-            "description": "Deliveries of a time range to resend",
+            "description": "Deliveries of a time range to resend; `all` are those that "
+            "failed or were delivered",
         },
         "from_id": _say("string", "`from_id` of the last response", "uuid"),
     }
