@@ -25,7 +25,6 @@ from ingest.domain.deliveries import (
 from ingest.store.database import Connection
 from ingest.store.events.deliveries import (
     Attempted,
-    Delivery,
     Target,
     record_attempts,
     wake_blocked,
@@ -212,8 +211,7 @@ class DeliveryLane:
             )
             attempt = _describe(error)
         span.end(event_id=str(shipment.id), status=attempt.status or 0)
-        for delivery in shipment.deliveries:
-            _note(delivery, attempt)
+        _note(shipment, attempt)
         next_attempt_at = _next_attempt(shipment, attempt)
         duration_ms = round((time.monotonic() - started) * 1000)
         attempted = [
@@ -365,20 +363,29 @@ def _storable(text: str) -> str:
     return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
-def _note(delivery: Delivery, attempt: Attempt) -> None:
+def _note(shipment: Shipment, attempt: Attempt) -> None:
+    """Log what came of a request; of a batch once, whatever its size."""
     level = logging.DEBUG if attempt.is_delivered else logging.WARNING
-    event = "event delivered" if attempt.is_delivered else "event not delivered"
-    logger.log(
-        level,
-        event,
-        extra={
-            "import_id": str(delivery.import_id),
-            "event_id": str(delivery.event_id),
-            "endpoint_id": delivery.endpoint_id,
-            "attempt": delivery.attempts + 1,
-            "status": attempt.status,
-        },
-    )
+    first = shipment.deliveries[0]
+    about: dict[str, object] = {
+        "endpoint_id": first.endpoint_id,
+        "status": attempt.status,
+    }
+    if shipment.batch_id is None:
+        event = "event delivered" if attempt.is_delivered else "event not delivered"
+        about |= {
+            "import_id": str(first.import_id),
+            "event_id": str(first.event_id),
+            "attempt": first.attempts + 1,
+        }
+    else:
+        event = "batch delivered" if attempt.is_delivered else "batch not delivered"
+        about |= {
+            "batch_id": str(shipment.batch_id),
+            "events": len(shipment.deliveries),
+            "attempt": shipment.attempts + 1,
+        }
+    logger.log(level, event, extra=about)
 
 
 def _next_attempt(shipment: Shipment, attempt: Attempt) -> datetime | None:
