@@ -16,7 +16,6 @@ from ingest.domain.plans import FILE_NAMES, DeclaredCatalog
 from ingest.domain.profile_merges import list_rules
 from ingest.wire.condition_rules import find_filter_faults
 from ingest.wire.suppression_rules import find_suppression_faults
-from ingest.wire.trigger_rules import endpoint_faults, trigger_faults
 from ingest.wire.trigger_rules import (
     account_faults,
     endpoint_faults,

@@ -627,6 +627,8 @@ def test_a_contact_is_checked_added_and_removed(
         form = {**sent, "action": "add", **wrong}
         assert served.post("/suppression", **form).status_code == status
     assert "ann@" not in served.get("/suppression").text
+
+
 @pytest.mark.fact("TR.4-recheck", "TR.5-keys", "TR.6-keys", "TR.7-keys")
 def test_triggers_and_endpoints_are_shown_with_their_keys(
     served: Console, connection: Connection
