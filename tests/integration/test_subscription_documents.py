@@ -175,7 +175,7 @@ def save_demo_catalog(connection: Connection) -> None:
             " ADD every text, ADD delay text, ADD recheck boolean"
         )
         connection.execute(
-            "CREATE TABLE suppression_lists (id integer, account_id integer, name text,"
+            "CREATE TABLE suppression_lists (id integer PRIMARY KEY, account_id integer, name text,"
             " resource_ids integer[], channels text[], action text, status text,"
             " filled boolean)"
         )
