@@ -175,9 +175,9 @@ def save_demo_catalog(connection: Connection) -> None:
             " ADD every text, ADD delay text, ADD recheck boolean"
         )
         connection.execute(
-            "CREATE TABLE suppression_lists (id integer PRIMARY KEY, account_id integer, name text,"
-            " resource_ids integer[], channels text[], action text, status text,"
-            " filled boolean)"
+            "CREATE TABLE suppression_lists (id integer PRIMARY KEY,"
+            " account_id integer, name text, resource_ids integer[], channels text[],"
+            " action text, status text, filled boolean DEFAULT false)"
         )
         connection.execute("CREATE TABLE suppressed (list_id integer)")
         connection.execute("CREATE TABLE segment_builds (segment_id integer)")
