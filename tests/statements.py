@@ -16,7 +16,8 @@ _BEGINS = re.compile(r"\s*(?:--[^\n]*\n\s*)*(SELECT|INSERT|UPDATE|DELETE|WITH|ME
 _PARAMETER = re.compile(r"%\((\w+)\)s|%%")
 #: Of these, conditions are a part: test_segment_plans explains them.
 _TEMPLATES = frozenset({
-    "ingest/store/segments/builds.py:_CHUNK",
+    "ingest/store/profiles/parts.py:_LOCK",
+    "ingest/store/segments/candidates.py:_CANDIDATES",
     "ingest/store/segments/members.py:_FIRST",
     "ingest/store/segments/members.py:_COUNT",
 })  # fmt: skip

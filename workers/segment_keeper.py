@@ -5,15 +5,15 @@ One judge, the compiled filter, on profiles that are locked; SQL only proposes.
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ingest.domain.catalog import Catalog
-from ingest.domain.dynamic_segments import DynamicSegment, DynamicSegments
-from ingest.domain.events import Cause, Event, derive_moves
+from ingest.domain.dynamic_segments import DynamicSegment
+from ingest.domain.events import Cause, Event, derive_moves, tells_moves
 from ingest.domain.intervals import NEVER
 from ingest.domain.local_days import Instant
 from ingest.domain.profiles import Profile
@@ -21,7 +21,8 @@ from ingest.settings import Settings
 from ingest.store.catalog.load import hold_catalog, load_catalog
 from ingest.store.database import Connection, LateConnection
 from ingest.store.events.outbox import insert_events
-from ingest.store.profiles.profile_rows import lock_profiles, sample_ids
+from ingest.store.profiles.parts import lock_parts
+from ingest.store.profiles.profile_rows import load_profiles, sample_ids
 from ingest.store.profiles.segments import add_members, remove_members
 from ingest.store.rows import Id
 from ingest.store.segments.audit import audit_profiles
@@ -29,11 +30,12 @@ from ingest.store.segments.builds import (
     SegmentBuild,
     estimate_profiles,
     finish_build,
-    read_chunk,
     save_build,
     take_build,
 )
+from ingest.store.segments.candidates import count_span, lock_candidates, read_span
 from ingest.store.segments.due import DueMove, DueProfile, list_due, save_due
+from ingest.store.segments.moves import note_due, put_in, take_out
 from ingest.telemetry import metrics
 from workers.event_limits import limit_events
 
@@ -41,15 +43,17 @@ logger = logging.getLogger(__name__)
 
 #: Moves in time that one transaction makes.
 _DUE = 500
-#: Profiles of a chunk of a build, at most and at least.
-_CHUNK, _LEAST_CHUNK = 1000, 50
+#: Profiles that a chunk of a build locks: at first, at most, and at least.
+_CHUNK, _MOST, _LEAST = 500, 4000, 50
+#: Of so many times as many it finds those.
+_SPAN = 8
 #: A chunk that took longer is followed by one of half its size; its locks are waited
 #: for.
 _CHUNK_SECONDS = 0.1
 #: One that took less is followed by one of twice its size.
-_SHORT_SECONDS = 0.03
-#: How long a run lasts, of every second: other tasks wait for the same process.
-_RUN_SECONDS = 0.5
+_SHORT_SECONDS = 0.04
+#: How long a run lasts at most, and at least if another task waits for the process.
+_RUN_SECONDS, _LEAST_SECONDS = 5.0, 0.25
 #: How often a sample of profiles is compared with the filters, and how many are.
 _AUDIT_SECONDS = 600.0
 _AUDITED = 500
@@ -76,16 +80,29 @@ class SegmentKeeper:
         self._chunk = _CHUNK
         self._audits_at = time.monotonic() + _AUDIT_SECONDS
 
-    def run(self, seconds: float = _RUN_SECONDS) -> None:
-        """Move what is due, then build what is to be, for some seconds at most."""
-        ends_at = time.monotonic() + seconds
-        while self.move_due() and time.monotonic() < ends_at:
-            pass
-        while time.monotonic() < ends_at and self.build_chunk():
-            pass
+    def run(
+        self,
+        seconds: float = _RUN_SECONDS,
+        is_awaited: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Move what is due, then build what is to be, for some seconds at most.
+
+        It ends soon if `is_awaited`: other tasks need the same process. Return True if
+        there is more to be done.
+        """
+        started_at = time.monotonic()
+
+        def has_time() -> bool:
+            passed = time.monotonic() - started_at
+            return passed < seconds and (passed < _LEAST_SECONDS or not is_awaited())
+
+        is_left = True
+        while is_left and has_time():
+            is_left = bool(self.move_due()) or self.build_chunk()
         if time.monotonic() > self._audits_at:
             self._audits_at = time.monotonic() + _AUDIT_SECONDS
             self.audit()
+        return is_left
 
     def close(self) -> None:
         """Close the connection; the next use opens another."""
@@ -100,14 +117,7 @@ class SegmentKeeper:
             due = list_due(connection, now, _DUE)
             if not due:
                 return 0
-            ids = [(one.database_id, one.profile_id) for one in due]
-            profiles = {
-                (one.database_id, one.id): one for one in lock_profiles(connection, ids)
-            }
-            instant, moves = Instant(datetime.now(UTC)), _Moves([], [], [], [])
-            for one in due:
-                profile = profiles.get((one.database_id, one.profile_id))
-                _move(one, profile, catalog, instant, moves)
+            moves = _follow_time(connection, due, catalog)
             _save(connection, moves, catalog, now)
         metrics.SEGMENT_MOVES.labels("sweep", "entered").inc(len(moves.entries))
         metrics.SEGMENT_MOVES.labels("sweep", "left").inc(len(moves.exits))
@@ -155,31 +165,34 @@ class SegmentKeeper:
         one, now = dynamic.find(build.segment_id), datetime.now(UTC)
         if one is None:
             return True
-        zone = catalog.databases[database_id].timezone
-        chunk = read_chunk(connection, one, zone, build.after, self._chunk, now)
-        if not chunk.profiles:
+        span = read_span(connection, database_id, build.after, self._chunk * _SPAN)
+        if not span.profiles:
             return True
-        ids = [(database_id, id_) for id_ in chunk.candidates]
-        profiles = lock_profiles(connection, ids)
-        moves = _judge(profiles, one, dynamic, catalog, build)
-        _save(connection, moves, catalog, now)
+        zone = catalog.databases[database_id].timezone
+        between = build.after, span.last
+        profiles = lock_candidates(connection, one, zone, between, self._chunk, now)
+        count, last = span.profiles, span.last
+        if len(profiles) == self._chunk:
+            last = profiles[-1].id
+            count = count_span(connection, database_id, (build.after, last))
         expected = build.expected
         if expected is None:
             expected = estimate_profiles(connection, database_id)
+        entries, exits = _place(connection, profiles, one, catalog, build)
         save_build(
             connection,
             replace(
                 build,
-                after=chunk.last,
-                profiles=build.profiles + chunk.profiles,
-                entries=build.entries + len(moves.entries),
-                exits=build.exits + len(moves.exits),
+                after=last,
+                profiles=build.profiles + count,
+                entries=build.entries + entries,
+                exits=build.exits + exits,
                 expected=expected,
                 updated_at=now,
             ),
         )
-        metrics.SEGMENT_MOVES.labels("build", "entered").inc(len(moves.entries))
-        metrics.SEGMENT_MOVES.labels("build", "left").inc(len(moves.exits))
+        metrics.SEGMENT_MOVES.labels("build", "entered").inc(entries)
+        metrics.SEGMENT_MOVES.labels("build", "left").inc(exits)
         return False
 
     def _finish(self, connection: Connection, build: SegmentBuild) -> None:
@@ -193,9 +206,9 @@ class SegmentKeeper:
 
     def _size_chunk(self, seconds: float) -> None:
         if seconds > _CHUNK_SECONDS:
-            self._chunk = max(self._chunk // 2, _LEAST_CHUNK)
+            self._chunk = max(self._chunk // 2, _LEAST)
         elif seconds < _SHORT_SECONDS:
-            self._chunk = min(self._chunk * 2, _CHUNK)
+            self._chunk = min(self._chunk * 2, _MOST)
 
     def _hold_catalog(self, connection: Connection) -> Catalog:
         version = hold_catalog(connection)
@@ -216,50 +229,108 @@ def _list_ready(catalog: Catalog) -> list[int]:
     ]
 
 
+def _follow_time(
+    connection: Connection, due: Sequence[DueProfile], catalog: Catalog
+) -> _Moves:
+    """Lock profiles whose time has come; return what that makes of them."""
+    paths: set[str] = set()
+    for dynamic in catalog.dynamic.values():
+        paths |= dynamic.timed_paths
+    ids = [(one.database_id, one.profile_id) for one in due]
+    profiles = {
+        (one.database_id, one.id): one for one in lock_parts(connection, ids, paths)
+    }
+    now, moves = Instant(datetime.now(UTC)), _Moves([], [], [], [])
+    moved: dict[Id, tuple[Profile, datetime]] = {}
+    for one in due:
+        owner = (one.database_id, one.profile_id)
+        after = _move(one, profiles.get(owner), catalog, now, moves)
+        if after is not None and after.segments != profiles[owner].segments:
+            moved[owner] = (after, one.due_at)
+    moves.events += _derive_events(connection, moved, catalog, now)
+    return moves
+
+
 def _move(
     due: DueProfile,
     profile: Profile | None,
     catalog: Catalog,
     now: Instant,
     moves: _Moves,
-) -> None:
-    """Add what time makes of a profile; of one that is gone, that it is settled."""
-    owner = (due.database_id, due.profile_id)
+) -> Profile | None:
+    """Add what time makes of a profile; of one that is gone, that it is settled.
+
+    Return the profile in the segments that it belongs to now.
+    """
+    owner, after = (due.database_id, due.profile_id), profile
     settled = dict.fromkeys(due.segment_ids, NEVER)
     dynamic = catalog.dynamic.get(due.database_id)
     if profile is not None and dynamic is not None:
         followed = dynamic.judge(profile, due.segment_ids, now)
         settled |= followed.due
-        _add(profile, followed.after, moves)
-        moves.events += derive_moves(
-            profile, followed.after, Cause.SWEEP, due.due_at, catalog, now
-        )
+        after = followed.after
+        _add(profile, after, moves)
     moves.due += [(owner, id_, moment) for id_, moment in settled.items()]
+    return after
 
 
-def _judge(
+def _derive_events(
+    connection: Connection,
+    moved: Mapping[Id, tuple[Profile, datetime]],
+    catalog: Catalog,
+    now: Instant,
+) -> Iterator[Event]:
+    """Return the events of profiles that time has moved, each with its moment."""
+    if not tells_moves(catalog):
+        return
+    for before in load_profiles(connection, moved):
+        part, due_at = moved[before.database_id, before.id]
+        after = replace(before, segments=part.segments)
+        yield from derive_moves(before, after, Cause.SWEEP, due_at, catalog, now)
+
+
+def _place(
+    connection: Connection,
     profiles: Iterable[Profile],
     one: DynamicSegment,
-    dynamic: DynamicSegments,
     catalog: Catalog,
     build: SegmentBuild,
-) -> _Moves:
-    """Return what is to be written so that profiles are in a segment, or are not."""
-    now, id_, moves = Instant(datetime.now(UTC)), one.segment.id, _Moves([], [], [], [])
+) -> tuple[int, int]:
+    """Put profiles into a segment, or take them out; return how many of each moved."""
+    owner, now = (one.segment.database_id, one.segment.id), Instant(datetime.now(UTC))
+    inside: list[str] = []
+    outside: list[str] = []
+    moments: dict[str, int] = {}
     for profile in profiles:
-        holds, until = dynamic.judge_one(profile, id_, now)
-        if one.compiled.dependencies.is_timed:
-            moves.due.append(((profile.database_id, profile.id), id_, until))
-        if holds is (id_ in profile.segments):
-            continue
-        segments = profile.segments ^ {id_}
-        after = replace(profile, segments=segments)
-        _add(profile, after, moves)
-        if one.segment.announce:
-            moves.events += derive_moves(
-                profile, after, Cause.BUILD, build.requested_at, catalog, now
-            )
-    return moves
+        holds, until = one.compiled.judge(profile, profile.segments, now)
+        (inside if holds else outside).append(profile.id)
+        moments[profile.id] = until
+    entries = put_in(connection, owner, inside, now.at)
+    exits = take_out(connection, owner, outside)
+    if one.compiled.dependencies.is_timed:
+        note_due(connection, owner, moments)
+    if one.segment.announce:
+        _announce(connection, owner, [*entries, *exits], catalog, build)
+    return len(entries), len(exits)
+
+
+def _announce(
+    connection: Connection,
+    owner: tuple[int, int],
+    ids: Iterable[str],
+    catalog: Catalog,
+    build: SegmentBuild,
+) -> None:
+    """Write events of profiles that have entered or left a segment."""
+    database_id, segment_id = owner
+    now = Instant(datetime.now(UTC))
+    events: list[Event] = []
+    for after in load_profiles(connection, [(database_id, id_) for id_ in ids]):
+        before = replace(after, segments=after.segments ^ {segment_id})
+        events += derive_moves(
+            before, after, Cause.BUILD, build.requested_at, catalog, now
+        )
+    insert_events(connection, limit_events(connection, events, catalog, now.at), now.at)
 
 
 def _add(before: Profile, after: Profile, moves: _Moves) -> None:

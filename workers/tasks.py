@@ -3,6 +3,7 @@
 import functools
 import os
 import socket
+import time
 
 from celery.signals import worker_process_shutdown, worker_ready, worker_shutdown
 from celery.worker.consumer import Consumer
@@ -155,11 +156,38 @@ def _segment_keeper() -> SegmentKeeper:
     return SegmentKeeper(settings)
 
 
+#: A task that goes on with segments is waited for this long before the schedule's does.
+_GOES_ON_SECONDS = 2.0
+_goes_on_until = 0.0
+
+
 @app.task(name=KEEP_SEGMENTS_TASK)
-def keep_segments() -> None:
-    """Move profiles whose time has come, and build segments."""
-    if not attempt(_segment_keeper().run, KEEP_SEGMENTS_TASK):
+def keep_segments(goes_on: bool = False) -> None:
+    """Move profiles whose time has come, and build segments.
+
+    While there is more to be done it sends itself again, behind the tasks that wait:
+    `goes_on` then. There is one of those at a time.
+    """
+    global _goes_on_until  # noqa: PLW0603 - of this process, as is what it keeps
+    if not goes_on and time.monotonic() < _goes_on_until:
+        return
+    _goes_on_until = 0.0
+    left: list[bool] = []
+
+    def work() -> None:
+        left.append(_segment_keeper().run(is_awaited=_stream().has_upkeep))
+
+    if not attempt(work, KEEP_SEGMENTS_TASK):
         _segment_keeper().close()
+    elif left == [True]:
+        _goes_on_until = time.monotonic() + _GOES_ON_SECONDS
+        app.send_task(
+            KEEP_SEGMENTS_TASK,
+            kwargs={"goes_on": True},
+            queue=UPKEEP,
+            expires=_GOES_ON_SECONDS,
+            ignore_result=True,
+        )
 
 
 @functools.cache

@@ -1,6 +1,7 @@
 """Anniversaries: the days of a year on which a date comes back (S7)."""
 
 from datetime import date
+from functools import lru_cache
 
 from ingest.domain.intervals import NEVER, move_to_year, to_datetime
 from ingest.domain.local_days import Instant, LocalDay, find_local_day, find_start
@@ -16,11 +17,17 @@ def judge_birthday(
 
     The days are those of `zone`. Until when is in microseconds, and not too late.
     """
+    return _judge(moment, now.day_in(zone), days, zone)
+
+
+# People share birthdays: seventy years have fewer days.
+@lru_cache(maxsize=32_768)
+def _judge(moment: int, today: LocalDay, days: int, zone: str) -> tuple[bool, int]:
     at = to_datetime(moment)
     local = None if at is None else find_local_day(at, zone)
     if local is None:
         return False, NEVER
-    born, today = local.date(), now.day_in(zone)
+    born = local.date()
     # Three years: of a window of a whole year the next may begin before it ends.
     for year in range(today.year, min(today.year + 3, _LAST_YEAR + 1)):
         day = move_to_year(born, year).toordinal()

@@ -18,7 +18,7 @@ from ingest.domain.conditions import CREATE_TIME, SUBSCRIPTIONS, Condition
 from ingest.domain.dates import EPOCH
 from ingest.domain.local_days import Instant
 from ingest.domain.profiles import Profile
-from ingest.domain.segment_order import order_segments
+from ingest.domain.segment_order import list_dependents, order_segments
 
 #: Segment → the moment, in microseconds, at which time alone may next move a profile in
 #: or out of it; NEVER if it does not.
@@ -76,13 +76,21 @@ class DynamicSegments:
                 self._by_path[path].append(at)
             for id_ in one.compiled.dependencies.segments:
                 self._by_segment[id_].append(at)
+        self._timed = {
+            one.segment.id for one in self.ordered if one.compiled.dependencies.is_timed
+        }
+        moved = self._timed | list_dependents(named, self._timed)
+        #: What is read by those that time moves profiles in, and by those that follow.
+        self.timed_paths = frozenset(
+            path for id_ in moved for path in compiled[id_].compiled.dependencies.paths
+        )
         self._building = [one for one in self.ordered if one.segment.building]
         self._of_anyone = self._find_those_of_anyone(database.id)
 
     @property
     def is_timed(self) -> bool:
         """Whether time alone moves a profile into one, or out of one."""
-        return any(one.compiled.dependencies.is_timed for one in self.ordered)
+        return bool(self._timed)
 
     def find(self, segment_id: int) -> DynamicSegment | None:
         """Return a segment that has a filter; None if there is none of that id."""
@@ -134,9 +142,10 @@ class DynamicSegments:
     ) -> Followed:
         """Return a stored profile in those of these segments that it belongs to.
 
-        And in those that name one that it has entered, or left.
+        Of them only those that time moves profiles in count; and those that name one
+        that it has entered, or left. Only `timed_paths` of the profile are read.
         """
-        places = {self._places[id_] for id_ in segment_ids if id_ in self._places}
+        places = {self._places[id_] for id_ in self._timed.intersection(segment_ids)}
         segments, due = self._evaluate(profile, profile.segments, places, now)
         return Followed(before=profile, after=_put(profile, segments), due=due)
 

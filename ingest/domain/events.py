@@ -243,6 +243,11 @@ def _facts(
         yield _Fact(kind=EventKind.API_CALL, detail=detail, workflow=workflow)
 
 
+def tells_moves(catalog: Catalog) -> bool:
+    """Tell whether a trigger listens to profiles that move between segments."""
+    return any(trigger.event in _MOVES for trigger in catalog.triggers.values())
+
+
 def derive_moves(
     before: Profile,
     after: Profile,

@@ -21,11 +21,13 @@ from ingest.streams.lanes import DROP, READ_LIVE, find_lane, lane_keys
 from ingest.streams.partitioning import WORKER_CLIENT
 from ingest.streams.queues import (
     BELL_GUARD_SECONDS,
+    CELERY_KEY_PREFIX,
     DELIVERY_HINT_KEY,
     LISTENER_KEY,
     NOTES_FROM_KEY,
     SETTLED_KEY,
     SWEPT_KEY,
+    UPKEEP,
     bell_key,
     heartbeat_key,
     live_index_key,
@@ -315,6 +317,10 @@ class Stream:
             rows = self._redis.xrevrange(self._keys[partition], count=1)
             last[self._keys[partition]] = rows[0][0] if rows else "0-0"
         return bool(self._redis.xread(last, count=1, block=int(seconds * 1000)))
+
+    def has_upkeep(self) -> bool:
+        """Tell whether a task of upkeep waits for a worker."""
+        return bool(self._redis.llen(f"{CELERY_KEY_PREFIX}{UPKEEP}"))
 
     def beat(self, partition: int) -> bool:
         """Append a heartbeat; False while the last one of `partition` still waits."""

@@ -126,7 +126,7 @@ SCENARIOS: dict[str, Scenario] = dict(
 LARGE: dict[str, Scenario] = dict([_waiting(f"{MIXED}, large", 256, kind="mixed")])
 
 
-def _import_model(system: System) -> str:
+def import_model(system: System) -> str:
     """Import customer FIRST_KNOWN; return its profile's id."""
     body = Template(make_sample(system.target.token)).fill(FIRST_KNOWN)
     request = (
@@ -149,7 +149,7 @@ def _import_model(system: System) -> str:
 def _open_system(options: tuple[str, ...]) -> Iterator[System]:
     with find_target(options) as target:
         system = System(target)
-        model = _import_model(system)
+        model = import_model(system)
         fill(system.connection, model, 1, _SMALL)
         system.known = _SMALL
         run(system, "warm", system.imports(kind="mixed"), connections=64,

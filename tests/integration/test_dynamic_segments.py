@@ -487,7 +487,7 @@ def test_a_build_goes_on_where_it_was_stopped(
     with keeping(settings) as keeper:
         keeper.build_chunk()
     row = connection.execute("SELECT after, profiles, entries FROM segment_builds")
-    assert row.fetchone() == (f"{1000:024x}", 1000, 500)
+    assert row.fetchone() == (f"{999:024x}", 999, 500)
 
     build(settings)
 
@@ -511,6 +511,23 @@ def test_another_filter_ends_a_build_and_begins_another(
 
     assert len(members(connection, 12)) == 1250
     assert find_wrong(connection) == []
+
+
+@pytest.mark.fact("G.6-chunks")
+def test_a_run_that_has_no_time_left_says_that_there_is_more(
+    connection: Connection, settings: Settings
+) -> None:
+    store(connection, 300)
+    declare(connection, make_dynamic(12, RICH))
+    with keeping(settings) as keeper:
+        is_left = keeper.run(seconds=0)
+        waits = members(connection, 12)
+        while keeper.run(is_awaited=lambda: True):
+            pass
+
+    assert is_left
+    assert waits == []
+    assert len(members(connection, 12)) == 150
 
 
 @pytest.mark.fact("G.7-announced")

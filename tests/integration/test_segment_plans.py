@@ -8,7 +8,8 @@ from ingest.domain.dynamic_segments import parse_filter
 from ingest.domain.errors import Unavailable
 from ingest.store.catalog.load import load_catalog
 from ingest.store.database import snapshot
-from ingest.store.segments.builds import read_chunk
+from ingest.store.profiles.parts import lock_parts
+from ingest.store.segments.candidates import count_span, lock_candidates, read_span
 from ingest.store.segments.members import (
     count_members_of,
     list_members,
@@ -41,11 +42,17 @@ def test_a_condition_is_asked_by_indexes(connection: Connection) -> None:
     with watching(connection) as plans:
         condition = parse_filter(FILTER, catalog, 1)
         preview_members(connection, 1, condition, "UTC", NOW, seconds=None)
-        chunk = read_chunk(connection, one, "UTC", f"{100:024x}", 50, NOW)
+        span = read_span(connection, 1, f"{100:024x}", 50)
+        between = f"{100:024x}", span.last
+        found = lock_candidates(connection, one, "UTC", between, 7, NOW)
+        behind = count_span(connection, 1, between)
+        parts = lock_parts(connection, [(1, span.last)], ("_bdate", "email"))
         list_members(connection, 1, f"{100:024x}", 50)
         count_members_of(connection, 1)
 
-    assert (chunk.profiles, chunk.last) == (50, f"{150:024x}")
+    assert (span.profiles, span.last, behind) == (50, f"{150:024x}", 50)
+    assert [one.id for one in found] == []
+    assert [one.email for one in parts] == ["p150@example.com"]
     assert reading_whole(plans, ("match_keys", "segment_members", "segment_due")) == []
     assert not [plan for plan in plans if "Seq Scan on profiles" in plan]
     pages = [plan for plan in plans if "segment_members_page" in plan]

@@ -1,15 +1,12 @@
 """The builds of dynamic segments: requested, done in chunks, finished (G5, G6)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 
 from msgspec import Struct
-from psycopg import sql
 from psycopg.rows import class_row
 
-from ingest.domain.dynamic_segments import DynamicSegment
 from ingest.store.catalog.load import bump_version, lock_catalog
-from ingest.store.condition_sql import build_predicate
 from ingest.store.database import Connection
 
 
@@ -28,17 +25,6 @@ class SegmentBuild(Struct, frozen=True, kw_only=True):
     expected: int | None
     requested_at: datetime
     updated_at: datetime
-
-
-class BuildChunk(Struct, frozen=True, kw_only=True):
-    """Some profiles in the order of their ids, of which a few may have to be moved."""
-
-    #: How many there are; none at the end.
-    profiles: int
-    #: The last of them.
-    last: str
-    #: Those whose membership may differ, or whose next move in time is not known.
-    candidates: Sequence[str]
 
 
 def request_builds(
@@ -125,68 +111,6 @@ def list_builds(connection: Connection) -> list[SegmentBuild]:
          ORDER BY requested_at, segment_id
         """
     ).fetchall()
-
-
-def read_chunk(
-    connection: Connection,
-    one: DynamicSegment,
-    zone: str,
-    after: str,
-    limit: int,
-    now: datetime,
-) -> BuildChunk:
-    """Return the profiles that follow `after`, at most `limit`.
-
-    SQL only proposes: whether they belong to the segment is judged once they are
-    locked.
-    """
-    predicate = build_predicate(one.condition, zone, now)
-    timed = one.compiled.dependencies.timed
-    rows = connection.execute(
-        _CHUNK.format(predicate.text),
-        {
-            **predicate.parameters,
-            "database_id": one.segment.database_id,
-            "segment_id": one.segment.id,
-            "after": after,
-            "limit": limit,
-            "is_timed": bool(timed),
-            "timed": sorted(timed),
-        },
-    ).fetchall()
-    return BuildChunk(
-        profiles=len(rows),
-        last=rows[-1][0] if rows else after,
-        candidates=[id_ for id_, is_candidate in rows if is_candidate],
-    )
-
-
-# Those whose dates time may move are all looked at: the moment is to be noted.
-_CHUNK = sql.SQL(
-    """
-    SELECT profiles.id,
-           {} <> EXISTS (
-               SELECT FROM segment_members AS own
-                WHERE own.database_id = profiles.database_id
-                  AND own.profile_id = profiles.id
-                  AND own.segment_id = %(segment_id)s)
-           OR (%(is_timed)s AND (
-                  profiles.fields ?| %(timed)s::text[]
-               OR (profiles.subscriptions IS NOT NULL
-                   AND 'subscriptions' = ANY(%(timed)s::text[]))
-               OR '_createtime' = ANY(%(timed)s::text[])
-               OR EXISTS (
-                   SELECT FROM segment_due AS due
-                    WHERE due.database_id = profiles.database_id
-                      AND due.profile_id = profiles.id
-                      AND due.segment_id = %(segment_id)s)))
-      FROM profiles
-     WHERE database_id = %(database_id)s
-       AND id > %(after)s
-     ORDER BY id
-     LIMIT %(limit)s
-    """
-)
 
 
 def save_build(connection: Connection, build: SegmentBuild) -> None:
