@@ -43,8 +43,9 @@ logger = logging.getLogger(__name__)
 
 #: Moves in time that one transaction makes.
 _DUE = 500
-#: Profiles that a chunk of a build locks: at first, at most, and at least.
-_CHUNK, _MOST, _LEAST = 500, 4000, 50
+#: Profiles that a chunk of a build locks: at first and at least, and at most. Of fewer,
+#: the transaction itself takes most of the time, on a machine that is busy.
+_LEAST, _MOST = 500, 4000
 #: Of so many times as many it finds those.
 _SPAN = 8
 #: A chunk that took longer is followed by one of half its size; its locks are waited
@@ -77,18 +78,20 @@ class SegmentKeeper:
             settings.database_url, application_name="penstock-segments"
         )
         self._catalog: Catalog | None = None
-        self._chunk = _CHUNK
+        self._chunk = _LEAST
         self._audits_at = time.monotonic() + _AUDIT_SECONDS
 
     def run(
         self,
         seconds: float = _RUN_SECONDS,
-        is_awaited: Callable[[], bool] = lambda: False,
+        is_awaited: Callable[[], object] = lambda: False,
+        is_busy: Callable[[], object] = lambda: False,
     ) -> bool:
         """Move what is due, then build what is to be, for some seconds at most.
 
-        It ends soon if `is_awaited`: other tasks need the same process. Return True if
-        there is more to be done.
+        It ends soon if `is_awaited`: other tasks need the same process. While `is_busy`
+        it rests as long as it works, since imports wait for the same Postgres. Return
+        True if there is more to be done.
         """
         started_at = time.monotonic()
 
@@ -98,7 +101,10 @@ class SegmentKeeper:
 
         is_left = True
         while is_left and has_time():
+            begins_at = time.monotonic()
             is_left = bool(self.move_due()) or self.build_chunk()
+            if is_left and is_busy():
+                time.sleep(min(time.monotonic() - begins_at, _CHUNK_SECONDS))
         if time.monotonic() > self._audits_at:
             self._audits_at = time.monotonic() + _AUDIT_SECONDS
             self.audit()

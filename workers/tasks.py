@@ -175,7 +175,9 @@ def keep_segments(goes_on: bool = False) -> None:
     left: list[bool] = []
 
     def work() -> None:
-        left.append(_segment_keeper().run(is_awaited=_stream().has_upkeep))
+        stream = _stream()
+        run = _segment_keeper().run
+        left.append(run(is_awaited=stream.has_upkeep, is_busy=stream.waiting))
 
     if not attempt(work, KEEP_SEGMENTS_TASK):
         _segment_keeper().close()
