@@ -25,6 +25,7 @@ from ingest.store.profiles.parts import lock_parts
 from ingest.store.profiles.profile_rows import load_profiles, sample_ids
 from ingest.store.profiles.segments import add_members, remove_members
 from ingest.store.rows import Id
+from ingest.store.segments.activity import note_sweep
 from ingest.store.segments.audit import audit_profiles
 from ingest.store.segments.builds import (
     SegmentBuild,
@@ -125,6 +126,7 @@ class SegmentKeeper:
                 return 0
             moves = _follow_time(connection, due, catalog)
             _save(connection, moves, catalog, now)
+            note_sweep(connection, moves.entries, moves.exits, now)
         metrics.SEGMENT_MOVES.labels("sweep", "entered").inc(len(moves.entries))
         metrics.SEGMENT_MOVES.labels("sweep", "left").inc(len(moves.exits))
         return len(due)

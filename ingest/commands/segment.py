@@ -28,7 +28,12 @@ from ingest.store.catalog.load import bump_version, load_catalog, lock_catalog
 from ingest.store.database import Connection, connect, snapshot
 from ingest.store.profiles.profile_rows import sample_ids
 from ingest.store.segments.audit import SegmentMismatch, audit_all, audit_profiles
-from ingest.store.segments.builds import SegmentBuild, list_builds, request_builds
+from ingest.store.segments.builds import (
+    SegmentBuild,
+    estimate_build,
+    list_builds,
+    request_builds,
+)
 from ingest.store.segments.members import (
     count_members,
     count_members_of,
@@ -350,7 +355,7 @@ def _read_lines(connection: Connection, catalog: Catalog) -> list[SegmentLine]:
 def _make_line(
     declared: Segment, members: int, build: SegmentBuild | None
 ) -> SegmentLine:
-    percent, left = (None, None) if build is None else _estimate(build)
+    progress = estimate_build(build)
     return SegmentLine(
         id=declared.id,
         database_id=declared.database_id,
@@ -359,18 +364,9 @@ def _make_line(
         state=view_segment(declared).state,
         members=members,
         filter=declared.filter,
-        built_percent=percent,
-        seconds_left=left,
+        built_percent=progress.percent if progress else None,
+        seconds_left=progress.seconds_left if progress else None,
     )
-
-
-def _estimate(build: SegmentBuild) -> tuple[float | None, float | None]:
-    """Return how much of a build is done, in percent, and the seconds left."""
-    if not build.expected or not build.profiles:
-        return None, None
-    share = min(build.profiles / build.expected, 1.0)
-    seconds = (build.updated_at - build.requested_at).total_seconds()
-    return round(100 * share, 1), round(seconds * (1 - share) / share, 1)
 
 
 def _show_state(line: SegmentLine) -> str:
@@ -386,7 +382,8 @@ def _wait(connection: Connection, segment_ids: Iterable[int]) -> None:
         while left := [
             one for one in list_builds(connection) if one.segment_id in wanted
         ]:
-            done = sum(_estimate(one)[0] or 0.0 for one in left)
+            progress = filter(None, map(estimate_build, left))
+            done = sum(one.percent for one in progress)
             display.show(round(100 * (total - len(left)) + done))
             time.sleep(_POLL_SECONDS)
         display.show(100 * total)

@@ -7,6 +7,7 @@ from falcon.asgi import Response
 
 from ingest.console import dead_letters as letters
 from ingest.console import held, merges, resends, suppression, triggers, views
+from ingest.console import held, merges, resends, segments, views
 from ingest.console import undo as undoing
 from ingest.console.rendering import read_asset
 from ingest.console.requests import View
@@ -41,6 +42,8 @@ _VIEWS: Mapping[str, tuple[View, View | None]] = {
     "/deliveries": (views.show_deliveries, resends.resend_range),
     "/suppression": (suppression.show_lists, suppression.change_lists),
     "/triggers": (triggers.show_triggers, None),
+    "/segments": (segments.show_segments, segments.preview),
+    "/segments/{segment_id}": (segments.show_segment, segments.audit),
     "/events/{event_id}": (views.show_event, resends.resend_one),
 }
 _ASSETS = {

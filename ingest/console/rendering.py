@@ -24,6 +24,8 @@ _TONES = {
     "delivered": "good",
     "applied": "good",
     "enabled": "good",
+    "built": "good",
+    "building": "busy",
     "unchanged": "quiet",
     "removed": "good",
     "known": "quiet",

@@ -1,5 +1,6 @@
 """A request to the console by an admin, and what it is answered with."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -10,6 +11,9 @@ from ingest.console.guard import check_text
 from ingest.console.services import Services
 from ingest.domain.errors import NotFound
 from ingest.domain.tokens import Token
+
+#: How the ids of profiles are written.
+PROFILE_ID = re.compile("[0-9a-f]{24}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,9 @@
 """The pages that show how things are: overview, imports, profiles, deliveries."""
 
-import re
 from datetime import UTC, datetime
 from functools import partial
 
-from ingest.console.requests import Page, PageRequest, Redirect
+from ingest.console.requests import PROFILE_ID, Page, PageRequest, Redirect
 from ingest.domain.durations import age_seconds
 from ingest.domain.errors import InvalidRequest, NotFound
 from ingest.domain.flow import describe_drain
@@ -25,9 +24,9 @@ from ingest.store.profiles.profile_rows import load_profiles
 from ingest.store.receipts.pages import ImportFilter, list_history, list_imports
 from ingest.store.receipts.read import find_import, parse_cursor
 from ingest.store.searches import search
+from ingest.store.segments.members import load_memberships
 from ingest.streams.states import Streams
 
-_PROFILE_ID = re.compile("[0-9a-f]{24}")
 _REFRESH_SECONDS = 5
 
 
@@ -152,7 +151,7 @@ async def show_import(request: PageRequest) -> Page:
 async def show_profile(request: PageRequest) -> Page | Redirect:
     """Show a profile with the imports that made it what it is."""
     database_id, profile_id = request.number("database_id"), request.names["profile_id"]
-    if not _PROFILE_ID.fullmatch(profile_id):
+    if not PROFILE_ID.fullmatch(profile_id):
         raise NotFound("Page not found")
     before = request.find_parameter("before")
     owner = (database_id, profile_id)
@@ -179,7 +178,11 @@ async def show_profile(request: PageRequest) -> Page | Redirect:
     statuses = await request.services.read(
         partial(load_consents, database_id=database_id, profile_ids=ids)
     )
+    memberships = await request.services.read(
+        partial(load_memberships, database_id=database_id, profile_id=profile_id)
+    )
     values = {
+        "memberships": memberships,
         "past_statuses": [one for one in statuses if one.until is not None],
         "database_id": database_id,
         "profile_id": profile_id,

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 
 from ingest.doctor.findings import Finding, Severity, fail, warn, well
+from ingest.doctor.zones import check_zones
 from ingest.domain.counts import count
 from ingest.domain.key_makers import describe_makers, list_makers
 from ingest.domain.plans import list_undecided
 from ingest.store.catalog.load import load_declared
+from ingest.store.consents.months import find_missing_months
 from ingest.store.database import Connection
 from ingest.store.migrate import find_unfinished, load_applied, read_migrations
 from ingest.store.profiles.key_makers import load_makers
@@ -44,6 +46,8 @@ def check_schema(connection: Connection, today: date) -> Iterator[Finding]:
         yield _check_statistics(connection)
         yield from _check_catalog(connection)
         yield _check_days(connection, today)
+        yield _check_months(connection, today)
+        yield check_zones(connection, today)
         yield _check_keys(connection)
 
 
@@ -143,6 +147,18 @@ def _check_days(connection: Connection, today: date) -> Finding:
     return well(
         "schema.receipts", f"tables for {count(len(days), 'day')}, up to {max(days)}"
     )
+
+
+def _check_months(connection: Connection, today: date) -> Finding:
+    if absent := find_missing_months(connection, today):
+        return warn(
+            "schema.history",
+            f"no table {', '.join(absent)}",
+            "Check that beat and the upkeep worker run: they create these tables "
+            "hourly. Until then earlier statuses go to the default table, which is "
+            "cleaned row by row. A month that has rows there gets no table of its own.",
+        )
+    return well("schema.history", "tables of this month and the next")
 
 
 def _check_keys(connection: Connection) -> Finding:

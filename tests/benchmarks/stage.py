@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count as count_from
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -26,7 +28,7 @@ from ingest.garbage import collect_rarely
 from ingest.local.bootstrap import prepare
 from ingest.local.servers import Server, start_postgres, start_valkey
 from ingest.settings import Settings
-from ingest.store.catalog.load import load_catalog
+from ingest.store.catalog.load import bump_version, load_catalog
 from ingest.store.database import connect
 from ingest.streams.queues import stream_key
 from ingest.streams.stream import open_stream
@@ -34,6 +36,7 @@ from ingest.wire.entries import encode
 from ingest.wire.envelopes import load_envelope
 from tests.benchmarks.processes import read_tree_cpu_seconds
 from tests.benchmarks.requests import Template, make_sample
+from tests.segments import declare, make_dynamic
 from workers.drain import Drain
 from workers.partition_batches import group
 
@@ -111,6 +114,30 @@ class Stage:
             for each in group(waiting, self.settings.batch_size):
                 self._drain.drain(each)
 
+    def declare_segments(self, count: int) -> None:
+        """Declare dynamic segments; an update changes what three of them read.
+
+        Those of before have no filter from now on.
+        """
+        old = {
+            id_: make_dynamic(id_, None)
+            for id_, one in self._catalog.segments.items()
+            if one.filter is not None
+        }
+        fresh = {
+            id_: make_dynamic(id_, filter_)
+            for id_, filter_ in zip(
+                range(9001, 9001 + count), make_filters(), strict=False
+            )
+        }
+        declare(self.connection, *(old | fresh).values())
+        with self.connection.transaction():
+            # As if they were built, which is not what is measured here.
+            self.connection.execute("UPDATE segments SET building = false")
+            self.connection.execute("DELETE FROM segment_builds")
+            bump_version(self.connection)
+        self._catalog = load_catalog(self.connection)
+
     def measure(self, kind: str, subscriptions: int, count: int) -> Cost:
         """Fill, then drain, and say what draining cost."""
         self.fill(kind, subscriptions, count)
@@ -138,6 +165,26 @@ class Stage:
             read_tree_cpu_seconds(self._postgres.pid),
             read_tree_cpu_seconds(self._valkey.pid),
         )
+
+
+def make_filters() -> Iterator[object]:
+    """Yield filters without end: an update changes what the first three read."""
+    yield {"field": "custom_field", "starts_with": "0000000000"}
+    yield {"not": {"field": "custom_field", "contains": "7"}}
+    yield {
+        "all": [
+            {"field": "custom_field", "exists": True},
+            {"field": "_lname", "eq": "Lambert"},
+            {"field": "_bdate", "birthday": 7},
+        ]
+    }
+    for number in count_from(3):
+        yield {
+            "any": [
+                {"field": "_fname", "eq": f"Name {number}"},
+                {"field": "_lname", "in": ["Smith", "Jones", str(number)]},
+            ]
+        }
 
 
 @contextmanager
@@ -178,6 +225,12 @@ def _tell(name: str, costs: Sequence[Cost]) -> None:
 @click.option("--imports", default=4000, show_default=True, help="A repeat's imports.")
 @click.option("--repeats", default=3, show_default=True)
 @click.option("--batch-size", default=200, show_default=True)
+@click.option(
+    "--segments",
+    default=(0,),
+    multiple=True,
+    help="Dynamic segments declared; several numbers are measured in turn.",
+)
 def main(
     *,
     kinds: tuple[str, ...],
@@ -185,18 +238,22 @@ def main(
     imports: int,
     repeats: int,
     batch_size: int,
+    segments: tuple[int, ...],
 ) -> None:
     """Measure what applying an import costs, kind after kind."""
     with open_stage(batch_size) as stage:
         stage.measure("create", 6, imports)
-        measured: dict[tuple[str, int], list[Cost]] = {}
+        measured: dict[str, list[Cost]] = {}
         for _ in range(repeats):
-            for kind in kinds:
-                for each in subscriptions:
+            for declared in segments:
+                if segments != (0,):
+                    stage.declare_segments(declared)
+                for kind, each in product(kinds, subscriptions):
                     cost = stage.measure(kind, each, imports)
-                    measured.setdefault((kind, each), []).append(cost)
-        for (kind, each), costs in measured.items():
-            _tell(f"{kind}, {each} subscriptions", costs)
+                    name = f"{kind}, {each} subscriptions, {declared} segments"
+                    measured.setdefault(name, []).append(cost)
+        for name, costs in measured.items():
+            _tell(name, costs)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -27,6 +27,7 @@ from tests.drains import draining
 from tests.factories import make_import
 from tests.intakes import wait_until
 from tests.pipeline import Pipeline
+from tests.segments import build, declare, make_dynamic
 
 
 @pytest.fixture
@@ -665,3 +666,100 @@ def test_triggers_and_endpoints_are_shown_with_their_keys(
     assert "(every attempt failed)" in shown
     assert "(every attempt failed)" in served.get("/").text
     assert "whsec_" not in shown
+RICH = {"field": "points", "ge": 100}
+
+
+@pytest.fixture
+def rich(connection: Connection) -> list[str]:
+    """Sixty profiles that are in segment 12, in order, and one that is not."""
+    declare(
+        connection,
+        make_dynamic(12, RICH),
+        make_dynamic(13, {"field": "last_visit", "past": "7d"}),
+    )
+    outcomes = Pipeline(connection).apply(
+        *(
+            make_import("email", {"points": 100}, key={"email": f"p{n}@example.com"})
+            for n in range(60)
+        ),
+        make_import("email", {"points": 1}, key={"email": "poor@example.com"}),
+    )
+    return sorted(str(one.profile_id) for one in outcomes[:60])
+
+
+@pytest.mark.fact("G.12-console")
+def test_segments_are_listed_with_what_is_done_to_them(
+    served: Console, rich: list[str], connection: Connection, settings: Settings
+) -> None:
+    visit = datetime.now(UTC) - timedelta(days=6)
+    Pipeline(connection).create({"email": "v@e.org", "last_visit": visit.isoformat()})
+    declare(connection, make_dynamic(12, {"field": "points", "ge": 1}))
+    page = served.get("/segments").text
+    row = page.partition("/segments/12")[2].partition("</tr>")[0]
+    assert ("building" in row, ">60<" in row) == (True, True)
+    assert f"{visit + timedelta(days=7):%Y-%m-%d %H:%M:%S}" in page
+
+    build(settings)
+
+    row = (
+        served.get("/segments").text.partition("/segments/12")[2].partition("</tr>")[0]
+    )
+    assert ("built" in row, ">61<" in row, "1 in, 0 out" in row) == (True, True, True)
+
+
+@pytest.mark.fact("G.12-console")
+def test_a_segment_is_shown_with_its_filter_and_members_in_pages(
+    served: Console, rich: list[str]
+) -> None:
+    first = served.get("/segments/12").text
+    second = served.get(f"/segments/12?from={rich[49]}").text
+
+    assert "points is at least 100" in first
+    assert [id_ for id_ in rich if id_ in first] == rich[:50]
+    assert f"/segments/12?from={rich[49]}" in first
+    assert [id_ for id_ in rich if f">{id_}<" in second] == rich[50:]
+    assert served.get("/segments/12?from=x").status_code == 400
+    assert served.get("/segments/99").status_code == 404
+    assert "has no filter" in served.get("/segments/4").text
+    profile = served.get(f"/profiles/1/{rich[0]}").text
+    assert re.search(r'<a href="/segments/12">12 Segment 12</a> since <time', profile)
+
+
+@pytest.mark.fact("G.12-console", "G.10-preview")
+def test_a_filter_is_previewed_from_a_form(
+    served: Console, rich: list[str], connection: Connection
+) -> None:
+    form = {"database_id": "1", "filter": '{"field": "points", "ge": 100}'}
+    shown = served.post("/segments", **form)
+    found = shown.text.partition('role="status"')[2].partition("</div>")[0]
+    assert "60 profiles of database 1 match." in found
+    assert [id_ for id_ in rich if id_ in found] == rich[:20]
+    assert connection.execute("SELECT count(*) FROM segment_builds").fetchone() == (0,)
+
+    for text, told in (
+        ("{", "not valid JSON"),
+        ("[" * 2000, "not valid JSON"),
+        ('{"field": "pointz", "ge": 1}', "filter.field: The database has no field"),
+    ):
+        refused = served.post("/segments", database_id="1", filter=text)
+        assert (refused.status_code, told in refused.text) == (400, True)
+        assert "match." not in refused.text
+    assert served.post("/segments", database_id="9", filter="{}").status_code == 404
+
+
+@pytest.mark.fact("G.12-console", "G.11-audit")
+def test_an_audit_from_a_page_names_what_is_wrong(
+    served: Console, rich: list[str], connection: Connection
+) -> None:
+    assert (
+        "61 profiles compared with the filter, 0 diff"
+        in served.post("/segments/12").text
+    )
+    connection.execute("DELETE FROM segment_members WHERE profile_id = %s", (rich[7],))
+
+    page = served.post("/segments/12").text
+
+    found = page.partition('role="status"')[2].partition("</div>")[0]
+    assert "1 difference." in found
+    assert rich[7] in found
+    assert "penstock segment rebuild 12" in found

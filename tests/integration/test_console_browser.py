@@ -12,6 +12,7 @@ from selenium.webdriver.remote.command import Command
 from selenium.webdriver.remote.webelement import WebElement
 
 from ingest.settings import Settings
+from ingest.store.database import connect
 from tests.browsers import (
     FIND_BARRIERS,
     FIND_FAINT,
@@ -24,12 +25,15 @@ from tests.consoles import Console, Filled, console, fill, send_people, working
 from tests.intakes import served as served_intake
 from tests.intakes import wait_until
 from tests.programs import do_without_counts
+from tests.segments import declare, make_dynamic
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
 
 @pytest.fixture
 def filled(settings: Settings) -> Filled:
+    with connect(settings.database_url) as connection:
+        declare(connection, make_dynamic(12, {"field": "points", "ge": 10}))
     return fill(settings)
 
 
@@ -101,6 +105,8 @@ def pages(browser: WebDriver, served: Console, filled: Filled) -> dict[str, str]
         "deliveries": "/deliveries",
         "suppression": "/suppression",
         "event": event.removeprefix(served.url),
+        "segments": "/segments",
+        "segment": "/segments/12",
         "error": "/nothing",
     }
 
@@ -154,6 +160,27 @@ def test_a_dead_letter_is_tried_and_replayed(
     assert "replayed" in heading(browser)
 
 
+@pytest.mark.fact("G.12-console")
+def test_a_filter_is_previewed_and_a_segment_audited(
+    browser: WebDriver, served: Console, filled: Filled
+) -> None:
+    log_in(browser, served, "/segments")
+    tab_to(browser, "filter").send_keys('{"field": "email", "eq": "ada@example.com"}')
+    press(browser, Keys.TAB, Keys.ENTER)
+    told = wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, "[role=status]"))
+    assert "1 profile of database 1 matches." in told[0].text
+    assert filled.profile_id in told[0].text
+    # No filter is in an address, which is logged.
+    assert browser.current_url == f"{served.url}/segments"
+
+    tab_to(browser, "12 Segment 12").send_keys(Keys.ENTER)
+    wait_until(lambda: heading(browser).startswith("Segment 12"))
+    tab_to(browser, "Audit a sample").send_keys(Keys.ENTER)
+    told = wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, "[role=status]"))
+    assert "0 differences" in told[0].text
+    assert complaints(browser) == []
+
+
 def test_no_page_has_barriers_or_faint_text_or_breaks_its_own_rules(
     browser: WebDriver, served: Console, filled: Filled
 ) -> None:
@@ -176,6 +203,7 @@ def test_no_page_has_barriers_or_faint_text_or_breaks_its_own_rules(
     assert {name: found for name, found in barriers.items() if found} == {}
     assert {name: found for name, found in faint.items() if found} == {}
     assert len(barriers) == 17
+    assert len(barriers) == 18
 
 
 def test_only_old_values_are_struck_through(

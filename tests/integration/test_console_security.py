@@ -30,6 +30,8 @@ PAGES = (
     "/dead-letters/1",
     "/deliveries",
     "/suppression",
+    "/segments",
+    "/segments/1",
     "/events/01a20b4f-1cd3-744b-9db7-53600be31cb2",
 )
 #: Breaks out of text, of an attribute, and of a URL.
@@ -53,7 +55,7 @@ def test_nobody_sees_a_page(served: Console, path: str) -> None:
     assert shown.text == ""
 
 
-@pytest.mark.parametrize("path", ["/search", "/dead-letters"])
+@pytest.mark.parametrize("path", ["/search", "/dead-letters", "/segments"])
 def test_nobody_changes_anything(served: Console, path: str) -> None:
     sent = served.client.post(path, data={"term": "x", "action": "replay"})
 
@@ -83,6 +85,7 @@ def test_no_page_of_the_console_is_for_others(
         database_id=1,
         profile_id=PAGES[4].rpartition("/")[2],
         letter_id=1,
+        segment_id=1,
         case_id=PAGES[3].rpartition("/")[2],
     )
     rights = {"others": set(Scope) - {Scope.ADMIN}, "of one": {Scope.ADMIN}}
@@ -297,6 +300,8 @@ def test_no_personal_data_is_logged(
         for path in (f"/imports/{filled.updated}", f"/profiles/1/{filled.profile_id}"):
             served.client.get(path)
         served.post("/search", term="ada@example.com")
+        by_email = '{"field": "email", "eq": "ada@example.com"}'
+        served.post("/segments", database_id="1", filter=by_email)
         number = str(filled.letters[0])
         served.post("/dead-letters", action="replay", letter_id=number)
 

@@ -20,6 +20,7 @@ from ingest.doctor.examination import Subject, examine
 from ingest.doctor.findings import Finding, Severity
 from ingest.doctor.postgres_server import judge_server
 from ingest.settings import Settings
+from ingest.store.consents.months import create_months
 from ingest.store.database import connect
 from ingest.store.partitions.leases import ensure_partitions, lease_partition
 from ingest.store.receipts.days import create_daily_partitions
@@ -27,6 +28,7 @@ from ingest.store.servers import load_server_facts
 from ingest.streams.presence import Presence, announce
 from ingest.streams.queues import DRAINS, SWEPT_KEY, UPKEEP, stream_key
 from tests.conftest import Connection
+from tests.declared import change_database
 from tests.factories import make_import
 from tests.pipeline import Pipeline
 from tests.plans import store_profiles, store_receipts
@@ -59,6 +61,7 @@ def subject(settings: Settings, client: redis.Redis, tmp_path: Path) -> Subject:
     client.set(SWEPT_KEY, client.time()[0])
     with connect(settings.database_url) as opened:
         create_daily_partitions(opened, datetime.now(UTC).date(), 3)
+        create_months(opened, datetime.now(UTC).date(), 2)
     return Subject(
         database_url=settings.database_url,
         redis_url=settings.redis_url,
@@ -123,6 +126,7 @@ def test_a_secret_that_suppression_lists_were_not_made_with_is_found(
     finding = look(subject)["work.suppression"]
     assert finding.level is Severity.FAIL
     assert "PENSTOCK_SECRET" in finding.found
+    assert len(found) == 38
 
 
 @pytest.mark.parametrize(
@@ -400,6 +404,36 @@ def test_days_that_were_not_made_ahead_are_found(
     finding = look(subject)["schema.receipts"]
 
     assert (finding.level, finding.found) == (Severity.WARN, f"no table for {tomorrow}")
+
+
+def test_months_that_were_not_made_ahead_are_found(
+    subject: Subject, connection: Connection
+) -> None:
+    today = datetime.now(UTC).date()
+    next_month = (today.replace(day=1) + timedelta(days=32)).strftime("%Y%m")
+    connection.execute(f"DROP TABLE consent_history_{next_month}")
+
+    finding = look(subject)["schema.history"]
+
+    assert finding.level is Severity.WARN
+    assert finding.found == f"no table consent_history_{next_month}"
+    with connect(subject.database_url) as opened:
+        create_months(opened, today, 2)
+    assert look(subject)["schema.history"].level is Severity.OK
+
+
+def test_zones_that_postgres_does_not_know_are_found(
+    subject: Subject, connection: Connection
+) -> None:
+    change_database(connection, timezone="Europe/Moscow")
+    same = look(subject)["schema.zones"]
+    # A restore may lead to a server whose data is older.
+    connection.execute("UPDATE databases SET timezone = 'Mars/Base' WHERE id = 1")
+    unknown = look(subject)["schema.zones"]
+
+    assert (same.level, same.found) == (Severity.OK, "1 zone alike for two years")
+    assert unknown.level is Severity.WARN
+    assert unknown.found == "Postgres does not know Mars/Base"
 
 
 @pytest.mark.parametrize(

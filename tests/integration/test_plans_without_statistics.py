@@ -32,6 +32,7 @@ SMALL = frozenset({
     "endpoints", "triggers", "workflows", "tokens", "retired_secrets", "migrations",
     "catalog_version", "installation", "key_makers", "partitions", "journals", "ledger",
     "segment_builds", "suppression_lists", "suppression_scans", "suppression_key",
+    "segment_builds", "segment_activity",
 })  # fmt: skip
 #: What may be planned in several ways, or reads a table whole, and why it may. Whatever
 #: is not named here is judged: a new statement is, until somebody gives a reason.
@@ -75,6 +76,8 @@ UNJUDGED = {
     "ingest/commands/segment.py:_audit_all": "operators look",
     "ingest/store/segments/builds.py:request_builds": "whether there is a profile",
     "ingest/store/segments/builds.py:estimate_profiles": "once a build",
+    "ingest/store/segments/activity.py:load_next_moves": "operators look, bounded",
+    "ingest/store/segments/activity.py:count_some_members": "operators look, bounded",
     "ingest/store/segments/members.py:count_members": "operators look",
 }
 

@@ -13,6 +13,7 @@ from ingest.domain.tokens import Scope
 from ingest.doors.http.profile_queries import check_database, find_profile
 from ingest.doors.http.queries import Query
 from ingest.store.segments.members import (
+    PREVIEW_SECONDS,
     count_members_of,
     list_members,
     preview_members,
@@ -26,9 +27,6 @@ from ingest.wire.reply_types import (
     SegmentPreviewView,
     SegmentsReply,
 )
-
-#: How long a statement of a preview may take.
-_PREVIEW_SECONDS = 5.0
 
 
 async def list_segments(asked: Query) -> SegmentsReply:
@@ -85,7 +83,7 @@ async def preview_segment(asked: Query) -> SegmentPreviewReply:
             condition=condition,
             zone=asked.catalog.databases[database_id].timezone,
             now=datetime.now(UTC),
-            seconds=_PREVIEW_SECONDS,
+            seconds=PREVIEW_SECONDS,
         )
     )
     return SegmentPreviewReply(

@@ -26,6 +26,22 @@ def create_months(connection: Connection, today: date, months: int) -> None:
         first = following
 
 
+def find_missing_months(connection: Connection, today: date) -> list[str]:
+    """Name the tables of the month of `today` and of the next that are not there."""
+    first = today.replace(day=1)
+    wanted = [_name(first), _name(_find_next(first))]
+    rows = connection.execute(
+        """
+        SELECT name
+          FROM unnest(%(wanted)s::text[]) AS wanted (name)
+         WHERE to_regclass(name) IS NULL
+         ORDER BY name
+        """,
+        {"wanted": wanted},
+    )
+    return [name for (name,) in rows]
+
+
 def drop_months(connection: Connection, before: date) -> list[str]:
     """Drop the months that ended before `before`; return the tables dropped.
 

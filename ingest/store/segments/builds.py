@@ -27,6 +27,26 @@ class SegmentBuild(Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
+class BuildProgress(Struct, frozen=True, kw_only=True):
+    """How far a build is."""
+
+    percent: float
+    #: That it still takes, as far as can be told.
+    seconds_left: float
+
+
+def estimate_build(build: SegmentBuild | None) -> BuildProgress | None:
+    """Return how far a build is; None for none, or before it has begun."""
+    if build is None or not build.expected or not build.profiles:
+        return None
+    share = min(build.profiles / build.expected, 1.0)
+    seconds = (build.updated_at - build.requested_at).total_seconds()
+    return BuildProgress(
+        percent=round(100 * share, 1),
+        seconds_left=round(seconds * (1 - share) / share, 1),
+    )
+
+
 def request_builds(
     connection: Connection, segment_ids: Collection[int], now: datetime
 ) -> None:
@@ -149,10 +169,18 @@ def finish_build(connection: Connection, segment_id: int, revision: int) -> bool
                 WHERE id = %(segment_id)s
                   AND revision = %(revision)s
                   AND building
-            RETURNING id)
-        DELETE FROM segment_builds
-         USING finished
-         WHERE segment_id = id
+            RETURNING id),
+               done AS (
+               DELETE FROM segment_builds
+                USING finished
+                WHERE segment_id = id
+            RETURNING segment_id, entries, exits)
+        INSERT INTO segment_activity (segment_id, built_at, built_entries, built_exits)
+        SELECT segment_id, now(), entries, exits
+          FROM done
+            ON CONFLICT (segment_id) DO UPDATE
+           SET built_at = excluded.built_at, built_entries = excluded.built_entries,
+               built_exits = excluded.built_exits
         """,
         {"segment_id": segment_id, "revision": revision},
     ).rowcount

@@ -13,6 +13,8 @@ from ingest.domain.errors import Unavailable
 from ingest.store.condition_sql import build_predicate
 from ingest.store.database import LOCK_SPACE, Connection
 
+#: How long a statement of a preview may take where somebody waits for its answer.
+PREVIEW_SECONDS = 5.0
 #: Profiles that a preview names.
 _NAMED = 20
 #: One of them at a time may read a whole database for a caller.
@@ -72,6 +74,23 @@ def list_members(
         {"segment_id": segment_id, "after": after, "limit": limit},
     )
     return [str(id_) for (id_,) in rows]
+
+
+def load_memberships(
+    connection: Connection, database_id: int, profile_id: str
+) -> dict[int, datetime]:
+    """Return the segments that a profile is in, and since when."""
+    rows = connection.execute(
+        """
+        SELECT segment_id, added_at
+          FROM segment_members
+         WHERE database_id = %(database_id)s
+           AND profile_id = %(profile_id)s
+         ORDER BY segment_id
+        """,
+        {"database_id": database_id, "profile_id": profile_id},
+    )
+    return {int(id_): added_at for id_, added_at in rows}
 
 
 def preview_members(
