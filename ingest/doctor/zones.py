@@ -35,7 +35,7 @@ def check_zones(connection: Connection, today: date) -> Finding:
             "penstock segment rebuild, for segments with `birthday`. Until then a "
             "preview may count other days than imports do.",
         )
-    return well("schema.zones", f"{count(len(zones), 'zone')} alike for two years")
+    return well("schema.zones", f"{count(len(zones), 'zone')}; the same for two years")
 
 
 def find_difference(

@@ -431,7 +431,7 @@ def test_zones_that_postgres_does_not_know_are_found(
     connection.execute("UPDATE databases SET timezone = 'Mars/Base' WHERE id = 1")
     unknown = look(subject)["schema.zones"]
 
-    assert (same.level, same.found) == (Severity.OK, "1 zone alike for two years")
+    assert (same.level, same.found) == (Severity.OK, "1 zone; the same for two years")
     assert unknown.level is Severity.WARN
     assert unknown.found == "Postgres does not know Mars/Base"
 
@@ -570,6 +570,7 @@ def test_the_command_says_what_it_found_and_how_bad_it_is(
         assert found["work.beat"]["advice"] == ""
     else:
         assert "33 ok, 0 warnings, 4 failed" in result.stdout
+        assert "34 ok, 0 warnings, 4 failed" in result.stdout
         assert "→ Set `appendonly yes`" in result.stdout
 
 

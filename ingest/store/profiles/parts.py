@@ -29,7 +29,7 @@ _MOST_FIELDS = 40
 
 
 class PartColumns(Struct, frozen=True, kw_only=True):
-    """What is selected of `profiles`, and the parameters that it names."""
+    """Columns of `profiles` that are selected, and the parameters that they name."""
 
     text: sql.Composed
     parameters: Mapping[str, object]

@@ -1,4 +1,4 @@
-"""What was done last to keep segments true, and what comes next."""
+"""The last work on each segment, and the next moves by time."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping

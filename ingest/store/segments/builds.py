@@ -28,7 +28,7 @@ class SegmentBuild(Struct, frozen=True, kw_only=True):
 
 
 class BuildProgress(Struct, frozen=True, kw_only=True):
-    """How far a build is."""
+    """The part of a build that is done."""
 
     percent: float
     #: That it still takes, as far as can be told.
