@@ -6,8 +6,7 @@ import falcon.asgi
 from falcon.asgi import Response
 
 from ingest.console import dead_letters as letters
-from ingest.console import held, merges, resends, suppression, triggers, views
-from ingest.console import held, merges, resends, segments, views
+from ingest.console import held, merges, resends, segments, suppression, triggers, views
 from ingest.console import undo as undoing
 from ingest.console.rendering import read_asset
 from ingest.console.requests import View

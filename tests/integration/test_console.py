@@ -666,6 +666,8 @@ def test_triggers_and_endpoints_are_shown_with_their_keys(
     assert "(every attempt failed)" in shown
     assert "(every attempt failed)" in served.get("/").text
     assert "whsec_" not in shown
+
+
 RICH = {"field": "points", "ge": 100}
 
 
