@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from ingest.domain.catalog import (
     Channel,
+    ConfirmationPolicy,
     Database,
     Endpoint,
     EventKind,
@@ -283,6 +284,26 @@ def _segments(
     return segments
 
 
+_waits = st.sampled_from(["15m", "36h", "1d", "2w", "1y"])
+
+
+@st.composite
+def _confirmations(draw: st.DrawFn, channels: frozenset[Channel]) -> dict[str, Any]:
+    """What a resource of these channels may say of confirmation."""
+    if not channels or draw(st.booleans()):
+        return {}
+    policy = ConfirmationPolicy(
+        channels=draw(st.frozensets(st.sampled_from(sorted(channels)), min_size=1)),
+        expires=draw(_waits),
+        resend_after=draw(_waits),
+        resend_limit=draw(st.integers(0, 100)),
+        redirect=draw(st.sampled_from(["", "https://shop.test/thanks?a=b"])),
+        one_click=draw(st.booleans()),
+    )
+    days = draw(st.none() | st.integers(400, 3650))
+    return {"confirm": policy, "unconfirmed_days": days}
+
+
 @st.composite
 def _suppressions(
     draw: st.DrawFn, resource_ids: list[int]
@@ -364,7 +385,7 @@ def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
                 account_id=7,
                 # Bound to all, so that each may be any database's default.
                 database_ids=frozenset(database_ids),
-                channels=draw(_channels),
+                channels=channels,
                 categories=draw(st.frozensets(_names, max_size=2)),
                 fields=_by_name(draw(st.lists(_resource_fields(), max_size=2))),
                 raise_new_priority=draw(st.booleans()),
@@ -373,10 +394,12 @@ def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
                     st.lists(st.sampled_from(REQUIREMENTS), max_size=3).map(tuple)
                 ),
                 consent_history=draw(st.booleans()),
+                **draw(_confirmations(channels)),
                 url=draw(_texts),
                 **draw(_followed([*suppressions])),
             )
             for id_ in resource_ids
+            for channels in [draw(_channels)]
         },
         suppressions=suppressions,
         segments=draw(_segments(segment_ids, database_ids)),

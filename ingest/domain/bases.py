@@ -32,6 +32,7 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "url": _read_text(2000),
     "text": _read_text(1000),
     "version": _read_text(100),
+    "confirmed": values.parse_bool,
 }
 
 

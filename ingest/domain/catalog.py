@@ -92,6 +92,8 @@ class EventKind(StrEnum):
     PROFILES_MERGED = "profiles_merged"
     #: And were parted again: that merge was undone.
     PROFILES_UNMERGED = "profiles_unmerged"
+    #: A person is to be asked whether a subscription is theirs (D2).
+    CONFIRMATION_REQUESTED = "confirmation_requested"
 
 
 class Novelty(StrEnum):
@@ -149,6 +151,36 @@ def _derive(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmationPolicy:
+    """The ways in which people confirm their subscriptions on a resource (D1)."""
+
+    #: Subscriptions of other channels are not confirmed.
+    channels: frozenset[Channel] = frozenset({Channel.EMAIL})
+    #: How long a link can be used, such as `14d`.
+    expires: str = "14d"
+    #: How long after a request there may be another, and how many there may be besides
+    #: the first while its link can be used (D3).
+    resend_after: str = "1d"
+    resend_limit: int = 3
+    #: Where a person is led who has confirmed; empty for a page of ours.
+    redirect: str = ""
+    #: To open the link is enough; scanners of mail open them, too (D4).
+    one_click: bool = False
+
+    def __str__(self) -> str:
+        """Return it in a line, for plans."""
+        told = {
+            "channels": ", ".join(sorted(self.channels)),
+            "expires": self.expires,
+            "resend_after": self.resend_after,
+            "resend_limit": self.resend_limit,
+            "redirect": self.redirect or "none",
+            "one_click": str(self.one_click).lower(),
+        }
+        return "; ".join(f"{name} = {value}" for name, value in told.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """A brand or site that people subscribe to."""
 
@@ -171,12 +203,21 @@ class Resource:
     #: Contacts that get one of these statuses go on this suppression list (L5).
     suppress_on: frozenset[str] = frozenset()
     suppress_list_id: int | None = None
+    #: None where nobody has to confirm (D1).
+    confirm: ConfirmationPolicy | None = None
+    #: Subscriptions that nobody confirmed for so many days are deleted; None for never
+    #: (D6).
+    unconfirmed_days: int | None = None
     url: str = ""
     #: Those of `fields` that a new subscription must have.
     required_fields: tuple[Field, ...] = _derived()
 
     def __post_init__(self) -> None:
         _derive(self, "required_fields", lambda declared: declared.required)
+
+    def confirms(self, channel: Channel) -> bool:
+        """Tell whether subscriptions of a channel are to be confirmed."""
+        return self.confirm is not None and channel in self.confirm.channels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -376,7 +417,7 @@ class Catalog:
     def __post_init__(self) -> None:
         recorded = any(is_guarding(one.consent) for one in self.databases.values())
         recorded = recorded or any(
-            one.consent_history or is_guarding(one.consent)
+            one.consent_history or one.confirm or is_guarding(one.consent)
             for one in self.resources.values()
         )
         object.__setattr__(self, "records_statuses", recorded)
@@ -391,7 +432,9 @@ def open_statuses(catalog: Catalog) -> Catalog:
             for id_, one in catalog.databases.items()
         },
         resources={
-            id_: replace(one, consent=ConsentPolicy.OPEN, consent_history=False)
+            id_: replace(
+                one, consent=ConsentPolicy.OPEN, consent_history=False, confirm=None
+            )
             for id_, one in catalog.resources.items()
         },
     )

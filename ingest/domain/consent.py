@@ -12,7 +12,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 from msgspec.structs import fields
 
-from ingest.domain.statuses import PROHIBITION
+from ingest.domain.statuses import PROHIBITION, UNCONFIRMED
 
 
 class ConsentPolicy(StrEnum):
@@ -57,6 +57,10 @@ class Basis(
     #: What the person was told.
     text: str = ""
     version: str = ""
+    #: The person has confirmed it: elsewhere, or by our link (D1).
+    confirmed: bool = False
+    #: The browser by which; never a producer's.
+    agent: str = ""
 
     @property
     def proof(self) -> Mapping[str, object]:
@@ -72,11 +76,13 @@ class Basis(
 
 
 #: What is kept of a basis, in the order shown.
-PROOF = ("source", "ip", "url", "text", "version", "date")
+PROOF = ("source", "ip", "url", "text", "version", "date", "confirmed", "agent")
 #: What a resource may require of a basis.
 REQUIREMENTS = ("source", "time", "ip", "url", "text", "version")
 #: What a basis is sent as.
-NAMES = tuple(one.encode_name for one in fields(Basis) if one.name != "date")
+NAMES = tuple(
+    one.encode_name for one in fields(Basis) if one.name not in ("date", "agent")
+)
 
 #: Why a status is kept.
 NO_BASIS = "no basis"
@@ -86,6 +92,8 @@ COMPLAINED = "complained"
 OLDER = "older than the opt-out"
 #: Not a raise: what is stored was said later (C10).
 LATER = "newer"
+#: Not refused, but to be confirmed by the person first (D1).
+AWAITS = "awaits confirmation"
 #: Those that protect a person from being written to again.
 PROTECTING = (NO_BASIS, INCOMPLETE, RIGHT, COMPLAINED, OLDER)
 
@@ -100,7 +108,6 @@ def is_protecting(reason: str) -> bool:
 
 #: What forbids this much, or more, is a person's own decision, or a fact.
 _DECIDED = PROHIBITION["hardbounced"]
-_UNCONFIRMED = "unconfirmed"
 
 
 class StoredStatus(Struct, frozen=True, kw_only=True):
@@ -132,7 +139,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     policy: ConsentPolicy = ConsentPolicy.OPEN
     #: What must be there of a basis.
     requires: Sequence[str] = ()
-    #: Subscriptions are confirmed by the person, so `unconfirmed` is a state to leave.
+    #: Subscriptions are confirmed by the person, so `unconfirmed` is a state to leave;
+    #: whatever the policy, they are guarded (D1).
     confirms: bool = False
 
 
@@ -152,7 +160,7 @@ def is_raise(stored: str, sent: str, rules: Rules) -> bool:
     if after >= before:
         return False
     confirms = rules.confirms or rules.policy is ConsentPolicy.STRICT
-    return before >= _DECIDED or (confirms and stored == _UNCONFIRMED)
+    return before >= _DECIDED or (confirms and stored == UNCONFIRMED)
 
 
 def decide(stored: StoredStatus | None, claim: Claim, rules: Rules) -> Ruling:
@@ -164,8 +172,10 @@ def decide(stored: StoredStatus | None, claim: Claim, rules: Rules) -> Ruling:
     reason = ""
     if claim.basis is not None and _is_older(claim.basis.time, stored):
         reason = OLDER if raises else LATER
-    elif raises and rules.policy is not ConsentPolicy.OPEN:
+    elif raises and (rules.confirms or rules.policy is not ConsentPolicy.OPEN):
         reason = _find_objection(stored, claim, rules)
+        if rules.confirms and not _is_confirmed(claim):
+            return _await(stored.status, sent, reason)
         if not reason:
             return Ruling(status=sent, raised=True)
     if not reason or sent == stored.status:
@@ -173,16 +183,40 @@ def decide(stored: StoredStatus | None, claim: Claim, rules: Rules) -> Ruling:
     return Ruling(status=stored.status, reason=reason)
 
 
+def _await(stored: str, sent: str, objection: str) -> Ruling:
+    """Return the status where the person has not confirmed what takes a basis (D1).
+
+    An opt-out is raised by a basis, but no further than to be asked again.
+    """
+    if stored == UNCONFIRMED:
+        return Ruling(status=stored, reason=AWAITS)
+    if objection:
+        return Ruling(status=stored, reason=objection)
+    if PROHIBITION[sent] < PROHIBITION[UNCONFIRMED]:
+        return Ruling(status=UNCONFIRMED, reason=AWAITS, raised=True)
+    return Ruling(status=sent, raised=True)
+
+
+def _is_confirmed(claim: Claim) -> bool:
+    """Tell whether a claim says that the person has confirmed; operators know."""
+    basis = claim.basis
+    return basis is not None and (
+        basis.confirmed or claim.authority is Authority.OPERATOR
+    )
+
+
 def _decide_new(claim: Claim, rules: Rules) -> Ruling:
-    """Return the status of a new subscription (C3).
+    """Return the status of a new subscription (C3, D1).
 
     Were a basis not asked of `suspended`, that would be the way to `subscribed`.
     """
-    allows = PROHIBITION[claim.status] < PROHIBITION[_UNCONFIRMED]
-    if rules.policy is ConsentPolicy.STRICT and allows:
+    allows = PROHIBITION[claim.status] < PROHIBITION[UNCONFIRMED]
+    if rules.confirms and allows and not _is_confirmed(claim):
+        return Ruling(status=UNCONFIRMED, reason=AWAITS)
+    if allows and (rules.confirms or rules.policy is ConsentPolicy.STRICT):
         reason = _find_gap(claim, rules)
         if reason:
-            return Ruling(status=_UNCONFIRMED, reason=reason)
+            return Ruling(status=UNCONFIRMED, reason=reason)
     return Ruling(status=claim.status)
 
 

@@ -13,6 +13,7 @@ from ingest.domain.catalog import (
     SuppressionAction,
     SuppressionList,
 )
+from ingest.domain.catalog import Channel, Database, Resource
 from ingest.domain.consent import (
     LATER,
     OLDER,
@@ -33,6 +34,7 @@ from ingest.domain.profiles import (
     name_subscription,
 )
 from ingest.domain.statuses import DEFAULT_STATUS, PROHIBITION, read_word
+from ingest.domain.statuses import DEFAULT_STATUS, UNCONFIRMED, read_word
 from ingest.domain.subscription_drafts import SubscriptionDraft
 from ingest.domain.suppressions import SuppressionCheck, make_fault, name_reason
 
@@ -78,6 +80,8 @@ class Guard:
         #: The channels of the statuses that were raised.
         self.raised: list[str] = []
         self.unapplied: list[Unapplied] = []
+        #: Those that have become unconfirmed, where the person is to confirm (D2).
+        self.unconfirmed: list[SubscriptionKey] = []
 
     def heeds(self, draft: SubscriptionDraft, stored: Subscription) -> bool:
         """Tell whether a draft says anything new of the status that is stored.
@@ -124,6 +128,7 @@ class Guard:
         if suppressed is not ruling:
             # What a list keeps has no basis.
             ruling, claim = suppressed, replace(claim, basis=None)
+        ruling = decide(known, claim, self._find_rules(resource, draft.key.channel))
         if ruling.reason:
             self._keep(draft.key, claim, ruling, stored)
             if stored is not None and ruling.status == stored.status:
@@ -189,13 +194,31 @@ class Guard:
         return [] if self._suppression is None else self._suppression.find(key)
 
     def _find_rules(self, resource: Resource | None) -> Rules:
+    def note_unconfirmed(
+        self, resource: Resource, stored: Subscription | None, after: Subscription
+    ) -> None:
+        """Note a subscription whose person is to be asked: it has become unconfirmed.
+
+        One that was deleted and comes back is as new.
+        """
+        was = stored is not None and not stored.deleted and stored.status == UNCONFIRMED
+        becomes = after.status == UNCONFIRMED and not was
+        if becomes and resource.confirms(after.key.channel):
+            self.unconfirmed.append(after.key)
+
+    def _find_rules(
+        self, resource: Resource | None, channel: Channel | None = None
+    ) -> Rules:
         policy = find_policy(
             resource.consent if resource else None,
             self._database.consent,
             is_file=self._import.door == _FILE,
         )
         requires = resource.consent_requires if resource else ()
-        return Rules(policy=policy, requires=requires)
+        confirms = (
+            resource is not None and channel is not None and resource.confirms(channel)
+        )
+        return Rules(policy=policy, requires=requires, confirms=confirms)
 
     def _make_fact(
         self,
@@ -280,4 +303,6 @@ def read_fact(stored: Subscription) -> StatusFact:
 def is_recorded(resource: Resource, database: Database) -> bool:
     """Tell whether each status of a resource's subscriptions is recorded (CH)."""
     policy = resource.consent or database.consent
-    return resource.consent_history or is_guarding(policy)
+    return (
+        resource.consent_history or resource.confirm is not None or is_guarding(policy)
+    )

@@ -377,7 +377,9 @@ class _Judge:
         kept = self.kept[-1] if self.kept and self.kept[-1].path == path else None
         if stored is None or kept is None or kept.reason != RANKED:
             return None
-        is_guarded = is_guarding(resource.consent or database.consent)
+        is_guarded = is_guarding(resource.consent or database.consent) or (
+            resource.confirms(draft.key.channel)
+        )
         forbids = rank_prohibition(draft.status) >= rank_prohibition(stored.status)
         if not is_guarded or not forbids:
             return None

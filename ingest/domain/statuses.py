@@ -8,6 +8,8 @@ from ingest.domain.errors import InvalidValue
 from ingest.domain.names import one_of
 
 DEFAULT_STATUS = "subscribed"
+#: The person is still to confirm.
+UNCONFIRMED = "unconfirmed"
 
 STATUSES: Mapping[str, int] = MappingProxyType(
     {
@@ -15,7 +17,7 @@ STATUSES: Mapping[str, int] = MappingProxyType(
         "unsubscribed": 1,
         "complained": 2,
         "hardbounced": 3,
-        "unconfirmed": 4,
+        UNCONFIRMED: 4,
         "suspended": 5,
         "invalid": 6,
     }
@@ -26,7 +28,7 @@ PROHIBITION: Mapping[str, int] = MappingProxyType(
     {
         DEFAULT_STATUS: 0,
         "suspended": 1,
-        "unconfirmed": 2,
+        UNCONFIRMED: 2,
         "hardbounced": 3,
         "invalid": 3,
         "unsubscribed": 4,

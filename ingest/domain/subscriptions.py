@@ -133,6 +133,8 @@ def merge(
         except InvalidRequest as error:
             faults.extend(indexed(error.faults, draft.index))
             continue
+        if resource.confirm is not None:
+            guard.note_unconfirmed(resource, stored, after)
         merged[draft.key] = after
         lowest = max(lowest, after.priority)
     if faults and not skip_invalid:

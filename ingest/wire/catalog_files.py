@@ -131,6 +131,8 @@ def dump_catalog_file(declared: DeclaredCatalog) -> str:
     for section, keys in _CONDITIONS.items():
         for table in sections.get(section, ()):
             table.update({key: _inline(table[key]) for key in keys if key in table})
+    for table in sections.get("resources", ()):
+        table.update({key: _inline(table[key]) for key in ("confirm",) if key in table})
     return tomlkit.dumps({name: tables for name, tables in sections.items() if tables})
 
 

@@ -6,12 +6,14 @@ all faults at once; hence each looks only at values that are there.
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from ingest.domain import fields
 from ingest.domain.automatic_merges import MERGE_CONTACTS
 from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import Fault, InvalidValue
+from ingest.domain.intervals import parse_duration, to_timedelta
 from ingest.domain.plans import FILE_NAMES, DeclaredCatalog
 from ingest.domain.profile_merges import list_rules
 from ingest.wire.condition_rules import find_filter_faults
@@ -168,6 +170,23 @@ def _binding_faults(
             )
 
 
+def _confirm_faults(path: str, resource: TomlTable) -> Iterator[Fault]:
+    confirm, days = resource.get("confirm"), resource.get("unconfirmed_days")
+    if confirm is None:
+        if days is not None:
+            yield _fault(f"{path}.unconfirmed_days", "Needs confirm.")
+        return
+    for index, channel in enumerate(confirm.get("channels", ())):
+        if "channels" in resource and channel not in resource["channels"]:
+            message = f"The resource must have the channel {channel} in its channels."
+            yield _fault(f"{path}.confirm.channels[{index}]", message)
+    if days is None or "expires" not in confirm:
+        return
+    if timedelta(days=days) < to_timedelta(parse_duration(confirm["expires"])):
+        message = "Must not be shorter than confirm.expires."
+        yield _fault(f"{path}.unconfirmed_days", message)
+
+
 def _delivery_faults(tables: Mapping[str, Sequence[TomlTable]]) -> Iterator[Fault]:
     known = {name: _by_id(rows) for name, rows in tables.items()}
     for index, account in enumerate(tables["accounts"]):
@@ -200,6 +219,7 @@ def find_faults(document: TomlTable) -> Iterator[Fault]:
         path = f"resources[{index}]"
         yield from _unknown(path, resource, "account_id", accounts)
         yield from _binding_faults(path, resource, databases)
+        yield from _confirm_faults(path, resource)
         yield from _field_faults(f"{path}.fields", resource.get("fields", []))
     for index, segment in enumerate(tables["segments"]):
         yield from _unknown(f"segments[{index}]", segment, "database_id", databases)

@@ -5,6 +5,7 @@ names of `FILE_NAMES`. Shape only: what needs two values at once is in `catalog_
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_dump, validate
@@ -25,6 +26,7 @@ from ingest.domain.event_batches import LARGEST_BATCH, parse_linger
 from ingest.domain.fields import parse as parse_value
 from ingest.domain.imports import OnAmbiguous, Otherwise
 from ingest.domain.intervals import parse_bounded, parse_duration
+from ingest.domain.intervals import parse_duration, to_timedelta
 from ingest.domain.phones import REGIONS
 from ingest.domain.plans import FILE_NAMES
 from ingest.domain.statuses import DECIDED, STATUSES
@@ -78,6 +80,8 @@ _NOT_RESERVED = validate.NoneOf(
 )
 
 
+#: Links to confirm a subscription by are valid for no longer.
+_LONGEST_WAIT = timedelta(days=366)
 _STATUS = validate.OneOf(STATUSES, error="Must be one of {choices}.")
 _DECIDED = validate.OneOf(DECIDED, error="Must be one of {choices}.")
 
@@ -121,6 +125,11 @@ def _check_linger(text: str) -> None:
         parse_linger(text)
     except InvalidValue as error:
         raise ValidationError(f"{error}.") from error
+def _check_wait(text: str) -> None:
+    """Refuse what is no length of time, and more than people wait for."""
+    _check_every(text)
+    if to_timedelta(parse_duration(text)) > _LONGEST_WAIT:
+        raise ValidationError("Must be at most 365d.")
 
 
 def _id() -> fields.Integer:
@@ -259,6 +268,24 @@ class DatabaseSchema(_OwnerSchema):
     own_fields = _own_fields(fields.Nested(DatabaseFieldSchema))
 
 
+class ConfirmSchema(_TableSchema):
+    """`confirm` of one of `[[resources]]`."""
+
+    channels = fields.List(
+        fields.Enum(Channel, by_value=True),
+        # Always written: a table of nothing but defaults says that there is one.
+        load_default=lambda: [Channel.EMAIL],
+        validate=validate.Length(min=1, error="Must not be empty."),
+    )
+    expires = fields.String(load_default="14d", validate=_check_wait)
+    resend_after = fields.String(load_default="1d", validate=_check_wait)
+    resend_limit = fields.Integer(
+        strict=True, validate=validate.Range(min=0, max=100), load_default=3
+    )
+    redirect = fields.String(load_default="", validate=_URL)
+    one_click = _flag()
+
+
 class ResourceSchema(_OwnerSchema):
     """One of `[[resources]]`."""
 
@@ -277,6 +304,10 @@ class ResourceSchema(_OwnerSchema):
     consent_history = _flag()
     suppress_on = _list(fields.String(validate=_DECIDED))
     suppress_list_id = _optional_id()
+    confirm = fields.Nested(ConfirmSchema, load_default=None)
+    unconfirmed_days = fields.Integer(
+        strict=True, validate=validate.Range(min=1, max=3650), load_default=None
+    )
     own_fields = _own_fields(fields.Nested(ResourceFieldSchema))
 
 

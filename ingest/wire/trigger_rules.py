@@ -14,17 +14,18 @@ _Finding = tuple[str, str]
 
 _PROFILE = {EventKind.PROFILE_CREATED, EventKind.PROFILE_UPDATED}
 _SUBSCRIPTION = {EventKind.SUBSCRIPTION}
+_OF_RESOURCE = _SUBSCRIPTION | {EventKind.CONFIRMATION_REQUESTED}
 _SEGMENT = {EventKind.SEGMENT_ENTERED, EventKind.SEGMENT_LEFT}
 
 #: Those of a profile that is known before and after.
-_CHANGES = {EventKind.IMPORT} | _PROFILE | _SUBSCRIPTION | _SEGMENT
+_CHANGES = {EventKind.IMPORT} | _PROFILE | _OF_RESOURCE | _SEGMENT
 #: A start is asked for by somebody, each time.
 _REPEATED = {*EventKind} - {EventKind.API_CALL}
 
 #: By condition: the events that it can narrow.
 _CONDITIONS: Mapping[str, set[EventKind]] = {
-    "resource_id": _SUBSCRIPTION,
-    "channel": _SUBSCRIPTION,
+    "resource_id": _OF_RESOURCE,
+    "channel": _OF_RESOURCE,
     "novelties": _SUBSCRIPTION,
     "segment_id": _SEGMENT,
     "fields": _PROFILE,

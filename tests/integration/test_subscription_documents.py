@@ -159,6 +159,8 @@ def save_demo_catalog(connection: Connection) -> None:
             "ALTER TABLE resources ADD consent text, ADD consent_requires text[],"
             " ADD consent_history boolean, ADD suppress_on text[],"
             " ADD suppress_list_id integer"
+            " ADD consent_history boolean, ADD confirm jsonb,"
+            " ADD unconfirmed_days integer"
         )
         connection.execute("ALTER TABLE tokens ADD source text")
         connection.execute("ALTER TABLE fields ADD merge text")
@@ -208,6 +210,7 @@ def save_demo_catalog(connection: Connection) -> None:
         connection.execute(
             "ALTER TABLE resources DROP consent, DROP consent_requires,"
             " DROP consent_history, DROP suppress_on, DROP suppress_list_id"
+            " DROP consent_history, DROP confirm, DROP unconfirmed_days"
         )
         connection.execute("ALTER TABLE fields DROP merge")
         connection.execute("ALTER TABLE profiles DROP former_keys, DROP stamps")

@@ -103,7 +103,7 @@ queue = "crm-events"
             'event = "birthday"',
             "event: Must be one of: import, profile_created, profile_updated, "
             "subscription, segment_entered, segment_left, api_call, import_undone, "
-            "profiles_merged, profiles_unmerged.",
+            "profiles_merged, profiles_unmerged, confirmation_requested.",
             id="unknown event",
         ),
         pytest.param(

@@ -90,6 +90,11 @@ def save_resources(connection: Connection, declared: DeclaredCatalog) -> None:
         SELECT id, account_id, name, url, database_ids, channels,
                categories, raise_new_priority, consent, consent_requires,
                consent_history, suppress_on, suppress_list_id
+                               consent_requires, consent_history, confirm,
+                               unconfirmed_days)
+        SELECT id, account_id, name, url, database_ids, channels,
+               categories, raise_new_priority, consent, consent_requires,
+               consent_history, nullif(confirm, 'null'), unconfirmed_days
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS declared (id integer, account_id integer, name text, url text,
                             database_ids integer[], channels text[],
@@ -97,6 +102,8 @@ def save_resources(connection: Connection, declared: DeclaredCatalog) -> None:
                             consent text, consent_requires text[],
                             consent_history boolean, suppress_on text[],
                             suppress_list_id integer)
+                            consent_history boolean, confirm jsonb,
+                            unconfirmed_days integer)
             ON CONFLICT (id) DO UPDATE
            SET account_id = excluded.account_id,
                name = excluded.name,
@@ -110,6 +117,8 @@ def save_resources(connection: Connection, declared: DeclaredCatalog) -> None:
                consent_history = excluded.consent_history,
                suppress_on = excluded.suppress_on,
                suppress_list_id = excluded.suppress_list_id
+               confirm = excluded.confirm,
+               unconfirmed_days = excluded.unconfirmed_days
         """,
         [to_row(each) for each in declared.resources.values()],
     )
