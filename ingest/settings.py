@@ -8,6 +8,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,16 @@ def _check_url(url: str) -> None:
         raise ValidationError(
             f"Must be a URL (such as https://console.example.com): {url}"
         )
+
+
+def _check_networks(texts: Iterable[str]) -> None:
+    for text in texts:
+        try:
+            ip_network(text, strict=False)
+        except ValueError:
+            raise ValidationError(
+                f"Must be an address or network (such as 10.0.0.0/8): {text}"
+            ) from None
 
 
 def _check_secret(secret: str) -> None:
@@ -235,6 +246,19 @@ class Settings:
         " `penstock up` sets it",
         "",
         _check_url,
+    )
+    public_url: str = _setting(
+        "URL of the intakes for the people who confirm a subscription, such as"
+        " `https://intake.example.com`; `/confirm/…` must lead to an intake."
+        " `penstock up` sets it",
+        "",
+        _check_url,
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        "addresses and networks (CIDR) of reverse proxies, separated by commas, whose"
+        " `X-Forwarded-For` has the address of a person who confirms",
+        (),
+        _check_networks,
     )
     secret: str = _setting(
         "secret of this deployment, at least 32 random bytes in hexadecimal or base64"

@@ -37,6 +37,7 @@ from ingest.store.receipts.write import (
 )
 from ingest.telemetry import metrics
 from ingest.wire.profile_schemas import ProfileSchemas
+from workers.confirmations import load_asked, note_asked, save_confirmations
 from workers.dead_letters import describe_error, describe_traceback
 from workers.event_limits import limit_events
 from workers.load import gather, load_workspace
@@ -200,6 +201,7 @@ def apply_whole(
         written=load_written(connection, workspace, prepared),
         suppression=load_suppression(connection, workspace, prepared),
     )
+    general = _load_past(connection, workspace, prepared)
     steps = [_apply_one(workspace, one, undos, general, started_at) for one in prepared]
     outcomes, now = [step.outcome for step in steps], datetime.now(UTC)
     receipts = [
@@ -233,14 +235,28 @@ def apply_whole(
     )
 
 
+def _load_past(
+    connection: Connection, workspace: Workspace, prepared: Sequence[Prepared]
+) -> Past:
+    """Load what imports of a batch need to know of before; of most, nothing."""
+    return Past(
+        changed_at=load_dates(connection, workspace, prepared),
+        absorbed=load_absorbed(connection, workspace, prepared),
+        written=load_written(connection, workspace, prepared),
+        asked=load_asked(connection, workspace, prepared),
+    )
+
+
 def _save_records(
     connection: Connection, steps: Sequence[AppliedImport], now: datetime
 ) -> None:
     """Keep the merges of a batch, the statuses that it ended, whom it suppresses."""
+    """Keep the merges of a batch, the statuses it has ended, and confirmations."""
     save_merges(connection, steps, now)
     save_listed(connection, steps, now)
     ended = [one for step in steps for one in step.past_statuses]
     insert_past_statuses(connection, ended, now)
+    save_confirmations(connection, steps, now)
 
 
 def _date(
@@ -318,6 +334,7 @@ def _apply_one(
         past = replace(past, suppression=general.suppression)
     step = apply_import(workspace, one, workspace.catalog, new_id, past)
     undos.note(one.import_, step)
+    note_asked(general.asked, step)
     return step
 
 

@@ -18,6 +18,7 @@ from typing import TypeVar
 import psycopg
 
 from ingest.domain.addresses import parse_allow_list
+from ingest.domain.confirmation_tokens import make_links
 from ingest.settings import Settings
 from ingest.store.database import Connection, LateConnection
 from ingest.store.events.deliveries import find_targets
@@ -49,6 +50,7 @@ def make_means(
         context=ssl.create_default_context(),
         allowed=parse_allow_list(settings.webhook_allow),
         resolver=resolver or Resolver(),
+        links=make_links(settings.secret, settings.public_url),
         tracer=tracer or open_tracer("penstock-deliveries", {}),
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -25,6 +26,13 @@ from ingest.domain.candidates import (
     list_candidates,
 )
 from ingest.domain.catalog import Catalog, Database
+from ingest.domain.confirmation_requests import Address, Confirmation, LastRequest
+from ingest.domain.confirmations import (
+    find_confirmed,
+    issue,
+    read_key,
+    take_step,
+)
 from ingest.domain.consent_history import (
     PastStatus,
     date_statuses,
@@ -48,6 +56,7 @@ from ingest.domain.events import Event
 from ingest.domain.histories import SEGMENTS, History
 from ingest.domain.imports import (
     Candidate,
+    ConfirmationAction,
     Import,
     Kept,
     Matching,
@@ -112,6 +121,9 @@ class AppliedImport(Struct, frozen=True, kw_only=True):
     past_statuses: tuple[PastStatus, ...] = ()
     #: Contacts of suppression lists whose subscriptions are to be lowered.
     listed: tuple[ListedContact, ...] = ()
+    #: What people are asked because of it, and what one has confirmed by it (DO).
+    confirmations: tuple[Confirmation, ...] = ()
+    confirmed: UUID | None = None
 
 
 class Past(Struct, frozen=True, kw_only=True):
@@ -129,6 +141,8 @@ class Past(Struct, frozen=True, kw_only=True):
     written: Mapping[str, Sequence[WrittenPaths]] = {}
     #: Who is on suppression lists; None where there are none.
     suppression: SuppressionCheck | None = None
+    #: What people were asked last, where they are to be asked again.
+    asked: dict[Address, LastRequest] = {}
 
 
 NO_PAST = Past()
@@ -322,6 +336,9 @@ def _apply(
     found = _find(workspace, prepared, past)
     before, union = found.profile, found.union
     dated = _leave_newer(prepared, before, catalog, past)
+    if dated.import_.confirmation is not None:
+        moment = workspace.now.at
+        dated = take_step(before, dated, past.asked, moment, catalog)
     import_, draft = dated.import_, dated.draft
     merged = _lay_over(
         before, dated, prepared.search, catalog, new_id, past.suppression
@@ -329,6 +346,7 @@ def _apply(
     state = State.CREATED
     if before is not None:
         state = State.UPDATED if merged.changes or union else State.UNCHANGED
+    merged = _ask(workspace, merged, import_, past)
     before, merged, due = _follow(workspace, before, merged, union)
     if union is not None:
         absorbed = union.made.absorbed
@@ -359,7 +377,11 @@ def _apply(
     if union is None:
         caused = events.derive(before, merged, import_, catalog, workspace.now)
         return AppliedImport(
-            outcome=outcome, events=tuple(caused), past_statuses=unapplied
+            outcome=outcome,
+            events=tuple(caused),
+            past_statuses=unapplied,
+            confirmations=merged.confirmations,
+            confirmed=find_confirmed(import_),
         )
     caused = events.derive(
         before, merged, import_, catalog, workspace.now, union.describe()
@@ -369,7 +391,20 @@ def _apply(
         events=tuple(caused),
         merge=union.stored,
         past_statuses=unapplied,
+        confirmations=merged.confirmations,
     )
+
+
+def _ask(workspace: Workspace, merged: Merged, import_: Import, past: Past) -> Merged:
+    """Return a merged profile with what people are asked because of it (D2, D3)."""
+    keys, step = merged.guard.unconfirmed, import_.confirmation
+    if step is not None and step.action is ConfirmationAction.REQUEST:
+        keys = [read_key(step)]
+    if not keys:
+        return merged
+    catalog, now = workspace.catalog, workspace.now.at
+    asked = issue(keys, merged.profile, import_, catalog, past.asked, now)
+    return replace(merged, confirmations=asked)
 
 
 def _follow(

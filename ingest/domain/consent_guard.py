@@ -129,6 +129,7 @@ class Guard:
             # What a list keeps has no basis.
             ruling, claim = suppressed, replace(claim, basis=None)
         ruling = decide(known, claim, self._find_rules(resource, draft.key.channel))
+        ruling = self._rule(known, claim, resource, draft.key.channel)
         if ruling.reason:
             self._keep(draft.key, claim, ruling, stored)
             if stored is not None and ruling.status == stored.status:
@@ -194,6 +195,18 @@ class Guard:
         return [] if self._suppression is None else self._suppression.find(key)
 
     def _find_rules(self, resource: Resource | None) -> Rules:
+    def _rule(
+        self,
+        stored: StoredStatus | None,
+        claim: Claim,
+        resource: Resource,
+        channel: Channel,
+    ) -> Ruling:
+        if self._import.confirmation is None:
+            return decide(stored, claim, self._find_rules(resource, channel))
+        # The person's answer comes after the question, whatever clocks say (D5).
+        return Ruling(status=claim.status, raised=True)
+
     def note_unconfirmed(
         self, resource: Resource, stored: Subscription | None, after: Subscription
     ) -> None:

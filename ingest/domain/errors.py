@@ -11,6 +11,7 @@ PenstockError
 │   ├── NameTaken            409  another request has the idempotency key
 │   ├── AlreadyUndone        409  the import was undone before
 │   ├── Gone                 410  what is to be undone is no longer known
+│   ├── TooSoon              429  a person was asked not long ago
 │   ├── BodyTooSlow          408
 │   ├── BodyTooLarge         413
 │   ├── UnsupportedMediaType 415
@@ -24,6 +25,7 @@ The codes are contract section 14, point 2.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -132,6 +134,18 @@ class Gone(Rejected):
     """The import to undo is no longer known."""
 
     code = 410
+
+
+class TooSoon(Rejected):
+    """A person was asked not long ago, or often enough."""
+
+    code = 429
+
+    def __init__(self, earliest: datetime) -> None:
+        #: When it may be asked for again.
+        self.earliest = earliest
+        text = earliest.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        super().__init__(f"Confirmation was requested already (again from {text})")
 
 
 class BodyTooSlow(Rejected):

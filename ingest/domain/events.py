@@ -16,6 +16,7 @@ from ingest.domain.catalog import (
     Trigger,
     Workflow,
 )
+from ingest.domain.confirmation_requests import Confirmation
 from ingest.domain.errors import Fault
 from ingest.domain.imports import Import, Outcome
 from ingest.domain.local_days import Instant
@@ -129,7 +130,8 @@ def derive(
 ) -> Iterator[Event]:
     """Return what `import_` caused where a trigger listens, in contract order.
 
-    That is the import, then subscriptions, then segments (contract 14, point 56).
+    That is the import, then subscriptions, then segments (contract 14, point 56), and
+    what people are asked at last.
     `skip_triggers` silences all of it but what the import itself starts (contract 7.2).
     Of an import that merged profiles (`union`), `before` is what it made of them.
     """
@@ -138,6 +140,8 @@ def derive(
     if not triggers and workflow is None:
         return
     facts = _facts(before, merged, import_, workflow)
+    if merged.confirmations:
+        facts = chain(facts, _confirmation_facts(merged.confirmations))
     if union is not None:
         facts = chain([_tell_merge(union)], facts)
     audience = _Audience(triggers, catalog, before, merged.profile, now)
@@ -391,6 +395,14 @@ def _segment_facts(before: Profile | None, after: Profile) -> Iterator[_Fact]:
     for kind, segments in moved:
         for number in sorted(segments):
             yield _Fact(kind=kind, detail={"segment_id": number}, segment_id=number)
+
+
+def _confirmation_facts(confirmations: Iterable[Confirmation]) -> Iterator[_Fact]:
+    for one in confirmations:
+        if one.attempt:
+            yield _Fact(
+                kind=EventKind.CONFIRMATION_REQUESTED, detail=one.show(), key=one.key
+            )
 
 
 class _Audience:

@@ -239,6 +239,33 @@ class FormerKey(
     value: Scalar
 
 
+class ConfirmationAction(StrEnum):
+    """The steps of a subscription that its person is to confirm."""
+
+    #: The person has.
+    CONFIRM = "confirm"
+    #: They are to be asked once more.
+    REQUEST = "request"
+    #: They have not for so long that it goes.
+    EXPIRE = "expire"
+
+
+class ConfirmationStep(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """The step that an import takes, and with which subscription of its profile."""
+
+    action: ConfirmationAction
+    resource_id: int
+    channel: str
+    #: Canonical.
+    contact: str
+    #: What was confirmed, or has expired; None of a request.
+    confirmation_id: UUID | None = None
+    #: Expires only what became unconfirmed before this moment.
+    before: Timestamp | None = None
+
+
 class DecisionNote(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The decision on a held import, for its receipt: by whom, when, and why."""
 
@@ -380,7 +407,7 @@ class Import(Order, frozen=True, kw_only=True, tag_field="v", tag=FORM):
     import_id: UUID
     #: When it was accepted (UTC).
     accepted_at: Annotated[datetime, Meta(tz=True)]
-    #: `http`, `broker` or `file`.
+    #: `http`, `broker`, `file`, `confirm`, …
     door: Word
     token_id: Annotated[int, Meta(ge=1 - 2**31, lt=2**31)] | None
     #: What it may do to statuses that are guarded (C9).
@@ -397,6 +424,8 @@ class Import(Order, frozen=True, kw_only=True, tag_field="v", tag=FORM):
     merge: ProfileMerge | None = None
     #: What finds the profile no more, by the operation `forget_key`.
     forget: FormerKey | None = None
+    #: What becomes of a subscription that its person is to confirm (DO).
+    confirmation: ConfirmationStep | None = None
     #: What was decided, of one that was held.
     release: Release | None = None
 

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from ingest.domain import subscriptions, updates
 from ingest.domain.catalog import Catalog, Database, SegmentKind
+from ingest.domain.confirmation_requests import Confirmation
 from ingest.domain.consent_guard import STATUS, Guard
 from ingest.domain.dates import dump_date
 from ingest.domain.documents import json_key
@@ -47,6 +48,8 @@ class Merged(Struct, frozen=True, kw_only=True):
     skipped: tuple[Fault, ...]
     #: Knows of the statuses that were kept, and those that were raised.
     guard: Guard
+    #: What people are asked because of it (D2).
+    confirmations: tuple[Confirmation, ...] = ()
 
 
 def check_segments(import_: Import, catalog: Catalog) -> list[Fault]:

@@ -165,6 +165,12 @@ OLDEST_SEGMENT_MOVE = _family(
     "Time at which the oldest move of a profile between segments was due; absent if"
     " none is due.",
 )
+CONFIRMATIONS = _family(
+    "confirmations",
+    "Links to confirm a subscription that were not used, by state: waiting, expired; up"
+    " to 100,000.",
+    "state",
+)
 LARGEST_SURVIVOR = _family(
     "largest_survivor_profiles",
     "Most profiles that one profile took over in 30 days, of the last 10,000 merges.",

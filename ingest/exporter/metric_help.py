@@ -79,6 +79,11 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "penstock_suppressed_total": "Imports bring contacts of suppression lists. "
         "`penstock imports show` names the list; `penstock suppression check` shows "
         "the entry.",
+        "penstock_confirmations": "`expired` links stay counted for 30 days. Many: the "
+        "receiver of `confirmation_requested` sends no mail, or people do not read it.",
+        "penstock_confirmations_total": "Many `expired`: people open links late, or "
+        "after an opt-out. Many `invalid`: PENSTOCK_SECRET is not the same for all "
+        "processes, or links are guessed.",
         "penstock_segment_moves_total": "Time, or a build, moves profiles in and out "
         "of dynamic segments. `penstock segment list` shows the builds.",
         "penstock_events_skipped_total": "A trigger with `once` or `every` has fired "

@@ -8,6 +8,7 @@ from prometheus_client.core import Metric
 
 from ingest.exporter import families
 from ingest.status.pipeline import StoreState
+from ingest.store.confirmations import count_unused
 from ingest.store.database import Connection, LateConnection
 from ingest.store.events.endpoints import EndpointState
 from ingest.store.ledger import count_missing
@@ -80,6 +81,9 @@ class PostgresState:
             for list_id, entries in load_counts(connection).items()
         )
         yield families.SUPPRESSION_WORK.one(count_work(connection))
+        yield families.CONFIRMATIONS.many(
+            ((state,), count) for state, count in count_unused(connection).items()
+        )
         yield from _describe_partitions(list(store.partitions.values()))
         yield from _describe_endpoints(store.endpoints)
 

@@ -158,6 +158,7 @@ def _make_layout(
         environ={
             "PENSTOCK_CONSOLE_URL": f"http://127.0.0.1:{console_port}",
             "PENSTOCK_SECRET": keep_secret(state),
+            "PENSTOCK_PUBLIC_URL": f"http://127.0.0.1:{listener.getsockname()[1]}",
             **environ,
             **own,
         },

@@ -240,6 +240,12 @@ SUPPRESSED = Counter(
     "Contacts of imports that suppression lists stopped, by list and action: store,"
     " refuse.",
     ["list", "action"],
+CONFIRMATIONS = Counter(
+    "penstock_confirmations_total",
+    "Uses of links to confirm a subscription, by result: confirmed, repeated (it was"
+    " subscribed already), waiting (queued, not applied in time), expired, invalid"
+    " (not a token of this deployment).",
+    ["result"],
 )
 MERGES = Counter(
     "penstock_merges_total",

@@ -14,7 +14,7 @@ from ingest.domain.updates import Action
 
 #: Members of an entry that say nothing of a person.
 _OPEN = frozenset({"v", *Import.__struct_fields__}) - {
-    *("key", "data", "start", "consent"),
+    *("key", "data", "start", "consent", "confirmation"),
 }
 #: Members further down of which the same is true.
 _OPEN_BELOW = frozenset(

@@ -82,7 +82,7 @@ OTHERS = {
     *("database_url", "redis_url", "partitions", "wait_seconds", "mirror_errors"),
     *("receipt_days", "webhook_allow", "events_broker", "geoip_database"),
     *("amqp_broker", "log_level", "after_wait", "cors_origins", "console_url"),
-    "secret",
+    *("secret", "public_url", "trusted_proxies"),
     *("live_batch_elements", "consent_days"),
 }
 PAGES = ("docs/security.md", "docs/reliability.md")
@@ -170,6 +170,8 @@ def test_settings_are_their_defaults_unless_they_are_given(
         ("LOG_LEVEL", "loud"),
         ("SECRET", "00" * 31),
         ("SECRET", "changeme"),
+        ("PUBLIC_URL", "intake.example.com"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,proxy"),
     ],
 )
 def test_a_setting_that_is_not_allowed_is_refused_by_name(

@@ -20,6 +20,13 @@ from ingest.doors.http import (
 from ingest.doors.http.batch_receipts import BatchReceiptsResource
 from ingest.doors.http.batches import PATH, BatchResource
 from ingest.doors.http.calls import UPLOADS, Call
+from ingest.doors.http.confirm_page import PATH as PAGE_PATH
+from ingest.doors.http.confirm_page import ConfirmPage
+from ingest.doors.http.confirmations import (
+    Confirmations,
+    ConfirmRequestResource,
+    ConfirmResource,
+)
 from ingest.doors.http.counting import Counting
 from ingest.doors.http.docs import make_docs
 from ingest.doors.http.exports import ExportResource
@@ -168,6 +175,7 @@ def create_app(settings: Settings) -> falcon.asgi.App[Call, Response]:
     # What the framework refuses has a handler of its own, which asks this for words.
     app.set_error_serializer(serialize_http_error)
     _add_routes(app, intake)
+    _add_confirmation(app, intake)
     return app
 
 
@@ -211,3 +219,11 @@ def _add_routes(app: falcon.asgi.App[Call, Response], intake: Intake) -> None:
     app.add_route("/health/ready", ReadyResource(intake))
     for path, docs in make_docs(intake.settings.console_url).items():
         app.add_route(path, docs)
+
+
+def _add_confirmation(app: falcon.asgi.App[Call, Response], intake: Intake) -> None:
+    confirmations = Confirmations(intake)
+    app.add_route(PAGE_PATH, ConfirmPage(intake, confirmations))
+    confirm = ConfirmResource(intake, confirmations)
+    app.add_route(f"{_SUBSCRIPTIONS}/confirm", confirm)
+    app.add_route(f"{_SUBSCRIPTIONS}/confirm_request", ConfirmRequestResource(intake))

@@ -67,3 +67,12 @@ def render_reference(document: Document) -> str:
             sections=sections,
         )
     )
+
+
+def render_confirmation(*, title: str, text: str, button: str) -> str:
+    """Return the page of a link to confirm, with a button unless that is empty."""
+    return (
+        _environment()
+        .get_template("confirm.html")
+        .render(title=title, text=text, button=button)
+    )
