@@ -24,6 +24,7 @@ from ingest.streams.acceptance_log import Journal
 from ingest.streams.connections import connect_blocking
 from ingest.streams.stream import Stream
 from ingest.telemetry import metrics
+from workers.confirmation_sweeps import sweep_unconfirmed
 from workers.held import reject_expired
 
 logger = logging.getLogger(__name__)
@@ -98,6 +99,9 @@ def partition_receipts(settings: Settings) -> None:
         drop_resolved_dead_letters(opened, before)
         drop_jobs(opened, before)
         drop_merges(opened, before)
+        swept = sweep_unconfirmed(opened, settings, clocks.postgres)
+        if swept:
+            logger.info("unconfirmed subscriptions deleted", extra={"imports": swept})
         _drop_old_statuses(opened, clocks.postgres, settings)
         _drop_old_days(opened, before.date())
 

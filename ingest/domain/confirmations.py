@@ -47,8 +47,6 @@ CONFIRM_DOOR = "confirm"
 #: What is said of a link that leads nowhere, whyever.
 UNKNOWN = "Unknown or expired confirmation"
 NOT_WAITING = "The subscription does not await confirmation"
-#: The source of the basis of what was confirmed by a link (D5).
-DOUBLE_OPT_IN = "double opt-in"
 
 
 def read_key(step: ConfirmationStep) -> SubscriptionKey:

@@ -77,6 +77,8 @@ class Basis(
 
 #: What is kept of a basis, in the order shown.
 PROOF = ("source", "ip", "url", "text", "version", "date", "confirmed", "agent")
+#: The source of the basis of what was confirmed by a link (D5).
+DOUBLE_OPT_IN = "double opt-in"
 #: What a resource may require of a basis.
 REQUIREMENTS = ("source", "time", "ip", "url", "text", "version")
 #: What a basis is sent as.

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType, to_builtins
 
 from ingest.domain.catalog import Channel
+from ingest.domain.consent import DOUBLE_OPT_IN
 from ingest.domain.contacts import email_key
 from ingest.domain.dates import dump_date
 from ingest.domain.profiles import Profile, Subscription
@@ -45,6 +46,13 @@ class _Settings(Struct, frozen=True, kw_only=True):
     cats: Sequence[str] | UnsetType = UNSET
 
 
+class OptInView(Struct, frozen=True, kw_only=True):
+    """The confirmation of a subscription by its person (contract 6.3)."""
+
+    date: Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+    ip: str | UnsetType = UNSET
+
+
 class SubscriptionView(_Settings, frozen=True, kw_only=True):
     """A subscription with its contact nested by channel."""
 
@@ -54,6 +62,10 @@ class SubscriptionView(_Settings, frozen=True, kw_only=True):
     cc_data: Mapping[str, Any] | UnsetType = UNSET
     hash_id: str
     is_delete: bool
+    optin: Annotated[
+        OptInView | UnsetType,
+        Meta(description="Confirmation by the person; of `subscriptions/get`"),
+    ] = UNSET
 
 
 class FlatSubscription(_Settings, frozen=True, kw_only=True):
@@ -141,6 +153,15 @@ def view_subscription(profile: Profile, subscription: Subscription) -> Subscript
         hash_id=_hash_id(profile, subscription),
         is_delete=subscription.deleted,
     )
+
+
+def view_optin(
+    at: datetime | None, consent: Mapping[str, object] | None
+) -> OptInView | None:
+    """Show a confirmation by the basis that it left; None for any other basis."""
+    if at is None or not consent or consent.get("source") != DOUBLE_OPT_IN:
+        return None
+    return OptInView(date=dump_date(at), ip=str(consent.get("ip") or "") or UNSET)
 
 
 def view_flat_subscription(subscription: Subscription) -> FlatSubscription:

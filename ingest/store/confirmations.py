@@ -65,17 +65,15 @@ def _row(one: Confirmation) -> dict[str, object]:
 
 def note_confirmed(connection: Connection, ids: Sequence[UUID], now: datetime) -> None:
     """Note which confirmations were used; does nothing for none."""
-    execute_rows(
-        connection,
+    if not ids:
+        return
+    connection.execute(
         """
         UPDATE confirmations
-           SET used_at = %(now)s
-          FROM jsonb_to_recordset(%(rows)s::jsonb) AS used (id uuid)
-         WHERE confirmations.id = used.id
-           AND used_at IS NULL
+           SET used_at = coalesce(used_at, %(now)s)
+         WHERE id = ANY(%(ids)s::uuid[])
         """,
-        [{"id": one} for one in ids],
-        now,
+        {"ids": list(ids), "now": now},
     )
 
 
@@ -196,3 +194,106 @@ def count_unused(connection: Connection) -> dict[str, int]:
     ).fetchone()
     waiting, expired = row or (0, 0)
     return {"waiting": waiting, "expired": expired}
+
+
+class StaleConfirmation(Struct, frozen=True, kw_only=True):
+    """A confirmation that nobody has used for too long."""
+
+    asked: Confirmation
+    #: Nobody was asked once more since.
+    is_last: bool
+
+
+def list_stale(
+    connection: Connection,
+    resource_id: int,
+    before: datetime,
+    now: datetime,
+    limit: int,
+) -> list[StaleConfirmation]:
+    """Return confirmations of a resource from before `before`, the oldest first.
+
+    Of those that can be used no more, and that were not noted as swept.
+    """
+    rows = connection.execute(
+        """
+        SELECT id, database_id, profile_id, channel, contact, attempt, issued_at,
+               expires_at,
+               NOT EXISTS (
+                   SELECT
+                     FROM confirmations AS later
+                    WHERE later.database_id = stale.database_id
+                      AND later.profile_id = stale.profile_id
+                      AND later.resource_id = stale.resource_id
+                      AND later.channel = stale.channel
+                      AND later.contact = stale.contact
+                      AND later.issued_at > stale.issued_at) AS is_last
+          FROM confirmations AS stale
+         WHERE resource_id = %(resource_id)s
+           AND issued_at < %(before)s
+           AND used_at IS NULL
+           AND swept_at IS NULL
+           AND expires_at <= %(now)s
+         ORDER BY issued_at
+         LIMIT %(limit)s
+        """,
+        {"resource_id": resource_id, "before": before, "now": now, "limit": limit},
+    ).fetchall()
+    return [
+        StaleConfirmation(
+            asked=Confirmation(
+                id=id_,
+                database_id=database_id,
+                profile_id=profile_id,
+                key=SubscriptionKey(resource_id, Channel(channel), contact),
+                attempt=attempt,
+                issued_at=issued_at,
+                expires_at=expires_at,
+            ),
+            is_last=is_last,
+        )
+        for id_, database_id, profile_id, channel, contact, *times, is_last in rows
+        for attempt, issued_at, expires_at in [times]
+    ]
+
+
+def note_swept(connection: Connection, ids: Sequence[UUID], now: datetime) -> None:
+    """Note that no more is to be done with confirmations; does nothing for none."""
+    if not ids:
+        return
+    connection.execute(
+        "UPDATE confirmations SET swept_at = %(now)s WHERE id = ANY(%(ids)s::uuid[])",
+        {"ids": list(ids), "now": now},
+    )
+
+
+def drop_confirmations(connection: Connection, before: datetime) -> int:
+    """Drop what expired before `before`, but for what is still to be swept.
+
+    Returns how many. In chunks, each committed.
+    """
+    dropped = 0
+    while True:
+        done = connection.execute(
+            """
+            DELETE FROM confirmations
+             WHERE id = ANY(ARRAY(
+                   SELECT id
+                     FROM confirmations
+                    WHERE expires_at < %(before)s
+                      AND (used_at IS NOT NULL OR swept_at IS NOT NULL
+                           OR (SELECT unconfirmed_days
+                                 FROM resources
+                                WHERE resources.id = confirmations.resource_id)
+                              IS NULL)
+                    LIMIT %(limit)s))
+            """,
+            {"before": before, "limit": _CHUNK},
+        )
+        dropped += done.rowcount
+        if done.rowcount < _CHUNK:
+            return dropped
+
+
+#: Rows that one statement deletes at most.
+_CHUNK = 10_000

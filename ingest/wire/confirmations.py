@@ -11,11 +11,10 @@ from msgspec import Struct
 from ingest.domain.confirmation_requests import Confirmation
 from ingest.domain.confirmations import (
     CONFIRM_DOOR,
-    DOUBLE_OPT_IN,
     name_confirm,
     name_expiry,
 )
-from ingest.domain.consent import Authority, Basis
+from ingest.domain.consent import DOUBLE_OPT_IN, Authority, Basis
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
 from ingest.domain.identities import ImportName
 from ingest.domain.imports import (

@@ -63,6 +63,7 @@ UNJUDGED = {
     "ingest/store/jobs/progress.py:drop_jobs": "upkeep drops what is old",
     "ingest/store/profiles/key_makers.py:find_difference": "whether there is a profile",
     "ingest/store/held.py:list_cases": "operators look; held imports are few",
+    "ingest/store/confirmations.py:count_unused": "counts, up to a bound",
     "ingest/store/overviews.py:select_held": "counts, up to a bound",
     "ingest/store/ledger.py:count_missing": "few are ever missing",
     "ingest/store/ledger.py:forget_found": "few are ever missing",
@@ -250,6 +251,10 @@ def fill(connection: Connection, count: int) -> None:
         SELECT import_id, 1, gen_random_uuid(), 0, '', '', now(), now() FROM imports;
         INSERT INTO held_candidates SELECT 1, profile_id, import_id FROM imports;
         INSERT INTO merged_profiles SELECT 1, survivor_id, merge_id FROM merges;
+        INSERT INTO confirmations
+        SELECT import_id, 1, profile_id, 1, 'email', profile_id || '@example.com', 1,
+               now(), now()
+          FROM imports;
         INSERT INTO missing_imports SELECT import_id, 1, 0, now() FROM imports
         """
     )

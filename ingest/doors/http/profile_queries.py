@@ -15,10 +15,12 @@ from ingest.domain.imports import Matching
 from ingest.domain.lookups import Search
 from ingest.domain.matching import build_search
 from ingest.domain.precedence import NO_TIMES
-from ingest.domain.profiles import Profile, SubscriptionKey
+from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
 from ingest.domain.tokens import Scope
 from ingest.domain.views import (
+    OptInView,
     view_flat_subscription,
+    view_optin,
     view_profile,
     view_subscription,
     view_times,
@@ -105,7 +107,24 @@ async def get_subscription(asked: Query) -> SubscriptionReply:
     subscription = profile.subscriptions.get(key)
     if subscription is None:
         raise NotFound("Subscription not found")
-    return SubscriptionReply(data=view_subscription(profile, subscription))
+    shown = view_subscription(profile, subscription)
+    optin = await _find_optin(asked, profile, subscription)
+    return SubscriptionReply(data=replace(shown, optin=optin) if optin else shown)
+
+
+async def _find_optin(
+    asked: Query, profile: Profile, subscription: Subscription
+) -> OptInView | None:
+    """Return how a person has confirmed; None if nobody is asked, or has (6.3)."""
+    current = view_optin(subscription.status_at, subscription.consent)
+    resource = asked.catalog.resources.get(subscription.key.resource_id)
+    if current or resource is None or resource.confirm is None:
+        return current
+    lines = await asked.readers.read(
+        partial(_read_statuses, profile=profile, key=subscription.key)
+    )
+    shown = (view_optin(one.since, one.consent) for one in lines if one.applied)
+    return next(filter(None, shown), None)
 
 
 async def list_subscriptions(asked: Query) -> SubscriptionsReply:

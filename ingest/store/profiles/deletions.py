@@ -171,6 +171,12 @@ _STATEMENTS = (
        AND trigger_marks.profile_id = gone.profile_id
     """,
     """
+    DELETE FROM confirmations
+     USING unnest(%(profile_ids)s::text[]) AS gone (profile_id)
+     WHERE confirmations.database_id = %(database_id)s
+       AND confirmations.profile_id = gone.profile_id
+    """,
+    """
     DELETE FROM consent_history
      USING unnest(%(profile_ids)s::text[]) AS gone (profile_id)
      WHERE consent_history.database_id = %(database_id)s
