@@ -8,13 +8,15 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from ingest.commands.databases import database_options
+from ingest.commands.databases import database_options, has_secret
 from ingest.commands.outputs import print_json
 from ingest.domain.plans import (
     Change,
     ChangeKind,
     DeclaredCatalog,
+    list_confirming,
     list_undecided,
+    list_unheard,
     plan,
 )
 from ingest.store.catalog.load import load_declared, lock_catalog
@@ -64,7 +66,9 @@ def _line(change: Change) -> Text:
     return line
 
 
-def _show_plan(changes: list[Change], declared: DeclaredCatalog) -> None:
+def _show_plan(
+    changes: list[Change], declared: DeclaredCatalog, database_url: str
+) -> None:
     if not changes:
         click.echo("No changes.")
         return
@@ -82,6 +86,22 @@ def _show_plan(changes: list[Change], declared: DeclaredCatalog) -> None:
         click.echo(
             f"Without a consent policy: {', '.join(names)}. Files do not raise"
             " opt-outs; HTTP requests and messages do. To decide, set consent for each."
+        )
+    _show_confirming(declared, database_url)
+
+
+def _show_confirming(declared: DeclaredCatalog, database_url: str) -> None:
+    """Name what the resources lack whose subscriptions people confirm (D2)."""
+    if unheard := list_unheard(declared):
+        click.echo(
+            f"No trigger sends links: {', '.join(unheard)}. To send them, declare a"
+            " trigger with the event confirmation_requested for each database."
+        )
+    confirming = list_confirming(declared)
+    if confirming and not has_secret(database_url):
+        click.echo(
+            f"PENSTOCK_SECRET is not set here: {', '.join(confirming)}. No link is"
+            " sent or valid until all intakes and upkeep workers have it."
         )
 
 
@@ -152,7 +172,7 @@ def apply(
     changes = plan(current, declared)
     applies = bool(changes) and not dry_run
     if not as_json:
-        _show_plan(changes, declared)
+        _show_plan(changes, declared, database_url)
     if applies and not allow_data_loss:
         _refuse_loss(changes)
     if applies and not yes:

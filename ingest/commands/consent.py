@@ -2,10 +2,11 @@
 
 import sys
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import click
+from rich.table import Table
 from uuid_utils.compat import uuid7
 
 from ingest.commands.databases import (
@@ -17,6 +18,8 @@ from ingest.commands.outputs import ask, make_console, make_table, moment, print
 from ingest.commands.profile_merges import apply_import, as_operator
 from ingest.commands.profile_terms import find_profile
 from ingest.domain.catalog import Channel
+from ingest.domain.confirmation_requests import StoredConfirmation
+from ingest.domain.confirmations import describe_state
 from ingest.domain.consent import PROOF, Authority, Basis
 from ingest.domain.dates import parse_moment
 from ingest.domain.errors import InvalidValue, PenstockError
@@ -25,6 +28,7 @@ from ingest.domain.profiles import Profile, Subscription
 from ingest.domain.statuses import STATUSES
 from ingest.domain.values import parse_ip
 from ingest.domain.views import view_flat_subscription
+from ingest.store.confirmations import list_confirmations
 from ingest.store.consents.read import ConsentLine, load_consents
 from ingest.store.database import Connection, connect
 from ingest.store.faults import unavailable_while_away
@@ -104,15 +108,17 @@ def show(
 
     Each is shown with its time and basis. PROFILE is a profile ID, an email, or a
     phone. Earlier statuses are recorded for resources that guard them, or that have
-    consent_history = true.
+    consent_history = true. Below them are the links that were sent to confirm
+    subscriptions.
     """
     with connect(database_url) as connection:
         profile = find_profile(connection, term, database_id)
-        lines = _load(connection, profile)
+        lines, asked = _load(connection, profile)
     if at is not None:
         lines = [one for one in lines if one.holds_at(at)]
     if as_json:
-        print_json({"profile_id": profile.id, "statuses": lines})
+        document = {"profile_id": profile.id, "statuses": lines}
+        print_json({**document, "confirmations": _list_asked(profile, asked)})
         return
     console = make_console()
     table = make_table(
@@ -132,12 +138,55 @@ def show(
     console.print(table)
     if at is not None and not lines:
         console.print("No status is known at this time.")
+    if asked and at is None:
+        console.print(_tabulate(profile, asked))
 
 
-def _load(connection: Connection, profile: Profile) -> list[ConsentLine]:
-    former = list_former_ids(connection, profile.database_id, [profile.id])
+def _load(
+    connection: Connection, profile: Profile
+) -> tuple[list[ConsentLine], list[StoredConfirmation]]:
+    """Load the statuses of a profile, and what its person is to confirm."""
+    database_id = profile.database_id
+    former = list_former_ids(connection, database_id, [profile.id])
     ids = [profile.id, *former.get(profile.id, ())]
-    return [*load_consents(connection, profile.database_id, ids)]
+    asked = list_confirmations(connection, database_id, ids)
+    return [*load_consents(connection, database_id, ids)], asked
+
+
+def _list_asked(
+    profile: Profile, asked: Iterable[StoredConfirmation]
+) -> list[dict[str, object]]:
+    now = datetime.now(UTC)
+    return [
+        {
+            **one.show(),
+            "issued_at": one.issued_at,
+            "used_at": one.used_at,
+            "state": describe_state(one, profile.subscriptions.get(one.key), now),
+        }
+        for one in asked
+    ]
+
+
+def _tabulate(profile: Profile, asked: Iterable[StoredConfirmation]) -> Table:
+    table = make_table(
+        *("resource", "channel", "contact", "attempt", "sent", "expires", "state"),
+        *("confirmation",),
+        title="Confirmations",
+    )
+    now = datetime.now(UTC)
+    for one in asked:
+        table.add_row(
+            str(one.key.resource_id),
+            one.key.channel,
+            one.key.contact,
+            str(one.attempt),
+            moment(one.issued_at),
+            moment(one.expires_at),
+            describe_state(one, profile.subscriptions.get(one.key), now),
+            str(one.id),
+        )
+    return table
 
 
 def describe_basis(line: ConsentLine) -> str:

@@ -70,6 +70,12 @@ def find_secret(state_dir: Path, database_url: str) -> bytes | None:
         raise click.UsageError(f"PENSTOCK_SECRET: {error}") from error
 
 
+def has_secret(database_url: str) -> bool:
+    """Tell whether this command knows the secret; requires `database_options`."""
+    state_dir = click.get_current_context().meta[_STATE_DIR]
+    return find_secret(state_dir, database_url) is not None
+
+
 #: For commands that take all of their settings from the environment.
 state_dir_option = click.option(
     "--state-dir",

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from ingest.commands.databases import database_options, redis_options
+from ingest.commands.databases import database_options, has_secret, redis_options
 from ingest.doctor.examination import Subject, examine
 from ingest.doctor.findings import Finding, Severity
 from ingest.domain.counts import count
@@ -78,7 +78,10 @@ def doctor(*, as_json: bool, **subject: object) -> None:
     Nothing is changed.
     """
     # click has read each as Subject declares it.
-    findings = list(examine(Subject(**subject)))  # type: ignore[arg-type]
+    known = has_secret(str(subject["database_url"]))
+    findings = list(
+        examine(Subject(has_secret=known, **subject))  # type: ignore[arg-type]
+    )
     if as_json:
         found = [asdict(finding) for finding in findings]
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from functools import partial
 
 from ingest.console.requests import PROFILE_ID, Page, PageRequest, Redirect
+from ingest.console.requests import Page, PageRequest, Redirect
+from ingest.domain.confirmations import describe_state
 from ingest.domain.durations import age_seconds
 from ingest.domain.errors import InvalidRequest, NotFound
 from ingest.domain.flow import describe_drain
@@ -11,6 +13,7 @@ from ingest.domain.imports import State
 from ingest.domain.terms import read_term
 from ingest.domain.views import view_times
 from ingest.store.catalog.load import load_catalog
+from ingest.store.confirmations import list_confirmations
 from ingest.store.consents.read import load_consents
 from ingest.store.dead_letters.read import find_letter_of_import
 from ingest.store.events.delivery_pages import (
@@ -183,6 +186,14 @@ async def show_profile(request: PageRequest) -> Page | Redirect:
     )
     values = {
         "memberships": memberships,
+    asked = await request.services.read(
+        partial(list_confirmations, database_id=database_id, profile_ids=ids)
+    )
+    stored, now = found[0].subscriptions if found else {}, datetime.now(UTC)
+    values = {
+        "confirmations": [
+            (one, describe_state(one, stored.get(one.key), now)) for one in asked
+        ],
         "past_statuses": [one for one in statuses if one.until is not None],
         "database_id": database_id,
         "profile_id": profile_id,

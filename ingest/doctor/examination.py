@@ -30,6 +30,8 @@ class Subject:
     max_waiting: int
     #: PROMETHEUS_MULTIPROC_DIR of this process; empty for none.
     metrics_dir: str = ""
+    #: The secret of the deployment is known here.
+    has_secret: bool = False
 
 
 def _now() -> datetime:
@@ -61,7 +63,9 @@ def _check_database(
     yield from check_postgres(
         connection, partitions=subject.partitions, batch_size=subject.batch_size
     )
-    schema = list(check_schema(connection, clock().date()))
+    schema = list(
+        check_schema(connection, clock().date(), has_secret=subject.has_secret)
+    )
     yield from schema
     # Alone, the first says that the tables are not those of this release.
     if client is not None and len(schema) > 1:

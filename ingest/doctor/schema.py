@@ -7,7 +7,12 @@ from ingest.doctor.findings import Finding, Severity, fail, warn, well
 from ingest.doctor.zones import check_zones
 from ingest.domain.counts import count
 from ingest.domain.key_makers import describe_makers, list_makers
-from ingest.domain.plans import list_undecided
+from ingest.domain.plans import (
+    DeclaredCatalog,
+    list_confirming,
+    list_undecided,
+    list_unheard,
+)
 from ingest.store.catalog.load import load_declared
 from ingest.store.consents.months import find_missing_months
 from ingest.store.database import Connection
@@ -37,14 +42,16 @@ UNIQUE_INDEXES = frozenset({
 })  # fmt: skip
 
 
-def check_schema(connection: Connection, today: date) -> Iterator[Finding]:
+def check_schema(
+    connection: Connection, today: date, *, has_secret: bool
+) -> Iterator[Finding]:
     """Check the tables and their contents; if any is missing, only the migrations."""
     migrations = _check_migrations(load_applied(connection))
     yield migrations
     if migrations.level is not Severity.FAIL:
         yield _check_indexes(connection)
         yield _check_statistics(connection)
-        yield from _check_catalog(connection)
+        yield from _check_catalog(connection, has_secret=has_secret)
         yield _check_days(connection, today)
         yield _check_months(connection, today)
         yield check_zones(connection, today)
@@ -113,7 +120,33 @@ def _check_statistics(connection: Connection) -> Finding:
     return well("schema.statistics", "all tables with rows are analyzed")
 
 
-def _check_catalog(connection: Connection) -> Iterator[Finding]:
+def _check_confirmation(
+    declared: DeclaredCatalog, *, has_secret: bool
+) -> Iterator[Finding]:
+    """Check that people get the links by which they are to confirm (D2)."""
+    confirming = list_confirming(declared)
+    if not confirming:
+        return
+    unheard = list_unheard(declared)
+    if unheard:
+        yield warn(
+            "schema.confirmation",
+            f"no trigger sends links: {', '.join(unheard)}",
+            "Declare a trigger with the event confirmation_requested for each "
+            "database, or remove confirm from the resource.",
+        )
+    if not has_secret:
+        yield warn(
+            "schema.confirmation",
+            f"PENSTOCK_SECRET is not set here; needed by {', '.join(confirming)}",
+            "Set it for all intakes, upkeep workers, and this command: openssl rand "
+            "-hex 32. Without it, no link is sent or valid.",
+        )
+    elif not unheard:
+        yield well("schema.confirmation", ", ".join(confirming))
+
+
+def _check_catalog(connection: Connection, *, has_secret: bool) -> Iterator[Finding]:
     declared = load_declared(connection)
     databases = len(declared.databases)
     if databases:
@@ -124,6 +157,7 @@ def _check_catalog(connection: Connection) -> Iterator[Finding]:
         )
     if undecided := list_undecided(declared):
         yield well("schema.consent", f"no policy: {', '.join(undecided)}")
+    yield from _check_confirmation(declared, has_secret=has_secret)
     tokens = len(load_tokens(connection))
     if tokens:
         yield well("schema.tokens", f"{tokens} active")

@@ -256,3 +256,17 @@ def find_state(
     if stored.status == UNCONFIRMED and is_open:
         return ConfirmationState.WAITING
     return ConfirmationState.GONE
+
+
+def describe_state(
+    asked: StoredConfirmation, stored: Subscription | None, now: datetime
+) -> str:
+    """Return the state of a confirmation, for operators."""
+    if asked.used_at is not None:
+        return "confirmed"
+    if asked.expires_at <= now:
+        return "expired"
+    waits = find_state(asked, stored, now) is ConfirmationState.WAITING
+    if not waits:
+        return "no longer valid"
+    return "waiting" if asked.attempt else "waiting, not sent"

@@ -11,6 +11,7 @@ from msgspec import json
 from ingest.domain.catalog import (
     Database,
     Endpoint,
+    EventKind,
     Field,
     Resource,
     Segment,
@@ -138,6 +139,39 @@ def list_undecided(declared: DeclaredCatalog) -> list[str]:
         for one in declared.resources.values()
         if one.consent is None and not one.database_ids <= decided
     ]
+
+
+def list_confirming(declared: DeclaredCatalog) -> list[str]:
+    """Name the resources whose subscriptions people confirm."""
+    return [
+        f"resource {one.id} ({one.name})"
+        for one in declared.resources.values()
+        if one.confirm is not None
+    ]
+
+
+def list_unheard(declared: DeclaredCatalog) -> list[str]:
+    """Name the resources of which no trigger sends the links that confirm (D2)."""
+    return [
+        f"resource {one.id} ({one.name})"
+        for one in declared.resources.values()
+        if one.confirm is not None
+        and not all(
+            any(
+                _sends_links(trigger, one, database_id)
+                for trigger in declared.triggers.values()
+            )
+            for database_id in one.database_ids
+        )
+    ]
+
+
+def _sends_links(trigger: Trigger, resource: Resource, database_id: int) -> bool:
+    return (
+        trigger.event is EventKind.CONFIRMATION_REQUESTED
+        and trigger.database_id == database_id
+        and trigger.resource_id in (None, resource.id)
+    )
 
 
 def _drops_options(old: object, new: object) -> bool:

@@ -179,6 +179,40 @@ def find_confirmation(
 _TIMES = ("attempt", "issued_at", "expires_at", "used_at")
 
 
+def list_confirmations(
+    connection: Connection, database_id: int, profile_ids: Collection[str]
+) -> list[StoredConfirmation]:
+    """Return what the people of profiles were asked, the latest first; at most 1,000.
+
+    Of a merged profile, under its former ids, too.
+    """
+    rows = connection.execute(
+        """
+        SELECT asked.*
+          FROM unnest(%(profile_ids)s::text[]) AS owner (profile_id)
+         CROSS JOIN LATERAL (
+               SELECT id, profile_id, resource_id, channel, contact, attempt, issued_at,
+                      expires_at, used_at
+                 FROM confirmations
+                WHERE confirmations.database_id = %(database_id)s
+                  AND confirmations.profile_id = owner.profile_id) AS asked
+         ORDER BY issued_at DESC
+         LIMIT 1000
+        """,
+        {"database_id": database_id, "profile_ids": list(profile_ids)},
+    ).fetchall()
+    return [
+        StoredConfirmation(
+            id=id_,
+            database_id=database_id,
+            profile_id=profile_id,
+            key=SubscriptionKey(resource_id, Channel(channel), contact),
+            **dict(zip(_TIMES, times, strict=True)),
+        )
+        for id_, profile_id, resource_id, channel, contact, *times in rows
+    ]
+
+
 def count_unused(connection: Connection) -> dict[str, int]:
     """Return how many confirmations nobody has used, by state; at most 100,000."""
     row = connection.execute(

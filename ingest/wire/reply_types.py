@@ -160,7 +160,7 @@ class KeptView(Struct, frozen=True, kw_only=True):
             " or `ranked` (what is stored is newer, or of a source of higher rank), or"
             " `between` (the number was increased before and after). Of a status: `no"
             " basis`, `incomplete basis`, `right` (the token may not raise),"
-            " `complained`, `older than the opt-out`, or `newer`"
+            " `complained`, `older than the opt-out`, `newer`, or `awaits confirmation`"
         ),
     ]
     by: Annotated[UUID | UnsetType, Meta(description="Import that keeps the value")] = (

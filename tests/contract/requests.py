@@ -26,6 +26,8 @@ _LEFT_OUT = (
     "/api/v1.1/profiles/unmerge",
     "/api/v1.1/imports/{import_id}/resolve",
     "/api/v1.1/events/resend",
+    "/api/v1.1/subscriptions/confirm",
+    "/api/v1.1/subscriptions/confirm_request",
 )
 _IN_XML = {"/api/v1.1/profiles/import", "/api/v1.1/profiles/import_batch"}
 _LAST = "/api/v1.1/profiles/delete"

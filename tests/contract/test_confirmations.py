@@ -1,18 +1,27 @@
 """Double opt-in, as imports are applied: D1 to D3, D5, D6."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4, uuid5
 
 import pytest
+from click.testing import CliRunner
 
+from ingest.cli import main
+from ingest.doctor.schema import check_schema
 from ingest.domain.catalog import Channel, ConfirmationPolicy, EventKind
 from ingest.domain.confirmation_requests import Confirmation
 from ingest.domain.consent import ConsentPolicy
 from ingest.domain.identities import ImportName
 from ingest.domain.imports import Import, Outcome, State, SubscriptionChange
 from ingest.domain.profiles import SubscriptionKey
+from ingest.store.catalog.load import load_declared
+from ingest.store.confirmations import count_unused
 from ingest.store.consents.read import load_consents
+from ingest.wire.catalog_files import dump_catalog_file
 from ingest.wire.confirmations import (
     Proof,
     ResendRequest,
@@ -24,7 +33,7 @@ from ingest.wire.entries import decode, encode
 from ingest.wire.redaction import mask_payload
 from tests.conftest import Connection
 from tests.contract.test_consent import ANN, MAY, PATH, People, basis
-from tests.declared import change_database, change_resource
+from tests.declared import change_database, change_resource, make_endpoint
 from tests.factories import make_merge, make_undo
 from tests.pipeline import Pipeline
 from tests.receivers import listen
@@ -511,3 +520,77 @@ def test_nothing_is_asked_where_no_resource_confirms(people_only: Signups) -> No
 def people_only(connection: Connection) -> Signups:
     listen(connection, EventKind.CONFIRMATION_REQUESTED)
     return Signups(connection)
+
+
+@pytest.mark.fact("DO.8-shown")
+def test_operators_see_what_waits(
+    signups: Signups, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile_id = find_profile(signups.sign_up())
+    (asked,) = signups.list_asked()
+    monkeypatch.setenv("DATABASE_URL", database_url)
+
+    def show(*options: str) -> str:
+        shown = CliRunner().invoke(main, ["consent", "show", profile_id, *options])
+        assert shown.exit_code == 0, shown.output
+        return shown.stdout
+
+    def list_states() -> list[str]:
+        told = json.loads(show("--json"))["confirmations"]
+        return [one["state"] for one in told]
+
+    assert str(asked.id) in show().partition("Confirmations")[2]
+    assert list_states() == ["waiting"]
+    signups.let_pass(2)
+    signups.request(profile_id)
+    signups.confirm()
+    assert list_states() == ["confirmed", "no longer valid"]
+    signups.let_pass(14)
+    assert list_states() == ["confirmed", "expired"]
+    assert count_unused(signups.connection) == {"waiting": 0, "expired": 1}
+    assert "Confirmations" not in show("--at", "2026-01-01")
+
+
+@pytest.mark.fact("DO.8-checked")
+def test_what_a_resource_lacks_to_confirm_is_reported(
+    signups: Signups, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    declared = load_declared(signups.connection)
+    file = tmp_path / "catalog.toml"
+
+    def plan(**changes: Any) -> str:
+        file.write_text(dump_catalog_file(replace(declared, **changes)))
+        told = CliRunner().invoke(main, ["catalog", "apply", str(file), "--dry-run"])
+        assert told.exit_code == 0, told.output
+        return told.stdout
+
+    def look(*, has_secret: bool) -> list[tuple[str, str]]:
+        day = datetime.now(UTC).date()
+        found = check_schema(signups.connection, day, has_secret=has_secret)
+        return [
+            (one.level, one.found)
+            for one in found
+            if one.check == "schema.confirmation"
+        ]
+
+    named = "resource 1 (Main site)"
+    more = {"endpoints": {**declared.endpoints, 2: make_endpoint(id=2)}}
+    told = plan(triggers={}, **more)
+    assert f"No trigger sends links: {named}." in told
+    assert f"PENSTOCK_SECRET is not set here: {named}." in told
+    monkeypatch.setenv("PENSTOCK_SECRET", "ab" * 32)
+    told = plan(**more)
+    assert "PENSTOCK_SECRET" not in told
+    assert "No trigger sends links" not in told
+    assert look(has_secret=True) == [("ok", named)]
+    ((level, found),) = look(has_secret=False)
+    assert (level, found) == (
+        "warning",
+        f"PENSTOCK_SECRET is not set here; needed by {named}",
+    )
+    listen(signups.connection, EventKind.SUBSCRIPTION)
+    assert look(has_secret=True) == [("warning", f"no trigger sends links: {named}")]
+    change_resource(signups.connection, confirm=None)
+    assert look(has_secret=False) == []

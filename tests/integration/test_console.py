@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ingest.domain.catalog import ConfirmationPolicy
 from ingest.domain.consent import Basis, ConsentPolicy
 from ingest.domain.imports import Import, OnAmbiguous
 from ingest.settings import Settings
@@ -765,3 +766,15 @@ def test_an_audit_from_a_page_names_what_is_wrong(
     assert "1 difference." in found
     assert rich[7] in found
     assert "penstock segment rebuild 12" in found
+@pytest.mark.fact("DO.8-shown")
+def test_a_profile_shows_which_confirmations_wait(
+    connection: Connection, served: Console
+) -> None:
+    change_resource(connection, confirm=ConfirmationPolicy())
+    one = {"channel": "email", "email": "ann@example.com", "resource_id": 1}
+    (outcome,) = Pipeline(connection).apply(
+        make_import("email", {"subscriptions": [one]}, key={"email": "ann@example.com"})
+    )
+
+    page = served.get(f"/profiles/1/{outcome.profile_id}").text
+    assert "<td>waiting</td>" in page.partition("<h2>Confirmations</h2>")[2]

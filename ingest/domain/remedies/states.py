@@ -11,6 +11,13 @@ STATES: tuple[ErrorKind, ...] = (
         remedy="Use a new idempotency key or feedback_id for each request.",
     ),
     kind(
+        "confirmation_requested",
+        "Confirmation was requested already",
+        code=429,
+        remedy="Request it again at the time that the message gives. resend_after and"
+        " resend_limit are keys of confirm in the catalog.",
+    ),
+    kind(
         "rate_limited",
         "The API token's rate limit is exceeded",
         code=429,

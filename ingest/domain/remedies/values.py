@@ -218,6 +218,23 @@ SUBSCRIPTIONS: tuple[ErrorKind, ...] = (
         " in the catalog.",
     ),
     kind(
+        "unknown_confirmation",
+        "Unknown or expired confirmation",
+        code=404,
+        remedy="Have the person subscribe again, or send the link again:"
+        " subscriptions/confirm_request.",
+    ),
+    kind(
+        "not_unconfirmed",
+        "The subscription does not await confirmation",
+        remedy="Send the link only for subscriptions that are unconfirmed.",
+    ),
+    kind(
+        "channel_not_confirmed",
+        "The resource does not confirm this channel",
+        remedy="Add confirm to the resource in the catalog, with this channel.",
+    ),
+    kind(
         "channel_not_in_resource",
         "The resource does not have this channel",
         remedy="Use a channel of the resource, or add the channel in the catalog.",

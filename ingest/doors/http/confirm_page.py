@@ -88,16 +88,15 @@ class ConfirmPage:
         self._proxies = parse_allow_list(intake.settings.trusted_proxies)
 
     async def on_get(self, req: Call, resp: Response, token: str) -> None:
-        """Show the button; confirm only where an operator has chosen so (D4)."""
+        """Show the button; confirm only where an operator has chosen so (D4).
+
+        HEAD comes here too, and never confirms.
+        """
         await self._serve(req, resp, token, confirms=False)
 
     async def on_post(self, req: Call, resp: Response, token: str) -> None:
         """Confirm."""
         await self._serve(req, resp, token, confirms=True)
-
-    async def on_head(self, req: Call, resp: Response, token: str) -> None:
-        """Answer as GET does, and change nothing."""
-        await self._serve(req, resp, token, confirms=False)
 
     async def _serve(
         self, req: Call, resp: Response, token: str, *, confirms: bool

@@ -3,6 +3,11 @@
 from ingest.domain.exports import ExportFormat
 from ingest.domain.remedies.codes import ERRORS
 from ingest.doors.http.openapi.answers import refer
+from ingest.doors.http.openapi.confirmations import (
+    build_confirm,
+    build_confirm_request,
+    build_page,
+)
 from ingest.doors.http.openapi.held import build_held, build_resolve
 from ingest.doors.http.openapi.merges import build_merge, build_unmerge
 from ingest.doors.http.openapi.resends import build_resend
@@ -39,6 +44,9 @@ def build_other_paths() -> dict[str, object]:
         },
         "/api/v1.1/imports/held": {"post": build_held()},
         "/api/v1.1/imports/{import_id}/resolve": {"post": build_resolve(_IMPORT)},
+        "/api/v1.1/subscriptions/confirm": {"post": build_confirm()},
+        "/api/v1.1/subscriptions/confirm_request": {"post": build_confirm_request()},
+        "/confirm/{token}": build_page(),
         "/api/v1.1/events/resend": {"post": build_resend()},
         "/health/live": {"get": _build_health("live", "Check that the process runs")},
         "/health/ready": {
