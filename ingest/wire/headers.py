@@ -19,7 +19,9 @@ KEYS = ("profile_id", "provider", "subscription_id")
 #: When the values of a row were true, unless a field is called so (T2).
 AS_OF = "as_of"
 #: What a row says of the basis of its statuses, unless a field is called so (C5).
-CONSENT = {f"consent_{name}": name for name in ("source", "time", "ip", "text")}
+CONSENT = {
+    f"consent_{name}": name for name in ("source", "time", "ip", "text", "confirmed")
+}
 #: `email_sub` subscribes the address it holds, `email_sub:3` on resource 3.
 SUBSCRIPTION = re.compile(r"(email_sub|phone_sub)(?::([1-9][0-9]{0,9}))?")
 _SEPARATORS = re.compile(r"[\W_]+")

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from ingest.cli import main
 from ingest.commands.consume import Door
+from ingest.domain.catalog import ConfirmationPolicy
 from ingest.domain.consent import ConsentPolicy
 from ingest.domain.tokens import Scope
 from ingest.settings import Settings
@@ -337,6 +338,29 @@ def test_columns_have_the_basis_of_each_row(
     other = table.replace("ann@", "eve@").replace("bob@", "dan@")
     run(settings, "-", stdin=other.encode())
     assert read_status(connection, "eve@example.com") == "unconfirmed"
+
+
+@pytest.mark.fact("DO.1-elsewhere")
+def test_a_file_has_who_confirmed_elsewhere(
+    penstock: ServedIntake, settings: Settings, connection: Connection
+) -> None:
+    change_resource(connection, confirm=ConfirmationPolicy())
+    table = (
+        "email,email_sub,consent_confirmed\n"
+        "ann@example.com,ann@example.com,true\n"
+        "bob@example.com,bob@example.com,\n"
+    )
+    status, told, errors = run(
+        settings, "-", "--raise-consent", "old system", stdin=table.encode()
+    )
+    assert status == 0, told + errors
+    rows = connection.execute(
+        "SELECT contact, status, consent FROM consents ORDER BY contact"
+    ).fetchall()
+    assert rows == [
+        ("ann@example.com", IN, {"source": "old system", "confirmed": True}),
+        ("bob@example.com", "unconfirmed", {"source": "old system"}),
+    ]
 
 
 @pytest.mark.fact("C.5-files", "C.9-right")

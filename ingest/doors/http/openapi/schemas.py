@@ -198,6 +198,10 @@ _CONSENT: JsonSchema = {
         "url": {**_TEXT, "maxLength": 2000},
         "text": {**_TEXT, "maxLength": 1000, "description": "What the person read"},
         "version": {**_TEXT, "maxLength": 100},
+        "confirmed": {
+            "type": "boolean",
+            "description": "`true`: the person confirmed elsewhere",
+        },
     },
     "required": ["source"],
     "additionalProperties": False,
