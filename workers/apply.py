@@ -37,7 +37,7 @@ from ingest.store.receipts.write import (
 )
 from ingest.telemetry import metrics
 from ingest.wire.profile_schemas import ProfileSchemas
-from workers.confirmations import load_asked, note_asked, save_confirmations
+from workers.confirmations import load_requests, note_requests, save_confirmations
 from workers.dead_letters import describe_error, describe_traceback
 from workers.event_limits import limit_events
 from workers.load import gather, load_workspace
@@ -243,7 +243,7 @@ def _load_past(
         changed_at=load_dates(connection, workspace, prepared),
         absorbed=load_absorbed(connection, workspace, prepared),
         written=load_written(connection, workspace, prepared),
-        asked=load_asked(connection, workspace, prepared),
+        asked=load_requests(connection, workspace, prepared),
     )
 
 
@@ -334,7 +334,7 @@ def _apply_one(
         past = replace(past, suppression=general.suppression)
     step = apply_import(workspace, one, workspace.catalog, new_id, past)
     undos.note(one.import_, step)
-    note_asked(general.asked, step)
+    note_requests(general.asked, step)
     return step
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from ingest.domain.batches import AppliedImport, Prepared
-from ingest.domain.confirmation_requests import Address, LastRequest
+from ingest.domain.confirmation_requests import LastRequest, SubscriptionAddress
 from ingest.domain.confirmations import read_key
 from ingest.domain.imports import ConfirmationAction
 from ingest.domain.workspace import Workspace
@@ -16,14 +16,14 @@ from ingest.store.confirmations import (
 from ingest.store.database import Connection
 
 
-def load_asked(
+def load_requests(
     connection: Connection, workspace: Workspace, batch: Sequence[Prepared]
-) -> dict[Address, LastRequest]:
+) -> dict[SubscriptionAddress, LastRequest]:
     """Return what people were asked last whom a batch asks once more (D3).
 
     Their profiles are locked: nobody else asks them before the batch is committed.
     """
-    wanted: dict[Address, None] = {}
+    wanted: dict[SubscriptionAddress, None] = {}
     for one in batch:
         step, database_id = one.import_.confirmation, one.import_.database_id
         if step is None or step.action is not ConfirmationAction.REQUEST:
@@ -34,7 +34,9 @@ def load_asked(
     return load_last_requests(connection, wanted)
 
 
-def note_asked(asked: dict[Address, LastRequest], step: AppliedImport) -> None:
+def note_requests(
+    asked: dict[SubscriptionAddress, LastRequest], step: AppliedImport
+) -> None:
     """Let those behind an import in its batch know whom it has asked."""
     for one in step.confirmations:
         asked[one.address] = LastRequest(

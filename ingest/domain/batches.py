@@ -26,7 +26,11 @@ from ingest.domain.candidates import (
     list_candidates,
 )
 from ingest.domain.catalog import Catalog, Database
-from ingest.domain.confirmation_requests import Address, Confirmation, LastRequest
+from ingest.domain.confirmation_requests import (
+    Confirmation,
+    LastRequest,
+    SubscriptionAddress,
+)
 from ingest.domain.confirmations import (
     find_confirmed,
     issue,
@@ -142,7 +146,7 @@ class Past(Struct, frozen=True, kw_only=True):
     #: Who is on suppression lists; None where there are none.
     suppression: SuppressionCheck | None = None
     #: What people were asked last, where they are to be asked again.
-    asked: dict[Address, LastRequest] = {}
+    asked: dict[SubscriptionAddress, LastRequest] = {}
 
 
 NO_PAST = Past()

@@ -1,4 +1,4 @@
-"""What people are asked to confirm, as it is stored and sent (D2)."""
+"""Confirmations, as they are stored and sent (D2)."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,11 +9,11 @@ from msgspec import Struct
 from ingest.domain.profiles import SubscriptionKey
 
 #: A subscription of a profile: database, profile, key.
-Address = tuple[int, str, SubscriptionKey]
+SubscriptionAddress = tuple[int, str, SubscriptionKey]
 
 
 class Confirmation(Struct, frozen=True, kw_only=True):
-    """What a person is asked, and until when they may answer."""
+    """A request to a person to confirm a subscription, until it expires."""
 
     #: Made of the import that asks.
     id: UUID
@@ -26,7 +26,7 @@ class Confirmation(Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
     @property
-    def address(self) -> Address:
+    def address(self) -> SubscriptionAddress:
         """The subscription that it is of."""
         return self.database_id, self.profile_id, self.key
 
@@ -51,7 +51,7 @@ class LastRequest(Struct, frozen=True, kw_only=True):
 
 
 #: By the subscription that it is of.
-LastRequests = Mapping[Address, LastRequest]
+LastRequests = Mapping[SubscriptionAddress, LastRequest]
 
 
 class StoredConfirmation(Confirmation, frozen=True, kw_only=True):

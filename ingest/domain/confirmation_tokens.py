@@ -60,7 +60,7 @@ def _make_code(key: bytes, id_: bytes) -> bytes:
 
 
 class ConfirmationLinks(Struct, frozen=True, kw_only=True):
-    """What opens confirmations, added to events as they are sent."""
+    """Tokens and links of confirmations, added to events as they are sent."""
 
     key: bytes
     #: Of an intake, without a slash at its end; empty if it has none.

@@ -46,7 +46,6 @@ from ingest.domain.subscription_drafts import SubscriptionDraft
 CONFIRM_DOOR = "confirm"
 #: What is said of a link that leads nowhere, whyever.
 UNKNOWN = "Unknown or expired confirmation"
-NOT_WAITING = "The subscription does not await confirmation"
 
 
 def read_key(step: ConfirmationStep) -> SubscriptionKey:
@@ -155,7 +154,9 @@ def _check_request(
             "The resource does not confirm this channel (see confirm in the catalog)"
         )
     if stored.status != UNCONFIRMED:
-        raise InvalidRequest(f"{NOT_WAITING} (it is {stored.status})")
+        raise InvalidRequest(
+            f"The subscription does not await confirmation (it is {stored.status})"
+        )
 
 
 def choose_attempt(

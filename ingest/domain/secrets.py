@@ -22,28 +22,34 @@ _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _BASE64 = re.compile(r"[A-Za-z0-9_-]+={0,2}")
 
 
+class InvalidSecret(InvalidValue):
+    """A text is no secret; it says what is allowed and never what was sent."""
+
+    def __init__(self) -> None:
+        super().__init__(KEY_RULE)
+
+
 def parse_secret(text: str) -> bytes:
     """Return the bytes of a secret in hexadecimal, or in base64 of either alphabet.
 
-    What is hexadecimal is read so, although it is base64 as well. Raises InvalidValue,
-    which says what is allowed and never what was sent.
+    What is hexadecimal is read so, although it is base64 as well. Raises InvalidSecret.
     """
     is_hex = _HEX.fullmatch(text) is not None
     secret = bytes.fromhex(text) if is_hex else _read_base64(text)
     if len(secret) < SHORTEST:
-        raise InvalidValue(KEY_RULE)
+        raise InvalidSecret
     return secret
 
 
 def _read_base64(text: str) -> bytes:
     plain = text.replace("+", "-").replace("/", "_")
     if not _BASE64.fullmatch(plain):
-        raise InvalidValue(KEY_RULE)
+        raise InvalidSecret
     bare = plain.rstrip("=")
     try:
         return urlsafe_b64decode(bare + "=" * (-len(bare) % 4))
     except NotBase64:
-        raise InvalidValue(KEY_RULE) from None
+        raise InvalidSecret from None
 
 
 def derive_key(secret: bytes, label: str) -> bytes:

@@ -10,10 +10,10 @@ from msgspec.structs import asdict
 
 from ingest.domain.catalog import Channel
 from ingest.domain.confirmation_requests import (
-    Address,
     Confirmation,
     LastRequest,
     StoredConfirmation,
+    SubscriptionAddress,
 )
 from ingest.domain.profiles import Profile, SubscriptionKey
 from ingest.store.database import Connection
@@ -78,8 +78,8 @@ def note_confirmed(connection: Connection, ids: Sequence[UUID], now: datetime) -
 
 
 def load_last_requests(
-    connection: Connection, addresses: Collection[Address]
-) -> dict[Address, LastRequest]:
+    connection: Connection, addresses: Collection[SubscriptionAddress]
+) -> dict[SubscriptionAddress, LastRequest]:
     """Return the last confirmations of subscriptions that nobody has used, if any.
 
     Of each that its profile has taken over from others, too.
@@ -124,7 +124,7 @@ def load_last_requests(
     }
 
 
-def _place(place: int, address: Address) -> dict[str, object]:
+def _place(place: int, address: SubscriptionAddress) -> dict[str, object]:
     database_id, profile_id, key = address
     return {
         "place": place,

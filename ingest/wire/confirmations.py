@@ -38,7 +38,7 @@ _MAX_CONFIRMATION = 100
 
 
 class Proof(Struct, frozen=True, kw_only=True):
-    """What is known of how a person confirmed."""
+    """The circumstances in which a person confirmed."""
 
     ip: str = ""
     url: str = ""
@@ -56,7 +56,7 @@ class ConfirmRequest(Struct, frozen=True, kw_only=True):
 
     @property
     def proof(self) -> Proof:
-        """How the person confirmed, as the caller says."""
+        """The circumstances, as the caller says."""
         return Proof(ip=self.ip, url=self.url)
 
 

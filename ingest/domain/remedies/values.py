@@ -221,7 +221,7 @@ SUBSCRIPTIONS: tuple[ErrorKind, ...] = (
         "unknown_confirmation",
         "Unknown or expired confirmation",
         code=404,
-        remedy="Have the person subscribe again, or send the link again:"
+        remedy="Have the person subscribe again, or send another link, such as by"
         " subscriptions/confirm_request.",
     ),
     kind(

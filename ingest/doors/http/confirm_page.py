@@ -80,7 +80,7 @@ UNAVAILABLE = Screen(
 
 
 class ConfirmPage:
-    """What a person sees who opens a link, and what its button does."""
+    """The page that a person sees who opens a link, and its button."""
 
     def __init__(self, intake: Intake, confirmations: Confirmations) -> None:
         self._intake = intake
