@@ -36,6 +36,7 @@ from tests.contract.test_consent import ANN, MAY, PATH, People, basis
 from tests.declared import change_database, change_resource, make_endpoint
 from tests.factories import make_merge, make_undo
 from tests.pipeline import Pipeline
+from tests.plans import about, watching
 from tests.receivers import listen
 
 KEY = SubscriptionKey(1, Channel.EMAIL, ANN)
@@ -506,6 +507,41 @@ def test_an_entry_keeps_its_step_and_shows_no_contact(signups: Signups) -> None:
 
     assert decode(entry) == one
     assert ANN not in str(mask_payload(entry))
+
+
+@pytest.mark.fact("DO.7-merge")
+def test_a_link_follows_its_subscription_back(signups: Signups) -> None:
+    profile_id = find_profile(signups.sign_up())
+    other = Pipeline(signups.connection).create({"email": "b@example.com"})
+    (merge,) = signups.apply(make_merge(other, profile_id, survivor=other))
+    (parted,) = signups.apply(make_undo(merge))
+    assert parted.error == 0, parted.error_text
+
+    confirmed = signups.confirm()
+    assert (confirmed.error, confirmed.profile_id) == (0, profile_id)
+
+
+@pytest.mark.fact("DO.3-resend")
+def test_who_was_unconfirmed_before_can_be_asked(people_only: Signups) -> None:
+    profile_id = find_profile(people_only.send("unconfirmed"))
+    change_resource(people_only.connection, confirm=ConfirmationPolicy(resend_limit=0))
+
+    assert people_only.request(profile_id).error == 0
+    assert [one.attempt for one in people_only.list_asked()] == [1]
+    people_only.let_pass(2)
+    # None besides the first.
+    assert people_only.request(profile_id).error == 429
+    assert people_only.confirm().error == 0
+
+
+@pytest.mark.fact("DO.8-unused")
+def test_where_nobody_confirms_no_statement_is_of_it(people_only: Signups) -> None:
+    with watching(people_only.connection) as seen:
+        for status in ("subscribed", "unconfirmed", "unsubscribed"):
+            people_only.send(status)
+
+    assert about(seen, ["profiles"])
+    assert about(seen, ["confirmations"]) == []
 
 
 @pytest.mark.fact("DO.8-unused")

@@ -137,7 +137,9 @@ class ConfirmPage:
         await self._intake.admission.admit()
         public_url = self._intake.settings.public_url.rstrip("/")
         proof = Proof(
-            ip=find_address(req, self._proxies),
+            ip=find_address(
+                req.remote_addr, req.get_header("X-Forwarded-For"), self._proxies
+            ),
             # Without the token, which is no business of whoever reads the basis.
             url=f"{public_url}/confirm" if public_url else "",
             agent=req.get_header("User-Agent") or "",
@@ -194,14 +196,15 @@ def _make_policy(redirect: str) -> str:
     )
 
 
-def find_address(req: Call, proxies: AllowList) -> str:
-    """Return the address of whoever asks; empty if it is none.
+def find_address(peer: str, forwarded: str | None, proxies: AllowList) -> str:
+    """Return the address of the person behind a request; empty if it is none.
 
-    Of what proxies say, only that of those counts that the settings trust.
+    `forwarded` is X-Forwarded-For: each proxy appends who has asked it. So it counts
+    from its end, and as long as the one that wrote it is trusted.
     """
-    header = req.get_header("X-Forwarded-For") or ""
-    told = [one.strip() for one in header.split(",")[-_MOST_PROXIES:] if one.strip()]
-    address = _parse_address(req.remote_addr)
+    listed = (forwarded or "").split(",")[-_MOST_PROXIES:]
+    told = [one.strip() for one in listed if one.strip()]
+    address = _parse_address(peer)
     while told and address and _is_proxy(address, proxies):
         address = _parse_address(told.pop())
     return address
