@@ -195,12 +195,6 @@ def apply_whole(
     watch(workspace, prepared)
     stages.end("load")
     undos.load(prepared)
-    general = Past(
-        changed_at=load_dates(connection, workspace, prepared),
-        absorbed=load_absorbed(connection, workspace, prepared),
-        written=load_written(connection, workspace, prepared),
-        suppression=load_suppression(connection, workspace, prepared),
-    )
     general = _load_past(connection, workspace, prepared)
     steps = [_apply_one(workspace, one, undos, general, started_at) for one in prepared]
     outcomes, now = [step.outcome for step in steps], datetime.now(UTC)
@@ -244,14 +238,14 @@ def _load_past(
         absorbed=load_absorbed(connection, workspace, prepared),
         written=load_written(connection, workspace, prepared),
         asked=load_requests(connection, workspace, prepared),
+        suppression=load_suppression(connection, workspace, prepared),
     )
 
 
 def _save_records(
     connection: Connection, steps: Sequence[AppliedImport], now: datetime
 ) -> None:
-    """Keep the merges of a batch, the statuses that it ended, whom it suppresses."""
-    """Keep the merges of a batch, the statuses it has ended, and confirmations."""
+    """Keep what a batch has made beside profiles and receipts."""
     save_merges(connection, steps, now)
     save_listed(connection, steps, now)
     ended = [one for step in steps for one in step.past_statuses]

@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 from uuid import uuid4
 
 from ingest.domain.addresses import AllowList
+from ingest.domain.confirmation_tokens import ConfirmationLinks
 from ingest.domain.deliveries import (
     Attempt,
     DisabledReason,
@@ -22,9 +23,6 @@ from ingest.domain.deliveries import (
     is_overdue,
     retry_delay,
 )
-from ingest.domain.catalog import EVERYTHING, EventKind
-from ingest.domain.confirmation_tokens import ConfirmationLinks
-from ingest.domain.deliveries import Attempt, EndpointHealth, retry_delay
 from ingest.store.database import Connection
 from ingest.store.events.deliveries import (
     Attempted,
@@ -43,6 +41,7 @@ from ingest.telemetry import metrics
 from ingest.telemetry.tracing import Tracer
 from ingest.wire.event_messages import dump_event, sign
 from ingest.wire.traceparents import HEADER
+from workers.delivery_messages import Unsigned
 from workers.event_queues import EventQueue
 from workers.resolver import Resolver
 from workers.shipments import Collected, Collector, Shipment
@@ -52,9 +51,6 @@ logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-#: Longer than the longest attempt: after it, whoever had claimed is dead.
-LEASE = timedelta(seconds=60)
-_UNSIGNED = "PENSTOCK_SECRET is not set for the upkeep worker"
 #: The type of an event that is sent to try an endpoint.
 SAMPLE = "test"
 
@@ -206,12 +202,14 @@ class DeliveryLane:
         now, started, round_ = datetime.now(UTC), time.monotonic(), self._standing.round
         span = self._means.tracer.start("deliver", shipment.traceparent)
         try:
-            body = shipment.dump()
+            body = shipment.dump(self._means.links)
             headers = sign(self._target.secret, shipment.id, now, body)
             if span.traceparent is not None:
                 headers[HEADER] = span.traceparent
             attempt = await send(body, headers)
-            attempt = await self._send(delivery, send, now, span.traceparent)
+        except Unsigned as error:
+            # The endpoint is well, and its other events go on.
+            attempt = Attempt(error=str(error))
         # Unrecorded, the delivery would be due for ever, and hold up those behind it.
         except Exception as error:
             logger.exception(
@@ -234,25 +232,6 @@ class DeliveryLane:
             for delivery in shipment.deliveries
         ]
         return _Ended(round_, shipment, attempted)
-
-    async def _send(
-        self,
-        delivery: Delivery,
-        send: "_Send",
-        now: datetime,
-        traceparent: str | None,
-    ) -> Attempt:
-        detail = delivery.detail
-        if delivery.kind == EventKind.CONFIRMATION_REQUESTED:
-            if self._means.links is None:
-                # The endpoint is well, and its other events go on.
-                return Attempt(error=_UNSIGNED)
-            detail = self._means.links.add(detail)
-        body = _dump(delivery, detail)
-        headers = sign(self._target.secret, delivery.event_id, now, body)
-        if traceparent is not None:
-            headers[HEADER] = traceparent
-        return await send(body, headers)
 
     def _record(self, ended: Sequence[_Ended], connection: Connection) -> None:
         """Record attempts and how the endpoint behaves; let go whom they held back."""
@@ -379,47 +358,6 @@ async def send_sample(target: Target, means: Means) -> Attempt:
     async with AsyncExitStack() as stack:
         send = open_target(target, means, stack)
         return await send(body, sign(target.secret, event_id, now, body))
-
-
-def _dump(delivery: Delivery, detail: Mapping[str, object]) -> bytes:
-    return dump_event(
-        kind=delivery.kind,
-        created_at=delivery.created_at,
-        members={
-            **_list_ids(delivery),
-            # It grows with each event of a profile.
-            "profile_sequence": delivery.profile_sequence,
-            "trigger_ids": delivery.trigger_ids,
-            "profile": _include(delivery),
-        },
-        detail=detail,
-    )
-
-
-def _include(delivery: Delivery) -> Mapping[str, object] | None:
-    """Return the members of the profile that the endpoint gets; None for none (T1)."""
-    if delivery.profile is None or delivery.include is None:
-        return None
-    if EVERYTHING in delivery.include:
-        return delivery.profile
-    return {
-        name: delivery.profile[name]
-        for name in delivery.include
-        if name in delivery.profile
-    }
-
-
-def _list_ids(delivery: Delivery) -> dict[str, object]:
-    """Return what a message names; without an import, if none caused it (G8)."""
-    ids: dict[str, object] = {
-        "event_id": delivery.event_id,
-        "db_id": delivery.database_id,
-        "profile_id": delivery.profile_id,
-        "sequence": delivery.sequence,
-    }
-    if delivery.import_id is not None:
-        ids["import_id"] = delivery.import_id
-    return ids
 
 
 def _describe(error: Exception) -> Attempt:

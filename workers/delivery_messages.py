@@ -3,14 +3,35 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from ingest.domain.catalog import EVERYTHING
+from ingest.domain.catalog import EVERYTHING, EventKind
+from ingest.domain.confirmation_tokens import ConfirmationLinks
+from ingest.domain.errors import PenstockError
 from ingest.domain.event_batches import LARGEST_BODY
 from ingest.store.events.deliveries import Delivery
 from ingest.wire.event_messages import dump_batch, dump_event
 
+#: Bytes that a token and its link add, at most: a URL has no more (`PENSTOCK_PUBLIC_URL`).
+_LINK = 2500
 
-def dump_delivery(delivery: Delivery) -> bytes:
-    """Write the message of one event: the same bytes at every attempt."""
+
+class Unsigned(PenstockError):
+    """An event needs a token, and the secret of the deployment is not set."""
+
+
+def dump_delivery(delivery: Delivery, links: ConfirmationLinks | None) -> bytes:
+    """Write the message of one event: the same bytes at every attempt.
+
+    Raises Unsigned without the `links` that it needs.
+    """
+    detail = delivery.detail
+    if delivery.kind == EventKind.CONFIRMATION_REQUESTED:
+        if links is None:
+            raise Unsigned("PENSTOCK_SECRET is not set for the upkeep worker")
+        detail = links.add(detail)
+    return _dump(delivery, detail)
+
+
+def _dump(delivery: Delivery, detail: Mapping[str, object]) -> bytes:
     return dump_event(
         kind=delivery.kind,
         created_at=delivery.created_at,
@@ -21,13 +42,18 @@ def dump_delivery(delivery: Delivery) -> bytes:
             "trigger_ids": delivery.trigger_ids,
             "profile": _include(delivery),
         },
-        detail=delivery.detail,
+        detail=detail,
     )
 
 
-def dump_deliveries(deliveries: Sequence[Delivery]) -> bytes:
-    """Write the message of a batch: its events as they are alone (T6)."""
-    messages = [dump_delivery(each) for each in deliveries]
+def dump_deliveries(
+    deliveries: Sequence[Delivery], links: ConfirmationLinks | None
+) -> bytes:
+    """Write the message of a batch: its events as they are alone (T6).
+
+    Raises Unsigned without the `links` that one of them needs.
+    """
+    messages = [dump_delivery(each, links) for each in deliveries]
     return dump_batch(messages, max(each.created_at for each in deliveries))
 
 
@@ -37,9 +63,10 @@ def measure(delivery: Delivery) -> int:
     One that cannot be written fails alone: it is as large as a batch may be.
     """
     try:
-        return len(dump_delivery(delivery))
+        size = len(_dump(delivery, delivery.detail))
     except (TypeError, ValueError):
         return LARGEST_BODY
+    return size + _LINK if delivery.kind == EventKind.CONFIRMATION_REQUESTED else size
 
 
 def sort_members(deliveries: Sequence[Delivery]) -> list[Delivery]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
+from ingest.domain.confirmation_tokens import ConfirmationLinks
 from ingest.domain.event_batches import (
     LARGEST_BODY,
     count_fitting,
@@ -65,11 +66,14 @@ class Shipment:
         """The trace context of its import; a batch has none."""
         return None if self.batch_id else self.deliveries[0].traceparent
 
-    def dump(self) -> bytes:
-        """Write the body: the same bytes at every attempt."""
+    def dump(self, links: ConfirmationLinks | None) -> bytes:
+        """Write the body: the same bytes at every attempt.
+
+        Raises Unsigned without the `links` that it needs.
+        """
         if self.batch_id is None:
-            return dump_delivery(self.deliveries[0])
-        return dump_deliveries(self.deliveries)
+            return dump_delivery(self.deliveries[0], links)
+        return dump_deliveries(self.deliveries, links)
 
 
 @dataclass(frozen=True, slots=True)

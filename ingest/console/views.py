@@ -184,13 +184,12 @@ async def show_profile(request: PageRequest) -> Page | Redirect:
     memberships = await request.services.read(
         partial(load_memberships, database_id=database_id, profile_id=profile_id)
     )
-    values = {
-        "memberships": memberships,
     asked = await request.services.read(
         partial(list_confirmations, database_id=database_id, profile_ids=ids)
     )
     stored, now = found[0].subscriptions if found else {}, datetime.now(UTC)
     values = {
+        "memberships": memberships,
         "confirmations": [
             (one, describe_state(one, stored.get(one.key), now)) for one in asked
         ],

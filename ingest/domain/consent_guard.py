@@ -8,12 +8,12 @@ from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
 from ingest.domain.catalog import (
+    Channel,
     Database,
     Resource,
     SuppressionAction,
     SuppressionList,
 )
-from ingest.domain.catalog import Channel, Database, Resource
 from ingest.domain.consent import (
     LATER,
     OLDER,
@@ -33,8 +33,12 @@ from ingest.domain.profiles import (
     SubscriptionKey,
     name_subscription,
 )
-from ingest.domain.statuses import DEFAULT_STATUS, PROHIBITION, read_word
-from ingest.domain.statuses import DEFAULT_STATUS, UNCONFIRMED, read_word
+from ingest.domain.statuses import (
+    DEFAULT_STATUS,
+    PROHIBITION,
+    UNCONFIRMED,
+    read_word,
+)
 from ingest.domain.subscription_drafts import SubscriptionDraft
 from ingest.domain.suppressions import SuppressionCheck, make_fault, name_reason
 
@@ -123,13 +127,11 @@ class Guard:
         known = None
         if stored is not None:
             known = StoredStatus(status=stored.status, at=stored.status_at)
-        ruling = decide(known, claim, self._find_rules(resource))
+        ruling = self._rule(known, claim, resource, draft.key.channel)
         suppressed = _suppress(ruling, stored, lists) if lists else ruling
         if suppressed is not ruling:
             # What a list keeps has no basis.
             ruling, claim = suppressed, replace(claim, basis=None)
-        ruling = decide(known, claim, self._find_rules(resource, draft.key.channel))
-        ruling = self._rule(known, claim, resource, draft.key.channel)
         if ruling.reason:
             self._keep(draft.key, claim, ruling, stored)
             if stored is not None and ruling.status == stored.status:
@@ -194,7 +196,6 @@ class Guard:
     def _find_lists(self, key: SubscriptionKey) -> list[SuppressionList]:
         return [] if self._suppression is None else self._suppression.find(key)
 
-    def _find_rules(self, resource: Resource | None) -> Rules:
     def _rule(
         self,
         stored: StoredStatus | None,

@@ -240,6 +240,7 @@ SUPPRESSED = Counter(
     "Contacts of imports that suppression lists stopped, by list and action: store,"
     " refuse.",
     ["list", "action"],
+)
 CONFIRMATIONS = Counter(
     "penstock_confirmations_total",
     "Uses of links to confirm a subscription, by result: confirmed, repeated (it was"
