@@ -10,7 +10,7 @@ from ingest.domain.event_batches import LARGEST_BODY
 from ingest.store.events.deliveries import Delivery
 from ingest.wire.event_messages import dump_batch, dump_event
 
-#: Bytes that a token and its link add, at most: a URL has no more (`PENSTOCK_PUBLIC_URL`).
+#: Bytes that a token and its link add, at most: PENSTOCK_PUBLIC_URL is no longer.
 _LINK = 2500
 
 

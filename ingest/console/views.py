@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from functools import partial
 
 from ingest.console.requests import PROFILE_ID, Page, PageRequest, Redirect
-from ingest.console.requests import Page, PageRequest, Redirect
 from ingest.domain.confirmations import describe_state
 from ingest.domain.durations import age_seconds
 from ingest.domain.errors import InvalidRequest, NotFound

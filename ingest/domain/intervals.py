@@ -67,9 +67,6 @@ def parse_bounded(raw: object, least: str, most: str) -> Duration:
 
 
 def to_timedelta(duration: Duration) -> timedelta:
-    """Return a duration that is not in years."""
-    return timedelta(minutes=duration.minutes)
-def to_timedelta(duration: Duration) -> timedelta:
     """Return a duration as one of days, a year as 366 of them: it is no longer."""
     return timedelta(days=366 * duration.years, minutes=duration.minutes)
 

@@ -25,8 +25,7 @@ from ingest.domain.errors import InvalidValue
 from ingest.domain.event_batches import LARGEST_BATCH, parse_linger
 from ingest.domain.fields import parse as parse_value
 from ingest.domain.imports import OnAmbiguous, Otherwise
-from ingest.domain.intervals import parse_bounded, parse_duration
-from ingest.domain.intervals import parse_duration, to_timedelta
+from ingest.domain.intervals import parse_bounded, parse_duration, to_timedelta
 from ingest.domain.phones import REGIONS
 from ingest.domain.plans import FILE_NAMES
 from ingest.domain.statuses import DECIDED, STATUSES
@@ -125,6 +124,8 @@ def _check_linger(text: str) -> None:
         parse_linger(text)
     except InvalidValue as error:
         raise ValidationError(f"{error}.") from error
+
+
 def _check_wait(text: str) -> None:
     """Refuse what is no length of time, and more than people wait for."""
     _check_every(text)

@@ -766,6 +766,8 @@ def test_an_audit_from_a_page_names_what_is_wrong(
     assert "1 difference." in found
     assert rich[7] in found
     assert "penstock segment rebuild 12" in found
+
+
 @pytest.mark.fact("DO.8-shown")
 def test_a_profile_shows_which_confirmations_wait(
     connection: Connection, served: Console

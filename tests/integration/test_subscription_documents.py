@@ -158,8 +158,7 @@ def save_demo_catalog(connection: Connection) -> None:
         connection.execute(
             "ALTER TABLE resources ADD consent text, ADD consent_requires text[],"
             " ADD consent_history boolean, ADD suppress_on text[],"
-            " ADD suppress_list_id integer"
-            " ADD consent_history boolean, ADD confirm jsonb,"
+            " ADD suppress_list_id integer, ADD confirm jsonb,"
             " ADD unconfirmed_days integer"
         )
         connection.execute("ALTER TABLE tokens ADD source text")
@@ -209,8 +208,8 @@ def save_demo_catalog(connection: Connection) -> None:
         )
         connection.execute(
             "ALTER TABLE resources DROP consent, DROP consent_requires,"
-            " DROP consent_history, DROP suppress_on, DROP suppress_list_id"
-            " DROP consent_history, DROP confirm, DROP unconfirmed_days"
+            " DROP consent_history, DROP suppress_on, DROP suppress_list_id,"
+            " DROP confirm, DROP unconfirmed_days"
         )
         connection.execute("ALTER TABLE fields DROP merge")
         connection.execute("ALTER TABLE profiles DROP former_keys, DROP stamps")

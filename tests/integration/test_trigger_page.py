@@ -149,8 +149,8 @@ def test_the_page_shows_the_members_of_messages(connection: Connection) -> None:
     connection.execute("DELETE FROM events WHERE kind <> 'profile_updated'")
     event, *_ = claim_deliveries(connection, 1, 1, LEASE)
     alone, batch = (json.loads(text) for text in list_blocks("json"))
-    message = orjson.loads(dump_delivery(event))
-    together = orjson.loads(dump_deliveries([event]))
+    message = orjson.loads(dump_delivery(event, None))
+    together = orjson.loads(dump_deliveries([event], None))
 
     assert alone.keys() == message.keys()
     assert alone["data"].keys() == message["data"].keys()

@@ -86,23 +86,18 @@ def save_resources(connection: Connection, declared: DeclaredCatalog) -> None:
         INSERT INTO resources (id, account_id, name, url, database_ids, channels,
                                categories, raise_new_priority, consent,
                                consent_requires, consent_history, suppress_on,
-                               suppress_list_id)
+                               suppress_list_id, confirm, unconfirmed_days)
         SELECT id, account_id, name, url, database_ids, channels,
                categories, raise_new_priority, consent, consent_requires,
-               consent_history, suppress_on, suppress_list_id
-                               consent_requires, consent_history, confirm,
-                               unconfirmed_days)
-        SELECT id, account_id, name, url, database_ids, channels,
-               categories, raise_new_priority, consent, consent_requires,
-               consent_history, nullif(confirm, 'null'), unconfirmed_days
+               consent_history, suppress_on, suppress_list_id,
+               nullif(confirm, 'null'), unconfirmed_days
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS declared (id integer, account_id integer, name text, url text,
                             database_ids integer[], channels text[],
                             categories text[], raise_new_priority boolean,
                             consent text, consent_requires text[],
                             consent_history boolean, suppress_on text[],
-                            suppress_list_id integer)
-                            consent_history boolean, confirm jsonb,
+                            suppress_list_id integer, confirm jsonb,
                             unconfirmed_days integer)
             ON CONFLICT (id) DO UPDATE
            SET account_id = excluded.account_id,
@@ -116,7 +111,7 @@ def save_resources(connection: Connection, declared: DeclaredCatalog) -> None:
                consent_requires = excluded.consent_requires,
                consent_history = excluded.consent_history,
                suppress_on = excluded.suppress_on,
-               suppress_list_id = excluded.suppress_list_id
+               suppress_list_id = excluded.suppress_list_id,
                confirm = excluded.confirm,
                unconfirmed_days = excluded.unconfirmed_days
         """,
