@@ -170,7 +170,7 @@ class Stage:
 def make_filters() -> Iterator[object]:
     """Yield filters without end: an update changes what the first three read."""
     yield {"field": "custom_field", "starts_with": "0000000000"}
-    yield {"not": {"field": "custom_field", "contains": "7"}}
+    yield {"not": {"field": "custom_field", "contains": "none of them"}}
     yield {
         "all": [
             {"field": "custom_field", "exists": True},

@@ -27,15 +27,21 @@ def save_due(connection: Connection, moves: Iterable[DueMove]) -> None:
     execute_rows(
         connection,
         """
-        -- One that is as it was is not written again.
+        -- One that is as it was is left alone: a conflict locks its row, which is a
+        -- write. Not by NOT EXISTS, which would search by the index of times.
         INSERT INTO segment_due (database_id, profile_id, segment_id, due_at)
         SELECT database_id, profile_id, segment_id, due_at
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS moved (database_id integer, profile_id text, segment_id integer,
                          due_at timestamptz)
+         WHERE due_at IS DISTINCT FROM (
+               SELECT noted.due_at
+                 FROM segment_due AS noted
+                WHERE noted.database_id = moved.database_id
+                  AND noted.profile_id = moved.profile_id
+                  AND noted.segment_id = moved.segment_id)
             ON CONFLICT (database_id, profile_id, segment_id) DO UPDATE
            SET due_at = excluded.due_at
-         WHERE segment_due.due_at <> excluded.due_at
         """,
         [row for row in rows if row["due_at"] is not None],
     )

@@ -65,17 +65,25 @@ def note_due(
     if due:
         connection.execute(
             """
-            -- One that is as it was is not written again. Seconds and the rest apart:
-            -- an interval is made of floating seconds.
+            -- One that is as it was is left alone. Seconds and the rest apart: an
+            -- interval is made of floating seconds.
             INSERT INTO segment_due (database_id, profile_id, segment_id, due_at)
-            SELECT %(database_id)s, profile_id, %(segment_id)s,
-                   timestamptz 'epoch' + make_interval(secs => moment / 1000000)
-                       + moment %% 1000000 * interval '1 microsecond'
+            SELECT %(database_id)s, moved.profile_id, %(segment_id)s, new.due_at
               FROM unnest(%(ids)s::text[], %(moments)s::bigint[])
                    AS moved (profile_id, moment)
+             CROSS JOIN LATERAL (
+                   SELECT timestamptz 'epoch'
+                          + make_interval(secs => moment / 1000000)
+                          + moment %% 1000000 * interval '1 microsecond'
+                       AS due_at) AS new
+             WHERE new.due_at IS DISTINCT FROM (
+                   SELECT noted.due_at
+                     FROM segment_due AS noted
+                    WHERE noted.database_id = %(database_id)s
+                      AND noted.profile_id = moved.profile_id
+                      AND noted.segment_id = %(segment_id)s)
                 ON CONFLICT (database_id, profile_id, segment_id) DO UPDATE
                SET due_at = excluded.due_at
-             WHERE segment_due.due_at <> excluded.due_at
             """,
             {**_name(owner, [*due]), "moments": dump_array([*due.values()])},
         )
