@@ -593,6 +593,7 @@ def test_what_a_resource_lacks_to_confirm_is_reported(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.delenv("PENSTOCK_SECRET")
     declared = load_declared(signups.connection)
     file = tmp_path / "catalog.toml"
 

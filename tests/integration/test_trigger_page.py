@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ingest.domain.catalog import EventKind
+from ingest.domain.catalog import ConfirmationPolicy, EventKind
 from ingest.domain.deliveries import DisabledReason
 from ingest.domain.imports import Start
 from ingest.settings import Settings
@@ -21,7 +21,7 @@ from ingest.store.events.disablings import Disabling, disable_endpoint
 from ingest.store.events.endpoints import find_target
 from ingest.wire.catalog_files import load_catalog_file
 from tests.conftest import Connection
-from tests.declared import make_endpoint, make_trigger
+from tests.declared import change_resource, make_endpoint, make_trigger
 from tests.factories import make_import, make_merge, make_undo
 from tests.pages import ROOT, read_blocks
 from tests.pipeline import Pipeline
@@ -85,10 +85,12 @@ def make_events(connection: Connection) -> None:
                 },
             ),
         )
+    change_resource(connection, number=2, confirm=ConfirmationPolicy())
     pipeline = Pipeline(connection)
     mail = {"resource_id": 1, "channel": "email", "email": ADA}
     key = {"email": ADA}
-    data = {"points": 1, "subscriptions": [{**mail, "status": "subscribed"}]}
+    mails = [{**mail, "status": "subscribed"}, {**mail, "resource_id": 2}]
+    data = {"points": 1, "subscriptions": mails}
     pipeline.apply(make_import("email", data, key=key, add_to_segments=(1,)))
     start = Start(
         trigger_id=[*EventKind].index(EventKind.API_CALL) + 1,
