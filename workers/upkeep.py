@@ -20,6 +20,7 @@ from ingest.store.receipts.days import (
     drop_receipts,
     list_old_days,
 )
+from ingest.store.suppressions.erased import drop_erased
 from ingest.streams.acceptance_log import Journal
 from ingest.streams.connections import connect_blocking
 from ingest.streams.stream import Stream
@@ -111,6 +112,7 @@ def _drop_old_statuses(
 ) -> None:
     """Drop the months of statuses that are past their own retention."""
     before = now - timedelta(days=settings.consent_days)
+    drop_erased(connection, before)
     if dropped := drop_months(connection, before.date()):
         logger.info("consent history deleted", extra={"tables": dropped})
 

@@ -28,6 +28,7 @@ from ingest.store.suppressions.entries import (
     list_entries,
     load_counts,
 )
+from ingest.store.suppressions.erased import ErasedStatus, find_erased
 from ingest.store.suppressions.key import find_hasher
 from ingest.store.suppressions.lists import (
     ListAddition,
@@ -218,13 +219,20 @@ Exit status:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @state_dir_option
 def check(contacts: tuple[str, ...], **options: Any) -> None:
-    """Show the lists that contacts are on."""
+    """Show the lists that contacts are on.
+
+    Of a deleted profile whose contacts went on a list, also show the statuses that it
+    had.
+    """
     read = [_read(one, is_hashed=options["hashed"]) for one in contacts]
     with _connect(options["state_dir"]) as connection:
         lists = load_declared(connection).suppressions
         with _reporting():
-            found = find_listings(connection, read, lists.keys(), find_hasher())
+            hasher = find_hasher()
+            found = find_listings(connection, read, lists.keys(), hasher)
+            erased = [find_erased(connection, [one.find_hash(hasher)]) for one in read]
     told = dict(zip(contacts, found, strict=True))
+    past = dict(zip(contacts, erased, strict=True))
     if options["as_json"]:
         print_json(
             [
@@ -233,12 +241,15 @@ def check(contacts: tuple[str, ...], **options: Any) -> None:
                     "lists": [
                         {"list_id": one.list_id, **_describe(one)} for one in listings
                     ],
+                    "erased": [_describe_erased(one) for one in past[contact]],
                 }
                 for contact, listings in told.items()
             ]
         )
         return
     _print_listings(told, lists)
+    if any(erased):
+        _print_erased(past)
 
 
 @suppression.command(
@@ -432,5 +443,32 @@ def _print_listings(
                 moment(one.expires_at),
                 one.reason,
                 one.source,
+            )
+    make_console().print(table)
+
+
+def _describe_erased(one: ErasedStatus) -> dict[str, Any]:
+    names = ("database_id", "resource_id", "channel", "status", "since", "until")
+    described: dict[str, Any] = {name: getattr(one, name) for name in names}
+    return {**described, "applied": one.applied, "erased_at": one.erased_at}
+
+
+def _print_erased(past: Mapping[str, Sequence[ErasedStatus]]) -> None:
+    table = make_table(
+        *("contact", "database", "resource", "channel", "status", "since", "until"),
+        "deleted",
+        title="Statuses of deleted profiles",
+    )
+    for contact, statuses in past.items():
+        for one in statuses:
+            table.add_row(
+                contact,
+                str(one.database_id),
+                str(one.resource_id),
+                one.channel,
+                one.status if one.applied else f"{one.status} (not applied)",
+                moment(one.since),
+                moment(one.until),
+                moment(one.erased_at),
             )
     make_console().print(table)

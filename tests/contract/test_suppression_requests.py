@@ -1,16 +1,20 @@
 """Suppression lists over HTTP, in JSON and XML, and deletion: L6, L7."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from ingest.domain.catalog import SuppressionAction
+from ingest.domain.suppressions import read_contact
 from ingest.domain.tokens import Scope
 from ingest.settings import Settings
+from ingest.store.suppressions.erased import drop_erased, find_erased
+from ingest.store.suppressions.key import find_hasher
 from tests.conftest import Connection
-from tests.declared import change_database
+from tests.declared import change_database, change_resource
 from tests.drains import draining
 from tests.intakes import ServedIntake, served, wait_until
 from tests.stored import count
@@ -183,6 +187,30 @@ def test_a_deleted_person_stays_out(
     wait_until(lambda: statuses(connection, ANN) == ["unsubscribed"])
     row = connection.execute("SELECT DISTINCT source FROM suppressed").fetchall()
     assert row == [("deletion",)]
+
+
+@pytest.mark.fact("L.6-proved")
+def test_what_a_deleted_person_had_said_is_known_by_the_contact(
+    listed: ServedIntake, token: str, connection: Connection
+) -> None:
+    change_resource(connection, consent_history=True)
+    subscribe(listed, token, ANN)
+    opted_out = {"channel": "email", "email": ANN, "resource_id": 1}
+    opted_out["status"] = "unsubscribed"
+    subscribe(listed, token, ANN, data={"subscriptions": [opted_out]})
+    gone = {"db_id": 1, "matching": "email", "email": ANN}
+    assert ask(listed, token, "profiles/delete", **gone)["error"] == 0
+
+    hash_ = read_contact("ANN@example.com").find_hash(find_hasher())
+    latest, first = find_erased(connection, [hash_])
+    assert (latest.status, latest.until) == ("unsubscribed", None)
+    assert (first.status, first.until) == ("subscribed", latest.since)
+    text = connection.execute("SELECT string_agg(e::text, '') FROM erased_statuses e")
+    assert "ann" not in str(text.fetchone())
+    assert count(connection, "consent_history") == 0
+
+    assert drop_erased(connection, latest.erased_at) == 0
+    assert drop_erased(connection, latest.erased_at + timedelta(seconds=1)) == 2
 
 
 @pytest.mark.fact("L.6-forgotten")

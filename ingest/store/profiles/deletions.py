@@ -10,12 +10,14 @@ from ingest.domain.imports import State
 from ingest.domain.lookups import PROFILE_ID, Lookup, Search, stored_keys
 from ingest.domain.profiles import Profile
 from ingest.domain.suppressions import ContactReference, list_contacts
+from ingest.store.consents.read import load_consents
 from ingest.store.database import Connection
 from ingest.store.held import delete_held, list_held_of
 from ingest.store.ledger import LedgerCounts, add_counts
 from ingest.store.profiles.aliases import list_former_ids
 from ingest.store.profiles.keys import delete_keys
 from ingest.store.profiles.workspaces import lock_workspace, want
+from ingest.store.suppressions.erased import keep_statuses
 from ingest.store.suppressions.key import find_hasher
 from ingest.store.suppressions.lists import ListAddition, add_entries
 
@@ -53,17 +55,18 @@ def delete_profile(
     ids = [profile.id, *former.get(profile.id, ())]
     _reject_held(connection, database_id, ids)
     if suppress:
-        _forget(connection, profile)
+        _forget(connection, profile, ids)
     with connection.pipeline():
         _delete(connection, profile, ids, catalog.databases[database_id])
     return ids
 
 
-def _forget(connection: Connection, profile: Profile) -> None:
+def _forget(connection: Connection, profile: Profile, ids: list[str]) -> None:
     """Put the contacts of a profile on the list that its database declares, if any.
 
     As it is declared now: a catalog that is a moment old may not know the list. Others
-    who have the contacts are lowered.
+    who have the contacts are lowered. Its statuses, and those of `ids` that it had, are
+    kept by the hashes of their contacts.
     """
     row = connection.execute(
         "SELECT forget_list_id FROM databases WHERE id = %(database_id)s",
@@ -79,6 +82,8 @@ def _forget(connection: Connection, profile: Profile) -> None:
     ]
     additions = [ListAddition(contact=one, source=DELETION) for one in contacts]
     add_entries(connection, list_id, additions, hasher, now)
+    lines = load_consents(connection, profile.database_id, ids)
+    keep_statuses(connection, profile.database_id, lines, hasher, now)
 
 
 def _reject_held(connection: Connection, database_id: int, ids: list[str]) -> None:
