@@ -17,6 +17,12 @@ from tests.chaos.cases import (
     find_lost_decisions,
     find_wrong_decisions,
 )
+from tests.chaos.consents import (
+    find_doubled_consents,
+    find_lost_consents,
+    find_unlowered,
+    find_wrong_consents,
+)
 from tests.chaos.ledger import Event, Ledger, Receipt
 from tests.chaos.pairs import find_doubled_points, find_lost_points, find_unmerged
 from tests.chaos.played import NOTHING, Played
@@ -278,6 +284,13 @@ def _check_played(played: Played, ledger: Ledger) -> Iterator[Finding]:
             Breach.LOST: find_lost_updates(played.shuffles, ledger.dated),
             Breach.DOUBLED: find_doubled_updates(played.shuffles, ledger.dated),
             Breach.WRONG: find_outdated(played.shuffles, ledger.dated),
+        },
+        {
+            # Who opted out is not subscribed again but by a basis.
+            Breach.LOST: find_lost_consents(played.subscribers, ledger.consents),
+            Breach.DOUBLED: find_doubled_consents(played.subscribers, ledger.consents),
+            Breach.UNSETTLED: find_unlowered(ledger.consents),
+            Breach.WRONG: find_wrong_consents(played.subscribers, ledger.consents),
         },
     )
     for each in found:

@@ -16,12 +16,11 @@ import orjson
 from ingest.wire.held import HeldAction
 from tests.chaos.cases import DATABASE, Case
 from tests.chaos.lines import (
-    ACCEPTED,
     RETRY_SECONDS,
-    WAITS,
     insist,
     make_command,
     submit,
+    submit_until,
 )
 from tests.chaos.producer import Sender, UnexpectedAnswer
 
@@ -89,8 +88,10 @@ class Decider:
 
     def _create(self, key: str, by: Mapping[str, str]) -> str:
         """Create a profile; return its id, once that is known."""
-        while "profile_id" not in (answer := self._import(key, by, {}, WAITS)):
-            self._pause.wait(RETRY_SECONDS)
+        document = _write_increment(by, {})
+        answer = submit_until(
+            self.sender, f"{self.case.name}-{key}", _IMPORT, document, "profile_id"
+        )
         self._clear += 1
         return str(answer["profile_id"])
 
@@ -145,16 +146,16 @@ class Decider:
             raise UnexpectedAnswer(f"{self.case.name}: {status} {told}")
 
     def _import(
-        self,
-        key: str,
-        by: Mapping[str, str],
-        data: Mapping[str, Any],
-        prefer: str = ACCEPTED,
+        self, key: str, by: Mapping[str, str], data: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Send an increment until it is certain to come; return the answer."""
-        points = {"points": {"action": "incr", "value": 1}}
-        document = {"db_id": DATABASE, **by, "data": {**points, **data}}
-        return submit(self.sender, f"{self.case.name}-{key}", _IMPORT, document, prefer)
+        document = _write_increment(by, data)
+        return submit(self.sender, f"{self.case.name}-{key}", _IMPORT, document)
+
+
+def _write_increment(by: Mapping[str, str], data: Mapping[str, Any]) -> dict[str, Any]:
+    points = {"points": {"action": "incr", "value": 1}}
+    return {"db_id": DATABASE, **by, "data": {**points, **data}}
 
 
 def play(sender: Sender, name: str) -> Case:

@@ -1,20 +1,28 @@
 """What is in Postgres at the end, as the check needs it."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, dict_row
 
-from tests.chaos import cases, pairs, rounds, shuffles
+from ingest.store.suppressions.work import count_work
+from tests.chaos import cases, pairs, rounds, shuffles, subscribers
 from tests.chaos.cases import Candidate, Decided
 from tests.chaos.pairs import Pairs, Survivor
 from tests.chaos.rounds import Left
 from tests.chaos.shuffles import Dated
+from tests.chaos.status_stories import (
+    Consents,
+    KeptStatus,
+    StatusLine,
+    StatusReceipt,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +91,15 @@ class Ledger:
     waiting: frozenset[str] = frozenset()
     #: What is left of the rounds, which are in none of the above.
     left: Left = field(default_factory=Left)
-    #: And of the pairs, the cases, and the shuffles, likewise.
+    #: And of the pairs, the cases, the shuffles, and the subscribers, likewise.
     pairs: Pairs = field(default_factory=Pairs)
     decided: Decided = field(default_factory=Decided)
     dated: Dated = field(default_factory=Dated)
+    consents: Consents = field(default_factory=Consents)
 
 
 #: Databases of which nothing is in the rest.
-_APART = [each.DATABASE for each in (rounds, pairs, cases, shuffles)]
+_APART = [each.DATABASE for each in (rounds, pairs, cases, shuffles, subscribers)]
 #: Its name is one that nobody resolves.
 HUNG_ENDPOINT = 2
 _EVENT_NAMES = (
@@ -98,8 +107,17 @@ _EVENT_NAMES = (
     *("delivered", "pending", "hangs", "attempts"),
     *("profile_id", "profile_sequence"),
 )
+#: The path of a subscription in a receipt, up to its resource.
+_SUBSCRIPTION = re.compile(r"subscriptions\[(\d+)/")
 #: Tables that are kept where a promise is broken.
-_EXPLAINING = ("imports", "profiles", "held_imports", "merges", "dead_letters")
+_EXPLAINING = (
+    "imports",
+    "profiles",
+    "held_imports",
+    "merges",
+    "dead_letters",
+    "consent_history",
+)
 _ORPHANS = {
     "match_keys without a profile": """
         SELECT count(*) FROM match_keys AS row
@@ -134,6 +152,8 @@ _ORPHANS = {
     "keys of several profiles": """
         SELECT count(*)
           FROM (SELECT FROM match_keys
+                 -- Subscribers share contacts.
+                 WHERE kind <> 'email_sub'
                  GROUP BY database_id, kind, value
                 HAVING count(*) > 1) AS shared
     """,
@@ -211,6 +231,7 @@ def load_ledger(
         pairs=_load_pairs(connection),
         decided=_load_decided(connection),
         dated=_load_dated(connection),
+        consents=_load_consents(connection),
     )
 
 
@@ -323,6 +344,65 @@ def _load_dated(connection: psycopg.Connection[TupleRow]) -> Dated:
         people=dict(people.fetchall()),
         receipts={import_id: count for import_id, count, _ in receipts},
         kept=sum(kept for *_, kept in receipts),
+    )
+
+
+def _load_consents(connection: psycopg.Connection[TupleRow]) -> Consents:
+    database = {"database": subscribers.DATABASE}
+    receipts = connection.cursor(row_factory=dict_row).execute(
+        """
+        SELECT import_id::text, turn, state, profile_id, door, changes AS statuses,
+               coalesce(kept, '[]') AS kept, undoes::text,
+               coalesce(profiles, '{}') AS profiles, faults <> '[]' AS has_faults
+          FROM imports
+         WHERE database_id = %(database)s
+        """,
+        database,
+    )
+    lines = connection.execute(
+        """
+        SELECT profile_id, resource_id, status, since, until, by::text,
+               consent ->> 'source', ended_by::text, applied
+          FROM consents
+         WHERE database_id = %(database)s
+        """,
+        database,
+    )
+    points = connection.execute(
+        """
+        SELECT id, (fields ->> 'points')::integer
+          FROM profiles
+         WHERE database_id = %(database)s
+        """,
+        database,
+    )
+    names = [each.name for each in fields(StatusLine)]
+    return Consents(
+        receipts=[_read_statuses(row) for row in receipts],
+        lines=[StatusLine(**dict(zip(names, row, strict=True))) for row in lines],
+        points=dict(points.fetchall()),
+        unlowered=count_work(connection),
+    )
+
+
+def _read_statuses(row: Mapping[str, Any]) -> StatusReceipt:
+    """Make a receipt of a row, which has more than the statuses, by resource."""
+    return StatusReceipt(
+        **{
+            **row,
+            "statuses": {
+                int(named[1]): (old and old["status"], new and new["status"])
+                for path, (old, new) in row["statuses"].items()
+                if (named := _SUBSCRIPTION.match(path))
+            },
+            "kept": {
+                int(named[1]): KeptStatus(
+                    reason=one["reason"], sent=one.get("sent"), stored=one.get("stored")
+                )
+                for one in row["kept"]
+                if (named := _SUBSCRIPTION.match(one["path"]))
+            },
+        }
     )
 
 

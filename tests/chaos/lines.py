@@ -114,3 +114,16 @@ def submit(
     if status not in (200, 202) or answer["error"]:
         raise UnexpectedAnswer(f"{key}: {status} {orjson.dumps(answer).decode()}")
     return answer
+
+
+def submit_until(
+    sender: Sender, key: str, path: str, document: Mapping[str, Any], member: str
+) -> Answer:
+    """Send `document` under `key` until the answer, once it is applied, has `member`.
+
+    Raises UnexpectedAnswer if it is refused.
+    """
+    pause = threading.Event()
+    while member not in (answer := submit(sender, key, path, document, WAITS)):
+        pause.wait(RETRY_SECONDS)
+    return answer

@@ -4,12 +4,11 @@ Run as a process of its own, `python -m tests.chaos.mergers`, until SIGTERM; pai
 are under way are finished. It ends with status 1 if it is answered what it must not.
 """
 
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from tests.chaos.lines import ACCEPTED, RETRY_SECONDS, WAITS, make_command, submit
+from tests.chaos.lines import make_command, submit, submit_until
 from tests.chaos.pairs import DATABASE, Pair
 from tests.chaos.producer import Sender, UnexpectedAnswer
 
@@ -27,7 +26,6 @@ class Merger:
     sender: Sender
     name: str
     _increments: int = 0
-    _pause: threading.Event = field(default_factory=threading.Event)
 
     def play(self) -> Pair:
         """Merge and part the two, and merge them in the end."""
@@ -42,9 +40,11 @@ class Merger:
 
     def _create(self, email: str) -> str:
         """Create a profile; return its id, once that is known."""
-        key = f"create-{email}"
-        while "profile_id" not in (answer := self._increase(email, key, WAITS)):
-            self._pause.wait(RETRY_SECONDS)
+        key = f"{self.name}-create-{email}"
+        document = _write_increment(email)
+        answer = submit_until(
+            self.sender, key, _PROFILES + "import", document, "profile_id"
+        )
         self._increments += 1
         return str(answer["profile_id"])
 
@@ -65,29 +65,24 @@ class Merger:
             for email in Pair(name=self.name).emails:
                 self._increase(email, f"{key}-{number}-{email}")
                 self._increments += 1
-        while True:
-            answer = self._send(key, _PROFILES + operation, document, WAITS)
-            if "state" in answer:
-                break
-            self._pause.wait(RETRY_SECONDS)
+        answer = submit_until(
+            self.sender, f"{self.name}-{key}", _PROFILES + operation, document, "state"
+        )
         if answer["error"] or answer["state"] != "updated":
             raise UnexpectedAnswer(f"{self.name} {key}: {answer}")
         return answer
 
-    def _increase(self, email: str, key: str, prefer: str = ACCEPTED) -> dict[str, Any]:
-        points = {"points": {"action": "incr", "value": 1}}
-        document = {"db_id": DATABASE, "email": email, "data": points}
-        return self._send(key, _PROFILES + "import", document, prefer)
+    def _increase(self, email: str, key: str) -> None:
+        self._send(key, _PROFILES + "import", _write_increment(email))
 
-    def _send(
-        self,
-        key: str,
-        path: str,
-        document: Mapping[str, Any],
-        prefer: str = ACCEPTED,
-    ) -> dict[str, Any]:
-        """Send until it is certain to come; return the answer."""
-        return submit(self.sender, f"{self.name}-{key}", path, document, prefer)
+    def _send(self, key: str, path: str, document: Mapping[str, Any]) -> None:
+        """Send until it is certain to come."""
+        submit(self.sender, f"{self.name}-{key}", path, document)
+
+
+def _write_increment(email: str) -> dict[str, Any]:
+    points = {"points": {"action": "incr", "value": 1}}
+    return {"db_id": DATABASE, "email": email, "data": points}
 
 
 main = make_command(

@@ -12,6 +12,7 @@ from tests.chaos.lines import read_played
 from tests.chaos.pairs import Pair
 from tests.chaos.rounds import Round
 from tests.chaos.shuffles import Shuffle
+from tests.chaos.subscribers import Subscriber
 
 #: The options of each module that plays, by the name of its log.
 PLAYERS: Mapping[str, Sequence[str]] = {
@@ -19,6 +20,7 @@ PLAYERS: Mapping[str, Sequence[str]] = {
     "pairs": ["tests.chaos.mergers"],
     "cases": ["tests.chaos.deciders"],
     "shuffles": ["tests.chaos.latecomers"],
+    "subscribers": ["tests.chaos.resubscribers"],
 }
 
 
@@ -34,11 +36,14 @@ class Played:
     cases: Sequence[Case] = ()
     #: Dated updates that came late.
     shuffles: Sequence[Shuffle] = ()
+    #: Persons who opted out, of whom imports said that they are subscribed.
+    subscribers: Sequence[Subscriber] = ()
 
     def __str__(self) -> str:
         return (
             f"{len(self.rounds)} files that were undone, {len(self.pairs)} pairs, "
-            f"{len(self.cases)} cases, {len(self.shuffles)} shuffles"
+            f"{len(self.cases)} cases, {len(self.shuffles)} shuffles, "
+            f"{len(self.subscribers)} subscribers"
         )
 
 
@@ -62,4 +67,5 @@ def read_all(directory: Path) -> Played:
         pairs=read_played(directory / "pairs.played", Pair),
         cases=read_played(directory / "cases.played", Case),
         shuffles=read_played(directory / "shuffles.played", Shuffle),
+        subscribers=read_played(directory / "subscribers.played", Subscriber),
     )

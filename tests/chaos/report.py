@@ -53,6 +53,9 @@ class Report:
     decided: int = 0
     #: Dated updates of which something was kept out, for something newer was there.
     outdated: int = 0
+    #: Persons of whom imports said that they are subscribed, and the statuses kept.
+    subscribers: int = 0
+    protected: int = 0
     #: Imports beyond a limit, and rows of other files under a key.
     refused: int = 0
     #: Until everything was settled, after the end of the load.
@@ -83,6 +86,8 @@ class Report:
             "pairs": self.pairs,
             "decided": self.decided,
             "outdated": self.outdated,
+            "subscribers": self.subscribers,
+            "protected": self.protected,
             "settled_after_seconds": round(self.settled_after_seconds, 1),
             "held_at_faults": sum(each.held for each in self.faults),
             **{breach.name.lower(): self.counts[breach] for breach in Breach},
@@ -122,7 +127,8 @@ class Report:
             f"events delivered {self.events_delivered}, "
             f"refused beyond a limit {self.refused}, undone {self.undone}, "
             f"pairs merged {self.pairs}, held imports decided {self.decided}, "
-            f"late updates partly kept out {self.outdated}",
+            f"late updates partly kept out {self.outdated}, "
+            f"statuses of {self.subscribers} persons kept {self.protected}",
             "everything accepted was settled "
             f"{self.settled_after_seconds:.1f} s after the end of the load"
             if not self.counts[Breach.UNSETTLED]

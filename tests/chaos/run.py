@@ -194,6 +194,8 @@ def run(directory: Path, options: Options, tell: Tell) -> Report:
         pairs=len(played.pairs),
         decided=sum(len(each.held) for each in played.cases),
         outdated=ledger.dated.kept,
+        subscribers=len(played.subscribers),
+        protected=sum(len(each.kept) for each in ledger.consents.receipts),
         findings=findings,
     )
 

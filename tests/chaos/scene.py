@@ -23,10 +23,11 @@ from ingest.settings import Settings
 from ingest.store.catalog.load import load_declared, lock_catalog
 from ingest.store.catalog.save import save_catalog
 from ingest.store.database import connect
+from ingest.store.suppressions.work import count_work
 from ingest.streams.queues import stream_key
 from ingest.streams.stream import Stream
 from ingest.wire import entries
-from tests.chaos import cases, pairs, rounds, shuffles
+from tests.chaos import cases, pairs, rounds, shuffles, subscribers
 from tests.chaos.asks import Ask, read_asks
 from tests.chaos.ledger import HUNG_ENDPOINT
 from tests.chaos.mounts import Disk, hung_names, small_disk
@@ -135,7 +136,10 @@ class Scene:
                 fields={**apart.fields, "points": points},
             )
             dated = replace(couples, id=shuffles.DATABASE, name="Dated", times=True)
-            more = {each.id: each for each in (apart, couples, held, dated)}
+            # Undo is exact here, too.
+            subscribed = replace(apart, id=subscribers.DATABASE, name="Subscribers")
+            databases = (apart, couples, held, dated, subscribed)
+            more = {each.id: each for each in databases}
             # One in each database: the ledger knows who belongs to it.
             rich = {
                 _SEGMENTS + id_: make_segment(
@@ -152,6 +156,8 @@ class Scene:
                 segments={**declared.segments, **rich},
                 endpoints={1: endpoint, HUNG_ENDPOINT: hung},
                 triggers={each.id: each for each in triggers},
+                resources={**declared.resources, **subscribers.make_resources()},
+                suppressions=subscribers.make_lists(),
             )
             save_catalog(connection, declared)
 
@@ -227,16 +233,26 @@ class Scene:
     def settle(self) -> float:
         """Wait until everything accepted is settled; return the seconds that it took.
 
-        That is: applied, every event delivered where somebody answers, and one tried
-        where nobody does. What is not by SETTLE_SECONDS is for the check to name.
+        That is: applied, every event delivered where somebody answers, one tried where
+        nobody does, and every status lowered that a suppression list forbids. What is
+        not by SETTLE_SECONDS is for the check to name.
         """
         started = time.monotonic()
         with self.connect() as connection:
             while (taken := time.monotonic() - started) < SETTLE_SECONDS:
-                if not any(self.waiting().values()) and not _count_pending(connection):
+                # Twice: what is applied meanwhile may leave something to be lowered,
+                # and what is lowered is imported.
+                if all(self._is_settled(connection) for _ in range(2)):
                     break
                 threading.Event().wait(0.1)
         return taken
+
+    def _is_settled(self, connection: psycopg.Connection[tuple[Any, ...]]) -> bool:
+        return not (
+            any(self.waiting().values())
+            or _count_pending(connection)
+            or count_work(connection)
+        )
 
     def read_waiting(self) -> frozenset[str]:
         """Read which imports are in streams."""
