@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ingest.domain import histories
 from ingest.domain.catalog import Database, FieldType
@@ -143,10 +144,22 @@ class _Reading(Struct, frozen=True):
             message = "The value differs from the receipts"
             return Fault(code=409, message=message, path=path)
         if same(current, value):
-            return None if by is None else kept
+            return self._explain(kept)
         if self._raises(path, current, value) and (by or not self._may_raise):
             return self._keep_consent(path, current, value, by)
         return _Value(path, value)
+
+    def _explain(self, kept: Kept) -> Kept | None:
+        """Return why a value is as it would be anyway; None if nothing keeps it so.
+
+        Where an undo has left what somebody did since, as it does with consent, that
+        is the reason.
+        """
+        if kept.by is not None:
+            return kept
+        target = self.undo.import_id
+        left = histories.find_left(self.history, target, kept.path, self.undone)
+        return None if left is None else replace(kept, by=left)
 
     def _keep_consent(
         self, path: str, current: object, value: object, by: UUID | None

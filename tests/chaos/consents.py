@@ -210,20 +210,19 @@ def _find_unexplained(story: StatusStory) -> Iterator[str]:
 
 
 def _find_silent_undos(story: StatusStory) -> Iterator[str]:
-    """An undo says of each opt-out that it does not take it back."""
-    for receipt in story.receipts:
-        if receipt.undoes not in story.moves or receipt.is_refused:
-            continue
-        for change in story.changes:
-            before, resource = change.before, change.place[1]
-            if (
-                change.receipt.import_id == receipt.undoes
-                and before is not None
-                and PROHIBITION[before] < PROHIBITION[change.after]
-                and resource not in receipt.kept
-                and not receipt.has_faults
-            ):
-                yield f"{receipt.import_id} does not say that it kept {change.after}"
+    """An undo says of each opt-out that it does not take it back, if it does not."""
+    undos = {one.undoes: one for one in story.receipts if not one.is_refused}
+    changed = {(one.receipt.import_id, one.place[1]) for one in story.changes}
+    for change in story.changes:
+        undo, resource = undos.get(change.receipt.import_id), change.place[1]
+        if (
+            undo is not None
+            and change.is_rise
+            and (undo.import_id, resource) not in changed
+            and resource not in undo.kept
+            and not undo.has_faults
+        ):
+            yield f"{undo.import_id} does not say that it kept {change.after}"
 
 
 def _find_listed(story: StatusStory) -> Iterator[str]:

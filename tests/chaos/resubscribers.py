@@ -157,7 +157,7 @@ def play(sender: Sender, name: str) -> Subscriber:
 
 
 main = make_command(
-    play, named="subscriber", lines=2, pause_seconds=1.0, said="persons resubscribed"
+    play, named="subscriber", lines=4, pause_seconds=1.0, said="persons resubscribed"
 )
 
 

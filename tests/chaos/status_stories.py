@@ -126,6 +126,12 @@ class StatusChange:
         before = self.before
         return before is not None and PROHIBITION[self.after] < PROHIBITION[before]
 
+    @property
+    def is_rise(self) -> bool:
+        """Whether it forbids more."""
+        before = self.before
+        return before is not None and PROHIBITION[self.after] > PROHIBITION[before]
+
 
 class StatusStory:
     """The statuses of one person, from the first receipt to the last."""

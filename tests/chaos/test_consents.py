@@ -143,6 +143,15 @@ def test_an_undo_that_was_refused_or_could_not_be_done_is_none() -> None:
         assert find({**RECEIPTS, "undo": undo}) == set()
 
 
+def test_an_undo_that_forbids_more_is_clean() -> None:
+    """What it undoes was said over a raise that is undone."""
+    undo = make_receipt("undo", 21, "p", undoes="8", statuses={PLAIN: (BOUNCE, OUT)})
+    ended = make_line(P, BOUNCE, 8, by="8", until=at(9), ended_by="undo")
+    lines = {(P, "undo"): ended, (P, None): make_line(P, OUT, 9, by="undo")}
+
+    assert find({**RECEIPTS, "undo": undo}, {**LINES, **lines}) == set()
+
+
 @pytest.mark.parametrize(
     ("points", "breach"),
     [({"p": 2, "q": 1}, Breach.LOST), ({"p": 4, "q": 1}, Breach.DOUBLED)],

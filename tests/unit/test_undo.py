@@ -385,6 +385,21 @@ def test_consent_comes_back_only_if_that_is_said(
     assert reasons == ([] if left == "subscribed" else ["consent"])
 
 
+@pytest.mark.fact("U.3-kept")
+def test_what_an_undo_has_left_for_consent_is_named_as_what_keeps_the_status() -> None:
+    world = World()
+    world.send(subscribe())
+    bounce = world.send(subscribe("hardbounced"))
+    complaint = world.send(subscribe("complained"))
+    assert [one.reason for one in world.undo(complaint.import_id).kept] == ["consent"]
+    undone = world.undo(bounce.import_id)
+
+    assert read_status(world) == "complained"
+    assert undone.kept == (
+        Kept(path=PATH, reason="changed since", by=complaint.import_id),
+    )
+
+
 @pytest.mark.fact("U.5-consent")
 @given(
     st.lists(st.sampled_from([*STATUSES, None]), min_size=1, max_size=6),
