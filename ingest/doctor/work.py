@@ -18,7 +18,12 @@ from ingest.store.partitions.states import PartitionState
 from ingest.store.profiles.phones import sample_phones
 from ingest.store.receipts.read import count_unlocated
 from ingest.store.suppressions.entries import load_counts
-from ingest.store.suppressions.key import NoSuppressionKey, check_key, find_hasher
+from ingest.store.suppressions.key import (
+    NoSuppressionKey,
+    check_key,
+    find_hasher,
+    has_key,
+)
 from ingest.streams.presence import Presence, find_present
 from ingest.streams.queues import DRAINS, STREAMS, UPKEEP, stream_key
 from ingest.streams.states import Streams, StreamsState
@@ -61,6 +66,9 @@ def _check_suppression(connection: Connection) -> Iterator[Finding]:
     """Check the secret that suppression lists need; nothing where there are none."""
     lists = load_counts(connection)
     if not lists:
+        return
+    if not has_key(connection):
+        yield well("work.suppression", f"no contact on {count(len(lists), 'list')}")
         return
     try:
         check_key(connection, find_hasher())

@@ -125,6 +125,15 @@ class Producer:
         self._client.post("/profiles/import", content=b"{")
         self._client.post("/profiles/get", json={"db_id": 1, "email": email})
         self._send_statuses()
+        self._send_suppressed()
+
+    def _send_suppressed(self) -> None:
+        """Put a contact on a list, and import it."""
+        email = "suppressed@example.com"
+        listed = {"list_id": 3, "contacts": [email]}
+        self._client.post("/suppressions/add", json=listed)
+        one = {"resource_id": 29, "channel": "email", "email": email}
+        self.send({"email": email, "data": {"subscriptions": [one]}})
 
     def _send_statuses(self) -> None:
         """Opt a person out, and raise that without a basis, and with one."""

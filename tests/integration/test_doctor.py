@@ -120,6 +120,7 @@ def test_a_secret_that_suppression_lists_were_not_made_with_is_found(
     monkeypatch: pytest.MonkeyPatch,
     secret: str,
 ) -> None:
+    monkeypatch.setenv("PENSTOCK_SECRET", "11" * 32)
     suppress(connection, "ann@example.com")
     assert look(subject)["work.suppression"].found == "0 suppressed contacts on 1 list"
     monkeypatch.setenv("PENSTOCK_SECRET", secret)

@@ -88,6 +88,7 @@ IDS = {
     "database_id": "1",
     "profile_id": "54759eb3c090d83494e2d804",
     "letter_id": "1",
+    "segment_id": "1",
     "token": "AaAbGxzTdEudt1NgDjGyzQAAAAAAAAAAAAAAAAAAAAA",
     "case_id": "01a20b4f-1cd3-744b-9db7-53600be31cb2",
 }

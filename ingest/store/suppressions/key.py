@@ -26,6 +26,12 @@ def find_hasher() -> ContactHasher:
     return ContactHasher(derive_key(secret, KEY_LABEL))
 
 
+def has_key(connection: Connection) -> bool:
+    """Tell whether there was ever an entry, which was made with some key."""
+    row = connection.execute("SELECT EXISTS (SELECT FROM suppression_key)").fetchone()
+    return row == (True,)
+
+
 def check_key(connection: Connection, hasher: ContactHasher) -> None:
     """Raise NoSuppressionKey if the entries were made with another secret.
 
