@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ingest.domain.catalog import SuppressionList
-from ingest.domain.suppressions import read_contact
+from ingest.domain.contact_hashes import read_contact
 from ingest.settings import Settings
 from ingest.store.catalog.load import load_declared
 from ingest.store.catalog.save import save_catalog

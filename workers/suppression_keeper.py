@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 from msgspec.structs import replace
 
 from ingest.domain.catalog import Catalog
+from ingest.domain.contact_hashes import ContactHasher
 from ingest.domain.imports import (
     Import,
     Key,
@@ -23,12 +24,7 @@ from ingest.domain.imports import (
 from ingest.domain.lanes import Lane
 from ingest.domain.lookups import SUBSCRIPTION_KINDS, lock_name
 from ingest.domain.profiles import Subscription, SubscriptionKey
-from ingest.domain.suppressions import (
-    ContactHasher,
-    SuppressionRules,
-    list_lowered,
-    lock_lookup,
-)
+from ingest.domain.suppressions import SuppressionRules, list_lowered, lock_lookup
 from ingest.doors.accept import place
 from ingest.doors.appends import BlockingAppends
 from ingest.settings import Settings

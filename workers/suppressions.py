@@ -5,11 +5,12 @@ from datetime import datetime
 
 from ingest.domain.batches import AppliedImport, Prepared
 from ingest.domain.catalog import Catalog, Channel
+from ingest.domain.contact_hashes import ContactHasher
 from ingest.domain.contacts import email_key, phone_key
 from ingest.domain.imports import SubscriptionChange
 from ingest.domain.profiles import SubscriptionKey
 from ingest.domain.statuses import DEFAULT_STATUS, PROHIBITION
-from ingest.domain.suppressions import ContactHasher, SuppressionCheck
+from ingest.domain.suppressions import SuppressionCheck
 from ingest.domain.workspace import Workspace
 from ingest.store.database import Connection
 from ingest.store.suppressions.entries import (

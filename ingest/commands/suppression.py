@@ -17,9 +17,9 @@ from ingest.commands.databases import find_settings, state_dir_option
 from ingest.commands.filters import Moment
 from ingest.commands.outputs import make_console, make_table, moment, print_json
 from ingest.domain.catalog import SuppressionList
+from ingest.domain.contact_hashes import ContactReference, parse_digest, read_contact
 from ingest.domain.counts import count
 from ingest.domain.errors import InvalidValue, PenstockError
-from ingest.domain.suppressions import ContactReference, parse_digest, read_contact
 from ingest.store.catalog.load import load_declared
 from ingest.store.database import Connection, connect
 from ingest.store.suppressions.entries import (

@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from ingest.console.requests import Page, PageRequest
 from ingest.domain.catalog import SuppressionList
+from ingest.domain.contact_hashes import ContactReference, read_contact
 from ingest.domain.errors import InvalidRequest, InvalidValue, NotFound
 from ingest.domain.names import one_of
-from ingest.domain.suppressions import ContactReference, read_contact
 from ingest.store.catalog.load import load_declared
 from ingest.store.database import Connection
 from ingest.store.suppressions.entries import SuppressedContact, load_counts

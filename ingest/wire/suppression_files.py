@@ -7,13 +7,13 @@ from typing import Any, BinaryIO
 import msgspec
 from msgspec import Struct
 
-from ingest.domain.errors import InvalidRequest, InvalidValue
-from ingest.domain.suppressions import (
+from ingest.domain.contact_hashes import (
     HASH_BYTES,
     ContactReference,
     parse_digest,
     read_contact,
 )
+from ingest.domain.errors import InvalidRequest, InvalidValue
 
 #: A first line that names the column.
 _HEADERS = {b"email", b"phone", b"contact", b"sha256"}

@@ -6,9 +6,9 @@ from datetime import datetime
 from marshmallow import ValidationError
 from msgspec import Struct
 
+from ingest.domain.contact_hashes import ContactReference, parse_digest, read_contact
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
 from ingest.domain.subscription_drafts import within
-from ingest.domain.suppressions import ContactReference, parse_digest, read_contact
 from ingest.wire.parameters import find_parameter, parse_id, parse_text, parse_time
 
 #: Contacts of one request.

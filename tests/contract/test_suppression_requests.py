@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ingest.domain.catalog import SuppressionAction
-from ingest.domain.suppressions import read_contact
+from ingest.domain.contact_hashes import read_contact
 from ingest.domain.tokens import Scope
 from ingest.settings import Settings
 from ingest.store.suppressions.erased import drop_erased, find_erased

@@ -13,18 +13,16 @@ from ingest.domain.catalog import (
     SuppressionAction,
     SuppressionList,
 )
-from ingest.domain.errors import InvalidRequest, InvalidValue
-from ingest.domain.profiles import Profile, SubscriptionKey
-from ingest.domain.statuses import PROHIBITION
-from ingest.domain.suppressions import (
+from ingest.domain.contact_hashes import (
     HASH_BYTES,
     ContactHasher,
-    SuppressionCheck,
-    compile_suppression,
-    find_list,
     parse_digest,
     read_contact,
 )
+from ingest.domain.errors import InvalidRequest, InvalidValue
+from ingest.domain.profiles import Profile, SubscriptionKey
+from ingest.domain.statuses import PROHIBITION
+from ingest.domain.suppressions import SuppressionCheck, compile_suppression, find_list
 from tests.factories import make_database
 
 HASHER, OTHER = ContactHasher(b"k" * 32), ContactHasher(b"l" * 32)

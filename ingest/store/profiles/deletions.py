@@ -5,11 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from ingest.domain.catalog import Catalog, Database, FieldType
+from ingest.domain.contact_hashes import ContactReference
 from ingest.domain.errors import NotFound
 from ingest.domain.imports import State
 from ingest.domain.lookups import PROFILE_ID, Lookup, Search, stored_keys
 from ingest.domain.profiles import Profile
-from ingest.domain.suppressions import ContactReference, list_contacts
+from ingest.domain.suppressions import list_contacts
 from ingest.store.consents.read import load_consents
 from ingest.store.database import Connection
 from ingest.store.held import delete_held, list_held_of

@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 from psycopg.rows import class_row
 
-from ingest.domain.suppressions import ContactHasher
+from ingest.domain.contact_hashes import ContactHasher
 from ingest.store.consents.read import ConsentLine
 from ingest.store.database import Connection
 from ingest.store.rows import dump_array, execute_rows

@@ -1,8 +1,8 @@
 """The key of the hashes: the one that all of them were made with."""
 
+from ingest.domain.contact_hashes import KEY_LABEL, ContactHasher
 from ingest.domain.errors import PenstockError
 from ingest.domain.secrets import derive_key
-from ingest.domain.suppressions import KEY_LABEL, ContactHasher
 from ingest.settings import read_secret
 from ingest.store.database import Connection
 

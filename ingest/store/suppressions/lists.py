@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from ingest.domain.suppressions import ContactHasher, ContactReference
+from ingest.domain.contact_hashes import ContactHasher, ContactReference
 from ingest.store.database import Connection
 from ingest.store.suppressions.entries import (
     SuppressedContact,
