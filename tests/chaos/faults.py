@@ -198,6 +198,20 @@ def fill_disk(means: Means) -> None:
         disk.free()
 
 
+def change_filters(means: Means) -> None:
+    """Change the filters of segments, which are built anew while all goes on."""
+    least_points = means.random.randint(2, 30)
+
+    def is_changed() -> bool:
+        # A server that has just come back may end it.
+        with suppress(psycopg.Error):
+            means.scene.change_filters(least_points)
+            return True
+        return False
+
+    wait_for(is_changed)
+
+
 def stall_bodies(means: Means) -> None:
     """Open connections whose bodies stall; each must be cut, and others go on."""
     scene = means.scene
@@ -304,6 +318,7 @@ FAULTS: Mapping[str, Fault] = {
     "kill -9 beat": _kill("beat"),
     "disk full": fill_disk,
     "bodies that stall": stall_bodies,
+    "filters of segments changed": change_filters,
     "Redis' clock set back": set_redis_clock_back,
     "Postgres' clock 40 days ahead to upkeep": put_postgres_clock_ahead,
 }

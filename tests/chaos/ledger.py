@@ -168,7 +168,8 @@ _ORPHANS = {
          WHERE segments.kind = 'dynamic'
            AND segments.filter IS NOT NULL
            AND (member.profile_id IS NOT NULL)
-               <> (coalesce((fields ->> 'points')::integer, 0) >= 10)
+               <> (coalesce((fields ->> 'points')::integer, 0)
+                   >= (segments.filter ->> 'ge')::integer)
     """,
     "dead letters": "SELECT count(*) FROM dead_letters",
 }

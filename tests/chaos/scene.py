@@ -23,6 +23,7 @@ from ingest.settings import Settings
 from ingest.store.catalog.load import load_declared, lock_catalog
 from ingest.store.catalog.save import save_catalog
 from ingest.store.database import connect
+from ingest.store.segments.builds import list_builds
 from ingest.store.suppressions.work import count_work
 from ingest.streams.queues import stream_key
 from ingest.streams.stream import Stream
@@ -146,7 +147,7 @@ class Scene:
                     id=_SEGMENTS + id_,
                     database_id=id_,
                     kind=SegmentKind.DYNAMIC,
-                    filter={"field": "points", "ge": 10},
+                    filter=_make_filter(10),
                 )
                 for id_ in (1, *more)
             }
@@ -160,6 +161,22 @@ class Scene:
                 suppressions=subscribers.make_lists(),
             )
             save_catalog(connection, declared)
+
+    def change_filters(self, least_points: int) -> None:
+        """Let dynamic segments have another filter, as a new catalog does.
+
+        Their members are found anew, while imports come.
+        """
+        with self.connect() as connection, connection.transaction():
+            lock_catalog(connection)
+            declared = load_declared(connection)
+            changed = {
+                one.id: replace(one, filter=_make_filter(least_points))
+                for one in declared.segments.values()
+                if one.filter is not None
+            }
+            segments = {**declared.segments, **changed}
+            save_catalog(connection, replace(declared, segments=segments))
 
     def start_producers(self) -> None:
         """Set the load going."""
@@ -234,8 +251,8 @@ class Scene:
         """Wait until everything accepted is settled; return the seconds that it took.
 
         That is: applied, every event delivered where somebody answers, one tried where
-        nobody does, and every status lowered that a suppression list forbids. What is
-        not by SETTLE_SECONDS is for the check to name.
+        nobody does, every status lowered that a suppression list forbids, and every
+        segment built. What is not by SETTLE_SECONDS is for the check to name.
         """
         started = time.monotonic()
         with self.connect() as connection:
@@ -252,6 +269,7 @@ class Scene:
             any(self.waiting().values())
             or _count_pending(connection)
             or count_work(connection)
+            or list_builds(connection)
         )
 
     def read_waiting(self) -> frozenset[str]:
@@ -280,6 +298,10 @@ class Scene:
             bodies[each.body] += 1
             assert orjson.loads(each.body)["data"]["event_id"]
         return received
+
+
+def _make_filter(least_points: int) -> dict[str, object]:
+    return {"field": "points", "ge": least_points}
 
 
 def _count_pending(connection: psycopg.Connection[tuple[Any, ...]]) -> int:
