@@ -84,8 +84,8 @@ def _read(
     return sent, faults
 
 
-def find_ahead(basis: Basis | None, accepted_at: datetime) -> str:
+def find_ahead(basis: Basis, accepted_at: datetime) -> str:
     """Return what is wrong with the time of a basis; empty for nothing."""
-    if basis is None or basis.time is None or basis.time <= accepted_at + _AHEAD:
+    if basis.time is None or basis.time <= accepted_at + _AHEAD:
         return ""
     return "In the future (at most 5 minutes ahead)"

@@ -226,13 +226,18 @@ def _record_statuses(
 ) -> AppliedImport:
     """Date what an import did to statuses, and return it with what it ended."""
     import_, catalog = prepared.import_, workspace.catalog
-    is_plain = import_.undo is None and prepared.draft.change is None
-    if is_plain and not step.outcome.profiles and not catalog.records_statuses:
+    # The guard has dated what such an import sends.
+    is_plain = (
+        import_.undo is None
+        and prepared.draft.change is None
+        and not step.outcome.profiles
+    )
+    if is_plain and not catalog.records_statuses:
         return step
     pairs = []
     for address, before in workspace.touched.items():
         after = workspace.current.get(address)
-        if after is not None:
+        if after is not None and not is_plain:
             dated = date_statuses(before, after, import_)
             if dated is not after:
                 workspace.replace_touched(dated)

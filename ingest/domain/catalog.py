@@ -211,9 +211,14 @@ class Resource:
     url: str = ""
     #: Those of `fields` that a new subscription must have.
     required_fields: tuple[Field, ...] = _derived()
+    #: Its statuses are recorded, whatever the policy of the database (CH).
+    is_recorded: bool = field(default=False, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _derive(self, "required_fields", lambda declared: declared.required)
+        recorded = self.consent_history or self.confirm is not None
+        recorded = recorded or is_guarding(self.consent)
+        object.__setattr__(self, "is_recorded", recorded)
 
     def confirms(self, channel: Channel) -> bool:
         """Tell whether subscriptions of a channel are to be confirmed."""
@@ -416,10 +421,7 @@ class Catalog:
 
     def __post_init__(self) -> None:
         recorded = any(is_guarding(one.consent) for one in self.databases.values())
-        recorded = recorded or any(
-            one.consent_history or one.confirm or is_guarding(one.consent)
-            for one in self.resources.values()
-        )
+        recorded = recorded or any(one.is_recorded for one in self.resources.values())
         object.__setattr__(self, "records_statuses", recorded)
 
 

@@ -79,7 +79,11 @@ class Guard:
         self._import = import_
         self._database = database
         self._suppression = suppression
-        self._is_watched = import_.consent is not None or is_guarding(database.consent)
+        self._is_watched = (
+            import_.consent is not None
+            or suppression is not None
+            or is_guarding(database.consent)
+        )
         self.kept: list[Kept] = []
         #: The channels of the statuses that were raised.
         self.raised: list[str] = []
@@ -111,13 +115,13 @@ class Guard:
 
         Raises InvalidRequest for a new one that a suppression list refuses.
         """
-        sent, lists = draft.status, self._find_lists(draft.key)
-        if stored is None and not lists:
-            watched = self._is_watched or draft.consent is not None
-            # Nearly all are new ones that nobody watches.
-            if not watched and not is_recorded(resource, self._database):
-                at = self._import.accepted_at
-                return StatusFact(status=sent or DEFAULT_STATUS, at=at)
+        sent = draft.status
+        watched = self._is_watched or resource.is_recorded or draft.consent is not None
+        # Nearly all are new ones that nobody watches.
+        if stored is None and not watched:
+            at = self._import.accepted_at
+            return StatusFact(status=sent or DEFAULT_STATUS, at=at)
+        lists = self._find_lists(draft.key)
         claim = Claim(
             status=sent or (stored.status if stored else DEFAULT_STATUS),
             basis=draft.consent or self._import.consent,
@@ -316,7 +320,6 @@ def read_fact(stored: Subscription) -> StatusFact:
 
 def is_recorded(resource: Resource, database: Database) -> bool:
     """Tell whether each status of a resource's subscriptions is recorded (CH)."""
-    policy = resource.consent or database.consent
-    return (
-        resource.consent_history or resource.confirm is not None or is_guarding(policy)
-    )
+    if resource.is_recorded or resource.consent is not None:
+        return resource.is_recorded
+    return is_guarding(database.consent)

@@ -282,9 +282,14 @@ def compile_segments(
     databases: Mapping[int, Database],
     resources: Mapping[int, Resource],
 ) -> dict[int, DynamicSegments]:
-    """Return the dynamic segments of each database that has any."""
+    """Return the dynamic segments of each database that has any with a filter.
+
+    Without one they have no members: imports need not look.
+    """
     of = {
-        one.database_id for one in segments.values() if one.kind is SegmentKind.DYNAMIC
+        one.database_id
+        for one in segments.values()
+        if one.kind is SegmentKind.DYNAMIC and one.filter is not None
     }
     return {
         id_: DynamicSegments(segments.values(), databases[id_], resources)

@@ -151,14 +151,15 @@ class ProfileSchemas:
 
 def _check_bases(import_: Import, draft: Draft) -> list[Fault]:
     """Return a fault for each basis of a moment that is not yet there (C5)."""
-    bases = [(import_.consent, "consent.time")]
-    bases += [
-        (one.consent, f"data.subscriptions[{one.index}].consent.time")
-        for one in draft.subscriptions
-    ]
+    bases = [] if import_.consent is None else [("consent.time", import_.consent)]
+    # Nearly all have none.
+    for one in draft.subscriptions:
+        if one.consent is not None:
+            path = f"data.subscriptions[{one.index}].consent.time"
+            bases.append((path, one.consent))
     return [
         Fault(code=400, message=message, path=path)
-        for basis, path in bases
+        for path, basis in bases
         if (message := find_ahead(basis, import_.accepted_at))
     ]
 
