@@ -76,7 +76,7 @@ def load_suppression(
 
 def _list_entries(workspace: Workspace, batch: Sequence[Prepared]) -> Iterator[_Entry]:
     """Yield what may have to be known of a batch: perhaps too little."""
-    stored = _find_stored(workspace)
+    stored, lowered = _find_stored(workspace), set[int]()
     for one in batch:
         if one.faults:
             continue
@@ -87,10 +87,12 @@ def _list_entries(workspace: Workspace, batch: Sequence[Prepared]) -> Iterator[_
                 yield from _list_of(workspace.catalog, sent.key)
         change = draft.change
         if change is not None and change.change is SubscriptionChange.SUPPRESS:
-            for owner, key in stored:
-                if owner == database_id:
-                    yield from _list_of(workspace.catalog, key)
+            lowered.add(database_id)
         yield from _list_created(workspace, one)
+    # Once, however many such imports the batch has.
+    for database_id, key in stored if lowered else ():
+        if database_id in lowered:
+            yield from _list_of(workspace.catalog, key)
 
 
 def _find_stored(workspace: Workspace) -> dict[tuple[int, SubscriptionKey], str]:

@@ -1,7 +1,7 @@
 """`penstock suppression`: suppression lists, and the contacts that are on them (L7)."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ingest.commands.count_display import CountDisplay
@@ -17,7 +17,12 @@ from ingest.commands.databases import find_settings, state_dir_option
 from ingest.commands.filters import Moment
 from ingest.commands.outputs import make_console, make_table, moment, print_json
 from ingest.domain.catalog import SuppressionList
-from ingest.domain.contact_hashes import ContactReference, parse_digest, read_contact
+from ingest.domain.contact_hashes import (
+    ContactHasher,
+    ContactReference,
+    parse_digest,
+    read_contact,
+)
 from ingest.domain.counts import count
 from ingest.domain.errors import InvalidValue, PenstockError
 from ingest.store.catalog.load import load_declared
@@ -158,10 +163,20 @@ def add(contacts: tuple[str, ...], **options: Any) -> None:
     CONTACT is an email or a phone with its country code. From now on, no import
     subscribes it; workers lower the subscriptions that are stored.
     """
+    _check_texts(options)
     read = [_read(one, is_hashed=options["hashed"]) for one in contacts]
+    additions = [
+        ListAddition(
+            contact=one,
+            reason=options["reason"],
+            source=options["source"],
+            expires_at=options["expires_at"],
+        )
+        for one in read
+    ]
     with _connect(options["state_dir"]) as connection:
         _find(connection, options["list_id"])
-        added = _add(connection, options["list_id"], _make(read, options))
+        added = _add(connection, options["list_id"], additions)
     known = len({(one.contact, one.digest) for one in read}) - added
     if options["as_json"]:
         print_json({"added": added, "known": known})
@@ -278,39 +293,75 @@ def import_(file: BinaryIO, **options: Any) -> None:
     FILE is UTF-8 text, or what penstock suppression export wrote. A line email, phone,
     contact, or sha256 at the start is skipped. Use - for standard input.
     """
-    _make([], options)
-    shown: list[str] = []
-    lines = added = bad = 0
+    _check_texts(options)
     with _connect(options["state_dir"]) as connection:
         _find(connection, options["list_id"])
-        sent = read_lines(file, is_hashed=options["hashed"])
-        with CountDisplay("Contacts", None) as display:
-            while chunk := [*islice(sent, _CHUNK)]:
-                right = [one for one in chunk if one.contact is not None]
-                wrong = [one for one in chunk if one.contact is None]
-                bad += len(wrong)
-                shown += [f"line {one.number:,}: {one.fault}" for one in wrong]
-                del shown[_SHOWN:]
-                additions = [_make_addition(one, options) for one in right]
-                lines += len(right)
-                if lines > _LOOKED_UP:
-                    additions = [_hide(one) for one in additions]
-                added += _add(connection, options["list_id"], additions)
-                display.show(lines)
+        totals = _import_lines(connection, file, options)
         count_entries(connection)
-    result = {"lines": lines, "added": added, "known": lines - added, "bad": bad}
     if options["as_json"]:
-        print_json({**result, "errors": shown})
-    else:
-        click.echo(
-            f"Read {count(lines, 'contact')}: {added:,} added,"
-            f" {lines - added:,} already there, {bad:,} invalid."
+        print_json(
+            {
+                "lines": totals.lines,
+                "added": totals.added,
+                "known": totals.known,
+                "bad": totals.bad,
+                "errors": totals.errors,
+            }
         )
-        for one in shown:
-            click.echo(f"  {one}", err=True)
-        if bad > _SHOWN:
-            click.echo(f"  … and {bad - _SHOWN:,} more", err=True)
-    sys.exit(1 if bad else 0)
+    else:
+        _print_totals(totals)
+    sys.exit(1 if totals.bad else 0)
+
+
+class _Totals(Struct, kw_only=True):
+    """The lines of a file, by their outcomes."""
+
+    #: Right ones, those of them that are new, and wrong ones.
+    lines: int = 0
+    added: int = 0
+    bad: int = 0
+    #: The first wrong ones.
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def known(self) -> int:
+        """The number of those that were on the list already."""
+        return self.lines - self.added
+
+
+def _import_lines(
+    connection: Connection, file: BinaryIO, options: Mapping[str, Any]
+) -> _Totals:
+    """Add the lines of a file, each chunk in a transaction of its own."""
+    totals = _Totals()
+    sent = read_lines(file, is_hashed=options["hashed"])
+    with CountDisplay("Contacts", None) as display:
+        while chunk := [*islice(sent, _CHUNK)]:
+            wrong = [one for one in chunk if one.contact is None]
+            totals.bad += len(wrong)
+            totals.errors += [f"line {one.number:,}: {one.fault}" for one in wrong]
+            del totals.errors[_SHOWN:]
+            additions = [
+                _make_addition(one, options) for one in chunk if one.contact is not None
+            ]
+            totals.lines += len(additions)
+            if totals.lines > _LOOKED_UP:
+                hasher = find_hasher()
+                additions = [_hide(one, hasher) for one in additions]
+            totals.added += _add(connection, options["list_id"], additions)
+            display.show(totals.lines)
+    return totals
+
+
+def _print_totals(totals: _Totals) -> None:
+    click.echo(
+        f"Read {count(totals.lines, 'contact')}: {totals.added:,} added,"
+        f" {totals.known:,} already there, {totals.bad:,} invalid."
+    )
+    for one in totals.errors:
+        click.echo(f"  {one}", err=True)
+    if totals.bad > _SHOWN:
+        click.echo(f"  … and {totals.bad - _SHOWN:,} more", err=True)
 
 
 @suppression.command(
@@ -373,21 +424,11 @@ def _parse(text: str, *, is_hashed: bool) -> ContactReference:
     return read_contact(text)
 
 
-def _make(
-    contacts: Iterable[ContactReference], options: Mapping[str, Any]
-) -> list[ListAddition]:
+def _check_texts(options: Mapping[str, Any]) -> None:
+    """Raise click.UsageError for what is too long to be kept with an entry."""
     for name in ("reason", "source"):
         if len(options[name]) > _MAX_TEXT:
             raise click.UsageError(f"--{name}: at most {_MAX_TEXT} characters")
-    return [
-        ListAddition(
-            contact=one,
-            reason=options["reason"],
-            source=options["source"],
-            expires_at=options["expires_at"],
-        )
-        for one in contacts
-    ]
 
 
 def _add(
@@ -410,9 +451,9 @@ def _make_addition(line: SuppressionLine, options: Mapping[str, Any]) -> ListAdd
     )
 
 
-def _hide(one: ListAddition) -> ListAddition:
+def _hide(one: ListAddition, hasher: ContactHasher) -> ListAddition:
     """Return an entry whose stored subscriptions are found by a scan."""
-    hash_ = one.contact.find_hash(find_hasher())
+    hash_ = one.contact.find_hash(hasher)
     return replace(one, contact=ContactReference(hash=hash_))
 
 
