@@ -25,6 +25,7 @@ from tests.declared import change_account, change_resource
 from tests.drains import draining, trying
 from tests.imports import run, summarize
 from tests.intakes import ServedIntake, served, wait_until
+from tests.suppressions import declare_list, suppress
 from tests.uploads import ask
 from tests.uploads import send as upload
 
@@ -238,6 +239,19 @@ def write(path: Path, status: object, *emails: str, **more: Any) -> Path:
         lines.append(json.dumps(element) + "\n")
     path.write_text("".join(lines))
     return path
+
+
+@pytest.mark.fact("L.3-store", "C.8-counted")
+def test_a_file_counts_what_suppression_lists_have_kept(
+    penstock: ServedIntake, settings: Settings, connection: Connection, tmp_path: Path
+) -> None:
+    declare_list(connection)
+    suppress(connection, "p0@example.com")
+    emails = [f"p{number}@example.com" for number in range(2)]
+
+    status, told, _ = run(settings, write(tmp_path / "all.ndjson", IN, *emails))
+    assert (status, "1 protected" in told) == (0, True)
+    assert "Protected: 1 (kept unsubscribed: 1)." in told
 
 
 @pytest.mark.fact("C.8-counted", "C.4-default")

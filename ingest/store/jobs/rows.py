@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 from msgspec.structs import asdict
 
-from ingest.domain.consent import PROTECTING
+from ingest.domain.consent import is_protecting
 from ingest.domain.errors import Fault
 from ingest.domain.imports import SUCCESS_TEXT, State
 from ingest.domain.jobs import JobCounts, row_import_id, row_number, row_range
@@ -128,20 +128,20 @@ def count_protected(connection: Connection, job_id: UUID) -> dict[str, int]:
     """Return how many statuses of a job's rows were kept, by what they stay (C8)."""
     rows = connection.execute(
         """
-        SELECT one ->> 'stored', count(*)
+        SELECT one ->> 'stored', one ->> 'reason', count(*)
           FROM imports
          CROSS JOIN LATERAL jsonb_array_elements(kept) AS kept_values (one)
          WHERE import_id BETWEEN %(first)s AND %(last)s
            AND protected > 0
-           AND one ->> 'reason' = ANY(%(reasons)s::text[])
-         GROUP BY one ->> 'stored'
+         GROUP BY one ->> 'stored', one ->> 'reason'
         """,
-        {**row_range(job_id), "reasons": list(PROTECTING)},
+        row_range(job_id),
     )
     counts: Counter[str] = Counter()
-    for stored, count in rows:
-        # That of a profile as a whole is a number.
-        counts[read_word(stored)] += count
+    for stored, reason, count in rows:
+        if is_protecting(reason):
+            # That of a profile as a whole is a number.
+            counts[read_word(stored)] += count
     return dict(counts.most_common())
 
 
