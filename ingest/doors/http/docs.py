@@ -1,6 +1,7 @@
 """The pages of an intake and the OpenAPI document: made at start-up, open to anyone."""
 
 from collections.abc import Mapping
+from functools import cache
 from hashlib import sha256
 
 import orjson
@@ -53,11 +54,19 @@ class StaticResource:
 
 def make_docs(console_url: str) -> dict[str, StaticResource]:
     """Return the resources by their paths."""
-    document = build_document()
-    docs = render_reference(document).encode()
     front = render_front(console_url).encode()
     return {
         "/": StaticResource(front, _HTML, {**_PAGE_HEADERS, **_ASK_AGAIN}),
+        **_make_reference(),
+    }
+
+
+@cache
+def _make_reference() -> Mapping[str, StaticResource]:
+    """Return what is the same in every intake, and takes long to make."""
+    document = build_document()
+    docs = render_reference(document).encode()
+    return {
         "/docs": StaticResource(docs, _HTML, _PAGE_HEADERS),
         "/openapi.json": StaticResource(orjson.dumps(document), "application/json", {}),
     }
