@@ -11,7 +11,7 @@ KEY   := $(shell { pwd; cat requirements-dev.lock pyproject.toml 2>/dev/null; } 
 READY := $(VENV)/.ready-$(KEY)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up check test oldest newest lint docs bench fuzz chaos lock clean
+.PHONY: help demo up check pure test core oldest newest lint docs bench fuzz chaos lock clean
 
 help: ## Show this help
 	@echo "Usage: make TARGET [ARGS=\"...\"] [PYTHON=python3.13]"
@@ -23,7 +23,10 @@ demo: $(READY) ## Show the whole pipeline at work, from nothing, and stop
 up: $(READY) ## Run everything on this machine until Ctrl-C
 	@$(BIN)/penstock up $(ARGS)
 
-check: lint ## Check what is pure, within a minute: lint, types, unit and contract tests
+check: $(READY) ## Check what is pure, within a minute: lint, types, unit and contract tests
+	@$(MAKE) --no-print-directory -j2 lint pure
+
+pure: $(READY)
 	@$(BIN)/python -m tests.run pure $(ARGS)
 
 test: $(READY) ## Run all tests; ARGS="-k merge" for some of them
