@@ -1,6 +1,7 @@
 """Pages out of templates: every value escaped, and in words where there are any."""
 
 from datetime import datetime
+from functools import cache
 from importlib import resources
 
 import orjson
@@ -107,6 +108,7 @@ def _duration(begin: datetime, end: datetime) -> str:
     return describe_seconds(max(0.0, (end - begin).total_seconds()))
 
 
+@cache
 def make_environment() -> Environment:
     """Return the environment of every page; a name that is not given is an error."""
     environment = Environment(
