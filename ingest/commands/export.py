@@ -14,15 +14,25 @@ from ingest.commands.count_display import CountDisplay
 from ingest.commands.databases import database_options
 from ingest.commands.filters import Moment
 from ingest.domain.counts import count
-from ingest.domain.errors import PenstockError
+from ingest.domain.errors import InvalidValue, PenstockError
 from ingest.domain.exports import ExportFormat, ExportRequest
 from ingest.store.database import Connection, connect
 from ingest.store.faults import unavailable_while_away
 from ingest.store.profiles.exports import count_profiles, export_profiles
+from ingest.wire.dialect_parameters import read_detected
 
 
 class _Writable(Protocol):
     def write(self, data: bytes, /) -> int: ...
+
+
+def _read_delimiter(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> str | None:
+    try:
+        return None if value is None else read_detected(value)
+    except InvalidValue as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command(
@@ -30,7 +40,7 @@ class _Writable(Protocol):
     epilog="""\b
 Examples:
   penstock export --database 1 -o people.ndjson.gz
-  penstock export --database 1 -o people.csv
+  penstock export --database 1 -o people.csv --delimiter ";"
   penstock export --database 1 --segment 2 --field email --field _fname
   penstock export --database 1 --updated-since 2026-11-01 | wc -l
 
@@ -53,6 +63,12 @@ Exit status:
     "format_",
     type=click.Choice([one.value for one in ExportFormat]),
     help="Format.  [default: csv if FILE ends in .csv or .csv.gz, otherwise ndjson]",
+)
+@click.option(
+    "--delimiter",
+    callback=_read_delimiter,
+    metavar="CHARACTER",
+    help="What separates the cells of CSV: , ; | or tab.  [default: ,]",
 )
 @click.option(
     "--id",
@@ -80,6 +96,9 @@ def export(**options: Any) -> None:
     CSV has the fields only: no statuses, priorities, categories, and custom fields of
     subscriptions, and no segments. FILE exists only when it is complete.
     """
+    format_ = _choose_format(options["format_"], options["output"])
+    if options["delimiter"] and format_ is not ExportFormat.CSV:
+        raise click.UsageError("--delimiter needs --format csv: only CSV has one")
     wanted = ExportRequest(
         database_id=options["database"],
         segment_id=options["segment"],
@@ -87,7 +106,8 @@ def export(**options: Any) -> None:
         updated_since=options["updated_since"],
         after=options["after"],
         fields=options["fields"],
-        format=_choose_format(options["format_"], options["output"]),
+        format=format_,
+        delimiter=options["delimiter"] or ",",
     )
     try:
         with (

@@ -43,6 +43,8 @@ class ExportRequest(Struct, frozen=True, kw_only=True):
     #: Only these members of their data; empty for all.
     fields: tuple[str, ...] = ()
     format: ExportFormat = ExportFormat.NDJSON
+    #: What separates the cells of CSV: one that an import finds by itself (E4).
+    delimiter: str = ","
 
 
 def show_profile(

@@ -111,19 +111,23 @@ def _show_contacts(
 
 
 class CsvWriter:
-    """Writes CSV (RFC 4180) with a header whose first column says that it is exact."""
+    """Writes CSV (RFC 4180) with a header whose first column says that it is exact.
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    Some spreadsheets separate cells by another `delimiter` than a comma.
+    """
+
+    def __init__(self, columns: Sequence[Column], delimiter: str = ",") -> None:
+        self._delimiter = delimiter
         self._names = [name for name, _ in columns]
         self._shown = [show for _, show in columns]
 
     def begin(self) -> bytes:
         """Return the header."""
-        return _write([[_BYTE_ORDER_MARK + EXACT_MARK, *self._names]])
+        return self._write([[_BYTE_ORDER_MARK + EXACT_MARK, *self._names]])
 
     def add(self, profiles: Iterable[Profile]) -> bytes:
         """Return the rows of `profiles`."""
-        return _write(
+        return self._write(
             ["", *(show(profile) for show in self._shown)] for profile in profiles
         )
 
@@ -131,9 +135,9 @@ class CsvWriter:
         """Return nothing: every reader of CSV would take a last line for a profile."""
         return b""
 
-
-def _write(rows: Iterable[Sequence[str]]) -> bytes:
-    file = io.StringIO()
-    # It quotes whatever is in a line end, so CR as well as LF.
-    csv.writer(file, lineterminator="\r\n").writerows(rows)
-    return file.getvalue().encode()
+    def _write(self, rows: Iterable[Sequence[str]]) -> bytes:
+        file = io.StringIO()
+        # It quotes whatever is in a line end, so CR as well as LF.
+        writer = csv.writer(file, delimiter=self._delimiter, lineterminator="\r\n")
+        writer.writerows(rows)
+        return file.getvalue().encode()

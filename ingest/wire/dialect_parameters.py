@@ -6,13 +6,25 @@ from ingest.domain.errors import Fault, InvalidValue
 
 #: What separates cells, what stands around one, and before a character of it.
 MARKS = ("delimiter", "quote", "escape")
+#: Delimiters that an import detects, the usual one first.
+DELIMITERS = (",", ";", "\t", "|")
+#: How a tab may be named.
+_TABS = {"tab": "\t", "\\t": "\t"}
 
 
 def read_mark(text: str) -> str:
     """Return the character that is told, by itself or as `tab`; raise InvalidValue."""
-    mark = {"tab": "\t", "\\t": "\t"}.get(text.lower(), text)
+    mark = _TABS.get(text.lower(), text)
     if len(mark) != 1:
         raise InvalidValue("Must be one character, or `tab`")
+    return mark
+
+
+def read_detected(text: str) -> str:
+    """Return a delimiter that an import detects; raise InvalidValue for another."""
+    mark = _TABS.get(text.lower(), text)
+    if mark not in DELIMITERS:
+        raise InvalidValue("Must be a comma, a semicolon, `|`, or `tab`")
     return mark
 
 

@@ -8,7 +8,7 @@ from marshmallow import ValidationError
 from msgspec.structs import asdict
 
 from ingest.domain.catalog import Channel
-from ingest.domain.errors import InvalidRequest
+from ingest.domain.errors import InvalidRequest, InvalidValue
 from ingest.domain.exports import ExportFormat, ExportRequest
 from ingest.domain.imports import Matching, SubscriptionChange
 from ingest.domain.names import one_of
@@ -16,6 +16,7 @@ from ingest.domain.profiles import SubscriptionKey
 from ingest.domain.subscription_changes import SelectedChange
 from ingest.domain.subscription_contacts import parse_contact
 from ingest.wire.envelopes import Envelope, load_envelope
+from ingest.wire.dialect_parameters import read_detected
 from ingest.wire.parameters import (
     find_parameter,
     parse_flag,
@@ -86,7 +87,8 @@ def load_export(document: Mapping[str, object]) -> ExportRequest:
         ids=find_parameter(document, "ids", _parse_profile_ids) or (),
         after=find_parameter(document, "from_id", _parse_cursor) or "",
         fields=find_parameter(document, "fields", _parse_names) or (),
-        format=find_parameter(document, "format", _parse_format) or ExportFormat.NDJSON,
+        format=format_,
+        delimiter=delimiter or ",",
     )
 
 
@@ -121,6 +123,10 @@ def _parse_names(value: object) -> tuple[str, ...]:
 def load_id(document: Mapping[str, object], name: str) -> int:
     """Read a required id."""
     found = find_parameter(document, name, parse_id)
+    format_ = find_parameter(document, "format", _parse_format) or ExportFormat.NDJSON
+    delimiter = find_parameter(document, "delimiter", _parse_delimiter)
+    if delimiter is not None and format_ is not ExportFormat.CSV:
+        raise InvalidRequest("Only CSV has a delimiter", "delimiter")
     if found is None:
         raise InvalidRequest("Missing parameter", name)
     return found
@@ -154,6 +160,13 @@ def load_selected_change(
     region: str | None = None,
 ) -> SelectedChange:
     """Read which subscriptions of a profile are to change (contract 16.5).
+
+def _parse_delimiter(value: object) -> str:
+    try:
+        return read_detected(parse_text(value))
+    except InvalidValue as error:
+        raise ValidationError(str(error)) from error
+
 
     One, by what identifies it, or all of a resource and a channel, either of which may
     be left out.

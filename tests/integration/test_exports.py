@@ -29,6 +29,7 @@ from ingest.store.catalog.load import load_catalog
 from ingest.store.database import connect
 from ingest.store.profiles.exports import export_profiles
 from ingest.wire.batches import load_element
+from ingest.wire.dialect_parameters import DELIMITERS
 from ingest.wire.envelopes import load_envelope
 from tests.conftest import Connection
 from tests.declared import change_database, change_resource
@@ -174,6 +175,12 @@ def test_some_profiles_may_be_asked_for_by_any_id_of_theirs(
         ({"dry_run": True}, "Not supported: dry_run"),
         ({"format": "xlsx"}, "Unknown format (one of ndjson, csv): format"),
         ({"format": "csv", "fields": ["emial"]}, "(is it email?): fields[0]"),
+        ({"delimiter": ";"}, "Only CSV has a delimiter: delimiter"),
+        (
+            {"format": "csv", "delimiter": ":"},
+            "Must be a comma, a semicolon, `|`, or `tab`: delimiter",
+        ),
+        ({"format": "csv", "delimiter": [";"]}, ": delimiter"),
     ],
 )
 def test_what_cannot_be_exported_is_refused(
@@ -336,9 +343,14 @@ def test_importing_an_export_changes_nothing(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(st.lists(st.tuples(DATA, st.lists(SUBSCRIPTION, max_size=4)), max_size=3))
+@given(
+    st.lists(st.tuples(DATA, st.lists(SUBSCRIPTION, max_size=4)), max_size=3),
+    st.sampled_from(DELIMITERS),
+)
 def test_importing_a_table_of_an_export_changes_nothing(
-    connection: Connection, people: list[tuple[dict[str, Any], list[dict[str, Any]]]]
+    connection: Connection,
+    people: list[tuple[dict[str, Any], list[dict[str, Any]]]],
+    delimiter: str,
 ) -> None:
     empty(connection)
     pipeline = Pipeline(connection)
@@ -346,7 +358,7 @@ def test_importing_a_table_of_an_export_changes_nothing(
         mine = {"email": f"=p{number}@example.com", "subscriptions": subscriptions}
         (created,) = pipeline.apply(make_import("email", {**data, **mine}))
         assert created.error == 0, created
-    wanted = ExportRequest(database_id=1, format=ExportFormat.CSV)
+    wanted = ExportRequest(database_id=1, format=ExportFormat.CSV, delimiter=delimiter)
     file = b"".join(export_profiles(connection, wanted))
     database = load_catalog(connection).databases[1]
     shared = load_envelope({"db_id": 1, "matching": "profile_id", "data": {}})
@@ -417,6 +429,10 @@ def test_a_table_may_be_narrowed(
     assert table(updated_since="2021-01-01") == header + both[1]
     assert table(from_id=min(ann, bob)) == header + max(both)
     assert table(segment_id=2) == header
+    assert table(from_id=min(ann, bob), delimiter=";") == (
+        (header + max(both)).replace(",", ";")
+    )
+    assert table(delimiter="tab").startswith("penstock_export=exact\tprofile_id\t")
 
 
 @pytest.mark.fact("E.3-import")
@@ -483,6 +499,18 @@ def test_the_command_writes_the_format_that_a_file_is_called_by(
     found = gzip.decompress(found) if name.endswith(".gz") else found
     assert found.startswith("\ufeffpenstock_export".encode()) is is_table
     assert [one.name for one in tmp_path.iterdir()] == [name]
+    if is_table:
+        again = [*arguments, "--delimiter", ";"]
+        assert CliRunner().invoke(main, again, env=environ).exit_code == 0
+        found = file.read_bytes()
+        found = gzip.decompress(found) if name.endswith(".gz") else found
+        assert found.startswith("\ufeffpenstock_export=exact;profile_id;".encode())
+    else:
+        refused = CliRunner().invoke(
+            main, [*arguments, "--delimiter", ";"], env=environ
+        )
+        assert refused.exit_code == 2
+        assert "only CSV has one" in refused.stderr
     wrong = [
         "export",
         "--database",

@@ -18,6 +18,7 @@ from ingest.doors.files.inputs import open_rows
 from ingest.doors.files.rows import FileRow, Reading
 from ingest.wire.cells import read_formula, write_cell
 from ingest.wire.csv_exports import CsvWriter, plan_columns
+from ingest.wire.dialect_parameters import DELIMITERS
 from tests.factories import make_catalog
 from tests.unit.test_field_properties import ACCEPTED, EVERY_TYPE, field_of
 
@@ -48,9 +49,11 @@ def make_profile(**changes: Any) -> Profile:
     return Profile(**{"id": ID, "database_id": 1, **changes})
 
 
-def write(profile: Profile, *extra: Any, fields: tuple[str, ...] = ()) -> bytes:
+def write(
+    profile: Profile, *extra: Any, fields: tuple[str, ...] = (), delimiter: str = ","
+) -> bytes:
     wanted = ExportRequest(database_id=1, fields=fields)
-    writer = CsvWriter(plan_columns(make_catalog(*extra), wanted))
+    writer = CsvWriter(plan_columns(make_catalog(*extra), wanted), delimiter)
     return writer.begin() + writer.add([profile]) + writer.end(1)
 
 
@@ -70,11 +73,14 @@ def read(file: bytes, *extra: Any) -> FileRow:
 @pytest.mark.fact("E.4-csv")
 @EVERY_TYPE
 @settings(max_examples=60, deadline=None)
-@given(data=st.data())
-def test_a_value_of_any_type_is_read_back(type_: FieldType, data: Any) -> None:
+@given(data=st.data(), delimiter=st.sampled_from(DELIMITERS))
+def test_a_value_of_any_type_is_read_back(
+    type_: FieldType, data: Any, delimiter: str
+) -> None:
     field = field_of(type_)
     value = parse(field, data.draw(ACCEPTED[type_]))
-    row = read(write(make_profile(fields={"field": value}), field), field)
+    profile = make_profile(fields={"field": value})
+    row = read(write(profile, field, delimiter=delimiter), field)
 
     assert row.faults == ()
     assert row.element["profile_id"] == ID
@@ -89,10 +95,10 @@ def test_a_value_of_any_type_is_read_back(type_: FieldType, data: Any) -> None:
 
 @pytest.mark.fact("E.4-csv")
 @settings(max_examples=300, deadline=None)
-@given(HOSTILE.filter(bool))
-def test_any_text_is_read_back_as_it_is(text: str) -> None:
+@given(HOSTILE.filter(bool), st.sampled_from(DELIMITERS))
+def test_any_text_is_read_back_as_it_is(text: str, delimiter: str) -> None:
     profile = make_profile(fields={"_fname": text, "address": {text: [text]}})
-    row = read(write(profile, ADDRESS), ADDRESS)
+    row = read(write(profile, ADDRESS, delimiter=delimiter), ADDRESS)
 
     assert row.faults == ()
     assert row.element["data"] == {"_fname": text, "address": {text: [text]}}
@@ -205,6 +211,16 @@ def test_the_header_is_known_before_the_first_profile() -> None:
     assert header[:4] == ["\ufeff" + MARK, "profile_id", "email", "phones"]
     assert header[4 : 4 + len(fields)] == fields
     assert {"email_sub:1", "phone_sub:1"} <= {*header[4 + len(fields) :]}
+
+
+@pytest.mark.fact("E.4-csv")
+@pytest.mark.parametrize("delimiter", DELIMITERS)
+def test_an_export_without_profiles_is_still_a_table(delimiter: str) -> None:
+    wanted = ExportRequest(database_id=1)
+    writer = CsvWriter(plan_columns(make_catalog(), wanted), delimiter)
+    file = io.BytesIO(writer.begin() + writer.end(0))
+
+    assert list(open_rows(file, Reading(), make_catalog().databases[1])) == []
 
 
 @pytest.mark.fact("E.4-csv")

@@ -53,6 +53,8 @@ FILES: tuple[ErrorKind, ...] = (
         "Only one decimal mark is allowed",
         "Must be one character, or `tab`",
         "Must be one character",
+        "Must be a comma, a semicolon, `|`, or `tab`",
+        "Only CSV has a delimiter",
         "Must not be a line end or NUL",
         "{} must be different characters",
         "Must be COLUMN=FIELD",

@@ -110,7 +110,8 @@ def export_profiles(
 
 def _open_writer(connection: Connection, wanted: ExportRequest) -> _Writer:
     if wanted.format is ExportFormat.CSV:
-        return CsvWriter(plan_columns(load_catalog(connection), wanted))
+        columns = plan_columns(load_catalog(connection), wanted)
+        return CsvWriter(columns, wanted.delimiter)
     return _LineWriter(connection, wanted)
 
 

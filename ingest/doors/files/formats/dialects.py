@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Literal
 
 from ingest.doors.files.encodings.decoding import Text
+from ingest.wire.dialect_parameters import DELIMITERS
 
 if TYPE_CHECKING:
     from _csv import Reader as _Reader
     from _csv import Writer as _Writer
 
-_DELIMITERS = (",", ";", "\t", "|")
 #: As much as tells a delimiter, whatever the size of the file.
 _SAMPLE_CHARACTERS = 64 * 1024
 _NEWLINE = re.compile("\r\n|\n|\r")
@@ -97,7 +97,7 @@ def sniff(text: Text, told: DialectOptions) -> tuple[Dialect, int]:
     choices = [told.delimiter] if told.delimiter else told_first
     is_whole = text.is_whole and len(sample) == len(text.sample)
     best = max(
-        (replace(known, delimiter=delimiter) for delimiter in choices or _DELIMITERS),
+        (replace(known, delimiter=delimiter) for delimiter in choices or DELIMITERS),
         key=lambda one: _score(one, sample[skipped:], is_whole=is_whole),
     )
     return best, skipped

@@ -141,6 +141,12 @@ def _build_export() -> JsonSchema:
             "description": "Format of the download; CSV has fields only",
         },
         "ids": {
+        "delimiter": {
+            "type": "string",
+            "enum": [",", ";", "|", "tab"],
+            "default": ",",
+            "description": "What separates the cells of CSV",
+        },
             "type": "array",
             "items": {"type": "string"},
             "minItems": 1,
