@@ -15,6 +15,7 @@ from ingest.domain.consent_guard import OF_PROFILE
 from ingest.domain.entry_ids import entry_order
 from ingest.domain.errors import Fault
 from ingest.domain.imports import Import, Outcome, State
+from ingest.domain.reversals import CONSENT
 from ingest.domain.suppressions import SUPPRESSED, find_list
 from ingest.store.ledger import REPEATED, LedgerCounts
 from ingest.telemetry import metrics
@@ -154,7 +155,8 @@ def _count_kept(database_id: int, outcome: Outcome) -> None:
             metrics.CONSENT_PROTECTED.labels(database_id, channel, reason).inc()
             if list_id is not None:
                 metrics.SUPPRESSED.labels(list_id, "store").inc()
-        else:
+        # A merge names the statuses that yielded; nothing was sent.
+        elif one.reason != CONSENT:
             metrics.KEPT.labels(one.reason).inc()
     for channel in outcome.raised:
         metrics.CONSENT_RAISED.labels(database_id, channel).inc()

@@ -97,6 +97,7 @@ class AutomaticMerge(Struct, frozen=True):
             changes=list_changes(self.before, self.made.survivor),
             operators=self.made.operators,
             profiles=tuple(one.id for one in self.made.absorbed),
+            kept=self.made.kept,
         )
 
     def list_paths(self, after: Profile) -> Iterable[str]:
@@ -117,7 +118,11 @@ class AutomaticMerge(Struct, frozen=True):
             if steps and steps[0] is not None and len({*map(str, steps)}) == 1:
                 operators[path] = steps[0]
         return replace(
-            outcome, changes=changes, operators=operators, profiles=merge.profiles
+            outcome,
+            changes=changes,
+            operators=operators,
+            profiles=merge.profiles,
+            kept=(*merge.kept, *outcome.kept),
         )
 
 

@@ -14,6 +14,7 @@ from ingest.domain.lookups import PROFILE_ID
 from ingest.domain.names import one_of
 from ingest.domain.paths import list_changes
 from ingest.domain.profile_merges import (
+    STATUS,
     ChangedAt,
     MergedProfiles,
     Survivor,
@@ -83,6 +84,7 @@ def apply(
             if path in changes
         },
         profiles=tuple(one.id for one in made.absorbed),
+        kept=made.kept,
     )
     return outcome, make_stored(import_, survivor, made)
 
@@ -209,7 +211,7 @@ def _put_back(workspace: Workspace, profile: Profile) -> None:
 
 def list_statuses(profile: Profile) -> list[str]:
     """Return the paths where `profile` has a status."""
-    return [_STATUS, *map(name_subscription, profile.subscriptions)]
+    return [STATUS, *map(name_subscription, profile.subscriptions)]
 
 
 def _forbid(profile: Profile, together: Profile, touched: Container[str]) -> Profile:
@@ -229,11 +231,7 @@ def _forbid(profile: Profile, together: Profile, touched: Container[str]) -> Pro
                 updated_at=None,
             )
     fields = dict(profile.fields)
-    now, then = together.fields.get(_STATUS), fields.get(_STATUS)
-    if _STATUS in touched and rank_prohibition(now) > rank_prohibition(then):
-        fields[_STATUS] = now
+    now, then = together.fields.get(STATUS), fields.get(STATUS)
+    if STATUS in touched and rank_prohibition(now) > rank_prohibition(then):
+        fields[STATUS] = now
     return replace(profile, subscriptions=subscriptions, fields=fields)
-
-
-#: The status of a profile as a whole.
-_STATUS = "_status"

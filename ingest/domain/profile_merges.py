@@ -4,7 +4,7 @@ Nothing of any of them is lost in silence: what the survivor does not take over 
 they are found by, it keeps as former keys, and the receipt names what changed.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -16,12 +16,19 @@ from ingest.domain.catalog import Database, Field, FieldType
 from ingest.domain.documents import json_key
 from ingest.domain.errors import Fault, InvalidRequest, InvalidValue
 from ingest.domain.former_keys import keep_former, list_values
-from ingest.domain.histories import list_of
+from ingest.domain.histories import list_of, name_status
+from ingest.domain.imports import Kept
 from ingest.domain.limits import ProfileLimits, excess, too_many
 from ingest.domain.lookups import search_keys
 from ingest.domain.merge import check_size, size_of
 from ingest.domain.names import listed
-from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
+from ingest.domain.profiles import (
+    Profile,
+    Subscription,
+    SubscriptionKey,
+    name_subscription,
+)
+from ingest.domain.reversals import CONSENT
 from ingest.domain.stamps import NO_STAMPS, find, unite
 from ingest.domain.statuses import rank_prohibition
 from ingest.domain.subscription_drafts import MAX_PRIORITY
@@ -72,6 +79,8 @@ _RULES: Mapping[FieldType, tuple[Rule, ...]] = {
     # The one that forbids most stays, always: M5.
     FieldType.STATUS: (),
 }
+#: The status of a profile as a whole.
+STATUS = "_status"
 #: Rules that go by when a value changed.
 _DATED = frozenset({Rule.LATEST, Rule.EARLIEST})
 _OTHERS = (Rule.KEEP, Rule.LATEST, Rule.EARLIEST)
@@ -88,6 +97,8 @@ class MergedProfiles(Struct, frozen=True, kw_only=True):
     absorbed: tuple[Profile, ...]
     #: Path → the function that the merge was to the survivor, for undo.
     operators: Mapping[str, object]
+    #: Statuses of the others that yielded to one that forbids more (M5).
+    kept: tuple[Kept, ...] = ()
 
 
 def list_rules(field: Field) -> tuple[Rule, ...]:
@@ -177,7 +188,12 @@ def merge_profiles(
         for field in decided
         if (operator := _OPERATORS.get(choice.find_rule(field)))
     }
-    return MergedProfiles(survivor=merged, absorbed=tuple(others), operators=operators)
+    return MergedProfiles(
+        survivor=merged,
+        absorbed=tuple(others),
+        operators=operators,
+        kept=tuple(_list_yielding(merged, others)),
+    )
 
 
 def _fault(message: str, path: str) -> Fault:
@@ -338,6 +354,30 @@ def _merge_alike(ones: Sequence[Subscription]) -> Subscription:
         categories=tuple(categories),
     )
     return first if merged == first else merged
+
+
+def _list_yielding(merged: Profile, others: Sequence[Profile]) -> Iterator[Kept]:
+    """Yield the statuses that stay though one of `others` had one that forbids less.
+
+    Also where that one was said later: a merge is no basis for a raise (C11).
+    """
+    own = merged.fields.get(STATUS)
+    if any(_yields(one.fields.get(STATUS), own) for one in others):
+        yield Kept(path=STATUS, reason=CONSENT, stored=own)
+    for key, kept in merged.subscriptions.items():
+        alike = (one.subscriptions.get(key) for one in others)
+        if any(
+            one is not None and not one.deleted and _yields(one.status, kept.status)
+            for one in alike
+        ):
+            path = name_status(name_subscription(key))
+            yield Kept(
+                path=path, reason=CONSENT, stored=kept.status, since=kept.status_at
+            )
+
+
+def _yields(status: object, kept: object) -> bool:
+    return status is not None and rank_prohibition(status) < rank_prohibition(kept)
 
 
 def _check_limits(

@@ -339,6 +339,9 @@ class MergeReply(Reply, frozen=True, kw_only=True):
 
 class HeldCaseView(Struct, frozen=True, kw_only=True):
     """Held imports with the same candidates, which are decided together."""
+    kept: Annotated[
+        list[KeptView], Meta(description="Statuses that were not made less strict")
+    ]
 
     case_id: UUID
     imports: Annotated[int, Meta(description="Number of held imports")]

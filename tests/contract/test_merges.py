@@ -574,6 +574,118 @@ def test_a_merge_tells_of_itself_only(
     assert rows[0][2]["merge_id"] == rows[1][2]["undoes"] == merged
 
 
+@pytest.mark.fact("M.5-times")
+def test_a_merge_names_the_statuses_that_it_did_not_raise(
+    penstock: ServedIntake, token: str
+) -> None:
+    shop = {"resource_id": 1, "channel": "email", "email": "shop@example.com"}
+    ann = send(penstock, token, ANN, subscriptions=[{**shop, "status": "unsubscribed"}])
+    bob = send(penstock, token, BOB, subscriptions=[{**shop, "status": "subscribed"}])
+    (kept,) = merge(penstock, token, ann, bob).json()["kept"]
+
+    path = "subscriptions[1/email/shop@example.com].status"
+    named = [kept[name] for name in ("path", "reason", "stored")]
+    assert named == [path, "consent", "unsubscribed"]
+    assert "sent" not in kept
+
+
+@pytest.mark.fact("M.5-times")
+@pytest.mark.parametrize("narrow", [Scope.MERGE], indirect=True)
+def test_a_status_that_stays_is_shown_to_who_may_read(
+    narrow: str, penstock: ServedIntake, token: str
+) -> None:
+    shop = {"resource_id": 1, "channel": "email", "email": "shop@example.com"}
+    ids = [
+        send(penstock, token, email, subscriptions=[{**shop, "status": status}])
+        for email, status in ((ANN, "unsubscribed"), (BOB, "subscribed"))
+    ]
+    for is_tried in (True, False):
+        told = merge(penstock, narrow, *ids, dry_run=is_tried)
+        assert [one["reason"] for one in told.json()["kept"]] == ["consent"]
+        assert "unsubscribed" not in told.text
+
+
+def list_merges(penstock: ServedIntake, token: str, **named: Any) -> dict[str, Any]:
+    asked = {"token": token, "db_id": 1, **named}
+    answer = penstock.post(asked, {}, "/api/v1.1/profiles/merges")
+    listed: dict[str, Any] = answer.json()
+    return listed
+
+
+@pytest.mark.fact("M.8-merges", "U.1-reason")
+def test_merges_are_listed_with_who_did_them_and_whether_they_were_undone(
+    penstock: ServedIntake, connection: Connection, token: str
+) -> None:
+    ann, bob, cat = (send(penstock, token, one) for one in (ANN, BOB, CAT))
+    first = merge(penstock, token, bob, cat, reason="same phone").json()["import_id"]
+    second = merge(penstock, token, ann, bob).json()["import_id"]
+    (name,) = connection.execute("SELECT name FROM tokens WHERE id = 1").fetchone()  # type: ignore[misc]
+    latest, earliest = list_merges(penstock, token)["data"]
+
+    assert latest == {
+        "merge_id": second,
+        "profile_id": ann,
+        "profiles": [bob],
+        "merged_at": latest["merged_at"],
+        "operation": "merge",
+        "by": f"token 1 ({name})",
+    }
+    assert [earliest[key] for key in ("merge_id", "profile_id", "profiles")] == [
+        *(first, bob, [cat])
+    ]
+    assert earliest["reason"] == "same phone"
+    # By any key or ID, of what it became too.
+    for key in ({"email": CAT}, by_id(bob), by_id(ann)):
+        assert list_merges(penstock, token, **key)["data"] == [latest, earliest]
+    parted = unmerge(penstock, token, merge_id=second, reason="two people")
+    undone, _ = list_merges(penstock, token)["data"]
+    assert undone["undone_by"] == parted["import_id"]
+    assert undone["undone_at"] > undone["merged_at"]
+    assert list_merges(penstock, token, **by_id(ann))["data"] == [undone]
+    receipt = penstock.get(f"/api/v1.1/imports/{parted['import_id']}?token={token}")
+    assert receipt.json()["reason"] == "two people"
+
+
+@pytest.mark.fact("M.8-merges")
+def test_merges_are_listed_page_by_page(penstock: ServedIntake, token: str) -> None:
+    ids = [send(penstock, token, f"{number}@example.com") for number in range(5)]
+    made = [merge(penstock, token, ids[0], one).json()["import_id"] for one in ids[1:]]
+    seen: list[str] = []
+    more: dict[str, Any] = {}
+    while True:
+        page = list_merges(penstock, token, limit=2, **more)
+        seen += [one["merge_id"] for one in page["data"]]
+        if "from_id" not in page:
+            break
+        more = {"from_id": page["from_id"]}
+
+    assert seen == made[::-1]
+    refused = list_merges(penstock, token, from_id="x")
+    assert refused["error_text"] == "Must be the ID of a merge: from_id"
+    assert list_merges(penstock, token, email="no@example.com")["error"] == 404
+    assert list_merges(penstock, token, emial="0@example.com")["error"] == 400
+    assert list_merges(penstock, token, db_id=2)["data"] == []
+    assert list_merges(penstock, token, db_id=99)["error"] in {403, 404}
+
+
+@pytest.mark.fact("U.1-reason")
+@pytest.mark.parametrize("narrow", [Scope.MERGE], indirect=True)
+def test_a_reason_is_shown_to_who_may_read_and_goes_with_the_person(
+    narrow: str, penstock: ServedIntake, connection: Connection, token: str
+) -> None:
+    ann, bob = send(penstock, token, ANN), send(penstock, token, BOB)
+    merged = merge(penstock, narrow, ann, bob, reason="Ann called").json()["import_id"]
+    path = f"/api/v1.1/imports/{merged}"
+
+    assert penstock.get(f"{path}?token={token}").json()["reason"] == "Ann called"
+    assert "reason" not in penstock.get(f"{path}?token={narrow}").json()
+    document = {"token": token, "db_id": 1, "email": BOB}
+    penstock.post(document, path="/api/v1.1/profiles/delete")
+    stored = connection.execute("SELECT imports::text FROM imports").fetchall()
+    assert "Ann called" not in str(stored)
+    assert list_merges(penstock, token)["data"] == []
+
+
 @pytest.mark.fact("M.9-deleted")
 @pytest.mark.parametrize("named_by", [ANN, BOB, "former"])
 def test_a_deletion_erases_all_that_were_merged(

@@ -25,8 +25,15 @@ from ingest.domain.profile_merges import (
     list_rules,
     merge_profiles,
 )
-from ingest.domain.profiles import Profile, Subscription, SubscriptionKey
+from ingest.domain.profiles import (
+    Profile,
+    Stamp,
+    Stamps,
+    Subscription,
+    SubscriptionKey,
+)
 from ingest.domain.reads import Scans
+from ingest.domain.stamps import name_members, to_microseconds
 from ingest.domain.statuses import PROHIBITION, STATUSES, rank_prohibition
 from ingest.domain.undoing import list_restored, remember
 from ingest.domain.workspace import Workspace
@@ -196,6 +203,41 @@ def test_the_status_that_forbids_most_wins(strict: str, deleted: bool) -> None:
         assert PROHIBITION[subscription.status] == PROHIBITION[strict]
         assert rank_prohibition(made.fields["_status"]) == PROHIBITION[strict]
         assert subscription.deleted is False
+
+
+#: Of a database that keeps times.
+TIMED = make_catalog(times=True).databases[1]
+EARLY, LATE = (datetime(2026, 11, day, tzinfo=UTC) for day in (1, 20))
+
+
+@pytest.mark.fact("M.5-times")
+@pytest.mark.parametrize("survives", [False, True])
+def test_a_status_that_forbids_less_never_wins_by_being_newer(survives: bool) -> None:
+    key = subscribe().key
+    path = name_members(key).status
+    said = {}
+    for status, at in (("unsubscribed", EARLY), ("subscribed", LATE)):
+        one = subscribe(status=status, status_at=at)
+        stamp = Stamp(rank=0, at=to_microseconds(at))
+        said[status] = make(
+            A if (status == "unsubscribed") is survives else B,
+            fields={"_status": STATUSES[status]},
+            subscriptions={key: one},
+            stamps=Stamps(default=stamp, paths={path: stamp}),
+        )
+    first, second = sorted(said.values(), key=lambda one: one.id)
+    made = merge_profiles(first, [second], {}, TIMED, DEFAULT_LIMITS, {})
+
+    (kept,) = made.survivor.subscriptions.values()
+    assert (kept.status, kept.status_at) == ("unsubscribed", EARLY)
+    assert made.survivor.fields["_status"] == STATUSES["unsubscribed"]
+    # What the survivor became is in `changes`; what another had been is not.
+    yielding = {one.path: (one.reason, one.stored, one.since) for one in made.kept}
+    expected = {
+        "_status": ("consent", STATUSES["unsubscribed"], None),
+        path: ("consent", "unsubscribed", EARLY),
+    }
+    assert yielding == (expected if survives else {})
 
 
 @pytest.mark.fact("M.5-subscriptions")

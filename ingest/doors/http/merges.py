@@ -16,8 +16,8 @@ from ingest.doors.http.calls import Call, Decoded
 from ingest.doors.http.imports import find_stored
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.operator_requests import OperatorRequest, Shown, apply_request
-from ingest.doors.http.outcome_views import view_changes
-from ingest.doors.http.profile_queries import find_profile
+from ingest.doors.http.outcome_views import view_changes, view_kept
+from ingest.doors.http.profile_queries import check_database, find_profile
 from ingest.doors.http.queries import Query
 from ingest.doors.http.requests import authenticate
 from ingest.doors.http.undo import UNDO, find_target
@@ -165,3 +165,5 @@ def _foresee(outcome: Outcome, reads: bool, behind: int) -> MergeReply:
 
 
 _MERGE = Shown(describe=_describe, foresee=_foresee)
+        kept=receipt.kept or [],
+        kept=view_kept(outcome, reads=reads),
