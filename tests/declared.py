@@ -372,6 +372,16 @@ def declared_catalogs(draw: st.DrawFn) -> DeclaredCatalog:
                         st.sampled_from(["crm", "web-1", "a.b_c"]), st.integers(0, 1000)
                     )
                 ),
+                field_sources=draw(
+                    st.dictionaries(
+                        st.sampled_from(["email", "phones", "_fname"]),
+                        st.dictionaries(
+                            st.sampled_from(["crm", "web-1"]),
+                            st.integers(0, 1000),
+                            min_size=1,
+                        ),
+                    )
+                ),
                 on_ambiguous=draw(st.sampled_from(OnAmbiguous)),
                 otherwise=draw(st.sampled_from(Otherwise)),
                 fields=_by_name(draw(st.lists(database_fields(), max_size=3))),

@@ -9,6 +9,7 @@ from ingest.domain.durations import age_seconds
 from ingest.domain.errors import InvalidRequest, NotFound
 from ingest.domain.flow import describe_drain
 from ingest.domain.imports import State
+from ingest.domain.precedence import list_sources
 from ingest.domain.terms import read_term
 from ingest.domain.views import view_times
 from ingest.store.catalog.load import load_catalog
@@ -191,6 +192,8 @@ async def show_profile(request: PageRequest) -> Page | Redirect:
         "memberships": memberships,
         "confirmations": [
             (one, describe_state(one, stored.get(one.key), now)) for one in asked
+    database = catalog.databases.get(database_id)
+    times = view_times(found[0]) if found else []
         ],
         "past_statuses": [one for one in statuses if one.until is not None],
         "database_id": database_id,
@@ -200,7 +203,10 @@ async def show_profile(request: PageRequest) -> Page | Redirect:
         "catalog": catalog,
         "is_first": before is None,
         "former_ids": former.get(profile_id, ()),
-        "times": view_times(found[0]) if found else (),
+        "times": [
+            (one, list_sources(database, one.path, one.rank) if database else [])
+            for one in times
+        ],
     }
     return Page(template="profile.html", values=values)
 

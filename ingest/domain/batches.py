@@ -86,7 +86,7 @@ from ingest.domain.precedence import Dated, leave_older
 from ingest.domain.profile_merges import ChangedAt
 from ingest.domain.profiles import Profile, Stamps
 from ingest.domain.releases import WrittenPaths, drop_newer, list_newer
-from ingest.domain.stamps import NO_STAMPS, advance
+from ingest.domain.stamps import NO_STAMPS, advance, show_paths
 from ingest.domain.suppressions import (
     ListedContact,
     SuppressionCheck,
@@ -487,12 +487,18 @@ def _lay_over(
         for path, stamp in dated.written.items()
         if f"data.{path}" not in skipped and path not in guarded
     }
-    # What a new profile is found by came with the import.
-    stamps = before.stamps if before else Stamps(default=dated.stamp)
+    stamps = before.stamps if before else _date_new(dated, merged.profile)
     after = advance(stamps or NO_STAMPS, merged.profile, written)
     if after == merged.profile.stamps:
         return merged
     return replace(merged, profile=replace(merged.profile, stamps=after))
+
+
+def _date_new(dated: Dated, profile: Profile) -> Stamps:
+    """Return the stamps of a new profile: what it is found by came with its import."""
+    there = show_paths(profile) if dated.own_stamps else ()
+    paths = {path: one for path, one in dated.own_stamps.items() if path in there}
+    return Stamps(default=dated.stamp, paths=paths)
 
 
 class _Found(Struct, frozen=True, kw_only=True):

@@ -293,6 +293,8 @@ class Database:
     consent: ConsentPolicy | None = None
     #: The ranks of the sources of imports; 0 for those that are not named (T4).
     sources: Mapping[str, int] = field(default_factory=dict)
+    #: Of a field, `email`, or `phones`: the sources with another rank there (T4).
+    field_sources: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     #: The suppression list for the contacts of deleted profiles (L6).
     forget_list_id: int | None = None
     #: Whose days are those of `birthday` (S7): an IANA name.

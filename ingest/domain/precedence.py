@@ -56,6 +56,8 @@ class Dated(Struct, frozen=True, kw_only=True):
     kept: tuple[Kept, ...]
     #: Its moment and the rank of its source; None while its database keeps no times.
     stamp: Stamp | None = None
+    #: Those of paths where the rank of its source is another.
+    own_stamps: Mapping[str, Stamp] = {}
     written: Written = {}
 
 
@@ -99,14 +101,20 @@ def _list_moments(import_: Import, draft: Draft) -> Iterator[tuple[str, datetime
                 yield path, update.as_of
 
 
-def _find_rank(import_: Import, catalog: Catalog) -> int:
-    """Return the rank of the source of an import (T4).
+def _find_source(import_: Import, catalog: Catalog) -> str:
+    """Return the source of an import (T4).
 
     That is its token's; of one that came without a token, its door.
     """
     token_id = import_.token_id
-    source = import_.door if token_id is None else catalog.sources.get(token_id, "")
-    return catalog.databases[import_.database_id].sources.get(source, 0)
+    return import_.door if token_id is None else catalog.sources.get(token_id, "")
+
+
+def list_sources(database: Database, path: str, rank: int) -> list[str]:
+    """Return the sources that have `rank` at a path, as the catalog ranks them now."""
+    own = database.field_sources.get(path.partition(".")[0], {})
+    ranks = {**database.sources, **own}
+    return sorted(name for name, known in ranks.items() if known == rank)
 
 
 def leave_older(
@@ -122,15 +130,22 @@ def leave_older(
     for a number that would leave its range.
     """
     database = catalog.databases[import_.database_id]
-    rank = _find_rank(import_, catalog)
-    own = Stamp(rank=rank, at=to_microseconds(import_.as_of or at))
-    judge = _Judge(before, own, catalog, database.id)
+    source = _find_source(import_, catalog)
+    moment = to_microseconds(import_.as_of or at)
+    own = Stamp(rank=database.sources.get(source, 0), at=moment)
+    own_stamps = {
+        path: Stamp(rank=ranks[source], at=moment)
+        for path, ranks in database.field_sources.items()
+        if source in ranks
+    }
+    judge = _Judge(before, own, own_stamps, catalog, database.id)
     dated = judge.judge_draft(draft, database)
     return Dated(
         import_=judge.judge_segments(import_),
         draft=dated,
         kept=tuple(judge.kept),
         stamp=own,
+        own_stamps=own_stamps,
         written=judge.written,
     )
 
@@ -139,13 +154,19 @@ class _Judge:
     """Compares what one import writes with what is stored, path by path."""
 
     def __init__(
-        self, before: Profile | None, own: Stamp, catalog: Catalog, database_id: int
+        self,
+        before: Profile | None,
+        own: Stamp,
+        own_stamps: Mapping[str, Stamp],
+        catalog: Catalog,
+        database_id: int,
     ) -> None:
         self._before = before
         self._catalog = catalog
         self._stamps = (before and before.stamps) or NO_STAMPS
         self._there = show_paths(before) if before else {}
         self._own = own
+        self._own_stamps = own_stamps
         self._database_id = database_id
         self.kept: list[Kept] = []
         self.written: dict[str, Stamp | None] = {}
@@ -153,7 +174,7 @@ class _Judge:
     def judge_draft(self, draft: Draft, database: Database) -> Draft:
         """Return `draft` without what is older than what is stored."""
         email, phones = draft.email, draft.phones
-        if email is not None and not self._may_set("email", self._own, email):
+        if email is not None and not self._may_set("email", self._date("email"), email):
             email = None
         if phones is not None:
             phones = self._judge("phones", _PHONES, phones)
@@ -164,7 +185,7 @@ class _Judge:
         located = {
             name: value
             for name, value in draft.located.items()
-            if self._may_set(name, self._own, value)
+            if self._may_set(name, self._date(name), value)
         }
         if self._before is None:
             for field in database.defaulted_fields:
@@ -196,10 +217,10 @@ class _Judge:
             one for one in ids if self._may_set(name_segment(one), self._own, sent)
         )
 
-    def _date(self, update: Update) -> Stamp:
-        if update.as_of is None:
-            return self._own
-        return Stamp(rank=self._own.rank, at=to_microseconds(update.as_of))
+    def _date(self, path: str, as_of: datetime | None = None) -> Stamp:
+        """Return the stamp of what an import writes at a path."""
+        own = self._own_stamps.get(path, self._own)
+        return own if as_of is None else replace(own, at=to_microseconds(as_of))
 
     def _find(self, path: str) -> Stamp:
         written = self.written.get(path)
@@ -227,7 +248,7 @@ class _Judge:
 
     def _judge(self, path: str, field: Field, update: Update) -> Update | None:
         """Return what is done to one value; None for nothing."""
-        stamp = self._date(update)
+        stamp = self._date(path, update.as_of)
         if update.action not in (Action.SET, Action.UNSET):
             if update.action is Action.UPSERT and field.type is FieldType.OBJECT:
                 return self._judge_property(path, update, stamp)

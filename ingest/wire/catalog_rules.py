@@ -14,6 +14,7 @@ from ingest.domain.automatic_merges import MERGE_CONTACTS
 from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import Fault, InvalidValue
 from ingest.domain.intervals import parse_duration, to_timedelta
+from ingest.domain.names import suggest
 from ingest.domain.plans import FILE_NAMES, DeclaredCatalog
 from ingest.domain.profile_merges import list_rules
 from ingest.wire.condition_rules import find_filter_faults
@@ -29,6 +30,8 @@ TomlTable = Mapping[str, Any]
 
 SECTIONS = tuple(each.name for each in dataclasses.fields(DeclaredCatalog))
 
+#: What of every profile is dated besides the fields of the catalog.
+_DATED = ("email", "phones", *(fields.SYSTEM_FIELDS.keys() - fields.READ_ONLY_FIELDS))
 _STRUCTURES = {FieldType.OBJECT, FieldType.ARR_OBJECT}
 _MANY_VALUED = {FieldType.TAGS, *_STRUCTURES}
 
@@ -202,6 +205,16 @@ def _delivery_faults(tables: Mapping[str, Sequence[TomlTable]]) -> Iterator[Faul
                 yield _fault(f"{section}[{index}].{key}", message)
 
 
+def _field_source_faults(path: str, database: TomlTable) -> Iterator[Fault]:
+    """Yield a fault for each field that has sources of its own, and is none."""
+    own = {field["name"] for field in database.get("fields", ()) if "name" in field}
+    known = [*_DATED, *own]
+    for name in database.get("field_sources", ()):
+        if name not in known:
+            message = f"The database has no field {name}{suggest(name, known)}."
+            yield _fault(f"{path}.field_sources", message)
+
+
 def find_faults(document: TomlTable) -> Iterator[Fault]:
     """Find every broken rule of a catalog file."""
     tables = {name: document.get(name, []) for name in SECTIONS}
@@ -215,6 +228,7 @@ def find_faults(document: TomlTable) -> Iterator[Fault]:
         yield from _default_resource_faults(path, database, resources)
         yield from _field_faults(f"{path}.fields", database.get("fields", []))
         yield from _merge_key_faults(path, database)
+        yield from _field_source_faults(path, database)
     for index, resource in enumerate(tables["resources"]):
         path = f"resources[{index}]"
         yield from _unknown(path, resource, "account_id", accounts)

@@ -162,6 +162,18 @@ def _own_fields(inner: fields.Field[Any]) -> fields.List[Any]:
     return fields.List(inner, load_default=list, attribute="fields", data_key="fields")
 
 
+def _ranks() -> fields.Dict:
+    return fields.Dict(
+        keys=fields.String(validate=_SOURCE),
+        values=fields.Integer(strict=True, validate=validate.Range(min=0, max=1000)),
+        load_default=dict,
+    )
+
+
+#: What of an owner is a table, and no list of records.
+_TABLES = frozenset({"sources", "field_sources"})
+
+
 class _TableSchema(Schema):
     """One table of the file and its record."""
 
@@ -197,7 +209,7 @@ class _OwnerSchema(_TableSchema):
         value = super().get_attribute(obj, attr, default)
         return (
             [*value.values()]
-            if isinstance(value, Mapping) and attr != "sources"
+            if isinstance(value, Mapping) and attr not in _TABLES
             else value
         )
 
@@ -250,10 +262,9 @@ class DatabaseSchema(_OwnerSchema):
     forget_list_id = _optional_id()
     claims = _flag()
     times = _flag()
-    sources = fields.Dict(
-        keys=fields.String(validate=_SOURCE),
-        values=fields.Integer(strict=True, validate=validate.Range(min=0, max=1000)),
-        load_default=dict,
+    sources = _ranks()
+    field_sources = fields.Dict(
+        keys=fields.String(validate=_TEXT), values=_ranks(), load_default=dict
     )
     on_ambiguous = fields.Enum(
         OnAmbiguous, by_value=True, load_default=OnAmbiguous.REJECT

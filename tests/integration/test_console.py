@@ -106,7 +106,12 @@ def test_a_profile_shows_when_its_values_were_true(
 ) -> None:
     path = f"/profiles/1/{filled.profile_id}"
     assert "<h2>Times</h2>" not in served.get(path).text
-    change_database(connection, times=True)
+    change_database(
+        connection,
+        times=True,
+        sources={"http": 7, "file": 5},
+        field_sources={"_fname": {"http": 30}},
+    )
     dated = make_import(
         "profile_id",
         {"_fname": "Augusta"},
@@ -117,7 +122,35 @@ def test_a_profile_shows_when_its_values_were_true(
     page = served.get(path).text
 
     row = page[page.index('<th scope="row">_fname</th>') :]
-    assert "2020-05-17 09:30" in row[: row.index("</tr>")]
+    row = row[: row.index("</tr>")]
+    assert "2020-05-17 09:30" in row
+    # As the catalog names and ranks it for this field.
+    assert "<td>http</td>" in row
+    assert ">30</td>" in row
+
+
+@pytest.mark.fact("M.8-merges")
+def test_a_profile_shows_its_merges_and_whether_they_were_undone(
+    filled: Filled, served: Console, connection: Connection
+) -> None:
+    path = f"/profiles/1/{filled.profile_id}"
+    assert "<h2>Merges</h2>" not in served.get(path).text
+    pipeline = Pipeline(connection)
+    other = pipeline.create({"email": "countess@example.com"})
+    merge = make_merge(filled.profile_id, other, reason="same <b>person</b>")
+    (merged,) = pipeline.apply(merge)
+    page = served.get(path).text
+
+    section = page[page.index("<h2>Merges</h2>") :]
+    section = section[: section.index("</table>")]
+    assert str(merge.import_id) in section
+    assert other in section
+    assert "same &lt;b&gt;person&lt;/b&gt;" in section
+    # A link to the merged profile leads to the one that survived.
+    assert served.get(f"/profiles/1/{other}").headers["Location"] == path
+    undo = make_undo(merged)
+    pipeline.apply(undo)
+    assert f"/imports/{undo.import_id}" in served.get(path).text
 
 
 def test_a_deleted_profile_keeps_its_receipts(

@@ -145,6 +145,7 @@ def save_demo_catalog(connection: Connection) -> None:
             "ALTER TABLE databases ADD claims boolean, ADD on_ambiguous text,"
             " ADD otherwise text, ADD merge_keys text[], ADD merge_blocked text[],"
             " ADD merge_limit integer, ADD times boolean, ADD sources jsonb,"
+            " ADD field_sources jsonb,"
             " ADD consent text, ADD timezone text, ADD forget_list_id integer"
         )
         connection.execute(
@@ -199,6 +200,7 @@ def save_demo_catalog(connection: Connection) -> None:
         connection.execute(
             "ALTER TABLE databases DROP claims, DROP on_ambiguous, DROP merge_keys,"
             " DROP merge_blocked, DROP merge_limit, DROP times, DROP sources,"
+            " DROP field_sources,"
             " DROP otherwise, DROP consent, DROP timezone, DROP forget_list_id"
         )
         connection.execute("ALTER TABLE accounts DROP raise_consent, DROP notify_id")

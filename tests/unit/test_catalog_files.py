@@ -300,6 +300,18 @@ def test_a_bad_field_is_refused_with_its_path(lines: str, fault: str) -> None:
             id="a field that is not matched as a proof for merges",
         ),
         pytest.param(
+            HEAD + "field_sources = { emial = { crm = 5 } }",
+            "databases[0].field_sources: The database has no field emial (is it "
+            "email?).",
+            id="sources of an unknown field",
+        ),
+        pytest.param(
+            HEAD + "field_sources = { email = { crm = -1 } }",
+            "databases[0].field_sources.email.value.crm.value: Must be greater than or "
+            "equal to 0 and less than or equal to 1000.",
+            id="a rank below none",
+        ),
+        pytest.param(
             HEAD + 'otherwise = "merge"',
             "databases[0].otherwise: Must be one of: reject, hold.",
             id="an unknown policy for what another does not decide",

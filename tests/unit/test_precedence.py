@@ -267,6 +267,57 @@ def test_a_source_of_higher_rank_wins(world: World) -> None:
     }
 
 
+#: The web is asked first for what people type there, and for nothing else.
+OWN_RANKS = derive(
+    make_catalog(
+        *EXTRA,
+        times=True,
+        sources={"crm": 20, "web": 10, "file": 5},
+        field_sources={
+            **{name: {"web": 30} for name in ("email", "phones", "points")},
+            "extra": {"crm": 0},
+        },
+    ),
+    sources={CRM: "crm", WEB: "web"},
+)
+
+
+@pytest.mark.fact("T.4-fields")
+def test_a_field_ranks_sources_otherwise_than_its_database() -> None:
+    world = World(OWN_RANKS)
+    phones, others = ["+442079460011"], ["+442079460012"]
+    web = {"note": "web", "points": 1, "phones": phones, "extra": {"a": 1}}
+    crm = {"note": "crm", "points": 2, "phones": others, "extra": {"a": 2}}
+    world.send(web, 1, token_id=WEB)
+    later = world.send(crm, 2, token_id=CRM)
+
+    assert reasons(later) == dict.fromkeys(("points", "phones", "extra"), "ranked")
+    assert (world.get("note"), world.get("points")) == ("crm", 1)
+    assert world.profile.phones == tuple(phones)
+    # What the field does not name has the rank that it has elsewhere.
+    assert reasons(world.send({"points": 3}, 3, door="file")) == {"points": "ranked"}
+    assert reasons(world.send({"points": 4}, 0, token_id=WEB)) == {"points": "newer"}
+    step = {"action": "upsert", "value": 5, "submatch": "a"}
+    assert reasons(world.send({"extra": step}, 4, token_id=CRM)) == {"extra": "ranked"}
+
+
+@pytest.mark.fact("T.4-fields")
+def test_the_email_that_a_profile_is_created_by_has_the_rank_of_its_field() -> None:
+    world = World(OWN_RANKS)
+    world.send({"note": "web"}, 1, token_id=WEB)
+    sent = make_import(
+        "profile_id", {"email": "bob@example.com"}, key={"profile_id": ID}
+    )
+    late = world.apply(replace(sent, token_id=CRM, as_of=moment(2)))
+
+    assert reasons(late) == {"email": "ranked"}
+    assert world.profile.email == EMAIL
+    own = world.profile.stamps
+    assert own is not None
+    # A value that is not there has no stamp.
+    assert "phones" not in own.paths
+
+
 @pytest.mark.fact("T.7-counters")
 @pytest.mark.parametrize(
     ("sent", "hours", "points", "kept"),

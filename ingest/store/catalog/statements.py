@@ -43,18 +43,19 @@ def save_databases(connection: Connection, declared: DeclaredCatalog) -> None:
         INSERT INTO databases (id, account_id, name, default_resource_id,
                                ignore_unknown_fields, phone_region, claims,
                                on_ambiguous, otherwise, merge_keys, merge_blocked,
-                               merge_limit, times, sources, timezone, consent,
-                               forget_list_id)
+                               merge_limit, times, sources, field_sources, timezone,
+                               consent, forget_list_id)
         SELECT id, account_id, name, default_resource_id, ignore_unknown_fields,
                phone_region, claims, on_ambiguous, otherwise, merge_keys,
-               merge_blocked, merge_limit, times, sources, timezone, consent,
-               forget_list_id
+               merge_blocked, merge_limit, times, sources, field_sources, timezone,
+               consent, forget_list_id
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS declared (id integer, account_id integer, name text,
                             default_resource_id integer, ignore_unknown_fields boolean,
                             phone_region text, claims boolean, on_ambiguous text,
                             otherwise text, merge_keys text[], merge_blocked text[],
                             merge_limit integer, times boolean, sources jsonb,
+                            field_sources jsonb,
                             timezone text, consent text, forget_list_id integer)
             ON CONFLICT (id) DO UPDATE
            SET account_id = excluded.account_id,
@@ -70,6 +71,7 @@ def save_databases(connection: Connection, declared: DeclaredCatalog) -> None:
                merge_limit = excluded.merge_limit,
                times = excluded.times,
                sources = excluded.sources,
+               field_sources = excluded.field_sources,
                timezone = excluded.timezone,
                consent = excluded.consent,
                forget_list_id = excluded.forget_list_id
