@@ -1,4 +1,4 @@
-"""`penstock undo`: take back imports, those of a job, or those of a token."""
+"""`penstock undo`: take back imports, those of a job, or those of a period."""
 
 import sys
 from collections import Counter
@@ -49,7 +49,8 @@ Examples:
   penstock undo --job 01a20b4f-1cd3-744b-9db7-530000000000 --dry-run
   penstock undo --job 01a20b4f-1cd3-744b-9db7-530000000000 --reason "wrong file"
   penstock undo 01a22b10-8c24-7221-b826-c1cd986040cb
-  penstock undo --token 3 --since 2026-11-29T10:00 --until 2026-11-29T11:00
+  penstock undo --database 1 --since 2026-11-29T10:00 --until 2026-11-29T11:00
+  penstock undo --database 1 --since 2026-11-29T10:00 --token 3
 
 \b
 Exit status:
@@ -68,11 +69,9 @@ class _Failed(click.ClickException):
 @click.argument("import_ids", nargs=-1, type=click.UUID, metavar="[IMPORT]…")
 @click.option("--job", "job_id", type=click.UUID, metavar="ID", help="All of a job.")
 @click.option(
-    "--token", "token_id", type=int, metavar="ID", help="All that a token sent."
+    "--token", "token_id", type=int, metavar="ID", help="Only what a token sent."
 )
-@click.option(
-    "--database", type=int, metavar="ID", help="Only this database, with --token."
-)
+@click.option("--database", type=int, metavar="ID", help="Database, with --since.")
 @click.option("--since", type=Moment(), metavar="TIME", help="Applied since (UTC).")
 @click.option("--until", type=Moment(), metavar="TIME", help="Applied before (UTC).")
 @click.option("--reason", default="", metavar="TEXT", help="Reason, for the receipts.")
@@ -118,11 +117,15 @@ def undo(**options: Any) -> None:
 
 
 def _check(options: dict[str, Any]) -> None:
-    named = ("import_ids", "job_id", "token_id")
-    if sum(bool(options[name]) for name in named) != 1:
-        raise click.UsageError("Pass import IDs, --job, or --token")
-    if options["token_id"] and not (options["since"] and options["database"]):
-        raise click.UsageError("--token needs --database and --since")
+    of_period = bool(options["token_id"] or options["since"] or options["until"])
+    named = (options["import_ids"], options["job_id"], of_period)
+    if sum(map(bool, named)) != 1:
+        raise click.UsageError("Pass import IDs, --job, or --since")
+    if of_period and not (options["since"] and options["database"]):
+        told = "--token" if options["token_id"] else "A period"
+        raise click.UsageError(f"{told} needs --database and --since")
+    if options["until"] and options["until"] < options["since"]:
+        raise click.UsageError("--until must be after --since")
     if options["restore_consent"] and not options["reason"]:
         raise click.UsageError("--restore-consent needs --reason")
     if len(options["reason"]) > MAX_REASON:

@@ -1,4 +1,4 @@
-"""The imports that `penstock undo` is asked for: listed, of a job, or of a token."""
+"""The imports that `penstock undo` is asked for: listed, of a job, or of a period."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from ingest.doors.files.jobs.undo_jobs import (
     name_undo,
     read_job,
     read_list,
-    read_token,
+    read_period,
 )
 from ingest.store.database import Connection
 from ingest.store.held import list_databases
 from ingest.store.jobs.progress import find_job
 from ingest.store.receipts.undo_targets import (
     JobRange,
-    TokenRange,
+    Period,
     count_targets,
     find_listed,
     job_range,
@@ -58,19 +58,21 @@ def choose(connection: Connection, options: Mapping[str, Any]) -> UndoChoice:
     """Return what is to be undone; raise NothingToUndo for what is not there."""
     if options["job_id"]:
         return _choose_job(connection, options["job_id"])
-    if options["token_id"]:
-        wanted = TokenRange(
+    if options["since"]:
+        wanted = Period(
             token_id=options["token_id"],
             database_id=options["database"],
             since=options["since"],
             until=options["until"] or datetime.now(UTC),
         )
         return UndoChoice(
-            name=f"undo of token {wanted.token_id}",
+            name=f"undo of token {wanted.token_id}"
+            if wanted.token_id
+            else "undo of a period",
             what={"token": wanted.token_id, "since": f"{wanted.since}"}
             | {"until": f"{wanted.until}"},
             database_id=wanted.database_id,
-            targets=read_token(wanted),
+            targets=read_period(wanted),
             find_all=_find_among(connection, wanted),
             total=count_targets(connection, wanted),
             held=list_held(connection, wanted),
@@ -123,7 +125,7 @@ def _choose_list(connection: Connection, import_ids: Sequence[UUID]) -> UndoChoi
     )
 
 
-def _find_among(connection: Connection, wanted: JobRange | TokenRange) -> FindAll:
+def _find_among(connection: Connection, wanted: JobRange | Period) -> FindAll:
     def find(page: Sequence[UndoTarget]) -> Sequence[UndoTarget]:
         owners = dict.fromkeys((one.database_id, one.profile_id) for one in page)
         return list_of_profiles(connection, [*owners], wanted)

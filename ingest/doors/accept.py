@@ -61,12 +61,17 @@ def check_right(token: Token, database_id: int, *actions: Scope) -> None:
 def check_reader(token: Token, database_id: int, sender_id: int | None) -> bool:
     """Return whether `token` may read what is stored; Forbidden if nothing at all.
 
-    One that may only import reads what came of what it sent itself (`sender_id` is the
-    token that sent it, None where it came without one), and nothing that was stored:
-    else it could read any value by writing over it.
+    One that may only import, merge, or undo reads what came of what it sent itself
+    (`sender_id` is the token that sent it, None where it came without one), and nothing
+    that was stored: else it could read any value by writing over it.
     """
     if token.allows(Scope.READ, database_id):
         return True
+    corrects = token.allows(Scope.MERGE, database_id) or token.allows(
+        Scope.ADMIN, database_id
+    )
+    if corrects and sender_id == token.id:
+        return False
     check_right(token, database_id, Scope.READ, Scope.IMPORT)
     if sender_id != token.id:
         raise Forbidden(

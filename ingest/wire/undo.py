@@ -10,7 +10,15 @@ from msgspec import Struct
 from ingest.domain.errors import Fault, InvalidRequest
 from ingest.domain.identities import ImportName
 from ingest.domain.imports import Import, Key, Matching, Operation, Undo
-from ingest.wire.parameters import Parameter, parse_flag, parse_text
+from ingest.wire.parameters import (
+    Parameter,
+    find_parameter,
+    parse_flag,
+    parse_id,
+    parse_text,
+    parse_time,
+    parse_uuid,
+)
 
 #: Longest reason, in characters.
 MAX_REASON = 1000
@@ -53,6 +61,54 @@ def load_undo(document: Mapping[str, object]) -> UndoRequest:
     if request.restore_consent and not request.reason:
         raise InvalidRequest("Missing parameter (restore_consent needs it)", "reason")
     return request
+
+
+#: Imports that one request may list.
+MAX_LISTED = 1000
+
+
+class UndoPeriod(Struct, frozen=True, kw_only=True):
+    """Imports to a database that were applied in a time."""
+
+    database_id: int
+    since: datetime
+    #: None for all until the request.
+    until: datetime | None = None
+    #: Only what this token sent; None for all that the asker may undo.
+    token_id: int | None = None
+
+
+def load_undo_list(document: Mapping[str, object]) -> tuple[UUID, ...]:
+    """Read which imports are to be undone; none where a time is asked for.
+
+    Raises InvalidRequest.
+    """
+    return find_parameter(document, "import_ids", _parse_ids) or ()
+
+
+def load_undo_period(document: Mapping[str, object]) -> UndoPeriod:
+    """Read from when to when imports are to be undone; raise InvalidRequest."""
+    database_id = find_parameter(document, "db_id", parse_id)
+    since = find_parameter(document, "since", parse_time)
+    if database_id is None or since is None:
+        message = "Missing parameter (or send import_ids)"
+        raise InvalidRequest(message, "db_id" if database_id is None else "since")
+    until = find_parameter(document, "until", parse_time)
+    if until is not None and until <= since:
+        raise InvalidRequest("Must be after since", "until")
+    return UndoPeriod(
+        database_id=database_id,
+        since=since,
+        until=until,
+        token_id=find_parameter(document, "token_id", parse_id),
+    )
+
+
+def _parse_ids(value: object) -> tuple[UUID, ...]:
+    listed = value if isinstance(value, list) else [value]
+    if not 1 <= len(listed) <= MAX_LISTED:
+        raise ValidationError(f"Must be a list of 1 to {MAX_LISTED} imports")
+    return tuple(dict.fromkeys(parse_uuid(one) for one in listed))
 
 
 class UndoTarget(Struct, frozen=True, kw_only=True):

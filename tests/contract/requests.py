@@ -25,6 +25,7 @@ _OF_JOBS = "/api/v1.1/jobs/"
 _LEFT_OUT = (
     "/api/v1.1/profiles/unmerge",
     "/api/v1.1/imports/{import_id}/resolve",
+    "/api/v1.1/imports/undo",
     "/api/v1.1/events/resend",
     "/api/v1.1/subscriptions/confirm",
     "/api/v1.1/subscriptions/confirm_request",

@@ -64,6 +64,7 @@ UNJUDGED = {
     "ingest/store/profiles/key_makers.py:find_difference": "whether there is a profile",
     "ingest/store/held.py:list_cases": "operators look; held imports are few",
     "ingest/store/confirmations.py:count_unused": "counts, up to a bound",
+    "ingest/store/receipts/undo_targets.py:_HELD_OF_TIME": "held imports are few",
     "ingest/store/overviews.py:select_held": "counts, up to a bound",
     "ingest/store/ledger.py:count_missing": "few are ever missing",
     "ingest/store/ledger.py:forget_found": "few are ever missing",

@@ -13,12 +13,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ingest.cli import main
+from ingest.domain.tokens import Scope
 from ingest.doors.files.jobs.undo_jobs import make_job
 from ingest.settings import Settings
 from ingest.store.jobs.progress import find_job, insert_job
 from ingest.wire.undo import UndoRequest
 from tests.conftest import Connection
-from tests.drains import draining
+from tests.drains import draining, trying
 from tests.intakes import ServedIntake, served, wait_until
 from tests.uploads import ask, emails, send
 
@@ -223,6 +224,144 @@ def test_the_command_undoes_what_a_token_sent_in_a_time(
     assert emails(connection) == []
 
 
+@pytest.mark.fact("U.1-period")
+def test_the_command_undoes_all_that_was_sent_in_a_time(
+    settings: Settings, penstock: ServedIntake, connection: Connection, token: str
+) -> None:
+    post(penstock, token, "ada@example.com", _fname="Ada")
+    connection.execute("UPDATE imports SET token_id = NULL")
+    post(penstock, token, "bob@example.com", _fname="Bob")
+    since = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M}"
+    tried = answer(settings, "--database", "1", "--since", since, "--dry-run")
+    done = answer(settings, "--database", "1", "--since", since)
+
+    assert tried["profiles"] == done["profiles"] == 2
+    assert done["name"] == "undo of a period"
+    assert emails(connection) == []
+
+
+MANY = "/api/v1.1/imports/undo"
+
+
+def undo_many(
+    penstock: ServedIntake,
+    token: str,
+    headers: dict[str, str] | None = None,
+    /,
+    **asked: Any,
+) -> dict[str, Any]:
+    """Undo over HTTP, and return the job when it is done; or the refusal."""
+    begun = penstock.post({"token": token, **asked}, headers or {}, MANY)
+    if begun.status_code != 202:
+        refusal: dict[str, Any] = begun.json()
+        return refusal
+    job_id = begun.json()["job_id"]
+    assert begun.headers["Location"] == f"/api/v1.1/jobs/{job_id}"
+    done: dict[str, Any] = wait_until(
+        lambda: (job := ask(penstock, token, job_id).json())["state"] == "done" and job
+    )
+    return done
+
+
+@pytest.mark.fact("U.1-list", "U.1-idempotency")
+def test_listed_imports_are_undone_over_http(
+    penstock: ServedIntake, connection: Connection, token: str
+) -> None:
+    post(penstock, token, "ada@example.com", _fname="Ada")
+    ids = [post(penstock, token, "ada@example.com", points=n) for n in (1, 2)]
+    headers = {"Idempotency-Key": uuid4().hex}
+    done = undo_many(penstock, token, headers, import_ids=ids, reason="a test")
+
+    assert [done[name] for name in ("name", "rows", "rejected")] == [
+        *("undo of 2 imports", 2, 0)
+    ]
+    assert read(connection) == {"ada@example.com": {"_fname": "Ada", "points": None}}
+    again = undo_many(penstock, token, headers, import_ids=ids, reason="a test")
+    assert again["job_id"] == done["job_id"]
+    reason = connection.execute(
+        "SELECT DISTINCT reason FROM imports WHERE operation = 'undo'"
+    ).fetchall()
+    assert reason == [("a test",)]
+
+
+@pytest.mark.fact("U.1-token", "U.1-period")
+@pytest.mark.parametrize("narrow", [Scope.ADMIN], indirect=True)
+@pytest.mark.parametrize("of_token", [True, False])
+def test_what_was_sent_in_a_time_is_undone_over_http(
+    narrow: str,
+    penstock: ServedIntake,
+    connection: Connection,
+    token: str,
+    of_token: bool,
+) -> None:
+    post(penstock, token, "ada@example.com", _fname="Ada")
+    connection.execute("UPDATE imports SET token_id = NULL")
+    post(penstock, token, "bob@example.com", _fname="Bob")
+    now = datetime.now(UTC)
+    period = {"db_id": 1, "since": f"{now - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"}
+    named = {"token_id": 1} if of_token else {}
+    headers = {"Idempotency-Key": uuid4().hex}
+    done = undo_many(penstock, narrow, headers, **period, **named)
+
+    assert done["rows"] == (1 if of_token else 2)
+    assert emails(connection) == (["ada@example.com"] if of_token else [])
+    # What came since is of another time, though the period has no end.
+    post(penstock, token, "cat@example.com", _fname="Cat")
+    again = undo_many(penstock, narrow, headers, **period, **named)
+    assert (again["job_id"], again["rows"]) == (done["job_id"], done["rows"])
+    empty = undo_many(penstock, narrow, **period, until=period["since"])
+    assert empty["error_text"] == "Must be after since: until"
+    past = {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"}
+    assert undo_many(penstock, narrow, db_id=1, **past)["rows"] == 0
+
+
+@pytest.mark.fact("U.1-period", "D.4-rights")
+@pytest.mark.parametrize("narrow", [Scope.IMPORT], indirect=True)
+def test_who_is_no_operator_undoes_its_own_imports_only(
+    narrow: str, penstock: ServedIntake, connection: Connection, token: str
+) -> None:
+    others = post(penstock, token, "ada@example.com", _fname="Ada")
+    own = post(penstock, narrow, "bob@example.com", _fname="Bob")
+    period = {"db_id": 1, "since": "2026-01-01T00:00:00Z"}
+
+    assert undo_many(penstock, narrow, import_ids=[own, others])["error"] == 403
+    assert undo_many(penstock, narrow, **period, token_id=1)["error"] == 403
+    assert emails(connection) == ["ada@example.com", "bob@example.com"]
+    assert undo_many(penstock, narrow, **period)["rows"] == 1
+    assert emails(connection) == ["ada@example.com"]
+
+
+@pytest.mark.fact("U.1-list", "U.1-period")
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        ({}, "Missing parameter (or send import_ids): db_id"),
+        ({"db_id": 1}, "Missing parameter (or send import_ids): since"),
+        ({"db_id": 99, "since": "2026-01-01"}, ": db_id"),
+        ({"db_id": 1, "since": "soon"}, ": since"),
+        ({"import_ids": ["x"]}, "Must be a UUID: import_ids"),
+        ({"import_ids": []}, "Must be a list of 1 to 1000 imports: import_ids"),
+        (
+            {"import_ids": [str(UUID(int=5))]},
+            "Import not found, or its receipt has expired: import_ids[0]",
+        ),
+        ({"import_ids": [str(UUID(int=5))], "dry_run": True}, "supported: dry_run"),
+    ],
+)
+def test_what_cannot_be_undone_over_http_is_refused(
+    penstock: ServedIntake,
+    connection: Connection,
+    token: str,
+    asked: dict[str, Any],
+    text: str,
+) -> None:
+    refused = undo_many(penstock, token, **asked)
+
+    assert refused["error"] in {400, 403, 404}
+    assert refused["error_text"].endswith(text)
+    assert connection.execute("SELECT id FROM jobs").fetchall() == []
+
+
 @pytest.fixture
 def held(penstock: ServedIntake, token: str) -> str:
     """An import that is held."""
@@ -236,7 +375,7 @@ def held(penstock: ServedIntake, token: str) -> str:
 
 
 @pytest.mark.fact("U.11-held")
-@pytest.mark.parametrize("by", ["list", "token"])
+@pytest.mark.parametrize("by", ["list", "token", "time"])
 def test_the_command_rejects_what_is_held(
     penstock: ServedIntake,
     held: str,
@@ -249,6 +388,7 @@ def test_the_command_rejects_what_is_held(
     named = {
         "list": [held, post(penstock, token, "ada@example.com", points=3)],
         "token": ["--token", "1", "--database", "1", "--since", since],
+        "time": ["--database", "1", "--since", since],
     }[by]
     tried = answer(settings, *named, "--dry-run")
     assert tried["rejected"] == 1
@@ -263,6 +403,31 @@ def test_the_command_rejects_what_is_held(
     assert row == ("rejected", 409, "Undone (a test)")
 
 
+@pytest.mark.fact("U.11-held")
+@pytest.mark.parametrize("by", ["list", "time"])
+def test_what_is_held_is_rejected_over_http(
+    settings: Settings,
+    penstock: ServedIntake,
+    held: str,
+    token: str,
+    connection: Connection,
+    by: str,
+) -> None:
+    more = post(penstock, token, "ada@example.com", points=3)
+    named: dict[str, Any] = {"import_ids": [held, more]}
+    if by == "time":
+        named = {"db_id": 1, "since": "2026-01-01T00:00:00Z"}
+    with trying(settings):
+        done = undo_many(penstock, token, **named, reason="a test")
+
+    assert done["state"] == "done"
+    assert count_held(connection) == 0
+    row = connection.execute(
+        "SELECT state, error_text FROM imports WHERE import_id = %s", (held,)
+    ).fetchone()
+    assert row == ("rejected", "Undone (a test)")
+
+
 def count_held(connection: Connection) -> int:
     row = connection.execute("SELECT count(*) FROM held_imports").fetchone()
     assert row is not None
@@ -272,7 +437,12 @@ def count_held(connection: Connection) -> int:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ([], "Pass import IDs, --job, or --token"),
+        ([], "Pass import IDs, --job, or --since"),
+        (["--until", "2026-11-29"], "A period needs --database and --since"),
+        (
+            ["--database", "1", "--since", "2026-11-29", "--until", "2026-11-28"],
+            "--until must be after --since",
+        ),
         (["--token", "1"], "--token needs --database and --since"),
         (["--job", str(UUID(int=5)), "--restore-consent"], "needs --reason"),
         (["--job", str(UUID(int=5))], "No job 00000000-0000-0000-0000-000000000005."),

@@ -45,6 +45,21 @@ UNDO: tuple[ErrorKind, ...] = (
         remedy="Remove the value from that profile, then import it.",
     ),
     kind(
+        "several_databases",
+        "The imports are of several databases",
+        remedy="Undo the imports of each database by a request of its own.",
+    ),
+    kind(
+        "invalid_undo_list",
+        "Must be a list of 1 to {} imports",
+        remedy="List the imports by their IDs, or undo them by their time.",
+    ),
+    kind(
+        "invalid_period",
+        "Must be after since",
+        remedy="Use an until that is later than since, or omit it.",
+    ),
+    kind(
         "segment_gone",
         "A segment is no longer in the catalog",
         code=404,

@@ -37,7 +37,12 @@ from ingest.doors.http.imports import ImportLoader, ImportResource, ReceiptResou
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.job_faults import FaultsResource
 from ingest.doors.http.job_undo import UndoJobResource
-from ingest.doors.http.merges import MergeResource, UnmergeResource
+from ingest.doors.http.many_undo import UndoManyResource
+from ingest.doors.http.merges import (
+    MergeResource,
+    UnmergeResource,
+    list_profile_merges,
+)
 from ingest.doors.http.queries import QueryHandler, QueryResource
 from ingest.doors.http.quick import QuickResource
 from ingest.doors.http.replies import Faults, serialize_http_error
@@ -176,6 +181,7 @@ def create_app(settings: Settings) -> falcon.asgi.App[Call, Response]:
     app.set_error_serializer(serialize_http_error)
     _add_routes(app, intake)
     _add_confirmation(app, intake)
+    _add_corrections(app, intake)
     return app
 
 
@@ -217,6 +223,16 @@ def _add_routes(app: falcon.asgi.App[Call, Response], intake: Intake) -> None:
         app.add_route(f"/api/v1.1/jobs/{{job_id}}{path}", resource(intake))
     app.add_route("/health/live", LiveResource())
     app.add_route("/health/ready", ReadyResource(intake))
+def _add_corrections(app: falcon.asgi.App[Call, Response], intake: Intake) -> None:
+    """Add what operators correct imports and profiles by."""
+    app.add_route("/api/v1.1/profiles/merge", MergeResource(intake))
+    app.add_route("/api/v1.1/profiles/unmerge", UnmergeResource(intake))
+    app.add_route("/api/v1.1/imports/undo", UndoManyResource(intake))
+    app.add_route("/api/v1.1/imports/{import_id}/undo", UndoResource(intake))
+    app.add_route("/api/v1.1/imports/{import_id}/resolve", ResolveResource(intake))
+    app.add_route("/api/v1.1/jobs/{job_id}/undo", UndoJobResource(intake))
+
+
     for path, docs in make_docs(intake.settings.console_url).items():
         app.add_route(path, docs)
 

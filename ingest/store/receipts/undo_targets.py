@@ -1,8 +1,8 @@
-"""Imports that are to be undone: of a job, of a list, or of a token in a time.
+"""Imports that are to be undone: of a job, of a list, or of a time.
 
 Only those that changed something, or confirmed it where that is recorded; the latest
-first. Undos are targets only where they are named, or are all of a job: of a token's
-imports in a time, some may have been undone since.
+first. Undos are targets only where they are named, or are all of a job: of the imports
+of a time, some may have been undone since.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,11 @@ from ingest.wire.undo import UndoTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRange:
-    """The imports that a token sent to a database, applied in a time."""
+class Period:
+    """The imports to a database that were applied in a time."""
 
-    token_id: int
+    #: Only what this token sent; None for all.
+    token_id: int | None
     database_id: int
     since: datetime
     until: datetime
@@ -66,13 +67,13 @@ def list_of_job(
         ).fetchall()
 
 
-def list_of_token(
+def list_of_period(
     connection: Connection,
-    wanted: TokenRange,
+    wanted: Period,
     before: tuple[datetime, UUID] | None,
     limit: int,
 ) -> list[tuple[datetime, UndoTarget]]:
-    """Return `limit` targets of a token before another, each with its time."""
+    """Return `limit` targets of a time before another, each with its own."""
     applied_at, import_id = before or (wanted.until, UUID(int=0))
     rows = connection.execute(
         """
@@ -80,7 +81,7 @@ def list_of_token(
           FROM imports
          WHERE (applied_at, import_id) < (%(applied_at)s, %(import_id)s)
            AND applied_at >= %(since)s
-           AND token_id = %(token_id)s
+           AND (%(token_id)s::integer IS NULL OR token_id = %(token_id)s)
            AND database_id = %(database_id)s
            AND (state IN ('created', 'updated') OR claims IS NOT NULL)
            AND operation <> 'undo'
@@ -121,8 +122,30 @@ def find_listed(connection: Connection, import_ids: Sequence[UUID]) -> list[Undo
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The sender of an import, and the database that it was sent to."""
+
+    #: None where it came without a token.
+    token_id: int | None
+    database_id: int
+
+
+def find_sent(connection: Connection, import_ids: Sequence[UUID]) -> dict[UUID, Sent]:
+    """Return who sent those of `import_ids` that have a receipt."""
+    rows = connection.execute(
+        """
+        SELECT import_id, token_id, database_id
+          FROM imports
+         WHERE import_id = ANY(%(ids)s::uuid[])
+        """,
+        {"ids": list(import_ids)},
+    )
+    return {row[0]: Sent(*row[1:]) for row in rows}
+
+
 def list_of_profiles(
-    connection: Connection, owners: Sequence[Id], among: JobRange | TokenRange
+    connection: Connection, owners: Sequence[Id], among: JobRange | Period
 ) -> list[UndoTarget]:
     """Return all targets of some profiles that are `among` others, the latest first."""
     wide: dict[str, object] = dict.fromkeys(
@@ -143,7 +166,7 @@ def list_of_profiles(
              WHERE (state IN ('created', 'updated', 'removed')
                     OR claims IS NOT NULL)
                AND (import_id BETWEEN %(first)s AND %(last)s
-                    OR token_id = %(token_id)s
+                    OR (%(token_id)s::integer IS NULL OR token_id = %(token_id)s)
                    AND operation <> 'undo'
                    AND applied_at >= %(since)s
                    AND applied_at < %(until)s)
@@ -159,7 +182,7 @@ def list_of_profiles(
 
 
 def list_held(
-    connection: Connection, wanted: JobRange | TokenRange, limit: int | None = None
+    connection: Connection, wanted: JobRange | Period, limit: int | None = None
 ) -> list[UUID]:
     """Return the imports among `wanted` that are held: nothing of them is applied."""
     of = _HELD_OF_JOB if isinstance(wanted, JobRange) else _HELD_OF_TIME
@@ -167,7 +190,7 @@ def list_held(
     return [import_id for (import_id,) in rows]
 
 
-def count_targets(connection: Connection, wanted: JobRange | TokenRange) -> int:
+def count_targets(connection: Connection, wanted: JobRange | Period) -> int:
     """Return how many targets there are."""
     of = _OF_JOB if isinstance(wanted, JobRange) else _OF_TIME
     row = connection.execute(of, asdict(wanted)).fetchone()
@@ -181,15 +204,20 @@ _HELD_OF_JOB = """
      ORDER BY import_id
      LIMIT %(limit)s
     """
+#: By those that are held, which are few: of a time, there may be millions of receipts.
 _HELD_OF_TIME = """
-    SELECT import_id
-      FROM imports
-     WHERE applied_at >= %(since)s
-       AND applied_at < %(until)s
-       AND token_id = %(token_id)s
-       AND database_id = %(database_id)s
-       AND state = 'held'
-     ORDER BY applied_at
+    SELECT held.import_id
+      FROM held_imports AS held
+     CROSS JOIN LATERAL (
+           SELECT applied_at, token_id
+             FROM imports
+            WHERE imports.import_id = held.import_id
+           OFFSET 0) AS receipt
+     WHERE held.database_id = %(database_id)s
+       AND receipt.applied_at >= %(since)s
+       AND receipt.applied_at < %(until)s
+       AND (%(token_id)s::integer IS NULL OR receipt.token_id = %(token_id)s)
+     ORDER BY receipt.applied_at, held.import_id
      LIMIT %(limit)s
     """
 _OF_JOB = """
@@ -203,7 +231,7 @@ _OF_TIME = """
       FROM imports
      WHERE applied_at >= %(since)s
        AND applied_at < %(until)s
-       AND token_id = %(token_id)s
+       AND (%(token_id)s::integer IS NULL OR token_id = %(token_id)s)
        AND database_id = %(database_id)s
        AND (state IN ('created', 'updated') OR claims IS NOT NULL)
        AND operation <> 'undo'

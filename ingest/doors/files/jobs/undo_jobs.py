@@ -21,10 +21,10 @@ from ingest.settings import Settings
 from ingest.store.database import Connection, connect
 from ingest.store.jobs.progress import Job, JobProgress
 from ingest.store.receipts.undo_targets import (
-    TokenRange,
+    Period,
     find_listed,
     list_of_job,
-    list_of_token,
+    list_of_period,
 )
 from ingest.wire.envelopes import Envelope
 from ingest.wire.fingerprints import make_fingerprint
@@ -50,12 +50,12 @@ def read_job(job_id: UUID) -> Targets:
     return read
 
 
-def read_token(wanted: TokenRange) -> Targets:
-    """Return what reads the targets of a token."""
+def read_period(wanted: Period) -> Targets:
+    """Return what reads the targets of a time."""
 
     def read(connection: Connection) -> Iterator[UndoTarget]:
         before: tuple[datetime, UUID] | None = None
-        while page := list_of_token(connection, wanted, before, _PAGE):
+        while page := list_of_period(connection, wanted, before, _PAGE):
             yield from (target for _, target in page)
             before = page[-1][0], page[-1][1].import_id
 

@@ -17,7 +17,7 @@ from ingest.doors.http.openapi.responses import (
     select_responses,
 )
 from ingest.doors.http.openapi.schemas import JsonSchema, describe_parameter
-from ingest.doors.http.openapi.undo import build_undo
+from ingest.doors.http.openapi.undo import build_undo, build_undo_many
 from ingest.wire.reply_types import (
     BatchReceiptsReply,
     ErrorReply,
@@ -42,6 +42,7 @@ def build_other_paths() -> dict[str, object]:
         "/api/v1.1/imports/{import_id}/undo": {
             "post": build_undo(_IMPORT, of_job=False)
         },
+        "/api/v1.1/imports/undo": {"post": build_undo_many()},
         "/api/v1.1/imports/held": {"post": build_held()},
         "/api/v1.1/imports/{import_id}/resolve": {"post": build_resolve(_IMPORT)},
         "/api/v1.1/subscriptions/confirm": {"post": build_confirm()},
@@ -140,13 +141,13 @@ def _build_export() -> JsonSchema:
             "default": ExportFormat.NDJSON.value,
             "description": "Format of the download; CSV has fields only",
         },
-        "ids": {
         "delimiter": {
             "type": "string",
             "enum": [",", ";", "|", "tab"],
             "default": ",",
             "description": "What separates the cells of CSV",
         },
+        "ids": {
             "type": "array",
             "items": {"type": "string"},
             "minItems": 1,

@@ -3,10 +3,10 @@
 from ingest.doors.http.job_views import JobReply
 from ingest.doors.http.openapi.answers import refer
 from ingest.doors.http.openapi.responses import describe_operation
-from ingest.doors.http.openapi.schemas import JsonSchema, describe_parameter
+from ingest.doors.http.openapi.schemas import ID, JsonSchema, describe_parameter
 from ingest.wire.promises import DRY_RUN
 from ingest.wire.reply_types import AcceptedReply, ErrorReply, UndoReply
-from ingest.wire.undo import MAX_REASON
+from ingest.wire.undo import MAX_LISTED, MAX_REASON
 
 
 def describe_undo() -> JsonSchema:
@@ -21,6 +21,60 @@ def describe_undo() -> JsonSchema:
             "type": "boolean",
             "description": "Also restore statuses that allow more; needs `reason`",
         },
+    }
+
+
+def build_undo_many() -> JsonSchema:
+    """Describe the undo of listed imports, or of those of a period."""
+    own: JsonSchema = {
+        "import_ids": {
+            "type": "array",
+            "items": {"type": "string", "format": "uuid"},
+            "minItems": 1,
+            "maxItems": MAX_LISTED,
+            "description": "Imports of one database; instead of a period",
+        },
+        "since": {
+            "type": "string",
+            "format": "date-time",
+            "description": "Start of a period, in which imports were applied; needs"
+            " `db_id`",
+        },
+        "until": {
+            "type": "string",
+            "format": "date-time",
+            "description": "End of the period. Default: the time of the request",
+        },
+        "token_id": {
+            **ID,
+            "description": "Only what this token sent. Default: everything in the"
+            " period; for a token without `admin`, what it sent itself",
+        },
+    }
+    body: JsonSchema = {
+        "type": "object",
+        "properties": {
+            name: describe_parameter(name) for name in ("token", "format", "db_id")
+        }
+        | own
+        | describe_undo(),
+        "xml": {"name": "xml"},
+    }
+    example: JsonSchema = {
+        "db_id": 1,
+        "since": "2026-11-29T10:00:00Z",
+        "until": "2026-11-29T11:00:00Z",
+        "reason": "wrong file",
+    }
+    names = ("Format", "Idempotency-Key")
+    return {
+        "operationId": "imports_undo",
+        "tags": ["Receipts"],
+        "summary": "Undo listed imports, or those of a period",
+        "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in names],
+        **describe_operation(
+            body, example, refer(ErrorReply), refer(JobReply), "Application error"
+        ),
     }
 
 
