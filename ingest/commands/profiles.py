@@ -8,6 +8,7 @@ from rich.console import Console
 
 from ingest.commands.databases import database_options
 from ingest.commands.imports import lines_table
+from ingest.commands.merge_lists import merges
 from ingest.commands.outputs import make_console, make_table, moment, print_json
 from ingest.commands.profile_merges import forget_key, merge, unmerge
 from ingest.commands.profile_phones import phones
@@ -29,6 +30,7 @@ def profiles() -> None:
 
 profiles.add_command(phones)
 profiles.add_command(merge)
+profiles.add_command(merges)
 profiles.add_command(unmerge)
 profiles.add_command(forget_key)
 

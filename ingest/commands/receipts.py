@@ -91,6 +91,7 @@ def _facts(record: ImportRecord) -> Iterable[tuple[str, str]]:
     token = f"{record.token_id} {record.token or ''}"
     yield "token", token if record.token_id is not None else ""
     yield "undoes", str(record.undoes or "")
+    yield "reason", record.reason or ""
     if record.decision:
         told = {"reason": "", **record.decision}
         yield "decision", f"{told['action']} by {told['by']}"

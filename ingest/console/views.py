@@ -23,6 +23,7 @@ from ingest.store.events.delivery_pages import (
 )
 from ingest.store.events.read import find_event, list_events
 from ingest.store.profiles.aliases import list_former_ids, load_aliases
+from ingest.store.profiles.merge_pages import list_merges
 from ingest.store.profiles.profile_rows import load_profiles
 from ingest.store.receipts.pages import ImportFilter, list_history, list_imports
 from ingest.store.receipts.read import find_import, parse_cursor
@@ -187,19 +188,23 @@ async def show_profile(request: PageRequest) -> Page | Redirect:
     asked = await request.services.read(
         partial(list_confirmations, database_id=database_id, profile_ids=ids)
     )
+    merged = await request.services.read(
+        partial(list_merges, database_id=database_id, profile_id=profile_id)
+    )
     stored, now = found[0].subscriptions if found else {}, datetime.now(UTC)
+    database = catalog.databases.get(database_id)
+    times = view_times(found[0]) if found else []
     values = {
         "memberships": memberships,
         "confirmations": [
             (one, describe_state(one, stored.get(one.key), now)) for one in asked
-    database = catalog.databases.get(database_id)
-    times = view_times(found[0]) if found else []
         ],
         "past_statuses": [one for one in statuses if one.until is not None],
         "database_id": database_id,
         "profile_id": profile_id,
         "profile": found[0] if found else None,
         "page": page,
+        "merges": merged.merges,
         "catalog": catalog,
         "is_first": before is None,
         "former_ids": former.get(profile_id, ()),

@@ -52,12 +52,17 @@ class StoredReceipt:
         paths = [ChangeView(path=change.path) for change in self.reply.changes]
         kept = hide_stored(self.reply.kept) if self.reply.kept else UNSET
         return replace(
-            self.reply, changes=paths, kept=kept, candidates=UNSET, decision=UNSET
+            self.reply,
+            changes=paths,
+            kept=kept,
+            candidates=UNSET,
+            decision=UNSET,
+            reason=UNSET,
         )
 
 
 #: Of few receipts.
-_RARE = frozenset({"kept", "undoes", "candidates", "profiles", "decision"})
+_RARE = frozenset({"kept", "undoes", "candidates", "profiles", "decision", "reason"})
 
 
 def _build_reply(row: Mapping[str, Any]) -> ReceiptReply:
@@ -79,8 +84,9 @@ def _build_reply(row: Mapping[str, Any]) -> ReceiptReply:
         rare["decision"] = convert(row["decision"], DecisionView)
     if row["candidates"] is not None:
         rare["candidates"] = convert(row["candidates"], list[Candidate])
-    if row["profiles"] is not None:
-        rare["profiles"] = row["profiles"]
+    for name in ("profiles", "reason"):
+        if row[name] is not None:
+            rare[name] = row[name]
     own = {name: value for name, value in row.items() if name not in _RARE}
     return ReceiptReply(**{**own, **faults, **rare, "changes": changes})
 
@@ -186,7 +192,7 @@ class Receipts:
                    matched_by, state, error, error_text, faults, profile_id, changes,
                    skipped, coalesce(warnings, '[]') AS warnings, skip_triggers,
                    accepted_at, started_at, applied_at, token_id, undoes, kept,
-                   candidates, profiles, decision
+                   candidates, profiles, decision, reason
               FROM imports
              WHERE import_id = %(import_id)s
             """,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from marshmallow import ValidationError
 from msgspec.structs import asdict
@@ -15,8 +16,8 @@ from ingest.domain.names import one_of
 from ingest.domain.profiles import SubscriptionKey
 from ingest.domain.subscription_changes import SelectedChange
 from ingest.domain.subscription_contacts import parse_contact
-from ingest.wire.envelopes import Envelope, load_envelope
 from ingest.wire.dialect_parameters import read_detected
+from ingest.wire.envelopes import Envelope, load_envelope
 from ingest.wire.parameters import (
     find_parameter,
     parse_flag,
@@ -71,15 +72,60 @@ def load_deletion(document: Mapping[str, object]) -> Envelope:
 
 def load_page(document: Mapping[str, object]) -> ProfilePage:
     """Read which page of a database is asked for (contract 12.2)."""
+    return ProfilePage(
+        database_id=load_id(document, "db_id"),
+        after=find_parameter(document, "from_id", _parse_cursor) or "",
+        limit=_load_limit(document),
+    )
+
+
+def _load_limit(document: Mapping[str, object]) -> int:
     limit = find_parameter(document, "limit", parse_id) or _DEFAULT_LIMIT
     if limit > _MAX_LIMIT:
         raise InvalidRequest(f"Must be at most {_MAX_LIMIT}", "limit")
-    after = find_parameter(document, "from_id", _parse_cursor) or ""
-    return ProfilePage(database_id=load_id(document, "db_id"), after=after, limit=limit)
+    return limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergesRequest:
+    """A part of the merges of a database, the latest first."""
+
+    database_id: int
+    #: Only those of this profile; None for all.
+    profile: Envelope | None
+    #: Those before this one; None for the first page.
+    before: UUID | None
+    limit: int
+
+
+#: What of a request for merges names no profile.
+_OF_ALL = frozenset({"token", "format", "db_id", "from_id", "limit"})
+
+
+def load_merges(document: Mapping[str, object]) -> MergesRequest:
+    """Read which merges are asked for: all, or those of the profile that matches."""
+    named = {name for name, value in document.items() if value not in (None, "")}
+    return MergesRequest(
+        database_id=load_id(document, "db_id"),
+        profile=load_match(document) if named - _OF_ALL else None,
+        before=find_parameter(document, "from_id", _parse_merge_id),
+        limit=_load_limit(document),
+    )
+
+
+def _parse_merge_id(value: object) -> UUID:
+    try:
+        return UUID(parse_text(value))
+    except ValueError as error:
+        raise ValidationError("Must be the ID of a merge") from error
 
 
 def load_export(document: Mapping[str, object]) -> ExportRequest:
     """Read which profiles are to be exported; raise InvalidRequest."""
+    format_ = find_parameter(document, "format", _parse_format) or ExportFormat.NDJSON
+    delimiter = find_parameter(document, "delimiter", _parse_delimiter)
+    if delimiter is not None and format_ is not ExportFormat.CSV:
+        raise InvalidRequest("Only CSV has a delimiter", "delimiter")
     return ExportRequest(
         database_id=load_id(document, "db_id"),
         segment_id=find_parameter(document, "segment_id", parse_id),
@@ -115,6 +161,13 @@ def _parse_format(value: object) -> ExportFormat:
         raise ValidationError(f"Unknown format{one_of(ExportFormat)}") from error
 
 
+def _parse_delimiter(value: object) -> str:
+    try:
+        return read_detected(parse_text(value))
+    except InvalidValue as error:
+        raise ValidationError(str(error)) from error
+
+
 def _parse_names(value: object) -> tuple[str, ...]:
     listed = value if isinstance(value, list) else [value]
     return tuple(parse_text(one) for one in listed)
@@ -123,10 +176,6 @@ def _parse_names(value: object) -> tuple[str, ...]:
 def load_id(document: Mapping[str, object], name: str) -> int:
     """Read a required id."""
     found = find_parameter(document, name, parse_id)
-    format_ = find_parameter(document, "format", _parse_format) or ExportFormat.NDJSON
-    delimiter = find_parameter(document, "delimiter", _parse_delimiter)
-    if delimiter is not None and format_ is not ExportFormat.CSV:
-        raise InvalidRequest("Only CSV has a delimiter", "delimiter")
     if found is None:
         raise InvalidRequest("Missing parameter", name)
     return found
@@ -160,13 +209,6 @@ def load_selected_change(
     region: str | None = None,
 ) -> SelectedChange:
     """Read which subscriptions of a profile are to change (contract 16.5).
-
-def _parse_delimiter(value: object) -> str:
-    try:
-        return read_detected(parse_text(value))
-    except InvalidValue as error:
-        raise ValidationError(str(error)) from error
-
 
     One, by what identifies it, or all of a resource and a channel, either of which may
     be left out.

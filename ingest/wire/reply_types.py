@@ -156,7 +156,8 @@ class KeptView(Struct, frozen=True, kw_only=True):
         str,
         Meta(
             description="Of an undo: `changed since`, `needed` (it found the profile),"
-            " `consent`, or `taken` (another profile holds it). Of an import: `newer`"
+            " `consent`, or `taken` (another profile holds it). Of a merge: `consent`"
+            " (a merged profile had a less strict status). Of an import: `newer`"
             " or `ranked` (what is stored is newer, or of a source of higher rank), or"
             " `between` (the number was increased before and after). Of a status: `no"
             " basis`, `incomplete basis`, `right` (the token may not raise),"
@@ -240,6 +241,10 @@ class ReceiptReply(Struct, frozen=True, kw_only=True):
     profiles: _Profiles = UNSET
     decision: Annotated[
         DecisionView | UnsetType, Meta(description="If the import was held")
+    ] = UNSET
+    reason: Annotated[
+        str | UnsetType,
+        Meta(description="Of an undo or a merge; requires the scope `read`"),
     ] = UNSET
     accepted_at: Timestamp
     started_at: Timestamp
@@ -334,14 +339,46 @@ class MergeReply(Reply, frozen=True, kw_only=True):
     changes: Annotated[
         list[ChangeView], Meta(description="Changes of the surviving profile")
     ]
+    kept: Annotated[
+        list[KeptView], Meta(description="Statuses that were not made less strict")
+    ]
     faults: list[FaultView]
+
+
+class MergeView(Struct, frozen=True, kw_only=True):
+    """A merge of profiles."""
+
+    merge_id: Annotated[UUID, Meta(description="To part the profiles, undo it")]
+    profile_id: Annotated[ProfileId, Meta(description="Profile that survived")]
+    profiles: Annotated[
+        list[ProfileId], Meta(description="Profiles that were merged into it")
+    ]
+    merged_at: Timestamp
+    operation: Annotated[
+        str, Meta(description="`merge`, or that of the import that caused the merge")
+    ]
+    by: Annotated[
+        str,
+        Meta(description="Token that sent it, the command line, or the input"),
+    ]
+    reason: str | UnsetType = UNSET
+    undone_by: Annotated[
+        UUID | UnsetType, Meta(description="Import that parted the profiles")
+    ] = UNSET
+    undone_at: Timestamp | UnsetType = UNSET
+
+
+class MergesReply(SuccessReply, frozen=True, kw_only=True):
+    """A page of merges, the latest first."""
+
+    data: list[MergeView]
+    from_id: Annotated[
+        UUID | UnsetType, Meta(description="Present if there is another page")
+    ] = UNSET
 
 
 class HeldCaseView(Struct, frozen=True, kw_only=True):
     """Held imports with the same candidates, which are decided together."""
-    kept: Annotated[
-        list[KeptView], Meta(description="Statuses that were not made less strict")
-    ]
 
     case_id: UUID
     imports: Annotated[int, Meta(description="Number of held imports")]

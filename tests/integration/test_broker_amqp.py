@@ -121,7 +121,7 @@ def test_a_message_is_imported_and_its_result_lives_for_a_day(
     assert depth(rabbit, QUEUE) == 0
 
 
-@pytest.mark.fact("H.2-callers")
+@pytest.mark.fact("H.2-callers", "H.2-broker")
 def test_a_held_message_is_answered_when_held_and_when_decided(
     settings: Settings, rabbit: Rabbit, door: Door, connection: Connection
 ) -> None:

@@ -25,7 +25,7 @@ from tests.declared import (
     make_workflow,
 )
 from tests.drains import draining
-from tests.factories import make_import
+from tests.factories import make_import, make_merge, make_undo
 from tests.intakes import wait_until
 from tests.pipeline import Pipeline
 from tests.segments import build, declare, make_dynamic

@@ -112,6 +112,31 @@ def test_what_cannot_be_done_is_said(
     assert Pipeline(connection).count("merges") == 0
 
 
+@pytest.mark.fact("M.8-merges")
+def test_merges_are_listed(run: Any, people: tuple[str, str]) -> None:
+    ann, bob = people
+    assert "merged profiles" in run("merges").stdout
+    run("merge", ANN, BOB, "--reason", "same person", "--yes")
+    (line,) = json.loads(run("merges", BOB, "--json").stdout)["merges"]
+
+    assert [line[name] for name in ("survivor_id", "profiles", "by", "reason")] == [
+        *(ann, [bob], "command line", "same person")
+    ]
+    shown = run("merges", "--database", "1").stdout
+    assert "command line: same person" in shown
+    run("unmerge", bob, "--yes")
+    (parted,) = json.loads(run("merges", "--json").stdout)["merges"]
+    assert parted["undone_by"]
+    assert parted["undone_at"] > parted["merged_at"]
+    run("merge", ANN, BOB, "--yes")
+    first = run("merges", "--limit", "1")
+    command = first.stderr.strip().rpartition(": ")[2].split()
+    rest = json.loads(run("merges", *command, "--json").stdout)
+    assert [one["merge_id"] for one in rest["merges"]] == [line["merge_id"]]
+    assert rest["next"] is None
+    assert run("merges", "no@example.com").exit_code == 1
+
+
 def test_consent_is_restored_with_a_reason(run: Any, people: tuple[str, str]) -> None:
     ann, bob = people
     run("merge", ann, bob, "--yes")

@@ -192,6 +192,7 @@ ASKED: dict[str, Callable[[str], dict[str, Any]]] = {
     },
     "subscriptions/history": lambda id_: {"profile_id": id_},
     "subscriptions/list": lambda id_: {"profile_id": id_},
+    "profiles/merges": lambda id_: {},
     "profiles/segments": lambda id_: {"matching": "email", "email": EMAIL},
     "segments/list": lambda id_: {},
     "segments/count": lambda id_: {"segment_id": 1},

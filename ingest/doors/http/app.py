@@ -87,6 +87,7 @@ _QUERIES: Mapping[str, QueryHandler] = {
     "/api/v1.1/subscriptions/get": profile_queries.get_subscription,
     "/api/v1.1/subscriptions/list": profile_queries.list_subscriptions,
     "/api/v1.1/subscriptions/history": profile_queries.list_subscription_history,
+    "/api/v1.1/profiles/merges": list_profile_merges,
     "/api/v1.1/profiles/segments": segment_queries.list_profile_segments,
     "/api/v1.1/segments/list": segment_queries.list_segments,
     "/api/v1.1/segments/count": segment_queries.count_segment,
@@ -180,8 +181,8 @@ def create_app(settings: Settings) -> falcon.asgi.App[Call, Response]:
     # What the framework refuses has a handler of its own, which asks this for words.
     app.set_error_serializer(serialize_http_error)
     _add_routes(app, intake)
-    _add_confirmation(app, intake)
     _add_corrections(app, intake)
+    _add_confirmation(app, intake)
     return app
 
 
@@ -209,20 +210,19 @@ def _add_routes(app: falcon.asgi.App[Call, Response], intake: Intake) -> None:
         app.add_route(f"{path}/import_and_start", ImportResource(intake, one))
         app.add_route(f"{path}/import_and_start_batch", BatchResource(intake, many))
     app.add_route("/api/v1.1/profiles/export", ExportResource(intake))
-    app.add_route("/api/v1.1/profiles/merge", MergeResource(intake))
-    app.add_route("/api/v1.1/profiles/unmerge", UnmergeResource(intake))
     app.add_route("/api/v1.1/events/resend", ResendResource(intake))
     app.add_route(_QUICK, QuickResource(intake))
     app.add_route(f"{PATH}/{{batch}}", BatchReceiptsResource(intake))
     app.add_route("/api/v1.1/imports/{import_id}", ReceiptResource(intake))
-    app.add_route("/api/v1.1/imports/{import_id}/undo", UndoResource(intake))
-    app.add_route("/api/v1.1/imports/{import_id}/resolve", ResolveResource(intake))
-    app.add_route("/api/v1.1/jobs/{job_id}/undo", UndoJobResource(intake))
     app.add_route(UPLOADS, jobs.UploadResource(intake))
     for path, resource in _JOBS.items():
         app.add_route(f"/api/v1.1/jobs/{{job_id}}{path}", resource(intake))
     app.add_route("/health/live", LiveResource())
     app.add_route("/health/ready", ReadyResource(intake))
+    for path, docs in make_docs(intake.settings.console_url).items():
+        app.add_route(path, docs)
+
+
 def _add_corrections(app: falcon.asgi.App[Call, Response], intake: Intake) -> None:
     """Add what operators correct imports and profiles by."""
     app.add_route("/api/v1.1/profiles/merge", MergeResource(intake))
@@ -231,10 +231,6 @@ def _add_corrections(app: falcon.asgi.App[Call, Response], intake: Intake) -> No
     app.add_route("/api/v1.1/imports/{import_id}/undo", UndoResource(intake))
     app.add_route("/api/v1.1/imports/{import_id}/resolve", ResolveResource(intake))
     app.add_route("/api/v1.1/jobs/{job_id}/undo", UndoJobResource(intake))
-
-
-    for path, docs in make_docs(intake.settings.console_url).items():
-        app.add_route(path, docs)
 
 
 def _add_confirmation(app: falcon.asgi.App[Call, Response], intake: Intake) -> None:

@@ -21,6 +21,7 @@ from ingest.doors.http.profile_queries import check_database, find_profile
 from ingest.doors.http.queries import Query
 from ingest.doors.http.requests import authenticate
 from ingest.doors.http.undo import UNDO, find_target
+from ingest.store.profiles.merge_pages import MergeLine, list_merges
 from ingest.store.profiles.merges import find_merge
 from ingest.wire.merges import (
     MergeRequest,
@@ -29,9 +30,42 @@ from ingest.wire.merges import (
     load_unmerge,
     make_merge,
 )
-from ingest.wire.queries import load_match
-from ingest.wire.reply_types import MergeReply, ReceiptReply
+from ingest.wire.queries import load_match, load_merges
+from ingest.wire.reply_types import MergeReply, MergesReply, MergeView, ReceiptReply
 from ingest.wire.undo import load_undo, make_undo
+
+
+async def list_profile_merges(asked: Query) -> MergesReply:
+    """Answer `profiles/merges`: a page, and `from_id` if another follows (M8)."""
+    told = load_merges(asked.document)
+    check_database(asked, told.database_id, Scope.READ)
+    profile = None if told.profile is None else await find_profile(asked, told.profile)
+    page = await asked.readers.read(
+        partial(
+            list_merges,
+            database_id=told.database_id,
+            profile_id=None if profile is None else profile.id,
+            before=told.before,
+            limit=told.limit,
+        )
+    )
+    return MergesReply(
+        data=[_view(line) for line in page.merges], from_id=page.next or UNSET
+    )
+
+
+def _view(line: MergeLine) -> MergeView:
+    return MergeView(
+        merge_id=line.merge_id,
+        profile_id=line.survivor_id,
+        profiles=list(line.profiles),
+        merged_at=line.merged_at,
+        operation=line.operation,
+        by=line.by,
+        reason=line.reason or UNSET,
+        undone_by=line.undone_by or UNSET,
+        undone_at=line.undone_at or UNSET,
+    )
 
 
 class MergeResource:
@@ -146,6 +180,7 @@ def _describe(receipt: ReceiptReply) -> MergeReply:
         profile_id=receipt.profile_id or UNSET,
         profiles=receipt.profiles or [],
         changes=receipt.changes,
+        kept=receipt.kept or [],
         faults=receipt.faults,
     )
 
@@ -160,10 +195,9 @@ def _foresee(outcome: Outcome, reads: bool, behind: int) -> MergeReply:
         profile_id=outcome.profile_id or UNSET,
         profiles=list(outcome.profiles),
         changes=view_changes(outcome, reads=reads),
+        kept=view_kept(outcome, reads=reads),
         faults=[explain_fault(fault) for fault in outcome.faults],
     )
 
 
 _MERGE = Shown(describe=_describe, foresee=_foresee)
-        kept=receipt.kept or [],
-        kept=view_kept(outcome, reads=reads),

@@ -231,7 +231,7 @@ _STATEMENTS = (
                          OFFSET 0) AS merged))
         RETURNING merge_id, undone_by)
     UPDATE imports
-       SET changes = '{}', operators = NULL, kept = NULL
+       SET changes = '{}', operators = NULL, kept = NULL, reason = NULL
      WHERE import_id = ANY(ARRAY(
            SELECT unnest(ARRAY[merge_id, undone_by]) FROM gone))
     """,
@@ -245,7 +245,7 @@ _STATEMENTS = (
     UPDATE imports
        SET changes = '{}', skipped = '[]', warnings = NULL, claims = NULL, kept = NULL,
            -- What an operator gives as a reason may name a person.
-           decision = decision - 'reason'
+           decision = decision - 'reason', reason = NULL
      WHERE database_id = %(database_id)s
        AND profile_id = ANY(%(profile_ids)s::text[])
     """,

@@ -72,6 +72,8 @@ class ImportRecord:
     profiles: Sequence[str]
     #: Of one that was held: `action`, `by`, `at`, and `reason` if one was given.
     decision: Mapping[str, str] | None
+    #: Of an undo, or a merge, if one was given.
+    reason: str | None
     accepted_at: datetime
     started_at: datetime
     applied_at: datetime
@@ -145,8 +147,8 @@ def find_import(connection: Connection, import_id: UUID) -> ImportRecord | None:
                    coalesce(warnings, '[]') AS warnings, skip_triggers, undoes,
                    coalesce(kept, '[]') AS kept,
                    coalesce(candidates, '[]') AS candidates,
-                   coalesce(profiles, '{}') AS profiles, decision, accepted_at,
-                   started_at, applied_at
+                   coalesce(profiles, '{}') AS profiles, decision, reason,
+                   accepted_at, started_at, applied_at
               FROM imports
               LEFT JOIN databases ON databases.id = imports.database_id
               LEFT JOIN tokens ON tokens.id = imports.token_id

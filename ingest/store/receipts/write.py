@@ -71,12 +71,12 @@ def insert_receipts(
                 matched_by, state, error, error_text, faults, profile_id, changes,
                 skipped, skip_triggers, accepted_at, started_at, applied_at,
                 fingerprint, warnings, operators, claims, kept, undoes,
-                candidates, profiles, decision, protected)
+                candidates, profiles, decision, protected, reason)
         SELECT import_id, database_id, door, token_id, operation, matching,
                matched_by, state, error, error_text, faults, profile_id, changes,
                skipped, skip_triggers, accepted_at, started_at, %(now)s,
                fingerprint, warnings, operators, claims, kept, undoes,
-               candidates, profiles, decision, protected
+               candidates, profiles, decision, protected, reason
           FROM jsonb_to_recordset(%(rows)s::jsonb)
                AS fresh (import_id uuid, database_id integer, door text,
                          token_id integer, operation text, matching text,
@@ -86,7 +86,8 @@ def insert_receipts(
                          started_at timestamptz, fingerprint text,
                          warnings jsonb, operators jsonb, claims jsonb,
                          kept jsonb, undoes uuid, candidates jsonb,
-                         profiles text[], decision jsonb, protected integer)
+                         profiles text[], decision jsonb, protected integer,
+                         reason text)
         """,
         receipts,
         now,
@@ -110,12 +111,12 @@ def copy_receipts(connection: Connection, imports: Iterable[Import]) -> None:
                 matched_by, state, error, error_text, faults, profile_id, changes,
                 skipped, skip_triggers, accepted_at, started_at, applied_at,
                 fingerprint, turn, operators, claims, kept, undoes, candidates,
-                profiles, decision, protected)
+                profiles, decision, protected, reason)
         SELECT wanted.import_id, database_id, door, token_id, operation, matching,
                matched_by, state, error, error_text, faults, profile_id, changes,
                skipped, skip_triggers, accepted_at, started_at, applied_at,
                fingerprint, turn, operators, claims, kept, undoes, candidates,
-               profiles, decision, protected
+               profiles, decision, protected, reason
           FROM unnest(%(ids)s::uuid[], %(others)s::uuid[])
                AS wanted (import_id, other_id)
          -- Probes of the primary key: as joins they could begin with all receipts.
@@ -166,6 +167,9 @@ def _write_row(receipt: Receipt) -> dict[str, object]:
         row["decision"] = to_builtins(release.note)
     if protected := receipt.outcome.protected:
         row["protected"] = protected
+    told = receipt.import_.undo or receipt.import_.merge
+    if told is not None and told.reason:
+        row["reason"] = told.reason
     return row
 
 

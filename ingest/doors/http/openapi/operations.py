@@ -26,6 +26,7 @@ from ingest.wire.reply_types import (
     DeletionReply,
     FieldsReply,
     ImportedReply,
+    MergesReply,
     ProfileReply,
     ProfilesReply,
     ResourceReply,
@@ -228,6 +229,21 @@ ASKINGS: tuple[ApiOperation, ...] = (
         ProfilesReply,
         *("db_id", "from_id", "limit"),
         required=("db_id",),
+        example={"db_id": 1, "limit": 10},
+    ),
+    describe_query(
+        "profiles/merges",
+        "List the merges of a database, or of the matching profile",
+        MergesReply,
+        *("db_id", *KEY_NAMES, "limit"),
+        required=("db_id",),
+        others={
+            "from_id": {
+                "type": "string",
+                "format": "uuid",
+                "description": "`from_id` of the previous response",
+            }
+        },
         example={"db_id": 1, "limit": 10},
     ),
     describe_query(
