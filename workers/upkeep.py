@@ -13,7 +13,7 @@ from ingest.store.consents.months import create_months, drop_months
 from ingest.store.database import Connection, connect
 from ingest.store.dead_letters.write import drop_resolved_dead_letters
 from ingest.store.events.outbox import drop_events
-from ingest.store.jobs.progress import drop_jobs
+from ingest.store.jobs.progress import drop_jobs, find_running_undo
 from ingest.store.profiles.merges import drop_merges
 from ingest.store.receipts.days import (
     create_daily_partitions,
@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 DAYS_AHEAD = 3
 #: The same for the history of statuses.
 MONTHS_AHEAD = 2
+#: A job that undoes and has not been saved for so long is not running any more.
+_UNDO_IS_GONE = timedelta(minutes=10)
 #: Of each journal, settled at once: deliveries wait for the same worker.
 _PAGES = 10
 #: Between tries to drop a day that is being read.
@@ -95,7 +97,7 @@ def partition_receipts(settings: Settings) -> None:
         rejected = reject_expired(opened, undecided, settings.profile_limits)
         if rejected:
             logger.warning("held imports rejected", extra={"imports": rejected})
-        before = clocks.postgres - timedelta(days=settings.receipt_days)
+        before = _find_limit(opened, clocks.postgres, settings)
         drop_events(opened, before)
         drop_resolved_dead_letters(opened, before)
         drop_jobs(opened, before)
@@ -105,6 +107,15 @@ def partition_receipts(settings: Settings) -> None:
             logger.info("unconfirmed subscriptions deleted", extra={"imports": swept})
         _drop_old_statuses(opened, clocks.postgres, settings)
         _drop_old_days(opened, before.date())
+
+
+def _find_limit(connection: Connection, now: datetime, settings: Settings) -> datetime:
+    """Return the time before which receipts are dropped.
+
+    All that an undo had when it began is kept while it runs (U9).
+    """
+    begun = find_running_undo(connection, now - _UNDO_IS_GONE)
+    return min(now, begun or now) - timedelta(days=settings.receipt_days)
 
 
 def _drop_old_statuses(

@@ -60,6 +60,7 @@ UNJUDGED = {
     "ingest/store/receipts/read.py:count_unlocated": "doctor reads the newest thousand",
     "ingest/store/receipts/read.py:load_lines": "operators look",
     "ingest/store/jobs/progress.py:find_job_of_file": "of one database, once a file",
+    "ingest/store/jobs/progress.py:find_running_undo": "upkeep asks hourly",
     "ingest/store/jobs/progress.py:drop_jobs": "upkeep drops what is old",
     "ingest/store/profiles/merge_pages.py:_OF_DATABASE": "operators look",
     "ingest/store/profiles/merge_pages.py:_OF_PROFILES": "operators look",

@@ -2,12 +2,16 @@
 
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
 
 import pytest
 
+from ingest.doors.files.jobs.undo_jobs import make_job
 from ingest.settings import Settings
 from ingest.store.database import connect
+from ingest.store.jobs.progress import insert_job
 from ingest.store.partitions.leases import ensure_partitions
 from ingest.store.receipts.days import (
     create_daily_partitions,
@@ -16,6 +20,7 @@ from ingest.store.receipts.days import (
     list_old_days,
 )
 from ingest.telemetry import metrics
+from ingest.wire.undo import UndoRequest
 from tests.conftest import Connection
 from tests.factories import make_import
 from tests.intakes import wait_until
@@ -182,3 +187,29 @@ def test_an_idle_deployment_drops_by_its_heartbeats(
     partition_receipts(settings)
 
     assert list_old_days(connection, datetime.now(UTC).date()) == []
+
+
+@pytest.mark.fact("U.9-running")
+@pytest.mark.parametrize("ended", ["done", "killed"])
+def test_what_a_running_undo_may_need_is_kept_until_it_ends(
+    connection: Connection, settings: Settings, ended: str
+) -> None:
+    create_daily_partitions(connection, OLD, 1)
+    now = datetime.now(UTC)
+    begun = datetime.combine(OLD, time_of_day(), UTC)
+    begun += timedelta(days=settings.receipt_days + 1)
+    job = make_job(UndoRequest(), {}, name="undo", database_id=1, token_id=None)
+    assert insert_job(connection, replace(job, created_at=begun))
+    connection.execute("UPDATE jobs SET updated_at = %(now)s", {"now": now})
+
+    partition_receipts(settings)
+
+    # Of the day before the first that was kept when it began, nothing is left.
+    assert list_old_days(connection, now.date()) == ["imports_20260102"]
+    connection.execute(
+        "UPDATE jobs SET state = 'done'"
+        if ended == "done"
+        else "UPDATE jobs SET updated_at = now() - interval '11 minutes'"
+    )
+    partition_receipts(settings)
+    assert list_old_days(connection, now.date()) == []

@@ -286,6 +286,24 @@ def _number(name: bytes) -> int:
     return int.from_bytes(blake2b(name, digest_size=8).digest(), signed=True)
 
 
+def find_running_undo(connection: Connection, since: datetime) -> datetime | None:
+    """Return when the oldest job began that undoes, and has moved since `since`.
+
+    None if there is none.
+    """
+    row = connection.execute(
+        """
+        SELECT min(created_at)
+          FROM jobs
+         WHERE updated_at > %(since)s
+           AND state IN ('running', 'applying')
+           AND parameters ->> 'operation' = 'undo'
+        """,
+        {"since": since},
+    ).fetchone()
+    return row[0] if row else None
+
+
 def drop_jobs(connection: Connection, before: datetime) -> None:
     """Drop the jobs that have not moved since `before`, with their rows."""
     connection.execute(
