@@ -12,7 +12,9 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from ingest.domain.imports import Import, Outcome
+from ingest.geo import open_locator
 from ingest.settings import Settings
+from ingest.store.catalog.load import load_catalog
 from ingest.streams.connections import connect_blocking
 from ingest.streams.queues import (
     DRY_RUNS_KEY,
@@ -24,14 +26,18 @@ from ingest.telemetry import metrics
 from ingest.wire.dry_runs import (
     DryRunAnswer,
     HeldDecision,
+    UndoPreview,
+    UndoPreviewed,
     dump_answer,
     load_request,
 )
 from ingest.wire.entries import decode
+from ingest.wire.profile_schemas import ProfileSchemas
 from workers.database_session import DatabaseSession
 from workers.dry_runs import dry_run
 from workers.held import HeldCases
 from workers.retries import is_transient
+from workers.undo_previews import summarize_undo
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +113,8 @@ class DryRunServer:
             behind = sum(self._redis.xlen(stream_key(n)) for n in request.partitions)
             if request.held is not None:
                 return DryRunAnswer(outcomes=self._decide(request.held))
+            if request.undo is not None:
+                return DryRunAnswer(undo=self._preview(request.undo))
             outcomes = self._try([decode(one) for one in request.imports])
         # The thread goes on, whatever a request has in it.
         except Exception as error:
@@ -134,6 +142,13 @@ class DryRunServer:
                 told.import_ids, told.decision, dry_run=told.dry_run
             )
         return cases.decide(told.case_id, told.decision, dry_run=told.dry_run)
+
+    def _preview(self, wanted: UndoPreview) -> UndoPreviewed:
+        """Preview an undo: that reads only, and locks nothing."""
+        connection = self._session.connect()
+        catalog = load_catalog(connection, self._settings.profile_limits)
+        locate = open_locator(self._settings.geoip_database)
+        return summarize_undo(connection, wanted, ProfileSchemas(catalog, locate))
 
     def _try(self, imports: Sequence[Import]) -> list[Outcome]:
         """Try `imports`, no more at a time than a batch has: locks are held briefly."""

@@ -4,8 +4,8 @@ Whole profiles are worked on, in one snapshot: of several imports of one, each i
 back as it will be, the latest first (U13).
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -19,19 +19,33 @@ from ingest.domain.imports import Outcome
 from ingest.domain.lookups import PROFILE_ID, Lookup, Search
 from ingest.domain.undoing import find_merges, list_restored, remember
 from ingest.domain.workspace import Workspace
-from ingest.store.database import Connection
+from ingest.store.database import Connection, snapshot
+from ingest.store.held import list_databases
 from ingest.store.profiles.merges import load_merges
 from ingest.store.profiles.workspaces import SearchPlan, read_workspace
 from ingest.store.receipts.histories import load_histories
+from ingest.store.receipts.undo_pages import (
+    FindAll,
+    Targets,
+    find_all_among,
+    read_job,
+    read_list,
+    read_period,
+)
+from ingest.store.receipts.undo_targets import (
+    JobRange,
+    Period,
+    find_listed,
+    job_range,
+    list_held,
+)
 from ingest.store.rows import Id
+from ingest.wire.dry_runs import NotReversed, UndoPreview, UndoPreviewed
 from ingest.wire.profile_schemas import ProfileSchemas
 from ingest.wire.undo import UndoRequest, UndoTarget, make_undo
 
 #: Targets that are looked at together.
 _PAGE = 200
-
-#: Returns all targets of the profiles of some targets, the latest first.
-FindAll = Callable[[Sequence[UndoTarget]], Sequence[UndoTarget]]
 
 
 def preview_undo(
@@ -129,3 +143,84 @@ def find_all_listed(targets: Sequence[UndoTarget]) -> FindAll:
         return [target for owner in owners for target in by_owner[owner]]
 
     return find
+
+
+#: Imports of one preview that somebody waits for.
+MOST_PREVIEWED = 10_000
+#: Imports that an answer names because they would not be reversed, or not wholly.
+_NAMED = 100
+
+
+def summarize_undo(
+    connection: Connection, wanted: UndoPreview, schemas: ProfileSchemas
+) -> UndoPreviewed:
+    """Return what the undo of many imports would do, in one snapshot (U13).
+
+    Of more than can be awaited, nothing but that.
+    """
+    request = UndoRequest(reason=wanted.reason, restore_consent=wanted.restore_consent)
+    with snapshot(connection):
+        targets, find_all, held = _select(connection, wanted)
+        first = list(islice(targets(connection), MOST_PREVIEWED + 1))
+        if len(first) > MOST_PREVIEWED:
+            return UndoPreviewed(is_too_large=True)
+        piles: Counter[str] = Counter()
+        profiles: set[Id] = set()
+        left: list[NotReversed] = []
+        for target, outcome in preview_undo(
+            connection, iter(first), find_all, request, schemas
+        ):
+            piles[name_pile(outcome)] += 1
+            profiles.add((target.database_id, target.profile_id))
+            if (outcome.kept or outcome.faults) and len(left) < _NAMED:
+                left.append(
+                    NotReversed(
+                        undoes=target.import_id,
+                        profile_id=target.profile_id,
+                        kept=outcome.kept,
+                        cannot=outcome.faults,
+                    )
+                )
+    return UndoPreviewed(
+        reversed=piles["reversed"],
+        partly=piles["partly"],
+        kept=piles["kept"],
+        cannot=piles["cannot"],
+        rejected=held,
+        profiles=len(profiles),
+        not_reversed=left,
+    )
+
+
+def name_pile(outcome: Outcome) -> str:
+    """Return the pile that the undo of one import is counted in (U8)."""
+    is_whole = not outcome.kept and not outcome.faults
+    if outcome.changes:
+        return "reversed" if is_whole else "partly"
+    return "cannot" if outcome.faults else "kept"
+
+
+def _select(
+    connection: Connection, wanted: UndoPreview
+) -> tuple[Targets, FindAll, int]:
+    """Return the imports of a preview, and how many others are held."""
+    if wanted.import_ids:
+        found = find_listed(connection, wanted.import_ids)
+        held = list_databases(connection, wanted.import_ids)
+        ids = [target.import_id for target in found]
+        return read_list(ids), find_all_listed(found), len(held)
+    among: JobRange | Period
+    if wanted.job_id is not None:
+        among, targets = job_range(wanted.job_id), read_job(wanted.job_id)
+    elif wanted.since is not None and wanted.until is not None:
+        among = Period(
+            token_id=wanted.token_id,
+            database_id=wanted.database_id,
+            since=wanted.since,
+            until=wanted.until,
+        )
+        targets = read_period(among)
+    else:
+        raise ValueError("no imports")
+    held_now = list_held(connection, among, MOST_PREVIEWED)
+    return targets, find_all_among(connection, among), len(held_now)

@@ -41,7 +41,7 @@ from ingest.store.receipts.undo_totals import (
 from ingest.wire.profile_schemas import ProfileSchemas
 from ingest.wire.undo import MAX_REASON, UndoRequest, UndoTarget
 from workers.held import HeldCases
-from workers.undo_previews import preview_undo
+from workers.undo_previews import name_pile, preview_undo
 
 _REVERSED, _NOT_ALL, _FAILED, _INTERRUPTED = 0, 1, 2, 130
 _EPILOG = """\b
@@ -212,7 +212,7 @@ def _preview(
         for number, (target, outcome) in enumerate(
             preview_undo(connection, targets, chosen.find_all, request, schemas), 1
         ):
-            counts[_sort(outcome)] += 1
+            counts[name_pile(outcome)] += 1
             profiles += target.profile_id != last
             last = target.profile_id
             if outcome.kept or outcome.faults:
@@ -235,14 +235,6 @@ def _preview(
 
 #: Lines that are written at once.
 _PAGE = 1000
-
-
-def _sort(outcome: Outcome) -> str:
-    """Return the pile that the undo of one import is counted in."""
-    is_whole = not outcome.kept and not outcome.faults
-    if outcome.changes:
-        return "reversed" if is_whole else "partly"
-    return "cannot" if outcome.faults else "kept"
 
 
 def _describe(target: UndoTarget, outcome: Outcome) -> dict[str, object]:

@@ -10,27 +10,26 @@ import click
 
 from ingest.domain.counts import count
 from ingest.domain.jobs import JobState
-from ingest.doors.files.jobs.undo_jobs import (
+from ingest.doors.files.jobs.undo_jobs import name_undo
+from ingest.store.database import Connection
+from ingest.store.held import list_databases
+from ingest.store.jobs.progress import find_job
+from ingest.store.receipts.undo_pages import (
+    FindAll,
     Targets,
-    name_undo,
+    find_all_among,
     read_job,
     read_list,
     read_period,
 )
-from ingest.store.database import Connection
-from ingest.store.held import list_databases
-from ingest.store.jobs.progress import find_job
 from ingest.store.receipts.undo_targets import (
-    JobRange,
     Period,
     count_targets,
     find_listed,
     job_range,
     list_held,
-    list_of_profiles,
 )
-from ingest.wire.undo import UndoTarget
-from workers.undo_previews import FindAll, find_all_listed
+from workers.undo_previews import find_all_listed
 
 
 class NothingToUndo(click.ClickException):
@@ -73,7 +72,7 @@ def choose(connection: Connection, options: Mapping[str, Any]) -> UndoChoice:
             | {"until": f"{wanted.until}"},
             database_id=wanted.database_id,
             targets=read_period(wanted),
-            find_all=_find_among(connection, wanted),
+            find_all=find_all_among(connection, wanted),
             total=count_targets(connection, wanted),
             held=list_held(connection, wanted),
         )
@@ -94,7 +93,7 @@ def _choose_job(connection: Connection, job_id: UUID) -> UndoChoice:
         what={"undoes": str(job_id)},
         database_id=job.database_id,
         targets=read_job(job_id),
-        find_all=_find_among(connection, wanted),
+        find_all=find_all_among(connection, wanted),
         total=count_targets(connection, wanted),
         held=list_held(connection, wanted),
     )
@@ -123,11 +122,3 @@ def _choose_list(connection: Connection, import_ids: Sequence[UUID]) -> UndoChoi
         total=len(targets),
         held=[*held],
     )
-
-
-def _find_among(connection: Connection, wanted: JobRange | Period) -> FindAll:
-    def find(page: Sequence[UndoTarget]) -> Sequence[UndoTarget]:
-        owners = dict.fromkeys((one.database_id, one.profile_id) for one in page)
-        return list_of_profiles(connection, [*owners], wanted)
-
-    return find

@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import DecodeError
 from redis.exceptions import RedisError
 
-from ingest.domain.errors import Overloaded, Unavailable
+from ingest.domain.errors import InvalidRequest, Overloaded, Unavailable
 from ingest.doors.accept import Accepted
 from ingest.streams.connections import connect, connect_blocking
 from ingest.streams.queues import DRY_RUNS_KEY, dry_run_answer_key, dry_run_key
@@ -22,10 +22,13 @@ from ingest.wire.dry_runs import (
     DryRunAnswer,
     DryRunRequest,
     HeldDecision,
+    UndoPreview,
+    UndoPreviewed,
     dump_request,
     load_answer,
 )
 from ingest.wire.entries import encode
+from ingest.wire.promises import DRY_RUN
 
 #: How many requests may wait for a worker.
 MAX_WAITING = 200
@@ -65,6 +68,22 @@ class DryRuns:
         if answer is None:
             raise Unavailable("No worker answered in time; read the receipts")
         return _check(answer)
+
+    async def preview_undo(self, wanted: UndoPreview) -> UndoPreviewed:
+        """Return what the undo of many imports would do; raise what `run` does.
+
+        Raises InvalidRequest for more than a caller can wait for.
+        """
+        request = DryRunRequest(imports=[], partitions=[], undo=wanted)
+        previewed = _check(await self._run(dump_request(request))).undo
+        # A worker of an earlier release knows of none.
+        if previewed is None:
+            raise Unavailable("No worker did the dry run in time; nothing was written")
+        if previewed.is_too_large:
+            raise InvalidRequest(
+                "Too many imports for a dry run (use penstock undo --dry-run)", DRY_RUN
+            )
+        return previewed
 
     async def _run(self, request: bytes) -> DryRunAnswer | None:
         """Return the answer to a request; None if there was none in time."""

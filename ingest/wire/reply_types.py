@@ -321,6 +321,33 @@ class UndoReply(Reply, frozen=True, kw_only=True):
     warnings: list[FaultView]
 
 
+class NotReversedView(Struct, frozen=True, kw_only=True):
+    """An import that an undo would not reverse, or not completely."""
+
+    undoes: UUID
+    profile_id: ProfileId
+    kept: list[KeptView]
+    cannot: Annotated[
+        list[FaultView], Meta(description="Values that could not be reversed")
+    ]
+
+
+class UndoPreviewReply(SuccessReply, frozen=True, kw_only=True):
+    """The result that the undo of many imports would have: numbers of imports."""
+
+    dry_run: Literal[True] = True
+    reversed: Annotated[int, Meta(description="Completely reversed")]
+    partly: Annotated[int, Meta(description="Partly reversed")]
+    kept: Annotated[int, Meta(description="Nothing reversed: all of it is kept")]
+    cannot: Annotated[int, Meta(description="Nothing reversed: it is not possible")]
+    rejected: Annotated[int, Meta(description="Held imports that would be rejected")]
+    profiles: int
+    not_reversed: Annotated[
+        list[NotReversedView],
+        Meta(description="The first 100 that are not completely reversed"),
+    ]
+
+
 class MergeReply(Reply, frozen=True, kw_only=True):
     """The result of a merge."""
 

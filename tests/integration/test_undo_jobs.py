@@ -17,11 +17,13 @@ from ingest.domain.tokens import Scope
 from ingest.doors.files.jobs.undo_jobs import make_job
 from ingest.settings import Settings
 from ingest.store.jobs.progress import find_job, insert_job
+from ingest.store.receipts.undo_totals import load_totals
 from ingest.wire.undo import UndoRequest
 from tests.conftest import Connection
 from tests.drains import draining, trying
 from tests.intakes import ServedIntake, served, wait_until
 from tests.uploads import ask, emails, send
+from workers import undo_previews
 
 #: Two rows of one person, whom the file makes; one whom it changes.
 PEOPLE = (
@@ -345,7 +347,7 @@ def test_who_is_no_operator_undoes_its_own_imports_only(
             {"import_ids": [str(UUID(int=5))]},
             "Import not found, or its receipt has expired: import_ids[0]",
         ),
-        ({"import_ids": [str(UUID(int=5))], "dry_run": True}, "supported: dry_run"),
+        ({"import_ids": [str(UUID(int=5))], "dry_run": "soon"}, ": dry_run"),
     ],
 )
 def test_what_cannot_be_undone_over_http_is_refused(
@@ -360,6 +362,71 @@ def test_what_cannot_be_undone_over_http_is_refused(
     assert refused["error"] in {400, 403, 404}
     assert refused["error_text"].endswith(text)
     assert connection.execute("SELECT id FROM jobs").fetchall() == []
+
+
+@pytest.mark.fact("U.13-many", "U.8-totals", "R.1-endpoints")
+@pytest.mark.parametrize("of", ["job", "list", "period"])
+@pytest.mark.parametrize("narrow", [Scope.ADMIN], indirect=True)
+def test_many_undos_are_previewed_over_http_as_they_then_are(
+    narrow: str,
+    penstock: ServedIntake,
+    connection: Connection,
+    wrong: str,
+    token: str,
+    of: str,
+) -> None:
+    # Since the wrong file, one has a name of his own.
+    own = post(penstock, token, "bob@example.com", _fname="Bobby")
+    ids = connection.execute(
+        "SELECT import_id FROM imports WHERE door = 'file' ORDER BY import_id"
+    ).fetchall()
+    named: dict[str, dict[str, Any]] = {
+        "job": {},
+        "list": {"import_ids": [str(one) for (one,) in ids]},
+        "period": {"db_id": 1, "since": "2026-01-01", "token_id": 1},
+    }
+    asked, path = named[of], f"/api/v1.1/jobs/{wrong}/undo" if of == "job" else MANY
+    if of == "period":
+        connection.execute("UPDATE imports SET token_id = NULL WHERE door <> 'file'")
+    before = read(connection)
+    with trying(penstock.settings):
+        said = penstock.post({"token": narrow, "dry_run": True, **asked}, path=path)
+    told = said.json()
+
+    assert (said.status_code, read(connection)) == (200, before)
+    assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (1,)
+    piles = [told[name] for name in ("reversed", "partly", "kept", "cannot")]
+    assert (sum(piles), told["profiles"], told["rejected"]) == (3, 2, 0)
+    left = [reason for one in told["not_reversed"] for reason in one["kept"]]
+    assert {(one["path"], one.get("by")) for one in left} >= {("_fname", own)}
+    penstock.post({"token": narrow, **asked}, path=path)
+    wait_until(
+        lambda: connection.execute(
+            "SELECT 1 FROM jobs WHERE parameters ->> 'operation' = 'undo'"
+            " AND state = 'done'"
+        ).fetchone()
+    )
+    (job_id,) = connection.execute(
+        "SELECT id FROM jobs WHERE parameters ->> 'operation' = 'undo'"
+    ).fetchone() or (None,)
+    assert job_id is not None
+    done = load_totals(connection, job_id)
+    assert piles == [done.reversed, done.partly, done.kept, done.cannot]
+
+
+def test_more_than_can_be_awaited_is_not_previewed(
+    settings: Settings,
+    penstock: ServedIntake,
+    wrong: str,
+    token: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(undo_previews, "MOST_PREVIEWED", 2)
+    path = f"/api/v1.1/jobs/{wrong}/undo"
+    with trying(settings):
+        told = penstock.post({"token": token, "dry_run": True}, path=path).json()
+
+    assert told["error_text"].startswith("Too many imports for a dry run")
 
 
 @pytest.fixture
@@ -418,6 +485,9 @@ def test_what_is_held_is_rejected_over_http(
     if by == "time":
         named = {"db_id": 1, "since": "2026-01-01T00:00:00Z"}
     with trying(settings):
+        document = {"token": token, **named, "dry_run": True}
+        tried = penstock.post(document, path=MANY).json()
+        assert (tried["rejected"], count_held(connection)) == (1, 1)
         done = undo_many(penstock, token, **named, reason="a test")
 
     assert done["state"] == "done"

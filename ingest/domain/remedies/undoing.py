@@ -55,6 +55,11 @@ UNDO: tuple[ErrorKind, ...] = (
         remedy="List the imports by their IDs, or undo them by their time.",
     ),
     kind(
+        "too_many_to_preview",
+        "Too many imports for a dry run",
+        remedy="Preview them with: penstock undo --dry-run, or in shorter periods.",
+    ),
+    kind(
         "invalid_period",
         "Must be after since",
         remedy="Use an until that is later than since, or omit it.",

@@ -1,7 +1,7 @@
 """The endpoint that takes back listed imports, or those that were sent in a time."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from uuid import UUID
 
@@ -11,26 +11,23 @@ from ingest.domain.counts import count
 from ingest.domain.errors import Fault, InvalidRequest, NotFound
 from ingest.domain.tokens import Scope, Token
 from ingest.doors.accept import check_right
-from ingest.doors.files.jobs.undo_jobs import make_job, read_list, read_period
+from ingest.doors.files.jobs.undo_jobs import make_job
 from ingest.doors.http.calls import Call
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.requests import authenticate
 from ingest.doors.http.undo import check_undo
-from ingest.doors.http.undo_starts import (
-    HELD_PAGE,
-    UndoStart,
-    begin_undo,
-    reject_held,
-)
+from ingest.doors.http.undo_starts import HELD_PAGE, UndoStart, answer_undo
 from ingest.store.database import Connection
 from ingest.store.held import list_databases
 from ingest.store.jobs.progress import Job
+from ingest.store.receipts.undo_pages import read_list, read_period
 from ingest.store.receipts.undo_targets import (
     Period,
     Sent,
     find_sent,
     list_held,
 )
+from ingest.wire.dry_runs import UndoPreview
 from ingest.wire.undo import (
     UndoPeriod,
     UndoRequest,
@@ -47,17 +44,17 @@ class UndoManyResource:
         self._intake = intake
 
     async def on_post(self, req: Call, resp: Response) -> None:
-        """Check who asks, reject what is held, begin, reply with the new job."""
+        """Check who asks, begin, reply with the new job."""
         await self._intake.admission.admit()
-        request, token = await authenticate(req, resp, self._intake)
+        request, token = await authenticate(req, resp, self._intake, may_be_dry=True)
         told = load_undo(request.document)
         import_ids = load_undo_list(request.document)
         if import_ids:
             start = await self._start_list(token, told, import_ids)
         else:
             wanted = load_undo_period(request.document)
-            start = await self._start_period(token, told, wanted)
-        await begin_undo(self._intake, req, resp, start)
+            start = self._start_period(token, told, wanted)
+        await answer_undo(self._intake, req, resp, start, dry_run=request.dry_run)
 
     async def _start_list(
         self, token: Token, told: UndoRequest, import_ids: Sequence[UUID]
@@ -69,8 +66,6 @@ class UndoManyResource:
         database_id = _check_listed(import_ids, listed)
         for one in listed.sent.values():
             check_undo(token, database_id, one.token_id)
-        find = partial(_find_held, import_ids=import_ids)
-        await reject_held(self._intake, find, told, token)
         ids = [one for one in import_ids if one not in listed.held]
         job = make_job(
             told,
@@ -82,10 +77,18 @@ class UndoManyResource:
         return UndoStart(
             job=replace(job, total_bytes=len(ids)),
             told=told,
+            token=token,
+            preview=UndoPreview(
+                database_id=database_id,
+                import_ids=[*import_ids],
+                reason=told.reason,
+                restore_consent=told.restore_consent,
+            ),
+            find_held=partial(_find_held, import_ids=import_ids),
             read_targets=lambda _: read_list(ids),
         )
 
-    async def _start_period(
+    def _start_period(
         self, token: Token, told: UndoRequest, wanted: UndoPeriod
     ) -> UndoStart:
         """Return the job of what was sent in a time; raise Rejected."""
@@ -120,11 +123,17 @@ class UndoManyResource:
                 until=wanted.until or job.created_at,
             )
 
-        find = partial(list_held, wanted=find_period(job), limit=HELD_PAGE)
-        await reject_held(self._intake, find, told, token)
+        period = find_period(job)
         return UndoStart(
             job=job,
             told=told,
+            token=token,
+            preview=UndoPreview(
+                **asdict(period),
+                reason=told.reason,
+                restore_consent=told.restore_consent,
+            ),
+            find_held=partial(list_held, wanted=period, limit=HELD_PAGE),
             read_targets=lambda job: read_period(find_period(job)),
         )
 

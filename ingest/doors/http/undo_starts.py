@@ -8,14 +8,15 @@ from threading import Event
 from uuid import UUID
 
 from falcon.asgi import Response
-from msgspec import Struct, structs
+from msgspec import Struct, convert, structs, to_builtins
 
 from ingest.domain.answers import NAME_TAKEN
 from ingest.domain.errors import NameTaken
 from ingest.domain.jobs import JobState
 from ingest.domain.releases import withdraw
+from ingest.domain.remedies.table import explain_fault
 from ingest.domain.tokens import Token
-from ingest.doors.files.jobs.undo_jobs import Targets, UndoRun
+from ingest.doors.files.jobs.undo_jobs import UndoRun
 from ingest.doors.http.calls import Call
 from ingest.doors.http.idempotency import HEADER, mark_replayed, parse_key
 from ingest.doors.http.intake import Intake
@@ -23,13 +24,39 @@ from ingest.doors.http.job_views import Seen, tell_state, view_job
 from ingest.doors.http.replies import reply
 from ingest.store.database import Connection
 from ingest.store.jobs.progress import Job, find_job_of_key, insert_job
-from ingest.wire.dry_runs import HeldDecision
+from ingest.store.receipts.undo_pages import Targets
+from ingest.wire.dry_runs import HeldDecision, UndoPreview, UndoPreviewed
 from ingest.wire.profile_schemas import ProfileSchemas
-from ingest.wire.reply_types import ACCEPTED_TEXT
+from ingest.wire.reply_types import (
+    ACCEPTED_TEXT,
+    KeptView,
+    NotReversedView,
+    UndoPreviewReply,
+)
 from ingest.wire.undo import UndoRequest
 
 #: Held imports that are rejected at once.
 HELD_PAGE = 200
+
+
+def _view(previewed: UndoPreviewed) -> UndoPreviewReply:
+    return UndoPreviewReply(
+        reversed=previewed.reversed,
+        partly=previewed.partly,
+        kept=previewed.kept,
+        cannot=previewed.cannot,
+        rejected=previewed.rejected,
+        profiles=previewed.profiles,
+        not_reversed=[
+            NotReversedView(
+                undoes=one.undoes,
+                profile_id=one.profile_id,
+                kept=convert(to_builtins(one.kept), list[KeptView]),
+                cannot=[explain_fault(fault) for fault in one.cannot],
+            )
+            for one in previewed.not_reversed
+        ],
+    )
 
 
 class UndoStart(Struct, frozen=True, kw_only=True):
@@ -37,18 +64,28 @@ class UndoStart(Struct, frozen=True, kw_only=True):
 
     job: Job
     told: UndoRequest
+    token: Token
+    #: What its caller may see of it before.
+    preview: UndoPreview
+    #: Finds some of those that are held.
+    find_held: Callable[[Connection], list[UUID]]
     #: Returns what reads its targets, given the job that there is.
     read_targets: Callable[[Job], Targets]
 
 
-async def begin_undo(
-    intake: Intake, req: Call, resp: Response, start: UndoStart
+async def answer_undo(
+    intake: Intake, req: Call, resp: Response, start: UndoStart, *, dry_run: bool
 ) -> None:
     """Begin the job, which goes on without its caller, and reply with it.
 
     With that of an earlier request of the same key, if there is one; it is resumed if
-    it was interrupted. Raises NameTaken for another request's key.
+    it was interrupted. Raises NameTaken for another request's key. Of a `dry_run`,
+    reply with what it would do.
     """
+    if dry_run:
+        reply(req, resp, 200, _view(await intake.dry_runs.preview_undo(start.preview)))
+        return
+    await _reject_held(intake, start)
     job = await _begin(intake, req, resp, start)
     resp.set_header("Location", f"/api/v1.1/jobs/{job.id}")
     view = view_job(Seen(job=job, counts=job.counts), datetime.now(UTC))
@@ -91,13 +128,8 @@ async def _find_earlier(intake: Intake, resp: Response, job: Job) -> Job:
     return found
 
 
-async def reject_held(
-    intake: Intake,
-    find: Callable[[Connection], list[UUID]],
-    told: UndoRequest,
-    token: Token,
-) -> None:
+async def _reject_held(intake: Intake, start: UndoStart) -> None:
     """Reject what is held, page by page: nothing of it is applied (U11)."""
-    decision = withdraw(told.reason, by=token.title)
-    while held := await intake.readers.read(find):
+    decision = withdraw(start.told.reason, by=start.token.title)
+    while held := await intake.readers.read(start.find_held):
         await intake.dry_runs.decide(HeldDecision(import_ids=held, decision=decision))

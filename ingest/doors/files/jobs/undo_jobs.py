@@ -18,57 +18,13 @@ from ingest.doors.files.jobs.row_validation import DOOR, RowResult
 from ingest.doors.files.jobs.runner import Run, run_job
 from ingest.doors.files.rows import FileForm, FileRow
 from ingest.settings import Settings
-from ingest.store.database import Connection, connect
+from ingest.store.database import connect
 from ingest.store.jobs.progress import Job, JobProgress
-from ingest.store.receipts.undo_targets import (
-    Period,
-    find_listed,
-    list_of_job,
-    list_of_period,
-)
+from ingest.store.receipts.undo_pages import Targets
 from ingest.wire.envelopes import Envelope
 from ingest.wire.fingerprints import make_fingerprint
 from ingest.wire.profile_schemas import ProfileSchemas
 from ingest.wire.undo import UndoRequest, UndoTarget, make_undo
-
-#: Targets read from Postgres at once.
-_PAGE = 1000
-
-#: Reads targets, the latest first, over a connection.
-Targets = Callable[[Connection], Iterator[UndoTarget]]
-
-
-def read_job(job_id: UUID) -> Targets:
-    """Return what reads the targets of a job."""
-
-    def read(connection: Connection) -> Iterator[UndoTarget]:
-        before: UUID | None = None
-        while page := list_of_job(connection, job_id, before, _PAGE):
-            yield from page
-            before = page[-1].import_id
-
-    return read
-
-
-def read_period(wanted: Period) -> Targets:
-    """Return what reads the targets of a time."""
-
-    def read(connection: Connection) -> Iterator[UndoTarget]:
-        before: tuple[datetime, UUID] | None = None
-        while page := list_of_period(connection, wanted, before, _PAGE):
-            yield from (target for _, target in page)
-            before = page[-1][0], page[-1][1].import_id
-
-    return read
-
-
-def read_list(import_ids: Sequence[UUID]) -> Targets:
-    """Return what reads the targets of a list."""
-
-    def read(connection: Connection) -> Iterator[UndoTarget]:
-        yield from find_listed(connection, import_ids)
-
-    return read
 
 
 class UndoRows:

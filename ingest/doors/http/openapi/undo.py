@@ -5,7 +5,12 @@ from ingest.doors.http.openapi.answers import refer
 from ingest.doors.http.openapi.responses import describe_operation
 from ingest.doors.http.openapi.schemas import ID, JsonSchema, describe_parameter
 from ingest.wire.promises import DRY_RUN
-from ingest.wire.reply_types import AcceptedReply, ErrorReply, UndoReply
+from ingest.wire.reply_types import (
+    AcceptedReply,
+    ErrorReply,
+    UndoPreviewReply,
+    UndoReply,
+)
 from ingest.wire.undo import MAX_LISTED, MAX_REASON
 
 
@@ -22,6 +27,11 @@ def describe_undo() -> JsonSchema:
             "description": "Also restore statuses that allow more; needs `reason`",
         },
     }
+
+
+#: What is not begun.
+_PREVIEW = refer(UndoPreviewReply, ErrorReply)
+_PREVIEWED = "Result of a dry run, or application error"
 
 
 def build_undo_many() -> JsonSchema:
@@ -54,7 +64,8 @@ def build_undo_many() -> JsonSchema:
     body: JsonSchema = {
         "type": "object",
         "properties": {
-            name: describe_parameter(name) for name in ("token", "format", "db_id")
+            name: describe_parameter(name)
+            for name in ("token", "format", "db_id", DRY_RUN)
         }
         | own
         | describe_undo(),
@@ -72,15 +83,13 @@ def build_undo_many() -> JsonSchema:
         "tags": ["Receipts"],
         "summary": "Undo listed imports, or those of a period",
         "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in names],
-        **describe_operation(
-            body, example, refer(ErrorReply), refer(JobReply), "Application error"
-        ),
+        **describe_operation(body, example, _PREVIEW, refer(JobReply), _PREVIEWED),
     }
 
 
 def build_undo(place: JsonSchema, *, of_job: bool) -> JsonSchema:
     """Describe the undo of one import, or of all of a job."""
-    names = ("token", "format", "sync", DRY_RUN)[: 2 if of_job else None]
+    names = ("token", "format", DRY_RUN, *(() if of_job else ("sync",)))
     body: JsonSchema = {
         "type": "object",
         "properties": {name: describe_parameter(name) for name in names}
@@ -90,10 +99,10 @@ def build_undo(place: JsonSchema, *, of_job: bool) -> JsonSchema:
     preview = {} if of_job else {"dry_run": True}
     parameters = ("Format", *(() if of_job else ("Prefer",)), "Idempotency-Key")
     accepted = refer(JobReply if of_job else AcceptedReply)
-    done = refer(ErrorReply) if of_job else refer(UndoReply, ErrorReply)
+    done = refer(UndoPreviewReply if of_job else UndoReply, ErrorReply)
     example: JsonSchema = {**preview, "reason": "wrong file"}
     described = (
-        describe_operation(body, example, done, accepted, "Application error")
+        describe_operation(body, example, done, accepted, _PREVIEWED)
         if of_job
         else describe_operation(body, example, done, accepted)
     )
