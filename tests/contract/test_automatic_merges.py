@@ -87,6 +87,30 @@ def test_the_profiles_that_match_become_one(
     assert found["data"]["id"] == first
 
 
+@pytest.mark.fact("M.5-times", "M.8-merges")
+def test_its_receipt_names_the_statuses_that_it_did_not_raise_and_it_is_listed(
+    penstock: ServedIntake, token: str
+) -> None:
+    mail = {"resource_id": 1, "channel": "email", "email": ANN}
+    first = penstock.add(token, subscriptions=[{**mail, "status": "unsubscribed"}])
+    second = penstock.add(
+        token, email=ANN, subscriptions=[{**mail, "status": "subscribed"}]
+    )
+    answer = send(penstock, token, data={"points": 1})
+
+    assert "kept" not in answer
+    receipt = penstock.get(f"/api/v1.1/imports/{answer['import_id']}?token={token}")
+    (kept,) = receipt.json()["kept"]
+    assert (kept["reason"], kept["stored"]) == ("consent", "unsubscribed")
+    asked = {"token": token, "db_id": 1, "email": ANN}
+    (line,) = penstock.post(asked, path="/api/v1.1/profiles/merges").json()["data"]
+    assert [line[name] for name in ("merge_id", "profile_id", "profiles")] == [
+        *(answer["import_id"], first, [second])
+    ]
+    assert line["operation"] == "import"
+    assert line["by"].startswith("token 1 (")
+
+
 @pytest.mark.fact("A.7-undo")
 @pytest.mark.parametrize("path", ["imports/{}/undo", "profiles/unmerge"])
 def test_the_undo_parts_them_and_takes_the_import_back(

@@ -274,7 +274,7 @@ OWN_RANKS = derive(
         times=True,
         sources={"crm": 20, "web": 10, "file": 5},
         field_sources={
-            **{name: {"web": 30} for name in ("email", "phones", "points")},
+            **{name: {"web": 30} for name in ("email", "phones", "points", "tier")},
             "extra": {"crm": 0},
         },
     ),
@@ -513,8 +513,10 @@ COUNTS = st.sampled_from(
 Sent = tuple[int, Mapping[str, Any], int | None, bool | None]
 
 
-def send_all(sent: Sequence[Sent]) -> tuple[World, list[Outcome]]:
-    world = World()
+def send_all(
+    sent: Sequence[Sent], catalog: Catalog = CATALOG
+) -> tuple[World, list[Outcome]]:
+    world = World(catalog)
     outcomes = []
     for hours, data, token_id, joins in sent:
         segments = {} if joins is None else {
@@ -537,13 +539,16 @@ def dated(data: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Sent]]:
     return st.lists(one, min_size=1, max_size=8, unique_by=lambda one: one[0])
 
 
-@pytest.mark.fact("T.5-shuffled")
-@given(st.data())
-def test_the_order_of_arrival_makes_no_difference(data: st.DataObject) -> None:
+@pytest.mark.fact("T.5-shuffled", "T.4-fields")
+@given(st.data(), st.sampled_from([CATALOG, OWN_RANKS]))
+def test_the_order_of_arrival_makes_no_difference(
+    data: st.DataObject, catalog: Catalog
+) -> None:
     sent = data.draw(dated(SCALARS))
     shuffled = data.draw(st.permutations(sent))
 
-    assert send_all(sent)[0].show() == send_all(shuffled)[0].show()
+    one, other = send_all(sent, catalog)[0], send_all(shuffled, catalog)[0]
+    assert one.show() == other.show()
 
 
 @pytest.mark.fact("T.7-counters")
