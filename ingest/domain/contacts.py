@@ -9,15 +9,15 @@ from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES
 from ingest.domain.errors import InvalidValue
 from ingest.domain.invisible import reveal
 from ingest.domain.memos import remembered
-from ingest.domain.phones import parse_international, parse_regional
+from ingest.domain.phones import is_e164, parse_international, parse_regional
 
 #: The longest address SMTP can carry.
 _MAX_EMAIL_LENGTH = 254
 #: Nothing in the local part that the library would refuse or change, and a domain of
 #: which one letter is one byte.
 _PLAIN_EMAIL = re.compile(
-    r"(?=[^@]{1,64}@)([A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@((?!.*xn--)[A-Za-z0-9.-]+)",
-    re.IGNORECASE,
+    r"(?=[^@]{1,64}@)([A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)"
+    r"@((?!.*[Xx][Nn]--)[A-Za-z0-9.-]+)"
 )
 
 
@@ -94,6 +94,8 @@ def phone_key(phone: str) -> str:
     So +44 (0)20 7946 0018 and +44 20 7946 0018 are one phone. A number of no known
     country is compared as it is.
     """
+    if is_e164(phone):
+        return phone
     try:
         number = phonenumbers.parse(phone)
     except phonenumbers.NumberParseException:

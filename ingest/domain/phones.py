@@ -1,6 +1,7 @@
 """Phones as people, spreadsheets and links write them, to `+digits` (contract 16.8)."""
 
 import re
+from functools import cache
 
 import phonenumbers
 
@@ -156,6 +157,37 @@ _SURE = frozenset(
     for start in range(10, 100)
     if {start, start // 10} & phonenumbers.COUNTRY_CODE_TO_REGION_CODE.keys()
 )
+
+
+@cache
+def _find_trunk_prefix(code: str) -> re.Pattern[str] | None:
+    """Return what may stand before a number inside a country; None for nothing."""
+    number = int(code)
+    region = phonenumbers.region_code_for_country_code(number)
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(
+        number, region
+    )
+    prefix = metadata.national_prefix_for_parsing if metadata else None
+    return re.compile(prefix) if prefix else None
+
+
+#: The codes of countries, of which none begins another.
+_CODES = frozenset(map(str, phonenumbers.COUNTRY_CODE_TO_REGION_CODE))
+
+
+def is_e164(phone: str) -> bool:
+    """Tell, in a twentieth of the time, whether the library leaves `phone` as it is.
+
+    It drops a prefix that is dialled inside the country, and nothing else of `+digits`.
+    If it says no, that may be so all the same.
+    """
+    if not _STORED.fullmatch(phone):
+        return False
+    for end in (2, 3, 4):
+        if (code := phone[1:end]) in _CODES:
+            prefix = _find_trunk_prefix(code)
+            return prefix is None or prefix.match(phone[end:]) is None
+    return False
 
 
 def is_sure(raw: object) -> bool:

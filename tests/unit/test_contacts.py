@@ -1,5 +1,6 @@
 """Emails and phones: contract 3.4, 4.5 and 14, points 25 and 28."""
 
+import phonenumbers
 import pytest
 from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
@@ -12,7 +13,7 @@ from ingest.domain.contacts import (
     phone_key,
 )
 from ingest.domain.errors import InvalidValue
-from ingest.domain.phones import find_doubt
+from ingest.domain.phones import find_doubt, is_e164
 
 
 @pytest.mark.fact("14.25-email")
@@ -27,6 +28,7 @@ from ingest.domain.phones import find_doubt
         pytest.param("имя@пример.рф", "имя@пример.рф", id="internationalised"),
         pytest.param("a@xn--e1afmkfd.xn--p1ai", "a@пример.рф", id="punycode"),
         pytest.param("a" * 248 + "@b.com", "a" * 248 + "@b.com", id="longest"),
+        pytest.param("\u212aim@example.com", "Kim@example.com", id="sign of kelvins"),
     ],
 )
 def test_email_is_canonical(raw: str, expected: str) -> None:
@@ -339,6 +341,40 @@ def test_the_key_of_a_phone_is_its_own_key(digits: str) -> None:
     key = phone_key(normalize_phone(digits))
 
     assert phone_key(key) == key
+
+
+@given(
+    st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)),
+    st.sampled_from(["", "0", "00", "1", "15", "8", "9"]),
+    st.from_regex(r"[0-9]{1,11}", fullmatch=True),
+)
+def test_what_is_taken_for_e164_is_what_the_library_makes_of_it(
+    code: int, start: str, digits: str
+) -> None:
+    phone = f"+{code}{start}{digits}"
+    try:
+        number = phonenumbers.parse(phone)
+    except phonenumbers.NumberParseException:
+        key = phone
+    else:
+        form = phonenumbers.PhoneNumberFormat.E164
+        key = phonenumbers.format_number(number, form)
+
+    assert not is_e164(phone) or key == phone
+
+
+@pytest.mark.parametrize(
+    ("phone", "is_known"),
+    [
+        pytest.param("+79000000000", True, id="nothing that is dialled inside"),
+        pytest.param("+79990000000000", True, id="too long for its country"),
+        pytest.param("+390612345678", True, id="a zero that belongs to it"),
+        pytest.param("+4402079460018", False, id="a trunk zero"),
+        pytest.param("+999123456789", False, id="no known country"),
+    ],
+)
+def test_nearly_all_phones_are_e164_at_first_sight(phone: str, is_known: bool) -> None:
+    assert is_e164(phone) is is_known
 
 
 LETTERS = "abcXYZ019._+-"
