@@ -18,7 +18,7 @@ from ingest.store.suppressions.entries import (
     find_entries,
     insert_entries,
 )
-from ingest.store.suppressions.key import check_key, find_hasher, keep_key
+from ingest.store.suppressions.key import ask_key, find_hasher, keep_key
 from ingest.store.suppressions.work import SuppressionWork, insert_work
 
 #: Where an entry comes from that a status has made (L5).
@@ -68,9 +68,11 @@ def load_suppression(
     if rules is None:
         return None
     hasher = find_hasher()
-    check_key(connection, hasher)
+    # Both are sent before either is read: in pipeline mode, one round trip.
+    check = ask_key(connection, hasher)
     listed = ListedContacts(connection, hasher)
     listed.load(set(_list_entries(workspace, batch)))
+    check()
     return SuppressionCheck(rules, listed)
 
 

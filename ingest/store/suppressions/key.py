@@ -1,5 +1,7 @@
 """The key of the hashes: the one that all of them were made with."""
 
+from collections.abc import Callable
+
 from ingest.domain.contact_hashes import KEY_LABEL, ContactHasher
 from ingest.domain.errors import PenstockError
 from ingest.domain.secrets import derive_key
@@ -37,11 +39,22 @@ def check_key(connection: Connection, hasher: ContactHasher) -> None:
 
     With that they would find nobody, and everybody could be written to.
     """
-    row = connection.execute("SELECT fingerprint FROM suppression_key").fetchone()
-    if row is not None and row[0] != hasher.fingerprint:
-        raise NoSuppressionKey(
-            "PENSTOCK_SECRET is not the one that the suppression lists were made with"
-        )
+    ask_key(connection, hasher)()
+
+
+def ask_key(connection: Connection, hasher: ContactHasher) -> Callable[[], None]:
+    """Do as `check_key`, but send the question only: what is returned checks it."""
+    asked = connection.execute("SELECT fingerprint FROM suppression_key")
+
+    def check() -> None:
+        row = asked.fetchone()
+        if row is not None and row[0] != hasher.fingerprint:
+            raise NoSuppressionKey(
+                "PENSTOCK_SECRET is not the one that the suppression lists were made"
+                " with"
+            )
+
+    return check
 
 
 def keep_key(connection: Connection, hasher: ContactHasher) -> None:
