@@ -57,6 +57,8 @@ class _Node(NamedTuple):
     holds: _Holds
     #: None where time alone changes nothing.
     judge: _Judge | None = None
+    #: Of one that holds where some field has one of some texts: which, of which.
+    texts: Sequence[tuple[str, frozenset[str]]] = ()
 
 
 class CompiledCondition(Struct, frozen=True, kw_only=True):
@@ -67,13 +69,18 @@ class CompiledCondition(Struct, frozen=True, kw_only=True):
     holds: Callable[[Profile, Set[int], Instant], bool]
     #: The same, and until when.
     judge: Callable[[Profile, Set[int], Instant], Verdict]
+    #: If it is no more than that some field has one of some texts: which, of which.
+    texts: Sequence[tuple[str, frozenset[str]]] = ()
 
 
 def compile_condition(condition: Condition, zone: str) -> CompiledCondition:
     """Compile a condition of a database whose days are those of `zone`."""
     node = _compile(condition, zone)
     return CompiledCondition(
-        dependencies=reads(condition), holds=node.holds, judge=_judge_of(node)
+        dependencies=reads(condition),
+        holds=node.holds,
+        judge=_judge_of(node),
+        texts=node.texts,
     )
 
 
@@ -118,16 +125,27 @@ def _compile_all(nodes: Sequence[_Node]) -> _Node:
     if all(node.judge is None for node in nodes):
         return _Node(holds)
     # Those that time does not change come first: one that is false decides.
-    nodes = sorted(nodes, key=lambda node: node.judge is not None)
-    return _Node(holds, partial(_judge_all, [_judge_of(node) for node in nodes]))
+    settled = [node.holds for node in nodes if node.judge is None]
+    timed = [node.judge for node in nodes if node.judge is not None]
+    return _Node(holds, partial(_judge_all, settled, timed))
 
 
 def _judge_all(
-    parts: Iterable[_Judge], subject: Any, segments: Set[int], now: Instant
+    settled: Iterable[_Holds],
+    timed: Iterable[_Judge],
+    subject: Any,
+    segments: Set[int],
+    now: Instant,
 ) -> Verdict:
-    """Judge whether all hold: while one is false it is false, whatever the others."""
+    """Judge whether all hold: while one is false it is false, whatever the others.
+
+    Time alone changes nothing of those that are `settled`.
+    """
+    for holds in settled:
+        if not holds(subject, segments, now):
+            return False, NEVER
     until, false_until = NEVER, 0
-    for part in parts:
+    for part in timed:
         truth, moment = part(subject, segments, now)
         if truth:
             until = min(until, moment)
@@ -141,6 +159,8 @@ def _judge_all(
 def _compile_any(nodes: Sequence[_Node]) -> _Node:
     if len(nodes) == 1:
         return nodes[0]
+    if all(node.texts for node in nodes):
+        return _match_texts([pair for node in nodes for pair in node.texts])
     parts = [node.holds for node in nodes]
 
     def holds(subject: Any, segments: Set[int], now: Instant) -> bool:
@@ -153,8 +173,25 @@ def _compile_any(nodes: Sequence[_Node]) -> _Node:
     return _Node(holds, _negate(_compile_all(list(map(_negate, nodes)))).judge)
 
 
+def _match_texts(pairs: Sequence[tuple[str, frozenset[str]]]) -> _Node:
+    """Compile that a field has one of some texts, of any of `pairs`.
+
+    So most filters are, and a new profile is compared with all of them.
+    """
+
+    def holds(profile: Profile, _: Set[int], __: Instant) -> bool:
+        fields = profile.fields
+        for name, texts in pairs:
+            value = fields.get(name)
+            if type(value) is str and value in texts:
+                return True
+        return False
+
+    return _Node(holds, None, pairs)
+
+
 def _negate(node: _Node) -> _Node:
-    holds, judge = node
+    holds, judge = node.holds, node.judge
 
     def negated(subject: Any, segments: Set[int], now: Instant) -> bool:
         return not holds(subject, segments, now)
@@ -223,7 +260,10 @@ def _compile_field(
     test: FieldTest, zone: str, getters: Mapping[str, _Getter], attribute: str
 ) -> _Node:
     get = getters.get(test.name)
-    if get is None:
+    if get is None and attribute == "fields" and (texts := _find_texts(test)):
+        return _match_texts([(test.name, texts)])
+    # By the shortest way: a new profile is compared with all segments.
+    if get is None and (test.path or attribute != "fields"):
         get = partial(_get, attribute, test.name, test.path)
     return _compile_all([
         _compile_test(operator, literal, test.name, get, zone)
@@ -231,18 +271,33 @@ def _compile_field(
     ])  # fmt: skip
 
 
+def _find_texts(test: FieldTest) -> frozenset[str] | None:
+    """Return the texts one of which a field is to have, if that is all that is told."""
+    if test.path or len(test.tests) != 1:
+        return None
+    operator, literal = test.tests[0]
+    listed = literal if isinstance(literal, tuple) else (literal,)
+    texts = frozenset(one for one in listed if isinstance(one, str))
+    is_plain = operator in (Operator.EQ, Operator.IN) and len(texts) == len({*listed})
+    return texts if is_plain else None
+
+
 def _compile_test(
-    operator: Operator, literal: Any, name: str, get: _Getter, zone: str
+    operator: Operator, literal: Any, name: str, get: _Getter | None, zone: str
 ) -> _Node:
+    """Compile a test of what `get` gets; None: of the profile's field `name`."""
     if operator in RELATIVE:
         judge_moment = _make_judge(operator, literal, zone)
 
         def judge(subject: Any, _: Set[int], now: Instant) -> Verdict:
-            moment = _to_moment(get(subject))
+            value = subject.fields.get(name) if get is None else get(subject)
+            moment = _to_moment(value)
             return (False, NEVER) if moment is None else judge_moment(moment, now)
 
         return _Node(lambda *seen: judge(*seen)[0], judge)
     compare = _make_comparison(operator, _LITERALS.get(name, _same)(literal))
+    if get is None:
+        return _Node(lambda profile, _, __: compare(profile.fields.get(name)))
     return _Node(lambda subject, _, __: compare(get(subject)))
 
 
@@ -319,11 +374,13 @@ _EXACT = 2.0**53
 def _key(value: object) -> object:
     """Return what equal scalars share (S5): true is not 1, and 1 is 1.0."""
     match value:
+        case str():
+            return value
         case bool():
             return (value,)
         case float() if not -_EXACT < value < _EXACT:
             return Decimal(repr(value))
-        case int() | float() | str():
+        case int() | float():
             return value
         case _:
             return None
@@ -331,7 +388,7 @@ def _key(value: object) -> object:
 
 def _is_present(value: object) -> bool:
     """Tell whether a value exists (S4)."""
-    return value is not None and value not in ([], {})
+    return value is not None and (bool(value) or not isinstance(value, list | dict))
 
 
 def _make_comparison(operator: Operator, literal: Any) -> Callable[[object], bool]:

@@ -5,6 +5,7 @@ A moment is an int here: a year may be added to the last that a datetime can be.
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -36,6 +37,8 @@ STORED_DATE = re.compile(
     r"|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
     r"-02-29T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?Z"
 )
+#: The characters of the longest.
+_DATE_LENGTH = len("1990-02-22T21:00:00.123456Z")
 
 
 class Duration(Struct, frozen=True, kw_only=True):
@@ -86,9 +89,17 @@ def to_datetime(microseconds: int) -> datetime | None:
 
 def read_stored_date(value: object) -> int | None:
     """Return a stored date as microseconds; None for what is none."""
-    if not isinstance(value, str) or STORED_DATE.fullmatch(value) is None:
+    if not isinstance(value, str) or len(value) > _DATE_LENGTH:
         return None
-    return to_microseconds(datetime.fromisoformat(value).astimezone(UTC))
+    return _read_date(value)
+
+
+# People share birthdays.
+@lru_cache(maxsize=32_768)
+def _read_date(text: str) -> int | None:
+    if STORED_DATE.fullmatch(text) is None:
+        return None
+    return to_microseconds(datetime.fromisoformat(text).astimezone(UTC))
 
 
 def shift(moment: int, duration: Duration, direction: int = 1) -> int:

@@ -113,6 +113,48 @@ def test_a_new_profile_is_in_those_that_nothing_is_needed_for() -> None:
     assert made.due == {13: Instant(NOW.at + timedelta(days=1)).microseconds}
 
 
+@pytest.mark.parametrize(
+    ("was", "becomes", "segments"),
+    [
+        pytest.param(None, {"f_unicode": "a"}, {11, 12}, id="one text of several"),
+        pytest.param(None, {"f_int": 1}, set(), id="another field"),
+        pytest.param({"f_unicode": "a"}, {"f_unicode": "b"}, {12, 14}, id="another"),
+        pytest.param({"f_unicode": "a"}, {"f_unicode": "c"}, {13}, id="it or a number"),
+        pytest.param({"f_unicode": "b"}, {}, set(), id="none any more"),
+        pytest.param({}, {"f_unicode": ["a"]}, set(), id="no text"),
+        pytest.param({"f_unicode": "b"}, {"f_unicode": "b"}, {12, 14}, id="as it was"),
+    ],
+)
+def test_segments_of_texts_are_found_as_others_are(
+    was: Mapping[str, Any] | None, becomes: Mapping[str, Any], segments: set[int]
+) -> None:
+    dynamic = make_segments(
+        {
+            11: {"field": "f_unicode", "eq": "a"},
+            12: {
+                "any": [
+                    {"field": "f_unicode", "in": ["a", "b"]},
+                    {"field": "f_unicode", "eq": "b"},
+                ]
+            },
+            13: {
+                "any": [{"field": "f_unicode", "eq": "c"}, {"field": "f_int", "eq": 7}]
+            },
+            # Which is one of those of texts only.
+            14: {"all": [{"segment": 12}, {"not": {"field": "f_unicode", "eq": "a"}}]},
+        }
+    )
+    before = None
+    if was is not None:
+        before = dynamic.follow(None, put(fields=was), list(was), NOW).after
+    after = put(fields=becomes, segments=before.segments if before else frozenset())
+
+    followed = dynamic.follow(before, after, ["f_unicode", "f_int"], NOW)
+
+    assert followed.after.segments == segments
+    assert dynamic.evaluate_all(after, NOW) == segments
+
+
 def test_what_an_import_says_of_dynamic_segments_does_not_count() -> None:
     dynamic = make_segments({12: {"field": "f_int", "ge": 100}, 13: {"segment": 1}})
     before = put(segments=frozenset({2, 12}), fields={"f_int": 100})

@@ -1,10 +1,10 @@
-"""Membership of static segments: loaded and changed by the batch."""
+"""Membership of segments: loaded and changed by the batch."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from ingest.store.database import Connection
-from ingest.store.rows import Id, execute_rows
+from ingest.store.rows import Id, dump_array
 
 
 def load_segments(
@@ -29,43 +29,46 @@ def load_segments(
 
 
 def add_members(
-    connection: Connection, members: Iterable[tuple[Id, int]], now: datetime
+    connection: Connection, members: Sequence[tuple[Id, int]], now: datetime
 ) -> None:
     """Put profiles into segments."""
-    execute_rows(
-        connection,
+    if not members:
+        return
+    connection.execute(
         """
         INSERT INTO segment_members (database_id, profile_id, segment_id, added_at)
         SELECT database_id, profile_id, segment_id, %(now)s
-          FROM jsonb_to_recordset(%(rows)s::jsonb)
-               AS fresh (database_id integer, profile_id text, segment_id integer)
+          FROM unnest(%(databases)s::integer[], %(profiles)s::text[],
+                      %(segments)s::integer[])
+               AS fresh (database_id, profile_id, segment_id)
             ON CONFLICT DO NOTHING
         """,
-        list(_member_rows(members)),
-        now,
+        dump_members(members) | {"now": now},
     )
 
 
-def remove_members(connection: Connection, members: Iterable[tuple[Id, int]]) -> None:
+def remove_members(connection: Connection, members: Sequence[tuple[Id, int]]) -> None:
     """Take profiles out of segments."""
-    execute_rows(
-        connection,
+    if not members:
+        return
+    connection.execute(
         """
         DELETE FROM segment_members
-         USING jsonb_to_recordset(%(rows)s::jsonb)
-               AS gone (database_id integer, profile_id text, segment_id integer)
+         USING unnest(%(databases)s::integer[], %(profiles)s::text[],
+                      %(segments)s::integer[])
+               AS gone (database_id, profile_id, segment_id)
          WHERE segment_members.database_id = gone.database_id
            AND segment_members.profile_id = gone.profile_id
            AND segment_members.segment_id = gone.segment_id
         """,
-        list(_member_rows(members)),
+        dump_members(members),
     )
 
 
-def _member_rows(members: Iterable[tuple[Id, int]]) -> Iterator[dict[str, object]]:
-    for (database_id, profile_id), segment_id in members:
-        yield {
-            "database_id": database_id,
-            "profile_id": profile_id,
-            "segment_id": segment_id,
-        }
+def dump_members(members: Sequence[tuple[Id, int]]) -> dict[str, object]:
+    """Return parameters for profiles, each with a segment."""
+    return {
+        "databases": dump_array([owner[0] for owner, _ in members]),
+        "profiles": dump_array([owner[1] for owner, _ in members]),
+        "segments": dump_array([segment_id for _, segment_id in members]),
+    }

@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from ingest.domain.intervals import NEVER, to_datetime
 from ingest.store.database import Connection
-from ingest.store.rows import Id, dump_array, execute_rows
+from ingest.store.profiles.segments import dump_members
+from ingest.store.rows import Id, dump_array
 
 #: A profile, a segment, and the moment in microseconds; NEVER for none.
 DueMove = tuple[Id, int, int]
@@ -15,48 +16,51 @@ DueMove = tuple[Id, int, int]
 
 def save_due(connection: Connection, moves: Iterable[DueMove]) -> None:
     """Write when time may next move profiles, whose rows the caller has locked."""
-    rows = [
-        {
-            "database_id": database_id,
-            "profile_id": profile_id,
-            "segment_id": segment_id,
-            "due_at": None if moment >= NEVER else to_datetime(moment),
-        }
-        for (database_id, profile_id), segment_id, moment in moves
-    ]
-    execute_rows(
-        connection,
-        """
-        -- One that is as it was is left alone: a conflict locks its row, which is a
-        -- write. Not by NOT EXISTS, which would search by the index of times.
-        INSERT INTO segment_due (database_id, profile_id, segment_id, due_at)
-        SELECT database_id, profile_id, segment_id, due_at
-          FROM jsonb_to_recordset(%(rows)s::jsonb)
-               AS moved (database_id integer, profile_id text, segment_id integer,
-                         due_at timestamptz)
-         WHERE due_at IS DISTINCT FROM (
-               SELECT noted.due_at
-                 FROM segment_due AS noted
-                WHERE noted.database_id = moved.database_id
-                  AND noted.profile_id = moved.profile_id
-                  AND noted.segment_id = moved.segment_id)
-            ON CONFLICT (database_id, profile_id, segment_id) DO UPDATE
-           SET due_at = excluded.due_at
-        """,
-        [row for row in rows if row["due_at"] is not None],
-    )
-    execute_rows(
-        connection,
-        """
-        DELETE FROM segment_due
-         USING jsonb_to_recordset(%(rows)s::jsonb)
-               AS settled (database_id integer, profile_id text, segment_id integer)
-         WHERE segment_due.database_id = settled.database_id
-           AND segment_due.profile_id = settled.profile_id
-           AND segment_due.segment_id = settled.segment_id
-        """,
-        [row for row in rows if row["due_at"] is None],
-    )
+    due: list[tuple[Id, int, datetime]] = []
+    settled: list[tuple[Id, int]] = []
+    for owner, segment_id, moment in moves:
+        due_at = None if moment >= NEVER else to_datetime(moment)
+        if due_at is None:
+            settled.append((owner, segment_id))
+        else:
+            due.append((owner, segment_id, due_at))
+    if due:
+        connection.execute(
+            """
+            -- One that is as it was is left alone: a conflict locks its row, which is a
+            -- write. Not by NOT EXISTS, which would search by the index of times.
+            INSERT INTO segment_due (database_id, profile_id, segment_id, due_at)
+            SELECT database_id, profile_id, segment_id, due_at
+              FROM unnest(%(databases)s::integer[], %(profiles)s::text[],
+                          %(segments)s::integer[], %(moments)s::timestamptz[])
+                   AS moved (database_id, profile_id, segment_id, due_at)
+             WHERE due_at IS DISTINCT FROM (
+                   SELECT noted.due_at
+                     FROM segment_due AS noted
+                    WHERE noted.database_id = moved.database_id
+                      AND noted.profile_id = moved.profile_id
+                      AND noted.segment_id = moved.segment_id)
+                ON CONFLICT (database_id, profile_id, segment_id) DO UPDATE
+               SET due_at = excluded.due_at
+            """,
+            {
+                **dump_members([one[:2] for one in due]),
+                "moments": dump_array([due_at for _, _, due_at in due]),
+            },
+        )
+    if settled:
+        connection.execute(
+            """
+            DELETE FROM segment_due
+             USING unnest(%(databases)s::integer[], %(profiles)s::text[],
+                          %(segments)s::integer[])
+                   AS settled (database_id, profile_id, segment_id)
+             WHERE segment_due.database_id = settled.database_id
+               AND segment_due.profile_id = settled.profile_id
+               AND segment_due.segment_id = settled.segment_id
+            """,
+            dump_members(settled),
+        )
 
 
 def delete_due(connection: Connection, ids: Sequence[Id]) -> None:
