@@ -5,7 +5,7 @@ number of statements.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from ingest.domain.batches import AppliedImport, Past, Prepared, apply_import
 from ingest.domain.deferrals import Deferred, Queued
 from ingest.domain.entry_ids import entry_order, entry_time
 from ingest.domain.errors import Fault
-from ingest.domain.identities import new_profile_id
+from ingest.domain.identities import new_profile_ids
 from ingest.domain.imports import Import, Outcome, State
 from ingest.domain.ranks import Rank
 from ingest.domain.releases import name_case
@@ -85,7 +85,8 @@ class AppliedBatch(Struct, frozen=True, kw_only=True):
     taken: int
     #: How many locks that took.
     keys: int = 0
-    #: One for each import that this batch was the first to apply.
+    #: The imports that this batch was the first to apply, and the outcome of each.
+    imports: list[Import] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     #: One for each import whose receipt was there already.
     repeated: list[Answer] = field(default_factory=list)
@@ -93,6 +94,10 @@ class AppliedBatch(Struct, frozen=True, kw_only=True):
     events: int = 0
     #: How many deliveries an undo took back before they were attempted.
     withdrawn: int = 0
+
+    def list_applied(self) -> Iterator[tuple[Import, Outcome]]:
+        """Return each import that it was the first to apply, with its outcome."""
+        return zip(self.imports, self.outcomes, strict=True)
 
 
 #: Looks at what was loaded, before anything of it is changed, and raises Deferred where
@@ -138,6 +143,7 @@ def apply_batch(
     return AppliedBatch(
         taken=first.taken + second.taken,
         keys=first.keys + second.keys,
+        imports=first.imports + second.imports,
         outcomes=first.outcomes + second.outcomes,
         repeated=first.repeated + second.repeated,
         events=first.events + second.events,
@@ -196,7 +202,12 @@ def apply_whole(
     stages.end("load")
     undos.load(prepared)
     general = _load_past(connection, workspace, prepared)
-    steps = [_apply_one(workspace, one, undos, general, started_at) for one in prepared]
+    steps = [
+        _apply_one(workspace, one, new_id, undos, general)
+        for one, new_id in zip(
+            prepared, new_profile_ids(started_at, len(prepared)), strict=True
+        )
+    ]
     outcomes, now = [step.outcome for step in steps], datetime.now(UTC)
     receipts = [
         Receipt(import_=one.import_, outcome=outcome, started_at=started_at)
@@ -222,6 +233,7 @@ def apply_whole(
     return AppliedBatch(
         taken=_count_taken(batch, fresh[len(prepared) :]),
         keys=gathered.wanted.size,
+        imports=[one.import_ for one in prepared],
         outcomes=outcomes,
         repeated=[*known.values(), *_answer_again(connection, again)],
         events=len(events),
@@ -319,11 +331,11 @@ def _split_repeated(
 def _apply_one(
     workspace: Workspace,
     one: Prepared,
+    new_id: str,
     undos: Undos,
     general: Past,
-    started_at: datetime,
 ) -> AppliedImport:
-    new_id, past = new_profile_id(started_at), undos.find_past(one.import_) or general
+    past = undos.find_past(one.import_) or general
     if past.suppression is not general.suppression:
         past = replace(past, suppression=general.suppression)
     step = apply_import(workspace, one, workspace.catalog, new_id, past)
@@ -378,4 +390,4 @@ def dead_letter_import(
             "error_class": type(error).__name__,
         },
     )
-    return AppliedBatch(taken=1, outcomes=[outcome])
+    return AppliedBatch(taken=1, imports=[import_], outcomes=[outcome])

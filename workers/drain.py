@@ -385,8 +385,8 @@ class Drain:
             if part.is_behind:
                 self._stream.lift(part.partition, part.position)
         letters = sum(len(part.letters) for part in batch.parts)
-        count_batch(accepted, letters, applied.outcomes)
+        count_batch(applied, len(accepted), letters)
         metrics.DELIVERIES_WITHDRAWN.inc(applied.withdrawn)
-        log_batch(accepted, applied.outcomes, batch.started_at, self._tracer)
+        log_batch(applied, batch.started_at, self._tracer)
         if batch.applied.events and self._stream.claim_hint():
             self._announce()

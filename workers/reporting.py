@@ -76,10 +76,9 @@ def group_answers(
     accepted: Sequence[ReadImport], applied: AppliedBatch
 ) -> Mapping[str, Sequence[Answer]]:
     """Return the answers that callers wait for, by the name of their intake."""
-    # Of entries with one id the first was applied.
-    imports = {one.import_.import_id: one.import_ for one in reversed(accepted)}
     answers: dict[UUID, Answer] = {
-        one.import_id: _answer(one, imports[one.import_id]) for one in applied.outcomes
+        outcome.import_id: _answer(outcome, import_)
+        for import_, outcome in applied.list_applied()
     }
     answers |= {
         one.import_id: one if one.fingerprint else replace(one, accepted_at=None)
@@ -105,20 +104,18 @@ def _answer(outcome: Outcome, import_: Import) -> Answer:
     )
 
 
-def count_batch(
-    accepted: Sequence[ReadImport], letters: int, outcomes: Iterable[Outcome]
-) -> None:
-    """Add to the metrics: `outcomes`, and `letters` that were no imports."""
+def count_batch(applied: AppliedBatch, accepted: int, letters: int) -> None:
+    """Add to the metrics: what came of a batch, and `letters` that were no imports.
+
+    `accepted` is how many imports its entries had.
+    """
     metrics.DEAD_LETTERS.inc(letters)
     if letters or accepted:
-        metrics.BATCH_SIZE.observe(letters + len(accepted))
-    # Of entries with one id the first was applied.
-    imports = {one.import_.import_id: one.import_ for one in reversed(accepted)}
+        metrics.BATCH_SIZE.observe(letters + accepted)
     now = datetime.now(UTC)
     # Most imports of a batch are alike: what they have in common is counted once.
     alike: Counter[tuple[str, int, str, State, int]] = Counter()
-    for outcome in outcomes:
-        import_ = imports[outcome.import_id]
+    for import_, outcome in applied.list_applied():
         alike[_key(import_, outcome)] += 1
         if outcome.kept or outcome.raised or outcome.faults or outcome.skipped:
             _count_details(import_.database_id, outcome)
@@ -198,19 +195,12 @@ def _count_undo(outcome: Outcome) -> None:
     metrics.UNDONE_PATHS.labels("cannot").inc(len(outcome.faults))
 
 
-def log_batch(
-    accepted: Sequence[ReadImport],
-    outcomes: Iterable[Outcome],
-    started_at: datetime,
-    tracer: Tracer,
-) -> None:
-    """Log the committed `outcomes`, and end the span of each traced import.
+def log_batch(applied: AppliedBatch, started_at: datetime, tracer: Tracer) -> None:
+    """Log the outcomes of a committed batch, and end the span of each traced import.
 
     A line for each that was applied is for debugging: receipts keep them.
     """
-    imports = {one.import_.import_id: one.import_ for one in reversed(accepted)}
-    for outcome in outcomes:
-        import_ = imports[outcome.import_id]
+    for import_, outcome in applied.list_applied():
         level, event = _LINES.get(outcome.state, (logging.NOTSET, ""))
         if level and logger.isEnabledFor(level):
             logger.log(level, event, extra=_describe(import_, outcome))

@@ -39,6 +39,7 @@ from ingest.domain.confirmations import (
 )
 from ingest.domain.consent_history import (
     PastStatus,
+    ProfileChange,
     date_statuses,
     list_past,
     list_unapplied,
@@ -177,14 +178,15 @@ def written_keys(prepared: Prepared, catalog: Catalog) -> Iterable[Lookup]:
 
 
 def _written_fields(draft: Draft, database: Database) -> Iterable[Lookup]:
-    for name, update in draft.fields.items():
-        declared = database.fields[name]
-        if declared.match and update.action in (Action.SET, Action.ADD):
+    for declared in database.match_fields:
+        update = draft.fields.get(declared.name)
+        if update is not None and update.action in (Action.SET, Action.ADD):
             try:
                 values = fields.match_value(declared, update.value)
             except InvalidValue:
                 continue  # cleared: a None has no text to be found by
-            yield from (Lookup(FIELD_PREFIX + name, value) for value in values)
+            kind = FIELD_PREFIX + declared.name
+            yield from (Lookup(kind, value) for value in values)
 
 
 def apply_import(
@@ -207,7 +209,6 @@ def apply_import(
     workspace.touched.clear()
     try:
         step = _operate(workspace, prepared, catalog, new_id, past)
-        step = _record_statuses(workspace, prepared, step)
         return _follow_lists(workspace, prepared, step, past.suppression)
     except (AmbiguousMatch, ValueTaken) as error:
         database = catalog.databases[import_.database_id]
@@ -221,28 +222,35 @@ def apply_import(
         return AppliedImport(outcome=reject(import_, error.faults, prepared.warnings))
 
 
-def _record_statuses(
-    workspace: Workspace, prepared: Prepared, step: AppliedImport
+def _date_statuses(
+    workspace: Workspace, import_: Import, step: AppliedImport
 ) -> AppliedImport:
-    """Date what an import did to statuses, and return it with what it ended."""
-    import_, catalog = prepared.import_, workspace.catalog
-    # The guard has dated what such an import sends.
-    is_plain = (
-        import_.undo is None
-        and prepared.draft.change is None
-        and not step.outcome.profiles
-    )
-    if is_plain and not catalog.records_statuses:
-        return step
+    """Date what an import did to statuses that it did not send (C6).
+
+    Return it with what it ended.
+    """
     pairs = []
     for address, before in workspace.touched.items():
         after = workspace.current.get(address)
-        if after is not None and not is_plain:
+        if after is not None:
             dated = date_statuses(before, after, import_)
             if dated is not after:
                 workspace.replace_touched(dated)
             after = dated
         pairs.append((before, after))
+    return _record_past(pairs, import_, workspace.catalog, step)
+
+
+def _record_past(
+    pairs: Iterable[ProfileChange],
+    import_: Import,
+    catalog: Catalog,
+    step: AppliedImport,
+) -> AppliedImport:
+    """Return what an import did with the statuses that it ended, where these are kept.
+
+    `pairs` are the profiles that it changed, before and after it.
+    """
     if not catalog.records_statuses:
         return step
     past = tuple(list_past(pairs, import_, catalog))
@@ -283,16 +291,17 @@ def _hold(prepared: Prepared, error: AmbiguousMatch, database: Database) -> Outc
 def _operate(
     workspace: Workspace, prepared: Prepared, catalog: Catalog, new_id: str, past: Past
 ) -> AppliedImport:
-    if prepared.import_.undo is not None:
-        return _undo(workspace, prepared, catalog, past)
-    if prepared.import_.merge is not None:
-        return _merge(workspace, prepared, catalog, past)
-    if prepared.import_.forget is not None:
-        outcome = merging.forget_key(workspace, prepared.import_)
-        return AppliedImport(outcome=outcome)
-    release = prepared.import_.release
-    if release is not None and release.rejection:
-        raise Conflict(release.rejection)
+    import_ = prepared.import_
+    if import_.undo is not None:
+        step = _undo(workspace, prepared, catalog, past)
+        return _date_statuses(workspace, import_, step)
+    if import_.merge is not None:
+        step = _merge(workspace, prepared, catalog, past)
+        return _date_statuses(workspace, import_, step)
+    if import_.forget is not None:
+        return AppliedImport(outcome=merging.forget_key(workspace, import_))
+    if import_.release is not None and import_.release.rejection:
+        raise Conflict(import_.release.rejection)
     return _apply(workspace, prepared, catalog, new_id, past)
 
 
@@ -348,25 +357,50 @@ def _apply(
     if dated.import_.confirmation is not None:
         moment = workspace.now.at
         dated = take_step(before, dated, past.asked, moment, catalog)
-    import_, draft = dated.import_, dated.draft
+    import_ = dated.import_
     merged = _lay_over(
         before, dated, prepared.search, catalog, new_id, past.suppression
     )
-    state = State.CREATED
-    if before is not None:
-        state = State.UPDATED if merged.changes or union else State.UNCHANGED
-    merged = _ask(workspace, merged, import_, past)
-    before, merged, due = _follow(workspace, before, merged, union)
+    if merged.guard.unconfirmed or import_.confirmation is not None:
+        merged = _ask(workspace, merged, import_, past)
+    due: Due = {}
+    if import_.database_id in catalog.dynamic:
+        before, merged, due = _follow(workspace, before, merged, union)
     if union is not None:
         absorbed = union.made.absorbed
         workspace.absorb(merged.profile, absorbed, import_.import_id, due)
     elif merged.profile is not found.profile:
         workspace.put(merged.profile, due)
+    step = _describe(workspace, found, before, merged, dated, prepared.warnings)
+    if union is not None or prepared.draft.change is not None:
+        return _date_statuses(workspace, import_, step)
+    # Its guard has judged, and dated, what else it did to statuses that were stored.
+    if merged.guard.has_ruled:
+        return _record_past([(before, merged.profile)], import_, catalog, step)
+    return step
+
+
+def _describe(
+    workspace: Workspace,
+    found: "_Found",
+    before: Profile | None,
+    merged: Merged,
+    dated: Dated,
+    warnings: tuple[Fault, ...],
+) -> AppliedImport:
+    """Return what came of an import that was laid over what was `found`."""
+    import_, union, guard = dated.import_, found.union, merged.guard
+    catalog = workspace.catalog
+    state = State.CREATED
+    if found.profile is not None:
+        state = State.UPDATED if merged.changes or union else State.UNCHANGED
     claims: Claims = {}
     if catalog.databases[import_.database_id].claims:
-        claims = list_claims(before, import_, draft, merged.changes)
-    guard = merged.guard
-    unapplied = tuple(list_unapplied(guard.unapplied, merged.profile, import_, catalog))
+        claims = list_claims(before, import_, dated.draft, merged.changes)
+    unapplied: tuple[PastStatus, ...] = ()
+    if guard.unapplied:
+        late = list_unapplied(guard.unapplied, merged.profile, import_, catalog)
+        unapplied = tuple(late)
     outcome = Outcome(
         import_id=import_.import_id,
         state=state,
@@ -376,31 +410,22 @@ def _apply(
         matched_by=found.matched_by,
         changes=merged.changes,
         skipped=merged.skipped,
-        warnings=prepared.warnings,
+        warnings=warnings,
         candidates=found.candidates,
-        operators=list_operators(draft, merged.changes, claims),
+        operators=list_operators(dated.draft, merged.changes, claims),
         claims=claims,
         kept=(*dated.kept, *guard.kept) if guard.kept else dated.kept,
         raised=tuple(guard.raised),
     )
-    if union is None:
-        caused = events.derive(before, merged, import_, catalog, workspace.now)
-        return AppliedImport(
-            outcome=outcome,
-            events=tuple(caused),
-            past_statuses=unapplied,
-            confirmations=merged.confirmations,
-            confirmed=find_confirmed(import_),
-        )
-    caused = events.derive(
-        before, merged, import_, catalog, workspace.now, union.describe()
-    )
+    merge = union.describe() if union else None
+    caused = events.derive(before, merged, import_, catalog, workspace.now, merge)
     return AppliedImport(
-        outcome=union.join(outcome, merged.profile),
-        events=tuple(caused),
-        merge=union.stored,
+        outcome=union.join(outcome, merged.profile) if union else outcome,
+        events=caused,
+        merge=union.stored if union else None,
         past_statuses=unapplied,
         confirmations=merged.confirmations,
+        confirmed=find_confirmed(import_),
     )
 
 
@@ -431,13 +456,15 @@ def _follow(
     if dynamic is None or not (merged.changes or union):
         return before, merged, {}
     if union is None or before is None:
-        followed = workspace.follow(before, merged.profile, merged.changes)
+        followed = dynamic.follow(before, merged.profile, merged.changes, workspace.now)
         before = followed.before
     else:
         paths = union.list_paths(merged.profile)
-        followed = workspace.follow(union.before, merged.profile, paths)
+        followed = dynamic.follow(union.before, merged.profile, paths, workspace.now)
         own = (followed.before or union.before).segments & dynamic.ids
         before = replace(before, segments=(before.segments - dynamic.ids) | own)
+    if followed.before is before and followed.after is merged.profile:
+        return before, merged, followed.due
     old = frozenset[int]() if before is None else before.segments
     changes = {path: one for path, one in merged.changes.items() if path != SEGMENTS}
     if old != followed.after.segments:

@@ -306,8 +306,11 @@ class Database:
     required_fields: tuple[Field, ...] = _derived()
     defaulted_fields: tuple[Field, ...] = _derived()
     match_fields: tuple[Field, ...] = _derived()
+    #: Its own policy guards statuses, however an import comes.
+    is_guarded: bool = field(default=False, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "is_guarded", is_guarding(self.consent))
         _derive(self, "required_fields", lambda declared: declared.required)
         _derive(self, "defaulted_fields", lambda one: one.default is not None)
         _derive(self, "match_fields", lambda declared: declared.match)
@@ -422,7 +425,7 @@ class Catalog:
     records_statuses: bool = field(default=False, init=False, compare=False)
 
     def __post_init__(self) -> None:
-        recorded = any(is_guarding(one.consent) for one in self.databases.values())
+        recorded = any(one.is_guarded for one in self.databases.values())
         recorded = recorded or any(one.is_recorded for one in self.resources.values())
         object.__setattr__(self, "records_statuses", recorded)
 

@@ -23,7 +23,6 @@ from ingest.domain.consent import (
     StoredStatus,
     decide,
     find_policy,
-    is_guarding,
 )
 from ingest.domain.errors import InvalidRequest
 from ingest.domain.imports import Import, Kept
@@ -70,6 +69,20 @@ class Unapplied(Struct, frozen=True, kw_only=True):
 class Guard:
     """Judges the statuses that one import sends, and notes what it keeps."""
 
+    # Every import has one.
+    __slots__ = (
+        "_database",
+        "_import",
+        "_suppression",
+        "accepted_at",
+        "has_ruled",
+        "is_watching",
+        "kept",
+        "raised",
+        "unapplied",
+        "unconfirmed",
+    )
+
     def __init__(
         self,
         import_: Import,
@@ -79,11 +92,16 @@ class Guard:
         self._import = import_
         self._database = database
         self._suppression = suppression
-        self._is_watched = (
-            import_.consent is not None
-            or suppression is not None
-            or is_guarding(database.consent)
+        self.accepted_at = import_.accepted_at
+        #: New subscriptions are judged too, and not those of recorded resources only:
+        #: else they have what is sent, as of `accepted_at`.
+        self.is_watching = (
+            suppression is not None
+            or import_.consent is not None
+            or database.is_guarded
         )
+        #: It has judged a status over one that is stored.
+        self.has_ruled = False
         self.kept: list[Kept] = []
         #: The channels of the statuses that were raised.
         self.raised: list[str] = []
@@ -116,20 +134,16 @@ class Guard:
         Raises InvalidRequest for a new one that a suppression list refuses.
         """
         sent = draft.status
-        watched = self._is_watched or resource.is_recorded or draft.consent is not None
-        # Nearly all are new ones that nobody watches.
-        if stored is None and not watched:
-            at = self._import.accepted_at
-            return StatusFact(status=sent or DEFAULT_STATUS, at=at)
         lists = self._find_lists(draft.key)
         claim = Claim(
             status=sent or (stored.status if stored else DEFAULT_STATUS),
             basis=draft.consent or self._import.consent,
             authority=self._import.authority,
-            accepted_at=self._import.accepted_at,
+            accepted_at=self.accepted_at,
         )
         known = None
         if stored is not None:
+            self.has_ruled = True
             known = StoredStatus(status=stored.status, at=stored.status_at)
         ruling = self._rule(known, claim, resource, draft.key.channel)
         suppressed = _suppress(ruling, stored, lists) if lists else ruling
@@ -148,12 +162,12 @@ class Guard:
         """Tell whether a status of the profile as a whole may be written (C3)."""
         was = before.fields.get(STATUS)
         # Of a profile that is not stored yet, this import knows no better.
-        since = before.updated_at or self._import.accepted_at
+        since = before.updated_at or self.accepted_at
         claim = Claim(
             status=read_word(status),
             basis=self._import.consent,
             authority=self._import.authority,
-            accepted_at=self._import.accepted_at,
+            accepted_at=self.accepted_at,
         )
         known = StoredStatus(status=read_word(was), at=since)
         ruling = decide(known, claim, self._find_rules(None))
@@ -186,7 +200,7 @@ class Guard:
         named = check.find_floor(one.key, one.status)
         if named is None:
             return one
-        at = self._import.accepted_at
+        at = self.accepted_at
         if one.status_at is not None:
             at = max(at, one.status_at)
         return replace(
@@ -322,4 +336,4 @@ def is_recorded(resource: Resource, database: Database) -> bool:
     """Tell whether each status of a resource's subscriptions is recorded (CH)."""
     if resource.is_recorded or resource.consent is not None:
         return resource.is_recorded
-    return is_guarding(database.consent)
+    return database.is_guarded

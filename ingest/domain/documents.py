@@ -54,14 +54,15 @@ def check_json(value: object, depth: int = 0) -> None:
 def json_key(value: object) -> Hashable:
     """Return a key that equal JSON values share; unlike in Python, true is not 1."""
     match value:
+        case bool():
+            return (bool, value)
+        # Before mappings: to ask whether a text is one takes longer.
+        case str() | int() | float():
+            return value
         case Mapping():
             return frozenset((name, json_key(one)) for name, one in value.items())
         case list():
             return tuple(map(json_key, value))
-        case bool():
-            return (bool, value)
-        case int() | float() | str():
-            return value
         case _:
             return None
 

@@ -55,7 +55,7 @@ def read_phones(
     None when no number is right. Raises InvalidRequest for an unknown action.
     """
     action, as_of = Action.SET, None
-    if isinstance(raw, Mapping):
+    if not isinstance(raw, list) and isinstance(raw, Mapping):
         action = _phone_action(raw.get("action"))
         as_of = _find_as_of(raw)
         raw = raw.get("value")

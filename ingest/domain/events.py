@@ -127,7 +127,7 @@ def derive(
     catalog: Catalog,
     now: Instant,
     union: Outcome | None = None,
-) -> Iterator[Event]:
+) -> tuple[Event, ...]:
     """Return what `import_` caused where a trigger listens, in contract order.
 
     That is the import, then subscriptions, then segments (contract 14, point 56), and
@@ -138,14 +138,14 @@ def derive(
     triggers = _list_triggers(import_, catalog)
     workflow = _find_workflow(import_, catalog)
     if not triggers and workflow is None:
-        return
+        return ()
     facts = _facts(before, merged, import_, workflow)
     if merged.confirmations:
         facts = chain(facts, _confirmation_facts(merged.confirmations))
     if union is not None:
         facts = chain([_tell_merge(union)], facts)
     audience = _Audience(triggers, catalog, before, merged.profile, now)
-    yield from _tell(facts, audience, import_, merged.profile.id)
+    return tuple(_tell(facts, audience, import_, merged.profile.id))
 
 
 def derive_undo(

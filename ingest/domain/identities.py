@@ -65,9 +65,10 @@ class Namer(Struct, frozen=True, kw_only=True):
         return derive_import_id(*names, secret=self.secret), derive_import_id(*names)
 
 
-def new_profile_id(now: datetime) -> str:
-    """Return 24 lower-case hex characters that sort by `now` (contract 1.2)."""
-    return f"{int(now.timestamp()):08x}{secrets.token_hex(8)}"
+def new_profile_ids(now: datetime, count: int) -> list[str]:
+    """Return ids of 24 lower-case hex characters that sort by `now` (contract 1.2)."""
+    start, rest = f"{int(now.timestamp()):08x}", secrets.token_hex(8 * count)
+    return [start + rest[at : at + 16] for at in range(0, len(rest), 16)]
 
 
 def new_signing_secret() -> str:

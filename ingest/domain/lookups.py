@@ -83,6 +83,12 @@ def is_exclusive(database: Database, lookup: Lookup) -> bool:
     return field is not None and field.unique
 
 
+def list_exclusive(database: Database) -> frozenset[str]:
+    """Return the kinds of which `is_exclusive` says so, for those who ask of many."""
+    unique = (field.name for field in database.fields.values() if field.unique)
+    return frozenset((EMAIL, *(FIELD_PREFIX + name for name in unique)))
+
+
 def search_keys(profile: Profile, database: Database) -> set[Lookup]:
     """Return every key under which a search finds `profile`, but its id."""
     keys = own_keys(profile, database)

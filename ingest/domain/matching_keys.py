@@ -68,7 +68,8 @@ def _is_on(channel: Channel, subscription: Mapping[str, object]) -> bool:
 
 def plain(raw: object) -> object:
     """Return the value a field is set to; None for nothing or another function."""
-    if isinstance(raw, Mapping):
+    # Nearly all are texts, which is found out in a tenth of the time.
+    if not isinstance(raw, str) and isinstance(raw, Mapping):
         raw = raw.get("value") if raw.get("action") == "set" else None
     return None if raw == "" else raw
 

@@ -237,8 +237,9 @@ def _compare_former(before: FormerKeys, after: FormerKeys) -> Changes:
 
 def same(old: object, new: object) -> bool:
     """Compare canonical values; true is not 1, at any depth."""
-    if old is new:
-        return True
+    # Most values are texts.
+    if old is new or type(new) is str:
+        return old is new or (type(old) is str and old == new)
     if isinstance(new, float) and type(old) is int:
         return float(old) == new  # a large float comes back from jsonb without a point
     if old != new:

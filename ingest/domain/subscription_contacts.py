@@ -129,6 +129,9 @@ def _parse_part(
     """Return the value of `part`, and what was sent for it."""
     for name, inner in part.places:
         raw = subscription.get(name)
+        # Most of these places are empty.
+        if raw is None:
+            continue
         if inner is not None:
             # Not Mapping, which takes seven times as long to ask for.
             raw = raw.get(inner) if isinstance(raw, dict) else None
@@ -158,7 +161,9 @@ _KEYS: Mapping[Channel, Callable[[str], str]] = {
 
 
 def _canonical(channel: Channel, data: Mapping[str, object]) -> str:
-    text = ":".join(map(str, data.values()))
+    # Most have one part.
+    parts = [str(part) for part in data.values()]
+    text = parts[0] if len(parts) == 1 else ":".join(parts)
     key = _KEYS.get(channel)
     return text if key is None else key(text)
 

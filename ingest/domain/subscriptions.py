@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from ingest.domain.catalog import Catalog, Resource
-from ingest.domain.consent_guard import Guard
+from ingest.domain.consent_guard import Guard, StatusFact
 from ingest.domain.documents import json_key
 from ingest.domain.errors import Fault, InvalidRequest
 from ingest.domain.limits import ProfileLimits, too_many
 from ingest.domain.profiles import Subscription, SubscriptionKey
+from ingest.domain.statuses import DEFAULT_STATUS
 from ingest.domain.subscription_drafts import (
     MAX_PRIORITY,
     SubscriptionDraft,
@@ -40,19 +41,34 @@ def _insert(
     guard: Guard,
 ) -> Subscription:
     """Make a new subscription (contract 14, point 44)."""
-    custom_fields = apply_updates(draft.custom_fields, resource, {}, limits)
-    check_required(custom_fields, resource, draft.key.channel)
+    # Most have neither custom fields nor categories, on a resource that needs none.
+    custom_fields: Mapping[str, object] = {}
+    if draft.custom_fields:
+        custom_fields = apply_updates(draft.custom_fields, resource, {}, limits)
+    if resource.required_fields:
+        check_required(custom_fields, resource, draft.key.channel)
     priority = draft.priority
     if priority is None:
         priority = 0 if resource.raise_new_priority else next_priority
-    fact = guard.judge(draft, resource, None)
-    return Subscription(
+    inserted = Subscription(
         key=draft.key,
         contact=draft.contact,
-        status=fact.status,
+        status=draft.status or DEFAULT_STATUS,
         priority=priority,
         custom_fields=custom_fields,
-        categories=tuple(sorted(draft.categories or ())),
+        categories=tuple(sorted(draft.categories)) if draft.categories else (),
+        status_at=guard.accepted_at,
+    )
+    if guard.is_watching or resource.is_recorded or draft.consent is not None:
+        return _state(inserted, guard.judge(draft, resource, None))
+    return inserted
+
+
+def _state(subscription: Subscription, fact: StatusFact) -> Subscription:
+    """Return a subscription that has a status, with what is known of it."""
+    return replace(
+        subscription,
+        status=fact.status,
         status_at=fact.at,
         status_by=fact.by,
         consent=fact.consent,
@@ -71,6 +87,8 @@ def _update(
     What the draft leaves out stays (contract 14, points 45, 46), categories only
     gather (48), and a deleted one is restored with what it held.
     """
+    if _says_nothing(draft, stored):
+        return stored
     stored_fields = stored.custom_fields
     custom_fields = apply_updates(draft.custom_fields, resource, stored_fields, limits)
     # Compared by key: to Python, true is 1.
@@ -89,15 +107,23 @@ def _update(
         deleted=False,
     )
     if guard.heeds(draft, stored):
-        fact = guard.judge(draft, resource, stored)
-        updated = replace(
-            updated,
-            status=fact.status,
-            status_at=fact.at,
-            status_by=fact.by,
-            consent=fact.consent,
-        )
+        updated = _state(updated, guard.judge(draft, resource, stored))
     return stored if same_fields and updated == stored else updated
+
+
+def _says_nothing(draft: SubscriptionDraft, stored: Subscription) -> bool:
+    """Tell at a glance that a draft leaves all as it is: nearly all are a contact only.
+
+    It says nothing of the kind where there is a status, or one is restored.
+    """
+    return (
+        draft.status is None
+        and not stored.deleted
+        and not draft.custom_fields
+        and not draft.categories
+        and (draft.priority is None or draft.priority == stored.priority)
+        and draft.contact == stored.contact
+    )
 
 
 def merge(

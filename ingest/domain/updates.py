@@ -33,6 +33,8 @@ class Action(StrEnum):
     UPSERT = "upsert"
 
 
+# Every value of an import asks for these, and an enum's members are looked up slowly.
+_SET, _TAGS = Action.SET, FieldType.TAGS
 _ACTIONS: Mapping[object, Action] = {action.value: action for action in Action}
 #: Types whose plain value may be a mapping with any keys.
 _MAPPING_TYPES = frozenset({FieldType.OBJECT, FieldType.ARR_OBJECT})
@@ -245,7 +247,7 @@ def make_parser(field: Field) -> Callable[[object], Update]:
     def read_update(raw: object) -> Update:
         if isinstance(raw, dict):
             return parse(field, raw)
-        return Update(action=Action.SET, value=read(raw))
+        return Update(action=_SET, value=read(raw))
 
     return read_update
 
@@ -258,14 +260,14 @@ def apply(
     An absent value counts as 0, as no tags, or as an empty object; deleting from it
     leaves it absent. Arguments are never changed. InvalidValue if it exceeds `limits`.
     """
-    if update.action is Action.SET:
+    if update.action is _SET:
         after = update.value
     else:
         if update.action is Action.UPSERT:
             _check_growth(update, current, limits)
         effect = _EFFECTS.get((field.type, update.action))
         after = effect(update, current) if effect else update.value
-    if field.type is FieldType.TAGS:
+    if field.type is _TAGS:
         _check_tags(after, current, limits)
     return after
 

@@ -21,8 +21,8 @@ from ingest.domain.lookups import (
     SUBSCRIPTION_SCAN,
     Lookup,
     Search,
-    is_exclusive,
     is_stored,
+    list_exclusive,
     search_keys,
     subscription_keys,
 )
@@ -73,6 +73,7 @@ class Workspace:
         self._held: dict[tuple[int, str], Set[Lookup]] = {}
         self._holders: dict[Address, dict[str, None]] = defaultdict(dict)
         self._scans = scans
+        self._exclusive: dict[int, frozenset[str]] = {}
         #: Those that are gone.
         self._removed: set[tuple[int, str]] = set()
         #: When time may next move profiles, in the dynamic segments looked at.
@@ -142,20 +143,19 @@ class Workspace:
         """
         address = (profile.database_id, profile.id)
         keys, held = self._keys(profile), self._held.get(address, frozenset())
-        database = self.catalog.databases[profile.database_id]
+        fresh, exclusive = keys - held, self._find_exclusive(profile.database_id)
         faults = [
             fault
-            for lookup in keys - held
-            if is_exclusive(database, lookup)
-            and (fault := self._conflict(profile, lookup))
+            for lookup in fresh
+            if lookup.kind in exclusive and (fault := self._conflict(profile, lookup))
         ]
         if faults:
             error = ValueTaken(sorted(faults, key=lambda fault: fault.path))
-            error.held = self._find_rivals(profile, keys - held)
+            error.held = self._find_rivals(profile, fresh)
             raise error
         for lookup in held - keys:
             self._holders[profile.database_id, lookup].pop(profile.id, None)
-        self._index(profile, keys, keys - held)
+        self._index(profile, keys, fresh)
         self.touched.setdefault(address, self.current.get(address))
         self.current[address] = profile
         self._removed.discard(address)
@@ -292,14 +292,22 @@ class Workspace:
         for lookup in fresh:
             self._holders[profile.database_id, lookup][profile.id] = None
 
+    def _find_exclusive(self, database_id: int) -> frozenset[str]:
+        """Return the kinds of keys that one profile of a database alone may hold."""
+        kinds = self._exclusive.get(database_id)
+        if kinds is None:
+            kinds = list_exclusive(self.catalog.databases[database_id])
+            self._exclusive[database_id] = kinds
+        return kinds
+
     def _find_rivals(
         self, profile: Profile, fresh: Iterable[Lookup]
     ) -> dict[str, list[Lookup]]:
         """Return who else holds those of `fresh` that one alone may, by id."""
-        database = self.catalog.databases[profile.database_id]
+        exclusive = self._find_exclusive(profile.database_id)
         rivals: dict[str, list[Lookup]] = defaultdict(list)
         for lookup in sorted(fresh, key=lambda lookup: lookup.kind):
-            if is_exclusive(database, lookup):
+            if lookup.kind in exclusive:
                 for id_ in self.find_holders(profile.database_id, lookup):
                     if id_ != profile.id:
                         rivals[id_].append(lookup)

@@ -56,7 +56,8 @@ class ProfileSchemas:
             draft = self._load_change(change, import_.data, database, faults)
         faults.extend(precedence.check_moments(import_, draft, database))
         faults.extend(_check_bases(import_, draft))
-        faults.extend(merge.check_segments(import_, self.catalog))
+        if import_.add_to_segments or import_.remove_from_segments:
+            faults.extend(merge.check_segments(import_, self.catalog))
         search = NO_SEARCH
         try:
             search = matching.build_search(import_, self.catalog)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ingest.domain.catalog import Catalog
-from ingest.domain.lookups import Lookup, is_exclusive
+from ingest.domain.lookups import Lookup, list_exclusive
 from ingest.store.database import Connection
 from ingest.store.rows import Id, dump_array, sample_percent
 
@@ -81,10 +81,13 @@ def _arrays(
             "values": dump_array([lookup.value for _, lookup in part]),
         }
         if catalog:
-            arrays["exclusive"] = dump_array([
-                is_exclusive(catalog.databases[owner[0]], lookup)
-                for owner, lookup in part
-            ])  # fmt: skip
+            exclusive = {
+                id_: list_exclusive(catalog.databases[id_])
+                for id_ in {owner[0] for owner, _ in part}
+            }
+            arrays["exclusive"] = dump_array(
+                [lookup.kind in exclusive[owner[0]] for owner, lookup in part]
+            )
         yield arrays
 
 

@@ -1,7 +1,9 @@
 """Subscriptions as a document of their profile's row: written and read."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from operator import itemgetter
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -11,7 +13,10 @@ from ingest.domain.profiles import Subscription, SubscriptionKey
 
 
 class _Stored(msgspec.Struct, frozen=True, array_like=True):
-    """One subscription: an array, read by the view `subscriptions` in this order."""
+    """One subscription: an array, read by the view `subscriptions` in this order.
+
+    The last three are not written where nobody traces its status.
+    """
 
     resource_id: int
     channel: Channel
@@ -25,11 +30,6 @@ class _Stored(msgspec.Struct, frozen=True, array_like=True):
     created_at: datetime | None
     #: None while it is as it was created.
     updated_at: datetime | None
-
-
-class _Traced(_Stored, frozen=True, array_like=True):
-    """One whose status is known to be of another moment, or of whom, or by what."""
-
     #: None while it is of when it was updated.
     status_at: datetime | None = None
     status_by: UUID | None = None
@@ -37,7 +37,12 @@ class _Traced(_Stored, frozen=True, array_like=True):
 
 
 _ENCODER = msgspec.json.Encoder()
-_DECODER = msgspec.json.Decoder(list[_Traced])
+_DECODER = msgspec.json.Decoder(list[_Stored])
+
+#: Members of `_Stored`, in its order: written as one is, which takes longer to make.
+_Row = tuple[Any, ...]
+#: In the order of priority, resource, channel, and contact.
+_RANK: Callable[[_Row], Any] = itemgetter(5, 0, 1, 2)
 
 
 def load_subscriptions(document: str) -> dict[SubscriptionKey, Subscription]:
@@ -78,7 +83,7 @@ def dump_changed(
     ):
         return None
     return _dump(
-        _to_stored(one, (one.updated_at or now) if was is one else now, was)
+        _make_row(one, (one.updated_at or now) if was is one else now, was)
         for key, one in subscriptions.items()
         for was in [before.get(key, one)]
     )
@@ -86,23 +91,19 @@ def dump_changed(
 
 def dump_subscriptions(subscriptions: Iterable[Subscription]) -> str:
     """Return the document to store, of subscriptions that changed when they say."""
-    return _dump(_to_stored(one, one.updated_at, one) for one in subscriptions)
+    return _dump(_make_row(one, one.updated_at, one) for one in subscriptions)
 
 
-def _dump(subscriptions: Iterable[_Stored]) -> str:
-    return _ENCODER.encode(sorted(subscriptions, key=_rank)).decode()
+def _dump(rows: Iterable[_Row]) -> str:
+    return _ENCODER.encode(sorted(rows, key=_RANK)).decode()
 
 
-def _rank(stored: _Stored) -> tuple[int, int, str, str]:
-    return stored.priority, stored.resource_id, stored.channel, stored.contact
-
-
-def _to_stored(
+def _make_row(
     subscription: Subscription, updated_at: datetime | None, before: Subscription
-) -> _Stored:
+) -> _Row:
     key = subscription.key
     created_at = subscription.created_at or updated_at
-    stored = (
+    row = (
         key.resource_id,
         key.channel,
         key.contact,
@@ -122,5 +123,5 @@ def _to_stored(
             before is subscription and subscription.created_at is None
         ) or before.status != subscription.status
         if is_of_update or subscription.status_at in (None, updated_at):
-            return _Stored(*stored)
-    return _Traced(*stored, subscription.status_at, by, consent)
+            return row
+    return *row, subscription.status_at, by, consent

@@ -165,7 +165,7 @@ def _write_row(receipt: Receipt) -> dict[str, object]:
     row, release = _row(receipt), receipt.import_.release
     if release is not None and receipt.outcome.state is not State.HELD:
         row["decision"] = to_builtins(release.note)
-    if protected := receipt.outcome.protected:
+    if receipt.outcome.kept and (protected := receipt.outcome.protected):
         row["protected"] = protected
     told = receipt.import_.undo or receipt.import_.merge
     if told is not None and told.reason:
