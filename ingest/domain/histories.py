@@ -126,18 +126,13 @@ def is_undone(past: PastImport, path: str, undone: Undone) -> bool:
     return undo is None or path not in undo.unreversed
 
 
-def find_left(history: History, target: UUID, path: str, undone: Undone) -> UUID | None:
-    """Return the last import after `target` whose undo has left what it did to `path`.
-
-    Of a subscription, its status counts. None if there is no such import.
-    """
-    found, after = None, False
-    for past in history:
+def find_left(history: History, paths: Collection[str], undone: Undone) -> UUID | None:
+    """Return the last import whose undo has left what it did to one of `paths`."""
+    for past in reversed(history):
         undo = undone.get(past.import_id)
-        if after and undo and not undo.unreversed.isdisjoint((path, name_status(path))):
-            found = past.import_id
-        after = after or past.import_id == target
-    return found
+        if undo is not None and not undo.unreversed.isdisjoint(paths):
+            return past.import_id
+    return None
 
 
 def find_undone(

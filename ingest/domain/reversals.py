@@ -153,21 +153,37 @@ class _Reading(Struct, frozen=True):
         """Return why a value is as it would be anyway; None if nothing keeps it so.
 
         Where an undo has left what somebody did since, as it does with consent, that
-        is the reason.
+        is the reason; of a status, also what somebody did before.
         """
         if kept.by is not None:
             return kept
-        target = self.undo.import_id
-        left = histories.find_left(self.history, target, kept.path, self.undone)
-        return None if left is None else replace(kept, by=left)
+        path = kept.path
+        ids = [past.import_id for past in self.history]
+        place = ids.index(self.undo.import_id)
+        since, before = self.history[place + 1 :], self.history[:place]
+        named = (path, histories.name_status(path))
+        if left := histories.find_left(since, named, self.undone):
+            return replace(kept, by=left)
+        if not (status := self._find_status(path)):
+            return None
+        left = histories.find_left(before, (status,), self.undone)
+        return None if left is None else Kept(path=status, reason=CONSENT, by=left)
+
+    def _find_status(self, path: str) -> str:
+        """Return the path of the status at `path`; empty if it has none."""
+        if path.startswith(histories.SUBSCRIPTION):
+            return histories.name_status(path)
+        declared = self.database.fields.get(path)
+        is_status = declared is not None and declared.type is FieldType.STATUS
+        return path if is_status else ""
 
     def _keep_consent(
         self, path: str, current: object, value: object, by: UUID | None
     ) -> _Value:
         """Return what becomes of a path whose status stays as it is."""
-        if not path.startswith(histories.SUBSCRIPTION):
-            return _Value(path, current, Kept(path=path, reason=CONSENT, by=by))
-        kept = Kept(path=histories.name_status(path), reason=CONSENT, by=by)
+        kept = Kept(path=self._find_status(path), reason=CONSENT, by=by)
+        if kept.path == path:
+            return _Value(path, current, kept)
         shown = value if isinstance(value, Mapping) else {}
         return _Value(path, {**shown, "status": histories.read_status(current)}, kept)
 
@@ -200,14 +216,10 @@ class _Reading(Struct, frozen=True):
 
     def _raises(self, path: str, current: object, value: object) -> bool:
         """Say whether `value` allows more than `current` does."""
-        declared = self.database.fields.get(path)
-        if path.startswith(histories.SUBSCRIPTION):
-            current, value = (
-                histories.read_status(current),
-                histories.read_status(value),
-            )
-        elif declared is None or declared.type is not FieldType.STATUS:
+        if not self._find_status(path):
             return False
+        if path.startswith(histories.SUBSCRIPTION):
+            current, value = map(histories.read_status, (current, value))
         return rank_prohibition(value) < rank_prohibition(current)
 
 

@@ -400,6 +400,23 @@ def test_what_an_undo_has_left_for_consent_is_named_as_what_keeps_the_status() -
     )
 
 
+@pytest.mark.fact("U.3-kept")
+def test_so_is_what_it_has_left_of_before() -> None:
+    world = World()
+    world.send(subscribe())
+    first = world.send(subscribe("unsubscribed"))
+    world.undo(first.import_id)
+    raised = world.send(subscribe("subscribed"))
+    second = world.send(subscribe("unsubscribed"))
+    world.undo(raised.import_id)
+    undone = world.undo(second.import_id)
+
+    assert read_status(world) == "unsubscribed"
+    assert undone.kept == (
+        Kept(path=f"{PATH}.status", reason="consent", by=first.import_id),
+    )
+
+
 @pytest.mark.fact("U.5-consent")
 @given(
     st.lists(st.sampled_from([*STATUSES, None]), min_size=1, max_size=6),
