@@ -1,12 +1,14 @@
 """Fields of columns, by their names."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from ingest.domain.catalog import Database
 from ingest.domain.errors import InvalidValue
 from ingest.domain.fields import READ_ONLY_FIELDS
 from ingest.domain.invisible import name_invisible
+from ingest.wire.suggestions.usual_names import find_usual_field, is_known_name
+from ingest.wire.suggestions.vocabulary import normalize
 
 #: Columns that begin so say what was wrong with a row, and are passed over.
 OWN_PREFIX = "penstock_"
@@ -26,54 +28,6 @@ CONSENT = {
 SUBSCRIPTION = re.compile(r"(email_sub|phone_sub)(?::([1-9][0-9]{0,9}))?")
 _SEPARATORS = re.compile(r"[\W_]+")
 
-#: What people call a field, and programs that export them. Only ever asked about:
-#: a column is known by the names and titles of the catalog.
-_USUAL: Mapping[str, Iterable[str]] = {
-    "email": (
-        *("e mail", "mail", "email address", "e mail address", "mail address"),
-        *("emailaddress", "primary email", "work email", "contact email", "почта"),
-        *("электронная почта", "эл почта", "адрес электронной почты", "имейл"),
-        *("e mail 1 value", "user email", "customer email", "correo", "courriel"),
-    ),
-    "phones": (
-        *("phone number", "telephone", "tel", "mobile", "mobile phone", "cell"),
-        *("cell phone", "cellphone", "mobile number", "telephone number", "msisdn"),
-        *("phone 1 value", "телефон", "мобильный", "мобильный телефон", "моб телефон"),
-        *("номер телефона", "primary phone", "work phone", "home phone", "whatsapp"),
-        *("telefon", "telefono", "teléfono", "téléphone", "handy", "phonenumber"),
-    ),
-    "_fname": (
-        *("first name", "firstname", "given name", "givenname", "forename", "fname"),
-        *("имя", "vorname", "prénom", "nombre", "first", "christian name"),
-    ),
-    "_lname": (
-        *("last name", "lastname", "surname", "family name", "familyname", "lname"),
-        *("фамилия", "nachname", "nom de famille", "apellido", "apellidos", "last"),
-    ),
-    "_bdate": (
-        *("birthday", "birth date", "birthdate", "date of birth", "dob", "bday"),
-        *("дата рождения", "день рождения", "geburtsdatum", "date de naissance"),
-    ),
-    "_sex": ("sex", "gender", "пол", "geschlecht", "sexe", "sexo", "male female"),
-    "_city": ("city", "town", "город", "ville", "stadt", "ciudad", "locality"),
-    "_region": ("region", "state", "province", "county", "регион", "область", "край"),
-    "_country": ("country", "country code", "страна", "land", "pays", "país"),
-    "_postal_code": (
-        *("postal code", "postcode", "post code", "zip", "zip code", "zipcode"),
-        *("postalcode", "почтовый индекс", "индекс", "plz", "code postal"),
-    ),
-    "_tz": ("time zone", "timezone", "tz", "часовой пояс"),
-    "_ip": ("ip", "ip address", "last ip"),
-    "_regdate": (
-        *("registration date", "registered", "registered at", "signup date"),
-        *("sign up date", "created", "created at", "date created", "дата регистрации"),
-        *("join date", "subscribed at", "opt in time", "optin time", "date added"),
-    ),
-    "_regip": ("registration ip", "signup ip", "optin ip", "opt in ip"),
-    "_vendor": ("lead source", "source", "источник", "utm source"),
-    "profile_id": ("profile id", "customer id", "user id"),
-}
-_MEANT = {name: field for field, names in _USUAL.items() for name in names}
 #: How much of a column's name is told back.
 _TOLD = 80
 #: Below this, two short names are alike by chance.
@@ -91,7 +45,25 @@ def know(name: str, database: Database) -> str:
     It may be called by its name, in any case, or by its title. Raises InvalidValue
     with a hint, if there is one: a field that people call so, or one letter away.
     """
-    known = [*database.fields, "email", "phones", *KEYS, AS_OF, *CONSENT]
+    found = find_field(name, database)
+    if found is not None:
+        return found
+    known = _list_known(database)
+    hint, unseen = _hint(name, known), name_invisible(name)
+    name = name[:_TOLD]
+    meant = f" (its name holds the invisible character {unseen})" if unseen else ""
+    meant += f"; is it {hint!r}?" if hint else "."
+    raise InvalidValue(
+        f"No field is called {name!r}{meant} Map it: {name}=FIELD, or skip it: {name}="
+    )
+
+
+def find_field(name: str, database: Database) -> str | None:
+    """Return what `know` does, or None for an unknown name.
+
+    Raises InvalidValue for the title of several fields.
+    """
+    known = _list_known(database)
     name = _ALIASES.get(name.lower(), name)
     if name in known:
         return name
@@ -107,32 +79,30 @@ def know(name: str, database: Database) -> str:
         for field in database.fields.values()
         if field.title and plain(field.title) == plain(name) != ""
     ]
-    if len(titled) == 1:
-        return titled[0]
-    if titled:
+    if len(titled) > 1:
         raise InvalidValue(
             f"Several fields are titled {name!r}: {', '.join(titled)}. Map it:"
             f" {name}=FIELD"
         )
-    hint, unseen = _hint(name, known), name_invisible(name)
-    name = name[:_TOLD]
-    meant = f" (its name holds the invisible character {unseen})" if unseen else ""
-    meant += f"; is it {hint!r}?" if hint else "."
-    raise InvalidValue(
-        f"No field is called {name!r}{meant} Map it: {name}=FIELD, or skip it: {name}="
-    )
+    return titled[0] if titled else None
+
+
+def _list_known(database: Database) -> list[str]:
+    return [*database.fields, "email", "phones", *KEYS, AS_OF, *CONSENT]
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
-    """Return the one field that is meant by all we know; empty for none."""
-    asked = plain(name)
-    if usual := _MEANT.get(asked):
-        return usual
-    names = [one for one in known if plain(one) == asked]
-    if not names and len(asked) >= _SHORT:
-        names = [one for one in known if _is_slip(asked, plain(one))]
-        usually = {_MEANT[one] for one in _MEANT if _is_slip(asked, one)}
-        names = list(dict.fromkeys([*names, *usually]))
+    """Return the one field that is meant by all we know; empty for none.
+
+    Other systems' names are those of suggestions: a hint names no field of another
+    kind, and of a name with several meanings there is none.
+    """
+    listed, asked, form = list(known), plain(name), normalize(name)
+    names = [one for one in listed if plain(one) == asked]
+    if not names and (meant := find_usual_field(form)) in listed:
+        return meant
+    if not names and len(asked) >= _SHORT and not is_known_name(form):
+        names = [one for one in listed if _is_slip(asked, plain(one))]
     return names[0] if len(names) == 1 else ""
 
 
