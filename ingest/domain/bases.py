@@ -28,6 +28,7 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "raise": values.parse_bool,
     "source": _read_text(200),
     "time": parse_moment,
+    "date": parse_moment,
     "ip": values.parse_ip,
     "url": _read_text(2000),
     "text": _read_text(1000),
@@ -61,7 +62,7 @@ def parse_registration(raw: Mapping[str, object]) -> Basis | None:
 
     Raises InvalidRequest with every fault.
     """
-    readers = {**{name: _READERS[name] for name in ("ip", "url")}, "date": parse_moment}
+    readers = {name: _READERS[name] for name in ("ip", "url", "date")}
     sent, faults = _read({name: raw.get(name) for name in readers}, readers)
     if faults:
         raise InvalidRequest(faults)

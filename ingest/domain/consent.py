@@ -50,7 +50,8 @@ class Basis(
     source: str = ""
     #: When the person decided; None for when the import was accepted.
     time: Annotated[datetime, Meta(tz=True)] | None = None
-    #: The registration date of `subscriptions/set`: counts as the time of a raise only.
+    #: For the record, such as the registration date of `subscriptions/set`: counts as
+    #: the time of a raise only, and keeps no opt-out from being written.
     date: Annotated[datetime, Meta(tz=True)] | None = None
     ip: str = ""
     url: str = ""
@@ -82,9 +83,7 @@ DOUBLE_OPT_IN = "double opt-in"
 #: What a resource may require of a basis.
 REQUIREMENTS = ("source", "time", "ip", "url", "text", "version")
 #: What a basis is sent as.
-NAMES = tuple(
-    one.encode_name for one in fields(Basis) if one.name not in ("date", "agent")
-)
+NAMES = tuple(one.encode_name for one in fields(Basis) if one.name != "agent")
 
 #: Why a status is kept.
 NO_BASIS = "no basis"

@@ -414,6 +414,8 @@ class Import(Order, frozen=True, kw_only=True, tag_field="v", tag=FORM):
     authority: Authority = Authority.NONE
     #: W3C trace context of what caused it; passed on to who hears of its events.
     traceparent: str | None = None
+    #: What of its row could not be read and is dropped by `skip_invalid_fields`.
+    unread: tuple[Fault, ...] = ()
     #: Tells requests of one name apart; None where the producer gave no name.
     fingerprint: Word | None = None
     #: The id that its name may have given it before: it has one receipt all the same.

@@ -1,6 +1,7 @@
 """Phones as people, spreadsheets and links write them, to `+digits` (contract 16.8)."""
 
 import re
+from collections.abc import Iterable
 from functools import cache
 
 import phonenumbers
@@ -206,3 +207,104 @@ def find_doubt(raw: object, region: str | None) -> str:
         return _find_doubt(text)
     phone = parse_regional(region + text)
     return _find_doubt(phone if text.lstrip().startswith("+") else phone[1:])
+
+
+#: Words of six languages before the digits that a switchboard asks for.
+_EXTENSION_WORDS = (
+    r"(?:ext(?:ension|n)?|x|доб(?:авочный)?|вн(?:утр)?|durchwahl|dw|app|poste|anexo"
+    r"|ramal|int)(?![^\W\d])\.?"
+)
+_EXTENSION = re.compile(
+    rf"(?<=[0-9)])[\s,;(]*(?:;ext=|{_EXTENSION_WORDS}[\s:]*|\#\s*)([0-9]{{1,7}})\s*\)?\s*\Z",
+    re.IGNORECASE,
+)
+#: A digit for calls within a country, in brackets behind its code.
+_TRUNK = re.compile(r"(\+|00)[\s]*[1-9][0-9]{0,2}[\s./-]*\(\s*0")
+#: What separates phones of one cell; an extension belongs to the phone before it, and
+#: a comma to a number that lost its digits.
+_BETWEEN = re.compile(
+    rf"\s:::\s|[|\r\n]+|[;,](?![0-9]+[Ee]\+?[0-9])(?!\s*(?:ext=|{_EXTENSION_WORDS}\s*[0-9]))",
+    re.IGNORECASE,
+)
+_UNSURE = "Incorrect phone (write + and the country code, or name the region)"
+
+
+def split_phones(cell: str) -> list[str]:
+    """Return the phones of a cell, without the mark of a preferred one (V4, V7)."""
+    return [
+        phone
+        for one in _BETWEEN.split(cell)
+        if (phone := one.strip().removeprefix("* ").strip("* "))
+    ]
+
+
+def cut_extension(phone: str) -> tuple[str, bool]:
+    """Return a phone without its extension, and whether it had one (V4)."""
+    found = _EXTENSION.search(phone)
+    return (phone[: found.start()], True) if found else (phone, False)
+
+
+def is_international(phone: str) -> bool:
+    """Say whether a phone names its country; raise InvalidValue for what is none."""
+    return _read(phone)[0]
+
+
+def read_table_phone(phone: str, region: str | None, *, coded: bool = False) -> str:
+    """Return `+digits` of a phone of a table, which nobody looks at again (V4).
+
+    A number without `+` is one of `region`, else one that some country has in its plan
+    as it is. If its column is `coded` (`is_coded`), it begins with a country code.
+    Raises InvalidValue where that is not sure: with the code of a wrong country, it
+    would be the phone of somebody else.
+    """
+    international, digits = _read(phone)
+    if international:
+        number = _check(digits)
+        return _without_trunk(number) if _TRUNK.match(phone) else number
+    if coded and _is_possible(digits):
+        return _check(digits)
+    if region is not None and (found := _read_in(digits, region)):
+        return found
+    if can_be_dialled(f"+{digits}"):
+        return _check(digits)
+    if region is not None:
+        return parse_regional(region + phone)
+    raise InvalidValue(_UNSURE)
+
+
+def is_coded(phones: Iterable[str]) -> bool:
+    """Say whether phones without `+`, those of a column, begin with country codes.
+
+    All may, and at least half of them are in the plan of their country.
+    """
+    listed = [one.strip() for one in phones]
+    return (
+        bool(listed)
+        and all(one.isdecimal() and _is_possible(one) for one in listed)
+        and 2 * sum(can_be_dialled(f"+{one}") for one in listed) >= len(listed)
+    )
+
+
+def _is_possible(digits: str) -> bool:
+    try:
+        number = phonenumbers.parse(f"+{digits}")
+    except phonenumbers.NumberParseException:
+        return False
+    return phonenumbers.is_possible_number(number)
+
+
+def _read_in(digits: str, region: str) -> str:
+    """Return a number that the plan of a region has; empty for one that it has not."""
+    try:
+        number = phonenumbers.parse(digits, region)
+    except phonenumbers.NumberParseException:
+        return ""
+    if not phonenumbers.is_valid_number(number):
+        return ""
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _without_trunk(number: str) -> str:
+    """Return `+digits` without the zero that is dialled within a country only."""
+    parsed = phonenumbers.parse(number)
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)

@@ -5,6 +5,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import Fault, InvalidValue
@@ -14,6 +15,8 @@ from ingest.domain.notations import (
     decimal_notation,
     words_notation,
 )
+from ingest.domain.phones import REGIONS
+from ingest.domain.table_dates import DayOrder, read_zone
 
 #: How the cells of a table are written; each may be there several times.
 CELL_OPTIONS = ("dates", "decimal", "booleans", "sexes", "null", "clear")
@@ -44,6 +47,11 @@ class CellRules:
     nulls: Sequence[str] = ()
     #: Cells that empty their field.
     clears: Sequence[str] = ()
+    #: The zone of times that have none; None for UTC (V2).
+    timezone: str | None = None
+    #: The country of phones without a country code; None for that of the row, or of the
+    #: database (V4).
+    phone_region: str | None = None
     #: Told for a file with more columns: what names others is no fault.
     kept: bool = False
 
@@ -52,12 +60,14 @@ class CellRules:
 NO_RULES = CellRules()
 
 
-def load_rules(words: Mapping[str, Sequence[str]], *, kept: bool = False) -> CellRules:
-    """Return how cells are written, from the texts of `CELL_OPTIONS`."""
+def load_rules(words: Mapping[str, Any], *, kept: bool = False) -> CellRules:
+    """Return how cells are written, from the parameters of a job."""
     return CellRules(
         notations={name: words[name] for name in NOTATIONS if words.get(name)},
         nulls=words.get("null") or (),
         clears=words.get("clear") or (),
+        timezone=words.get("timezone") or None,
+        phone_region=words.get("phone_region") or None,
         kept=kept,
     )
 
@@ -70,17 +80,33 @@ def list_rules(rules: CellRules) -> Iterator[tuple[str, str]]:
                 yield option, column
 
 
-def plan_notations(
+def find_rule_faults(rules: CellRules) -> Iterator[Fault]:
+    """Yield what is wrong with the options that are of no column."""
+    if rules.timezone:
+        try:
+            read_zone(rules.timezone)
+        except InvalidValue as error:
+            yield Fault(code=400, message=str(error), path="timezone")
+    if rules.phone_region and rules.phone_region.upper() not in REGIONS:
+        message = "Unknown country (a two-letter code, such as DE)"
+        yield Fault(code=400, message=message, path="phone_region")
+
+
+#: The texts of an option that hold for a column, by the option.
+Told = Mapping[str, Sequence[str]]
+
+
+def sort_rules(
     names: Sequence[str],
     fields: Sequence[Field | None],
     rules: CellRules,
     faults: list[Fault],
-) -> list[Notation | None]:
-    """Return how the cells of each column are written, where it is told.
+) -> list[dict[str, Sequence[str]]]:
+    """Return for each column the options that hold for its notation.
 
     Adds to `faults` what is told and means nothing.
     """
-    read: list[Notation | None] = [None] * len(names)
+    sorted_: list[dict[str, Sequence[str]]] = [{} for _ in names]
     for option, values in rules.notations.items():
         by_column: dict[str, list[str]] = {}
         for value in values:
@@ -88,7 +114,7 @@ def plan_notations(
             by_column.setdefault(column.strip(), []).append(text.strip())
         for column, texts in by_column.items():
             try:
-                notation = _make_notation(option, texts)
+                check_texts(option, texts)
             except InvalidValue as error:
                 faults.append(Fault(code=400, message=str(error), path=option))
                 continue
@@ -102,13 +128,30 @@ def plan_notations(
                     faults.append(Fault(code=400, message=message, path=option))
                 # What is told of a column goes before what is told of all.
                 if fits and (column == name or (not column and name not in by_column)):
-                    read[place] = notation
-    return read
+                    sorted_[place][option] = texts
+    return sorted_
 
 
-def _make_notation(option: str, texts: list[str]) -> Notation:
+def check_texts(option: str, texts: Sequence[str]) -> None:
+    """Raise InvalidValue for texts of an option that mean nothing."""
+    make_named(option, texts)
     if option == "dates":
-        return dates_notation(texts)
+        find_named_order(texts)
+
+
+def find_named_order(texts: Sequence[str]) -> DayOrder | None:
+    """Return the order of dates that is told; raise InvalidValue for two."""
+    told = {DayOrder(text) for text in texts if text in set(DayOrder)}
+    if len(told) > 1:
+        raise InvalidValue("Only one order of dates is allowed")
+    return next(iter(told), None)
+
+
+def make_named(option: str, texts: Sequence[str]) -> Notation | None:
+    """Return what reads the notation that is told; None for an order of dates."""
+    if option == "dates":
+        formats = [text for text in texts if text not in set(DayOrder)]
+        return dates_notation(formats) if formats else None
     if option == "booleans":
         return words_notation(texts, ("true", "false"))
     if option == "sexes":

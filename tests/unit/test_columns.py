@@ -74,7 +74,7 @@ def test_a_cell_of_tags_or_phones_may_be_a_json_list() -> None:
 @pytest.mark.parametrize(
     "cell",
     [
-        *("['tea', 'coffee']", "[tea]", "[", '["a"], ["b"]'),
+        *("[tea]", "[", '["a"], ["b"]', "['a' 'b']", "['a', b]"),
         # Postgres, Python, PHP.
         *("{tea,coffee}", "('tea', 'coffee')", 'a:1:{i:0;s:3:"tea";}'),
     ],
@@ -87,13 +87,6 @@ def test_a_bracket_that_opens_no_json_list_is_a_fault(column: str, cell: str) ->
     assert str(caught.value) == told
 
 
-@pytest.mark.fact("16.9-cell")
-@pytest.mark.parametrize("cell", ["'tea','coffee'", '"tea"; "green coffee"'])
-def test_tags_in_quotation_marks_are_a_fault(cell: str) -> None:
-    with pytest.raises(InvalidRequest, match="Must be a JSON list"):
-        load("interests", cell)
-
-
 @pytest.mark.parametrize("cell", ["rock 'n' roll", '"best of" 2020', "{", "(tea), {x}"])
 def test_other_marks_belong_to_tags(cell: str) -> None:
     assert load("interests", cell) == {"data": {"interests": cell}}
@@ -103,7 +96,7 @@ def test_phones_stand_in_lines_and_a_number_without_its_digits_is_whole() -> Non
     element = load("phones", "+44 20 7946 0018\r\n+442079460019,4,42079E+11")
 
     assert element == {
-        "data": {"phones": ["+44 20 7946 0018", "+442079460019", "4,42079E+11"]}
+        "data": {"phones": ["+442079460018", "+442079460019", "4,42079E+11"]}
     }
 
 
@@ -116,7 +109,7 @@ def test_phones_stand_in_lines_and_a_number_without_its_digits_is_whole() -> Non
         ('="NULL"', None),
         ("=1+2", "=1+2"),
         ('="a"&"b"', '="a"&"b"'),
-        ("'007", "'007"),
+        ("'s-Hertogenbosch", "'s-Hertogenbosch"),
     ],
 )
 def test_a_text_that_a_spreadsheet_keeps_from_being_a_number_is_that_text(
@@ -226,7 +219,7 @@ def test_every_doubt_about_the_header_is_told_at_once() -> None:
     ("header", "cells", "message"),
     [
         ("email", ["a", "b"], "More values than columns"),
-        ("phones", ["['+1']"], 'Must be a JSON list, such as ["a", "b"]: data.phones'),
+        ("phones", ["['+1]"], 'Must be a JSON list, such as ["a", "b"]: data.phones'),
         ("tags", ["[vip"], 'Must be a JSON list, such as ["a", "b"]: data.tags'),
         ("tags", ['["vip"] x'], 'Must be a JSON list, such as ["a", "b"]: data.tags'),
         ("email", ["a\0b"], "Must not contain the NUL character: data.email"),

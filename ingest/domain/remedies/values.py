@@ -55,6 +55,11 @@ VALUES: tuple[ErrorKind, ...] = (
         remedy="Remove NUL characters and unpaired surrogates.",
     ),
     kind(
+        "unknown_country",
+        "Unknown country",
+        remedy="Use a two-letter code, such as DE, or the name of a country.",
+    ),
+    kind(
         "unknown_time_zone",
         "Unknown time zone",
         remedy="Use an IANA name, such as Europe/Moscow.",
