@@ -1,7 +1,7 @@
 """Files through the parts of the job door and of the worker, without a queue."""
 
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,8 +9,8 @@ from ingest.domain.jobs import new_job_id
 from ingest.doors.files.formats.archives import PackLimits, unpack
 from ingest.doors.files.inputs import open_rows
 from ingest.doors.files.jobs.creation import load_shared
+from ingest.doors.files.jobs.options import make_reading
 from ingest.doors.files.jobs.row_validation import RowValidator
-from ingest.doors.files.jobs.uploads import load_reading
 from ingest.doors.files.streams import Metered
 from ingest.settings import Settings
 from ingest.store.catalog.load import load_catalog
@@ -48,7 +48,10 @@ def import_file(
     )
     with unpack(Metered(io.BytesIO(content)), _PACKED, single=True) as files:
         ((_, stream),) = files
-        reading = load_reading(_SETTINGS, told, shared.resource_id)
+        reading = make_reading(
+            _SETTINGS, told.parameters, resource_id=shared.resource_id
+        )
+        reading = replace(reading, format=told.format, live=True)
         rows = open_rows(stream, reading, schemas.catalog.databases[1])
         results = validator.validate_all(list(rows), 0)
     rejected = {

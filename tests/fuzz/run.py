@@ -45,7 +45,8 @@ class Report:
 
 def load_corpus() -> list[bytes]:
     """Return what is changed: the samples, and one of each other kind."""
-    bodies = [path.read_bytes() for path in sorted(_SAMPLES.iterdir())]
+    files = sorted(path for path in _SAMPLES.rglob("*") if path.is_file())
+    bodies = [path.read_bytes() for path in files]
     return [
         *bodies,
         *_FORMS,

@@ -1,6 +1,7 @@
 """What is fuzzed: each takes bytes as they come from outside, and may refuse them."""
 
-from collections.abc import Callable, Mapping
+import io
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
@@ -9,9 +10,17 @@ from ingest.domain.catalog import Field, FieldType
 from ingest.domain.errors import PenstockError
 from ingest.domain.excess import refuse_excess
 from ingest.domain.imports import Operation
+from ingest.doors.files.encodings.decoding import Text
+from ingest.doors.files.formats.archives import UnreadableFile
+from ingest.doors.files.formats.kinds import is_workbook
+from ingest.doors.files.formats.tables import TextLines
+from ingest.doors.files.inputs import open_file
+from ingest.doors.files.rows import Reading
 from ingest.wire import bodies, entries, json_bodies
 from ingest.wire.batches import load_batch, load_element
+from ingest.wire.columns import ColumnPlan
 from ingest.wire.envelopes import Envelope, load_envelope, to_import
+from ingest.wire.first_rows import FirstRows, TableSurvey
 from ingest.wire.forms import decode_form
 from ingest.wire.messages import load_order
 from ingest.wire.profile_schemas import ProfileSchemas
@@ -86,6 +95,32 @@ def read_entry(data: bytes) -> None:
     _SCHEMAS.prepare(entries.decode(data))
 
 
+def read_file(data: bytes) -> None:
+    """Read the cells of a file: of a table, of cards, or of a page."""
+    # A workbook is read by a process of its own.
+    if is_workbook(data):
+        raise UnreadableFile("A workbook")
+    opened = open_file(io.BytesIO(data), Reading())
+    lines = TextLines(opened, Reading()) if isinstance(opened, Text) else opened
+    cells: list[list[str]] = []
+    while (row := lines.read()) is not None:
+        cells.append(row[0])
+    _read_cells(cells)
+
+
+def _read_cells(rows: Sequence[Sequence[str]]) -> None:
+    """Read cells as those of columns of each kind."""
+    kinds = ["email", "phones", "_bdate", "_regdate", "_country", "_sex", "topics"]
+    kinds += ["points", "Name"]
+    told = {"Name": "full_name:given_first"}
+    survey = TableSurvey(rows=FirstRows(lambda _: rows))
+    plan = ColumnPlan(kinds, _CATALOG.databases[1], told, survey=survey)
+    columns = plan.make(None)
+    for row in rows:
+        with suppress(PenstockError):
+            columns.load(row[: len(kinds)])
+
+
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "body": read_body,
     "import": read_import,
@@ -93,4 +128,5 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "message": read_message,
     "form": read_form,
     "entry": read_entry,
+    "file": read_file,
 }

@@ -9,6 +9,7 @@ from ingest.domain.errors import Fault
 from ingest.doors.files.formats.dialects import Dialect, DialectOptions
 from ingest.wire.cell_rules import NO_RULES, CellRules
 from ingest.wire.limits import DEFAULT_LIMITS, Limits
+from ingest.wire.row_statuses import NO_STATUSES, StatusRules, StatusTally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +36,17 @@ class Reading:
     dialect: DialectOptions = field(default_factory=DialectOptions)
     #: Names of the columns of a table that has no header.
     columns: tuple[str, ...] = ()
-    #: Fields by column name; empty to pass over a column.
+    #: Targets by column, or by columns of which the first that is filled counts; an
+    #: empty one is passed over.
     mapping: Mapping[str, str] = field(default_factory=dict)
     #: How the cells of a table are written.
     rules: CellRules = NO_RULES
+    #: What words mean, and what the whole file says of its people.
+    statuses: StatusRules = NO_STATUSES
+    #: Values by column: rows with one of them are skipped.
+    skip_where: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    #: Whether narrow lines behind the end of the table are skipped.
+    skip_footer: bool = False
     #: Whether a quoted cell may hold lines that look like rows.
     trust_quotes: bool = False
     #: Of a workbook, the name or the number of the sheet; None for the first.
@@ -68,6 +76,8 @@ class FileForm:
     #: Of a workbook: the sheet that was read, and how many there are.
     sheet: str = ""
     sheets: int = 0
+    #: How cells are written, as the first rows of a table have shown: options of cells.
+    decided: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class RowSource(Protocol):
@@ -79,6 +89,23 @@ class RowSource(Protocol):
 
     def __iter__(self) -> Iterator[FileRow]:
         """Yield the rows in their order."""
+
+    def list_notes(self) -> list[dict[str, object]]:
+        """Return what of the rows so far was not stored, as JSON (`CellNotes`)."""
+
+    @property
+    def statuses(self) -> StatusTally | None:
+        """Counts of the statuses of the rows so far; None where no column has any."""
+
+
+def summarize_rows(rows: RowSource) -> dict[str, object]:
+    """Return what was found in the rows so far, as a job keeps it."""
+    found: dict[str, object] = {}
+    if notes := rows.list_notes():
+        found["notes"] = notes
+    if rows.statuses is not None:
+        found["statuses"] = rows.statuses.show()
+    return found
 
 
 def dump_cells(cells: Sequence[str]) -> bytes:

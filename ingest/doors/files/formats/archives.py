@@ -122,13 +122,15 @@ def unpack(
     *,
     single: bool = False,
     left: SkippedFiles | None = None,
+    arrange: Callable[[str], float] | None = None,
 ) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
     """Yield the files in `stream`, each with its name in an archive, or none.
 
     Each is to be read before the next is asked for; a `single` one is wanted where a
     zip file, which may hold more, is none. `left` hears of those that are not given
-    out; without it one that cannot be read is raised. UnreadableFile may be raised as
-    long as there is something to read.
+    out; without it one that cannot be read is raised. Files are in the order of
+    `arrange` of their names. UnreadableFile may be raised as long as there is something
+    to read.
     """
     head, whole = peek(stream, len(_ZIP[0]))
     watched = io.BufferedReader(
@@ -146,7 +148,14 @@ def unpack(
                 raise UnreadableFile(kind)
             if kind is None and single:
                 raise _not_taken()
-            yield _unzip(archive, limits, left) if kind is None else iter([("", file)])
+            members = [] if kind is not None else _list_members(archive, limits)
+            if arrange is not None:
+                members.sort(key=lambda member: arrange(member.filename))
+            yield (
+                iter([("", file)])
+                if kind is not None
+                else _unzip(archive, members, limits, left)
+            )
     elif head.startswith(_GZIP):
         unzipped = gzip.GzipFile(fileobj=whole, mode="rb")
         yield iter([("", _open(unzipped, limits, lambda: stream.count))])
@@ -214,9 +223,12 @@ def _list_members(
 
 
 def _unzip(
-    archive: zipfile.ZipFile, limits: PackLimits, left: SkippedFiles | None
+    archive: zipfile.ZipFile,
+    members: list[zipfile.ZipInfo],
+    limits: PackLimits,
+    left: SkippedFiles | None,
 ) -> Iterator[tuple[str, IO[bytes]]]:
-    for member in _list_members(archive, limits):
+    for member in members:
         if _HIDDEN.search(member.filename):
             if left is not None:
                 left.hidden.append(member.filename)

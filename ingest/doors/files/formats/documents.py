@@ -30,6 +30,14 @@ class Documents:
             encoding_source=text.source.value,
         )
 
+    def list_notes(self) -> list[dict[str, object]]:
+        """Return nothing: documents are stored as they are."""
+        return []
+
+    @property
+    def statuses(self) -> None:
+        """None: documents have statuses of their own."""
+
     def __iter__(self) -> Iterator[FileRow]:
         """Yield the rows; raise UnreadableFile where there is no telling them apart."""
         limit = self._reading.max_row_bytes

@@ -44,14 +44,7 @@ _BINARY = (
 _DBASE = frozenset(b"\x02\x03\x04\x05\x30\x31\x32\x43\x83\x8b\xf5\xfb")
 #: The same for text, whatever stands before it: marks, blanks, comments.
 _TEXT = (
-    (r"BEGIN:VCARD", "a vCard", _EXPORT),
     (r"BEGIN:VCALENDAR", "a calendar", ""),
-    (
-        r"(?:<!--.*?-->\s*|<\?xml.{0,200}?\?>\s*)*<(?:!DOCTYPE\s+html|html|head|body"
-        r"|table|meta|script|style|div|title)\b",
-        "a web page, though it may be named .xls",
-        _SAVE,
-    ),
     (
         r"<\?xml.{0,600}?urn:schemas-microsoft-com:office:spreadsheet",
         "a workbook in the Excel 2003 XML format",
@@ -75,6 +68,12 @@ _TEXTS = tuple(
     (re.compile(pattern, re.IGNORECASE | re.DOTALL), kind, advice)
     for pattern, kind, advice in _TEXT
 )
+_CARD = re.compile(r"BEGIN:VCARD\b", re.IGNORECASE)
+_WEB_PAGE = re.compile(
+    r"(?:<!--.*?-->\s*|<\?xml.{0,200}?\?>\s*)*<(?:!DOCTYPE\s+html|html|head|body"
+    r"|table|meta|script|style|div|title)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 #: What zip files are that hold these, beside Microsoft's list of contents or not.
 _OFFICE = (("word/", "a Word document"), ("ppt/", "a presentation"))
 _PACKAGES = (
@@ -90,6 +89,16 @@ _OPEN_KINDS = {b"text": "a text document (.odt)", b"pres": "a presentation (.odp
 def is_workbook(head: bytes) -> bool:
     """Say whether a file that begins so is to be read as a workbook."""
     return head.startswith((_OLE, b"PK\x03\x04"))
+
+
+def has_cards(head: bytes) -> bool:
+    """Say whether a file that begins so has vCards."""
+    return _CARD.match(_begin(head)) is not None
+
+
+def is_web_page(head: bytes) -> bool:
+    """Say whether a file that begins so is a web page, whatever it is named."""
+    return _WEB_PAGE.match(_begin(head)) is not None
 
 
 #: One of these comes first in a workbook.
@@ -112,7 +121,7 @@ def name_kind(head: bytes) -> str:
             return _say(kind, advice)
     if found := _name_by_place(head):
         return _say(*found)
-    text = _decode(head).lstrip("\ufeff \t\r\n")
+    text = _begin(head)
     for pattern, kind, advice in _TEXTS:
         if pattern.match(text):
             return _say(kind, advice)
@@ -163,6 +172,11 @@ def _is_dbase(head: bytes) -> bool:
 
 def _is_binary(head: bytes) -> bool:
     return any(byte < 9 for byte in head[:64])
+
+
+def _begin(head: bytes) -> str:
+    """Return how the text of a file begins."""
+    return _decode(head[:_HEAD_BYTES]).lstrip("\ufeff \t\r\n")
 
 
 def _decode(head: bytes) -> str:

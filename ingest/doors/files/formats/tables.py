@@ -3,87 +3,126 @@
 import csv
 import io
 import re
-from collections.abc import Iterator
-from typing import Protocol, Self
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Self
 
 from ingest.domain.catalog import Database
 from ingest.domain.errors import Fault, InvalidRequest
 from ingest.doors.files.encodings.decoding import Text
 from ingest.doors.files.formats.archives import UnreadableFile
 from ingest.doors.files.formats.dialects import Dialect, sniff
+from ingest.doors.files.formats.table_rows import (
+    Lines,
+    RawRow,
+    RawRows,
+    ReadRow,
+    RowFilter,
+    is_nothing,
+    without_footer,
+)
 from ingest.doors.files.rows import FileForm, FileRow, Reading, dump_cells
-from ingest.wire.columns import Columns, UnreadableRow, plan_columns
+from ingest.wire.cell_notes import CellNotes
+from ingest.wire.columns import (
+    ColumnPlan,
+    Columns,
+    StatusColumns,
+    UnreadableRow,
+    is_contact,
+)
+from ingest.wire.first_rows import DECIDING_ROWS, FirstRows, TableSurvey
+from ingest.wire.row_statuses import StatusTally
 
-#: A row's cells, and what is wrong with how they are written.
-ReadRow = tuple[list[str], tuple[Fault, ...]]
-#: What ends some files of old programs.
-_END_OF_FILE = "\x1a"
-
-
-class Lines(Protocol):
-    """The source of cells."""
-
-    form: FileForm
-
-    def read(self) -> ReadRow | None:
-        """Return the next row, None at the end; raise UnreadableFile."""
-
-    def read_so_far(self) -> list[str]:
-        """Return the lines that the last row stands in, where it stands in lines."""
+#: Returns how a table with this header is read; None for as it is passed.
+Recall = Callable[[Sequence[str]], Reading | None]
 
 
 class FileTable:
     """A table whose header has been read."""
 
-    def __init__(self, lines: Lines, reading: Reading, database: Database) -> None:
-        """Read the header; raise UnreadableFile, or InvalidRequest for its columns."""
+    def __init__(
+        self,
+        lines: Lines,
+        reading: Reading,
+        database: Database,
+        recall: Recall | None = None,
+    ) -> None:
+        """Read the header; raise UnreadableFile, or InvalidRequest for its columns.
+
+        `recall` may know better how a table with this header is read.
+        """
         self._lines = lines
         header = list(reading.columns) or self._read_header()
+        if recall is not None:
+            reading = recall(header) or reading
         if len(header) > reading.limits.keys:
             raise UnreadableFile(
                 f"The table has too many columns (at most {reading.limits.keys}, set by"
                 " PENSTOCK_MAX_KEYS)"
             )
-        self._columns: Columns = plan_columns(
-            header, database, reading.mapping, reading.resource_id, reading.rules
+        self._notes = CellNotes()
+        self._rows = RawRows(lines, RowFilter(header, reading.skip_where), self._notes)
+        survey = TableSurvey(
+            rows=FirstRows(self._rows.look_ahead),
+            notes=self._notes,
+            last_year=datetime.now(UTC).year,
         )
+        self._columns: Columns = ColumnPlan(
+            header, database, reading.mapping, reading.rules, reading.statuses, survey
+        ).make(reading.resource_id)
+        #: How it is read.
+        self.reading = reading
         self._trusts = reading.trust_quotes or self._columns.is_exact
-        self.form = FileForm(
-            format="csv",
-            encoding=lines.form.encoding,
-            encoding_source=lines.form.encoding_source,
-            columns=tuple(header),
-            dialect=lines.form.dialect,
-            sheet=lines.form.sheet,
-            sheets=lines.form.sheets,
+        self._skips_footer = reading.skip_footer
+        self.form = replace(
+            lines.form, columns=tuple(header), decided=dict(survey.decided)
         )
+
+    def list_notes(self) -> list[dict[str, object]]:
+        """Return what of the rows so far was not stored as a whole, or skipped."""
+        return self._notes.list()
 
     @property
     def columns(self) -> list[tuple[str, str]]:
         """Each column by its name, and what it holds: nothing if it is skipped."""
-        return list(zip(self.form.columns, self._columns.targets, strict=True))
+        return list(zip(self._columns.names, self._columns.targets, strict=True))
+
+    def look_ahead(self, limit: int) -> list[list[str]]:
+        """Return the cells of the first rows, before they are read."""
+        return self._rows.look_ahead(limit)
+
+    @property
+    def plan(self) -> Columns:
+        """The targets of the columns."""
+        return self._columns
+
+    @property
+    def statuses(self) -> StatusTally | None:
+        """Counts of the statuses of the rows so far; None where no column has any."""
+        columns = self._columns
+        return columns.tally if isinstance(columns, StatusColumns) else None
 
     def _read_header(self) -> list[str]:
         while (read := self._lines.read()) is not None:
-            if not _is_nothing(read[0]):
+            if not is_nothing(read[0]):
                 return read[0]
         raise UnreadableFile("The file is empty; it has no header")
 
     def __iter__(self) -> Iterator[FileRow]:
         """Yield the rows; raise UnreadableFile where there is no telling them apart."""
-        number, width = 0, len(self.form.columns)
-        while (read := self._lines.read()) is not None:
-            cells, faults = read
-            if _is_nothing(cells):
-                continue
-            number += 1
+        width = len(self.form.columns)
+        rows = iter(self._rows)
+        if self._skips_footer:
+            rows = without_footer(rows, self._is_narrow, self._notes)
+        for number, (cells, found, lines) in enumerate(rows, start=1):
             element: dict[str, object] = {}
-            if not faults:
-                faults = self._suspect()
+            faults = found or self._suspect(lines)
             if not faults:
                 try:
                     if len(cells) != width:
-                        cells = list(self._columns.fit(cells))
+                        cells = list(self._columns.fit(cells))  # noqa: PLW2901
                     element = self._columns.load(cells)
                 except UnreadableRow as error:
                     faults, element = error.faults, dict(error.element)
@@ -94,9 +133,18 @@ class FileTable:
                 number=number, content=content, element=element, faults=faults
             )
 
-    def _suspect(self) -> tuple[Fault, ...]:
+    def _is_narrow(self, row: RawRow) -> bool:
+        """Say whether a row has so few cells that it may stand below the table."""
+        cells, *_ = row
+        filled = [cell.strip() for cell in cells if cell.strip()]
+        used = max(
+            (place for place, cell in enumerate(cells, 1) if cell.strip()),
+            default=0,
+        )
+        return 2 * used <= len(self.form.columns) and not any(map(is_contact, filled))
+
+    def _suspect(self, lines: Sequence[str]) -> tuple[Fault, ...]:
         """Return a fault if a quoted cell seems to have swallowed other rows."""
-        lines = self._lines.read_so_far()
         if len(lines) < 2 or self._trusts:
             return ()
         dialect = self.form.dialect
@@ -115,11 +163,6 @@ class FileTable:
         return (Fault(code=400, message=message, path=""),)
 
 
-def _is_nothing(cells: list[str]) -> bool:
-    text = "".join(cells).strip()
-    return not text or text == _END_OF_FILE
-
-
 class TextLines:
     """The rows of a table that is text."""
 
@@ -127,6 +170,10 @@ class TextLines:
         dialect, skipped = sniff(text, reading.dialect)
         text.stream.read(skipped)
         self._dialect = dialect
+        # Of what is still coming, no more is looked at than has come.
+        self._come = text.sample[skipped:] if reading.live else None
+        self._is_whole = text.is_whole
+        self._has_header = not reading.columns
         self._lines = _Lines(text.stream, reading, dialect.delimiter)
         # Strict: a quotation mark out of place is told of, not read as a letter.
         self._reader = dialect.read(self._lines, strict=True)
@@ -143,6 +190,18 @@ class TextLines:
     def read_so_far(self) -> list[str]:
         """Return the lines of the last row."""
         return self._lines.read
+
+    def peek(self) -> list[list[str]] | None:
+        """Return the rows that have come, if others are still coming."""
+        if self._come is None:
+            return None
+        rows: list[list[str]] = []
+        with suppress(csv.Error):
+            rows.extend(self._dialect.read(io.StringIO(self._come, newline="")))
+        rows = [cells for cells in rows if not is_nothing(cells)]
+        first = 1 if self._has_header else 0
+        # The last one may have been cut.
+        return rows[first:DECIDING_ROWS] if self._is_whole else rows[first:-1]
 
     def read(self) -> ReadRow | None:
         """Read the next row; one that is quoted wrongly is its text, in one cell."""

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from ingest.domain.errors import Fault
 from ingest.doors.files.formats.archives import UnreadableFile
-from ingest.doors.files.formats.tables import ReadRow
+from ingest.doors.files.formats.table_rows import ReadRow
 from ingest.doors.files.rows import FileForm, Reading
 from ingest.doors.files.streams import BUFFER_BYTES, Readable
 
@@ -58,6 +58,9 @@ class SheetLines:
     def read_so_far(self) -> list[str]:
         """Return nothing: cells are not found by lines."""
         return []
+
+    def peek(self) -> None:
+        """Return nothing: all of a workbook has come."""
 
     def read(self) -> ReadRow | None:
         """Return the next row; UnreadableFile if there was too much to read."""
