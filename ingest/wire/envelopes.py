@@ -64,6 +64,8 @@ class Envelope(Order, frozen=True, kw_only=True):
     may_raise: bool = False
     #: No mode was told: an element's lone key chooses its own (16.1).
     by_lone_key: bool = False
+    #: Rows without an email are matched by their phone (R13).
+    else_phone: bool = False
 
 
 class _RequestSchema(Schema):

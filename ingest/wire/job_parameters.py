@@ -1,7 +1,7 @@
 """The query of an upload to what is asked of its rows, and how they are read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from marshmallow import ValidationError
 
@@ -13,11 +13,16 @@ from ingest.domain.errors import (
 )
 from ingest.domain.imports import OF_PRODUCERS, Level, Operation
 from ingest.domain.names import one_of, suggest
-from ingest.wire.cell_rules import CELL_OPTIONS, NO_RULES, CellRules, load_rules
+from ingest.wire.cell_rules import CELL_OPTIONS
 from ingest.wire.charsets import check_charset, find_charset, find_media_type
 from ingest.wire.dialect_parameters import MARKS, parse_marks
 from ingest.wire.parameters import parse_flag, refuse_nul
 from ingest.wire.promises import DRY_RUN, asks_dry_run
+from ingest.wire.status_parameters import (
+    find_status_faults,
+    parse_skip_where,
+    parse_words,
+)
 
 #: What holds for every row, as an import says it; those of several values by commas.
 _SHARED = tuple(one for one in PARAMETERS if Level.ROW in one.levels)
@@ -29,11 +34,18 @@ _MAX_NAME_LENGTH = 255
 COMMON = frozenset({"token", "format"})
 #: The source and the time of the basis by which a file raises statuses (C5).
 CONSENT_OPTIONS = ("raise_consent", "consent_time")
+#: The mode that matches each row by its email, or by its phone if it has none (R13).
+ELSE_PHONE = "email_else_phone"
+#: Options of the whole file that are one text, for statuses and cells (R7).
+FILE_TEXTS = ("status", "system", "timezone", "phone_region")
+#: Options that are true or false.
+FILE_FLAGS = ("trust_quotes", "skip_footer", "new_map")
 #: All that an upload may say.
 UPLOAD = COMMON | {
     *(*list_names(Level.ROW), *CONSENT_OPTIONS),
-    *(*MARKS, *CELL_OPTIONS),
-    *("operation", "map", "columns", "encoding", "name", "sheet", "trust_quotes"),
+    *(*MARKS, *CELL_OPTIONS, *FILE_TEXTS, *FILE_FLAGS),
+    *("operation", "map", "words", "skip_where"),
+    *("columns", "encoding", "name", "sheet"),
     DRY_RUN,
 }
 #: None for what the file looks like: browsers send tables under these names.
@@ -46,6 +58,8 @@ _FORMATS: Mapping[str, str | None] = {
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": None,
     "application/vnd.oasis.opendocument.spreadsheet": None,
     "application/vnd.ms-excel": None,
+    "text/vcard": None,
+    "text/html": None,
     "application/octet-stream": None,
     "text/plain": None,
 }
@@ -61,16 +75,8 @@ class UploadParameters:
     format: str | None
     #: What it calls itself.
     name: str = "upload"
-    encoding: str | None = None
-    delimiter: str | None = None
-    quote: str | None = None
-    escape: str | None = None
-    columns: tuple[str, ...] = ()
-    #: Fields by column name.
-    mapping: Mapping[str, str] = field(default_factory=dict)
-    rules: CellRules = NO_RULES
-    trust_quotes: bool = False
-    sheet: str | None = None
+    #: Whether an earlier mapping is not to be used.
+    new_map: bool = False
     #: Rows are tried, and nothing of them is written.
     dry_run: bool = False
 
@@ -97,34 +103,37 @@ def load_upload(
     marks = parse_marks(query, faults)
     encoding = _parse_encoding(query, content_type, faults)
     name = _parse_name(query, faults)
-    trust_quotes = _parse_trust(query, faults)
+    flags = {name: _parse_flag(query, name, faults) for name in FILE_FLAGS}
+    # Of this upload, not of its job.
+    new_map = flags.pop("new_map")
+    words = parse_words(_list_texts(query.get("words")), faults)
+    skip_where = parse_skip_where(_list_texts(query.get("skip_where")), faults)
+    texts = {name: _parse_single(query, name, faults) for name in FILE_TEXTS}
+    find_status_faults(texts["status"], faults)
     if faults:
         raise InvalidRequest(faults)
     columns = _split(query.get("columns"))
-    words = {name: _list_texts(query.get(name)) for name in CELL_OPTIONS}
+    notations = {name: _list_texts(query.get(name)) for name in CELL_OPTIONS}
     sheet = str(query.get("sheet") or "")
     told = {
         "map": mapping,
         "columns": columns,
         "encoding": encoding,
         **marks,
-        **words,
+        **notations,
+        **texts,
+        **flags,
+        "words": words,
+        "skip_where": skip_where,
         "sheet": sheet,
-        "trust_quotes": trust_quotes,
         DRY_RUN: dry_run,
     }
     return UploadParameters(
         parameters=parameters | {name: value for name, value in told.items() if value},
         format=_choose_format(content_type),
         name=name,
-        encoding=encoding or None,
-        columns=tuple(columns),
-        mapping=mapping,
-        rules=load_rules(words),
-        trust_quotes=trust_quotes,
-        sheet=sheet or None,
+        new_map=new_map,
         dry_run=dry_run,
-        **marks,
     )
 
 
@@ -144,13 +153,8 @@ def _parse_encoding(
 
 
 def _parse_name(query: Mapping[str, object], faults: list[Fault]) -> str:
-    told = query.get("name") or "upload"
-    name = str(told)
-    if isinstance(told, list):
-        faults.append(
-            Fault(code=400, message="Sent more than once (send it once)", path="name")
-        )
-    elif len(name) > _MAX_NAME_LENGTH:
+    name = _parse_single(query, "name", faults) or "upload"
+    if len(name) > _MAX_NAME_LENGTH:
         message = f"Too long (at most {_MAX_NAME_LENGTH} characters)"
         faults.append(Fault(code=400, message=message, path="name"))
     return name
@@ -162,14 +166,22 @@ def _list_texts(value: object) -> list[str]:
     return [str(text) for text in texts if text]
 
 
-def _parse_trust(query: Mapping[str, object], faults: list[Fault]) -> bool:
-    """Return whether quoted cells are taken whatever is in them."""
+def _parse_flag(query: Mapping[str, object], name: str, faults: list[Fault]) -> bool:
     try:
-        return parse_flag(query.get("trust_quotes") or False)
+        return parse_flag(query.get(name) or False)
     except ValidationError as error:
         message = str(error.messages[0])
-        faults.append(Fault(code=400, message=message, path="trust_quotes"))
+        faults.append(Fault(code=400, message=message, path=name))
     return False
+
+
+def _parse_single(query: Mapping[str, object], name: str, faults: list[Fault]) -> str:
+    """Return the text of a parameter that may be there once."""
+    told = query.get(name) or ""
+    if isinstance(told, list):
+        message = "Sent more than once (send it once)"
+        faults.append(Fault(code=400, message=message, path=name))
+    return str(told).strip()
 
 
 def find_unknown(

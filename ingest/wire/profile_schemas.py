@@ -140,7 +140,11 @@ class ProfileSchemas:
             phones=loaded.pop("phones", None),
             fields=loaded,
             subscriptions=drafts,
-            skipped=(*(dropped or ()), *merge.prefixed(skipped, "data.")),
+            skipped=(
+                *import_.unread,
+                *(dropped or ()),
+                *merge.prefixed(skipped, "data."),
+            ),
         )
 
     def _schema(self, database: Database) -> DataSchema:

@@ -3,11 +3,11 @@
 import hashlib
 import io
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from msgspec import structs
 
@@ -20,13 +20,10 @@ from ingest.doors.files.formats.archives import (
     UnreadableFile,
     unpack,
 )
-from ingest.doors.files.inputs import Rows, open_file, read_rows
-from ingest.doors.files.jobs.creation import check_field, load_shared
-from ingest.doors.files.jobs.options import find_kept, merge_parameters, merge_reading
+from ingest.doors.files.jobs.preparation import FileAsk, PreparedFile, prepare_file
 from ingest.doors.files.streams import Metered
 from ingest.settings import Settings
 from ingest.store.database import Connection
-from ingest.wire.envelopes import Envelope
 from ingest.wire.profile_schemas import ProfileSchemas
 
 
@@ -43,48 +40,102 @@ class Input:
     total_bytes: int | None
     #: Of its lines, where it could be read beforehand.
     tally: Tally | None
-    #: Whether there are others beside it, in an archive.
-    is_member: bool = False
+    #: Its name in an archive; empty where it is none.
+    member: str = ""
+
+    @property
+    def is_member(self) -> bool:
+        """Whether there are others beside it, in an archive."""
+        return bool(self.member)
 
 
 @contextmanager
 def open_inputs(
-    path: str, settings: Settings, left: SkippedFiles | None = None
+    path: str,
+    settings: Settings,
+    left: SkippedFiles | None = None,
+    arrange: Callable[[str], float] | None = None,
 ) -> Iterator[Iterator[Input]]:
-    """Yield the files in `path`, in their order; raise UnreadableFile.
+    """Yield the files in `path`, in their order or in that of `arrange` of their names.
 
-    `left` hears of the files of an archive that are not among them.
+    `left` hears of the files of an archive that are not among them. Raises
+    UnreadableFile.
     """
-    limits = PackLimits(
-        max_bytes=settings.max_file_bytes,
-        max_ratio=settings.max_unpack_ratio,
-        max_members=settings.max_archive_files,
-    )
+    with _open_file(path) as file:
+        twice = file.seekable()
+        fingerprint = _fingerprint(file) if twice else None
+        tallies = _survey(file, _limit(settings)) if twice else {}
+        size = os.fstat(file.fileno()).st_size if twice else None
+        packed = Metered(file)
+        with unpack(packed, _limit(settings), left=left, arrange=arrange) as members:
+            yield (
+                Input(
+                    name=_name(path, member),
+                    stream=stream,
+                    packed=packed,
+                    fingerprint=fingerprint,
+                    total_bytes=None if member else size,
+                    tally=tallies.get(member),
+                    member=member,
+                )
+                for member, stream in members
+            )
+
+
+@contextmanager
+def look_through(
+    path: str, settings: Settings, *, from_pipe: bool = False
+) -> Iterator[Iterator[Input]]:
+    """Yield the files in `path` for one look, before they are imported.
+
+    Nothing of a pipe, which can be read once only, unless `from_pipe` says that this
+    is the time. Raises UnreadableFile.
+    """
+    if path == "-" and not from_pipe:
+        yield iter(())
+        return
+    with _open_file(path) as file:
+        if not (file.seekable() or from_pipe):
+            yield iter(())
+            return
+        packed = Metered(file)
+        with unpack(packed, _limit(settings), left=SkippedFiles()) as members:
+            yield (
+                Input(
+                    name=_name(path, member),
+                    stream=stream,
+                    packed=packed,
+                    fingerprint="",
+                    total_bytes=None,
+                    tally=None,
+                    member=member,
+                )
+                for member, stream in members
+            )
+
+
+@contextmanager
+def _open_file(path: str) -> Iterator[io.FileIO]:
     try:
         # Unbuffered: a thread that waits for a pipe must hold no lock when we end.
         file = io.FileIO(0 if path == "-" else path, "rb", closefd=path != "-")
     except OSError as error:
         raise UnreadableFile(f"{path}: {error.strerror}") from error
     with file:
-        twice = file.seekable()
-        fingerprint = _fingerprint(file) if twice else None
-        tallies = _survey(file, limits) if twice else {}
-        size = os.fstat(file.fileno()).st_size if twice else None
-        name = path if path == "-" else str(Path(path).resolve())
-        packed = Metered(file)
-        with unpack(packed, limits, left=left) as members:
-            yield (
-                Input(
-                    name=f"{name}/{member}" if member else name,
-                    stream=stream,
-                    packed=packed,
-                    fingerprint=fingerprint,
-                    total_bytes=None if member else size,
-                    tally=tallies.get(member),
-                    is_member=bool(member),
-                )
-                for member, stream in members
-            )
+        yield file
+
+
+def _limit(settings: Settings) -> PackLimits:
+    return PackLimits(
+        max_bytes=settings.max_file_bytes,
+        max_ratio=settings.max_unpack_ratio,
+        max_members=settings.max_archive_files,
+    )
+
+
+def _name(path: str, member: str) -> str:
+    name = path if path == "-" else str(Path(path).resolve())
+    return f"{name}/{member}" if member else name
 
 
 def _survey(file: io.FileIO, limits: PackLimits) -> dict[str, Tally]:
@@ -116,34 +167,30 @@ DEFAULTS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreparedFile:
-    """A file that was opened, and everything that is asked of it."""
-
-    rows: Rows
-    shared: Envelope
-    parameters: Mapping[str, Any]
-
-
 def prepare(
     connection: Connection,
     one: Input,
     asked: FileRequest,
+    settings: Settings,
     schemas: ProfileSchemas,
 ) -> PreparedFile:
     """Open a file; raise InvalidRequest for one whose header means nothing.
 
-    What is not asked now and is kept with the job whose rejects it has, is asked again.
+    What is not asked now and is kept with the job whose rejects it has, or with the
+    last file that had its columns, is asked again.
     """
-    reading = replace(asked.reading, live=one.fingerprint is None)
-    told = load_shared(merge_parameters(asked.parameters, {}, DEFAULTS), schemas)
-    opened = open_file(one.stream, reading, one.tally)
-    kept = find_kept(connection, opened, told.database_id)
-    parameters = merge_parameters(asked.parameters, kept, DEFAULTS)
+    ask = FileAsk(
+        name=one.name,
+        stream=one.stream,
+        parameters=asked.find(one.member),
+        defaults=DEFAULTS,
+        format=asked.format,
+        live=one.fingerprint is None,
+        tally=one.tally,
+        new_map=asked.new_map,
+        is_member=one.is_member,
+    )
+    prepared = prepare_file(ask, settings, schemas, lambda: nullcontext(connection))
     # Whoever runs the command is an operator.
-    shared = structs.replace(load_shared(parameters, schemas), may_raise=True)
-    reading = merge_reading(reading, parameters, kept, shared.resource_id)
-    database = schemas.catalog.databases[shared.database_id]
-    rows = read_rows(opened, reading, database)
-    check_field(shared, rows)
-    return PreparedFile(rows=rows, shared=shared, parameters=parameters)
+    shared = structs.replace(prepared.shared, may_raise=True)
+    return replace(prepared, shared=shared)

@@ -16,6 +16,7 @@ from ingest.domain.imports import (
     Timestamp,
 )
 from ingest.wire.dialect_parameters import read_mark
+from ingest.wire.job_parameters import ELSE_PHONE
 
 
 def _parse_map(
@@ -48,7 +49,10 @@ def _make_row_option(declared: Declared) -> _Option:
     options: dict[str, Any] = {"help": f"{declared.meaning}."}
     if declared.kind is bool:
         options["is_flag"] = True
-    elif declared.kind in (Matching, OnAmbiguous, Otherwise):
+    elif declared.kind is Matching:
+        options["type"] = click.Choice([*Matching, ELSE_PHONE], case_sensitive=False)
+        options["help"] = f"{declared.meaning}. `{ELSE_PHONE}`: for each row."
+    elif declared.kind in (OnAmbiguous, Otherwise):
         options["type"] = click.Choice(declared.kind, case_sensitive=False)
     elif declared.kind is Timestamp:
         options["metavar"] = "TIME"
@@ -86,15 +90,53 @@ _FILE_OPTIONS: Sequence[_Option] = (
         "mapping",
         multiple=True,
         callback=_parse_map,
-        metavar="COLUMN=FIELD",
-        help="Map a column to a field; `COLUMN=` skips it. Repeatable.",
+        metavar="COLUMN=TARGET",
+        help="Map a column, such as E-mail=email; `COLUMN=` skips it. Repeatable.",
     ),
     click.option(
         "--map-file",
         "map_files",
         multiple=True,
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="File of COLUMN=FIELD lines; `#` starts a comment.",
+        help="File with the mapping of columns and other options (TOML). Repeatable.",
+    ),
+    click.option(
+        "--new-map",
+        is_flag=True,
+        help="Do not use the mapping of an earlier file.",
+    ),
+    click.option(
+        "--words",
+        multiple=True,
+        metavar='"COLUMN: WORD=STATUS,…"',
+        help="Statuses that words mean; `*` is any other. Repeatable.",
+    ),
+    click.option(
+        "--status",
+        multiple=True,
+        metavar="[FILE=]STATUS",
+        help="Status of every row; FILE is a file of an archive. Repeatable.",
+    ),
+    click.option(
+        "--skip-where",
+        multiple=True,
+        metavar="COLUMN=VALUE",
+        help="Skip rows with this value. Repeatable.",
+    ),
+    click.option(
+        "--skip-footer",
+        is_flag=True,
+        help="Skip narrow lines after the table.",
+    ),
+    click.option(
+        "--timezone",
+        metavar="NAME",
+        help="Time zone of times without one.  [default: UTC]",
+    ),
+    click.option(
+        "--phone-region",
+        metavar="COUNTRY",
+        help="Country of phones without a country code, such as DE.",
     ),
     click.option(
         "--dates",

@@ -198,16 +198,23 @@ def finish_job(
     state: JobState,
     now: datetime,
     error_text: str = "",
+    found: Mapping[str, object] | None = None,
 ) -> None:
-    """Note how the reading of a job ended."""
+    """Note how the reading of a job ended, and what was found in its rows."""
     connection.execute(
         """
         UPDATE jobs
            SET state = %(state)s, error_text = %(error_text)s, updated_at = %(now)s,
-               finished_at = %(now)s
+               finished_at = %(now)s, form = form || %(more)s::jsonb
          WHERE id = %(id)s
         """,
-        {"id": job_id, "state": state, "error_text": error_text, "now": now},
+        {
+            "id": job_id,
+            "state": state,
+            "error_text": error_text,
+            "now": now,
+            "more": orjson.dumps(found or {}).decode(),
+        },
     )
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from ingest.domain.declarations import list_names
 from ingest.domain.errors import InvalidRequest, NotFound
-from ingest.domain.imports import Matching, Operation
+from ingest.domain.imports import Level, Matching, Operation
 from ingest.domain.jobs import JobState, new_job_id
 from ingest.doors.files.formats.tables import FileTable
 from ingest.doors.files.inputs import Rows
@@ -23,8 +24,11 @@ from ingest.store.jobs.progress import (
     is_held,
 )
 from ingest.wire.envelopes import Envelope, load_envelope
-from ingest.wire.job_parameters import CONSENT_OPTIONS
+from ingest.wire.job_parameters import CONSENT_OPTIONS, ELSE_PHONE
 from ingest.wire.profile_schemas import ProfileSchemas
+
+#: The parameter of a job that names the job whose mapping it used (R11).
+MAP_OF = "map_of"
 
 
 class JobUnfinished(InvalidRequest):
@@ -54,11 +58,20 @@ class JobRequest:
 def load_shared(parameters: Mapping[str, Any], schemas: ProfileSchemas) -> Envelope:
     """Read what holds for every row; raise InvalidRequest, or NotFound."""
     operation = Operation(parameters.get("operation", Operation.IMPORT))
-    document = {**parameters, **_load_consent(parameters), "data": {}}
+    asked = {name: parameters[name] for name in _OF_ROWS if name in parameters}
+    matching = asked.get("matching")
+    else_phone = matching == ELSE_PHONE
+    if else_phone:
+        asked["matching"] = Matching.EMAIL.value
+    document = {**asked, **_load_consent(parameters), "data": {}}
     shared = load_envelope(document, operation=operation)
     if shared.database_id not in schemas.catalog.databases:
         raise NotFound("Database not found", "db_id")
-    return replace(shared, by_lone_key=not parameters.get("matching"))
+    return replace(shared, by_lone_key=not matching, else_phone=else_phone)
+
+
+#: What a row has of the parameters of its job.
+_OF_ROWS = list_names(Level.ROW)
 
 
 def _load_consent(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,12 +170,21 @@ def resume_job(connection: Connection, wanted: JobRequest) -> Job:
             f"{wanted.name} has changed since its import started. To start again: "
             "--restart"
         )
-    if dict(last.parameters) != dict(wanted.parameters):
+    if not are_same(last.parameters, wanted.parameters):
         raise InvalidRequest(
             f"The import of {wanted.name} started with other options. Resume it with "
             f"the same options: {_show(last.parameters)}"
         )
     return last
+
+
+def are_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two jobs are asked the same, wherever it was taken from."""
+    return _without_source(one) == _without_source(other)
+
+
+def _without_source(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if name != MAP_OF}
 
 
 def _show(parameters: Mapping[str, Any]) -> str:

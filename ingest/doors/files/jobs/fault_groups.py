@@ -149,21 +149,25 @@ class FaultGroups:
         if found := _SUBSCRIBED.match(path):
             place = self._find_subscription(cells, int(found[1]))
         else:
-            place = self._find_place(_target(path))
+            place = self._find_place(path.removeprefix("data."))
+            place = self._find_place(_target(path)) if place is None else place
         if place is None:
             return None, ""
         value = cells[place].strip() if place < len(cells) else ""
         return self._names[place], value
 
     def _find_place(self, target: str) -> int | None:
-        return self._targets.index(target) if target in self._targets else None
+        if target in self._targets:
+            return self._targets.index(target)
+        parts = (one.split("+") for one in self._targets)
+        return next((at for at, one in enumerate(parts) if target in one), None)
 
     def _find_subscription(self, cells: Sequence[str], number: int) -> int | None:
         """Return which column holds a subscription: of those that hold any."""
         places = [
             place
             for place, target in enumerate(self._targets)
-            if SUBSCRIPTION.fullmatch(target)
+            if any(map(SUBSCRIPTION.fullmatch, target.split("+")))
             and place < len(cells)
             and cells[place].strip()
         ]

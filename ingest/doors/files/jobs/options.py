@@ -6,7 +6,6 @@ without being passed, and options that are passed take precedence.
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -15,10 +14,13 @@ from ingest.doors.files.encodings.decoding import Text
 from ingest.doors.files.formats.dialects import DialectOptions
 from ingest.doors.files.inputs import Opened
 from ingest.doors.files.rows import Reading
+from ingest.settings import Settings
 from ingest.store.database import Connection
 from ingest.store.jobs.progress import find_job
-from ingest.wire.cell_rules import CELL_OPTIONS, load_rules
+from ingest.wire.cell_rules import load_rules
+from ingest.wire.file_maps import join_parameters
 from ingest.wire.promises import DRY_RUN
+from ingest.wire.status_parameters import load_statuses
 
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 #: Where tables and documents say which job they are rejects of.
@@ -67,7 +69,9 @@ def find_kept(
         )
     dialect = {one: job.form.get("dialect", {}).get(one) for one in _DIALECT}
     told = {name: value for name, value in job.parameters.items() if name not in _OWN}
-    return told | {"dialect": dialect}
+    # The rejects alone may not show how the dates and numbers of the file are written.
+    decided = job.form.get("decided", {})
+    return join_parameters(told, decided) | {"dialect": dialect}
 
 
 def merge_parameters(
@@ -75,33 +79,37 @@ def merge_parameters(
 ) -> dict[str, Any]:
     """Return what is asked of every row, and what else a job keeps."""
     inherited = {name: value for name, value in kept.items() if name != "dialect"}
-    merged = {**defaults, **inherited, **told}
-    mapping = {**(kept.get("map") or {}), **(told.get("map") or {})}
-    return merged | {"map": mapping} if mapping else merged
+    return join_parameters(told, {**defaults, **inherited})
 
 
-def merge_reading(
-    reading: Reading,
+def make_reading(
+    settings: Settings,
     parameters: Mapping[str, Any],
-    kept: Mapping[str, Any],
+    dialect: Mapping[str, str | None] | None = None,
+    *,
     resource_id: int | None,
+    lenient: bool = False,
 ) -> Reading:
-    """Return how a file is read, by what is told now and was kept."""
-    if not kept:
-        return reading
-    told = reading.dialect
-    dialect = kept["dialect"]
-    return replace(
-        reading,
-        dialect=DialectOptions(
-            delimiter=told.delimiter or dialect["delimiter"],
-            quote=dialect["quote"] if told.quote is None else told.quote,
-            escape=dialect["escape"] if told.escape is None else told.escape,
-        ),
+    """Return how a file is read, by the parameters of its job.
+
+    `dialect` is that of the file whose rejects it has. If it is `lenient`, columns that
+    parameters name may be missing.
+    """
+    dialect = dialect or {}
+    told = {name: parameters.get(name) or dialect.get(name) for name in _DIALECT}
+    return Reading(
+        encoding=parameters.get("encoding"),
+        dialect=DialectOptions(**told),
+        columns=tuple(parameters.get("columns") or ()),
         mapping=parameters.get("map") or {},
-        rules=load_rules(
-            {name: parameters.get(name) or () for name in CELL_OPTIONS}, kept=True
-        ),
+        rules=load_rules(parameters, kept=lenient),
+        statuses=load_statuses(parameters),
+        skip_where=parameters.get("skip_where") or {},
+        skip_footer=bool(parameters.get("skip_footer")),
         trust_quotes=bool(parameters.get("trust_quotes")),
+        sheet=parameters.get("sheet"),
         resource_id=resource_id,
+        max_row_bytes=settings.max_body_bytes,
+        max_workbook_bytes=settings.max_workbook_bytes,
+        limits=settings.limits,
     )

@@ -62,6 +62,7 @@ def load_form(stored: Mapping[str, Any]) -> FileForm:
         dialect=Dialect(**stored["dialect"]),
         sheet=stored.get("sheet", ""),
         sheets=stored.get("sheets", 0),
+        decided=stored.get("decided", {}),
     )
 
 

@@ -1,16 +1,22 @@
 """Rows to imports that may be queued, or to all that is wrong with them."""
 
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
 from msgspec import to_builtins
+from msgspec.structs import replace
 
+from ingest.domain.catalog import Channel
 from ingest.domain.errors import Fault, Forbidden, Rejected
-from ingest.domain.imports import Import, OnAmbiguous
+from ingest.domain.imports import Import, Matching, OnAmbiguous
 from ingest.domain.jobs import row_import_id
+from ingest.domain.matching_keys import missing, plain
+from ingest.domain.merge import split_optional
 from ingest.doors.accept import Accepted, new_ranking, place, ranked
 from ingest.doors.files.rows import FileRow
 from ingest.wire.batches import load_element
@@ -18,6 +24,8 @@ from ingest.wire.envelopes import Envelope, to_import
 from ingest.wire.fingerprints import make_fingerprint
 from ingest.wire.profile_schemas import ProfileSchemas
 
+#: The path of a value that may be dropped.
+_FIELD = re.compile(r"data\.[^.]+")
 #: The door's name in receipts and metrics.
 DOOR = "file"
 
@@ -30,6 +38,29 @@ class RowResult:
     #: None if it is rejected.
     accepted: Accepted | None = None
     faults: tuple[Fault, ...] = ()
+
+
+def _choose_key(envelope: Envelope) -> Envelope:
+    """Return the envelope of a row with the mode of the first key that it has (R13).
+
+    Raises InvalidRequest if it has none.
+    """
+    if envelope.matching is not Matching.EMAIL or envelope.key.email is not None:
+        return envelope
+    listed = envelope.data.get("subscriptions")
+    subscriptions = listed if isinstance(listed, list) else []
+    channels = {one.get("channel") for one in subscriptions if isinstance(one, dict)}
+    email, phones = (plain(envelope.data.get(name)) for name in ("email", "phones"))
+    choices = (
+        (email is not None, Matching.EMAIL),
+        (phones not in (None, []), Matching.PHONE),
+        (Channel.EMAIL in channels, Matching.EMAIL_SUB),
+        (Channel.SMS in channels, Matching.PHONE_SUB),
+    )
+    chosen = next((mode for has_key, mode in choices if has_key), None)
+    if chosen is None:
+        raise missing("email or phone")
+    return replace(envelope, matching=chosen)
 
 
 class Validator(Protocol):
@@ -77,6 +108,8 @@ class RowValidator:
     def _make(self, row: FileRow) -> Import:
         """Return the import that a row is; raise Rejected."""
         envelope = load_element(self._shared, self._with_basis(row.element))
+        if envelope.else_phone:
+            envelope = _choose_key(envelope)
         # Of an upload, its token's right was checked for what holds for every row.
         merges = envelope.on_ambiguous is OnAmbiguous.MERGE
         if merges and self._shared.on_ambiguous is not OnAmbiguous.MERGE:
@@ -104,16 +137,38 @@ class RowValidator:
 
     def _validate(self, row: FileRow) -> RowResult:
         if row.faults:
-            return RowResult(row=row, faults=(*row.faults, *self._find_more(row)))
+            return self._validate_rest(row)
         try:
             import_ = self._make(row)
         except Rejected as error:
             return RowResult(row=row, faults=error.faults)
+        return self._place(row, import_)
+
+    def _place(self, row: FileRow, import_: Import) -> RowResult:
         try:
             accepted = place(import_, self._schemas.catalog, self._partitions)
         except Rejected as error:
             # It has no place; whoever corrects it wants to hear of the rest too.
-            found = self._schemas.prepare(import_).faults
-            return RowResult(row=row, faults=found or error.faults)
+            found = self._schemas.prepare(import_).faults or error.faults
+            return RowResult(row=row, faults=(*row.faults, *found))
         accepted = ranked(accepted, self._ranking, row.number)
         return RowResult(row=row, accepted=accepted)
+
+    def _validate_rest(self, row: FileRow) -> RowResult:
+        """Validate a row of which some values were not read.
+
+        By `skip_invalid_fields` it is accepted without them, if they can be spared.
+        """
+        if self._shared.skip_invalid_fields and row.element:
+            with suppress(Rejected):
+                import_ = replace(self._make(row), unread=row.faults)
+                if self._are_optional(row.faults, import_):
+                    return self._place(row, import_)
+        return RowResult(row=row, faults=(*row.faults, *self._find_more(row)))
+
+    def _are_optional(self, faults: Sequence[Fault], import_: Import) -> bool:
+        # The status of a subscription is never spared, nor a key.
+        if not all(_FIELD.fullmatch(fault.path) for fault in faults):
+            return False
+        database = self._schemas.catalog.databases[import_.database_id]
+        return not split_optional(faults, import_, database)[1]

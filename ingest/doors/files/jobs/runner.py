@@ -16,7 +16,7 @@ from ingest.doors.files.jobs.connection import JobConnection
 from ingest.doors.files.jobs.feeder import Feeder, FileChanged
 from ingest.doors.files.jobs.row_validation import RowValidator, Validator
 from ingest.doors.files.jobs.window import RowTaken
-from ingest.doors.files.rows import RowSource
+from ingest.doors.files.rows import RowSource, summarize_rows
 from ingest.settings import Settings
 from ingest.store.jobs.progress import Job, JobProgress, begin_job, find_job, finish_job
 from ingest.streams.partitioning import FILES_CLIENT
@@ -95,8 +95,11 @@ def _run(settings: Settings, run: Run, connection: JobConnection) -> Job:
     if not ended and run.job.state in _COMPLETE:
         # Whatever was sent now, the file was read to its end before.
         state, text = run.job.state, ""
+    found = summarize_rows(run.rows)
     connection.write(
-        lambda opened: finish_job(opened, run.job.id, state, datetime.now(UTC), text)
+        lambda opened: finish_job(
+            opened, run.job.id, state, datetime.now(UTC), text, found
+        )
     )
     if failure is not None and not isinstance(failure, UnreadableFile):
         raise failure

@@ -17,6 +17,7 @@ from ingest.doors.files.formats.archives import UnreadableFile
 from ingest.doors.files.jobs.connection import JobConnection
 from ingest.doors.files.jobs.row_validation import RowResult
 from ingest.doors.files.jobs.runner import Run, make_validator
+from ingest.doors.files.rows import summarize_rows
 from ingest.settings import Settings
 from ingest.store.database import Connection
 from ingest.store.jobs.progress import (
@@ -70,9 +71,10 @@ class _Trial:
             lambda opened: begin_job(opened, job_id, form, datetime.now(UTC))
         )
         state, failure = self._try_all()
+        text, found = str(failure or ""), summarize_rows(self._run.rows)
         self._connection.write(
             lambda opened: finish_job(
-                opened, job_id, state, datetime.now(UTC), str(failure or "")
+                opened, job_id, state, datetime.now(UTC), text, found
             )
         )
         if isinstance(failure, InvalidRequest) and not isinstance(

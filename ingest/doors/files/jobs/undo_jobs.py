@@ -41,6 +41,14 @@ class UndoRows:
         """The number of rows that have been read."""
         return self._count
 
+    def list_notes(self) -> list[dict[str, object]]:
+        """Return nothing: an undo reads no cells."""
+        return []
+
+    @property
+    def statuses(self) -> None:
+        """None: an undo reads no cells."""
+
     def __iter__(self) -> Iterator[FileRow]:
         """Yield a row for each target."""
         for number, target in enumerate(self._targets, start=1):

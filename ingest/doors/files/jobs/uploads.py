@@ -15,18 +15,11 @@ from ingest.domain.errors import NameTaken, Unavailable
 from ingest.domain.imports import Operation
 from ingest.domain.jobs import new_job_id
 from ingest.doors.files.formats.archives import PackLimits, unpack
-from ingest.doors.files.formats.dialects import DialectOptions
-from ingest.doors.files.inputs import Opened, open_file, read_rows
-from ingest.doors.files.jobs.creation import check_field, load_shared
-from ingest.doors.files.jobs.options import (
-    find_kept,
-    merge_parameters,
-    merge_reading,
-    names_job,
-)
+from ingest.doors.files.jobs.creation import are_same
+from ingest.doors.files.jobs.preparation import FileAsk, prepare_file
+from ingest.doors.files.jobs.recalled_maps import keep_map
 from ingest.doors.files.jobs.runner import Run, run_job
 from ingest.doors.files.jobs.trials import try_job
-from ingest.doors.files.rows import Reading
 from ingest.doors.files.streams import Metered
 from ingest.settings import Settings
 from ingest.store.database import connect
@@ -80,16 +73,21 @@ def import_upload(settings: Settings, upload: Upload) -> Uploaded:
     packed = Metered(upload.body)
     with unpack(packed, limits, single=True) as files:
         ((_, stream),) = files
-        reading = load_reading(settings, upload.told, upload.shared.resource_id)
-        opened = open_file(stream, reading)
-        parameters, kept = _find_parameters(settings, upload, opened)
-        shared = load_shared(parameters, upload.schemas)
-        shared = replace(shared, may_raise=upload.shared.may_raise)
-        reading = merge_reading(reading, parameters, kept, shared.resource_id)
-        database = upload.schemas.catalog.databases[shared.database_id]
-        rows = read_rows(opened, reading, database)
-        check_field(shared, rows)
-        job, replayed = _begin(settings, upload, parameters)
+        ask = FileAsk(
+            name=upload.told.name,
+            stream=stream,
+            parameters=upload.told.parameters,
+            defaults=_DEFAULTS,
+            format=upload.told.format,
+            live=True,
+            new_map=upload.told.new_map,
+        )
+        prepared = prepare_file(
+            ask, settings, upload.schemas, lambda: _connected(settings)
+        )
+        shared = replace(prepared.shared, may_raise=upload.shared.may_raise)
+        rows = prepared.rows
+        job, replayed = _begin(settings, upload, prepared.parameters)
         run = Run(
             job=job,
             shared=shared,
@@ -100,46 +98,16 @@ def import_upload(settings: Settings, upload: Upload) -> Uploaded:
             give_up=upload.stop,
             patience_seconds=upload.patience_seconds,
         )
-        process = try_job if upload.told.dry_run else run_job
-        return Uploaded(job=process(settings, run), replayed=replayed)
-
-
-def load_reading(
-    settings: Settings, told: UploadParameters, resource_id: int | None
-) -> Reading:
-    """Return how the body of an upload is to be read, as far as it is told."""
-    return Reading(
-        format=told.format,
-        encoding=told.encoding,
-        dialect=DialectOptions(
-            delimiter=told.delimiter, quote=told.quote, escape=told.escape
-        ),
-        columns=told.columns,
-        mapping=told.mapping,
-        resource_id=resource_id,
-        live=True,
-        max_row_bytes=settings.max_body_bytes,
-        max_workbook_bytes=settings.max_workbook_bytes,
-        rules=told.rules,
-        trust_quotes=told.trust_quotes,
-        sheet=told.sheet,
-        limits=settings.limits,
-    )
+        if upload.told.dry_run:
+            return Uploaded(job=try_job(settings, run), replayed=replayed)
+        job = run_job(settings, run)
+        with _connected(settings) as connection:
+            keep_map(connection, job, prepared.head)
+        return Uploaded(job=job, replayed=replayed)
 
 
 #: What is done where nothing says it.
 _DEFAULTS = {"operation": Operation.IMPORT.value}
-
-
-def _find_parameters(
-    settings: Settings, upload: Upload, opened: Opened
-) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Return what the job is asked, and what of it was kept for rejects."""
-    kept: Mapping[str, Any] = {}
-    if names_job(opened):
-        with _connected(settings) as connection:
-            kept = find_kept(connection, opened, upload.shared.database_id)
-    return merge_parameters(upload.told.parameters, kept, _DEFAULTS), kept
 
 
 def _begin(
@@ -167,13 +135,9 @@ def _begin(
             # The same id twice in one millisecond: as good as never.
             raise Unavailable("The job cannot be started now")
         found = find_job_of_key(connection, upload.token_id, key)
-    if found is None or _differs(found.parameters, parameters):
+    if found is None or not are_same(found.parameters, parameters):
         raise NameTaken("Another upload already used this key", "Idempotency-Key")
     return found, True
-
-
-def _differs(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return dict(one) != dict(other)
 
 
 @contextmanager
