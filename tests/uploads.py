@@ -18,10 +18,11 @@ def send(
     content: Any,
     content_type: str = "text/csv",
     headers: dict[str, str] | None = None,
+    path: str = PATH,
     **query: Any,
 ) -> httpx.Response:
     return intake.client.post(
-        PATH,
+        path,
         params={"db_id": 1, **query},
         content=content,
         headers={

@@ -13,6 +13,7 @@ from tests.shells import make_environ
 
 #: Pages whose commands have a test of their own.
 FOLLOWED = {
+    "docs/coming-from.md": "test_files_docs.py",
     "docs/consent.md": "test_consent_page.py",
     "docs/suppression.md": "test_suppression_page.py",
     "docs/files.md": "test_files_docs.py",

@@ -16,8 +16,8 @@ from tests.workbooks import DAY, make_xlsx
 
 BAD = (
     "E-mail;Birthday;sex;score\n"
-    + "".join(f"p{n}@example.com;25.0{n}.1963;M;1\n" for n in range(1, 6))
-    + "no email;25.09.1963;F;1\n"
+    + "".join(f"p{n}@example.com;196301{n:02};boy;1\n" for n in range(1, 6))
+    + "no email;19630925;girl;1\n"
 )
 MAP = ["--map", "E-mail=email", "--map", "Birthday=_bdate", "--map", "sex=_sex"]
 MAP += ["--map", "score="]
@@ -44,17 +44,20 @@ def test_a_dry_run_groups_faults_by_kind_and_suggests_what_to_tell(
 
     assert status == 1
     assert (
-        '6 \xd7 Birthday: not a date, found "25.01.1963"; try --dates DD.MM.YYYY'
-        in output.splitlines()
+        "6 \xd7 Birthday: not a date (looks like a date without dashes), found "
+        '"19630101"; try --dates YYYYMMDD' in output.splitlines()
     )
-    assert '6 \xd7 sex: must be male or female, found "M"; try --sexes M/F' in output
+    assert (
+        '6 \xd7 sex: must be male or female, found "boy"; try --sexes boy/girl'
+        in output
+    )
     assert '1 \xd7 E-mail: not an email, found "no email"' in output
     assert "row 1: rejected" not in output
     first = told["faults"][0]
     assert (first["count"], first["column"], first["try"]) == (
         6,
         "Birthday",
-        ["--dates DD.MM.YYYY"],
+        ["--dates YYYYMMDD"],
     )
     assert stored(connection) == []
 
@@ -63,7 +66,7 @@ def test_a_dry_run_groups_faults_by_kind_and_suggests_what_to_tell(
     status, (imported,) = summarize(drained.settings, file, *MAP, *words)
 
     assert (status, imported["created"], imported["rejected"]) == (1, 5, 1)
-    assert stored(connection)[0] == ("p1@example.com", "1963-01-25T00:00:00Z", "male")
+    assert stored(connection)[0] == ("p1@example.com", "1963-01-01T00:00:00Z", "male")
 
 
 def test_a_dry_run_tells_words_that_would_be_stored_for_nothing(
@@ -85,7 +88,7 @@ def test_rejects_need_none_of_the_options_again(
     file, mapped = tmp_path / "a.csv", tmp_path / "map.txt"
     file.write_text(BAD)
     mapped.write_text("# CRM\nE-mail=email\nBirthday=_bdate\n\nsex=_sex\nscore=\n")
-    words = ["--dates", "DD.MM.YYYY", "--sexes", "M/F", "--skip-triggers"]
+    words = ["--dates", "YYYYMMDD", "--sexes", "boy/girl", "--skip-triggers"]
     _, (told,) = summarize(drained.settings, file, "--map-file", mapped, *words)
     rejects = Path(told["rejects"])
 
@@ -98,7 +101,7 @@ def test_rejects_need_none_of_the_options_again(
         "SELECT parameters FROM jobs ORDER BY id DESC LIMIT 1"
     ).fetchone()
     assert kept is not None
-    assert kept[0]["dates"] == ["DD.MM.YYYY"]
+    assert kept[0]["dates"] == ["YYYYMMDD"]
     assert kept[0]["skip_triggers"] is True
 
 
@@ -168,7 +171,7 @@ def test_an_upload_is_told_how_its_cells_are_written(
 
 def test_an_upload_tells_its_faults_by_kind(drained: ServedIntake, token: str) -> None:
     table = "Mail;Birthday;points\n" + "".join(
-        f"p{n}@example.com;25.0{n}.1963;1\n" for n in range(1, 6)
+        f"p{n}@example.com;1963010{n};1\n" for n in range(1, 6)
     )
     job = send(
         drained,
@@ -187,7 +190,7 @@ def test_an_upload_tells_its_faults_by_kind(drained: ServedIntake, token: str) -
         (one["count"], one["column"], one["sample"], one["dropped"], one["try"])
         for one in told["faults"]
     ] == [
-        (5, "Birthday", "25.01.1963", True, ["dates=DD.MM.YYYY"]),
+        (5, "Birthday", "19630101", True, ["dates=YYYYMMDD"]),
         (1, "Mail", "bad", False, []),
         (1, "points", "y", True, []),
     ]
@@ -291,7 +294,7 @@ def test_a_sheet_is_chosen_and_an_upload_may_be_a_table_by_another_name(
 
 @pytest.mark.parametrize(
     ("content", "kind"),
-    [(b"%PDF-1.7\n", "a PDF document"), (b"BEGIN:VCARD\n", "a vCard")],
+    [(b"%PDF-1.7\n", "a PDF document"), (b"BEGIN:VCALENDAR\n", "a calendar")],
 )
 def test_an_upload_that_is_no_table_is_named(
     drained: ServedIntake, token: str, content: bytes, kind: str

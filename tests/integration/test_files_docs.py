@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,21 +13,24 @@ from pathlib import Path
 import pytest
 
 from ingest.settings import Settings
+from ingest.wire.suggestions.views import write_map
 from tests.drains import draining
 from tests.intakes import ServedIntake, served
 from tests.programs import find_program
+from tests.suggesting import EXPORTS, list_exports
 from tests.workbooks import make_xlsx
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = sorted(
     {
         line.partition("  #")[0].strip()
-        for document in ("README.md", "docs/files.md")
+        for document in ("README.md", "docs/files.md", "docs/coming-from.md")
         for line in re.findall(
             r"^\$ (.*penstock import .*)$", (ROOT / document).read_text(), re.MULTILINE
         )
     }
 )
+_SHOPIFY = "customers_export.csv"
 DEADLINE_SECONDS = 60
 PEOPLE = "email,_fname\nada@example.com,Ada\n"
 
@@ -37,12 +41,19 @@ def write_files(folder: Path) -> None:
     rejected = "penstock_row,penstock_why,email,_fname\n1,bad,bob@example.com,Bob\n"
     (folder / "people.rejects.csv").write_text(rejected)
     (folder / "crm.csv").write_text("E-mail,Notes,email_sub\na@b.com,x,a@b.com\n")
+    (folder / "members.csv").write_text(
+        "Mail,State\na@example.com,active\nb@example.com,gone\nc@example.com,\n"
+    )
     people = make_xlsx(A=[["email", "_bdate"], ["cy@example.com", "02.09.1963"]])
     (folder / "people.xlsx").write_bytes(people)
     with zipfile.ZipFile(folder / "export.zip", "w") as archive:
         archive.writestr("a.csv", "code,points\n1,2\n")
     document = b'{"phones": ["+442079460018"], "points": 1}\n'
     (folder / "events.ndjson.gz").write_bytes(gzip.compress(document))
+    shutil.copy(EXPORTS / "shopify-customers_export.csv", folder / _SHOPIFY)
+    (export,) = [one for one in list_exports() if one.name.startswith("shopify")]
+    text = write_map(export.propose(), f"penstock import {_SHOPIFY}")
+    (folder / f"{_SHOPIFY}.map.toml").write_text(text)
     (folder / "bin").mkdir()
     script = folder / "bin" / "penstock"
     script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ingest.cli "$@"\n')

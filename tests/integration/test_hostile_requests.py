@@ -173,7 +173,7 @@ def escape(value: bytes) -> str:
 
 
 def bodies(path: str, token: str) -> tuple[bytes, str]:
-    if path.endswith("jobs/import"):
+    if path.endswith(("jobs/import", "jobs/suggest")):
         return b"email,_fname\nada@example.com,Ada\n", "text/csv"
     document = {"token": token, "db_id": 1, "email": "ada@example.com", "data": {}}
     return orjson.dumps(document), "application/json"

@@ -163,7 +163,7 @@ def test_rows_keep_what_is_right_and_their_rejects_name_profile_and_field(
     file = tmp_path / "people.csv"
     file.write_text(
         "email,_fname,phones,code\n"
-        "ann@example.com,Ann,n/a,1\n"
+        "ann@example.com,Ann,unknown,1\n"
         "bob@example.com,Bob,+442079460018,2\n"
         "cleo@example,Cleo,-,3\n"
     )
@@ -182,10 +182,10 @@ def test_rows_keep_what_is_right_and_their_rejects_name_profile_and_field(
         row[0],
         "data.phones[0]",
     )
-    assert (ann["penstock_why"], ann["phones"]) == ("Incorrect phone", "n/a")
+    assert (ann["penstock_why"], ann["phones"]) == ("Incorrect phone", "unknown")
     assert (cleo["penstock_profile_id"], cleo["penstock_row"]) == ("", "3")
 
-    corrected = rejects.read_text().replace("n/a", "+79001239999")
+    corrected = rejects.read_text().replace("unknown", "+79001239999")
     rejects.write_text(corrected.replace("cleo@example,", "cleo@example.com,"))
     status, (told,) = summarize(drained, rejects, "--skip-invalid-fields")
 

@@ -78,8 +78,8 @@ def ask_everything(
     answers = {}
     for path, methods in PATHS.items():
         for method in methods:
-            if path.endswith("jobs/import"):
-                answers[path] = send(intake, token, PEOPLE)
+            if path.endswith(("jobs/import", "jobs/suggest")):
+                answers[path] = send(intake, token, PEOPLE, path=path)
                 continue
             place = path.format(**stored)
             if method == "get":

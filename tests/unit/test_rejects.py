@@ -111,7 +111,10 @@ def test_how_rows_are_written_is_read_back() -> None:
 
 #: But for controls that show another encoding.
 CONTROLS = "".join(map(chr, (0, *range(0x80, 0xA0))))
-TEXTS = st.text(st.characters(codec="utf-8", exclude_characters=CONTROLS))
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters=CONTROLS)).filter(
+    # An apostrophe before a number is no part of it (V6).
+    lambda text: not text.strip().startswith("'")
+)
 
 
 @given(
@@ -130,7 +133,7 @@ def test_rejected_rows_come_back_as_they_were(
 ) -> None:
     dialect = Dialect(delimiter=delimiter, newline=newline, escape=escape)
     form = FileForm(
-        format="csv", encoding=encoding, columns=("note", "email"), dialect=dialect
+        format="csv", encoding=encoding, columns=("note", "tier"), dialect=dialect
     )
     kept = [keep(n, dump_cells(list(row))) for n, row in enumerate(cells, start=1)]
     told = DialectOptions(delimiter=delimiter, escape=escape or None)
@@ -143,7 +146,7 @@ def test_rejected_rows_come_back_as_they_were(
     expected = [
         {
             name: cell.strip()
-            for name, cell in zip(("note", "email"), row, strict=True)
+            for name, cell in zip(("note", "tier"), row, strict=True)
             if cell.strip()
         }
         for row in cells

@@ -36,7 +36,7 @@ def refuse(data: bytes, **told: Any) -> str:
 EXPECTED = {
     "email": "ada@example.com",
     "_fname": "Ада",
-    "phones": ["442079460018"],
+    "phones": ["+442079460018"],
     "_bdate": "1963-09-02",
     "points": "5",
 }

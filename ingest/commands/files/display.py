@@ -1,7 +1,7 @@
 """Progress and summary of `penstock import`."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,11 @@ from rich.progress import (
 
 from ingest.domain.jobs import JobCounts
 from ingest.doors.files.encodings.decoding import EncodingSource
+from ingest.doors.files.jobs.creation import MAP_OF
+from ingest.doors.files.jobs.recalled_maps import Recalled
 from ingest.store.jobs.progress import Job, JobProgress
+from ingest.wire.cell_notes import tell_notes
+from ingest.wire.row_statuses import StatusTally, tell_statuses
 
 
 class Display:
@@ -90,8 +94,10 @@ def tell_encoding(form: Mapping[str, object]) -> str:
     return f"Read as {form['encoding']}" + (f" ({reason})" if reason else "")
 
 
-def describe(job: Job, rejects: Path | None) -> dict[str, object]:
+def describe(one: "Ended") -> dict[str, object]:
     """Return the summary of a job as JSON members."""
+    job, rejects = one.job, one.rejects
+    statuses = {} if one.statuses is None else {"statuses": one.statuses.show()}
     return {
         "job_id": str(job.id),
         "name": job.name,
@@ -102,7 +108,10 @@ def describe(job: Job, rejects: Path | None) -> dict[str, object]:
         "encoding": job.form.get("encoding"),
         "encoding_source": job.form.get("encoding_source"),
         "sheet": job.form.get("sheet") or None,
+        "notes": job.form.get("notes", []),
         "rejects": None if rejects is None else str(rejects),
+        "map_of": job.parameters.get(MAP_OF),
+        **statuses,
     }
 
 
@@ -128,14 +137,29 @@ class Ended:
     rejects: Path | None
     #: How many statuses it was kept from raising, by the status.
     protected: Mapping[str, int]
+    #: The mapping of an earlier file that it used.
+    recalled: Recalled | None = None
+    #: Of the rows that were read; None where no column has a status.
+    statuses: StatusTally | None = None
+
+
+def _tell_form(form: Mapping[str, object]) -> Iterator[str]:
+    """Yield how a file was read, and what of its cells was not stored."""
+    if form:
+        yield tell_encoding(form)
+    yield from tell_notes(form.get("notes"))
 
 
 def _summarize_job(one: Ended) -> None:
     job, rejects = one.job, one.rejects
     click.echo(f"{job.name}: {job.state.value}, {job.settled:,} rows:", nl=False)
     click.echo(f" {_tell(job.counts)} (job {job.id})")
-    if job.form:
-        click.echo(f"  {tell_encoding(job.form)}")
+    for line in _tell_form(job.form):
+        click.echo(f"  {line}")
+    if one.recalled is not None:
+        click.echo(f"  {one.recalled.describe()}")
+    if one.statuses is not None and one.statuses.rows:
+        click.echo(f"  Statuses: {tell_statuses(one.statuses)}")
     if job.error_text:
         click.echo(f"  {job.error_text}")
     if rejects is not None:
@@ -154,7 +178,7 @@ def summarize(
 ) -> None:
     """Print the outcome of each file on standard output."""
     if as_json:
-        document = [describe(one.job, one.rejects) for one in ended]
+        document = [describe(one) for one in ended]
         document += [
             {"name": one.name, "state": one.state, "error_text": one.reason}
             for one in left

@@ -1,7 +1,7 @@
 """`penstock import`: import files of profiles."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -15,10 +15,15 @@ from ingest.commands.files.imports import Importer, Refused, StartMode
 from ingest.commands.files.options import file_options, row_options
 from ingest.commands.files.request import FileRequest, load_request
 from ingest.commands.files.restore import restore_file
+from ingest.commands.files.suggestions import (
+    accept_certain,
+    explain_unmapped,
+    suggest_files,
+)
 from ingest.commands.interrupts import stop_on_signals
 from ingest.commands.outputs import print_json
 from ingest.domain.counts import count
-from ingest.domain.errors import PenstockError, Rejected
+from ingest.domain.errors import Fault, InvalidRequest, PenstockError, Rejected
 from ingest.domain.jobs import JobState
 from ingest.garbage import collect_rarely
 from ingest.settings import Settings
@@ -29,6 +34,7 @@ _APPLIED, _REJECTED, _FAILED, _INTERRUPTED = 0, 1, 2, 130
 _EPILOG = """\b
 Examples:
   penstock import people.csv --database 1 --matching email
+  penstock import people.csv --database 1 --suggest
   penstock import people.csv --database 1 --map "E-mail=email" --map "Notes="
   penstock import export.zip --database 1 --matching custom --field code --update-only
   zcat people.ndjson.gz | penstock import - --database 1 --matching phone
@@ -59,6 +65,16 @@ class _Failed(click.ClickException):
     is_flag=True,
     help="Restore an export into an empty database, as it was.",
 )
+@click.option(
+    "--suggest",
+    is_flag=True,
+    help="Suggest a target for each column; import nothing.",
+)
+@click.option(
+    "--accept",
+    type=click.Choice(["certain"]),
+    help="Import what a suggestion is certain of only.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the changes without writing them.")
 @click.option(
     "--show",
@@ -77,11 +93,12 @@ class _Failed(click.ClickException):
 def import_(files: tuple[str, ...], **options: Any) -> None:
     """Import files of profiles.
 
-    Reads tables (CSV, .xlsx, .xls, .ods), NDJSON, and JSON, also packed; `-` is
-    standard input. Columns are matched to fields by name or title, ignoring case.
-    `phones` may have several values, separated by , ; or |. `email_sub` and
-    `phone_sub` also subscribe their contact. Empty cells change nothing. Every row
-    gets a receipt. The command waits until all rows are applied.
+    Reads tables (CSV, .xlsx, .xls, .ods, HTML), vCards, NDJSON, and JSON, also
+    packed; `-` is standard input. Columns are matched to fields by name or title,
+    ignoring case; for files of other systems, see --suggest. `phones` may have several
+    values, separated by , ; or |. `email_sub` and `phone_sub` also subscribe their
+    contact. Empty cells change nothing. Every row gets a receipt. The command waits
+    until all rows are applied.
     """
     if options["update_only"] and options["add"]:
         raise click.UsageError("Use only one of --update-only and --add")
@@ -90,8 +107,10 @@ def import_(files: tuple[str, ...], **options: Any) -> None:
     if options["rejects"] is not None and len(files) > 1:
         raise click.UsageError("--rejects needs exactly one input file")
     settings = find_settings(options["state_dir"])
-    asked = load_request(options, settings)
+    if options["accept"] and (len(files) > 1 or files[0] == "-"):
+        raise click.UsageError("--accept needs exactly one file, which is no pipe")
     try:
+        asked = load_request(options)
         with unavailable_while_away():
             status = _run(settings, files, asked, options)
     except PenstockError as error:
@@ -108,11 +127,41 @@ def _run(
     """Import the files, restore them, or run them dry; return the exit status."""
     if options["restore"]:
         return _restore(settings, files, asked, options)
-    if options["dry_run"]:
-        return dry_run_files(
-            settings, files, asked, show=options["show"], as_json=options["as_json"]
-        )
-    return _import_all(settings, files, asked, options)
+    if options["suggest"]:
+        return suggest_files(settings, files, asked, options)
+    if options["accept"]:
+        asked = accept_certain(settings, files[0], asked, quiet=options["as_json"])
+    try:
+        if options["dry_run"]:
+            return dry_run_files(
+                settings, files, asked, show=options["show"], as_json=options["as_json"]
+            )
+        return _import_all(settings, files, asked, options)
+    except Rejected as error:
+        is_unmapped = any(one.path == "map" for one in error.faults)
+        if options["as_json"] or not is_unmapped:
+            raise
+        is_explained = explain_unmapped(settings, files, asked)
+        faults = _shorten(error.faults) if is_explained else error.faults
+        raise InvalidRequest(list(faults)) from error
+
+
+#: What is said of a column whose name is no field's, perhaps behind its file's name.
+_UNMAPPED = "No field is called "
+#: Such columns that are named again below their table.
+_NAMED = 5
+
+
+def _shorten(faults: Sequence[Fault]) -> list[Fault]:
+    """Return faults with one for all columns without a field, if these are many."""
+    unmapped = [one for one in faults if _UNMAPPED in one.message]
+    if len(unmapped) <= _NAMED:
+        return [*faults]
+    message = (
+        f"{count(len(unmapped), 'column')} have no field yet (see the table above)"
+    )
+    others = [one for one in faults if one not in unmapped]
+    return [*others, Fault(code=400, message=message, path="map")]
 
 
 _NOT_OF_RESTORE = ("resume", "restart", "dry_run", "rejects", "format_")

@@ -1,14 +1,18 @@
 """Files one after another, each a job."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 from threading import Event
 
+import click
+
 from ingest.commands.files.display import Display, Ended
 from ingest.commands.files.inputs import Input, open_inputs, prepare
 from ingest.commands.files.rejects import write_rejects
 from ingest.commands.files.request import FileRequest
+from ingest.commands.files.surveys import StatusSurvey, survey_path, tell_survey
 from ingest.domain.errors import Rejected
 from ingest.domain.jobs import JobState
 from ingest.doors.files.formats.archives import SkippedFiles
@@ -19,6 +23,7 @@ from ingest.doors.files.jobs.creation import (
     resume_job,
     start_job,
 )
+from ingest.doors.files.jobs.recalled_maps import keep_map
 from ingest.doors.files.jobs.runner import Run, run_job
 from ingest.settings import Settings
 from ingest.store.catalog.load import load_catalog
@@ -70,11 +75,37 @@ class Importer:
         One of an archive that cannot be imported harms no other; of others it is
         raised.
         """
-        left, ended = SkippedFiles(), list[Ended | Refused]()
-        with (
-            connect(self._settings.database_url) as connection,
-            open_inputs(path, self._settings, left) as inputs,
-        ):
+        left = SkippedFiles()
+        with connect(self._settings.database_url) as connection:
+            survey = self._survey(connection, path)
+            ended = self._run(connection, path, rejects, left, survey.rank)
+        refused = [Refused(name=name, reason=why) for name, why in left.refused.items()]
+        hidden = [
+            Refused(name=name, reason="hidden file", hidden=True)
+            for name in left.hidden
+        ]
+        return [*ended, *refused, *hidden]
+
+    def _survey(self, connection: Connection, path: str) -> StatusSurvey:
+        """Count the statuses of the files, and say them before the first row."""
+        catalog = load_catalog(connection, self._settings.profile_limits)
+        survey = survey_path(
+            path, self._settings, connection, self._asked, ProfileSchemas(catalog)
+        )
+        for line in tell_survey(survey, path):
+            click.echo(line, err=True)
+        return survey
+
+    def _run(
+        self,
+        connection: Connection,
+        path: str,
+        rejects: Path | None,
+        left: SkippedFiles,
+        arrange: Callable[[str], float],
+    ) -> list[Ended | Refused]:
+        ended: list[Ended | Refused] = []
+        with open_inputs(path, self._settings, left, arrange) as inputs:
             for one in inputs:
                 if self._stop.is_set():
                     break
@@ -85,12 +116,7 @@ class Importer:
                         raise
                     reason = "; ".join(fault.text for fault in error.faults)
                     ended.append(Refused(name=one.name, reason=reason))
-        refused = [Refused(name=name, reason=why) for name, why in left.refused.items()]
-        hidden = [
-            Refused(name=name, reason="hidden file", hidden=True)
-            for name in left.hidden
-        ]
-        return [*ended, *refused, *hidden]
+        return ended
 
     def _import(
         self, connection: Connection, one: Input, rejects: Path | None
@@ -98,7 +124,7 @@ class Importer:
         catalog = load_catalog(connection, self._settings.profile_limits)
         schemas = ProfileSchemas(catalog)
         # First: a header that means nothing begins no job.
-        prepared = prepare(connection, one, self._asked, schemas)
+        prepared = prepare(connection, one, self._asked, self._settings, schemas)
         wanted = JobRequest(
             name=one.name,
             database_id=prepared.shared.database_id,
@@ -127,7 +153,14 @@ class Importer:
         with connect(self._settings.database_url) as fresh:
             protected = count_protected(fresh, job.id) if job.counts.protected else {}
             kept = write_rejects(fresh, job, rejects)
-            return Ended(job=job, rejects=kept, protected=protected)
+            keep_map(fresh, job, prepared.head)
+            return Ended(
+                job=job,
+                rejects=kept,
+                protected=protected,
+                recalled=prepared.recalled,
+                statuses=prepared.statuses,
+            )
 
 
 _STARTS = {

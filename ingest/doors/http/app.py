@@ -19,7 +19,7 @@ from ingest.doors.http import (
 )
 from ingest.doors.http.batch_receipts import BatchReceiptsResource
 from ingest.doors.http.batches import PATH, BatchResource
-from ingest.doors.http.calls import UPLOADS, Call
+from ingest.doors.http.calls import SUGGESTIONS, UPLOADS, Call
 from ingest.doors.http.confirm_page import PATH as PAGE_PATH
 from ingest.doors.http.confirm_page import ConfirmPage
 from ingest.doors.http.confirmations import (
@@ -47,6 +47,7 @@ from ingest.doors.http.queries import QueryHandler, QueryResource
 from ingest.doors.http.quick import QuickResource
 from ingest.doors.http.replies import Faults, serialize_http_error
 from ingest.doors.http.resends import ResendResource
+from ingest.doors.http.suggestions import SuggestResource
 from ingest.doors.http.tracing import Tracing
 from ingest.doors.http.undo import UndoResource
 from ingest.settings import Settings
@@ -214,13 +215,18 @@ def _add_routes(app: falcon.asgi.App[Call, Response], intake: Intake) -> None:
     app.add_route(_QUICK, QuickResource(intake))
     app.add_route(f"{PATH}/{{batch}}", BatchReceiptsResource(intake))
     app.add_route("/api/v1.1/imports/{import_id}", ReceiptResource(intake))
-    app.add_route(UPLOADS, jobs.UploadResource(intake))
-    for path, resource in _JOBS.items():
-        app.add_route(f"/api/v1.1/jobs/{{job_id}}{path}", resource(intake))
+    _add_jobs(app, intake)
     app.add_route("/health/live", LiveResource())
     app.add_route("/health/ready", ReadyResource(intake))
     for path, docs in make_docs(intake.settings.console_url).items():
         app.add_route(path, docs)
+
+
+def _add_jobs(app: falcon.asgi.App[Call, Response], intake: Intake) -> None:
+    app.add_route(UPLOADS, jobs.UploadResource(intake))
+    app.add_route(SUGGESTIONS, SuggestResource(intake))
+    for path, resource in _JOBS.items():
+        app.add_route(f"/api/v1.1/jobs/{{job_id}}{path}", resource(intake))
 
 
 def _add_corrections(app: falcon.asgi.App[Call, Response], intake: Intake) -> None:

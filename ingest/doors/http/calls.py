@@ -11,6 +11,8 @@ from ingest.wire.replies import choose_format
 
 #: Where uploads go; elsewhere a body is read at once.
 UPLOADS = "/api/v1.1/jobs/import"
+#: Where files go of which the beginning is enough.
+SUGGESTIONS = "/api/v1.1/jobs/suggest"
 
 
 class Decoded(Struct, frozen=True, kw_only=True):
@@ -52,7 +54,8 @@ class Call(Request):
         self, scope: dict[str, Any], receive: Any, *args: Any, **more: Any
     ) -> None:
         # Where the length is told, it tells whether the body is whole.
-        if UPLOADS in scope["path"] or _is_chunked(scope):
+        path = scope["path"]
+        if UPLOADS in path or SUGGESTIONS in path or _is_chunked(scope):
             receive = self._watch(receive)
         super().__init__(scope, receive, *args, **more)
         self.started = 0.0

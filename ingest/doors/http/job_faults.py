@@ -73,5 +73,5 @@ def _find_columns(job: Job, database: Database | None) -> list[tuple[str, str]]:
         with suppress(InvalidRequest):
             told = job.parameters.get("map") or {}
             planned = plan_columns(names, database, told, rules=CellRules(kept=True))
-            return list(zip(names, planned.targets, strict=True))
+            return list(zip(planned.names, planned.targets, strict=True))
     return []

@@ -9,14 +9,16 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 import orjson
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ingest.domain.imports import Timestamp
 from ingest.domain.jobs import JobCounts, JobState
 from ingest.doors.files.encodings.decoding import EncodingSource
+from ingest.doors.files.jobs.creation import MAP_OF
 from ingest.store.database import Connection
 from ingest.store.jobs.progress import Job, find_job
 from ingest.store.jobs.rows import RowOutcome, count_states
+from ingest.wire.cell_notes import NoteKind
 from ingest.wire.promises import DRY_RUN
 from ingest.wire.reply_types import Code, SuccessReply
 
@@ -56,6 +58,19 @@ def tell_state(seen: Seen, now: datetime) -> JobState:
 
 
 _Count = Annotated[int, Meta(ge=0)]
+
+
+class CellNote(Struct, frozen=True, kw_only=True):
+    """Cells or rows of a table that were not stored as they are."""
+
+    kind: Annotated[
+        NoteKind,
+        Meta(description="What was found, such as a date without a year"),
+    ]
+    column: Annotated[
+        str, Meta(description="Column; of skipped rows, the column and its value")
+    ]
+    count: int
 
 
 class JobReply(SuccessReply, frozen=True, kw_only=True):
@@ -103,6 +118,20 @@ class JobReply(SuccessReply, frozen=True, kw_only=True):
         ),
     ]
     sheet: Annotated[str | None, Meta(description="Sheet of the workbook")]
+    map_of: Annotated[
+        UUID | UnsetType, Meta(description="Earlier job whose mapping was used")
+    ] = UNSET
+    notes: Annotated[
+        list[CellNote] | UnsetType,
+        Meta(description="Cells and rows that were not stored, at the end of the job"),
+    ] = UNSET
+    statuses: Annotated[
+        dict[str, dict[str, int]] | UnsetType,
+        Meta(
+            description="Rows by the channel and status of their subscriptions, at the"
+            " end of the job: `none` without consent, `unknown` without a status"
+        ),
+    ] = UNSET
     eta_seconds: int | None
     created_at: Timestamp
     updated_at: Timestamp
@@ -138,6 +167,9 @@ def view_job(seen: Seen, now: datetime) -> JobReply:
         encoding=job.form.get("encoding"),
         encoding_source=job.form.get("encoding_source"),
         sheet=job.form.get("sheet") or None,
+        map_of=UUID(map_of) if (map_of := job.parameters.get(MAP_OF)) else UNSET,
+        notes=[CellNote(**note) for note in job.form.get("notes", ())] or UNSET,
+        statuses=job.form.get("statuses") or UNSET,
         eta_seconds=_estimate(seen, state, now),
         created_at=job.created_at,
         updated_at=job.updated_at,

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 _Work = TypeVar("_Work", Upload, UndoRun)
 _Done = TypeVar("_Done")
+_Seen = TypeVar("_Seen")
 
 #: A caller who sends nothing for so long is gone.
 _IDLE_SECONDS = 60.0
@@ -100,6 +101,12 @@ class Uploads:
             if task is not None:
                 task.uncancel()
             return await running
+
+    async def look(self, work: Callable[[], _Seen]) -> _Seen:
+        """Run what looks at the beginning of a file; raises what that raises."""
+        self.admit()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, work)
 
     def start_undo(self, undo: UndoRun) -> None:
         """Begin to undo; raise Overloaded while as much is done as may be.

@@ -10,6 +10,7 @@ from ingest.domain.views import ProfileView
 from ingest.doors.http.job_faults import FaultsReply
 from ingest.doors.http.job_views import JobReply
 from ingest.doors.http.openapi.schemas import JsonSchema
+from ingest.doors.http.suggestions import SuggestionReply
 from ingest.wire import reply_types
 
 _REFERENCE = "#/components/schemas/{name}"
@@ -17,6 +18,7 @@ _REFERENCE = "#/components/schemas/{name}"
 _REPLIES: tuple[type[Struct], ...] = (
     *(one for name, one in vars(reply_types).items() if name.endswith("Reply")),
     FaultsReply,
+    SuggestionReply,
     JobReply,
     ProfileView,
 )

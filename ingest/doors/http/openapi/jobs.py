@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 
 from ingest.domain.declarations import PARAMETERS, Declared, is_list
-from ingest.domain.imports import Level
+from ingest.domain.imports import Level, Matching
 from ingest.doors.http.job_faults import FaultsReply
 from ingest.doors.http.job_views import JobReply
 from ingest.doors.http.openapi.answers import refer
 from ingest.doors.http.openapi.responses import describe_answers, select_responses
 from ingest.doors.http.openapi.schemas import JsonSchema, describe_parameter
 from ingest.doors.http.openapi.undo import build_undo
+from ingest.doors.http.suggestions import SuggestionReply
+from ingest.wire.job_parameters import ELSE_PHONE
 from ingest.wire.promises import DRY_RUN
 from ingest.wire.reply_types import ErrorReply
+from ingest.wire.row_statuses import MEANINGS
 
 _COUNT: JsonSchema = {"type": "integer", "minimum": 0}
 _MOMENT: JsonSchema = {"type": "string", "format": "date-time"}
@@ -26,7 +29,29 @@ _READERS: list[JsonSchema] = [{"bearer": []}, {"query": []}]
 _OWN: Mapping[str, tuple[str, JsonSchema]] = {
     "operation": ("Operation for each row", {"enum": ["import", "update", "add"]}),
     DRY_RUN: ("Write nothing; the results show what would change", {"enum": [True]}),
-    "map": ("`COLUMN=FIELD`; repeatable", {"type": "array", "items": _TEXT}),
+    "map": (
+        "`COLUMN=TARGET`, such as `E-mail=email+email_sub`; without a target, the "
+        "column is skipped; repeatable",
+        {"type": "array", "items": _TEXT},
+    ),
+    "new_map": ("Do not use the mapping of an earlier file", {"type": "boolean"}),
+    "words": (
+        "`COLUMN: WORD=STATUS, …`: statuses that words mean; `*` is any other word; "
+        "repeatable",
+        {"type": "array", "items": _TEXT},
+    ),
+    "status": ("Status of every row", {"enum": list(MEANINGS)}),
+    "system": ("System that wrote the file: the source of its statuses", _TEXT),
+    "skip_where": (
+        "`COLUMN=VALUE`: rows to skip; repeatable",
+        {"type": "array", "items": _TEXT},
+    ),
+    "skip_footer": ("Skip narrow lines after the table", {"type": "boolean"}),
+    "timezone": ("Time zone of times without one. Default: UTC", {"enum": ["UTC"]}),
+    "phone_region": (
+        "Country of phones without a country code, such as `DE`",
+        {"pattern": "^[A-Z]{2}$"},
+    ),
     "columns": (
         "Column names, separated by commas, for a file without a header",
         _TEXT,
@@ -77,6 +102,7 @@ def build_job_paths() -> dict[str, object]:
     lines: JsonSchema = {"schema": _TEXT}
     return {
         "/api/v1.1/jobs/import": {"post": _build_upload()},
+        "/api/v1.1/jobs/suggest": {"post": _build_suggestion()},
         "/api/v1.1/jobs/{job_id}": {
             "get": _build_job("job", "Get the progress of a job")
         },
@@ -108,29 +134,10 @@ def build_job_paths() -> dict[str, object]:
 
 
 def _build_upload() -> JsonSchema:
-    shared = [_describe_query(one) for one in PARAMETERS if Level.ROW in one.levels]
-    own = [
-        {"name": name, "in": "query", "description": told, "schema": schema}
-        for name, (told, schema) in _OWN.items()
-    ]
-    named = ("Format", "Prefer", "Idempotency-Key")
     return {
         "operationId": "job_import",
-        "tags": ["Jobs"],
         "summary": "Import a file; rows are accepted while it is sent",
-        "security": _READERS,
-        "parameters": [
-            *shared,
-            *own,
-            *({"$ref": f"#/components/parameters/{name}"} for name in named),
-        ],
-        "requestBody": {
-            "required": True,
-            "content": {
-                media_type: {"schema": _TEXT, "example": example}
-                for media_type, example in _BODIES.items()
-            },
-        },
+        **_describe_file("Format", "Prefer", "Idempotency-Key"),
         "responses": {
             "200": describe_answers(
                 "Success or application error: check `error`",
@@ -144,9 +151,52 @@ def _build_upload() -> JsonSchema:
     }
 
 
+def _build_suggestion() -> JsonSchema:
+    return {
+        "operationId": "job_suggest",
+        "summary": "Suggest a target for each column of a file; nothing is imported",
+        **_describe_file("Format"),
+        "responses": {
+            "200": describe_answers(
+                "Columns, questions, and the options of an import",
+                refer(SuggestionReply, ErrorReply),
+            ),
+            **select_responses(400, 401, 403, 404, 413, 415, 429, 500, 503),
+        },
+    }
+
+
+def _describe_file(*named: str) -> JsonSchema:
+    """Return the parameters and the body of a request that is a file."""
+    shared = [_describe_query(one) for one in PARAMETERS if Level.ROW in one.levels]
+    own = [
+        {"name": name, "in": "query", "description": told, "schema": schema}
+        for name, (told, schema) in _OWN.items()
+    ]
+    return {
+        "tags": ["Jobs"],
+        "security": _READERS,
+        "parameters": [
+            *shared,
+            *own,
+            *({"$ref": f"#/components/parameters/{name}"} for name in named),
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                media_type: {"schema": _TEXT, "example": example}
+                for media_type, example in _BODIES.items()
+            },
+        },
+    }
+
+
 def _describe_query(declared: Declared) -> JsonSchema:
     schema = describe_parameter(declared.name)
     meaning = str(schema.pop("description", ""))
+    if declared.name == "matching":
+        schema = {"enum": [*Matching, ELSE_PHONE]}
+        meaning += f"; `{ELSE_PHONE}`: for each row, by its email, otherwise its phone"
     if is_list(declared):
         meaning, schema = f"{meaning}: IDs, separated by commas", _IDS
     return {
