@@ -14,10 +14,14 @@ from tests.conftest import Connection
 _ROOT = Path(ingest.__file__).parent.parent
 _BEGINS = re.compile(r"\s*(?:--[^\n]*\n\s*)*(SELECT|INSERT|UPDATE|DELETE|WITH|MERGE)\b")
 _PARAMETER = re.compile(r"%\((\w+)\)s|%%")
-#: Of these, conditions are a part: test_segment_plans explains them.
+#: Of these, conditions are a part: test_segment_plans and test_people explain them.
 _TEMPLATES = frozenset({
     "ingest/store/profiles/parts.py:_LOCK",
     "ingest/store/segments/candidates.py:_CANDIDATES",
+    "ingest/store/people/find.py:_BY_PROFILES",
+    "ingest/store/people/find.py:_BY_RECEIPTS",
+    "ingest/store/people/find.py:_BY_SEGMENT",
+    "ingest/store/people/find.py:_BY_TEXT",
     "ingest/store/segments/members.py:_FIRST",
     "ingest/store/segments/members.py:_COUNT",
 })  # fmt: skip

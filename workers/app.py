@@ -33,6 +33,7 @@ from ingest.streams.queues import (
     DRAINS,
     HEARTBEAT_SECONDS,
     HEARTBEAT_TASK,
+    KEEP_PEOPLE_TASK,
     KEEP_SEGMENTS_TASK,
     KEEP_SUPPRESSIONS_TASK,
     PARTITION_RECEIPTS_TASK,
@@ -64,6 +65,7 @@ app.conf.update(
         HEARTBEAT_TASK: {"queue": UPKEEP},
         KEEP_SEGMENTS_TASK: {"queue": UPKEEP},
         KEEP_SUPPRESSIONS_TASK: {"queue": UPKEEP},
+        KEEP_PEOPLE_TASK: {"queue": UPKEEP},
     },
     worker_prefetch_multiplier=1,
     # Whatever a child has gathered in memory ends with it; its counts are kept.
@@ -109,6 +111,11 @@ app.conf.update(
         },
         "keep suppression lists": {
             "task": KEEP_SUPPRESSIONS_TASK,
+            "schedule": 1.0,
+            "options": {"expires": 2},
+        },
+        "keep the search of people": {
+            "task": KEEP_PEOPLE_TASK,
             "schedule": 1.0,
             "options": {"expires": 2},
         },

@@ -14,6 +14,7 @@ from ingest.streams.queues import (
     DRAIN_TASK,
     DRAINS,
     HEARTBEAT_TASK,
+    KEEP_PEOPLE_TASK,
     KEEP_SEGMENTS_TASK,
     KEEP_SUPPRESSIONS_TASK,
     PARTITION_RECEIPTS_TASK,
@@ -29,6 +30,7 @@ from workers.app import app, settings
 from workers.delivery_dispatcher import Dispatcher
 from workers.drain import Drain
 from workers.dry_run_server import DryRunServer
+from workers.people_keeper import PeopleKeeper
 from workers.retries import attempt
 from workers.segment_keeper import SegmentKeeper
 from workers.suppression_keeper import SuppressionKeeper
@@ -203,6 +205,23 @@ def keep_suppressions() -> None:
     """Lower what was stored before its contact went on a list."""
     if not attempt(_suppression_keeper().run, KEEP_SUPPRESSIONS_TASK):
         _suppression_keeper().close()
+
+
+@functools.cache
+def _people_keeper() -> PeopleKeeper:
+    """Return this process's keeper of the search of people."""
+    return PeopleKeeper(settings)
+
+
+@app.task(name=KEEP_PEOPLE_TASK)
+def keep_people() -> None:
+    """Write what people are found by, behind the receipts."""
+
+    def work() -> None:
+        _people_keeper().run(is_busy=_stream().waiting)
+
+    if not attempt(work, KEEP_PEOPLE_TASK):
+        _people_keeper().close()
 
 
 @worker_ready.connect

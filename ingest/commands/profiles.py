@@ -1,4 +1,4 @@
-"""`penstock profiles`: show a profile and its import history; merge profiles."""
+"""`penstock profiles`: find people; show a profile and its imports; merge profiles."""
 
 from collections.abc import Iterator
 
@@ -10,6 +10,7 @@ from ingest.commands.databases import database_options
 from ingest.commands.imports import lines_table
 from ingest.commands.merge_lists import merges
 from ingest.commands.outputs import make_console, make_table, moment, print_json
+from ingest.commands.people import find
 from ingest.commands.profile_merges import forget_key, merge, unmerge
 from ingest.commands.profile_phones import phones
 from ingest.commands.profile_terms import find_profile
@@ -25,9 +26,10 @@ from ingest.store.receipts.read import parse_cursor
 
 @click.group(epilog="\b\nExample:\n  penstock profiles show ada@example.com")
 def profiles() -> None:
-    """Show and merge profiles."""
+    """Find, show, and merge profiles."""
 
 
+profiles.add_command(find)
 profiles.add_command(phones)
 profiles.add_command(merge)
 profiles.add_command(merges)

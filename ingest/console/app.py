@@ -5,8 +5,18 @@ from collections.abc import Mapping
 import falcon.asgi
 from falcon.asgi import Response
 
+from ingest.console import (
+    changes,
+    held,
+    merges,
+    people,
+    resends,
+    segments,
+    suppression,
+    triggers,
+    views,
+)
 from ingest.console import dead_letters as letters
-from ingest.console import held, merges, resends, segments, suppression, triggers, views
 from ingest.console import undo as undoing
 from ingest.console.rendering import read_asset
 from ingest.console.requests import View
@@ -32,8 +42,14 @@ _VIEWS: Mapping[str, tuple[View, View | None]] = {
     "/imports": (views.show_imports, None),
     "/imports/{import_id}": (views.show_import, None),
     "/imports/{import_id}/undo": (undoing.show_undo, undoing.undo),
+    "/profiles": (people.show_people, people.search_people),
     "/profiles/{database_id}/{profile_id}": (views.show_profile, None),
     "/profiles/{database_id}/{profile_id}/merge": (merges.show_merge, merges.merge),
+    "/profiles/{database_id}/{profile_id}/edit": (changes.show_edit, changes.change),
+    "/profiles/{database_id}/{profile_id}/delete": (
+        changes.show_deletion,
+        changes.delete,
+    ),
     "/held": (held.show_cases, None),
     "/held/{case_id}": (held.show_case, held.decide),
     "/dead-letters": (letters.show_dead_letters, letters.resolve),

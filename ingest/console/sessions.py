@@ -5,8 +5,8 @@ import hmac
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from ingest.domain.errors import Overloaded
@@ -16,6 +16,8 @@ IDLE_SECONDS = 3600.0
 LONGEST_SECONDS = 12 * 3600.0
 #: More admins than this are not logged in at once: the one idle longest is let go.
 _MAX_SESSIONS = 1000
+#: The latest searches of a login, which its pages go back to.
+_MAX_SEARCHES = 20
 #: Each wrong secret is answered so late, one after another.
 FAILURE_SECONDS = 1.0
 #: Wrong secrets whose answer is due; more are refused.
@@ -30,6 +32,8 @@ class Session:
     secret_hash: bytes
     began_at: float
     seen_at: float
+    #: Searches by a short key: what is searched tells of people, and is in no URL.
+    searches: OrderedDict[str, Mapping[str, str]] = field(default_factory=OrderedDict)
 
 
 class Sessions:
@@ -58,10 +62,27 @@ class Sessions:
         is_idle = now - session.seen_at > IDLE_SECONDS
         if is_idle or now - session.began_at > LONGEST_SECONDS:
             return None
-        self._sessions[session_id] = Session(
-            secret_hash=session.secret_hash, began_at=session.began_at, seen_at=now
-        )
+        self._sessions[session_id] = replace(session, seen_at=now)
         return session
+
+    def keep_search(self, session_id: str, search: Mapping[str, str]) -> str | None:
+        """Keep what a form searched; return the key that a URL may hold.
+
+        None without a login, as of who sends a Bearer token.
+        """
+        session = self._sessions.get(session_id)
+        if session is None:
+            return None
+        key = secrets.token_hex(4)
+        session.searches[key] = search
+        while len(session.searches) > _MAX_SEARCHES:
+            session.searches.popitem(last=False)
+        return key
+
+    def find_search(self, session_id: str, key: str) -> Mapping[str, str] | None:
+        """Return what was searched in this login; None if it is no longer kept."""
+        session = self._sessions.get(session_id)
+        return None if session is None else session.searches.get(key)
 
     def close(self, session_id: str) -> None:
         """Log out."""

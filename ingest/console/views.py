@@ -3,12 +3,14 @@
 from datetime import UTC, datetime
 from functools import partial
 
+from ingest.console.people import open_search
 from ingest.console.requests import PROFILE_ID, Page, PageRequest, Redirect
 from ingest.domain.confirmations import describe_state
 from ingest.domain.durations import age_seconds
 from ingest.domain.errors import InvalidRequest, NotFound
 from ingest.domain.flow import describe_drain
 from ingest.domain.imports import State
+from ingest.domain.people import is_searchable
 from ingest.domain.precedence import list_sources
 from ingest.domain.terms import read_term
 from ingest.domain.views import view_times
@@ -27,7 +29,7 @@ from ingest.store.profiles.merge_pages import list_merges
 from ingest.store.profiles.profile_rows import load_profiles
 from ingest.store.receipts.pages import ImportFilter, list_history, list_imports
 from ingest.store.receipts.read import find_import, parse_cursor
-from ingest.store.searches import search
+from ingest.store.searches import SearchHits, search
 from ingest.store.segments.members import load_memberships
 from ingest.streams.states import Streams
 
@@ -61,14 +63,23 @@ async def find(request: PageRequest) -> Page | Redirect:
         return await show_search(request)
     term = read_term(text)
     hits = await request.services.read(partial(search, term=term))
-    if len(hits.imports) == 1 and not hits.profiles:
-        return Redirect(f"/imports/{hits.imports[0].import_id}")
-    if len(hits.profiles) == 1 and not hits.imports:
-        hit = hits.profiles[0]
-        return Redirect(f"/profiles/{hit.database_id}/{hit.profile_id}")
+    if place := _name_only(hits):
+        return Redirect(place)
     if term.import_id is not None and not hits.imports:
         return Redirect(f"/imports/{term.import_id}")
+    if not hits.imports and not hits.profiles and is_searchable(text):
+        return await open_search(request, {"text": text})
     return Page(template="search.html", values={"term": text, "hits": hits})
+
+
+def _name_only(hits: SearchHits) -> str | None:
+    """Return the page of the one hit, if there is one."""
+    if len(hits.imports) == 1 and not hits.profiles:
+        return f"/imports/{hits.imports[0].import_id}"
+    if len(hits.profiles) == 1 and not hits.imports:
+        hit = hits.profiles[0]
+        return f"/profiles/{hit.database_id}/{hit.profile_id}"
+    return None
 
 
 def _number(request: PageRequest, name: str) -> int | None:

@@ -7,6 +7,7 @@ import redis
 
 from ingest.doctor.findings import Finding, fail, grade, warn, well
 from ingest.domain.counts import count
+from ingest.domain.durations import describe_seconds
 from ingest.domain.phones import can_be_dialled
 from ingest.domain.progress import PartitionProgress, find_stalls
 from ingest.status.clocks import read_clocks
@@ -15,6 +16,7 @@ from ingest.store.database import Connection
 from ingest.store.dead_letters.read import Selection, list_letter_groups
 from ingest.store.events.endpoints import EndpointState, describe_reason
 from ingest.store.partitions.states import PartitionState
+from ingest.store.people.progress import SearchProgress, load_progress
 from ingest.store.profiles.phones import sample_phones
 from ingest.store.receipts.read import count_unlocated
 from ingest.store.suppressions.entries import load_counts
@@ -33,6 +35,8 @@ _MOST_ATTEMPTS = 10
 
 #: Phones sampled, the smallest first; each takes a tenth of a millisecond.
 _SAMPLED_PHONES = 5000
+#: Upkeep follows within two seconds; a long build of an index may hold it up.
+_PEOPLE_LAG_SECONDS = 60.0
 #: The sweep runs each second.
 _SWEEP_SECONDS = 10.0
 
@@ -59,7 +63,36 @@ def check_work(
     yield _check_dead_letters(connection)
     yield _check_endpoints(store.endpoints)
     yield _check_phones(connection)
+    yield _check_people(load_progress(connection))
     yield from _check_suppression(connection)
+
+
+def _check_people(progress: SearchProgress) -> Finding:
+    """Check that people are found as they are, or were a moment ago."""
+    if not progress.indexed:
+        return warn(
+            "work.people-search",
+            "the extension pg_trgm is missing: people are found by whole emails, "
+            "phones, and IDs only",
+            "Start the upkeep worker, which creates it. If its role may not: install "
+            "the contrib modules of Postgres, and run CREATE EXTENSION pg_trgm as a "
+            "superuser. Upkeep then fills the search within minutes.",
+        )
+    lag = progress.lag_seconds or 0.0
+    if lag > _PEOPLE_LAG_SECONDS:
+        return warn(
+            "work.people-search",
+            f"{describe_seconds(lag)} behind the imports",
+            "Check that beat and the upkeep worker run. If they do, the log of upkeep "
+            "has the cause; a transaction that has been open for as long holds it up.",
+        )
+    if not progress.is_filled:
+        return warn(
+            "work.people-search",
+            f"{100 * progress.share:.0f} % of the profiles can be found by parts",
+            "Wait: upkeep adds the others during imports.",
+        )
+    return well("work.people-search", f"{describe_seconds(lag)} behind the imports")
 
 
 def _check_suppression(connection: Connection) -> Iterator[Finding]:

@@ -165,6 +165,11 @@ OLDEST_SEGMENT_MOVE = _family(
     "Time at which the oldest move of a profile between segments was due; absent if"
     " none is due.",
 )
+PEOPLE_SEARCH = _family(
+    "people_search_caught_up_timestamp_seconds",
+    "Time of the imports up to which people are found by parts of names; absent without"
+    " the extension pg_trgm.",
+)
 CONFIRMATIONS = _family(
     "confirmations",
     "Links to confirm a subscription that were not used, by state: waiting, expired; up"

@@ -116,6 +116,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "time left.",
         "penstock_oldest_segment_move_due_timestamp_seconds": "Older than a minute: no "
         "upkeep worker runs, or a segment is being built.",
+        "penstock_people_search_caught_up_timestamp_seconds": "Older than a minute: no "
+        "upkeep worker runs, or a transaction has been open for as long.",
         "penstock_dead_letters_open": "These imports were accepted and are not "
         "applied. Run `penstock dead-letters list`, then replay or discard them.",
     },

@@ -13,6 +13,7 @@ from ingest.store.database import Connection, LateConnection
 from ingest.store.events.endpoints import EndpointState
 from ingest.store.ledger import count_missing
 from ingest.store.partitions.states import PartitionState
+from ingest.store.people.progress import load_progress
 from ingest.store.profiles.survivors import count_most_absorbed
 from ingest.store.segments.due import load_segment_work
 from ingest.store.server_state import (
@@ -76,6 +77,9 @@ class PostgresState:
         if work.oldest_due_at is not None:
             moment = work.oldest_due_at.timestamp()
             yield families.OLDEST_SEGMENT_MOVE.one(moment)
+        caught_up_at = load_progress(connection).caught_up_at
+        if caught_up_at is not None:
+            yield families.PEOPLE_SEARCH.one(caught_up_at.timestamp())
         yield families.SUPPRESSION_ENTRIES.many(
             ((list_id,), entries)
             for list_id, entries in load_counts(connection).items()

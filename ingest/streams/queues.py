@@ -16,6 +16,7 @@ PARTITION_RECEIPTS_TASK = "penstock.partition_receipts"
 HEARTBEAT_TASK = "penstock.heartbeat"
 KEEP_SEGMENTS_TASK = "penstock.keep_segments"
 KEEP_SUPPRESSIONS_TASK = "penstock.keep_suppressions"
+KEEP_PEOPLE_TASK = "penstock.keep_people"
 
 #: Prefix of every key that Celery and kombu make, so that ours and theirs never meet.
 CELERY_KEY_PREFIX = "penstock:celery:"

@@ -13,6 +13,7 @@ from ingest.domain.errors import InvalidRequest, InvalidValue
 from ingest.domain.exports import ExportFormat, ExportRequest
 from ingest.domain.imports import Matching, SubscriptionChange
 from ingest.domain.names import one_of
+from ingest.domain.people import read_words
 from ingest.domain.profiles import SubscriptionKey
 from ingest.domain.subscription_changes import SelectedChange
 from ingest.domain.subscription_contacts import parse_contact
@@ -118,6 +119,17 @@ def _parse_merge_id(value: object) -> UUID:
         return UUID(parse_text(value))
     except ValueError as error:
         raise ValidationError("Must be the ID of a merge") from error
+
+
+def load_search(
+    document: Mapping[str, object],
+) -> tuple[int, tuple[str, ...], int | None]:
+    """Read a database, the words that are searched in it, and a segment of it."""
+    words = read_words(find_parameter(document, "search", parse_text) or "")
+    if not words:
+        raise InvalidRequest("Missing parameter", "search")
+    segment_id = find_parameter(document, "segment_id", parse_id)
+    return load_id(document, "db_id"), words, segment_id
 
 
 def load_export(document: Mapping[str, object]) -> ExportRequest:

@@ -515,6 +515,22 @@ class ProfilesReply(SuccessReply, frozen=True, kw_only=True):
     ] = UNSET
 
 
+class ProfilesFoundReply(SuccessReply, frozen=True, kw_only=True):
+    """The profiles that a search has found."""
+
+    data: Annotated[
+        list[_Profile], Meta(description="At most 50, those changed last first")
+    ]
+    count: Annotated[int, Meta(description="The number of matches, up to 1,000")]
+    more: Annotated[
+        bool,
+        Meta(description="There are more matches, or not all profiles were compared"),
+    ]
+    suggestion: Annotated[
+        str | UnsetType, Meta(description="A similar search, if there is no match")
+    ] = UNSET
+
+
 class DeletedView(Struct, frozen=True, kw_only=True):
     """A deleted profile."""
 

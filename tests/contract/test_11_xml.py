@@ -118,7 +118,7 @@ def test_json_and_xml_make_the_same_profile(
 ) -> None:
     stored = []
     for format_ in Format:
-        pipeline.connection.execute("TRUNCATE profiles, match_keys, imports")
+        pipeline.connection.execute("TRUNCATE profiles, match_keys, imports CASCADE")
         stored.append(fields_of(pipeline, send(pipeline, format_, data)))
 
     assert stored[0] == stored[1]

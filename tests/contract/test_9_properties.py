@@ -21,7 +21,7 @@ TAGS = st.lists(st.sampled_from("abcdef"), min_size=1, max_size=4)
 
 
 def empty(pipeline: Pipeline) -> None:
-    pipeline.connection.execute("TRUNCATE profiles, match_keys, imports")
+    pipeline.connection.execute("TRUNCATE profiles, match_keys, imports CASCADE")
 
 
 def increments(

@@ -374,7 +374,7 @@ def test_a_batch_does_what_its_imports_do_one_by_one(
 
 def erase(pipeline: Pipeline) -> None:
     pipeline.connection.execute(
-        "TRUNCATE profiles, match_keys, segment_members, imports"
+        "TRUNCATE profiles, match_keys, segment_members, imports CASCADE"
     )
 
 

@@ -198,7 +198,7 @@ def test_what_nobody_has_is_said(filled: Filled, served: Console) -> None:
     page = served.post("/search", term="nobody@example.com")
 
     assert page.status_code == 200
-    assert "No results" in page.text
+    assert "No one matches “nobody@example.com”." in page.text
 
 
 def test_imports_are_filtered_and_paged(filled: Filled, served: Console) -> None:

@@ -24,6 +24,8 @@ PAGES = (
     "/imports/01a20b4f-1cd3-744b-9db7-53600be31cb2",
     "/profiles/1/54759eb3c090d83494e2d804",
     "/profiles/1/54759eb3c090d83494e2d804/merge",
+    "/profiles/1/54759eb3c090d83494e2d804/edit",
+    "/profiles/1/54759eb3c090d83494e2d804/delete",
     "/held",
     "/held/01a20b4f-1cd3-744b-9db7-53600be31cb2",
     "/dead-letters",
@@ -32,6 +34,7 @@ PAGES = (
     "/suppression",
     "/segments",
     "/segments/1",
+    "/profiles",
     "/events/01a20b4f-1cd3-744b-9db7-53600be31cb2",
 )
 #: Breaks out of text, of an attribute, and of a URL.
@@ -55,7 +58,7 @@ def test_nobody_sees_a_page(served: Console, path: str) -> None:
     assert shown.text == ""
 
 
-@pytest.mark.parametrize("path", ["/search", "/dead-letters", "/segments"])
+@pytest.mark.parametrize("path", ["/search", "/profiles", "/dead-letters", "/segments"])
 def test_nobody_changes_anything(served: Console, path: str) -> None:
     sent = served.client.post(path, data={"term": "x", "action": "replay"})
 

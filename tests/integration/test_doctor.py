@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from urllib.parse import urlsplit
 
 import pytest
@@ -33,6 +33,7 @@ from tests.factories import make_import
 from tests.pipeline import Pipeline
 from tests.plans import store_profiles, store_receipts
 from tests.suppressions import suppress
+from workers.people_keeper import PeopleKeeper
 
 HERE = socket.gethostname()
 SETTINGS_OF_REDIS = (
@@ -62,6 +63,7 @@ def subject(settings: Settings, client: redis.Redis, tmp_path: Path) -> Subject:
     with connect(settings.database_url) as opened:
         create_daily_partitions(opened, datetime.now(UTC).date(), 3)
         create_months(opened, datetime.now(UTC).date(), 2)
+    keep_people(settings)
     return Subject(
         database_url=settings.database_url,
         redis_url=settings.redis_url,
@@ -82,6 +84,13 @@ def say_present(
         metrics_dir=metrics_dir,
     )
     announce(client, presence)
+
+
+def keep_people(settings: Settings) -> None:
+    keeper = PeopleKeeper(settings)
+    while keeper.run():
+        pass
+    keeper.close()
 
 
 def make_url(redis_url: str, user: str) -> str:
@@ -110,7 +119,7 @@ def test_a_deployment_at_work_is_well_but_for_what_tests_do_without(
     wrong = {check: each.level for check, each in found.items() if each.advice}
     assert wrong == FLEETING
     assert all(each.found for each in found.values())
-    assert len(found) == 39
+    assert len(found) == 40
 
 
 @pytest.mark.parametrize("secret", ["22" * 32, ""])
@@ -502,6 +511,31 @@ def test_another_count_of_partitions_is_found(
     assert f"{stream_key(6)} has entries that no worker reads" in finding.found
 
 
+@pytest.mark.fact("P.1-lag")
+@pytest.mark.parametrize(
+    ("column", "level", "says"),
+    [
+        ("caught_up_at = now() - interval '59 s'", Severity.OK, "59 s behind"),
+        ("caught_up_at = now() - interval '61 s'", Severity.WARN, "1 min 1 s behind"),
+        ("fill_database = 1, expected = 4, filled = 1", Severity.WARN, "25 %"),
+        ("indexed = false", Severity.WARN, "the extension pg_trgm is missing"),
+    ],
+)
+def test_a_search_of_people_that_is_behind_is_found(
+    subject: Subject,
+    connection: Connection,
+    column: LiteralString,
+    level: Severity,
+    says: str,
+) -> None:
+    connection.execute(f"UPDATE people_search_progress SET {column}")
+
+    finding = look(subject)["work.people-search"]
+
+    assert finding.level is level
+    assert says in finding.found
+
+
 def test_dead_letters_and_disabled_endpoints_are_found(
     subject: Subject, connection: Connection
 ) -> None:
@@ -569,7 +603,7 @@ def test_the_command_says_what_it_found_and_how_bad_it_is(
         assert found["postgres.fsync"]["level"] == "failed"
         assert found["work.beat"]["advice"] == ""
     else:
-        assert "35 ok, 0 warnings, 4 failed" in result.stdout
+        assert "36 ok, 0 warnings, 4 failed" in result.stdout
         assert "→ Set `appendonly yes`" in result.stdout
 
 

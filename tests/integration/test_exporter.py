@@ -95,6 +95,7 @@ def test_everything_that_is_asked_is_told(settings: Settings) -> None:
         families.OLDEST_UNDELIVERED.name,
         families.OLDEST_HELD.name,
         families.OLDEST_SEGMENT_MOVE.name,
+        families.PEOPLE_SEARCH.name,
     }
     known = {family.name for family in families.FAMILIES}
     assert told - known == set()

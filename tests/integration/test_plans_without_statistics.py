@@ -8,6 +8,7 @@ import pytest
 from ingest.domain.lookups import EMAIL, Lookup, Search
 from ingest.store.catalog.load import load_catalog
 from ingest.store.database import connect
+from ingest.store.people.progress import make_index
 from ingest.store.profiles.deletions import delete_profile
 from ingest.store.profiles.profile_rows import lock_profiles
 from ingest.store.receipts.days import create_daily_partitions
@@ -32,7 +33,7 @@ SMALL = frozenset({
     "endpoints", "triggers", "workflows", "tokens", "retired_secrets", "migrations",
     "catalog_version", "installation", "key_makers", "partitions", "journals", "ledger",
     "segment_builds", "suppression_lists", "suppression_scans", "suppression_key",
-    "segment_activity", "column_maps",
+    "segment_activity", "column_maps", "people_search_progress", "turns",
 })  # fmt: skip
 #: What may be planned in several ways, or reads a table whole, and why it may. Whatever
 #: is not named here is judged: a new statement is, until somebody gives a reason.
@@ -83,6 +84,9 @@ UNJUDGED = {
     "ingest/store/segments/builds.py:estimate_profiles": "once a build",
     "ingest/store/segments/activity.py:load_next_moves": "operators look, bounded",
     "ingest/store/segments/activity.py:count_some_members": "operators look, bounded",
+    "ingest/store/people/find.py:_is_known": "operators look, for 300 ms",
+    "ingest/store/people/find.py:_ALIKE_BEGUN": "operators look, for 300 ms",
+    "ingest/store/people/find.py:_ALIKE_TRIGRAMS": "operators look, for 300 ms",
     "ingest/store/segments/members.py:count_members": "operators look",
 }
 
@@ -95,6 +99,8 @@ Plans = dict[str, dict[Statement, Plan]]
 def plans(servers: Servers, template: str) -> Iterator[Plans]:
     with cloned(servers.database_url, template) as url, connect(url) as connection:
         create_daily_partitions(connection, datetime.now(UTC).date(), 1)
+        # Its operators are those of an extension.
+        assert make_index(connection)
         never_analyze(connection)
         found = {"empty": plan_all(connection)}
         fill(connection, ROWS)

@@ -151,6 +151,7 @@ def test_a_postgres_that_is_away_is_answered_503_by_all_that_need_it(
     refused = {path for path, one in answers.items() if one.status_code >= 500}
     assert refused >= {
         *("/api/v1.1/profiles/get", "/api/v1.1/profiles/list"),
+        "/api/v1.1/profiles/find",
         *("/api/v1.1/profiles/delete", "/api/v1.1/imports/{import_id}"),
         *("/api/v1.1/jobs/import", "/api/v1.1/jobs/{job_id}"),
         *("/api/v1.1/jobs/{job_id}/cancel", "/api/v1.1/jobs/{job_id}/results"),

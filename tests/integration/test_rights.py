@@ -183,6 +183,7 @@ def test_a_job_of_another_token_is_cancelled_by_none_that_may_not_see_it(
 ASKED: dict[str, Callable[[str], dict[str, Any]]] = {
     "profiles/get": lambda id_: {"matching": "email", "email": EMAIL},
     "profiles/list": lambda id_: {},
+    "profiles/find": lambda id_: {"search": "zubro"},
     "profiles/delete": lambda id_: {"matching": "email", "email": EMAIL},
     "subscriptions/get": lambda id_: {
         "profile_id": id_,

@@ -121,6 +121,10 @@ CASES = {
             "penstock_segment_builds": "1x60",
         },
     ),
+    "PenstockPeopleSearchLate": Case(
+        fires={"penstock_people_search_caught_up_timestamp_seconds": "-400x60"},
+        quiet={"penstock_people_search_caught_up_timestamp_seconds": "0+60x60"},
+    ),
     "PenstockSegmentsDiffer": Case(
         fires={"penstock_segment_mismatches": "1x60"},
         quiet={"penstock_segment_mismatches": "0x60"},

@@ -48,6 +48,13 @@ PARAMETERS: tuple[ErrorKind, ...] = (
         remedy="Use a UUID as Idempotency-Key.",
     ),
     kind(
+        "invalid_search",
+        "Enter at least {} characters",
+        "Search for at most {} characters",
+        "Search for at most {} words",
+        remedy="Search for part of a name, an email, or a phone.",
+    ),
+    kind(
         "too_many_elements",
         "Too many elements",
         "Too many elements for the token's burst",

@@ -84,6 +84,7 @@ _CHANGES = {
 _QUERIES: Mapping[str, QueryHandler] = {
     "/api/v1.1/profiles/get": profile_queries.get_profile,
     "/api/v1.1/profiles/list": profile_queries.list_profiles,
+    "/api/v1.1/profiles/find": profile_queries.find_profiles,
     "/api/v1.1/profiles/delete": profile_queries.delete,
     "/api/v1.1/subscriptions/get": profile_queries.get_subscription,
     "/api/v1.1/subscriptions/list": profile_queries.list_subscriptions,

@@ -29,6 +29,12 @@ from ingest.doors.accept import check_right
 from ingest.doors.http.queries import Query
 from ingest.store.consents.read import ConsentLine, load_consents
 from ingest.store.database import Connection
+from ingest.store.people.find import (
+    COUNTED,
+    PeopleFound,
+    PeopleSearch,
+    find_people,
+)
 from ingest.store.profiles.aliases import list_former_ids
 from ingest.store.profiles.deletions import delete_profile
 from ingest.store.profiles.profile_rows import list_ids, load_profiles
@@ -41,12 +47,14 @@ from ingest.wire.queries import (
     load_deletion,
     load_match,
     load_page,
+    load_search,
     load_subscription_key,
 )
 from ingest.wire.reply_types import (
     DeletedView,
     DeletionReply,
     ProfileReply,
+    ProfilesFoundReply,
     ProfilesReply,
     StatusesReply,
     StatusView,
@@ -77,6 +85,33 @@ async def list_profiles(asked: Query) -> ProfilesReply:
     shown = await asked.readers.read(partial(_read_page, page=page))
     last = str(shown[-1]["id"]) if len(shown) == page.limit else UNSET
     return ProfilesReply(data=shown, from_id=last)
+
+
+async def find_profiles(asked: Query) -> ProfilesFoundReply:
+    """Answer `profiles/find`: those with a part of a name, an email, or a phone."""
+    database_id, words, segment_id = load_search(asked.document)
+    check_database(asked, database_id, Scope.READ)
+    if segment_id is not None:
+        segment = asked.catalog.segments.get(segment_id)
+        if segment is None or segment.database_id != database_id:
+            raise NotFound("Segment not found", "segment_id")
+    wanted = PeopleSearch(words=words, database_id=database_id, segment_id=segment_id)
+    found, shown = await asked.readers.read(partial(_read_found, wanted=wanted))
+    return ProfilesFoundReply(
+        data=shown,
+        count=min(found.count, COUNTED),
+        more=found.count > COUNTED or found.is_partial,
+        suggestion=found.suggestion or UNSET,
+    )
+
+
+def _read_found(
+    connection: Connection, wanted: PeopleSearch
+) -> tuple[PeopleFound, list[dict[str, object]]]:
+    found = find_people(connection, wanted, datetime.now(UTC))
+    ids = [(one.database_id, one.profile_id) for one in found.people]
+    stored = {one.id: one for one in load_profiles(connection, ids)}
+    return found, [view_profile(stored[id_]) for _, id_ in ids if id_ in stored]
 
 
 async def delete(asked: Query) -> DeletionReply:

@@ -28,6 +28,7 @@ from ingest.wire.reply_types import (
     ImportedReply,
     MergesReply,
     ProfileReply,
+    ProfilesFoundReply,
     ProfilesReply,
     ResourceReply,
     ResourcesReply,
@@ -245,6 +246,18 @@ ASKINGS: tuple[ApiOperation, ...] = (
             }
         },
         example={"db_id": 1, "limit": 10},
+    ),
+    describe_query(
+        "profiles/find",
+        "Find profiles by part of a name, an email, or a phone",
+        ProfilesFoundReply,
+        "db_id",
+        required=("db_id", "search"),
+        others={
+            "search": {"type": "string", "minLength": 2, "maxLength": 100},
+            "segment_id": _SEGMENT,
+        },
+        example={"db_id": 1, "search": "lovel"},
     ),
     describe_query(
         "profiles/segments",
