@@ -34,6 +34,7 @@ from ingest.streams.queues import (
     HEARTBEAT_SECONDS,
     HEARTBEAT_TASK,
     KEEP_PEOPLE_TASK,
+    KEEP_ROLLUPS_TASK,
     KEEP_SEGMENTS_TASK,
     KEEP_SUPPRESSIONS_TASK,
     PARTITION_RECEIPTS_TASK,
@@ -66,6 +67,7 @@ app.conf.update(
         KEEP_SEGMENTS_TASK: {"queue": UPKEEP},
         KEEP_SUPPRESSIONS_TASK: {"queue": UPKEEP},
         KEEP_PEOPLE_TASK: {"queue": UPKEEP},
+        KEEP_ROLLUPS_TASK: {"queue": UPKEEP},
     },
     worker_prefetch_multiplier=1,
     # Whatever a child has gathered in memory ends with it; its counts are kept.
@@ -118,6 +120,12 @@ app.conf.update(
             "task": KEEP_PEOPLE_TASK,
             "schedule": 1.0,
             "options": {"expires": 2},
+        },
+        # A minute is counted ten seconds after it has ended, at the latest.
+        "count by the minute": {
+            "task": KEEP_ROLLUPS_TASK,
+            "schedule": 10.0,
+            "options": {"expires": 10},
         },
         "create and drop receipt tables": {
             "task": PARTITION_RECEIPTS_TASK,

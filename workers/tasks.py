@@ -15,6 +15,7 @@ from ingest.streams.queues import (
     DRAINS,
     HEARTBEAT_TASK,
     KEEP_PEOPLE_TASK,
+    KEEP_ROLLUPS_TASK,
     KEEP_SEGMENTS_TASK,
     KEEP_SUPPRESSIONS_TASK,
     PARTITION_RECEIPTS_TASK,
@@ -22,6 +23,7 @@ from ingest.streams.queues import (
     SWEEP_TASK,
     UPKEEP,
 )
+from ingest.streams.states import Streams, open_streams
 from ingest.streams.stream import Stream, open_stream
 from ingest.telemetry import metrics
 from ingest.telemetry.tracing import Tracer, open_tracer
@@ -32,6 +34,7 @@ from workers.drain import Drain
 from workers.dry_run_server import DryRunServer
 from workers.people_keeper import PeopleKeeper
 from workers.retries import attempt
+from workers.rollup_keeper import RollupKeeper
 from workers.segment_keeper import SegmentKeeper
 from workers.suppression_keeper import SuppressionKeeper
 
@@ -222,6 +225,29 @@ def keep_people() -> None:
 
     if not attempt(work, KEEP_PEOPLE_TASK):
         _people_keeper().close()
+
+
+@functools.cache
+def _rollup_keeper() -> RollupKeeper:
+    """Return this process's keeper of roll-ups."""
+    return RollupKeeper(settings)
+
+
+@functools.cache
+def _streams() -> Streams:
+    """Return this process's reader of all streams."""
+    return open_streams(settings.redis_url, settings.partitions)
+
+
+@app.task(name=KEEP_ROLLUPS_TASK)
+def keep_rollups() -> None:
+    """Count the receipts and attempts of the minutes that have ended."""
+
+    def work() -> None:
+        _rollup_keeper().run(_streams().read)
+
+    if not attempt(work, KEEP_ROLLUPS_TASK):
+        _rollup_keeper().close()
 
 
 @worker_ready.connect

@@ -9,6 +9,7 @@ from ingest.console import (
     changes,
     held,
     merges,
+    overview,
     people,
     resends,
     segments,
@@ -35,9 +36,11 @@ from ingest.doors.http.heads import HeadRouter
 from ingest.doors.http.health import LiveResource
 from ingest.settings import Settings
 
+#: It has no personal data, and is shown while Postgres does not answer.
+_OVERVIEW = "/"
 #: What each path shows, and what it does with a form.
 _VIEWS: Mapping[str, tuple[View, View | None]] = {
-    "/": (views.show_overview, None),
+    _OVERVIEW: (overview.show_overview, None),
     "/search": (views.show_search, views.find),
     "/imports": (views.show_imports, None),
     "/imports/{import_id}": (views.show_import, None),
@@ -63,6 +66,7 @@ _VIEWS: Mapping[str, tuple[View, View | None]] = {
 }
 _ASSETS = {
     "/style.css": ("style.css", "text/css; charset=utf-8"),
+    "/console.js": ("console.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 
@@ -99,7 +103,10 @@ def create_console(settings: Settings) -> falcon.asgi.App[Call, Response]:
     app.add_error_handler(falcon.HTTPError, pages.show_refusal)
     app.add_error_handler(PenstockError, pages.show_error)
     for path, (view, on_form) in _VIEWS.items():
-        app.add_route(path, ViewResource(services, pages, view, on_form))
+        resource = ViewResource(
+            services, pages, view, on_form, survives=path == _OVERVIEW
+        )
+        app.add_route(path, resource)
     app.add_route("/login", LoginResource(services, pages))
     app.add_route("/logout", LogoutResource(services))
     app.add_route("/health/live", LiveResource())

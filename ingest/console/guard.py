@@ -77,6 +77,22 @@ async def _admit_session(services: Services, session_id: str) -> Token:
     if admin is None:
         services.sessions.close(session_id)
         raise Unauthenticated("Login required")
+    services.sessions.note_admin(session_id, admin)
+    return admin
+
+
+def recall(services: Services, req: Request) -> Token | None:
+    """Return whose login it was at the last page, while no token can be looked up.
+
+    Only for pages without personal data. None revokes a token meanwhile: the tokens
+    are where Postgres is.
+    """
+    if req.auth:
+        return None
+    session = services.sessions.find(req.cookies.get(SESSION_COOKIE, ""))
+    admin = session.admin if session else None
+    if admin is not None:
+        req.context["admin"] = admin
     return admin
 
 

@@ -8,8 +8,16 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ingest.console.charts import describe_point, describe_quantile
+from ingest.console.labels import (
+    describe_changes,
+    find_title,
+    shorten_id,
+    write_moment,
+)
+from ingest.domain.attention import EndpointFlow, describe_door
 from ingest.domain.counts import count
-from ingest.domain.durations import describe_seconds
+from ingest.domain.durations import age_seconds, describe_seconds
 from ingest.domain.explanations import describe_key
 from ingest.domain.remedies.table import find_remedy, load_fault
 from ingest.store.events.endpoints import (
@@ -41,6 +49,11 @@ _TONES = {
     "open": "bad",
     "dead": "bad",
     "failed": "bad",
+    "failing": "bad",
+    "running": "busy",
+    "applying": "busy",
+    "done": "good",
+    "interrupted": "warn",
     "disabled": "bad",
 }
 
@@ -80,6 +93,41 @@ def _endpoint_state(state: EndpointState) -> Markup:
             shown, _moment(state.failing_since)
         )
     return shown
+
+
+def _endpoint_health(health: EndpointFlow) -> Markup:
+    """Show whether an endpoint gets events."""
+    if health.disabled_at:
+        return Markup("{}{}").format(
+            _pill("disabled"), describe_reason(health.disabled_reason)
+        )
+    shown = _pill("failing" if health.is_failing else "enabled")
+    if health.paused_until:
+        shown = Markup("{} until {}").format(
+            _pill("paused"), _moment(health.paused_until)
+        )
+    return shown
+
+
+def _small_number(number: float) -> str:
+    """Write a number; one that is small with what is behind the point."""
+    return (
+        f"{number:,.0f}" if number >= 10 or number == int(number) else f"{number:.2g}"
+    )
+
+
+def _clock(at: datetime, now: datetime) -> Markup:
+    """Show a moment as short as it is clear; hovering tells it exactly."""
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        at.isoformat(), at.isoformat(), write_moment(at, now)
+    )
+
+
+def _ago(at: datetime, now: datetime) -> Markup:
+    """Show how long ago a moment was; hovering tells it exactly."""
+    return Markup('<time datetime="{}" title="{}">{} ago</time>').format(
+        at.isoformat(), at.isoformat(), describe_seconds(age_seconds(at, now))
+    )
 
 
 def _value(value: object) -> Markup:
@@ -129,9 +177,22 @@ def make_environment() -> Environment:
         "key": describe_key,
         "pending": describe_pending,
         "endpoint_state": _endpoint_state,
+        "endpoint_health": _endpoint_health,
         "number": "{:,.0f}".format,
+        "small_number": _small_number,
+        "bound": describe_quantile,
+        "point": describe_point,
+        "input": describe_door,
+        "ago": _ago,
+        "clock": _clock,
+        "short_id": shorten_id,
     }
-    environment.globals |= {"duration": _duration, "count": count}
+    environment.globals |= {
+        "duration": _duration,
+        "count": count,
+        "changes": describe_changes,
+        "title": find_title,
+    }
     return environment
 
 

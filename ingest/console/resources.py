@@ -25,11 +25,12 @@ from ingest.domain.tokens import Token
 logger = logging.getLogger(__name__)
 
 _OUR_COOKIE = re.compile(r"[\w-]{22}", re.ASCII)
-#: A page loads our own style and image, sends forms to us, runs nothing, and is shown
-#: in no other; nothing of it is kept.
+#: A page loads our own style, script and image, sends forms to us, runs nothing else,
+#: and is shown in no other; nothing of it is kept.
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self';"
-    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self';"
+    " script-src 'self'; img-src 'self'; form-action 'self';"
+    " base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -122,11 +123,21 @@ class Pages:
 
 
 class ViewResource:
-    """A page that only admins see; with `on_form`, one that takes a form."""
+    """A page that only admins see; with `on_form`, one that takes a form.
+
+    One that `survives` is shown to whoever is logged in while Postgres does not answer.
+    """
 
     def __init__(
-        self, services: Services, pages: Pages, view: View, on_form: View | None = None
+        self,
+        services: Services,
+        pages: Pages,
+        view: View,
+        on_form: View | None = None,
+        *,
+        survives: bool = False,
     ) -> None:
+        self._survives = survives
         self._services = services
         self._pages = pages
         self._view = view
@@ -134,7 +145,13 @@ class ViewResource:
 
     async def on_get(self, req: Request, resp: Response, **names: str) -> None:
         """Show the page."""
-        admin = await guard.authenticate(self._services, req)
+        try:
+            admin = await guard.authenticate(self._services, req)
+        except Unavailable:
+            known = guard.recall(self._services, req) if self._survives else None
+            if known is None:
+                raise
+            admin = known
         request = PageRequest(
             req=req, services=self._services, admin=admin, names=names
         )

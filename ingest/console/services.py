@@ -6,21 +6,26 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
 from redis.exceptions import RedisError
 
 from ingest.console.sessions import FAILURE_SECONDS, Brake, Sessions
 from ingest.domain.errors import Unavailable
-from ingest.domain.flow import FlowMeter
+from ingest.domain.flow import Flow, FlowMeter
 from ingest.domain.lanes import Lane
+from ingest.domain.rollups import Range
 from ingest.doors.accept import Accepted
 from ingest.doors.appends import BlockingAppends
 from ingest.doors.http.readers import Readers
 from ingest.settings import Settings
-from ingest.status.pipeline import PipelineStatus, read_status, sample
+from ingest.status.glance import Glance, read_glance
+from ingest.status.pipeline import sample
 from ingest.store.database import Connection, connect
 from ingest.store.faults import unavailable_while_away
+from ingest.store.rollups.counting import read_clock
 from ingest.streams.states import Streams, StreamsState, open_streams
 from ingest.telemetry import metrics
 from workers.replay import Replay, Replayed
@@ -32,6 +37,10 @@ _T = TypeVar("_T")
 
 #: How often the streams are looked at, so that rates are known when somebody asks.
 _SAMPLE_SECONDS = 5.0
+#: A Postgres that is away is looked for once in so many samples.
+_AWAY_SAMPLES = 12
+#: For so long the overview shows what was read once.
+_GLANCE_SECONDS = 5.0
 
 
 class Services:
@@ -48,6 +57,9 @@ class Services:
         self._replay_thread = ThreadPoolExecutor(1, "replay")
         self._meter = FlowMeter()
         self._sampling: asyncio.Task[None] | None = None
+        self._glances: dict[Range, Glance] = {}
+        #: Since when Postgres does not answer; None while it does.
+        self.away_since: datetime | None = None
 
     async def start(self) -> None:
         """Begin to look at the streams."""
@@ -66,7 +78,13 @@ class Services:
 
     async def read(self, work: Callable[[Connection], _T]) -> _T:
         """Return what `work` reads, all of it from one snapshot."""
-        return await self._readers.read(work)
+        try:
+            found = await self._readers.read(work)
+        except Unavailable:
+            self.away_since = self.away_since or datetime.now(UTC)
+            raise
+        self.away_since = None
+        return found
 
     async def write(self, work: Callable[[Connection], _T]) -> _T:
         """Commit what `work` does in one transaction, unless it raises."""
@@ -126,11 +144,24 @@ class Services:
         await asyncio.get_running_loop().run_in_executor(self._redis_thread, append)
         metrics.note_accepted(import_.door, [import_.database_id])
 
-    async def read_status(self) -> PipelineStatus:
-        """Return the status of the pipeline now."""
-        state = await self._sample_streams()
-        flow = self._meter.flow()
-        return await self.read(lambda opened: read_status(opened, state, flow))
+    async def read_glance(self, range_: Range) -> Glance:
+        """Return the pipeline over a range, as it was a few seconds ago at most."""
+        now = datetime.now(UTC)
+        kept = self._glances.get(range_)
+        is_fresh = kept and (now - kept.now).total_seconds() < _GLANCE_SECONDS
+        if kept is not None and is_fresh and self.away_since is None:
+            return kept
+        glance = await self.read(partial(read_glance, range_=range_, now=now))
+        self._glances[range_] = glance
+        return glance
+
+    async def read_flow(self) -> tuple[StreamsState, Flow] | None:
+        """Return the streams now, and their rates; None while Redis does not answer."""
+        try:
+            state = await self._sample_streams()
+        except Unavailable:
+            return None
+        return state, self._meter.flow()
 
     async def _sample_streams(self) -> StreamsState:
         state = await self.look(Streams.read)
@@ -138,7 +169,7 @@ class Services:
         return state
 
     async def _sample(self) -> None:
-        is_told = False
+        is_told, samples = False, 0
         while True:
             try:
                 await self._sample_streams()
@@ -148,4 +179,10 @@ class Services:
                 if not is_told:
                     logger.warning("streams unavailable")
                 is_told = True
+            # It is known since when Postgres is away, whoever looks. While it is, the
+            # pool logs each try.
+            if self.away_since is None or samples % _AWAY_SAMPLES == 0:
+                with suppress(Unavailable):
+                    await self.read(read_clock)
+            samples += 1
             await asyncio.sleep(_SAMPLE_SECONDS)

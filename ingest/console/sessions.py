@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from ingest.domain.errors import Overloaded
+from ingest.domain.tokens import Token
 
 #: A login lasts so long after the last page, and never longer than the second.
 IDLE_SECONDS = 3600.0
@@ -34,6 +35,8 @@ class Session:
     seen_at: float
     #: Searches by a short key: what is searched tells of people, and is in no URL.
     searches: OrderedDict[str, Mapping[str, str]] = field(default_factory=OrderedDict)
+    #: The token, as it was found the last time.
+    admin: Token | None = None
 
 
 class Sessions:
@@ -83,6 +86,12 @@ class Sessions:
         """Return what was searched in this login; None if it is no longer kept."""
         session = self._sessions.get(session_id)
         return None if session is None else session.searches.get(key)
+
+    def note_admin(self, session_id: str, admin: Token) -> None:
+        """Remember whose login it is, for the time while that cannot be looked up."""
+        session = self._sessions.get(session_id)
+        if session is not None and session.admin != admin:
+            self._sessions[session_id] = replace(session, admin=admin)
 
     def close(self, session_id: str) -> None:
         """Log out."""

@@ -1,14 +1,13 @@
-"""The pages that show how things are: overview, imports, profiles, deliveries."""
+"""The pages that show how things are: imports, profiles, deliveries."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
 from ingest.console.people import open_search
 from ingest.console.requests import PROFILE_ID, Page, PageRequest, Redirect
 from ingest.domain.confirmations import describe_state
-from ingest.domain.durations import age_seconds
 from ingest.domain.errors import InvalidRequest, NotFound
-from ingest.domain.flow import describe_drain
 from ingest.domain.imports import State
 from ingest.domain.people import is_searchable
 from ingest.domain.precedence import list_sources
@@ -17,6 +16,7 @@ from ingest.domain.views import view_times
 from ingest.store.catalog.load import load_catalog
 from ingest.store.confirmations import list_confirmations
 from ingest.store.consents.read import load_consents
+from ingest.store.database import Connection
 from ingest.store.dead_letters.read import find_letter_of_import
 from ingest.store.events.delivery_pages import (
     DELIVERY_STATES,
@@ -27,28 +27,12 @@ from ingest.store.events.read import find_event, list_events
 from ingest.store.profiles.aliases import list_former_ids, load_aliases
 from ingest.store.profiles.merge_pages import list_merges
 from ingest.store.profiles.profile_rows import load_profiles
+from ingest.store.receipts.listings import load_listings
 from ingest.store.receipts.pages import ImportFilter, list_history, list_imports
-from ingest.store.receipts.read import find_import, parse_cursor
+from ingest.store.receipts.read import ImportLine, find_import, parse_cursor
 from ingest.store.searches import SearchHits, search
 from ingest.store.segments.members import load_memberships
 from ingest.streams.states import Streams
-
-_REFRESH_SECONDS = 5
-
-
-async def show_overview(request: PageRequest) -> Page:
-    """Show whether imports flow."""
-    status = await request.services.read_status()
-    now = datetime.now(UTC)
-    oldest = status.streams.oldest_accepted_at
-    values = {
-        "status": status,
-        "drain": describe_drain(status.flow),
-        "oldest_seconds": None if oldest is None else age_seconds(oldest, now),
-        "now": now,
-        "refresh": _REFRESH_SECONDS if request.find_parameter("live") else None,
-    }
-    return Page(template="overview.html", values=values)
 
 
 async def show_search(request: PageRequest) -> Page:
@@ -69,7 +53,24 @@ async def find(request: PageRequest) -> Page | Redirect:
         return Redirect(f"/imports/{term.import_id}")
     if not hits.imports and not hits.profiles and is_searchable(text):
         return await open_search(request, {"text": text})
-    return Page(template="search.html", values={"term": text, "hits": hits})
+    values = {"term": text, "hits": hits, **await _list(request, hits.imports)}
+    return Page(template="search.html", values=values)
+
+
+async def _list(
+    request: PageRequest, lines: Sequence[ImportLine]
+) -> Mapping[str, object]:
+    """Return what a list of `lines` shows beside them."""
+    ids = [line.import_id for line in lines]
+
+    def read(connection: Connection) -> Mapping[str, object]:
+        return {
+            "listings": load_listings(connection, ids),
+            "catalog": load_catalog(connection),
+            "now": datetime.now(UTC),
+        }
+
+    return await request.services.read(read)
 
 
 def _name_only(hits: SearchHits) -> str | None:
@@ -132,6 +133,7 @@ async def show_imports(request: PageRequest) -> Page:
         "states": tuple(State),
         "asked": _query(request),
         "is_first": cursor is None,
+        **await _list(request, page.imports),
     }
     return Page(template="imports.html", values=values)
 
@@ -159,7 +161,13 @@ async def show_import(request: PageRequest) -> Page:
     letter_id = await request.services.read(
         partial(find_letter_of_import, import_id=import_id)
     )
-    values = {"record": record, "events": events, "letter_id": letter_id}
+    catalog = await request.services.read(load_catalog)
+    values = {
+        "record": record,
+        "events": events,
+        "letter_id": letter_id,
+        "catalog": catalog,
+    }
     return Page(template="import.html", values=values)
 
 
@@ -188,6 +196,7 @@ async def show_profile(request: PageRequest) -> Page | Redirect:
     )
     if not found and not page.imports:
         raise NotFound("Profile not found, and no receipt names it")
+    listed = await _list(request, page.imports)
     catalog = await request.services.read(load_catalog)
     ids = [profile_id, *former.get(profile_id, ())]
     statuses = await request.services.read(
@@ -216,7 +225,7 @@ async def show_profile(request: PageRequest) -> Page | Redirect:
         "profile": found[0] if found else None,
         "page": page,
         "merges": merged.merges,
-        "catalog": catalog,
+        **listed,
         "is_first": before is None,
         "former_ids": former.get(profile_id, ()),
         "times": [
@@ -243,6 +252,7 @@ async def show_deliveries(request: PageRequest) -> Page:
         "states": DELIVERY_STATES,
         "asked": _query(request),
         "is_first": before is None,
+        "now": datetime.now(UTC),
     }
     return Page(template="deliveries.html", values=values)
 

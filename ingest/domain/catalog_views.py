@@ -34,7 +34,7 @@ _DICTIONARIES: Mapping[str, str] = {
 _SUBSCRIPTION_DICTIONARIES = {**_DICTIONARIES, "_os": "oses"}
 _SEXES = ("male", "female")
 #: A database has these too, though no import reads them by a type.
-_CONTACTS = (
+CONTACTS = (
     Field(name="email", type=FieldType.UNICODE, title="Email", system=True),
     # A list of text, as tags are.
     Field(name="phones", type=FieldType.TAGS, title="Phones", system=True),
@@ -107,7 +107,7 @@ def view_segment(segment: Segment) -> SegmentView:
 
 def view_database_fields(database: Database) -> list[FieldView]:
     """List what `data` may hold, system fields first."""
-    return _view_fields([*_CONTACTS, *database.fields.values()], _DICTIONARIES)
+    return _view_fields([*CONTACTS, *database.fields.values()], _DICTIONARIES)
 
 
 def view_resource(resource: Resource, database_ids: Collection[int]) -> ResourceView:

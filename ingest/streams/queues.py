@@ -17,6 +17,7 @@ HEARTBEAT_TASK = "penstock.heartbeat"
 KEEP_SEGMENTS_TASK = "penstock.keep_segments"
 KEEP_SUPPRESSIONS_TASK = "penstock.keep_suppressions"
 KEEP_PEOPLE_TASK = "penstock.keep_people"
+KEEP_ROLLUPS_TASK = "penstock.keep_rollups"
 
 #: Prefix of every key that Celery and kombu make, so that ours and theirs never meet.
 CELERY_KEY_PREFIX = "penstock:celery:"

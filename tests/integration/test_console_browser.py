@@ -1,6 +1,7 @@
 """The console in a real browser: by keyboard, in both lights, on a small screen."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.command import Command
 from selenium.webdriver.remote.webelement import WebElement
 
+from ingest.console.labels import shorten_id
+from ingest.console.rendering import read_asset
 from ingest.settings import Settings
 from ingest.store.database import connect
 from tests.browsers import (
@@ -25,6 +28,7 @@ from tests.consoles import Console, Filled, console, fill, send_people, working
 from tests.intakes import served as served_intake
 from tests.intakes import wait_until
 from tests.programs import do_without_counts
+from tests.rollups import store_week
 from tests.segments import declare, make_dynamic
 from workers.people_keeper import PeopleKeeper
 
@@ -92,6 +96,8 @@ def pages(browser: WebDriver, served: Console, filled: Filled) -> dict[str, str]
     assert event is not None
     return {
         "overview": "/",
+        "week": "/?range=week",
+        "table": "/?range=hour&as=table",
         "imports": "/imports",
         "receipt": f"/imports/{filled.updated}",
         "rejected": f"/imports/{filled.rejected}",
@@ -124,7 +130,7 @@ def test_an_operator_needs_no_mouse(
     tab_to(browser, "term").send_keys("ada@example.com", Keys.ENTER)
     wait_until(lambda: heading(browser) == f"Profile {filled.profile_id}")
 
-    tab_to(browser, str(filled.updated)).send_keys(Keys.ENTER)
+    tab_to(browser, shorten_id(filled.updated)).send_keys(Keys.ENTER)
     wait_until(lambda: heading(browser).startswith("Import"))
     assert "by its own email" in browser.page_source
     assert "@" not in browser.current_url
@@ -261,6 +267,102 @@ def test_a_small_screen_scrolls_in_one_direction(
     assert wide == []
 
 
+@pytest.mark.parametrize("path", ["/imports", "/deliveries"])
+def test_a_list_shows_fifteen_rows_or_more(
+    browser: WebDriver, served: Console, path: str
+) -> None:
+    log_in(browser, served, path)
+    set_width(browser, 1280, 800)
+
+    rows = browser.execute_script(
+        """
+        return [...document.querySelectorAll('tbody tr')].filter(
+            (row) => row.getBoundingClientRect().bottom <= innerHeight).length;
+        """
+    )
+    wide = browser.execute_script(
+        """
+        return [...document.querySelectorAll('.wide')]
+            .filter((list) => list.scrollWidth > list.clientWidth).length;
+        """
+    )
+
+    assert rows >= 15
+    assert wide == 0
+
+
+@pytest.mark.parametrize("path", ["/", "/imports", "/deliveries"])
+def test_a_phone_shows_entries_and_cuts_nothing(
+    browser: WebDriver, served: Console, path: str
+) -> None:
+    log_in(browser, served, path)
+    set_width(browser, 390, 844)
+
+    cut = browser.execute_script(
+        """
+        return [...document.querySelectorAll('.entries :not(.hidden)')]
+            .filter((node) => node.scrollWidth > node.clientWidth + 1
+                && getComputedStyle(node).overflowX !== 'visible'
+                // For those who listen.
+                && !node.closest('thead'))
+            .map((node) => node.outerHTML.slice(0, 80));
+        """
+    )
+    inner = browser.execute_script(
+        """
+        return [...document.querySelectorAll('.wide')]
+            .filter((list) => list.querySelector('.entries') &&
+                list.scrollWidth > list.clientWidth)
+            .map((list) => list.outerHTML.slice(0, 80));
+        """
+    )
+
+    assert (cut, inner) == ([], [])
+
+
+def test_an_id_is_copied_and_a_slash_goes_to_find(
+    browser: WebDriver, served: Console, filled: Filled
+) -> None:
+    log_in(browser, served, f"/imports/{filled.updated}")
+    # A browser without a head allows nothing by itself; what is not named is refused.
+    allowed = ["clipboardReadWrite", "clipboardSanitizedWrite"]
+    browser.execute_cdp_cmd(
+        "Browser.grantPermissions", {"origin": served.url, "permissions": allowed}
+    )
+    button = browser.find_element(By.CSS_SELECTOR, "h1 button.copy")
+    assert button.is_displayed()
+
+    button.click()
+    said = browser.find_element(By.ID, "copied")
+    wait_until(lambda: said.get_attribute("textContent"))
+    assert said.get_attribute("textContent") == f"Copied {filled.updated}"
+
+    browser.find_element(By.TAG_NAME, "body").send_keys("/")
+    assert browser.switch_to.active_element.get_attribute("id") == "find"
+    press(browser, "a/b")
+    assert browser.switch_to.active_element.get_attribute("value") == "a/b"
+
+
+def test_without_scripts_no_button_is_there_that_needs_them(
+    browser: WebDriver, served: Console, filled: Filled
+) -> None:
+    log_in(browser, served)
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    browser.get(f"{served.url}/imports/{filled.updated}")
+
+    assert str(filled.updated) in browser.find_element(By.TAG_NAME, "h1").text
+    shown = [
+        button.is_displayed()
+        for button in browser.find_elements(By.CSS_SELECTOR, "button.copy")
+    ]
+    assert shown
+    assert not any(shown)
+
+
+def test_the_script_is_short() -> None:
+    assert len(read_asset("console.js").splitlines()) <= 150
+
+
 def test_the_picture_of_the_overview_shows_a_system_at_work(
     browser: WebDriver,
     settings: Settings,
@@ -275,16 +377,18 @@ def test_the_picture_of_the_overview_shows_a_system_at_work(
         """Return the page's text once a backlog is worked off while more comes."""
         browser.refresh()
         text = browser.find_element(By.TAG_NAME, "main").text
-        lacks = [word for word in ("drains in", "rejected") if word not in text]
+        lacks = [word for word in ("drains in", "shop-checkout") if word not in text]
         idle = ("measuring", "never", "Accepted\n0\n", "Processed\n0\n")
         return None if lacks or any(word in text for word in idle) else text
 
+    with connect(settings.database_url) as connection:
+        store_week(connection, datetime.now(UTC))
     with served_intake(settings) as intake:
         send_people(intake, 4000)
         with console(settings) as opened:
             log_in(browser, opened)
             set_scheme(browser, "light")
-            set_width(browser, 1160, 760)
+            set_width(browser, 1280, 860)
             with working(intake):
                 text = wait_until(is_at_work) or ""
                 assert browser.save_screenshot(str(folder / "console-overview.png"))

@@ -55,6 +55,8 @@ PATHS = (
     "/segments?{}=1",
     "/{}",
     "/?live={}",
+    "/?range={}",
+    "/?range=week&as={}",
 )
 FORMS = (
     ("/search", "term"),

@@ -33,7 +33,7 @@ SMALL = frozenset({
     "endpoints", "triggers", "workflows", "tokens", "retired_secrets", "migrations",
     "catalog_version", "installation", "key_makers", "partitions", "journals", "ledger",
     "segment_builds", "suppression_lists", "suppression_scans", "suppression_key",
-    "segment_activity", "column_maps", "people_search_progress", "turns",
+    "segment_activity", "column_maps", "people_search_progress", "turns", "rollups",
 })  # fmt: skip
 #: What may be planned in several ways, or reads a table whole, and why it may. Whatever
 #: is not named here is judged: a new statement is, until somebody gives a reason.
@@ -88,6 +88,9 @@ UNJUDGED = {
     "ingest/store/people/find.py:_ALIKE_BEGUN": "operators look, for 300 ms",
     "ingest/store/people/find.py:_ALIKE_TRIGRAMS": "operators look, for 300 ms",
     "ingest/store/segments/members.py:count_members": "operators look",
+    "ingest/store/rollups/counting.py:take_stale": "a queue, nearly empty",
+    "ingest/store/rollups/reading.py:load_files": "the newest few, by their ids",
+    "ingest/store/rollups/reading.py:load_marks": "open dead letters, up to a bound",
 }
 
 

@@ -219,3 +219,30 @@ def check_page(shown: httpx.Response, *, refused: bool) -> None:
     assert shown.status_code == 503
     assert "Postgres" in shown.text
     assert int(shown.headers["Retry-After"]) > 0
+
+
+def test_the_overview_of_whoever_is_logged_in_is_made_of_redis(
+    settings: Settings,
+    alter: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hurry(monkeypatch)
+    with console(settings) as opened:
+        opened.log_in()
+        assert "Endpoints" in opened.client.get("/").text
+        other = httpx.Client(base_url=opened.url, timeout=30)
+
+        alter("ALLOW_CONNECTIONS false")
+
+        page = opened.client.get("/")
+        assert page.status_code == 200
+        assert "<strong>The database</strong> does not respond since" in page.text
+        assert "0 imports in the backlog" in page.text
+        assert "Endpoints" not in page.text
+        assert opened.client.get("/imports").status_code == 503
+        # Nobody else sees it: no token can be looked up.
+        assert other.get("/").status_code == 303
+        assert opened.get("/").status_code == 503
+        alter("ALLOW_CONNECTIONS true")
+        wait_until(lambda: "Endpoints" in opened.client.get("/").text)
+        other.close()

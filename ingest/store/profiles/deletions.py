@@ -95,12 +95,16 @@ def _reject_held(connection: Connection, database_id: int, ids: list[str]) -> No
     import_ids = [import_id for import_id, _ in held]
     connection.execute(
         """
-        UPDATE imports
-           SET state = 'rejected', error = 409, error_text = %(text)s,
-               faults = jsonb_build_array(jsonb_build_object(
-                   'code', 409, 'message', %(text)s::text, 'path', ''))
-         WHERE import_id = ANY(%(ids)s::uuid[])
-           AND state = 'held'
+        WITH rejected AS (
+             UPDATE imports
+                SET state = 'rejected', error = 409, error_text = %(text)s,
+                    faults = jsonb_build_array(jsonb_build_object(
+                        'code', 409, 'message', %(text)s::text, 'path', ''))
+              WHERE import_id = ANY(%(ids)s::uuid[])
+                AND state = 'held'
+          RETURNING applied_at)
+        -- Whoever counts receipts by the minute counts those again.
+        INSERT INTO stale_minutes (at) SELECT applied_at FROM rejected
         """,
         {"ids": import_ids, "text": CANDIDATE_DELETED},
     )

@@ -106,31 +106,35 @@ def copy_receipts(connection: Connection, imports: Iterable[Import]) -> None:
         return
     connection.execute(
         """
-        INSERT INTO imports
-               (import_id, database_id, door, token_id, operation, matching,
-                matched_by, state, error, error_text, faults, profile_id, changes,
-                skipped, skip_triggers, accepted_at, started_at, applied_at,
-                fingerprint, turn, operators, claims, kept, undoes, candidates,
-                profiles, decision, protected, reason)
-        SELECT wanted.import_id, database_id, door, token_id, operation, matching,
-               matched_by, state, error, error_text, faults, profile_id, changes,
-               skipped, skip_triggers, accepted_at, started_at, applied_at,
-               fingerprint, turn, operators, claims, kept, undoes, candidates,
-               profiles, decision, protected, reason
-          FROM unnest(%(ids)s::uuid[], %(others)s::uuid[])
-               AS wanted (import_id, other_id)
-         -- Probes of the primary key: as joins they could begin with all receipts.
-         CROSS JOIN LATERAL (
-               SELECT *
-                 FROM imports
-                WHERE imports.import_id = wanted.other_id
-               OFFSET 0) AS other
-          LEFT JOIN LATERAL (
-               SELECT true AS is_there
-                 FROM imports
-                WHERE imports.import_id = wanted.import_id
-                LIMIT 1) AS own ON true
-         WHERE is_there IS NULL
+        WITH copied AS (
+             INSERT INTO imports
+                    (import_id, database_id, door, token_id, operation, matching,
+                     matched_by, state, error, error_text, faults, profile_id, changes,
+                     skipped, skip_triggers, accepted_at, started_at, applied_at,
+                     fingerprint, turn, operators, claims, kept, undoes, candidates,
+                     profiles, decision, protected, reason)
+             SELECT wanted.import_id, database_id, door, token_id, operation, matching,
+                    matched_by, state, error, error_text, faults, profile_id, changes,
+                    skipped, skip_triggers, accepted_at, started_at, applied_at,
+                    fingerprint, turn, operators, claims, kept, undoes, candidates,
+                    profiles, decision, protected, reason
+               FROM unnest(%(ids)s::uuid[], %(others)s::uuid[])
+                    AS wanted (import_id, other_id)
+              -- Probes of the primary key: as joins they could begin with all receipts.
+              CROSS JOIN LATERAL (
+                    SELECT *
+                      FROM imports
+                     WHERE imports.import_id = wanted.other_id
+                    OFFSET 0) AS other
+               LEFT JOIN LATERAL (
+                    SELECT true AS is_there
+                      FROM imports
+                     WHERE imports.import_id = wanted.import_id
+                     LIMIT 1) AS own ON true
+              WHERE is_there IS NULL
+          RETURNING applied_at)
+        -- Their minutes have been counted without them.
+        INSERT INTO stale_minutes (at) SELECT applied_at FROM copied
         """,
         {"ids": list(pairs), "others": list(pairs.values())},
     )
@@ -151,10 +155,16 @@ def withdraw_receipts(
     """
     rows = connection.execute(
         """
-        DELETE FROM imports
-         WHERE import_id = ANY(%(ids)s::uuid[])
-           AND state = %(state)s
-     RETURNING import_id
+        -- Whoever counts receipts by the minute counts those again.
+        WITH withdrawn AS (
+             DELETE FROM imports
+              WHERE import_id = ANY(%(ids)s::uuid[])
+                AND state = %(state)s
+          RETURNING import_id, applied_at
+        ), stale AS (
+             INSERT INTO stale_minutes (at) SELECT applied_at FROM withdrawn)
+        SELECT import_id
+          FROM withdrawn
         """,
         {"ids": list(import_ids), "state": state},
     )

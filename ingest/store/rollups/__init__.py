@@ -1,0 +1,1 @@
+"""Counts of receipts and attempts by the minute and by the hour."""
