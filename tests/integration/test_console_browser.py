@@ -212,7 +212,7 @@ def test_no_page_has_barriers_or_faint_text_or_breaks_its_own_rules(
 
     assert {name: found for name, found in barriers.items() if found} == {}
     assert {name: found for name, found in faint.items() if found} == {}
-    assert len(barriers) == 22
+    assert len(barriers) == 24
 
 
 def test_only_old_values_are_struck_through(
