@@ -93,4 +93,5 @@ def test_every_view_shows_the_same_figures_after_a_load(settings: Settings) -> N
     for each in views.status["endpoints"]:
         pending = views.metrics["penstock_undelivered"][str(each["id"])]
         assert pending == each["pending"]
-        assert f'<td class="right">{each["pending"]}</td>' in views.overview
+        shown = f'data-label="Pending" class="right">{each["pending"]:,}</td>'
+        assert shown in views.overview

@@ -94,6 +94,7 @@ def ask_everything(
                 channel="email",
                 segment_id=1,
                 trigger_id=1,
+                search="ann",
             )
             answers[path] = intake.post(
                 document,
