@@ -21,6 +21,11 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "intake": ("ingest.commands.intake", "intake", "Accept imports over HTTP."),
     "consume": ("ingest.commands.consume", "consume", "Accept imports from a queue."),
     "import": ("ingest.commands.files.import_files", "import_", "Import files."),
+    "jobs": (
+        "ingest.commands.jobs",
+        "jobs",
+        "List, follow, and cancel imports of files.",
+    ),
     "export": (
         "ingest.commands.export",
         "export",

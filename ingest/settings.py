@@ -220,6 +220,18 @@ class Settings:
     max_uploads: int = _setting(
         "maximum number of simultaneous uploads in one intake process", 4, _POSITIVE
     )
+    spool_dir: str = _setting(
+        "directory for uploads with `Prefer: respond-async`, which are answered as soon"
+        " as they are kept there. Intakes of one machine can share it. Without it, such"
+        " an upload is answered after its last row",
+        "",
+    )
+    max_spool_bytes: int = _setting(
+        "maximum bytes in `PENSTOCK_SPOOL_DIR`; beyond it 429", 10 * 2**30, _POSITIVE
+    )
+    spool_hours: int = _setting(
+        "hours that an upload waits in `PENSTOCK_SPOOL_DIR` at most", 24, _POSITIVE
+    )
     export_seconds: int = _setting(
         "maximum seconds of an export over HTTP, which reads one snapshot",
         3600,

@@ -13,6 +13,7 @@ import redis
 
 from ingest.commands.console import make_server
 from ingest.domain.imports import Import
+from ingest.domain.jobs import JobState
 from ingest.domain.tokens import Scope
 from ingest.local.bootstrap import DEMO_SECRET
 from ingest.settings import Settings
@@ -20,6 +21,7 @@ from ingest.store.catalog.load import load_declared
 from ingest.store.catalog.save import save_catalog
 from ingest.store.database import connect
 from ingest.store.dead_letters.write import DeadLetter, insert_dead_letter
+from ingest.store.jobs.progress import finish_job
 from ingest.store.tokens import create_token
 from ingest.streams.queues import stream_key
 from ingest.wire.entries import encode
@@ -28,6 +30,7 @@ from tests.declared import make_endpoint, make_trigger
 from tests.drains import draining
 from tests.factories import make_import
 from tests.intakes import DEADLINE_SECONDS, ServedIntake, serving
+from tests.made_jobs import begin, read_on
 from tests.pipeline import Pipeline
 
 _TOKEN = re.compile('name="form_token" value="([0-9a-f]+)"')
@@ -116,6 +119,8 @@ class Filled:
     waiting: UUID
     #: Numbers of dead letters: one that a replay applies, one that stays.
     letters: tuple[int, int]
+    #: Files: one with rejects, one that is read.
+    jobs: tuple[UUID, UUID]
 
 
 def send_people(intake: ServedIntake, count: int) -> None:
@@ -169,6 +174,7 @@ def fill(settings: Settings) -> Filled:
         pipeline.apply(make_update({"_fname": "Ada"}))
         _attempt(connection)
         letters = _bury(connection)
+        jobs = _bring_files(connection)
     waiting = [make_update({"points": n}) for n in range(7)]
     with redis.Redis.from_url(settings.redis_url) as client:
         for number, each in enumerate(waiting):
@@ -182,7 +188,18 @@ def fill(settings: Settings) -> Filled:
         rejected=rejected.import_id,
         waiting=waiting[0].import_id,
         letters=letters,
+        jobs=jobs,
     )
+
+
+def _bring_files(connection: Connection) -> tuple[UUID, UUID]:
+    """Bring a file of which some rows were rejected, and one that is half read."""
+    name = "/srv/imports/customers-of-the-autumn-campaign-2026-11-30.csv"
+    done, running = begin(connection, 9, name=name), begin(connection, token_id=1)
+    read_on(connection, done, 5000, created=4000, updated=987, rejected=13)
+    finish_job(connection, done.id, JobState.DONE, datetime.now(UTC))
+    read_on(connection, running, 9000, created=3600, unchanged=900)
+    return done.id, running.id
 
 
 _HISTORY: tuple[dict[str, object], ...] = (

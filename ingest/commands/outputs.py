@@ -23,7 +23,16 @@ _COLORS: Mapping[str, str] = {
     "delivered": "green",
     "pending": "cyan",
     "failed": "bold red",
+    "done": "green",
+    "running": "cyan",
+    "applying": "cyan",
+    "interrupted": "yellow",
+    "cancelled": "dim",
 }
+
+
+#: Columns of what is no terminal: more than any line has.
+_UNBROKEN = 100_000
 
 
 def ask(question: str, *, is_sure: bool, as_json: bool) -> None:
@@ -44,9 +53,9 @@ def print_json(document: object, *, indent: bool = True) -> None:
 def make_console() -> Console:
     """Return the console for people; stored values are never read as markup.
 
-    If output is not a terminal, lines are wide, so that programs read unbroken lines.
+    If output is not a terminal, programs read it: no line is broken or cut.
     """
-    width = None if sys.stdout.isatty() else 200
+    width = None if sys.stdout.isatty() else _UNBROKEN
     return Console(markup=False, highlight=False, width=width)
 
 

@@ -33,6 +33,8 @@ def receipt_document(
             for path, (old, new) in record.changes.items()
         ],
         "match": record.match,
+        "job_id": record.job_id,
+        "row": record.row,
         "events": [asdict(event) for event in events],
     }
 
@@ -90,6 +92,10 @@ def _facts(record: ImportRecord) -> Iterable[tuple[str, str]]:
     yield "door", record.door
     token = f"{record.token_id} {record.token or ''}"
     yield "token", token if record.token_id is not None else ""
+    if record.job_id is not None:
+        of = f" of {record.job_name}" if record.job_name else ""
+        yield "file", f"row {record.row}{of}"
+        yield "job", str(record.job_id)
     yield "undoes", str(record.undoes or "")
     yield "reason", record.reason or ""
     if record.decision:

@@ -7,6 +7,8 @@ from falcon.asgi import Response
 
 from ingest.console import (
     changes,
+    file_undo,
+    files,
     held,
     merges,
     overview,
@@ -42,6 +44,10 @@ _OVERVIEW = "/"
 _VIEWS: Mapping[str, tuple[View, View | None]] = {
     _OVERVIEW: (overview.show_overview, None),
     "/search": (views.show_search, views.find),
+    "/files": (files.show_files, files.filter_files),
+    "/files/{job_id}": (files.show_file, files.cancel),
+    "/files/{job_id}/rejects": (files.download_rejects, None),
+    "/files/{job_id}/undo": (file_undo.show_undo, file_undo.undo),
     "/imports": (views.show_imports, None),
     "/imports/{import_id}": (views.show_import, None),
     "/imports/{import_id}/undo": (undoing.show_undo, undoing.undo),

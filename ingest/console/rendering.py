@@ -20,6 +20,7 @@ from ingest.domain.counts import count
 from ingest.domain.durations import age_seconds, describe_seconds
 from ingest.domain.explanations import describe_key
 from ingest.domain.remedies.table import find_remedy, load_fault
+from ingest.doors.files.jobs.fault_groups import phrase
 from ingest.store.events.endpoints import (
     EndpointState,
     describe_pending,
@@ -55,7 +56,12 @@ _TONES = {
     "done": "good",
     "interrupted": "warn",
     "disabled": "bad",
+    "cancelled": "quiet",
 }
+
+
+#: Of the name of a file in a list.
+_NAME_CHARACTERS = 40
 
 
 def _pill(state: str) -> Markup:
@@ -152,6 +158,15 @@ def _fault_remedy(fault: dict[str, object]) -> str:
     return find_remedy(load_fault(fault))
 
 
+def _file_name(path: str) -> str:
+    """Return the last part of a path, cut in the middle: its end tells its kind."""
+    name = path.rstrip("/").rpartition("/")[2] or path
+    if len(name) <= _NAME_CHARACTERS:
+        return name
+    end = _NAME_CHARACTERS // 2
+    return f"{name[: _NAME_CHARACTERS - end - 1]}…{name[-end:]}"
+
+
 def _duration(begin: datetime, end: datetime) -> str:
     return describe_seconds(max(0.0, (end - begin).total_seconds()))
 
@@ -186,6 +201,8 @@ def make_environment() -> Environment:
         "ago": _ago,
         "clock": _clock,
         "short_id": shorten_id,
+        "file_name": _file_name,
+        "phrase": phrase,
     }
     environment.globals |= {
         "duration": _duration,

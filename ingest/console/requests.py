@@ -1,7 +1,7 @@
 """A request to the console by an admin, and what it is answered with."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -67,4 +67,13 @@ class Redirect:
     location: str
 
 
-View = Callable[[PageRequest], Awaitable[Page | Redirect]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file to be saved, as it is read."""
+
+    name: str
+    content_type: str
+    stream: AsyncIterator[bytes]
+
+
+View = Callable[[PageRequest], Awaitable[Page | Redirect | Attachment]]

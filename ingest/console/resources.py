@@ -12,7 +12,7 @@ from jinja2 import Environment
 
 from ingest.console import guard
 from ingest.console.rendering import make_environment
-from ingest.console.requests import Page, PageRequest, Redirect, View
+from ingest.console.requests import Attachment, Page, PageRequest, Redirect, View
 from ingest.console.services import Services
 from ingest.domain.errors import (
     Forbidden,
@@ -46,6 +46,7 @@ _TITLES = {
     403: "Not allowed",
     404: "Not found",
     405: "Not found",
+    409: "Not done",
     413: "Too long",
     429: "Too many requests",
     500: "Internal error",
@@ -168,9 +169,16 @@ class ViewResource:
         )
         self._answer(req, resp, await self._on_form(request))
 
-    def _answer(self, req: Request, resp: Response, said: Page | Redirect) -> None:
+    def _answer(
+        self, req: Request, resp: Response, said: Page | Redirect | Attachment
+    ) -> None:
         if isinstance(said, Redirect):
             raise falcon.HTTPSeeOther(said.location)
+        if isinstance(said, Attachment):
+            resp.content_type = said.content_type
+            resp.downloadable_as = said.name
+            resp.stream = said.stream
+            return
         self._pages.show(req, resp, said)
 
 

@@ -13,18 +13,20 @@ from typing import TypeVar
 from redis.exceptions import RedisError
 
 from ingest.console.sessions import FAILURE_SECONDS, Brake, Sessions
-from ingest.domain.errors import Unavailable
+from ingest.domain.errors import Overloaded, Unavailable
 from ingest.domain.flow import Flow, FlowMeter
 from ingest.domain.lanes import Lane
 from ingest.domain.rollups import Range
 from ingest.doors.accept import Accepted
 from ingest.doors.appends import BlockingAppends
+from ingest.doors.files.jobs.undo_jobs import UndoRun, run_undo
 from ingest.doors.http.readers import Readers
 from ingest.settings import Settings
 from ingest.status.glance import Glance, read_glance
 from ingest.status.pipeline import sample
 from ingest.store.database import Connection, connect
 from ingest.store.faults import unavailable_while_away
+from ingest.store.jobs.progress import Job
 from ingest.store.rollups.counting import read_clock
 from ingest.streams.states import Streams, StreamsState, open_streams
 from ingest.telemetry import metrics
@@ -34,6 +36,9 @@ logger = logging.getLogger(__name__)
 
 _APPLICATION = "penstock-console"
 _T = TypeVar("_T")
+
+#: Jobs that are undone at once.
+_MAX_UNDOS = 2
 
 #: How often the streams are looked at, so that rates are known when somebody asks.
 _SAMPLE_SECONDS = 5.0
@@ -55,6 +60,9 @@ class Services:
         # One at a time: the streams share a connection, replays take long.
         self._redis_thread = ThreadPoolExecutor(1, "streams")
         self._replay_thread = ThreadPoolExecutor(1, "replay")
+        # An undo of a job takes as long as its import.
+        self._undo_threads = ThreadPoolExecutor(_MAX_UNDOS, "undos")
+        self._undos: set[UndoRun] = set()
         self._meter = FlowMeter()
         self._sampling: asyncio.Task[None] | None = None
         self._glances: dict[Range, Glance] = {}
@@ -71,7 +79,9 @@ class Services:
             self._sampling.cancel()
             with suppress(asyncio.CancelledError):
                 await self._sampling
-        for threads in (self._redis_thread, self._replay_thread):
+        for undo in self._undos:
+            undo.stop.set()
+        for threads in (self._undo_threads, self._redis_thread, self._replay_thread):
             await asyncio.to_thread(threads.shutdown)
         self._streams.close()
         await self._readers.close()
@@ -143,6 +153,29 @@ class Services:
         import_ = accepted.import_
         await asyncio.get_running_loop().run_in_executor(self._redis_thread, append)
         metrics.note_accepted(import_.door, [import_.database_id])
+
+    def admit_undo(self) -> None:
+        """Raise Overloaded while as many jobs are undone as may be."""
+        if len(self._undos) >= _MAX_UNDOS:
+            raise Overloaded("Too many jobs are being undone. Try again later")
+
+    def start_undo(self, undo: UndoRun) -> None:
+        """Begin to undo a job, which goes on when nobody looks.
+
+        What ends it before its end is told of in its own job.
+        """
+        self._undos.add(undo)
+        running = asyncio.get_running_loop().run_in_executor(
+            self._undo_threads, run_undo, self.settings, undo
+        )
+
+        def end(ended: asyncio.Future[Job]) -> None:
+            self._undos.discard(undo)
+            if not ended.cancelled() and (error := ended.exception()):
+                name = type(error).__name__
+                logger.error("undo interrupted", extra={"error_class": name})
+
+        running.add_done_callback(end)
 
     async def read_glance(self, range_: Range) -> Glance:
         """Return the pipeline over a range, as it was a few seconds ago at most."""

@@ -10,6 +10,8 @@ from ingest.domain.imports import State
 
 _ROW_BITS = 40
 _RARE = frozenset({State.REMOVED, State.HELD})
+#: The name of their door in receipts and metrics.
+FILE_DOOR = "file"
 #: The most rows that one job may have.
 MAX_ROWS = (1 << _ROW_BITS) - 1
 
@@ -106,3 +108,8 @@ def row_range(job_id: UUID, first: int = 1, last: int = MAX_ROWS) -> dict[str, U
 def row_number(import_id: UUID) -> int:
     """Return the row of its job that an import is."""
     return import_id.int & MAX_ROWS
+
+
+def job_of(import_id: UUID) -> UUID:
+    """Return the id of the job that an import is a row of."""
+    return UUID(int=import_id.int & ~MAX_ROWS)

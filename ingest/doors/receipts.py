@@ -15,6 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 from ingest.domain.answers import Answer
 from ingest.domain.errors import Unavailable
 from ingest.domain.imports import Candidate
+from ingest.domain.jobs import FILE_DOOR, job_of, row_number
 from ingest.domain.remedies.table import explain_fault, load_fault
 from ingest.store.database import PLANNING
 from ingest.wire.reply_types import (
@@ -76,6 +77,9 @@ def _build_reply(row: Mapping[str, Any]) -> ReceiptReply:
         for path, (old, new) in row["changes"].items()
     ]
     rare: dict[str, Any] = {}
+    if row["door"] == FILE_DOOR:
+        import_id = row["import_id"]
+        rare |= {"job_id": job_of(import_id), "row": row_number(import_id)}
     if row["undoes"] is not None:
         rare["undoes"] = row["undoes"]
     if row["kept"] is not None:

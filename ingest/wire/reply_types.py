@@ -230,6 +230,12 @@ class ReceiptReply(Struct, frozen=True, kw_only=True):
     skipped: list[FaultView]
     warnings: list[FaultView]
     skip_triggers: bool
+    job_id: Annotated[
+        UUID | UnsetType, Meta(description="Job of the file that it was a row of")
+    ] = UNSET
+    row: Annotated[
+        int | UnsetType, Meta(description="Its row; the first after a header is 1")
+    ] = UNSET
     undoes: Annotated[UUID | UnsetType, Meta(description="Import that was undone")] = (
         UNSET
     )

@@ -20,6 +20,10 @@ from tests.pipeline import Pipeline
 PAGES = (
     "/",
     "/search",
+    "/files",
+    "/files/01a20b4f-1cd3-744b-9db7-536000000000",
+    "/files/01a20b4f-1cd3-744b-9db7-536000000000/rejects",
+    "/files/01a20b4f-1cd3-744b-9db7-536000000000/undo",
     "/imports",
     "/imports/01a20b4f-1cd3-744b-9db7-53600be31cb2",
     "/profiles/1/54759eb3c090d83494e2d804",
@@ -61,7 +65,9 @@ def test_nobody_sees_a_page(served: Console, path: str) -> None:
     assert shown.text == ""
 
 
-@pytest.mark.parametrize("path", ["/search", "/profiles", "/dead-letters", "/segments"])
+@pytest.mark.parametrize(
+    "path", ["/search", "/files", "/profiles", "/dead-letters", "/segments"]
+)
 def test_nobody_changes_anything(served: Console, path: str) -> None:
     sent = served.client.post(path, data={"term": "x", "action": "replay"})
 
@@ -86,13 +92,14 @@ def test_no_page_of_the_console_is_for_others(
     served: Console, connection: Connection, path: str
 ) -> None:
     place = path.format(
-        import_id=PAGES[3].rpartition("/")[2],
-        event_id=PAGES[3].rpartition("/")[2],
+        import_id="01a20b4f-1cd3-744b-9db7-53600be31cb2",
+        event_id="01a20b4f-1cd3-744b-9db7-53600be31cb2",
         database_id=1,
-        profile_id=PAGES[4].rpartition("/")[2],
+        profile_id="54759eb3c090d83494e2d804",
         letter_id=1,
         segment_id=1,
-        case_id=PAGES[3].rpartition("/")[2],
+        case_id="01a20b4f-1cd3-744b-9db7-53600be31cb2",
+        job_id="01a20b4f-1cd3-744b-9db7-536000000000",
     )
     rights = {"others": set(Scope) - {Scope.ADMIN}, "of one": {Scope.ADMIN}}
     for name, actions in rights.items():

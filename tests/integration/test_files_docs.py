@@ -18,6 +18,7 @@ from tests.drains import draining
 from tests.intakes import ServedIntake, served
 from tests.programs import find_program
 from tests.suggesting import EXPORTS, list_exports
+from tests.uploads import send
 from tests.workbooks import make_xlsx
 
 ROOT = Path(__file__).parents[2]
@@ -118,13 +119,16 @@ def test_an_upload_and_its_job_work_as_they_stand(
     write_files(tmp_path)
     text = (ROOT / "docs/files.md").read_text().partition("## Over HTTP")[2]
     blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
-    upload, rest = (re.sub(r"^\$ ", "", one, flags=re.MULTILINE) for one in blocks)
+    upload, rest, found = (
+        re.sub(r"^\$ ", "", one, flags=re.MULTILINE) for one in blocks
+    )
     with served(settings) as intake, draining(settings):
         said = json.loads(run_block(intake, tmp_path, upload, TOKEN=token))
         read = [
             run_block(intake, tmp_path, line, TOKEN=token, JOB=said["job_id"])
             for line in rest.splitlines()
         ]
+        listed = run_block(intake, tmp_path, found, TOKEN=token)
 
     assert (said["state"], said["created"], said["name"]) == ("done", 1, "people")
     job, results, rejects, faults, cancel = read
@@ -133,3 +137,30 @@ def test_an_upload_and_its_job_work_as_they_stand(
     assert rejects.splitlines()[0].endswith("email,_fname")
     assert json.loads(faults) == {**json.loads(faults), "rows": 0, "faults": []}
     assert json.loads(cancel)["error"] == 409
+    assert [one["job_id"] for one in json.loads(listed)["data"]] == [said["job_id"]]
+
+
+def test_jobs_are_listed_and_followed_as_it_stands(
+    settings: Settings, tmp_path: Path, token: str
+) -> None:
+    write_files(tmp_path)
+    text = (ROOT / "docs/files.md").read_text()
+    section = text.partition("## List and follow jobs")[2].partition("\n## ")[0]
+    (block,) = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
+    commands = re.sub(r"^\$ ", "", block, flags=re.MULTILINE).splitlines()
+    assert len(commands) == 4
+    with served(settings) as intake, draining(settings):
+        said = send(intake, token, "email\na@example.com\nbad\n").json()
+        names = {
+            "JOB": said["job_id"],
+            "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "DATABASE_URL": settings.database_url,
+            "REDIS_URL": settings.redis_url,
+        }
+        for command in commands:
+            # A job that is done cannot be canceled, which the command says.
+            told = f"{command} || true" if " cancel " in command else command
+            run_block(intake, tmp_path, told, **names)
+
+    assert "bad" in (tmp_path / "people.rejects.csv").read_text()

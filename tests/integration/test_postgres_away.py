@@ -154,7 +154,7 @@ def test_a_postgres_that_is_away_is_answered_503_by_all_that_need_it(
         *("/api/v1.1/profiles/get", "/api/v1.1/profiles/list"),
         "/api/v1.1/profiles/find",
         *("/api/v1.1/profiles/delete", "/api/v1.1/imports/{import_id}"),
-        *("/api/v1.1/jobs/import", "/api/v1.1/jobs/{job_id}"),
+        *("/api/v1.1/jobs/import", "/api/v1.1/jobs/{job_id}", "/api/v1.1/jobs"),
         *("/api/v1.1/jobs/{job_id}/cancel", "/api/v1.1/jobs/{job_id}/results"),
         *("/api/v1.1/jobs/{job_id}/undo", "/api/v1.1/profiles/export"),
     }

@@ -107,3 +107,34 @@ def test_a_message_with_an_example_gives_the_sample_behind_it() -> None:
     assert told.startswith(
         '1 \xd7 E-mail: must be a JSON list, such as ["a", "b"], found "[x" (row 1). '
     )
+
+
+def test_what_is_dumped_holds_no_value_and_goes_on_when_loaded() -> None:
+    late = fault("Incorrect date", "data._bdate")
+    groups = group([(["", "", "", f"0{n}.09.1963"], late) for n in range(1, 8)])
+    dumped = groups.dump()
+    contents = {1: dump_cells(["", "", "", "01.09.1963"])}
+
+    loaded = FaultGroups(COLUMNS)
+    loaded.load(dumped, contents)
+    loaded.add(8, dump_cells(["", "", "", "31.12.1999"]), [late])
+
+    assert "1963" not in str(dumped)
+    (kind,) = loaded.list_kinds()
+    assert (kind.count, kind.rows, kind.column) == (8, [1, 2, 3, 8], "Birthday")
+    assert kind.samples == ["01.09.1963", "31.12.1999"]
+    # What reads the values of before and the new one.
+    assert kind.try_ == ["--dates DD.MM.YYYY"]
+
+
+def test_the_commonest_kinds_are_dumped() -> None:
+    groups = FaultGroups()
+    for number in range(150):
+        told = fault("Unknown field", f"data.{'x' * number}")
+        groups.add(number, b"{}", [told])
+    groups.add(151, b"{}", [fault("Unknown field", "data.xxx")])
+
+    dumped = groups.dump()
+
+    assert len(dumped) == 100
+    assert (dumped[0]["path"], dumped[0]["count"]) == ("data.xxx", 2)

@@ -75,6 +75,10 @@ LIMITS = {
         "test_an_export_that_takes_too_long_has_no_end",
         "export_seconds",
     ),
+    "max_spool_bytes": (
+        "test_what_does_not_fit_is_refused_and_leaves_nothing",
+        "max_spool_bytes",
+    ),
     "max_uploads": ("test_no_more_uploads_are_read_than_may_be", "max_uploads"),
 }
 #: What bounds nothing that is sent.
@@ -83,7 +87,7 @@ OTHERS = {
     *("receipt_days", "webhook_allow", "events_broker", "geoip_database"),
     *("amqp_broker", "log_level", "after_wait", "cors_origins", "console_url"),
     *("secret", "public_url", "trusted_proxies"),
-    *("live_batch_elements", "consent_days"),
+    *("live_batch_elements", "consent_days", "spool_dir", "spool_hours"),
 }
 PAGES = ("docs/security.md", "docs/reliability.md")
 

@@ -7,14 +7,9 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, Progress, TextColumn
 
+from ingest.domain.durations import describe_seconds
 from ingest.domain.jobs import JobCounts
 from ingest.doors.files.encodings.decoding import EncodingSource
 from ingest.doors.files.jobs.creation import MAP_OF
@@ -23,18 +18,23 @@ from ingest.store.jobs.progress import Job, JobProgress
 from ingest.wire.cell_notes import tell_notes
 from ingest.wire.row_statuses import StatusTally, tell_statuses
 
+#: A terminal with fewer columns has room for a short line only.
+_WIDE = 100
+_BAR_COLUMNS, _SHORT_BAR_COLUMNS = 24, 6
+_NAME_CHARACTERS, _SHORT_NAME_CHARACTERS = 30, 10
+
 
 class Display:
-    """Progress bar on standard error, by bytes if the length of the file is known."""
+    """Progress bar on standard error: rows that are processed, of about how many."""
 
     def __init__(self, *, quiet: bool) -> None:
+        console = Console(stderr=True)
+        self._is_wide = console.width >= _WIDE
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TaskProgressColumn(),
+            BarColumn(_BAR_COLUMNS if self._is_wide else _SHORT_BAR_COLUMNS),
             TextColumn("{task.fields[told]}", markup=False),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console,
             disable=quiet,
         )
         self._task = self._progress.add_task("", total=None, told="", start=False)
@@ -52,20 +52,58 @@ class Display:
     def begin(self, name: str, job: Job) -> None:
         """Show the file of `job`."""
         self._first = job.settled
-        self._progress.reset(
-            self._task, description=name, total=job.total_bytes, told=""
-        )
+        most = _NAME_CHARACTERS if self._is_wide else _SHORT_NAME_CHARACTERS
+        shown = shorten(name, most)
+        self._progress.reset(self._task, description=shown, total=None, told="")
 
     def show(self, progress: JobProgress) -> None:
         """Show the progress of the job."""
         task = self._progress.tasks[0]
-        seconds = task.elapsed or 0.0
-        rate = (progress.settled - self._first) / seconds if seconds else 0.0
-        waiting = progress.rows - progress.settled
-        told = f"{progress.settled:,} rows, {rate:,.0f}/s: {_tell(progress.counts)}"
-        if waiting:
-            told += f", {waiting:,} waiting"
-        self._progress.update(self._task, completed=progress.bytes, told=told)
+        told = tell_progress(
+            progress, self._first, task.elapsed or 0.0, is_wide=self._is_wide
+        )
+        self._progress.update(
+            self._task,
+            completed=progress.settled,
+            total=progress.estimated_rows,
+            told=told,
+        )
+
+
+def tell_progress(
+    progress: JobProgress, first: int, seconds: float, *, is_wide: bool
+) -> str:
+    """Return a line on how far a job is, whose first rows were settled before.
+
+    Counts of nothing are left out; a narrow terminal has room for the time
+    left and for failures only.
+    """
+    settled, estimated = progress.settled, progress.estimated_rows
+    rate = (settled - first) / seconds if seconds else 0.0
+    parts = [f"{settled:,} rows"]
+    if estimated:
+        ended = settled >= estimated
+        percent = 100 if ended else min(99, settled * 100 // estimated)
+        parts = [f"{percent}% {settled:,} rows"]
+    if rate >= 1 and is_wide:
+        parts.append(f"{rate:,.0f}/s")
+    if rate >= 1 and estimated and estimated > settled:
+        parts.append(f"{describe_seconds((estimated - settled) / rate)} left")
+    counts = {state: n for state, n in progress.counts.show().items() if n}
+    shown = counts if is_wide else {s: n for s, n in counts.items() if s in _BAD}
+    parts += [f"{number:,} {state}" for state, number in shown.items()]
+    return ", ".join(parts)
+
+
+_BAD = ("rejected", "dead", "held")
+
+
+def shorten(name: str, most: int) -> str:
+    """Return a name of at most so many characters, cut in the middle."""
+    if len(name) <= most:
+        return name
+    end = most // 2
+    return f"{name[: most - end - 1]}…{name[-end:]}"
 
 
 def _tell(counts: JobCounts) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from ingest.domain.jobs import JobState
 from ingest.doors.files.jobs.rejects import load_form, open_rejects
@@ -23,14 +24,19 @@ def write_rejects(connection: Connection, job: Job, told: Path | None) -> Path |
         return None
     form = load_form(job.form)
     path = told or _choose_path(job.name, _SUFFIXES[form.format])
-    writer = open_rejects(job)
     with path.open("wb") as file:
-        file.write(writer.begin())
-        while page:
-            file.write(writer.add(page))
-            page = list_rejects(connection, job.id, page[-1].row, _PAGE_ROWS)
-        file.write(writer.end())
+        write_pages(connection, job, file)
     return path
+
+
+def write_pages(connection: Connection, job: Job, file: IO[bytes]) -> None:
+    """Write the rejects of a job that has read rows, page by page."""
+    writer, after = open_rejects(job), 0
+    file.write(writer.begin())
+    while page := list_rejects(connection, job.id, after, _PAGE_ROWS):
+        file.write(writer.add(page))
+        after = page[-1].row
+    file.write(writer.end())
 
 
 def _choose_path(name: str, suffix: str) -> Path:

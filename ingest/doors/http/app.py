@@ -36,6 +36,7 @@ from ingest.doors.http.held import ResolveResource, list_held
 from ingest.doors.http.imports import ImportLoader, ImportResource, ReceiptResource
 from ingest.doors.http.intake import Intake
 from ingest.doors.http.job_faults import FaultsResource
+from ingest.doors.http.job_lists import JobsResource
 from ingest.doors.http.job_undo import UndoJobResource
 from ingest.doors.http.many_undo import UndoManyResource
 from ingest.doors.http.merges import (
@@ -224,6 +225,7 @@ def _add_routes(app: falcon.asgi.App[Call, Response], intake: Intake) -> None:
 
 
 def _add_jobs(app: falcon.asgi.App[Call, Response], intake: Intake) -> None:
+    app.add_route("/api/v1.1/jobs", JobsResource(intake))
     app.add_route(UPLOADS, jobs.UploadResource(intake))
     app.add_route(SUGGESTIONS, SuggestResource(intake))
     for path, resource in _JOBS.items():

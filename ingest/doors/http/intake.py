@@ -23,6 +23,7 @@ from ingest.doors.http.guards import Guards
 from ingest.doors.http.idempotency import HEADER
 from ingest.doors.http.rates import Rates
 from ingest.doors.http.readers import Readers
+from ingest.doors.http.spooler import Spooler
 from ingest.doors.http.uploads import Uploads
 from ingest.doors.http.waiting_notes import Notes, dump_note
 from ingest.doors.outcomes import Expected, OutcomeBoard
@@ -60,6 +61,7 @@ class Intake:
         self.admission = Admission(backlog, self.appends.look)
         self.bodies = Bodies(settings.max_bodies_bytes)
         self.uploads = Uploads(settings)
+        self.spooler = Spooler(settings)
         self.guards = Guards(settings.redis_url)
         self.rates = Rates(settings.redis_url)
         self.notes = Notes(settings.redis_url)
@@ -76,9 +78,11 @@ class Intake:
         self._doorbell.start()
         self._board.start()
         await self.catalog.start()
+        self.spooler.start()
 
     async def stop(self) -> None:
         """Let go of everything; by now nobody waits."""
+        await self.spooler.close()
         await self.uploads.close()
         self.bodies.close()
         await self.guards.close()

@@ -8,10 +8,10 @@ from falcon.asgi import Response
 
 from ingest.domain.errors import Rejected
 from ingest.domain.jobs import JobState
+from ingest.doors.files.jobs.seen_jobs import Seen, tell_state
 from ingest.doors.files.jobs.undo_jobs import make_job, name_undo
 from ingest.doors.http.calls import Call
 from ingest.doors.http.intake import Intake
-from ingest.doors.http.job_views import Seen, tell_state
 from ingest.doors.http.jobs import find_seen
 from ingest.doors.http.requests import authenticate
 from ingest.doors.http.undo import check_undo

@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -12,52 +11,17 @@ import orjson
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ingest.domain.imports import Timestamp
-from ingest.domain.jobs import JobCounts, JobState
+from ingest.domain.jobs import JobState
 from ingest.doors.files.encodings.decoding import EncodingSource
 from ingest.doors.files.jobs.creation import MAP_OF
-from ingest.store.database import Connection
-from ingest.store.jobs.progress import Job, find_job
-from ingest.store.jobs.rows import RowOutcome, count_states
+from ingest.doors.files.jobs.seen_jobs import Seen, tell_pace, tell_state
+from ingest.store.jobs.rows import RowOutcome
 from ingest.wire.cell_notes import NoteKind
 from ingest.wire.promises import DRY_RUN
 from ingest.wire.reply_types import Code, SuccessReply
 
-#: A job that is read is saved more often: its process is gone.
-_STALE_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """A job, and what came of its rows by now."""
-
-    job: Job
-    counts: JobCounts
-
-
-def look(connection: Connection, job_id: UUID) -> Seen | None:
-    """Return a job; what its books do not know yet is counted by its receipts."""
-    job = find_job(connection, job_id)
-    if job is None:
-        return None
-    counts = job.counts
-    if job.settled < job.rows:
-        late = count_states(connection, job_id, job.settled + 1, job.rows)
-        counts = counts.merge(late)
-    return Seen(job=job, counts=counts)
-
-
-def tell_state(seen: Seen, now: datetime) -> JobState:
-    """Return how far a job is, though nobody has written it down."""
-    job = seen.job
-    if job.state is JobState.APPLYING and seen.counts.total >= job.rows:
-        return JobState.DONE
-    stale = (now - job.updated_at).total_seconds() > _STALE_SECONDS
-    if job.state is JobState.RUNNING and stale:
-        return JobState.CANCELLED if job.cancelled_at else JobState.INTERRUPTED
-    return job.state
-
-
 _Count = Annotated[int, Meta(ge=0)]
+_Percent = Annotated[int, Meta(ge=0, le=100)]
 
 
 class CellNote(Struct, frozen=True, kw_only=True):
@@ -132,7 +96,17 @@ class JobReply(SuccessReply, frozen=True, kw_only=True):
             " end of the job: `none` without consent, `unknown` without a status"
         ),
     ] = UNSET
-    eta_seconds: int | None
+    estimated_rows: Annotated[
+        int | None,
+        Meta(description="Number of rows of the file; an estimate while it is read"),
+    ]
+    percent: Annotated[
+        _Percent | None, Meta(description="Processed share; 100 only if done")
+    ]
+    rows_per_second: float | None
+    eta_seconds: Annotated[
+        int | None, Meta(description="Estimated time until all rows are processed")
+    ]
     created_at: Timestamp
     updated_at: Timestamp
     finished_at: Timestamp | None
@@ -141,9 +115,19 @@ class JobReply(SuccessReply, frozen=True, kw_only=True):
     faults: str
 
 
+class JobsReply(SuccessReply, frozen=True, kw_only=True):
+    """A page of jobs."""
+
+    data: list[JobReply]
+    from_id: Annotated[
+        UUID | UnsetType, Meta(description="Present if there may be another page")
+    ] = UNSET
+
+
 def view_job(seen: Seen, now: datetime) -> JobReply:
     """Return the reply that shows a job."""
     job, counts, state = seen.job, seen.counts, tell_state(seen, now)
+    pace = tell_pace(seen, now)
     place = f"/api/v1.1/jobs/{job.id}"
     return JobReply(
         job_id=job.id,
@@ -170,7 +154,10 @@ def view_job(seen: Seen, now: datetime) -> JobReply:
         map_of=UUID(map_of) if (map_of := job.parameters.get(MAP_OF)) else UNSET,
         notes=[CellNote(**note) for note in job.form.get("notes", ())] or UNSET,
         statuses=job.form.get("statuses") or UNSET,
-        eta_seconds=_estimate(seen, state, now),
+        estimated_rows=pace.estimated_rows,
+        percent=pace.percent,
+        rows_per_second=pace.rows_per_second,
+        eta_seconds=pace.seconds_left,
         created_at=job.created_at,
         updated_at=job.updated_at,
         finished_at=job.finished_at,
@@ -178,18 +165,6 @@ def view_job(seen: Seen, now: datetime) -> JobReply:
         rejects=f"{place}/rejects",
         faults=f"{place}/faults",
     )
-
-
-def _estimate(seen: Seen, state: JobState, now: datetime) -> int | None:
-    """Return the seconds to its end, at the rate so far; None where nobody knows."""
-    job = seen.job
-    seconds = (now - job.created_at).total_seconds()
-    if state is JobState.RUNNING and job.total_bytes and job.bytes:
-        return round(seconds * max(0, job.total_bytes - job.bytes) / job.bytes)
-    if state is JobState.APPLYING and seen.counts.total:
-        waiting = job.rows - seen.counts.total
-        return round(seconds * waiting / seen.counts.total)
-    return None
 
 
 #: What is told of each row.

@@ -15,21 +15,16 @@ from ingest.domain.jobs import JobState
 from ingest.domain.tokens import Scope
 from ingest.doors.accept import check_access, check_policy, check_reader, check_right
 from ingest.doors.files.jobs.creation import load_shared
-from ingest.doors.files.jobs.rejects import (
-    RejectsWriter,
-    choose_encoding,
-    load_form,
-    open_rejects,
-)
+from ingest.doors.files.jobs.seen_jobs import Seen, look
+from ingest.doors.files.jobs.spool import begin_kept
 from ingest.doors.files.jobs.uploads import Upload
 from ingest.doors.http.calls import Call
 from ingest.doors.http.idempotency import HEADER, mark_replayed, parse_key
 from ingest.doors.http.intake import Intake
+from ingest.doors.http.job_downloads import PAGE_ROWS, open_download
 from ingest.doors.http.job_views import (
     RESULT_COLUMNS,
-    Seen,
     dump_results,
-    look,
     view_job,
     write_table,
 )
@@ -38,13 +33,11 @@ from ingest.doors.http.replies import reply
 from ingest.doors.http.requests import find_secret
 from ingest.doors.http.uploads import open_body
 from ingest.store.jobs.progress import cancel_job
-from ingest.store.jobs.rows import list_rejects, list_results
+from ingest.store.jobs.rows import list_results
 from ingest.wire.job_parameters import COMMON, load_upload, refuse_unknown
 from ingest.wire.profile_schemas import ProfileSchemas
 from ingest.wire.promises import refuse_promises
-
-#: Rows read from Postgres at once, in a transaction of their own.
-PAGE_ROWS = 1000
+from ingest.wire.reply_types import ACCEPTED_TEXT
 
 
 class UploadResource:
@@ -57,7 +50,12 @@ class UploadResource:
         """Check who asks, then read; what is not read is not waited for."""
         resp.set_header("Connection", "close")
         upload = await self._prepare(req, resp)
+        is_kept = self._is_to_be_kept(req, upload)
+        if is_kept:
+            self._intake.spooler.check_room(upload.total_bytes or 0)
         req.is_parsed = True
+        if is_kept and await self._keep(req, resp, upload):
+            return
         uploaded = await self._intake.uploads.run(upload)
         if uploaded.replayed:
             mark_replayed(resp)
@@ -69,6 +67,28 @@ class UploadResource:
             status = error
         said = replace(view, error=error, error_text=view.reason or text)
         reply(req, resp, status, said)
+
+    def _is_to_be_kept(self, req: Call, upload: Upload) -> bool:
+        """Say whether the body is to be kept, and imported without its caller."""
+        asked = parse_prefer(req.get_header("Prefer"))
+        is_async = asked.respond_async and asked.wait_seconds is None
+        is_kept = self._intake.spooler.is_open and is_async
+        return is_kept and not upload.told.dry_run
+
+    async def _keep(self, req: Call, resp: Response, upload: Upload) -> bool:
+        """Keep the body and reply; False if its job is one that is compared at once."""
+        begun = await self._intake.readers.write(partial(begin_kept, upload=upload))
+        if begun is None:
+            return False
+        await self._intake.spooler.keep(begun.job.id, upload)
+        if begun.replayed:
+            mark_replayed(resp)
+        seen = await find_seen(self._intake, str(begun.job.id))
+        said = replace(view_job(seen, datetime.now(UTC)), error_text=ACCEPTED_TEXT)
+        resp.set_header("Location", f"/api/v1.1/jobs/{begun.job.id}")
+        resp.set_header("Preference-Applied", "respond-async")
+        reply(req, resp, 202, said)
+        return True
 
     async def _prepare(self, req: Call, resp: Response) -> Upload:
         req.settle_format()
@@ -190,33 +210,9 @@ class RejectsResource:
     async def on_get(self, req: Call, resp: Response, job_id: str) -> None:
         """Stream the rejects in the order of the rows."""
         seen = await authorize(self._intake, req, job_id)
-        if not seen.job.form:
-            raise NotFound("The job has not read any row yet")
-        form = load_form(seen.job.form)
-        charset = choose_encoding(form).removesuffix("-sig")
-        resp.content_type = _REJECT_TYPES[form.format].format(charset)
-        resp.stream = self._stream(seen.job.id, open_rejects(seen.job))
-
-    async def _stream(
-        self, job_id: UUID, writer: RejectsWriter
-    ) -> AsyncIterator[bytes]:
-        after = 0
-        yield writer.begin()
-        while True:
-            read = partial(list_rejects, job_id=job_id, after=after, limit=PAGE_ROWS)
-            page = await self._intake.readers.read(read)
-            if not page:
-                break
-            yield writer.add(page)
-            after = page[-1].row
-        yield writer.end()
-
-
-_REJECT_TYPES = {
-    "csv": "text/csv; charset={}",
-    "ndjson": "application/x-ndjson",
-    "json": "application/json",
-}
+        rejects = open_download(self._intake.readers, seen.job)
+        resp.content_type = rejects.content_type
+        resp.stream = rejects.stream
 
 
 async def authorize(

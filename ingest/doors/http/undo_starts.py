@@ -16,11 +16,12 @@ from ingest.domain.jobs import JobState
 from ingest.domain.releases import withdraw
 from ingest.domain.remedies.table import explain_fault
 from ingest.domain.tokens import Token
+from ingest.doors.files.jobs.seen_jobs import Seen, tell_state
 from ingest.doors.files.jobs.undo_jobs import UndoRun
 from ingest.doors.http.calls import Call
 from ingest.doors.http.idempotency import HEADER, mark_replayed, parse_key
 from ingest.doors.http.intake import Intake
-from ingest.doors.http.job_views import Seen, tell_state, view_job
+from ingest.doors.http.job_views import view_job
 from ingest.doors.http.replies import reply
 from ingest.store.database import Connection
 from ingest.store.jobs.progress import Job, find_job_of_key, insert_job

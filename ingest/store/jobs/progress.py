@@ -1,6 +1,6 @@
 """Jobs: how far the import of a whole file has come."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from hashlib import blake2b
@@ -43,9 +43,15 @@ class Job:
     total_bytes: int | None = None
     counts: JobCounts = field(default_factory=JobCounts)
     cancelled_at: datetime | None = None
+    #: About how many rows there are; None where nobody knows.
+    estimated_rows: int | None = None
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None = None
+    #: When its rows were begun to be read, the last time; None before that.
+    started_at: datetime | None = None
+    #: How many rows were settled then.
+    started_rows: int = 0
 
 
 def insert_job(connection: Connection, job: Job) -> bool:
@@ -77,18 +83,25 @@ def insert_job(connection: Connection, job: Job) -> bool:
 
 def find_job(connection: Connection, job_id: UUID) -> Job | None:
     """Return the job of this id."""
+    return next(iter(load_jobs(connection, [job_id])), None)
+
+
+def load_jobs(connection: Connection, job_ids: Sequence[UUID]) -> list[Job]:
+    """Return those of `job_ids` that are there, the newest first."""
     with connection.cursor(row_factory=kwargs_row(_make_job)) as cursor:
         return cursor.execute(
             """
             SELECT id, name, database_id, token_id, idempotency_key, parameters, form,
                    fingerprint, state, error_text, rows, settled, digest, bytes,
                    total_bytes, created, updated, unchanged, rejected, dead, removed,
-                   held, protected, cancelled_at, created_at, updated_at, finished_at
+                   held, protected, cancelled_at, estimated_rows, created_at,
+                   updated_at, finished_at, started_at, started_rows
               FROM jobs
-             WHERE id = %(id)s
+             WHERE id = ANY(%(ids)s::uuid[])
+             ORDER BY id DESC
             """,
-            {"id": job_id},
-        ).fetchone()
+            {"ids": list(job_ids)},
+        ).fetchall()
 
 
 def find_job_of_key(
@@ -124,6 +137,43 @@ def find_newest_job(connection: Connection, database_id: int, name: str) -> Job 
     return find_job(connection, row[0]) if row else None
 
 
+def set_parameters(
+    connection: Connection, job_id: UUID, parameters: Mapping[str, Any]
+) -> None:
+    """Set what is asked of the rows of a job that has read none yet."""
+    connection.execute(
+        "UPDATE jobs SET parameters = %(parameters)s::jsonb WHERE id = %(id)s",
+        {"id": job_id, "parameters": orjson.dumps(parameters).decode()},
+    )
+
+
+def reopen_job(connection: Connection, job_id: UUID, now: datetime) -> None:
+    """Note that a job that stopped before its end is to go on."""
+    connection.execute(
+        """
+        UPDATE jobs
+           SET state = 'running', error_text = '', finished_at = NULL,
+               updated_at = %(now)s
+         WHERE id = %(id)s
+           AND state NOT IN ('applying', 'done')
+        """,
+        {"id": job_id, "now": now},
+    )
+
+
+def touch_jobs(connection: Connection, job_ids: Sequence[UUID], now: datetime) -> None:
+    """Note that the rows of some jobs will be read, and that nobody has lost them."""
+    connection.execute(
+        """
+        UPDATE jobs
+           SET updated_at = %(now)s
+         WHERE id = ANY(%(ids)s::uuid[])
+           AND state = 'running'
+        """,
+        {"ids": list(job_ids), "now": now},
+    )
+
+
 def begin_job(
     connection: Connection,
     job_id: UUID,
@@ -135,7 +185,8 @@ def begin_job(
         """
         UPDATE jobs
            SET state = 'running', error_text = '', finished_at = NULL,
-               form = %(form)s::jsonb, updated_at = %(now)s
+               form = %(form)s::jsonb, updated_at = %(now)s, started_at = %(now)s,
+               started_rows = settled
          WHERE id = %(id)s
            -- Rows of these can be compared again, but there are no more.
            AND state NOT IN ('applying', 'done')
@@ -153,6 +204,10 @@ class JobProgress:
     digest: str
     bytes: int
     counts: JobCounts
+    #: About how many rows there are; None where nobody knows.
+    estimated_rows: int | None = None
+    #: What is wrong with the settled rows, as JSON; None where that is as it was.
+    faults: Mapping[str, object] | None = None
 
 
 def save_progress(
@@ -168,6 +223,8 @@ def save_progress(
                updated = %(updated)s, unchanged = %(unchanged)s,
                rejected = %(rejected)s, dead = %(dead)s, removed = %(removed)s,
                held = %(held)s, protected = %(protected)s,
+               estimated_rows = %(estimated_rows)s,
+               faults = coalesce(%(faults)s::jsonb, faults),
                updated_at = %(now)s
          WHERE id = %(id)s
      RETURNING cancelled_at IS NULL
@@ -186,10 +243,27 @@ def save_progress(
             "removed": counts.removed,
             "held": counts.held,
             "protected": counts.protected,
+            "estimated_rows": progress.estimated_rows,
+            "faults": _dump(progress.faults),
             "now": now,
         },
     ).fetchone()
     return row is not None and bool(row[0])
+
+
+def _dump(faults: Mapping[str, object] | None) -> str | None:
+    return None if faults is None else orjson.dumps(faults).decode()
+
+
+def load_faults(connection: Connection, job_id: UUID) -> Mapping[str, Any] | None:
+    """Return what is wrong with the settled rows of a job; None where nobody counted.
+
+    As `save_progress` was told.
+    """
+    row = connection.execute(
+        "SELECT faults FROM jobs WHERE id = %(id)s", {"id": job_id}
+    ).fetchone()
+    return row[0] if row else None
 
 
 def finish_job(

@@ -1,7 +1,7 @@
 """The rows of jobs: what came of them, and those that are kept as they were written."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -202,6 +202,48 @@ def find_kept(
         row_range(job_id, first, last),
     )
     return {row_number(import_id): bytes(content) for import_id, content in rows}
+
+
+def find_contents(
+    connection: Connection, job_id: UUID, numbers: Collection[int]
+) -> dict[int, bytes]:
+    """Return the contents of those of some rows that are kept."""
+    rows = connection.execute(
+        """
+        SELECT import_id, content
+          FROM job_rows
+         WHERE import_id = ANY(%(ids)s::uuid[])
+        """,
+        {"ids": [row_import_id(job_id, number) for number in numbers]},
+    )
+    return {row_number(import_id): bytes(content) for import_id, content in rows}
+
+
+def find_faults(
+    connection: Connection, job_id: UUID, numbers: Collection[int]
+) -> dict[int, tuple[tuple[Fault, ...], str | None]]:
+    """Return what receipts say is wrong with some rows.
+
+    With the profile of a row that was applied without a field.
+    """
+    rows = connection.execute(
+        """
+        SELECT import_id,
+               coalesce(nullif(faults, '[]'),
+                        jsonb_path_query_array(skipped, %(fields)s::jsonpath)),
+               CASE WHEN state <> 'rejected' THEN profile_id END
+          FROM imports
+         WHERE import_id = ANY(%(ids)s::uuid[])
+        """,
+        {
+            "ids": [row_import_id(job_id, number) for number in numbers],
+            "fields": _FIELDS,
+        },
+    )
+    return {
+        row_number(import_id): (_load(faults), profile_id)
+        for import_id, faults, profile_id in rows
+    }
 
 
 #: Receipts, and the rows that have none: those that never became imports, and those of

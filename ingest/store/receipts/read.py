@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from ingest.domain.errors import InvalidValue
 from ingest.domain.explanations import explain_match
 from ingest.domain.imports import State
+from ingest.domain.jobs import FILE_DOOR, job_of, row_number
 from ingest.store.database import Connection
 
 #: What PostgreSQL's bigint holds.
@@ -70,6 +71,8 @@ class ImportRecord:
     candidates: Sequence[Mapping[str, Any]]
     #: The profiles that a merge ended, or that its undo brought back.
     profiles: Sequence[str]
+    #: The name of the job that it was a row of; None for none, or one that has expired.
+    job_name: str | None
     #: Of one that was held: `action`, `by`, `at`, and `reason` if one was given.
     decision: Mapping[str, str] | None
     #: Of an undo, or a merge, if one was given.
@@ -77,6 +80,16 @@ class ImportRecord:
     accepted_at: datetime
     started_at: datetime
     applied_at: datetime
+
+    @property
+    def job_id(self) -> UUID | None:
+        """The job that it was a row of, if it came by a file."""
+        return job_of(self.import_id) if self.door == FILE_DOOR else None
+
+    @property
+    def row(self) -> int | None:
+        """Its row in the file."""
+        return row_number(self.import_id) if self.door == FILE_DOOR else None
 
     @property
     def can_be_undone(self) -> bool:
@@ -148,7 +161,13 @@ def find_import(connection: Connection, import_id: UUID) -> ImportRecord | None:
                    coalesce(kept, '[]') AS kept,
                    coalesce(candidates, '[]') AS candidates,
                    coalesce(profiles, '{}') AS profiles, decision, reason,
-                   accepted_at, started_at, applied_at
+                   accepted_at, started_at, applied_at,
+                   -- The id of its job: its own without its 40 last bits.
+                   CASE WHEN door = 'file' THEN
+                        (SELECT name
+                           FROM jobs
+                          WHERE id = (left(import_id::text, 26) || '0000000000')::uuid)
+                   END AS job_name
               FROM imports
               LEFT JOIN databases ON databases.id = imports.database_id
               LEFT JOIN tokens ON tokens.id = imports.token_id

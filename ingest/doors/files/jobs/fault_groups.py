@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from itertools import islice
+from typing import Annotated, Any
 
 import orjson
 from msgspec import Meta, Struct
@@ -22,6 +23,12 @@ _MOST_KINDS = 1000
 _OTHERS = Fault(code=400, message="Other errors")
 #: How much of a value is shown.
 _SHOWN_CHARACTERS = 60
+#: Values of one kind that are told.
+_SAMPLES = 3
+_SAMPLE_CHARACTERS = 200
+#: What is kept of a job: kinds, and rows of each.
+_DUMPED_KINDS = 100
+_DUMPED_ROWS = 3
 _INDEXES = re.compile(r"\[[0-9]+\]")
 #: A place in a row, or a count, makes no other kind of a fault.
 _NUMBERS = re.compile(r"[0-9][0-9,]*")
@@ -48,6 +55,7 @@ class FaultKind(Struct, frozen=True, kw_only=True, rename={"try_": "try"}):
     field: str
     message: str
     sample: str | None
+    samples: Annotated[list[str], Meta(description="Up to three distinct values")]
     rows: Annotated[list[int], Meta(description="The first rows")]
     dropped: Annotated[
         bool, Meta(description="True if the other fields of the rows were imported")
@@ -75,10 +83,21 @@ class _Kind:
     dropped: bool
     count: int = 0
     rows: list[int] = field(default_factory=list)
+    #: Values of the rows of before.
+    samples: list[str] = field(default_factory=list)
     #: Distinct values, in the order of appearance.
     values: dict[str, None] = field(default_factory=dict)
     #: Of a table, where the first value stands.
     column: str | None = None
+    #: What would have read the values of before; None if there were none.
+    tried: tuple[Suggestion, ...] | None = None
+
+    def suggest(self) -> tuple[Suggestion, ...]:
+        """Return what would read all of its values; the likeliest first."""
+        found = tuple(suggest(self.fault.message, self.values))
+        if self.tried is None or not self.values:
+            return found if self.tried is None else self.tried
+        return tuple(one for one in self.tried if one in found) or found
 
 
 class FaultGroups:
@@ -179,19 +198,53 @@ class FaultGroups:
         return [self._describe(kind) for kind in kinds]
 
     def _describe(self, kind: _Kind) -> FaultKind:
-        tried = suggest(kind.fault.message, kind.values) if self._targets else ()
+        tried = kind.suggest() if self._targets else ()
         return FaultKind(
             count=kind.count,
             column=kind.column,
             field=_INDEXES.sub("", kind.fault.path),
             message=kind.fault.message,
-            sample=next(map(_spell, kind.values), None),
+            sample=next(map(_spell, (*kind.samples, *kind.values)), None),
+            samples=_choose_samples(kind),
             rows=kind.rows,
             dropped=kind.dropped,
             try_=list(map(self._write, tried)),
             reason=find_reason(kind.fault),
             fix=find_remedy(kind.fault),
         )
+
+    def dump(self) -> list[dict[str, object]]:
+        """Return the commonest kinds without a value of any row, as JSON."""
+        kinds = sorted(self._kinds.values(), key=lambda kind: -kind.count)
+        return [
+            {
+                "code": kind.fault.code,
+                "message": kind.fault.message,
+                "path": kind.fault.path,
+                "dropped": kind.dropped,
+                "count": kind.count,
+                "rows": kind.rows[:_DUMPED_ROWS],
+                "column": kind.column,
+                "try": [[one.option, one.value] for one in kind.suggest()],
+            }
+            for kind in kinds[:_DUMPED_KINDS]
+        ]
+
+    def load(
+        self, dumped: Sequence[Mapping[str, Any]], contents: Mapping[int, bytes]
+    ) -> None:
+        """Go on from what was dumped; `contents` are those of some of its rows."""
+        for one in dumped:
+            fault = Fault(code=one["code"], message=one["message"], path=one["path"])
+            kind = self._find_kind(fault, dropped=one["dropped"])
+            kind.count += one["count"]
+            kind.rows += one["rows"]
+            kind.column = kind.column or one["column"]
+            kind.tried = tuple(Suggestion(*each) for each in one["try"])
+            for row in one["rows"]:
+                if row in contents:
+                    _, value = self._find_value(contents[row], fault.path)
+                    kind.samples += [value] if value else []
 
     def tell(self) -> Iterator[str]:
         """Yield a line for each kind of fault, then for each word that says nothing."""
@@ -214,6 +267,11 @@ class FaultGroups:
             )
             for (column, value), count in self._nothings.items()
         ]
+
+
+def _choose_samples(kind: _Kind) -> list[str]:
+    values = dict.fromkeys(map(_spell, (*kind.samples, *kind.values)))
+    return [one[:_SAMPLE_CHARACTERS] for one in islice(values, _SAMPLES)]
 
 
 def _tell(kind: FaultKind) -> str:

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from threading import Event
@@ -20,7 +21,9 @@ from ingest.domain.errors import InvalidRequest, Unavailable
 from ingest.domain.jobs import JobCounts, JobState
 from ingest.doors.appends import BlockingAppends
 from ingest.doors.files.jobs.connection import JobConnection
+from ingest.doors.files.jobs.fault_counts import FaultCounts, with_faults
 from ingest.doors.files.jobs.read_ahead import Gathering
+from ingest.doors.files.jobs.row_estimates import RowEstimate
 from ingest.doors.files.jobs.row_validation import DOOR, Validator
 from ingest.doors.files.jobs.window import RowTaken, Settled, Window
 from ingest.doors.files.rows import FileRow
@@ -30,6 +33,7 @@ from ingest.store.jobs.rows import (
     KeptRow,
     find_applied,
     find_dropped,
+    find_faults,
     find_kept,
     keep_rows,
 )
@@ -63,6 +67,17 @@ class FileChanged(InvalidRequest):
     code = 409
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """Records of a job beside its counts."""
+
+    estimate: RowEstimate
+    #: None where the first rows were not counted.
+    faults: FaultCounts | None = None
+    #: Hears how far the job has come, now and then.
+    watch: Callable[[JobProgress], None] = lambda _: None
+
+
 class Feeder:
     """Feeds one job."""
 
@@ -74,7 +89,7 @@ class Feeder:
         appends: BlockingAppends,
         validator: Validator,
         stop: Event,
-        watch: Callable[[JobProgress], None] = lambda _: None,
+        books: Books,
     ) -> None:
         self._job = job
         self._connection = connection
@@ -82,11 +97,15 @@ class Feeder:
         self._validator = validator
         # Set by whoever wants it to stop, and here when the job is cancelled.
         self._stop = stop
-        self._watch = watch
+        self._watch = books.watch
+        self._estimate = books.estimate
+        self._faults = books.faults
         self._window = Window(settled=job.settled)
         self._counts: JobCounts = job.counts
         self._bytes: Callable[[], int] = lambda: 0
         self._rejected: list[KeptRow] = []
+        # Those whose faults are not counted yet.
+        self._uncounted: list[KeptRow] = []
         self._cancelled = False
         # The row that turned out to be another than the one that was sent before.
         self._taken: int | None = None
@@ -115,10 +134,12 @@ class Feeder:
             while not self._stop.is_set():
                 taken = gathering.take(FLIGHT_ROWS, _PAUSE_SECONDS)
                 if taken is not None:
+                    self._estimate.add(taken)
                     self._accept(self._pass_over(taken))
                 # Whoever stops us may have stopped the other end of the pipe too.
                 elif not self._stop.is_set():
                     self._end()
+                    self._estimate.end(self._window.rows)
                     return JobState.APPLYING
         finally:
             gathering.abandon()
@@ -259,6 +280,8 @@ class Feeder:
             self._counts = self._counts.merge(settled.counts)
             # Kept here until they are saved, which may fail.
             self._rejected += settled.rejected
+            if self._faults is not None:
+                self._uncounted += settled.rejected
         elif now - self._settled_at > LOST_SECONDS and self._has_lost():
             self._appends.append(self._window.pending())
             self._settled_at = now
@@ -281,6 +304,20 @@ class Feeder:
         find_all = partial(find_dropped, job_id=self._job.id, first=first, last=last)
         return self._window.settle(applied, self._connection.write(find_all))
 
+    def _count_faults(self) -> dict[str, object] | None:
+        """Count the faults of the rows that have settled; raise Unavailable."""
+        if self._faults is None:
+            return None
+        numbers = [row.row for row in self._uncounted if row.faults is None]
+        found = {}
+        if numbers:
+            find = partial(find_faults, job_id=self._job.id, numbers=numbers)
+            found = self._connection.write(find)
+        for row in with_faults(self._uncounted, found):
+            self._faults.add(row)
+        self._uncounted = []
+        return self._faults.dump()
+
     def _has_lost(self) -> bool:
         return bool(self._window.pending()) and not self._appends.count_waiting()
 
@@ -294,6 +331,8 @@ class Feeder:
             digest=self._window.digest,
             bytes=self._bytes(),
             counts=self._counts,
+            estimated_rows=self._estimate.tell(self._bytes()),
+            faults=self._count_faults(),
         )
         kept = [*self._rejected, *remaining]
 
@@ -305,4 +344,6 @@ class Feeder:
             self._cancelled = True
             self._stop.set()
         self._rejected = []
+        if self._faults is not None:
+            self._faults.note_saved()
         self._watch(progress)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ingest.domain.catalog import Channel
 from ingest.domain.errors import Fault, Forbidden, Rejected
 from ingest.domain.imports import Import, Matching, OnAmbiguous
-from ingest.domain.jobs import row_import_id
+from ingest.domain.jobs import FILE_DOOR, row_import_id
 from ingest.domain.matching_keys import missing, plain
 from ingest.domain.merge import split_optional
 from ingest.doors.accept import Accepted, new_ranking, place, ranked
@@ -26,8 +26,7 @@ from ingest.wire.profile_schemas import ProfileSchemas
 
 #: The path of a value that may be dropped.
 _FIELD = re.compile(r"data\.[^.]+")
-#: The door's name in receipts and metrics.
-DOOR = "file"
+DOOR = FILE_DOOR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

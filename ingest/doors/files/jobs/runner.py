@@ -13,11 +13,18 @@ from ingest.domain.lanes import Lane
 from ingest.doors.appends import BlockingAppends
 from ingest.doors.files.formats.archives import UnreadableFile
 from ingest.doors.files.jobs.connection import JobConnection
-from ingest.doors.files.jobs.feeder import Feeder, FileChanged
+from ingest.doors.files.jobs.fault_counts import (
+    FaultCounts,
+    find_columns,
+    open_counts,
+)
+from ingest.doors.files.jobs.feeder import Books, Feeder, FileChanged
+from ingest.doors.files.jobs.row_estimates import RowEstimate
 from ingest.doors.files.jobs.row_validation import RowValidator, Validator
 from ingest.doors.files.jobs.window import RowTaken
 from ingest.doors.files.rows import RowSource, summarize_rows
 from ingest.settings import Settings
+from ingest.store.database import Connection
 from ingest.store.jobs.progress import Job, JobProgress, begin_job, find_job, finish_job
 from ingest.streams.partitioning import FILES_CLIENT
 from ingest.wire.envelopes import Envelope
@@ -69,6 +76,7 @@ _COMPLETE = (JobState.APPLYING, JobState.DONE)
 def _run(settings: Settings, run: Run, connection: JobConnection) -> Job:
     form = asdict(run.rows.form)
     _compare_columns(run.job, form)
+    faults = connection.write(lambda opened: open_fault_counts(opened, run))
     connection.write(
         lambda opened: begin_job(opened, run.job.id, form, datetime.now(UTC))
     )
@@ -79,7 +87,11 @@ def _run(settings: Settings, run: Run, connection: JobConnection) -> Job:
             appends=appends,
             validator=run.validator or make_validator(settings, run),
             stop=run.stop,
-            watch=run.watch,
+            books=Books(
+                estimate=RowEstimate(run.job.total_bytes, run.rows.form),
+                faults=faults,
+                watch=run.watch,
+            ),
         )
         state, failure = _feed(feeder, run)
         ended, settled = state is JobState.APPLYING, False
@@ -125,6 +137,13 @@ def _feed(feeder: Feeder, run: Run) -> tuple[JobState, InvalidRequest | None]:
         return JobState.INTERRUPTED, error
     except Unavailable:
         return JobState.INTERRUPTED, None
+
+
+def open_fault_counts(connection: Connection, run: Run) -> FaultCounts | None:
+    """Return what counts the faults of the rows of a run."""
+    database = run.schemas.catalog.databases.get(run.job.database_id)
+    columns = find_columns(run.rows.form.columns, run.job.parameters, database)
+    return open_counts(connection, run.job, columns)
 
 
 def make_validator(settings: Settings, run: Run) -> RowValidator:

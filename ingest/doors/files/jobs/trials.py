@@ -15,8 +15,9 @@ from ingest.domain.jobs import JobCounts, JobState
 from ingest.doors.dry_runs import BlockingDryRuns
 from ingest.doors.files.formats.archives import UnreadableFile
 from ingest.doors.files.jobs.connection import JobConnection
+from ingest.doors.files.jobs.row_estimates import RowEstimate
 from ingest.doors.files.jobs.row_validation import RowResult
-from ingest.doors.files.jobs.runner import Run, make_validator
+from ingest.doors.files.jobs.runner import Run, make_validator, open_fault_counts
 from ingest.doors.files.rows import summarize_rows
 from ingest.settings import Settings
 from ingest.store.database import Connection
@@ -62,6 +63,8 @@ class _Trial:
         self._validator = make_validator(settings, run)
         self._rows = 0
         self._counts = JobCounts()
+        self._estimate = RowEstimate(run.job.total_bytes, run.rows.form)
+        self._faults = connection.write(lambda opened: open_fault_counts(opened, run))
 
     def run(self) -> Job:
         """Try all rows; say in the job how that ended."""
@@ -91,6 +94,7 @@ class _Trial:
             for results in self._read():
                 if self._run.stop.is_set():
                     return JobState.INTERRUPTED, None
+                self._estimate.add([one.row for one in results])
                 if not self._try(results):
                     return JobState.CANCELLED, None
         except UnreadableFile as error:
@@ -116,8 +120,13 @@ class _Trial:
         for one in tried:
             counts = self._counts.plus(one.state)
             self._counts = counts.protecting(one.protected)
+            if self._faults is not None and one.faults:
+                self._faults.add(one)
         self._rows += len(results)
-        return self._connection.write(lambda opened: self._save(opened, tried))
+        may_go_on = self._connection.write(lambda opened: self._save(opened, tried))
+        if self._faults is not None:
+            self._faults.note_saved()
+        return may_go_on
 
     def _save(self, opened: Connection, tried: Sequence[TriedRow]) -> bool:
         insert_tried(opened, self._run.job.id, tried)
@@ -127,6 +136,8 @@ class _Trial:
             digest="",
             bytes=self._run.count_bytes(),
             counts=self._counts,
+            estimated_rows=self._estimate.tell(self._run.count_bytes()),
+            faults=None if self._faults is None else self._faults.dump(),
         )
         return save_progress(opened, self._run.job.id, progress, datetime.now(UTC))
 

@@ -1,5 +1,6 @@
 """Files that come over the network: the thread's part of an upload."""
 
+import dataclasses
 import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -7,11 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Event
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from msgspec.structs import replace
 
-from ingest.domain.errors import NameTaken, Unavailable
+from ingest.domain.errors import NameTaken, NotFound, Unavailable
 from ingest.domain.imports import Operation
 from ingest.domain.jobs import new_job_id
 from ingest.doors.files.formats.archives import PackLimits, unpack
@@ -24,7 +26,13 @@ from ingest.doors.files.streams import Metered
 from ingest.settings import Settings
 from ingest.store.database import connect
 from ingest.store.faults import unavailable_while_away
-from ingest.store.jobs.progress import Job, find_job_of_key, insert_job
+from ingest.store.jobs.progress import (
+    Job,
+    find_job,
+    find_job_of_key,
+    insert_job,
+    set_parameters,
+)
 from ingest.wire.envelopes import Envelope
 from ingest.wire.job_parameters import UploadParameters
 from ingest.wire.profile_schemas import ProfileSchemas
@@ -48,6 +56,8 @@ class Upload:
     patience_seconds: float
     #: Set to stop reading, and to wait for no outcome.
     stop: Event
+    #: The job that it was accepted as; None for a new one, or that of its key.
+    job_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +93,7 @@ def import_upload(settings: Settings, upload: Upload) -> Uploaded:
             new_map=upload.told.new_map,
         )
         prepared = prepare_file(
-            ask, settings, upload.schemas, lambda: _connected(settings)
+            ask, settings, upload.schemas, lambda: connected(settings)
         )
         shared = replace(prepared.shared, may_raise=upload.shared.may_raise)
         rows = prepared.rows
@@ -101,7 +111,7 @@ def import_upload(settings: Settings, upload: Upload) -> Uploaded:
         if upload.told.dry_run:
             return Uploaded(job=try_job(settings, run), replayed=replayed)
         job = run_job(settings, run)
-        with _connected(settings) as connection:
+        with connected(settings) as connection:
             keep_map(connection, job, prepared.head)
         return Uploaded(job=job, replayed=replayed)
 
@@ -114,6 +124,8 @@ def _begin(
     settings: Settings, upload: Upload, parameters: Mapping[str, Any]
 ) -> tuple[Job, bool]:
     """Return the job of an upload, and whether there was one."""
+    if upload.job_id is not None:
+        return _take_up(settings, upload.job_id, parameters), False
     now = datetime.now(UTC)
     # A dry run uses up no name.
     key = None if upload.told.dry_run else upload.key
@@ -128,7 +140,7 @@ def _begin(
         created_at=now,
         updated_at=now,
     )
-    with _connected(settings) as connection:
+    with connected(settings) as connection:
         if insert_job(connection, job):
             return job, False
         if key is None:
@@ -140,8 +152,21 @@ def _begin(
     return found, True
 
 
+def _take_up(settings: Settings, job_id: UUID, parameters: Mapping[str, Any]) -> Job:
+    """Return a job that was accepted before its file was looked at."""
+    with connected(settings) as connection:
+        job = find_job(connection, job_id)
+        if job is None:
+            raise NotFound("Job not found")
+        if job.form:
+            return job
+        set_parameters(connection, job_id, parameters)
+    return dataclasses.replace(job, parameters=parameters)
+
+
 @contextmanager
-def _connected(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
+def connected(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
+    """Yield a connection for one look; raise Unavailable."""
     with (
         unavailable_while_away(),
         connect(settings.database_url, application_name="penstock-files") as opened,

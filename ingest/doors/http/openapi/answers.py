@@ -8,7 +8,7 @@ from msgspec.json import schema_components
 
 from ingest.domain.views import ProfileView
 from ingest.doors.http.job_faults import FaultsReply
-from ingest.doors.http.job_views import JobReply
+from ingest.doors.http.job_views import JobReply, JobsReply
 from ingest.doors.http.openapi.schemas import JsonSchema
 from ingest.doors.http.suggestions import SuggestionReply
 from ingest.wire import reply_types
@@ -20,6 +20,7 @@ _REPLIES: tuple[type[Struct], ...] = (
     FaultsReply,
     SuggestionReply,
     JobReply,
+    JobsReply,
     ProfileView,
 )
 

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 
 from ingest.domain.declarations import PARAMETERS, Declared, is_list
 from ingest.domain.imports import Level, Matching
+from ingest.domain.jobs import JobState
 from ingest.doors.http.job_faults import FaultsReply
-from ingest.doors.http.job_views import JobReply
+from ingest.doors.http.job_views import JobReply, JobsReply
 from ingest.doors.http.openapi.answers import refer
 from ingest.doors.http.openapi.responses import describe_answers, select_responses
-from ingest.doors.http.openapi.schemas import JsonSchema, describe_parameter
+from ingest.doors.http.openapi.schemas import ID, JsonSchema, describe_parameter
 from ingest.doors.http.openapi.undo import build_undo
 from ingest.doors.http.suggestions import SuggestionReply
+from ingest.wire.job_lists import MAX_LIMIT
 from ingest.wire.job_parameters import ELSE_PHONE
 from ingest.wire.promises import DRY_RUN
 from ingest.wire.reply_types import ErrorReply
@@ -101,6 +103,7 @@ def build_job_paths() -> dict[str, object]:
     """Return the paths of jobs."""
     lines: JsonSchema = {"schema": _TEXT}
     return {
+        "/api/v1.1/jobs": {"get": _build_list()},
         "/api/v1.1/jobs/import": {"post": _build_upload()},
         "/api/v1.1/jobs/suggest": {"post": _build_suggestion()},
         "/api/v1.1/jobs/{job_id}": {
@@ -144,7 +147,8 @@ def _build_upload() -> JsonSchema:
                 refer(JobReply, ErrorReply),
             ),
             "202": describe_answers(
-                "All rows accepted, not applied yet", refer(JobReply)
+                "Accepted: all rows, or the file, which is imported later",
+                refer(JobReply),
             ),
             **select_responses(400, 401, 403, 404, 409, 413, 415, 429, 500, 503),
         },
@@ -218,6 +222,38 @@ def _build_job(name: str, summary: str) -> JsonSchema:
         "responses": {
             "200": describe_answers("Job", refer(JobReply, ErrorReply)),
             **select_responses(400, 401, 403, 404, 409, 500, 503),
+        },
+    }
+
+
+def _build_list() -> JsonSchema:
+    asked: Mapping[str, tuple[str, JsonSchema]] = {
+        "db_id": ("Database; all that the token may read if absent", ID),
+        "state": ("Only jobs in this state", {"enum": [*JobState]}),
+        "name": ("Part of the name, ignoring case", _TEXT),
+        "idempotency_key": ("Key that this token sent the upload with", _TEXT),
+        "from_id": ("Continue from a previous page", _ID),
+        "limit": (
+            "Most jobs of a page",
+            {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50},
+        ),
+    }
+    own = [
+        {"name": name, "in": "query", "description": told, "schema": schema}
+        for name, (told, schema) in asked.items()
+    ]
+    return {
+        "operationId": "jobs_list",
+        "tags": ["Jobs"],
+        "summary": "List jobs, newest first",
+        "description": "With the scope `read`, all jobs of the databases of the token;"
+        " with `import`, those that it sent. A page may be shorter than `limit`, or"
+        " empty, while there is a `from_id` to continue from.",
+        "security": _READERS,
+        "parameters": [*own, _FORMAT],
+        "responses": {
+            "200": describe_answers("Jobs", refer(JobsReply, ErrorReply)),
+            **select_responses(400, 401, 403, 500, 503),
         },
     }
 
