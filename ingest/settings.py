@@ -218,7 +218,26 @@ class Settings:
         _POSITIVE,
     )
     max_uploads: int = _setting(
-        "maximum number of simultaneous uploads in one intake process", 4, _POSITIVE
+        "maximum number of simultaneous uploads in one intake process; in the console,"
+        " of simultaneous imports and dry runs of files",
+        4,
+        _POSITIVE,
+    )
+    console_dir: str = _setting(
+        "directory of the console for uploaded files, until they are imported",
+        "",
+        shown="`penstock-uploads` in the directory for temporary files",
+    )
+    max_console_bytes: int = _setting(
+        "maximum bytes of uploaded files in the console; a file may be as large",
+        4 * 2**30,
+        _POSITIVE,
+    )
+    max_console_files: int = _setting(
+        "maximum number of uploaded files in the console", 100, _POSITIVE
+    )
+    console_hours: int = _setting(
+        "hours to keep an uploaded file in the console", 24, _POSITIVE
     )
     spool_dir: str = _setting(
         "directory for uploads with `Prefer: respond-async`, which are answered as soon"

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -71,23 +71,25 @@ def form_token(page: str) -> str:
     return found[1]
 
 
-def make_admin(settings: Settings) -> str:
+def make_admin(settings: Settings, scopes: Collection[Scope] = (Scope.ADMIN,)) -> str:
     """Return the secret of a new admin."""
     with connect(settings.database_url) as connection:
         _, secret = create_token(
-            connection, name="ada", database_ids=(), actions=(Scope.ADMIN,)
+            connection, name="ada", database_ids=(), actions=scopes
         )
     return secret
 
 
 @contextmanager
-def console(settings: Settings) -> Iterator[Console]:
+def console(
+    settings: Settings, scopes: Collection[Scope] = (Scope.ADMIN,)
+) -> Iterator[Console]:
     """Serve a console to an admin."""
     with (
         serving(make_server(settings)) as url,
         httpx.Client(base_url=url, timeout=30, verify=False) as client,
     ):
-        yield Console(settings, url, make_admin(settings), client)
+        yield Console(settings, url, make_admin(settings, scopes), client)
 
 
 def listen(connection: Connection) -> None:

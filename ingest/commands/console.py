@@ -24,7 +24,7 @@ def make_server(settings: Settings) -> uvicorn.Server:
 Examples:
   penstock console
   penstock console --host 0.0.0.0 --port 9109
-  penstock token create ada --scope admin    # may log in"""
+  penstock token create ada --scope admin --scope import    # may upload files"""
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to bind.")
 @click.option("--port", default=9109, show_default=True, help="Port to bind; 0 is any.")

@@ -9,6 +9,7 @@ from ingest.console import (
     changes,
     file_undo,
     files,
+    guard,
     held,
     merges,
     overview,
@@ -17,6 +18,7 @@ from ingest.console import (
     segments,
     suppression,
     triggers,
+    uploads,
     views,
 )
 from ingest.console import dead_letters as letters
@@ -25,6 +27,7 @@ from ingest.console.rendering import read_asset
 from ingest.console.requests import View
 from ingest.console.resources import (
     AssetResource,
+    FormFileResource,
     Headers,
     LoginResource,
     LogoutResource,
@@ -68,8 +71,14 @@ _VIEWS: Mapping[str, tuple[View, View | None]] = {
     "/triggers": (triggers.show_triggers, None),
     "/segments": (segments.show_segments, segments.preview),
     "/segments/{segment_id}": (segments.show_segment, segments.audit),
+    "/files/new/{upload_id}": (uploads.show_columns, uploads.answer_columns),
+    "/files/new/{upload_id}/dry-run": (uploads.show_dry_run, uploads.repeat_dry_run),
+    "/files/new/{upload_id}/import": (uploads.show_columns, uploads.import_file),
+    "/files/new/{upload_id}/discard": (uploads.show_columns, uploads.discard),
     "/events/{event_id}": (views.show_event, resends.resend_one),
 }
+#: Forms with inputs for each of many columns, and how many bytes they may have.
+_LARGE_FORMS = {"/files/new/{upload_id}": 1_000_000}
 _ASSETS = {
     "/style.css": ("style.css", "text/css; charset=utf-8"),
     "/console.js": ("console.js", "text/javascript; charset=utf-8"),
@@ -110,9 +119,15 @@ def create_console(settings: Settings) -> falcon.asgi.App[Call, Response]:
     app.add_error_handler(PenstockError, pages.show_error)
     for path, (view, on_form) in _VIEWS.items():
         resource = ViewResource(
-            services, pages, view, on_form, survives=path == _OVERVIEW
+            services,
+            pages,
+            view,
+            on_form,
+            form_bytes=_LARGE_FORMS.get(path, guard.MAX_FORM_BYTES),
+            survives=path == _OVERVIEW,
         )
         app.add_route(path, resource)
+    app.add_route("/files/new", FormFileResource(services, pages, uploads.show_form))
     app.add_route("/login", LoginResource(services, pages))
     app.add_route("/logout", LogoutResource(services))
     app.add_route("/health/live", LiveResource())

@@ -43,6 +43,8 @@ logger = logging.getLogger(__name__)
 _REFRESH_SECONDS = 10
 #: Rows of a file that a page shows.
 _ROWS = 50
+#: How the keys of the jobs begin that import files of the console.
+_UPLOADED = "console "
 #: Of the filter and the place in a list.
 _FILTERS = ("state", "database", "rejected", "before")
 
@@ -184,6 +186,7 @@ async def show_file(request: PageRequest) -> Page:
         "file": file,
         "shown": file.shown,
         "job": file.shown.job,
+        "uploaded_as": find_upload_id(file.shown.job),
         "after": after,
         "next": file.results[-1].row if len(file.results) == _ROWS else None,
         "import_id": partial(row_import_id, job_id),
@@ -238,6 +241,17 @@ async def find_file(request: PageRequest) -> Seen:
     if seen is None:
         raise NotFound("File not found; it may have expired")
     return seen
+
+
+def name_upload(upload_id: UUID) -> str:
+    """Return the key of the job that imports a file of the console."""
+    return f"{_UPLOADED}{upload_id}"
+
+
+def find_upload_id(job: Job) -> str:
+    """Return the upload of the console that a job imports; empty for another job."""
+    key = job.idempotency_key or ""
+    return key.removeprefix(_UPLOADED) if key.startswith(_UPLOADED) else ""
 
 
 def _load_names(connection: Connection, seen: Sequence[Seen]) -> dict[int, str]:

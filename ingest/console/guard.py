@@ -26,7 +26,7 @@ LOGIN_COOKIE = "penstock_login"
 #: The field of every form that shows that it is ours.
 FORM_TOKEN = "form_token"  # noqa: S105 (a name)
 
-_MAX_FORM_BYTES = 10_000
+MAX_FORM_BYTES = 10_000
 
 
 async def find_admin(services: Services, secret_hash: bytes) -> Token | None:
@@ -96,13 +96,13 @@ def recall(services: Services, req: Request) -> Token | None:
     return admin
 
 
-async def _read_body(req: Request) -> bytes:
+async def _read_body(req: Request, limit: int) -> bytes:
     """Return a body that is short enough; no more than that is ever held."""
-    if (req.content_length or 0) <= _MAX_FORM_BYTES:
-        body = await req.stream.read(_MAX_FORM_BYTES + 1)
-        if len(body) <= _MAX_FORM_BYTES:
+    if (req.content_length or 0) <= limit:
+        body = await req.stream.read(limit + 1)
+        if len(body) <= limit:
             return body
-    raise BodyTooLarge(f"The form is too large (at most {_MAX_FORM_BYTES} bytes)")
+    raise BodyTooLarge(f"The form is too large (at most {limit} bytes)")
 
 
 def _parse_form(body: bytes, content_type: str | None) -> Mapping[str, str]:
@@ -124,17 +124,26 @@ def check_text(text: str, name: str) -> str:
     return text
 
 
-async def read_form(services: Services, req: Request, cookie: str) -> Mapping[str, str]:
-    """Return the fields of a form; raise Forbidden unless it is one of our own.
+async def read_form(
+    services: Services, req: Request, cookie: str, limit: int = MAX_FORM_BYTES
+) -> Mapping[str, str]:
+    """Return the fields of a form; raise Forbidden unless it is one of our own."""
+    form = _parse_form(await _read_body(req, limit), req.content_type)
+    check_form(services, req, form.get(FORM_TOKEN, ""), cookie)
+    return form
+
+
+def check_form(
+    services: Services, req: Request, sent: str, cookie: str = SESSION_COOKIE
+) -> None:
+    """Raise Forbidden unless a form, with what it sent, is one of our own.
 
     Who sends a Bearer token is no browser that somebody else's page could use.
     """
-    form = _parse_form(await _read_body(req), req.content_type)
     is_bearer = (req.auth or "").lower().startswith("bearer ")
     held = req.cookies.get(cookie, "")
-    if not is_bearer and not services.sessions.is_ours(held, form.get(FORM_TOKEN, "")):
+    if not is_bearer and not services.sessions.is_ours(held, sent):
         raise Forbidden("This form has expired. Reload the page and try again")
-    return form
 
 
 def set_cookie(req: Request, resp: Response, name: str, value: str) -> None:

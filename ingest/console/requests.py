@@ -58,6 +58,8 @@ class Page:
     template: str
     values: Mapping[str, object] = field(default_factory=dict)
     status: int = 200
+    #: Whether its script sends files to us.
+    sends_files: bool = False
 
 
 @dataclass(frozen=True, slots=True)

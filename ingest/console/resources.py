@@ -14,6 +14,7 @@ from ingest.console import guard
 from ingest.console.rendering import make_environment
 from ingest.console.requests import Attachment, Page, PageRequest, Redirect, View
 from ingest.console.services import Services
+from ingest.console.uploads import take_file
 from ingest.domain.errors import (
     Forbidden,
     PenstockError,
@@ -27,10 +28,14 @@ logger = logging.getLogger(__name__)
 _OUR_COOKIE = re.compile(r"[\w-]{22}", re.ASCII)
 #: A page loads our own style, script and image, sends forms to us, runs nothing else,
 #: and is shown in no other; nothing of it is kept.
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+#: The script of the page that uploads a file sends it to us.
+_SENDING_POLICY = f"{_POLICY}; connect-src 'self'"
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self';"
-    " script-src 'self'; img-src 'self'; form-action 'self';"
-    " base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -75,6 +80,8 @@ class Pages:
         cookie = guard.SESSION_COOKIE if admin else guard.LOGIN_COOKIE
         held = req.context.get(cookie) or req.cookies.get(cookie, "")
         resp.status = page.status
+        if page.sends_files:
+            resp.set_header("Content-Security-Policy", _SENDING_POLICY)
         resp.content_type = "text/html; charset=utf-8"
         resp.text = self._environment.get_template(page.template).render(
             admin=admin,
@@ -136,6 +143,7 @@ class ViewResource:
         view: View,
         on_form: View | None = None,
         *,
+        form_bytes: int = guard.MAX_FORM_BYTES,
         survives: bool = False,
     ) -> None:
         self._survives = survives
@@ -143,6 +151,7 @@ class ViewResource:
         self._pages = pages
         self._view = view
         self._on_form = on_form
+        self._form_bytes = form_bytes
 
     async def on_get(self, req: Request, resp: Response, **names: str) -> None:
         """Show the page."""
@@ -163,7 +172,9 @@ class ViewResource:
         if self._on_form is None:
             raise falcon.HTTPMethodNotAllowed(["GET"])
         admin = await guard.authenticate(self._services, req)
-        form = await guard.read_form(self._services, req, guard.SESSION_COOKIE)
+        form = await guard.read_form(
+            self._services, req, guard.SESSION_COOKIE, self._form_bytes
+        )
         request = PageRequest(
             req=req, services=self._services, admin=admin, names=names, form=form
         )
@@ -180,6 +191,19 @@ class ViewResource:
             resp.stream = said.stream
             return
         self._pages.show(req, resp, said)
+
+
+class FormFileResource(ViewResource):
+    """The page that takes a file, whose body is streamed to the spool."""
+
+    async def on_post(self, req: Request, resp: Response, **names: str) -> None:
+        """Store the file; the page says why one is not taken."""
+        admin = await guard.authenticate(self._services, req)
+        request = PageRequest(
+            req=req, services=self._services, admin=admin, names=names
+        )
+        resp.set_header("Connection", "close")
+        self._answer(req, resp, await take_file(request))
 
 
 class LoginResource:

@@ -19,8 +19,10 @@ from ingest.domain.lanes import Lane
 from ingest.domain.rollups import Range
 from ingest.doors.accept import Accepted
 from ingest.doors.appends import BlockingAppends
+from ingest.doors.files.console_spool import ConsoleSpool
 from ingest.doors.files.jobs.undo_jobs import UndoRun, run_undo
 from ingest.doors.http.readers import Readers
+from ingest.doors.http.uploads import Uploads
 from ingest.settings import Settings
 from ingest.status.glance import Glance, read_glance
 from ingest.status.pipeline import sample
@@ -28,6 +30,7 @@ from ingest.store.database import Connection, connect
 from ingest.store.faults import unavailable_while_away
 from ingest.store.jobs.progress import Job
 from ingest.store.rollups.counting import read_clock
+from ingest.store.uploads import drop_expired_uploads
 from ingest.streams.states import Streams, StreamsState, open_streams
 from ingest.telemetry import metrics
 from workers.replay import Replay, Replayed
@@ -46,6 +49,8 @@ _SAMPLE_SECONDS = 5.0
 _AWAY_SAMPLES = 12
 #: For so long the overview shows what was read once.
 _GLANCE_SECONDS = 5.0
+#: How often files are removed whose time has come.
+_SWEEP_SECONDS = 60.0
 
 
 class Services:
@@ -60,28 +65,41 @@ class Services:
         # One at a time: the streams share a connection, replays take long.
         self._redis_thread = ThreadPoolExecutor(1, "streams")
         self._replay_thread = ThreadPoolExecutor(1, "replay")
+        self._files_threads = ThreadPoolExecutor(2, "files")
         # An undo of a job takes as long as its import.
         self._undo_threads = ThreadPoolExecutor(_MAX_UNDOS, "undos")
         self._undos: set[UndoRun] = set()
         self._meter = FlowMeter()
-        self._sampling: asyncio.Task[None] | None = None
         self._glances: dict[Range, Glance] = {}
         #: Since when Postgres does not answer; None while it does.
         self.away_since: datetime | None = None
+        #: Files that were uploaded, and jobs that import them.
+        self.spool = ConsoleSpool(settings)
+        self.uploads = Uploads(settings)
+        self._running: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Begin to look at the streams."""
-        self._sampling = asyncio.create_task(self._sample())
+        """Begin to look at the streams, and to remove old files."""
+        self._running = [
+            asyncio.create_task(self._sample()),
+            asyncio.create_task(self._sweep()),
+        ]
 
     async def stop(self) -> None:
         """Let go of everything."""
-        if self._sampling is not None:
-            self._sampling.cancel()
+        for task in self._running:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._sampling
+                await task
         for undo in self._undos:
             undo.stop.set()
-        for threads in (self._undo_threads, self._redis_thread, self._replay_thread):
+        await self.uploads.close()
+        for threads in (
+            self._undo_threads,
+            self._redis_thread,
+            self._replay_thread,
+            self._files_threads,
+        ):
             await asyncio.to_thread(threads.shutdown)
         self._streams.close()
         await self._readers.close()
@@ -99,6 +117,11 @@ class Services:
     async def write(self, work: Callable[[Connection], _T]) -> _T:
         """Commit what `work` does in one transaction, unless it raises."""
         return await self._readers.write(work)
+
+    async def look_at_file(self, work: Callable[[], _T]) -> _T:
+        """Return what `work` finds in a file, off the loop."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._files_threads, work)
 
     async def look(self, work: Callable[[Streams], _T]) -> _T:
         """Return what `work` sees in the streams; raise Unavailable without Redis."""
@@ -219,3 +242,14 @@ class Services:
                     await self.read(read_clock)
             samples += 1
             await asyncio.sleep(_SAMPLE_SECONDS)
+
+    async def _sweep(self) -> None:
+        """Remove files whose time has come, and those that nobody knows any more."""
+        while True:
+            with suppress(Unavailable, OSError):
+                drop = partial(drop_expired_uploads, now=datetime.now(UTC))
+                known = await self.write(drop)
+                gone = await self.look_at_file(partial(self.spool.sweep, known))
+                if gone:
+                    logger.info("uploads removed", extra={"files": gone})
+            await asyncio.sleep(_SWEEP_SECONDS)

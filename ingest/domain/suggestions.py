@@ -12,18 +12,18 @@ from ingest.domain.notations import (
 )
 
 #: Date formats that are suggested, those of one shape side by side.
-_FORMATS = (
+DATE_FORMATS = (
     *("DD.MM.YYYY", "MM.DD.YYYY", "DD/MM/YYYY", "MM/DD/YYYY", "DD-MM-YYYY"),
     *("MM-DD-YYYY", "YYYY/MM/DD", "YYYY.MM.DD", "DD.MM.YY", "DD/MM/YY", "MM/DD/YY"),
     *("DD MMM YYYY", "DD-MMM-YYYY", "DD-MMM-YY", "MMM DD, YYYY", "MMM DD YYYY"),
     *("YYYYMMDD", "DDMMYYYY"),
 )
-_BOOLEANS = (
+BOOLEAN_PAIRS = (
     *("yes/no", "y/n", "on/off", "t/f", "да/нет", "истина/ложь", "д/н", "ja/nein"),
     *("oui/non", "sí/no", "si/no", "sim/não", "tak/nie", "so/ne", "x/-", "так/ні"),
     "1.0/0.0",
 )
-_SEXES = (
+SEX_PAIRS = (
     *("M/F", "M/W", "м/ж", "муж/жен", "мужской/женский", "мужчина/женщина"),
     *("man/woman", "Mr/Ms", "Mr/Mrs", "boy/girl", "H/F", "ч/ж"),
 )
@@ -67,7 +67,7 @@ def _suggest(message: str, sample: list[str]) -> Iterator[Suggestion]:
         yield from _suggest_mark(sample, whole=message == "Must be an integer")
     elif message in {"Must be true or false", "Must be male or female"}:
         is_bool = message == "Must be true or false"
-        option, known = ("booleans", _BOOLEANS) if is_bool else ("sexes", _SEXES)
+        option, known = ("booleans", BOOLEAN_PAIRS) if is_bool else ("sexes", SEX_PAIRS)
         meanings = ("true", "false") if is_bool else ("male", "female")
         words = {one.casefold() for one in sample}
         best = max(known, key=lambda pair: len(words & set(pair.casefold().split("/"))))
@@ -77,11 +77,11 @@ def _suggest(message: str, sample: list[str]) -> Iterator[Suggestion]:
 
 
 def _suggest_dates(sample: list[str]) -> Iterator[Suggestion]:
-    read = {one: _count(date_notation(one), sample) for one in _FORMATS}
+    read = {one: _count(date_notation(one), sample) for one in DATE_FORMATS}
     best = max(read.values())
     # A few cells that nobody could read hide no format from the others.
     if best * 2 >= len(sample):
-        fitting = [one for one in _FORMATS if read[one] == best]
+        fitting = [one for one in DATE_FORMATS if read[one] == best]
         yield from (Suggestion("dates", one) for one in fitting[:2])
 
 

@@ -49,12 +49,14 @@ def _ensure_token(
 
 
 def ensure_admin(database_url: str, secret: str) -> str | None:
-    """Make `secret` an admin's, for the console; None if it was revoked.
+    """Make `secret` an admin's who may import, for the console; None if it was revoked.
 
     For the embedded default only, as the demo token, but not public like it.
     """
     with connect(database_url) as connection:
-        return _ensure_token(connection, "demo admin", secret, {Scope.ADMIN})
+        return _ensure_token(
+            connection, "demo admin", secret, {Scope.ADMIN, Scope.IMPORT}
+        )
 
 
 def prepare(database_url: str, *, demo: bool) -> str | None:

@@ -99,6 +99,7 @@ def pages(browser: WebDriver, served: Console, filled: Filled) -> dict[str, str]
         "week": "/?range=week",
         "table": "/?range=hour&as=table",
         "files": "/files?live=1",
+        "upload": "/files/new",
         "file": f"/files/{filled.jobs[0]}",
         "running-file": f"/files/{filled.jobs[1]}?live=1",
         "file-undo": f"/files/{filled.jobs[0]}/undo",
@@ -216,7 +217,7 @@ def test_no_page_has_barriers_or_faint_text_or_breaks_its_own_rules(
 
     assert {name: found for name, found in barriers.items() if found} == {}
     assert {name: found for name, found in faint.items() if found} == {}
-    assert len(barriers) == 26
+    assert len(barriers) == 29
 
 
 def test_only_old_values_are_struck_through(

@@ -24,6 +24,9 @@ PAGES = (
     "/files/01a20b4f-1cd3-744b-9db7-536000000000",
     "/files/01a20b4f-1cd3-744b-9db7-536000000000/rejects",
     "/files/01a20b4f-1cd3-744b-9db7-536000000000/undo",
+    "/files/new",
+    "/files/new/01a20b4f-1cd3-744b-9db7-53600be31cb2",
+    "/files/new/01a20b4f-1cd3-744b-9db7-53600be31cb2/dry-run",
     "/imports",
     "/imports/01a20b4f-1cd3-744b-9db7-53600be31cb2",
     "/profiles/1/54759eb3c090d83494e2d804",
@@ -66,7 +69,8 @@ def test_nobody_sees_a_page(served: Console, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/search", "/files", "/profiles", "/dead-letters", "/segments"]
+    "path",
+    ["/search", "/files", "/files/new", "/profiles", "/dead-letters", "/segments"],
 )
 def test_nobody_changes_anything(served: Console, path: str) -> None:
     sent = served.client.post(path, data={"term": "x", "action": "replay"})
@@ -100,6 +104,7 @@ def test_no_page_of_the_console_is_for_others(
         segment_id=1,
         case_id="01a20b4f-1cd3-744b-9db7-53600be31cb2",
         job_id="01a20b4f-1cd3-744b-9db7-536000000000",
+        upload_id="01a20b4f-1cd3-744b-9db7-53600be31cb2",
     )
     rights = {"others": set(Scope) - {Scope.ADMIN}, "of one": {Scope.ADMIN}}
     for name, actions in rights.items():

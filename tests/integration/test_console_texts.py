@@ -31,6 +31,8 @@ PATHS = (
     "/files?before={}",
     "/files?live={}",
     "/files/{}",
+    "/files/new/{}",
+    "/files/new/{}/dry-run",
     "/files/01a20b4f-1cd3-744b-9db7-536000000000?after={}",
     "/files/{}/rejects",
     "/files/{}/undo",
@@ -68,6 +70,7 @@ PATHS = (
     "/?range={}",
     "/?range=week&as={}",
 )
+_UPLOAD = "01a20b4f-1cd3-744b-9db7-53600be31cb2"
 FORMS = (
     ("/search", "term"),
     ("/profiles", "text"),
@@ -78,6 +81,11 @@ FORMS = (
     ("/profiles", "value"),
     ("/profiles", "since"),
     ("/files", "name"),
+    ("/files/new", "file"),
+    (f"/files/new/{_UPLOAD}", "target.0"),
+    (f"/files/new/{_UPLOAD}/dry-run", "cure"),
+    (f"/files/new/{_UPLOAD}/import", "form_token"),
+    (f"/files/new/{_UPLOAD}/discard", "form_token"),
     ("/files", "state"),
     ("/files", "database"),
     ("/files", "before"),

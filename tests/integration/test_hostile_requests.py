@@ -83,6 +83,7 @@ HEADERS = (
 IDS = {
     "import_id": "01a20b4f-1cd3-744b-9db7-53600be31cb2",
     "job_id": "01a20b4f-1cd3-744b-9db7-536000000000",
+    "upload_id": "01a20b4f-1cd3-744b-9db7-53600be31cb2",
     "batch": "01a20b4f-1cd3-744b-9db7-536000000000.2",
     "event_id": "01a20b4f-1cd3-744b-9db7-53600be31cb2",
     "database_id": "1",

@@ -34,6 +34,7 @@ SMALL = frozenset({
     "catalog_version", "installation", "key_makers", "partitions", "journals", "ledger",
     "segment_builds", "suppression_lists", "suppression_scans", "suppression_key",
     "segment_activity", "column_maps", "people_search_progress", "turns", "rollups",
+    "uploads",
 })  # fmt: skip
 #: What may be planned in several ways, or reads a table whole, and why it may. Whatever
 #: is not named here is judged: a new statement is, until somebody gives a reason.

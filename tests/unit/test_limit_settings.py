@@ -75,6 +75,9 @@ LIMITS = {
         "test_an_export_that_takes_too_long_has_no_end",
         "export_seconds",
     ),
+    "max_console_bytes": ("test_the_spool_is_bounded", "max_console_bytes"),
+    "max_console_files": ("test_the_spool_is_bounded", "max_console_files"),
+    "console_hours": ("test_a_file_expires", "console_hours"),
     "max_spool_bytes": (
         "test_what_does_not_fit_is_refused_and_leaves_nothing",
         "max_spool_bytes",
@@ -87,7 +90,8 @@ OTHERS = {
     *("receipt_days", "webhook_allow", "events_broker", "geoip_database"),
     *("amqp_broker", "log_level", "after_wait", "cors_origins", "console_url"),
     *("secret", "public_url", "trusted_proxies"),
-    *("live_batch_elements", "consent_days", "spool_dir", "spool_hours"),
+    *("live_batch_elements", "consent_days", "console_dir"),
+    *("spool_dir", "spool_hours"),
 }
 PAGES = ("docs/security.md", "docs/reliability.md")
 

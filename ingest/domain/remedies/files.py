@@ -127,6 +127,20 @@ FILES: tuple[ErrorKind, ...] = (
         remedy="Pass the options that the message names.",
     ),
     kind(
+        "no_spool_room",
+        "The console has {} uploaded files already {}. Discard one, or try again later",
+        "The console has no room for the file {}. Discard one, or try again later",
+        remedy="Discard uploaded files, or try again later.",
+    ),
+    kind(
+        "upload_expired",
+        "The uploaded file has expired. Upload it again",
+        "This file has been imported already. Upload it again",
+        "The upload was incomplete. Upload the file again",
+        "No data arrived for {} seconds. Upload the file again",
+        remedy="Upload the file again.",
+    ),
+    kind(
         "other_errors",
         "Other errors",
         remedy="Correct the listed errors first, then import the rejects again.",

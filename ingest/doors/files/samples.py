@@ -14,12 +14,17 @@ from ingest.doors.files.encodings.decoding import (
     open_text,
 )
 from ingest.doors.files.formats.archives import UnreadableFile
-from ingest.doors.files.formats.kinds import has_cards, is_web_page, is_workbook
+from ingest.doors.files.formats.kinds import (
+    has_cards,
+    is_web_page,
+    is_workbook,
+    name_kind,
+)
 from ingest.doors.files.formats.table_rows import Lines, is_nothing
 from ingest.doors.files.formats.tables import TextLines
 from ingest.doors.files.formats.texts import find_format_fault, guess_format
 from ingest.doors.files.inputs import Opened, open_file
-from ingest.doors.files.rows import Reading
+from ingest.doors.files.rows import FileForm, Reading
 from ingest.doors.files.streams import Readable, peek
 from ingest.wire.suggestions.samples import SAMPLED_ROWS
 from ingest.wire.suggestions.suggested_files import Sample
@@ -29,12 +34,23 @@ _MOST_CELLS = 100_000
 _FEWEST_ROWS = 50
 
 
+class NoColumns(InvalidRequest):
+    """A file of documents, which name their fields themselves."""
+
+
 def read_sample(stream: Readable, reading: Reading, file_name: str) -> Sample:
-    """Return the header and the first rows of a table.
+    """Return what `open_sample` does, without the notation of the file."""
+    return open_sample(stream, reading, file_name)[0]
+
+
+def open_sample(
+    stream: Readable, reading: Reading, file_name: str
+) -> tuple[Sample, FileForm]:
+    """Return the header and the first rows of a table, and how it is written.
 
     Of text, the beginning is read; of a workbook, the file. An encoding that is not
     named and is not UTF-8 is guessed, and named in the options. Raises UnreadableFile,
-    or InvalidRequest for a file that has no columns.
+    or NoColumns for a file that has none.
     """
     head, whole = peek(stream, SAMPLE_BYTES)
     lines = _open_lines(head, whole, reading)
@@ -43,12 +59,13 @@ def read_sample(stream: Readable, reading: Reading, file_name: str) -> Sample:
     if len(head) == SAMPLE_BYTES and isinstance(lines, TextLines):
         # The last one may have been cut.
         rows = rows[:-1]
-    return Sample(
+    sample = Sample(
         file_name=file_name,
         header=header,
         rows=rows,
         options=_list_options(lines, reading),
     )
+    return sample, lines.form
 
 
 def _open_lines(head: bytes, whole: IO[bytes], reading: Reading) -> Lines:
@@ -62,7 +79,7 @@ def _open_lines(head: bytes, whole: IO[bytes], reading: Reading) -> Lines:
     if fault := find_format_fault(reading.format or looks, looks, opened.sample):
         raise UnreadableFile(fault)
     if (reading.format or looks) != "csv":
-        raise InvalidRequest(
+        raise NoColumns(
             "Only tables have columns to suggest targets for (JSON names its fields)",
             "format",
         )
@@ -71,6 +88,8 @@ def _open_lines(head: bytes, whole: IO[bytes], reading: Reading) -> Lines:
 
 def _open_head(head: bytes, reading: Reading) -> Opened:
     """Open the beginning of a text; guess an encoding that is not known."""
+    if kind := name_kind(head):
+        raise UnreadableFile(kind)
     try:
         return open_file(io.BytesIO(head), reading)
     except UnreadableFile:

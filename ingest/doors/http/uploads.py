@@ -6,7 +6,8 @@ import logging
 from asyncio import AbstractEventLoop, Future
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ingest.domain.errors import Overloaded
 from ingest.doors.files.jobs.undo_jobs import UndoRun, run_undo
@@ -102,6 +103,27 @@ class Uploads:
                 task.uncancel()
             return await running
 
+    async def begin(self, upload: Upload) -> Job:
+        """Begin to import a file that is there as a whole; return its job.
+
+        It goes on without its caller, and its end is told of in the job. Raises what
+        keeps it from beginning, and Overloaded while as much is done as may be.
+        """
+        loop = asyncio.get_running_loop()
+        began: Future[Job] = loop.create_future()
+
+        def tell(job: Job) -> None:
+            loop.call_soon_threadsafe(began.set_result, job)
+
+        running = self._start(replace(upload, began=tell), import_upload)
+        running.add_done_callback(lambda _: upload.body.close())
+        both: set[Future[Any]] = {began, running}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if not began.done():
+            return (await running).job
+        running.add_done_callback(_note_failure)
+        return began.result()
+
     async def look(self, work: Callable[[], _Seen]) -> _Seen:
         """Run what looks at the beginning of a file; raises what that raises."""
         self.admit()
@@ -128,10 +150,10 @@ class Uploads:
         return running
 
 
-def _note_failure(running: Future[Job]) -> None:
+def _note_failure(running: Future[Any]) -> None:
     """Log what ended a job that nobody waits for."""
     if not running.cancelled() and (error := running.exception()):
-        logger.error("undo interrupted", extra={"error_class": type(error).__name__})
+        logger.error("job interrupted", extra={"error_class": type(error).__name__})
 
 
 def open_body(req: Call) -> io.RawIOBase:

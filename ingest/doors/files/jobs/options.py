@@ -5,7 +5,7 @@ without being passed, and options that are passed take precedence.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -54,8 +54,19 @@ def find_kept(
     Raises InvalidRequest if that is not kept any more, or was for another database.
     """
     job_id = _find_job_id(opened)
-    if job_id is None:
-        return {}
+    return {} if job_id is None else find_kept_of(connection, job_id, database_id)
+
+
+def find_job_mark(header: Sequence[str]) -> UUID | None:
+    """Return the job whose rejects a table has, by the names of its columns."""
+    found = next(filter(None, map(_NAMED.search, header)), None)
+    return UUID(found[1] or found[2]) if found else None
+
+
+def find_kept_of(
+    connection: Connection, job_id: UUID, database_id: int
+) -> Mapping[str, Any]:
+    """Return what was requested of the file of a job; raises as `find_kept`."""
     job = find_job(connection, job_id)
     if job is None:
         raise InvalidRequest(

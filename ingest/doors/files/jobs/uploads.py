@@ -2,12 +2,12 @@
 
 import dataclasses
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Event
-from typing import Any
+from typing import IO, Any
 from uuid import UUID
 
 import psycopg
@@ -16,7 +16,12 @@ from msgspec.structs import replace
 from ingest.domain.errors import NameTaken, NotFound, Unavailable
 from ingest.domain.imports import Operation
 from ingest.domain.jobs import new_job_id
-from ingest.doors.files.formats.archives import PackLimits, unpack
+from ingest.doors.files.formats.archives import (
+    PackLimits,
+    SkippedFiles,
+    UnreadableFile,
+    unpack,
+)
 from ingest.doors.files.jobs.creation import are_same
 from ingest.doors.files.jobs.preparation import FileAsk, prepare_file
 from ingest.doors.files.jobs.recalled_maps import keep_map
@@ -56,6 +61,12 @@ class Upload:
     patience_seconds: float
     #: Set to stop reading, and to wait for no outcome.
     stop: Event
+    #: Whether its bytes come as they are made; a file in the spool is whole.
+    live: bool = True
+    #: Of an archive that is whole, the file in it.
+    member: str = ""
+    #: Hears of the job before its first row.
+    began: Callable[[Job], None] = lambda _: None
     #: The job that it was accepted as; None for a new one, or that of its key.
     job_id: UUID | None = None
 
@@ -75,21 +86,15 @@ def import_upload(settings: Settings, upload: Upload) -> Uploaded:
     Raises InvalidRequest for a body that cannot be read at all, before there is a job,
     or that broke off; NameTaken for another body or query under the same key.
     """
-    limits = PackLimits(
-        max_bytes=settings.max_file_bytes,
-        max_ratio=settings.max_unpack_ratio,
-        max_members=1,
-    )
     packed = Metered(upload.body)
-    with unpack(packed, limits, single=True) as files:
-        ((_, stream),) = files
+    with open_member(settings, packed, upload.member) as stream:
         ask = FileAsk(
             name=upload.told.name,
             stream=stream,
             parameters=upload.told.parameters,
             defaults=_DEFAULTS,
             format=upload.told.format,
-            live=True,
+            live=upload.live,
             new_map=upload.told.new_map,
         )
         prepared = prepare_file(
@@ -98,6 +103,7 @@ def import_upload(settings: Settings, upload: Upload) -> Uploaded:
         shared = replace(prepared.shared, may_raise=upload.shared.may_raise)
         rows = prepared.rows
         job, replayed = _begin(settings, upload, prepared.parameters)
+        upload.began(job)
         run = Run(
             job=job,
             shared=shared,
@@ -114,6 +120,27 @@ def import_upload(settings: Settings, upload: Upload) -> Uploaded:
         with connected(settings) as connection:
             keep_map(connection, job, prepared.head)
         return Uploaded(job=job, replayed=replayed)
+
+
+@contextmanager
+def open_member(
+    settings: Settings, packed: Metered, member: str = ""
+) -> Iterator[IO[bytes]]:
+    """Open a file, unpacked; of an archive, that one of its files.
+
+    Raises UnreadableFile. Without a name, no archive is taken.
+    """
+    limits = PackLimits(
+        max_bytes=settings.max_file_bytes,
+        max_ratio=settings.max_unpack_ratio,
+        max_members=settings.max_archive_files if member else 1,
+    )
+    left = SkippedFiles()
+    with unpack(packed, limits, single=not member, left=left) as files:
+        found = next((stream for name, stream in files if name == member), None)
+        if found is None:
+            raise UnreadableFile(left.refused.get(member, "The file is not in it"))
+        yield found
 
 
 #: What is done where nothing says it.
