@@ -231,20 +231,15 @@ def test_without_a_script_a_file_is_uploaded_as_forms_do(
     book = tmp_path / "people.csv"
     book.write_bytes(b"E-mail,First name\nada@example.com,Ada\n")
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
-    browser.get(f"{served.url}/login")
-    browser.find_element(By.NAME, "secret").send_keys(served.secret, Keys.ENTER)
-    browser.get(f"{served.url}/files/new")
+    log_in(browser, served, "/files/new")
+    wait_until(lambda: "Upload a file" in browser.title)
     browser.find_element(By.ID, "file").send_keys(str(book))
     browser.find_element(By.CSS_SELECTOR, "form.drop button").click()
     wait_until(lambda: "Columns of people.csv" in browser.title)
 
     browser.find_element(By.CSS_SELECTOR, "button[value=dry-run]").click()
 
-    def tried() -> bool:
-        main = browser.find_element(By.TAG_NAME, "main").text
-        return "1 row of 1 would be imported." in main
-
-    wait_until(tried)
+    await_text(browser, "1 row of 1 would be imported.")
 
 
 def test_a_refused_file_is_explained_in_place(
