@@ -39,6 +39,7 @@ READ = {
     "/health/ready": 200,
     "/api/v1.1/imports/{import_id}": 200,
     "/api/v1.1/batches/{batch}": 200,
+    "/api/v1.1/jobs": 200,
     "/api/v1.1/jobs/{job_id}": 200,
     "/api/v1.1/jobs/{job_id}/results": 200,
     "/api/v1.1/jobs/{job_id}/rejects": 200,
